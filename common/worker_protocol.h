@@ -1,0 +1,173 @@
+/* What batchd says to the spawner and to the workers, and what they answer; and what a worker's log
+ * holds. Both sides of the socket and the reader of the log use these same structs and codecs.
+ *
+ *   STATE/workers/spawner.lock   flock held by the spawner for life
+ *   STATE/workers/spawner.sock   SPAWN requests
+ *   STATE/workers/N/lock         flock taken by the spawner before the fork; the open file
+ *                                description is shared by spawner and worker, so the lock is free
+ *                                only when the worker is dead AND the spawner has swept its tree
+ *   STATE/workers/N/log          append-only records GO, EXIT, SWEPT
+ *   STATE/workers/N/sock         the worker listens; one batchd at a time is served, the next one
+ *                                is accepted only after the one before was read to its end
+ *
+ * One job through a worker:
+ *   batchd RUN -> worker queues it -> writes GO to its log -> forks and execs -> (STARTED if the job
+ *   lasts longer than STARTED_DELAY_MS) -> the main process ends, the rest of its tree is killed,
+ *   output is read to its end -> writes EXIT to its log -> EXITED -> batchd commits the result ->
+ *   ACK -> the worker forgets it.
+ * A job without GO was never started: DROPPED, or simply not listed in HELLO. */
+#ifndef BATCHD_COMMON_WORKER_PROTOCOL_H
+#define BATCHD_COMMON_WORKER_PROTOCOL_H
+
+#include "common/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A job that ends sooner than this is reported by EXITED alone: one wake-up of batchd, not two. */
+#define STARTED_DELAY_MS 20
+/* Jobs a worker holds at a time: one running and those handed over ahead of time. */
+#define WORKER_QUEUE_MAX 8
+#define JOB_ARGS_MAX 65536U
+
+enum worker_message {
+    /* batchd -> spawner */
+    MESSAGE_SPAWN = 1, /* u64 worker id, u32 protocol version */
+    /* spawner -> batchd */
+    MESSAGE_SPAWNED,      /* u64 worker id */
+    MESSAGE_SPAWN_FAILED, /* u64 worker id, string text */
+    /* batchd -> worker */
+    MESSAGE_RUN,    /* struct job_run */
+    MESSAGE_STOP,   /* struct job_stop: TERM, grace, KILL; a queued job is dropped */
+    MESSAGE_SIGNAL, /* struct attempt_id, u32 signal: to the job's process group */
+    MESSAGE_ACK,    /* struct attempt_id: its result is on disk, forget it */
+    MESSAGE_QUIT,   /* no payload: take no more, leave when idle and all is acknowledged */
+    /* worker -> batchd */
+    MESSAGE_HELLO,    /* struct worker_hello, first on every connection */
+    MESSAGE_STARTED,  /* struct job_started */
+    MESSAGE_EXITED,   /* struct job_exit; sent again on every new connection until ACK */
+    MESSAGE_DROPPED,  /* struct job_dropped: it never started; sent again until ACK */
+    MESSAGE_PROGRESS, /* struct attempt_id, bytes: lines that a processor wrote on fd 3 */
+    /* log only */
+    LOG_GO = 64, /* struct job_started (pid 0): written before exec */
+    LOG_EXIT,    /* struct job_exit */
+    LOG_SWEPT,   /* no payload; by the spawner: the worker is dead and so is its tree */
+};
+
+struct attempt_id {
+    uint64_t job;
+    uint64_t index;   /* array index, 0 for a plain job */
+    uint32_t attempt; /* 1 for the first */
+    uint8_t is_task;  /* 1 when index counts */
+};
+
+/* Everything a worker needs to run an attempt. Strings and arrays are owned (job_run_done).
+ * argv, env and paths are bytes without NUL. */
+struct job_run {
+    struct attempt_id id;
+    uint32_t uid, gid;     /* whom to run as; in user mode only the worker's own uid is taken */
+    uint8_t is_processor;  /* fd 3 is a pipe for JSON lines, stdin is `input` */
+    uint32_t umask;        /* 0..0777 */
+    uint64_t timeout_ms;   /* 0 = none; running time after which the job is stopped */
+    uint64_t grace_ms;     /* between TERM and KILL */
+    uint64_t output_max;   /* bytes kept of each stream; half head, half tail */
+    char *program;         /* path to exec, or "" to search argv[0] in the env's PATH */
+    char *cwd;
+    char *stdin_path;      /* "" = /dev/null; opened with the user's rights */
+    char *input;           /* is_processor: the text given on stdin */
+    char **argv, **env;    /* NULL-terminated; env as NAME=VALUE */
+    uint32_t argc, envc;
+};
+
+struct job_stop {
+    struct attempt_id id;
+    uint64_t grace_ms;
+};
+
+struct job_started {
+    struct attempt_id id;
+    int64_t started_at; /* microseconds since the epoch */
+    uint32_t pid;       /* for display only, never a decision */
+};
+
+enum exit_cause {
+    EXIT_CAUSE_NORMAL,     /* it ended by itself: `status` is from waitid */
+    EXIT_CAUSE_STOPPED,    /* it was stopped by MESSAGE_STOP; `status` is still what it did */
+    EXIT_CAUSE_TIMEOUT,    /* it was stopped by its timeout */
+    EXIT_CAUSE_SPAWN,      /* it never ran: `text` says why, `spawn_errno` is the cause */
+    EXIT_CAUSE_SHUTDOWN,   /* the worker was told to end (SIGTERM) and ended the job */
+    EXIT_CAUSE_COUNT
+};
+
+struct job_exit {
+    struct attempt_id id;
+    uint8_t cause;       /* enum exit_cause */
+    uint8_t has_code;    /* exit_code counts */
+    uint8_t has_signal;  /* signal counts; never both */
+    uint8_t core;        /* it dumped core */
+    uint32_t exit_code, signal, spawn_errno;
+    int64_t started_at, ended_at; /* microseconds since the epoch */
+    uint64_t run_us;              /* monotonic */
+    uint64_t user_us, system_us, max_rss_bytes, read_blocks, write_blocks;
+    uint64_t stdout_bytes, stderr_bytes; /* what the job wrote */
+    uint64_t cut_bytes;                  /* of these, left out by the cap */
+    uint64_t lost_bytes;                 /* of these, not written because the disk refused */
+    char text[200];                      /* why it could not start, else "" */
+};
+
+struct job_dropped {
+    struct attempt_id id;
+    char text[200]; /* "stopped before it started", or why it was refused */
+};
+
+#define HELLO_RUNNING 1
+#define HELLO_QUEUED 2
+
+struct worker_hello {
+    uint64_t worker;
+    uint32_t pid;
+    uint32_t count; /* jobs that have no result yet, at most WORKER_QUEUE_MAX */
+    struct {
+        struct attempt_id id;
+        uint8_t state; /* HELLO_RUNNING or HELLO_QUEUED */
+        int64_t started_at;
+    } jobs[WORKER_QUEUE_MAX];
+};
+
+/* Codecs. put_* append a whole record to `writer`. get_* read the payload of a record whose type the
+ * caller has looked at; 0, or -1 when the payload is not exactly that (nothing is left to free). */
+void put_spawn(struct record_writer *writer, uint64_t worker);
+int get_spawn(struct record *record, uint64_t *ret_worker);
+void put_spawned(struct record_writer *writer, uint64_t worker);
+void put_spawn_failed(struct record_writer *writer, uint64_t worker, const char *text);
+int get_spawn_failed(struct record *record, uint64_t *ret_worker, char text[200]);
+void put_run(struct record_writer *writer, const struct job_run *run);
+int get_run(struct record *record, struct job_run *ret);
+void job_run_done(struct job_run *run);
+void put_stop(struct record_writer *writer, const struct job_stop *stop);
+int get_stop(struct record *record, struct job_stop *ret);
+void put_signal(struct record_writer *writer, const struct attempt_id *id, uint32_t signal);
+int get_signal(struct record *record, struct attempt_id *ret_id, uint32_t *ret_signal);
+void put_ack(struct record_writer *writer, const struct attempt_id *id);
+int get_ack(struct record *record, struct attempt_id *ret);
+void put_empty(struct record_writer *writer, enum worker_message type); /* QUIT, SWEPT */
+void put_hello(struct record_writer *writer, const struct worker_hello *hello);
+int get_hello(struct record *record, struct worker_hello *ret);
+/* `type` is MESSAGE_STARTED or LOG_GO. */
+void put_started(struct record_writer *writer, enum worker_message type,
+                 const struct job_started *started);
+int get_started(struct record *record, struct job_started *ret);
+/* `type` is MESSAGE_EXITED or LOG_EXIT. */
+void put_exit(struct record_writer *writer, enum worker_message type, const struct job_exit *end);
+int get_exit(struct record *record, struct job_exit *ret);
+void put_dropped(struct record_writer *writer, const struct job_dropped *dropped);
+int get_dropped(struct record *record, struct job_dropped *ret);
+void put_progress(struct record_writer *writer, const struct attempt_id *id, const void *data,
+                  size_t bytes);
+int get_progress(struct record *record, struct attempt_id *ret_id, const void **ret_data,
+                 size_t *ret_bytes);
+
+bool attempt_equal(const struct attempt_id *a, const struct attempt_id *b);
+
+#endif
