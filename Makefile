@@ -1,0 +1,30 @@
+# batchd: make | make demo | make check | make lint | make san | make torture | make bench
+#         make install DESTDIR= PREFIX=/usr/local | make deps | make clean
+# SAN=1 builds with ASan and UBSan into build/san, CC=clang with clang into build/clang.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,/etc/systemd/system)
+CXX_FOR_CC := $(if $(findstring clang,$(CC)),clang++,g++)
+OUT := build/$(if $(SAN),san,$(if $(findstring clang,$(CC)),clang,release))
+
+include mk/flags.mk
+include mk/programs.mk
+include mk/quality.mk
+include mk/install.mk
+
+.PHONY: all clean deps demo
+.DEFAULT_GOAL := all
+all: $(PROGRAMS)
+
+deps:
+	@sh mk/deps.sh
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@OUT='$(CURDIR)/$(OUT)' python3 tests/demo/demo.py
+
+clean:
+	rm -rf build demo-out

@@ -1,0 +1,15 @@
+/* The two clocks. Wall time is integer microseconds since the epoch (names end in _at); durations
+ * are measured on the monotonic clock and never on the wall. Only edges call these: the core is
+ * given the time as an argument. */
+#ifndef BATCHD_COMMON_CLOCK_H
+#define BATCHD_COMMON_CLOCK_H
+
+#include <stdint.h>
+
+#define US_PER_MS INT64_C(1000)
+#define US_PER_SECOND INT64_C(1000000)
+
+int64_t clock_wall_us(void);
+int64_t clock_monotonic_us(void); /* CLOCK_BOOTTIME: goes on over suspend, never jumps */
+
+#endif

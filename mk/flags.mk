@@ -1,0 +1,27 @@
+# Compiler and linker flags. The warning set is the house's (CONTRIBUTING.md); WERROR=1 in CI.
+PKG_CONFIG ?= pkg-config
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wundef -Wpointer-arith -Wcast-qual \
+  -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+  -Wredundant-decls -Wvla -Walloca -Wconversion -Wsign-conversion -Wswitch-enum \
+  -Wimplicit-fallthrough -Wnull-dereference -Wdate-time -Wunused-macros -fno-common
+ifeq ($(findstring clang,$(CC)),)
+WARN += -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wformat-overflow=2 \
+  -Wformat-truncation=1 -Wjump-misses-init -Wstringop-overflow=4
+endif
+WERROR := $(if $(or $(WERROR),$(CI)),-Werror)
+
+ifdef SAN
+MODE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+HARDEN_LD :=
+else
+MODE := -O2 -g -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+  -ftrivial-auto-var-init=zero $(if $(filter x86_64,$(shell uname -m)),-fcf-protection=full)
+HARDEN_LD := -Wl,-z,relro,-z,now,-z,noexecstack
+endif
+DEFINES := -D_GNU_SOURCE -DBATCHD_VERSION='"$(VERSION)"' -DBATCHD_PREFIX='"$(PREFIX)"'
+CFLAGS_ALL = -std=gnu17 $(MODE) $(WARN) $(WERROR) $(DEFINES) -fPIE -I. $(CFLAGS)
+CXXFLAGS_ALL = -std=c++17 $(MODE) -Wall -Wextra $(WERROR) $(DEFINES) -fPIE -fno-exceptions -fno-rtti -I. $(CXXFLAGS)
+LDFLAGS_ALL = -pie $(MODE) $(HARDEN_LD) -Wl,--as-needed $(LDFLAGS)
+
+cflags_of = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null | sed 's/-I/-isystem /g')
+libs_of = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)

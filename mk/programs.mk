@@ -1,0 +1,57 @@
+# The programs and what each is made of. Every .c file of a folder belongs to that folder's program.
+COMMON_SRC := $(wildcard common/*.c)
+DAEMON_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c daemon/*/*.c))
+WORKER_SRC := $(filter-out worker/main.c,$(wildcard worker/*.c))
+CLIENT_SRC := $(filter-out client/main.c,$(wildcard client/*.c))
+PROCLIB_SRC := $(wildcard processors/lib/*.c)
+
+obj = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
+
+PROCESSOR_NAMES := video image
+PROGRAMS := $(OUT)/batchd $(OUT)/batchd-worker $(OUT)/batchctl \
+  $(foreach p,$(PROCESSOR_NAMES),$(OUT)/processors/$(p)/$(p) $(OUT)/processors/$(p)/manifest.json)
+
+COMMON_LIB := $(OUT)/libcommon.a
+DAEMON_LIB := $(OUT)/libdaemon.a
+WORKER_LIB := $(OUT)/libworker.a
+CLIENT_LIB := $(OUT)/libclient.a
+PROCESSOR_LIB := $(OUT)/libprocessor.a
+
+$(COMMON_LIB): $(call obj,$(COMMON_SRC)) $(OUT)/common/toml.o
+$(DAEMON_LIB): $(call obj,$(DAEMON_SRC))
+$(WORKER_LIB): $(call obj,$(WORKER_SRC))
+$(CLIENT_LIB): $(call obj,$(CLIENT_SRC))
+$(PROCESSOR_LIB): $(call obj,$(PROCLIB_SRC))
+%.a:
+	@rm -f $@ && ar rcsD $@ $^
+
+CORE_LIBS := $(call libs_of,libevent_core sqlite3 jansson libsystemd)
+CLIENT_LIBS := $(call libs_of,jansson smartcols)
+VIDEO_PKGS := libavformat libavcodec libavfilter libswscale libavutil jansson
+IMAGE_PKGS := vips jansson
+
+$(OUT)/batchd: $(call obj,daemon/main.c) $(DAEMON_LIB) $(COMMON_LIB)
+	$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS)
+$(OUT)/batchd-worker: $(call obj,worker/main.c) $(WORKER_LIB) $(COMMON_LIB)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^
+$(OUT)/batchctl: $(call obj,client/main.c) $(CLIENT_LIB) $(COMMON_LIB)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS)
+$(OUT)/processors/video/video: $(call obj,$(wildcard processors/video/*.c)) $(PROCESSOR_LIB) $(COMMON_LIB)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,$(VIDEO_PKGS)) -lm
+$(OUT)/processors/image/image: $(call obj,$(wildcard processors/image/*.c)) $(PROCESSOR_LIB) $(COMMON_LIB)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,$(IMAGE_PKGS)) -lm
+$(OUT)/processors/%/manifest.json: processors/%/manifest.json
+	@mkdir -p $(@D) && cp $< $@
+
+$(OUT)/processors/video/%.o: CFLAGS += $(call cflags_of,$(VIDEO_PKGS))
+$(OUT)/processors/image/%.o: CFLAGS += $(call cflags_of,$(IMAGE_PKGS))
+$(OUT)/client/%.o: CFLAGS += $(call cflags_of,smartcols)
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+$(OUT)/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX_FOR_CC) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
