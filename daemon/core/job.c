@@ -1,0 +1,59 @@
+#include "daemon/core/job.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static_assert(sizeof(struct job) == 32, "a queued job is small");
+
+static const char *const priority_words[JOB_PRIORITY_COUNT] = {
+    [JOB_PRIORITY_URGENT] = "urgent", [JOB_PRIORITY_HIGH] = "high",
+    [JOB_PRIORITY_NORMAL] = "normal", [JOB_PRIORITY_LOW] = "low",
+    [JOB_PRIORITY_BACKGROUND] = "background",
+};
+
+static const char *const class_words[OUTCOME_CLASS_COUNT] = {
+    [OUTCOME_NONE] = "none",           [OUTCOME_SUCCESS] = "success",
+    [OUTCOME_EXIT] = "exit",           [OUTCOME_SIGNAL] = "signal",
+    [OUTCOME_TIMEOUT] = "timeout",     [OUTCOME_OOM] = "oom",
+    [OUTCOME_DISK_FULL] = "disk_full", [OUTCOME_LOST] = "lost",
+    [OUTCOME_SPAWN] = "spawn",         [OUTCOME_CANCELLED] = "cancelled",
+    [OUTCOME_PROCESSOR] = "processor",
+};
+
+void job_facts_done(struct job_facts *facts)
+{
+    free(facts->name);
+    free(facts->type);
+    free(facts->key);
+    free(facts->tags);
+    free(facts->run);
+    *facts = (struct job_facts){0};
+}
+
+void job_status_done(struct job_status *status)
+{
+    free(status->result);
+    status->result = NULL;
+}
+
+const char *job_priority_word(enum job_priority priority)
+{
+    return (unsigned)priority < JOB_PRIORITY_COUNT ? priority_words[priority] : "?";
+}
+
+int job_priority_parse(const char *word, enum job_priority *ret)
+{
+    for (unsigned i = 0; i < JOB_PRIORITY_COUNT; i++) {
+        if (strcmp(word, priority_words[i]) == 0) {
+            *ret = (enum job_priority)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+const char *outcome_class_word(enum outcome_class class)
+{
+    return (unsigned)class < OUTCOME_CLASS_COUNT ? class_words[class] : "?";
+}

@@ -1,0 +1,118 @@
+/* What a job is. `struct job` is the small part that a queued job costs in memory; its text (argv,
+ * environment, names) stays in the store as `struct job_facts`; `struct job_status` is what changes
+ * over its life and is kept in memory only while the job has a worker. No I/O, no clock. */
+#ifndef BATCHD_DAEMON_CORE_JOB_H
+#define BATCHD_DAEMON_CORE_JOB_H
+
+#include "daemon/core/job_state.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum job_priority {
+    JOB_PRIORITY_URGENT,
+    JOB_PRIORITY_HIGH,
+    JOB_PRIORITY_NORMAL,
+    JOB_PRIORITY_LOW,
+    JOB_PRIORITY_BACKGROUND,
+    JOB_PRIORITY_COUNT
+};
+
+/* How an attempt ended. The words are the wire's (CLI.md). */
+enum outcome_class {
+    OUTCOME_NONE,
+    OUTCOME_SUCCESS,
+    OUTCOME_EXIT,
+    OUTCOME_SIGNAL,
+    OUTCOME_TIMEOUT,
+    OUTCOME_OOM,
+    OUTCOME_DISK_FULL,
+    OUTCOME_LOST,
+    OUTCOME_SPAWN,
+    OUTCOME_CANCELLED,
+    OUTCOME_PROCESSOR,
+    OUTCOME_CLASS_COUNT
+};
+
+#define JOB_NAME_MAX 256U
+#define JOB_KEY_MAX 256U
+#define JOB_ATTEMPTS_MAX 1000U
+/* A job whose workers died this often is not run again: it may be what kills them. */
+#define JOB_LOSSES_MAX 3U
+
+/* One unfinished job, in the slab of the jobset: 32 bytes. */
+struct job {
+    uint64_t id;
+    int64_t submitted_at; /* microseconds since the epoch */
+    uint32_t uid;
+    uint32_t queue_at;    /* position in the queue's heap; JOB_NOT_QUEUED when not in it */
+    uint32_t attempt;     /* attempts begun so far; numbers are never used twice */
+    uint16_t charged;     /* of these, the ones that count against max_attempts */
+    uint8_t losses;       /* of these, the ones the host lost */
+    uint8_t packed;       /* state in the low 4 bits, priority in the high 4 */
+};
+
+#define JOB_NOT_QUEUED UINT32_MAX
+
+/* Never changes after the submit. Strings are owned (job_facts_done). */
+struct job_facts {
+    uint64_t id;
+    uint32_t uid, gid;
+    enum job_priority priority;
+    uint32_t cpus;
+    uint64_t memory_bytes;
+    uint32_t max_attempts;
+    bool rerun_if_lost;
+    int64_t submitted_at;
+    char *name;
+    char *type;     /* NULL for a command */
+    char *key;      /* NULL: none */
+    char *tags;     /* a JSON object as text; opaque below the api */
+    uint8_t *run;   /* an encoded struct job_run (common/worker_protocol.h) without id */
+    size_t run_bytes;
+};
+
+struct outcome {
+    enum outcome_class class;
+    int exit_code; /* -1: there was none */
+    int signal;    /* 0: there was none */
+    char message[200];
+};
+
+struct usage {
+    uint64_t user_us, system_us, run_us, max_rss_bytes;
+    uint64_t stdout_bytes, stderr_bytes, cut_bytes, lost_bytes;
+};
+
+struct job_status {
+    uint64_t id;
+    enum job_state state;
+    uint32_t attempt, charged, losses;
+    bool cancelling;      /* a cancel was acknowledged; the worker is being told */
+    uint64_t worker;      /* 0: none */
+    int64_t started_at, ended_at; /* 0: not yet */
+    struct outcome outcome;
+    struct usage usage;
+    char *result; /* a processor's result as JSON text, owned, NULL if none */
+};
+
+void job_facts_done(struct job_facts *facts);
+void job_status_done(struct job_status *status);
+
+/* Words of the wire; -1 when the word is none of them. */
+const char *job_priority_word(enum job_priority priority);
+int job_priority_parse(const char *word, enum job_priority *ret);
+const char *outcome_class_word(enum outcome_class class);
+
+static inline enum job_state job_state_of(const struct job *job)
+{
+    return (enum job_state)(job->packed & 15U);
+}
+
+static inline enum job_priority job_priority_of(const struct job *job)
+{
+    return (enum job_priority)(job->packed >> 4U);
+}
+
+#endif

@@ -1,0 +1,283 @@
+#include "daemon/core/jobset.h"
+
+#include "common/alloc.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLAB_JOBS 4096U /* 128 KiB a slab */
+#define NO_JOB UINT32_MAX
+
+struct user_count {
+    uint32_t uid;
+    size_t waiting;
+};
+
+struct jobset {
+    const struct scheduler_policy *policy;
+    struct job **slabs;
+    uint32_t slab_count, used; /* records handed out so far, free ones included */
+    uint32_t free_head;        /* list of free records, linked through queue_at */
+    uint32_t *slots;           /* hash: record number, or NO_JOB */
+    uint32_t slot_count;       /* a power of two */
+    uint32_t filled;
+    uint32_t *heap;
+    uint32_t heap_used, heap_room;
+    size_t counts[JOB_STATE_COUNT];
+    struct user_count *users; /* few: a linear list */
+    size_t user_count;
+};
+
+static struct job *record_at(const struct jobset *set, uint32_t number)
+{
+    return &set->slabs[number / SLAB_JOBS][number % SLAB_JOBS];
+}
+
+/* ---- hash: open addressing, linear probing, backward-shift deletion ---- */
+
+static uint32_t home_slot(const struct jobset *set, uint64_t id)
+{
+    /* Fibonacci hashing (Knuth 6.4): ids are dense, the multiplier spreads them. */
+    return (uint32_t)((id * UINT64_C(11400714819323198485)) >> 32U) & (set->slot_count - 1);
+}
+
+static void hash_put(struct jobset *set, uint32_t number)
+{
+    uint32_t slot = home_slot(set, record_at(set, number)->id);
+    while (set->slots[slot] != NO_JOB)
+        slot = (slot + 1) & (set->slot_count - 1);
+    set->slots[slot] = number;
+}
+
+static void hash_resize(struct jobset *set, uint32_t slot_count)
+{
+    uint32_t *old = set->slots;
+    uint32_t old_count = set->slot_count;
+    set->slots = xreallocarray(NULL, slot_count, sizeof(uint32_t));
+    memset(set->slots, 0xff, slot_count * sizeof(uint32_t));
+    set->slot_count = slot_count;
+    for (uint32_t i = 0; i < old_count; i++) {
+        if (old[i] != NO_JOB)
+            hash_put(set, old[i]);
+    }
+    free(old);
+}
+
+static uint32_t hash_slot(const struct jobset *set, uint64_t id)
+{
+    uint32_t slot = home_slot(set, id);
+    while (set->slots[slot] != NO_JOB && record_at(set, set->slots[slot])->id != id)
+        slot = (slot + 1) & (set->slot_count - 1);
+    return slot;
+}
+
+static void hash_delete(struct jobset *set, uint64_t id)
+{
+    uint32_t mask = set->slot_count - 1;
+    uint32_t hole = hash_slot(set, id);
+    assert(set->slots[hole] != NO_JOB);
+    for (uint32_t at = (hole + 1) & mask; set->slots[at] != NO_JOB; at = (at + 1) & mask) {
+        uint32_t home = home_slot(set, record_at(set, set->slots[at])->id);
+        if (((at - home) & mask) >= ((at - hole) & mask)) {
+            set->slots[hole] = set->slots[at];
+            hole = at;
+        }
+    }
+    set->slots[hole] = NO_JOB;
+    set->filled--;
+}
+
+/* ---- heap of waiting jobs ---- */
+
+static bool goes_before(const struct jobset *set, uint32_t a, uint32_t b)
+{
+    return set->policy->before(record_at(set, a), record_at(set, b));
+}
+
+static void heap_place(struct jobset *set, uint32_t position, uint32_t number)
+{
+    set->heap[position] = number;
+    record_at(set, number)->queue_at = position;
+}
+
+static void heap_up(struct jobset *set, uint32_t position, uint32_t number)
+{
+    while (position > 0) {
+        uint32_t parent = (position - 1) / 2;
+        if (!goes_before(set, number, set->heap[parent]))
+            break;
+        heap_place(set, position, set->heap[parent]);
+        position = parent;
+    }
+    heap_place(set, position, number);
+}
+
+static void heap_down(struct jobset *set, uint32_t position, uint32_t number)
+{
+    for (;;) {
+        uint32_t child = 2 * position + 1;
+        if (child >= set->heap_used)
+            break;
+        if (child + 1 < set->heap_used && goes_before(set, set->heap[child + 1], set->heap[child]))
+            child++;
+        if (!goes_before(set, set->heap[child], number))
+            break;
+        heap_place(set, position, set->heap[child]);
+        position = child;
+    }
+    heap_place(set, position, number);
+}
+
+static void heap_insert(struct jobset *set, uint32_t number)
+{
+    if (set->heap_used == set->heap_room) {
+        set->heap_room = set->heap_room > 0 ? set->heap_room * 2 : 1024;
+        set->heap = xreallocarray(set->heap, set->heap_room, sizeof(uint32_t));
+    }
+    heap_up(set, set->heap_used++, number);
+}
+
+static void heap_remove(struct jobset *set, struct job *job)
+{
+    uint32_t position = job->queue_at;
+    uint32_t last = set->heap[--set->heap_used];
+    job->queue_at = JOB_NOT_QUEUED;
+    if (position == set->heap_used)
+        return;
+    if (position > 0 && goes_before(set, last, set->heap[(position - 1) / 2]))
+        heap_up(set, position, last);
+    else
+        heap_down(set, position, last);
+}
+
+/* ---- users ---- */
+
+static struct user_count *user_of(struct jobset *set, uint32_t uid)
+{
+    for (size_t i = 0; i < set->user_count; i++) {
+        if (set->users[i].uid == uid)
+            return &set->users[i];
+    }
+    set->users = xreallocarray(set->users, set->user_count + 1, sizeof(*set->users));
+    set->users[set->user_count] = (struct user_count){.uid = uid};
+    return &set->users[set->user_count++];
+}
+
+/* ---- public ---- */
+
+struct jobset *jobset_new(const struct scheduler_policy *policy)
+{
+    struct jobset *set = xcalloc(1, sizeof(*set));
+    set->policy = policy;
+    set->free_head = NO_JOB;
+    hash_resize(set, 1024);
+    return set;
+}
+
+void jobset_free(struct jobset *set)
+{
+    if (set == NULL)
+        return;
+    for (uint32_t i = 0; i < set->slab_count; i++)
+        free(set->slabs[i]);
+    free(set->slabs);
+    free(set->slots);
+    free(set->heap);
+    free(set->users);
+    free(set);
+}
+
+static uint32_t take_record(struct jobset *set)
+{
+    if (set->free_head != NO_JOB) {
+        uint32_t number = set->free_head;
+        set->free_head = record_at(set, number)->queue_at;
+        return number;
+    }
+    if (set->used == set->slab_count * SLAB_JOBS) {
+        set->slabs = xreallocarray(set->slabs, set->slab_count + 1, sizeof(*set->slabs));
+        set->slabs[set->slab_count++] = xreallocarray(NULL, SLAB_JOBS, sizeof(struct job));
+    }
+    return set->used++;
+}
+
+static void enter_state(struct jobset *set, struct job *job, uint32_t number,
+                        enum job_state state)
+{
+    job->packed = (uint8_t)((job->packed & 0xf0U) | state);
+    set->counts[state]++;
+    if (state == JOB_STATE_PENDING) {
+        heap_insert(set, number);
+        user_of(set, job->uid)->waiting++;
+    }
+}
+
+static void leave_state(struct jobset *set, struct job *job)
+{
+    set->counts[job_state_of(job)]--;
+    if (job_state_of(job) == JOB_STATE_PENDING) {
+        heap_remove(set, job);
+        user_of(set, job->uid)->waiting--;
+    }
+}
+
+struct job *jobset_add(struct jobset *set, const struct job *job, enum job_state state,
+                       enum job_priority priority)
+{
+    uint32_t number = take_record(set);
+    struct job *mine = record_at(set, number);
+    *mine = *job;
+    mine->packed = (uint8_t)((unsigned)priority << 4U);
+    mine->queue_at = JOB_NOT_QUEUED;
+    if (++set->filled > set->slot_count / 4 * 3)
+        hash_resize(set, set->slot_count * 2);
+    hash_put(set, number);
+    enter_state(set, mine, number, state);
+    return mine;
+}
+
+struct job *jobset_find(const struct jobset *set, uint64_t id)
+{
+    uint32_t slot = hash_slot(set, id);
+    return set->slots[slot] == NO_JOB ? NULL : record_at(set, set->slots[slot]);
+}
+
+int jobset_move(struct jobset *set, struct job *job, enum job_event event)
+{
+    int next = job_state_next(job_state_of(job), event);
+    if (next < 0)
+        return -1;
+    leave_state(set, job);
+    enter_state(set, job, set->slots[hash_slot(set, job->id)], (enum job_state)next);
+    return 0;
+}
+
+void jobset_remove(struct jobset *set, struct job *job)
+{
+    assert(job_state_terminal(job_state_of(job)));
+    uint32_t number = set->slots[hash_slot(set, job->id)];
+    set->counts[job_state_of(job)]--;
+    hash_delete(set, job->id);
+    job->queue_at = set->free_head;
+    set->free_head = number;
+}
+
+struct job *jobset_first(const struct jobset *set)
+{
+    return set->heap_used > 0 ? record_at(set, set->heap[0]) : NULL;
+}
+
+size_t jobset_count(const struct jobset *set, enum job_state state)
+{
+    return set->counts[state];
+}
+
+size_t jobset_waiting_of(const struct jobset *set, uint32_t uid)
+{
+    for (size_t i = 0; i < set->user_count; i++) {
+        if (set->users[i].uid == uid)
+            return set->users[i].waiting;
+    }
+    return 0;
+}
