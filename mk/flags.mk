@@ -8,7 +8,7 @@ ifeq ($(findstring clang,$(CC)),)
 WARN += -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wformat-overflow=2 \
   -Wformat-truncation=1 -Wjump-misses-init -Wstringop-overflow=4
 endif
-WERROR := $(if $(or $(WERROR),$(CI)),-Werror)
+WERROR_FLAG := $(if $(or $(WERROR),$(CI)),-Werror)
 
 ifdef SAN
 MODE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -19,8 +19,8 @@ MODE := -O2 -g -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protec
 HARDEN_LD := -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 DEFINES := -D_GNU_SOURCE -DBATCHD_VERSION='"$(VERSION)"' -DBATCHD_PREFIX='"$(PREFIX)"'
-CFLAGS_ALL = -std=gnu17 $(MODE) $(WARN) $(WERROR) $(DEFINES) -fPIE -I. $(CFLAGS)
-CXXFLAGS_ALL = -std=c++17 $(MODE) -Wall -Wextra $(WERROR) $(DEFINES) -fPIE -fno-exceptions -fno-rtti -I. $(CXXFLAGS)
+CFLAGS_ALL = -std=gnu17 $(MODE) $(WARN) $(WERROR_FLAG) $(DEFINES) -fPIE -I. $(CFLAGS)
+CXXFLAGS_ALL = -std=c++17 $(MODE) -Wall -Wextra $(WERROR_FLAG) $(DEFINES) -fPIE -fno-exceptions -fno-rtti -I. $(CXXFLAGS)
 LDFLAGS_ALL = -pie $(MODE) $(HARDEN_LD) -Wl,--as-needed $(LDFLAGS)
 
 cflags_of = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null | sed 's/-I/-isystem /g')

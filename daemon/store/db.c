@@ -1,0 +1,307 @@
+#include "daemon/store/db.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "daemon/store/schema.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+/* SQLite's first fix of the WAL-reset bug (sqlite.org/wal.html#walresetbug). */
+#define FIXED_WAL_RESET 3051003
+#define STATEMENTS_MAX 64U
+
+struct db {
+    sqlite3 *handle;
+    struct {
+        const char *sql; /* identity: the address of the caller's constant */
+        sqlite3_stmt *statement;
+    } cache[STATEMENTS_MAX];
+    size_t cached;
+    uint64_t commits;
+    bool in_transaction;
+};
+
+/* Maps SQLite's result to our codes. Damage is kept apart from input/output, because the exit code
+ * and the advice differ. */
+static int fail(struct db *db, int code, const char *doing, struct error *err)
+{
+    switch (code & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_FORMAT:
+        return error_set(err, ERROR_DAMAGED, "%s: %s", doing, sqlite3_errmsg(db->handle));
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return error_set(err, ERROR_BUSY, "%s: %s", doing, sqlite3_errmsg(db->handle));
+    case SQLITE_CONSTRAINT:
+        return error_set(err, ERROR_CONFLICT, "%s: %s", doing, sqlite3_errmsg(db->handle));
+    default:
+        return error_set(err, ERROR_IO, "%s: %s", doing, sqlite3_errmsg(db->handle));
+    }
+}
+
+/* Sets a pragma and reads it back: SQLite answers another value rather than fail. */
+static int pragma(struct db *db, const char *set, const char *get, const char *wanted,
+                  struct error *err)
+{
+    char *text = NULL;
+    int code = sqlite3_exec(db->handle, set, NULL, NULL, NULL);
+    if (code != SQLITE_OK)
+        return fail(db, code, set, err);
+    sqlite3_stmt *statement = NULL;
+    code = sqlite3_prepare_v2(db->handle, get, -1, &statement, NULL);
+    if (code == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+        text = xstrdup((const char *)sqlite3_column_text(statement, 0));
+    (void)sqlite3_finalize(statement);
+    int result = 0;
+    if (text == NULL || strcmp(text, wanted) != 0)
+        result = error_set(err, ERROR_IO, "%s answered \"%s\", not \"%s\"; is the state folder on a "
+                           "local disk?", get, text == NULL ? "nothing" : text, wanted);
+    free(text);
+    return result;
+}
+
+static int configure(struct db *db, const struct db_options *options, struct error *err)
+{
+    char set[96];
+    char wanted[32];
+    (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+    (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    if (pragma(db, "PRAGMA locking_mode=EXCLUSIVE", "PRAGMA locking_mode", "exclusive", err) < 0 ||
+        pragma(db, "PRAGMA journal_mode=WAL", "PRAGMA journal_mode", "wal", err) < 0 ||
+#ifdef BATCHD_MUTANT_SYNC_OFF /* crash tests build this to show that they can fail */
+        pragma(db, "PRAGMA synchronous=OFF", "PRAGMA synchronous", "0", err) < 0 ||
+#else
+        pragma(db, "PRAGMA synchronous=FULL", "PRAGMA synchronous", "2", err) < 0 ||
+#endif
+        pragma(db, "PRAGMA foreign_keys=ON", "PRAGMA foreign_keys", "1", err) < 0 ||
+        pragma(db, "PRAGMA cell_size_check=ON", "PRAGMA cell_size_check", "1", err) < 0 ||
+        pragma(db, "PRAGMA mmap_size=0", "PRAGMA mmap_size", "0", err) < 0)
+        return -1;
+    (void)snprintf(set, sizeof(set), "PRAGMA cache_size=-%llu",
+                   (unsigned long long)(options->cache_bytes / 1024));
+    (void)snprintf(wanted, sizeof(wanted), "-%llu", (unsigned long long)(options->cache_bytes / 1024));
+    if (pragma(db, set, "PRAGMA cache_size", wanted, err) < 0)
+        return -1;
+    unsigned long long pages = options->wal_limit_bytes / 4096;
+    (void)snprintf(set, sizeof(set), "PRAGMA wal_autocheckpoint=%llu", pages);
+    (void)snprintf(wanted, sizeof(wanted), "%llu", pages);
+    if (pragma(db, set, "PRAGMA wal_autocheckpoint", wanted, err) < 0)
+        return -1;
+    return pragma(db, "PRAGMA journal_size_limit=67108864", "PRAGMA journal_size_limit", "67108864",
+                  err);
+}
+
+/* A file that is not a SQLite database, or another program's, is left as it is. */
+static int check_header(const char *path, struct error *err)
+{
+    CLEANUP_FCLOSE FILE *file = fopen(path, "re");
+    char header[72] = {0};
+    if (file == NULL)
+        return errno == ENOENT ? 0 : error_set_errno(err, "cannot open %s", path);
+    size_t got = fread(header, 1, sizeof(header), file);
+    if (got == 0)
+        return 0;
+    const unsigned char *id = (const unsigned char *)header + 68;
+    uint32_t application = (uint32_t)id[0] << 24U | (uint32_t)id[1] << 16U |
+                           (uint32_t)id[2] << 8U | id[3];
+    if (got < sizeof(header) || memcmp(header, "SQLite format 3", 16) != 0)
+        return error_set(err, ERROR_DAMAGED, "%s is not a SQLite database", path);
+    if (application != SCHEMA_APPLICATION_ID && application != 0)
+        return error_set(err, ERROR_DAMAGED, "%s belongs to another program (application id %#x)",
+                         path, application);
+    return 0;
+}
+
+struct db *db_open(const char *path, const struct db_options *options, struct error *err)
+{
+    if (check_header(path, err) < 0)
+        return NULL;
+    struct db *db = xcalloc(1, sizeof(*db));
+    mode_t saved = umask(0077);
+    int code = sqlite3_open_v2(path, &db->handle,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                                   SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
+                               NULL);
+    int result = code == SQLITE_OK ? 0 : fail(db, code, path, err);
+    if (result == 0 && (configure(db, options, err) < 0 || schema_upgrade(db->handle, err) < 0))
+        result = error_wrap(err, "%s", path);
+    (void)umask(saved);
+    if (result < 0) {
+        db_close(db);
+        return NULL;
+    }
+    if (sqlite3_libversion_number() < FIXED_WAL_RESET)
+        log_debug("SQLite %s has the WAL-reset bug; one connection writes and checkpoints, so it "
+                  "cannot happen here", sqlite3_libversion());
+    return db;
+}
+
+void db_close(struct db *db)
+{
+    if (db == NULL)
+        return;
+    for (size_t i = 0; i < db->cached; i++)
+        (void)sqlite3_finalize(db->cache[i].statement);
+    (void)sqlite3_close(db->handle);
+    free(db);
+}
+
+int db_check(struct db *db, struct error *err)
+{
+    sqlite3_stmt *statement = db_statement(db, "PRAGMA integrity_check(1)", err);
+    if (statement == NULL)
+        return -1;
+    int result = db_step(db, statement, err);
+    if (result < 0)
+        return -1;
+    const char *text = (const char *)sqlite3_column_text(statement, 0);
+    if (text == NULL || strcmp(text, "ok") != 0)
+        result = error_set(err, ERROR_DAMAGED, "integrity check: %s", text == NULL ? "?" : text);
+    else
+        result = 0;
+    (void)sqlite3_reset(statement);
+    return result;
+}
+
+static int simple(struct db *db, const char *sql, struct error *err)
+{
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    return statement == NULL ? -1 : db_run(db, statement, err);
+}
+
+int db_begin(struct db *db, struct error *err)
+{
+    static const char sql[] = "BEGIN IMMEDIATE";
+    if (db->in_transaction)
+        return 0;
+    if (simple(db, sql, err) < 0)
+        return -1;
+    db->in_transaction = true;
+    return 0;
+}
+
+int db_commit(struct db *db, struct error *err)
+{
+    static const char sql[] = "COMMIT";
+    if (!db->in_transaction)
+        return 0;
+    /* After FULL, IOERR or NOMEM SQLite may have rolled back by itself: then there is nothing left
+     * to commit and COMMIT would "succeed" without the turn's changes. */
+    if (sqlite3_get_autocommit(db->handle) != 0)
+        return error_set(err, ERROR_IO, "the transaction was rolled back by an earlier error");
+    if (simple(db, sql, err) < 0)
+        return -1;
+    db->in_transaction = false;
+    db->commits++;
+    return 0;
+}
+
+bool db_in_transaction(const struct db *db)
+{
+    return db->in_transaction;
+}
+
+int db_savepoint(struct db *db, struct error *err)
+{
+    static const char sql[] = "SAVEPOINT request";
+    if (db_begin(db, err) < 0)
+        return -1;
+    return simple(db, sql, err);
+}
+
+int db_release(struct db *db, struct error *err)
+{
+    static const char sql[] = "RELEASE request";
+    return simple(db, sql, err);
+}
+
+int db_rollback_to(struct db *db, struct error *err)
+{
+    static const char sql[] = "ROLLBACK TO request";
+    if (simple(db, sql, err) < 0)
+        return -1;
+    return db_release(db, err);
+}
+
+sqlite3_stmt *db_statement(struct db *db, const char *sql, struct error *err)
+{
+    for (size_t i = 0; i < db->cached; i++) {
+        if (db->cache[i].sql == sql)
+            return db->cache[i].statement;
+    }
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL);
+    if (code != SQLITE_OK || db->cached == STATEMENTS_MAX) {
+        (void)sqlite3_finalize(statement);
+        (void)fail(db, code, "cannot prepare a statement", err);
+        return NULL;
+    }
+    db->cache[db->cached].sql = sql;
+    db->cache[db->cached++].statement = statement;
+    return statement;
+}
+
+int db_step(struct db *db, sqlite3_stmt *statement, struct error *err)
+{
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        return code;
+    int result = code;
+    if (code != SQLITE_DONE)
+        result = fail(db, code, "the store refused", err);
+    (void)sqlite3_reset(statement);
+    return result;
+}
+
+int db_run(struct db *db, sqlite3_stmt *statement, struct error *err)
+{
+    int code = db_step(db, statement, err);
+    if (code == SQLITE_ROW)
+        (void)sqlite3_reset(statement);
+    return code < 0 ? -1 : 0;
+}
+
+int64_t db_last_id(const struct db *db)
+{
+    return sqlite3_last_insert_rowid(db->handle);
+}
+
+int db_get_number(struct db *db, const char *name, int64_t *ret, struct error *err)
+{
+    static const char sql[] = "SELECT value FROM number WHERE name=?1";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    int code = db_step(db, statement, err);
+    if (code < 0)
+        return -1;
+    *ret = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    (void)sqlite3_reset(statement);
+    return 0;
+}
+
+int db_set_number(struct db *db, const char *name, int64_t value, struct error *err)
+{
+    static const char sql[] = "INSERT INTO number(name,value) VALUES(?1,?2) "
+                              "ON CONFLICT(name) DO UPDATE SET value=excluded.value";
+    if (db_begin(db, err) < 0)
+        return -1;
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(statement, 2, value);
+    return db_run(db, statement, err);
+}
+
+uint64_t db_commit_count(const struct db *db)
+{
+    return db->commits;
+}

@@ -1,0 +1,61 @@
+/* The one connection to the store. Exactly one process has it open for writing and the same
+ * connection checkpoints: SQLite before 3.51.3 can corrupt a WAL when two connections do (the
+ * daemon's lock file keeps a second daemon out, and no other code opens the file).
+ *
+ * Everything written between two commits is one transaction: db_begin is called by the first write
+ * of a loop turn, db_commit by its end. After a failed commit nothing may be said or done; the
+ * caller ends the process. Every statement is prepared once and reset where it was stepped. */
+#ifndef BATCHD_DAEMON_STORE_DB_H
+#define BATCHD_DAEMON_STORE_DB_H
+
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sqlite3.h>
+
+struct db;
+
+struct db_options {
+    uint64_t cache_bytes;     /* SQLite's page cache */
+    uint64_t wal_limit_bytes; /* the WAL is copied back when it is longer */
+};
+
+/* Opens or creates the store. ERROR_DAMAGED: not ours, newer than us, or fails a check (nothing was
+ * touched); ERROR_IO: the disk. NULL on error. */
+struct db *db_open(const char *path, const struct db_options *options, struct error *err);
+void db_close(struct db *db);
+
+/* Full check of pages and of every row checksum, without changing anything. 0 or -1. */
+int db_check(struct db *db, struct error *err);
+
+int db_begin(struct db *db, struct error *err); /* no-op inside a transaction */
+int db_commit(struct db *db, struct error *err);
+bool db_in_transaction(const struct db *db);
+
+/* Savepoints let one refused request of a turn be undone without touching the others. */
+int db_savepoint(struct db *db, struct error *err);
+int db_release(struct db *db, struct error *err);
+int db_rollback_to(struct db *db, struct error *err);
+
+/* A statement prepared once and kept for the life of `db`. `slot` is a static const-like counter of
+ * the caller's module: statements are found by the address of their text. NULL with err. */
+sqlite3_stmt *db_statement(struct db *db, const char *sql, struct error *err);
+
+/* Steps a statement that returns no row and resets it. */
+int db_run(struct db *db, sqlite3_stmt *statement, struct error *err);
+
+/* SQLITE_ROW, SQLITE_DONE, or -1 with err (the statement is reset then and after SQLITE_DONE). */
+int db_step(struct db *db, sqlite3_stmt *statement, struct error *err);
+
+int64_t db_last_id(const struct db *db);
+
+/* One named number that lives in the store (counters). Absent reads as 0. */
+int db_get_number(struct db *db, const char *name, int64_t *ret, struct error *err);
+int db_set_number(struct db *db, const char *name, int64_t value, struct error *err);
+
+uint64_t db_commit_count(const struct db *db);
+
+#endif

@@ -1,0 +1,106 @@
+#include "daemon/store/schema.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+/* Numbers in state, priority and class are the enums of core/job.h; times are microseconds since the
+ * epoch, 0 = not yet; facts_sum and status_sum are CRC-32C over the columns (job_rows.c). The
+ * triggers repeat two invariants where no code can forget them: a terminal state never changes, and
+ * an attempt number never goes back. */
+static const char *const migrations[] = {
+    "CREATE TABLE number(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE job("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " state INTEGER NOT NULL CHECK(state BETWEEN 0 AND 6),"
+    " attempt INTEGER NOT NULL, charged INTEGER NOT NULL, losses INTEGER NOT NULL,"
+    " cancelling INTEGER NOT NULL, worker INTEGER NOT NULL,"
+    " started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,"
+    " class INTEGER NOT NULL, exit_code INTEGER, signal INTEGER, message TEXT,"
+    " user_us INTEGER, system_us INTEGER, run_us INTEGER, max_rss_bytes INTEGER,"
+    " stdout_bytes INTEGER, stderr_bytes INTEGER, cut_bytes INTEGER, lost_bytes INTEGER,"
+    " result TEXT, status_sum INTEGER NOT NULL,"
+    " uid INTEGER NOT NULL, gid INTEGER NOT NULL, priority INTEGER NOT NULL,"
+    " cpus INTEGER NOT NULL, memory_bytes INTEGER NOT NULL, max_attempts INTEGER NOT NULL,"
+    " rerun_if_lost INTEGER NOT NULL, submitted_at INTEGER NOT NULL,"
+    " name TEXT NOT NULL, type TEXT, key TEXT, tags TEXT, run BLOB NOT NULL,"
+    " facts_sum INTEGER NOT NULL);"
+    "CREATE INDEX job_open ON job(id) WHERE state < 4;"
+    "CREATE INDEX job_ended ON job(ended_at) WHERE state >= 4;"
+    "CREATE UNIQUE INDEX job_key ON job(uid, key) WHERE key IS NOT NULL;"
+    "CREATE TRIGGER job_terminal BEFORE UPDATE OF state ON job WHEN old.state >= 4"
+    " BEGIN SELECT RAISE(ABORT, 'a terminal state never changes'); END;"
+    "CREATE TRIGGER job_attempt BEFORE UPDATE OF attempt ON job WHEN new.attempt < old.attempt"
+    " BEGIN SELECT RAISE(ABORT, 'an attempt number never goes back'); END;"
+    "CREATE TABLE attempt("
+    " job INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE, attempt INTEGER NOT NULL,"
+    " worker INTEGER NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,"
+    " class INTEGER NOT NULL, exit_code INTEGER, signal INTEGER, message TEXT,"
+    " PRIMARY KEY(job, attempt)) WITHOUT ROWID;"
+    "CREATE TABLE worker("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, boot_id TEXT NOT NULL, made_at INTEGER NOT NULL);",
+};
+
+#define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
+
+static int run(sqlite3 *handle, const char *sql, struct error *err)
+{
+    int code = sqlite3_exec(handle, sql, NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        return 0;
+    enum error_code ours =
+        (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB ? ERROR_DAMAGED : ERROR_IO;
+    return error_set(err, ours, "schema: %s", sqlite3_errmsg(handle));
+}
+
+static int read_number(sqlite3 *handle, const char *sql, int *ret, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(handle, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        *ret = sqlite3_column_int(statement, 0);
+    (void)sqlite3_finalize(statement);
+    if (code == SQLITE_ROW)
+        return 0;
+    return error_set(err, (code & 0xff) == SQLITE_IOERR ? ERROR_IO : ERROR_DAMAGED, "schema: %s",
+                     sqlite3_errmsg(handle));
+}
+
+/* A database of another program may carry any version number, most often 0. */
+static int check_ours(sqlite3 *handle, int version, struct error *err)
+{
+    int tables = 0;
+    int application = 0;
+    if (read_number(handle, "SELECT count(*) FROM sqlite_schema", &tables, err) < 0 ||
+        read_number(handle, "PRAGMA application_id", &application, err) < 0)
+        return -1;
+    if ((uint32_t)application == SCHEMA_APPLICATION_ID || (version == 0 && tables == 0))
+        return 0;
+    return error_set(err, ERROR_DAMAGED, "this database belongs to another program");
+}
+
+int schema_upgrade(sqlite3 *handle, struct error *err)
+{
+    int version = 0;
+    if (read_number(handle, "PRAGMA user_version", &version, err) < 0 ||
+        check_ours(handle, version, err) < 0)
+        return -1;
+    if (version > SCHEMA_VERSION)
+        return error_set(err, ERROR_DAMAGED,
+                         "the store has schema version %d, this batchd knows up to %d; use the "
+                         "batchd that wrote it or a newer one", version, SCHEMA_VERSION);
+    for (; version < SCHEMA_VERSION; version++) {
+        char stamp[96];
+        (void)snprintf(stamp, sizeof(stamp), "PRAGMA application_id=%u; PRAGMA user_version=%d;",
+                       SCHEMA_APPLICATION_ID, version + 1);
+        if (run(handle, "BEGIN IMMEDIATE", err) < 0)
+            return -1;
+        if (run(handle, migrations[version], err) < 0 || run(handle, stamp, err) < 0 ||
+            run(handle, "COMMIT", err) < 0) {
+            (void)sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
+            return -1;
+        }
+    }
+    return 0;
+}

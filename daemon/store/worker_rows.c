@@ -1,0 +1,46 @@
+#include "daemon/store/worker_rows.h"
+
+int worker_rows_insert(struct db *db, const char *boot_id, int64_t now, uint64_t *ret_id,
+                       struct error *err)
+{
+    static const char sql[] = "INSERT INTO worker(boot_id,made_at) VALUES(?1,?2)";
+    if (db_begin(db, err) < 0)
+        return -1;
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_text(statement, 1, boot_id, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(statement, 2, now);
+    if (db_run(db, statement, err) < 0)
+        return -1;
+    *ret_id = (uint64_t)db_last_id(db);
+    return 0;
+}
+
+int worker_rows_delete(struct db *db, uint64_t id, struct error *err)
+{
+    static const char sql[] = "DELETE FROM worker WHERE id=?1";
+    if (db_begin(db, err) < 0)
+        return -1;
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)id);
+    return db_run(db, statement, err);
+}
+
+int worker_rows_each(struct db *db, worker_row_fn each, void *arg, struct error *err)
+{
+    static const char sql[] = "SELECT id, boot_id FROM worker ORDER BY id";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    int code;
+    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
+        if (each(arg, (uint64_t)sqlite3_column_int64(statement, 0),
+                 (const char *)sqlite3_column_text(statement, 1)) != 0)
+            break;
+    }
+    (void)sqlite3_reset(statement);
+    return code < 0 ? -1 : 0;
+}

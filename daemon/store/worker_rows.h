@@ -1,0 +1,15 @@
+/* Workers that were asked for and whose fate is not yet settled. The id is the name of the worker's
+ * folder and is never used twice. The row is committed before the spawner is told. */
+#ifndef BATCHD_DAEMON_STORE_WORKER_ROWS_H
+#define BATCHD_DAEMON_STORE_WORKER_ROWS_H
+
+#include "daemon/store/db.h"
+
+int worker_rows_insert(struct db *db, const char *boot_id, int64_t now, uint64_t *ret_id,
+                       struct error *err);
+int worker_rows_delete(struct db *db, uint64_t id, struct error *err);
+
+typedef int (*worker_row_fn)(void *arg, uint64_t id, const char *boot_id);
+int worker_rows_each(struct db *db, worker_row_fn each, void *arg, struct error *err);
+
+#endif
