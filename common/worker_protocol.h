@@ -83,6 +83,7 @@ struct job_run {
 struct job_stop {
     struct attempt_id id;
     uint64_t grace_ms;
+    uint8_t only_queued; /* 1: take it back if it has not begun, else leave it alone */
 };
 
 struct job_started {

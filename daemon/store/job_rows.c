@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/record.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

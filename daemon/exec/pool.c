@@ -1,0 +1,415 @@
+#include "daemon/exec/pool.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "daemon/exec/channel.h"
+#include "daemon/exec/spawner.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+/* Jobs shorter than this are prefetched: waiting for a commit would cost a noticeable part. */
+#define SHORT_JOB_US (50 * US_PER_MS)
+/* How often a dead worker's lock, or a worker that does not answer yet, is looked at again. */
+#define RETRY_US (20 * US_PER_MS)
+
+struct worker {
+    struct pool *pool;
+    struct worker *next;
+    uint64_t id;
+    enum worker_state state;
+    bool told;     /* the spawner has answered for it, or an earlier daemon made it */
+    uint32_t load;
+    uint64_t done;
+    int64_t idle_since;
+    uint64_t recent_run_us; /* moving average over about 8 jobs; 0: none yet */
+    struct channel *channel;
+    struct event *retry;
+};
+
+struct pool {
+    struct event_base *base;
+    struct pool_options options;
+    const struct pool_events *events;
+    void *arg;
+    struct spawner *spawner;
+    struct worker *workers; /* newest first */
+};
+
+static const char *const state_words[WORKER_STATE_COUNT] = {
+    [WORKER_WANTED] = "starting", [WORKER_READY] = "ready", [WORKER_LEAVING] = "leaving",
+    [WORKER_GONE] = "gone",
+};
+
+const char *worker_state_word(enum worker_state state)
+{
+    return (unsigned)state < WORKER_STATE_COUNT ? state_words[state] : "?";
+}
+
+static struct worker *find(const struct pool *pool, uint64_t id)
+{
+    struct worker *worker = pool->workers;
+    while (worker != NULL && worker->id != id)
+        worker = worker->next;
+    return worker;
+}
+
+static void look_again(struct worker *worker)
+{
+    const struct timeval delay = {.tv_usec = RETRY_US};
+    (void)event_add(worker->retry, &delay);
+}
+
+static char *worker_path(const struct worker *worker, const char *name)
+{
+    return xasprintf("%s/workers/%llu%s%s", worker->pool->options.state_dir,
+                     (unsigned long long)worker->id, name[0] == '\0' ? "" : "/", name);
+}
+
+static void mark_gone(struct worker *worker, bool never_made)
+{
+    worker->state = WORKER_GONE;
+    worker->pool->events->gone(worker->pool->arg, worker->id, never_made);
+}
+
+/* ---- what a worker says ---- */
+
+static void on_hello(struct worker *worker, struct record *record)
+{
+    struct worker_hello hello;
+    if (get_hello(record, &hello) < 0 || hello.worker != worker->id) {
+        log_error("worker %llu introduced itself wrongly", (unsigned long long)worker->id);
+        return;
+    }
+    if (worker->state == WORKER_WANTED)
+        worker->state = WORKER_READY;
+    worker->idle_since = clock_monotonic_us();
+    worker->pool->events->hello(worker->pool->arg, worker->id, &hello);
+}
+
+static void on_progress(struct worker *worker, struct record *record)
+{
+    struct attempt_id id;
+    const void *data;
+    size_t bytes;
+    if (get_progress(record, &id, &data, &bytes) == 0)
+        worker->pool->events->progress(worker->pool->arg, worker->id, &id, data, bytes);
+}
+
+static void on_record(void *arg, struct record *record)
+{
+    struct worker *worker = arg;
+    const struct pool_events *events = worker->pool->events;
+    struct job_started started;
+    struct job_exit end;
+    struct job_dropped dropped;
+    if (record->type == MESSAGE_HELLO)
+        on_hello(worker, record);
+    else if (record->type == MESSAGE_STARTED && get_started(record, &started) == 0)
+        events->started(worker->pool->arg, worker->id, &started);
+    else if (record->type == MESSAGE_EXITED && get_exit(record, &end) == 0)
+        events->exited(worker->pool->arg, worker->id, &end);
+    else if (record->type == MESSAGE_DROPPED && get_dropped(record, &dropped) == 0)
+        events->dropped(worker->pool->arg, worker->id, &dropped);
+    else if (record->type == MESSAGE_PROGRESS)
+        on_progress(worker, record);
+    else
+        log_warning("worker %llu sent an unknown record of type %u",
+                    (unsigned long long)worker->id, record->type);
+}
+
+static void on_closed(void *arg)
+{
+    struct worker *worker = arg;
+    channel_free(worker->channel);
+    worker->channel = NULL;
+    look_again(worker);
+}
+
+static const struct channel_events worker_events = {.record = on_record, .closed = on_closed};
+
+/* Connects if it listens; else, a free lock proves it and its tree dead. A held lock means that it
+ * is coming up, or dying, or being swept: look again. */
+static void look_at_worker(struct worker *worker)
+{
+    CLEANUP_FREE char *sock = worker_path(worker, "sock");
+    CLEANUP_FREE char *lock = worker_path(worker, "lock");
+    struct error err;
+    int fd = -1;
+    if (worker->channel != NULL || worker->state == WORKER_GONE)
+        return;
+    if (fd_connect_unix(sock, &fd, &err) == 0) {
+        worker->channel = channel_new(worker->pool->base, fd, &worker_events, worker);
+        return;
+    }
+    int held = fd_lock_held(AT_FDCWD, lock);
+    if (held == 0 || (held < 0 && errno == ENOENT && worker->told))
+        mark_gone(worker, false);
+    else
+        look_again(worker);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    look_at_worker(arg);
+}
+
+static struct worker *add(struct pool *pool, uint64_t id)
+{
+    struct worker *worker = xcalloc(1, sizeof(*worker));
+    worker->pool = pool;
+    worker->id = id;
+    worker->state = WORKER_WANTED;
+    worker->retry = evtimer_new(pool->base, on_retry, worker);
+    if (worker->retry == NULL)
+        abort();
+    worker->next = pool->workers;
+    pool->workers = worker;
+    return worker;
+}
+
+static void destroy(struct worker *worker)
+{
+    channel_free(worker->channel);
+    event_free(worker->retry);
+    free(worker);
+}
+
+/* ---- the spawner's answers ---- */
+
+static void on_spawned(void *arg, uint64_t id)
+{
+    struct worker *worker = find(arg, id);
+    if (worker == NULL)
+        return;
+    worker->told = true;
+    look_at_worker(worker);
+}
+
+static void on_spawn_failed(void *arg, uint64_t id, const char *text)
+{
+    struct worker *worker = find(arg, id);
+    log_error("worker %llu could not be started: %s", (unsigned long long)id, text);
+    if (worker != NULL)
+        mark_gone(worker, true);
+}
+
+/* A spawner that died may or may not have made what it was asked for. A worker whose folder is there
+ * is looked at by its lock; the others are asked for again: an existing folder refuses a second. */
+static void on_spawner_lost(void *arg)
+{
+    struct pool *pool = arg;
+    for (struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
+        if (worker->state != WORKER_WANTED || worker->told)
+            continue;
+        CLEANUP_FREE char *folder = worker_path(worker, "");
+        worker->told = access(folder, F_OK) == 0;
+        if (worker->told)
+            look_again(worker);
+        else
+            spawner_request(pool->spawner, worker->id);
+    }
+}
+
+static const struct spawner_events spawner_answers = {
+    .spawned = on_spawned, .failed = on_spawn_failed, .lost = on_spawner_lost};
+
+/* ---- public ---- */
+
+struct pool *pool_new(struct event_base *base, const struct pool_options *options,
+                      const struct pool_events *events, void *arg)
+{
+    struct pool *pool = xcalloc(1, sizeof(*pool));
+    pool->base = base;
+    pool->options = *options;
+    pool->events = events;
+    pool->arg = arg;
+    pool->spawner =
+        spawner_new(base, options->state_dir, options->worker_binary, &spawner_answers, pool);
+    return pool;
+}
+
+void pool_free(struct pool *pool)
+{
+    if (pool == NULL)
+        return;
+    while (pool->workers != NULL) {
+        struct worker *worker = pool->workers;
+        pool->workers = worker->next;
+        destroy(worker);
+    }
+    spawner_free(pool->spawner);
+    free(pool);
+}
+
+void pool_spawn(struct pool *pool, uint64_t id)
+{
+    (void)add(pool, id);
+    spawner_request(pool->spawner, id);
+}
+
+void pool_adopt(struct pool *pool, uint64_t id)
+{
+    struct worker *worker = add(pool, id);
+    worker->told = true;
+    look_again(worker);
+}
+
+void pool_forget(struct pool *pool, uint64_t id)
+{
+    static const char *const names[] = {"sock", "log", "lock"};
+    struct worker **link = &pool->workers;
+    while (*link != NULL && (*link)->id != id)
+        link = &(*link)->next;
+    struct worker *worker = *link;
+    if (worker == NULL)
+        return;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        CLEANUP_FREE char *path = worker_path(worker, names[i]);
+        (void)unlink(path); /* in system mode the folder is the spawner's to remove */
+    }
+    CLEANUP_FREE char *folder = worker_path(worker, "");
+    (void)rmdir(folder);
+    *link = worker->next;
+    destroy(worker);
+}
+
+static uint32_t room_of(const struct worker *worker)
+{
+    bool short_jobs = worker->recent_run_us > 0 && worker->recent_run_us < SHORT_JOB_US;
+    uint32_t room = 1 + (short_jobs ? worker->pool->options.prefetch : 0);
+    return room < WORKER_QUEUE_MAX ? room : WORKER_QUEUE_MAX;
+}
+
+uint64_t pool_choose(const struct pool *pool)
+{
+    const struct worker *best = NULL;
+    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
+        if (worker->state != WORKER_READY || worker->channel == NULL ||
+            worker->load >= room_of(worker))
+            continue;
+        if (best == NULL || worker->load < best->load)
+            best = worker;
+    }
+    if (best == NULL || (best->load > 0 && pool_coming(pool) > 0))
+        return 0;
+    return best->id;
+}
+
+static size_t count_state(const struct pool *pool, enum worker_state state)
+{
+    size_t count = 0;
+    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next)
+        count += worker->state == state;
+    return count;
+}
+
+size_t pool_count(const struct pool *pool)
+{
+    return count_state(pool, WORKER_WANTED) + count_state(pool, WORKER_READY);
+}
+
+size_t pool_coming(const struct pool *pool)
+{
+    return count_state(pool, WORKER_WANTED);
+}
+
+size_t pool_ready_idle(const struct pool *pool)
+{
+    size_t count = 0;
+    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next)
+        count += worker->state == WORKER_READY && worker->load == 0;
+    return count;
+}
+
+void pool_load(struct pool *pool, uint64_t id, int change)
+{
+    struct worker *worker = find(pool, id);
+    if (worker == NULL)
+        return;
+    worker->load = (uint32_t)((int)worker->load + change);
+    if (worker->load == 0)
+        worker->idle_since = clock_monotonic_us();
+}
+
+void pool_note_run(struct pool *pool, uint64_t id, uint64_t run_us)
+{
+    struct worker *worker = find(pool, id);
+    if (worker == NULL)
+        return;
+    worker->done++;
+    uint64_t before = worker->recent_run_us > 0 ? worker->recent_run_us : run_us;
+    worker->recent_run_us = (before * 7 + run_us) / 8 + 1;
+}
+
+static struct record_writer *writer_of(struct pool *pool, uint64_t id)
+{
+    struct worker *worker = find(pool, id);
+    return worker == NULL || worker->channel == NULL ? NULL : channel_writer(worker->channel);
+}
+
+void pool_run(struct pool *pool, uint64_t id, const struct job_run *run)
+{
+    struct record_writer *writer = writer_of(pool, id);
+    if (writer != NULL) /* else its death is being looked at: without GO the job comes back */
+        put_run(writer, run);
+}
+
+void pool_stop(struct pool *pool, uint64_t id, const struct job_stop *stop)
+{
+    struct record_writer *writer = writer_of(pool, id);
+    if (writer != NULL)
+        put_stop(writer, stop);
+}
+
+void pool_ack(struct pool *pool, uint64_t id, const struct attempt_id *attempt)
+{
+    struct record_writer *writer = writer_of(pool, id);
+    if (writer != NULL)
+        put_ack(writer, attempt);
+}
+
+void pool_quit(struct pool *pool, uint64_t id)
+{
+    struct worker *worker = find(pool, id);
+    if (worker == NULL || worker->channel == NULL)
+        return;
+    worker->state = WORKER_LEAVING;
+    put_empty(channel_writer(worker->channel), MESSAGE_QUIT);
+}
+
+uint64_t pool_idle_since(const struct pool *pool, int64_t idle_before_us)
+{
+    const struct worker *oldest = NULL;
+    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
+        if (worker->state == WORKER_READY && worker->load == 0 &&
+            worker->idle_since <= idle_before_us &&
+            (oldest == NULL || worker->idle_since < oldest->idle_since))
+            oldest = worker;
+    }
+    return oldest == NULL ? 0 : oldest->id;
+}
+
+void pool_flush(struct pool *pool)
+{
+    spawner_flush(pool->spawner);
+    for (struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
+        if (worker->channel != NULL)
+            channel_flush(worker->channel);
+    }
+}
+
+void pool_each(const struct pool *pool, pool_view_fn each, void *arg)
+{
+    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
+        struct pool_worker_view view = {
+            .id = worker->id, .state = worker->state, .load = worker->load, .done = worker->done};
+        each(arg, &view);
+    }
+}

@@ -1,0 +1,27 @@
+/* The connection to the spawner, which forks workers so that they are not children of the daemon. In
+ * user mode the spawner is started here, detached, when none answers; under systemd it has its own
+ * unit and is waited for. */
+#ifndef BATCHD_DAEMON_EXEC_SPAWNER_H
+#define BATCHD_DAEMON_EXEC_SPAWNER_H
+
+#include <stdint.h>
+
+struct event_base;
+struct spawner;
+
+struct spawner_events {
+    void (*spawned)(void *arg, uint64_t worker);
+    void (*failed)(void *arg, uint64_t worker, const char *text);
+    void (*lost)(void *arg); /* the connection broke; requests without an answer are forgotten */
+};
+
+/* `binary` NULL: never started here. Strings are borrowed for life. */
+struct spawner *spawner_new(struct event_base *base, const char *state_dir, const char *binary,
+                            const struct spawner_events *events, void *arg);
+void spawner_free(struct spawner *spawner);
+
+/* Asks for a worker at the next spawner_flush. Kept until there is a connection. */
+void spawner_request(struct spawner *spawner, uint64_t worker);
+void spawner_flush(struct spawner *spawner);
+
+#endif
