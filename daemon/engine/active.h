@@ -1,0 +1,26 @@
+/* The jobs that a worker has: their whole status in memory. A few per worker, so a list. */
+#ifndef BATCHD_DAEMON_ENGINE_ACTIVE_H
+#define BATCHD_DAEMON_ENGINE_ACTIVE_H
+
+#include "common/worker_protocol.h"
+#include "daemon/core/job.h"
+
+struct active {
+    struct active *next;
+    struct job_status status;
+    bool rerun_if_lost;
+    bool is_processor;
+    uint32_t max_attempts;
+    bool counted;   /* in the pool's load of its worker */
+    char *progress; /* newest, as JSON text, or NULL */
+};
+
+struct active *active_add(struct active **list, const struct job_status *status);
+struct active *active_find(struct active *list, uint64_t job);
+/* The entry for exactly this attempt, or NULL: news of an older attempt is of no interest. */
+struct active *active_find_attempt(struct active *list, const struct attempt_id *id);
+void active_remove(struct active **list, struct active *entry);
+void active_free_all(struct active **list);
+struct attempt_id active_id(const struct active *entry);
+
+#endif

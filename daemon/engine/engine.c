@@ -1,0 +1,294 @@
+#include "daemon/engine/engine.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/engine/internal.h"
+#include "daemon/store/worker_rows.h"
+
+#include <string.h>
+
+void engine_break(struct engine *engine, const struct error *err)
+{
+    if (!engine->broken)
+        log_error("the store refused a write; batchd ends and nothing of this turn was said: %s",
+                  err->text);
+    engine->broken = true;
+}
+
+void engine_move(struct engine *engine, struct job *job, enum job_event event)
+{
+    enum job_state from = job_state_of(job);
+    if (jobset_move(engine->jobs, job, event) == 0)
+        return;
+    struct error err;
+    (void)error_set(&err, ERROR_INTERNAL, "job %llu: %s is not allowed while %s",
+                    (unsigned long long)job->id, job_event_word(event), job_state_word(from));
+    engine_break(engine, &err);
+}
+
+void engine_store_status(struct engine *engine, struct active *entry)
+{
+    struct error err;
+    const struct job *job = jobset_find(engine->jobs, entry->status.id);
+    entry->status.state = job_state_of(job);
+    if (!engine->broken && job_rows_update(engine->db, &entry->status, &err) < 0)
+        engine_break(engine, &err);
+}
+
+void engine_tell(struct engine *engine, const struct job *job, enum bus_kind kind,
+                 const struct outcome *outcome)
+{
+    struct bus_event event = {.at = clock_wall_us(),
+                              .job = job->id,
+                              .uid = job->uid,
+                              .attempt = job->attempt,
+                              .kind = kind,
+                              .state = job_state_of(job),
+                              .exit_code = -1};
+    if (outcome != NULL) {
+        event.class = outcome->class;
+        event.exit_code = outcome->exit_code;
+        event.signal = outcome->signal;
+    }
+    bus_add(engine->bus, event);
+}
+
+struct engine *engine_new(struct event_base *base, struct db *db,
+                          const struct engine_options *options, struct error *err)
+{
+    int64_t life = 0;
+    if (db_get_number(db, "life", &life, err) < 0 ||
+        db_set_number(db, "life", life + 1, err) < 0)
+        return NULL;
+    struct engine *engine = xcalloc(1, sizeof(*engine));
+    const struct pool_options pool_options = {.state_dir = options->state_dir,
+                                              .worker_binary = options->worker_binary,
+                                              .prefetch = options->prefetch};
+    engine->options = *options;
+    engine->db = db;
+    engine->jobs = jobset_new(scheduler_policy_find("priority"));
+    engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
+    engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
+    if (engine_restore(engine, err) < 0) {
+        engine_free(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    while (engine->forget != NULL) {
+        struct pending_forget *entry = engine->forget;
+        engine->forget = entry->next;
+        free(entry);
+    }
+    pool_free(engine->pool);
+    bus_free(engine->bus);
+    active_free_all(&engine->active);
+    jobset_free(engine->jobs);
+    free(engine);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* The promise behind a client key: same user, key and content is the same job. */
+static bool same_content(const struct job_facts *a, const struct job_facts *b)
+{
+    return a->priority == b->priority && a->cpus == b->cpus &&
+           a->memory_bytes == b->memory_bytes && a->max_attempts == b->max_attempts &&
+           a->rerun_if_lost == b->rerun_if_lost && same_text(a->name, b->name) &&
+           same_text(a->type, b->type) && same_text(a->tags, b->tags) &&
+           a->run_bytes == b->run_bytes && memcmp(a->run, b->run, a->run_bytes) == 0;
+}
+
+/* 1: *ret_id is the job with this key; 0: there is none; -1: error. */
+static int find_by_key(struct engine *engine, const struct job_facts *facts, uint64_t *ret_id,
+                       struct error *err)
+{
+    struct job_row row;
+    if (facts->key == NULL)
+        return 0;
+    if (job_rows_find_key(engine->db, facts->uid, facts->key, ret_id, err) < 0)
+        return -1;
+    if (*ret_id == 0)
+        return 0;
+    if (job_rows_load(engine->db, *ret_id, &row, err) < 0)
+        return -1;
+    bool same = same_content(facts, &row.facts);
+    job_row_done(&row);
+    if (same)
+        return 1;
+    return error_set(err, ERROR_CONFLICT, "key \"%.80s\" belongs to job %llu, which is another",
+                     facts->key, (unsigned long long)*ret_id);
+}
+
+int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
+                  bool *ret_existing, struct error *err)
+{
+    *ret_id = 0;
+    int found = find_by_key(engine, facts, ret_id, err);
+    *ret_existing = found > 0;
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    size_t waiting = jobset_waiting_of(engine->jobs, facts->uid);
+    if (waiting >= engine->options.queue_limit_per_user)
+        return error_set(err, ERROR_LIMIT,
+                         "%zu jobs of yours are waiting; the limit is %llu "
+                         "(daemon.queue_limit_per_user)",
+                         waiting, (unsigned long long)engine->options.queue_limit_per_user);
+    facts->submitted_at = clock_wall_us();
+    if (job_rows_insert(engine->db, facts, err) < 0) {
+        engine_break(engine, err);
+        return -1;
+    }
+    const struct job job = {
+        .id = facts->id, .submitted_at = facts->submitted_at, .uid = facts->uid};
+    const struct job *mine = jobset_add(engine->jobs, &job, JOB_STATE_PENDING, facts->priority);
+    engine_tell(engine, mine, BUS_SUBMITTED, NULL);
+    *ret_id = facts->id;
+    return 0;
+}
+
+static int cancel_waiting(struct engine *engine, struct job *job, const char *reason)
+{
+    struct job_row row;
+    struct error err;
+    if (job_rows_load(engine->db, job->id, &row, &err) < 0) {
+        engine_break(engine, &err);
+        return -1;
+    }
+    engine_move(engine, job, JOB_EVENT_CANCEL);
+    row.status.state = JOB_STATE_CANCELLED;
+    row.status.ended_at = clock_wall_us();
+    row.status.outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
+    (void)snprintf(row.status.outcome.message, sizeof(row.status.outcome.message), "%s",
+                   reason == NULL ? "" : reason);
+    if (job_rows_update(engine->db, &row.status, &err) < 0)
+        engine_break(engine, &err);
+    engine_tell(engine, job, BUS_ENDED, &row.status.outcome);
+    job_row_done(&row);
+    jobset_remove(engine->jobs, job);
+    return 0;
+}
+
+int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const char *reason,
+                  enum job_state *ret_state, struct error *err)
+{
+    struct job *job = jobset_find(engine->jobs, id);
+    if (job == NULL)
+        return error_set(err, ERROR_CONFLICT, "job %llu has already ended",
+                         (unsigned long long)id);
+    if (job_state_of(job) == JOB_STATE_PENDING) {
+        *ret_state = JOB_STATE_CANCELLED;
+        return cancel_waiting(engine, job, reason);
+    }
+    struct active *entry = active_find(engine->active, id);
+    *ret_state = job_state_of(job);
+    if (!entry->status.cancelling) {
+        entry->status.cancelling = true;
+        engine_store_status(engine, entry);
+        engine_tell(engine, job, BUS_CANCELLING, NULL);
+    }
+    engine_stop_active(engine, entry,
+                       grace_ms < 0 ? engine->options.stop_grace_ms : (uint64_t)grace_ms);
+    return 0;
+}
+
+const char *engine_progress(const struct engine *engine, uint64_t id)
+{
+    const struct active *entry = active_find(engine->active, id);
+    return entry == NULL ? NULL : entry->progress;
+}
+
+/* One more worker for each job that finds none, up to the maximum. */
+static void grow(struct engine *engine)
+{
+    size_t waiting = jobset_count(engine->jobs, JOB_STATE_PENDING);
+    size_t coming = pool_coming(engine->pool);
+    struct error err;
+    while (!engine->broken && pool_count(engine->pool) < engine->options.workers_max &&
+           (coming < waiting || pool_count(engine->pool) < engine->options.workers_min)) {
+        uint64_t worker;
+        if (worker_rows_insert(engine->db, engine->options.boot_id, clock_wall_us(), &worker,
+                               &err) < 0) {
+            engine_break(engine, &err);
+            return;
+        }
+        pool_spawn(engine->pool, worker);
+        coming++;
+    }
+}
+
+static void shrink(struct engine *engine)
+{
+    uint64_t idle =
+        pool_idle_since(engine->pool, clock_monotonic_us() - engine->options.worker_idle_us);
+    if (idle != 0 && pool_count(engine->pool) > engine->options.workers_min)
+        pool_quit(engine->pool, idle);
+}
+
+void engine_schedule(struct engine *engine)
+{
+    struct job *job;
+    uint64_t worker;
+    while (!engine->broken && (job = jobset_first(engine->jobs)) != NULL &&
+           (worker = pool_choose(engine->pool)) != 0)
+        engine_start_job(engine, job, worker);
+    grow(engine);
+    shrink(engine);
+}
+
+void engine_committed(struct engine *engine)
+{
+    bus_publish(engine->bus);
+    pool_flush(engine->pool);
+    while (engine->forget != NULL) {
+        struct pending_forget *entry = engine->forget;
+        engine->forget = entry->next;
+        pool_forget(engine->pool, entry->worker);
+        free(entry);
+    }
+}
+
+bool engine_recovered(const struct engine *engine)
+{
+    return engine->unheard == 0;
+}
+
+const struct jobset *engine_jobs(const struct engine *engine)
+{
+    return engine->jobs;
+}
+
+struct pool *engine_pool(struct engine *engine)
+{
+    return engine->pool;
+}
+
+struct bus *engine_bus(struct engine *engine)
+{
+    return engine->bus;
+}
+
+struct db *engine_db(struct engine *engine)
+{
+    return engine->db;
+}
+
+const struct engine_options *engine_limits(const struct engine *engine)
+{
+    return &engine->options;
+}
+
+bool engine_broken(const struct engine *engine)
+{
+    return engine->broken;
+}

@@ -1,0 +1,65 @@
+/* The engine: the only place where jobs change. Each call is one event on one job: update in memory
+ * and in the open transaction, nothing else. What must follow (telling a worker, publishing) is held
+ * by the pool and the bus until the turn's commit, so that nothing is said or started that a crash
+ * can forget. Restart is the same code: load, then act. */
+#ifndef BATCHD_DAEMON_ENGINE_ENGINE_H
+#define BATCHD_DAEMON_ENGINE_ENGINE_H
+
+#include "daemon/core/jobset.h"
+#include "daemon/events/bus.h"
+#include "daemon/exec/pool.h"
+#include "daemon/store/job_rows.h"
+
+struct event_base;
+struct engine;
+
+struct engine_options {
+    const char *state_dir;     /* borrowed for life, as all texts here */
+    const char *socket_path;   /* BATCHD_SOCKET of the jobs */
+    const char *worker_binary; /* NULL: the spawner is started by systemd */
+    const char *boot_id;
+    uint32_t workers_min, workers_max, prefetch;
+    int64_t worker_idle_us;      /* an idle worker above the minimum leaves after this */
+    uint64_t output_max_bytes;
+    uint64_t stop_grace_ms;
+    uint64_t queue_limit_per_user;
+    size_t event_backlog;
+};
+
+/* Reads the store: unfinished jobs are queued again or wait for the word of their workers, which are
+ * connected to as the loop runs. NULL with err. `db` is borrowed. */
+struct engine *engine_new(struct event_base *base, struct db *db,
+                          const struct engine_options *options, struct error *err);
+void engine_free(struct engine *engine);
+
+/* A new job; takes over what *facts holds. *ret_id is its id, or that of the job with the same key
+ * and the same content (*ret_existing). ERROR_CONFLICT: same key, other content (*ret_id says which
+ * job). ERROR_LIMIT: the user has too many waiting. */
+int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
+                  bool *ret_existing, struct error *err);
+
+/* Cancels a job: at once while it waits, else its worker is told to stop it. grace_ms < 0: the
+ * configured one. ERROR_CONFLICT: it has already ended. *ret_state is the state after. */
+int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const char *reason,
+                  enum job_state *ret_state, struct error *err);
+
+/* The newest progress of a running processor job as a JSON text, or NULL. Borrowed. */
+const char *engine_progress(const struct engine *engine, uint64_t id);
+
+/* Chooses what starts now, within this turn's transaction. Called once, at the end of the turn. */
+void engine_schedule(struct engine *engine);
+/* After the commit: publishes and tells the workers. */
+void engine_committed(struct engine *engine);
+
+/* True when every worker of an earlier life was heard of or is being watched for its end. */
+bool engine_recovered(const struct engine *engine);
+
+const struct jobset *engine_jobs(const struct engine *engine);
+struct pool *engine_pool(struct engine *engine);
+struct bus *engine_bus(struct engine *engine);
+struct db *engine_db(struct engine *engine);
+const struct engine_options *engine_limits(const struct engine *engine);
+/* Set when the store refused a write: the daemon must end without answering. */
+bool engine_broken(const struct engine *engine);
+
+#endif

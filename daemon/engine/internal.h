@@ -1,0 +1,51 @@
+/* What the files of the engine share; nobody else includes this. */
+#ifndef BATCHD_DAEMON_ENGINE_INTERNAL_H
+#define BATCHD_DAEMON_ENGINE_INTERNAL_H
+
+#include "daemon/engine/active.h"
+#include "daemon/engine/engine.h"
+
+struct pending_forget {
+    struct pending_forget *next;
+    uint64_t worker;
+};
+
+struct engine {
+    struct engine_options options;
+    struct db *db;           /* borrowed */
+    struct jobset *jobs;     /* owned, as all below */
+    struct pool *pool;
+    struct bus *bus;
+    struct active *active;
+    struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
+    size_t unheard;          /* workers of an earlier life that have not said hello or died yet */
+    bool broken;
+};
+
+extern const struct pool_events engine_pool_events; /* reports.c */
+
+/* The store refused a write: nothing more is said, the daemon ends. */
+void engine_break(struct engine *engine, const struct error *err);
+
+/* The only caller of jobset_move beside submit: moves the job, or breaks the engine when the table
+ * does not allow it (a bug: the state was looked at before). */
+void engine_move(struct engine *engine, struct job *job, enum job_event event);
+
+/* Writes an active job's status, with the state its job is in. */
+void engine_store_status(struct engine *engine, struct active *entry);
+
+void engine_tell(struct engine *engine, const struct job *job, enum bus_kind kind,
+                 const struct outcome *outcome);
+
+/* restore.c */
+int engine_restore(struct engine *engine, struct error *err);
+/* start.c: hands a waiting job to a worker. */
+void engine_start_job(struct engine *engine, struct job *job, uint64_t worker);
+/* settle.c */
+void engine_settle(struct engine *engine, struct active *entry, bool tree_dead);
+void engine_return(struct engine *engine, struct active *entry, const char *why);
+void engine_stop_active(struct engine *engine, struct active *entry, uint64_t grace_ms);
+/* The last result line that a processor wrote on fd 3, as JSON text; NULL if none. */
+char *engine_read_result(const struct engine *engine, const struct active *entry);
+
+#endif

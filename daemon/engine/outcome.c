@@ -1,0 +1,74 @@
+#include "daemon/engine/outcome.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum outcome_class class_of(const struct job_exit *end, bool is_processor)
+{
+    switch ((enum exit_cause)end->cause) {
+    case EXIT_CAUSE_STOPPED:
+        return OUTCOME_CANCELLED;
+    case EXIT_CAUSE_TIMEOUT:
+        return OUTCOME_TIMEOUT;
+    case EXIT_CAUSE_SPAWN:
+        return OUTCOME_SPAWN;
+    case EXIT_CAUSE_SHUTDOWN:
+        return OUTCOME_LOST;
+    case EXIT_CAUSE_NORMAL:
+    case EXIT_CAUSE_COUNT:
+        break;
+    }
+    if (end->has_signal)
+        return OUTCOME_SIGNAL;
+    if (end->exit_code == 0)
+        return OUTCOME_SUCCESS;
+    return is_processor ? OUTCOME_PROCESSOR : OUTCOME_EXIT;
+}
+
+void outcome_from_exit(const struct job_exit *end, bool is_processor, struct job_status *status)
+{
+    status->outcome = (struct outcome){.class = class_of(end, is_processor),
+                                       .exit_code = end->has_code ? (int)end->exit_code : -1,
+                                       .signal = end->has_signal ? (int)end->signal : 0};
+    memcpy(status->outcome.message, end->text, sizeof(status->outcome.message));
+    status->outcome.message[sizeof(status->outcome.message) - 1] = '\0';
+    status->usage = (struct usage){.user_us = end->user_us,
+                                   .system_us = end->system_us,
+                                   .run_us = end->run_us,
+                                   .max_rss_bytes = end->max_rss_bytes,
+                                   .stdout_bytes = end->stdout_bytes,
+                                   .stderr_bytes = end->stderr_bytes,
+                                   .cut_bytes = end->cut_bytes,
+                                   .lost_bytes = end->lost_bytes};
+    status->started_at = end->started_at;
+    status->ended_at = end->ended_at;
+    if (end->cause == EXIT_CAUSE_SHUTDOWN)
+        (void)snprintf(status->outcome.message, sizeof(status->outcome.message),
+                       "its worker was told to end");
+}
+
+void outcome_lost(bool tree_dead, struct job_status *status)
+{
+    status->outcome = (struct outcome){.class = OUTCOME_LOST, .exit_code = -1};
+    (void)snprintf(status->outcome.message, sizeof(status->outcome.message), "%s",
+                   tree_dead ? "its worker died while it ran"
+                             : "its worker and the spawner died while it ran; nobody can say "
+                               "whether its processes are gone");
+}
+
+enum ending outcome_ending(const struct job_status *status, uint32_t max_attempts,
+                           bool rerun_if_lost, bool tree_dead)
+{
+    enum outcome_class class = status->outcome.class;
+    if (class == OUTCOME_SUCCESS)
+        return ENDING_COMPLETED;
+    if (class == OUTCOME_CANCELLED || status->cancelling)
+        return ENDING_CANCELLED;
+    if (class == OUTCOME_LOST)
+        return rerun_if_lost && tree_dead && status->losses + 1 < JOB_LOSSES_MAX
+                   ? ENDING_AGAIN_FREE
+                   : ENDING_FAILED;
+    if (class == OUTCOME_SPAWN)
+        return ENDING_FAILED;
+    return status->charged + 1 < max_attempts ? ENDING_AGAIN_CHARGED : ENDING_FAILED;
+}

@@ -1,0 +1,220 @@
+/* What the workers say, as events on jobs. Every report may come twice or late (a worker repeats what
+ * was not acknowledged): a report about an attempt that is not the job's current one is acknowledged
+ * and otherwise ignored, so a result is recorded exactly once. */
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "daemon/engine/internal.h"
+#include "daemon/engine/outcome.h"
+#include "daemon/exec/worker_log.h"
+#include "daemon/store/worker_rows.h"
+
+#include <string.h>
+
+static void on_started(void *arg, uint64_t worker, const struct job_started *started)
+{
+    struct engine *engine = arg;
+    struct active *entry = active_find_attempt(engine->active, &started->id);
+    if (entry == NULL)
+        return;
+    struct job *job = jobset_find(engine->jobs, entry->status.id);
+    if (job_state_of(job) != JOB_STATE_STARTING)
+        return;
+    entry->status.started_at = started->started_at;
+    engine_move(engine, job, JOB_EVENT_GO);
+    engine_store_status(engine, entry);
+    engine_tell(engine, job, BUS_STARTED, NULL);
+    /* It is not one of the short ones: what waits behind it at this worker is taken back. */
+    for (struct active *other = engine->active; other != NULL; other = other->next) {
+        const struct job_stop back = {.id = active_id(other), .only_queued = 1};
+        if (other != entry && other->status.worker == worker && other->status.started_at == 0)
+            pool_stop(engine->pool, worker, &back);
+    }
+    pool_note_run(engine->pool, worker, STARTED_DELAY_MS * 50U * 1000U);
+}
+
+static void on_exited(void *arg, uint64_t worker, const struct job_exit *end)
+{
+    struct engine *engine = arg;
+    struct active *entry = active_find_attempt(engine->active, &end->id);
+    if (entry != NULL && entry->status.worker == worker) {
+        outcome_from_exit(end, entry->is_processor, &entry->status);
+        pool_note_run(engine->pool, worker, end->run_us);
+        engine_settle(engine, entry, true);
+    }
+    pool_ack(engine->pool, worker, &end->id);
+}
+
+static void on_dropped(void *arg, uint64_t worker, const struct job_dropped *dropped)
+{
+    struct engine *engine = arg;
+    struct active *entry = active_find_attempt(engine->active, &dropped->id);
+    pool_ack(engine->pool, worker, &dropped->id);
+    if (entry == NULL || entry->status.worker != worker)
+        return;
+    if (entry->status.cancelling) {
+        entry->status.outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
+        engine_settle(engine, entry, true);
+    } else {
+        engine_return(engine, entry, dropped->text);
+    }
+}
+
+/* Keeps the newest whole line that is a progress object, as text: the api parses it. */
+static void on_progress(void *arg, uint64_t worker, const struct attempt_id *id, const void *data,
+                        size_t bytes)
+{
+    static const char start[] = "{\"type\":\"progress\"";
+    struct engine *engine = arg;
+    struct active *entry = active_find_attempt(engine->active, id);
+    (void)worker;
+    if (entry == NULL)
+        return;
+    const char *at = data;
+    const char *limit = at + bytes;
+    while (at < limit) {
+        const char *end = memchr(at, '\n', (size_t)(limit - at));
+        size_t length = (size_t)((end == NULL ? limit : end) - at);
+        if (length >= sizeof(start) && memcmp(at, start, sizeof(start) - 1) == 0) {
+            free(entry->progress);
+            entry->progress = xmemdup(at, length);
+        }
+        at += length + 1;
+    }
+    const struct job *job = jobset_find(engine->jobs, entry->status.id);
+    if (entry->progress != NULL)
+        engine_tell(engine, job, BUS_PROGRESS, NULL);
+}
+
+/* ---- a worker introduces itself: who runs what after a reconnect ---- */
+
+static bool listed(const struct worker_hello *hello, const struct attempt_id *id)
+{
+    for (uint32_t i = 0; i < hello->count; i++) {
+        if (attempt_equal(&hello->jobs[i].id, id))
+            return true;
+    }
+    return false;
+}
+
+static struct worker_log *load_log(const struct engine *engine, uint64_t worker)
+{
+    struct error err;
+    struct worker_log *log = worker_log_load(engine->options.state_dir, worker, &err);
+    if (log == NULL)
+        log_error("worker %llu: %s", (unsigned long long)worker, err.text);
+    return log;
+}
+
+/* The worker lives and does not list the job: it either ended (its EXITED follows) or was never
+ * received. Its log decides. */
+static void judge_unlisted(struct engine *engine, const struct worker_log *log,
+                           struct active *entry)
+{
+    struct job_started started;
+    struct job_exit end;
+    const struct attempt_id id = active_id(entry);
+    if (worker_log_attempt(log, &id, &started, &end) == ATTEMPT_NEVER_STARTED)
+        engine_return(engine, entry, "its worker never received it");
+}
+
+static void adopt(struct engine *engine, struct active *entry, const struct worker_hello *hello)
+{
+    const struct attempt_id id = active_id(entry);
+    for (uint32_t i = 0; i < hello->count; i++) {
+        const struct job_started started = {.id = id, .started_at = hello->jobs[i].started_at};
+        if (attempt_equal(&hello->jobs[i].id, &id) && hello->jobs[i].state == HELLO_RUNNING)
+            on_started(engine, hello->worker, &started);
+    }
+    if (entry->status.cancelling)
+        engine_stop_active(engine, entry, engine->options.stop_grace_ms);
+}
+
+static void heard_of(struct engine *engine)
+{
+    if (engine->unheard > 0)
+        engine->unheard--;
+}
+
+static void on_hello(void *arg, uint64_t worker, const struct worker_hello *hello)
+{
+    struct engine *engine = arg;
+    struct worker_log *log = load_log(engine, worker);
+    struct active *next;
+    heard_of(engine);
+    for (struct active *entry = engine->active; entry != NULL && log != NULL; entry = next) {
+        const struct attempt_id id = active_id(entry);
+        next = entry->next;
+        if (entry->status.worker != worker)
+            continue;
+        if (!entry->counted)
+            pool_load(engine->pool, worker, 1);
+        entry->counted = true;
+        if (listed(hello, &id))
+            adopt(engine, entry, hello);
+        else
+            judge_unlisted(engine, log, entry);
+    }
+    worker_log_free(log);
+}
+
+/* ---- a worker is dead, and so is its tree: its log is the last word ---- */
+
+static void judge_dead(struct engine *engine, const struct worker_log *log, struct active *entry,
+                       bool tree_dead)
+{
+    struct job_started started;
+    struct job_exit end;
+    const struct attempt_id id = active_id(entry);
+    switch (worker_log_attempt(log, &id, &started, &end)) {
+    case ATTEMPT_ENDED:
+        outcome_from_exit(&end, entry->is_processor, &entry->status);
+        engine_settle(engine, entry, true);
+        return;
+    case ATTEMPT_STARTED:
+        entry->status.started_at = started.started_at;
+        outcome_lost(tree_dead, &entry->status);
+        engine_settle(engine, entry, tree_dead);
+        return;
+    case ATTEMPT_NEVER_STARTED:
+        break;
+    }
+    if (entry->status.cancelling) {
+        entry->status.outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
+        engine_settle(engine, entry, true);
+    } else {
+        engine_return(engine, entry, "its worker died before it started");
+    }
+}
+
+static void on_gone(void *arg, uint64_t worker, bool never_made)
+{
+    struct engine *engine = arg;
+    struct worker_log *log = load_log(engine, worker);
+    struct error err;
+    struct active *next;
+    heard_of(engine);
+    bool swept = log != NULL && worker_log_swept(log);
+    for (struct active *entry = engine->active; entry != NULL && log != NULL; entry = next) {
+        next = entry->next;
+        if (entry->status.worker == worker)
+            judge_dead(engine, log, entry, swept);
+    }
+    worker_log_free(log);
+    if (log == NULL) /* unreadable: look again at the next start rather than guess */
+        return;
+    if (!engine->broken && worker_rows_delete(engine->db, worker, &err) < 0)
+        engine_break(engine, &err);
+    struct pending_forget *forget = xcalloc(1, sizeof(*forget));
+    *forget = (struct pending_forget){.next = engine->forget, .worker = worker};
+    engine->forget = forget;
+    if (never_made)
+        log_warning("worker %llu was never made", (unsigned long long)worker);
+}
+
+const struct pool_events engine_pool_events = {.hello = on_hello,
+                                               .started = on_started,
+                                               .exited = on_exited,
+                                               .dropped = on_dropped,
+                                               .progress = on_progress,
+                                               .gone = on_gone};

@@ -1,0 +1,144 @@
+/* The end of an attempt: its outcome is known (a report, a log, or a verdict of loss) and the job
+ * either ends or waits again. */
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "daemon/engine/internal.h"
+#include "daemon/engine/outcome.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+/* A worker keeps at most 1 MiB of a processor's lines, and the last one. */
+#define PROCESSOR_LINES_MAX ((size_t)4 << 20)
+
+static const char result_start[] = "{\"type\":\"result\",\"result\":";
+
+char *engine_read_result(const struct engine *engine, const struct active *entry)
+{
+    size_t bytes = 0;
+    CLEANUP_FREE char *path =
+        xasprintf("%s/jobs/%llu/%u.events", engine->options.state_dir,
+                  (unsigned long long)entry->status.id, entry->status.attempt);
+    CLEANUP_FREE char *lines = fd_read_file(AT_FDCWD, path, PROCESSOR_LINES_MAX, &bytes);
+    char *found = NULL;
+    for (char *line = lines; line != NULL && *line != '\0';) {
+        char *end = strchrnul(line, '\n');
+        bool whole = *end == '\n';
+        size_t length = (size_t)(end - line);
+        if (whole && length > sizeof(result_start) && end[-1] == '}' &&
+            strncmp(line, result_start, sizeof(result_start) - 1) == 0) {
+            free(found);
+            found = xmemdup(line + sizeof(result_start) - 1, length - sizeof(result_start));
+        }
+        line = whole ? end + 1 : end;
+    }
+    return found;
+}
+
+static void uncount(struct engine *engine, struct active *entry)
+{
+    if (entry->counted)
+        pool_load(engine->pool, entry->status.worker, -1);
+    entry->counted = false;
+}
+
+static void log_end(const struct active *entry, enum ending ending)
+{
+    static const char *const words[] = {
+        [ENDING_COMPLETED] = "completed",
+        [ENDING_FAILED] = "failed",
+        [ENDING_CANCELLED] = "was cancelled",
+        [ENDING_AGAIN_CHARGED] = "failed and is tried again",
+        [ENDING_AGAIN_FREE] = "was lost and is run again",
+    };
+    char id[24];
+    char attempt[12];
+    (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)entry->status.id);
+    (void)snprintf(attempt, sizeof(attempt), "%u", entry->status.attempt);
+    const struct outcome *outcome = &entry->status.outcome;
+    const struct log_field fields[] = {{"BATCHD_JOB_ID", id},
+                                       {"BATCHD_ATTEMPT", attempt},
+                                       {"BATCHD_STATE", words[ending]},
+                                       {"BATCHD_RESULT", outcome_class_word(outcome->class)},
+                                       {NULL, NULL}};
+    log_fields(LOG_LEVEL_INFO, fields, "job %s %s (%s, exit %d, signal %d)%s%s", id, words[ending],
+               outcome_class_word(outcome->class), outcome->exit_code, outcome->signal,
+               outcome->message[0] == '\0' ? "" : ": ", outcome->message);
+}
+
+/* Another attempt: this one's end is kept as history, the job waits again. */
+static void run_again(struct engine *engine, struct active *entry, struct job *job, bool charged)
+{
+    struct error err;
+    if (entry->status.ended_at == 0)
+        entry->status.ended_at = clock_wall_us();
+    if (!engine->broken && job_rows_keep_attempt(engine->db, &entry->status, &err) < 0)
+        engine_break(engine, &err);
+    if (charged)
+        job->charged = (uint16_t)++entry->status.charged;
+    if (entry->status.outcome.class == OUTCOME_LOST)
+        job->losses = (uint8_t)++entry->status.losses;
+    engine_return(engine, entry, NULL);
+}
+
+static void end_job(struct engine *engine, struct active *entry, struct job *job,
+                    enum job_event event)
+{
+    if (entry->status.ended_at == 0)
+        entry->status.ended_at = clock_wall_us();
+    if (entry->status.outcome.class != OUTCOME_SUCCESS &&
+        entry->status.outcome.class != OUTCOME_LOST)
+        entry->status.charged++;
+    if (event == JOB_EVENT_CANCEL)
+        entry->status.outcome.class = OUTCOME_CANCELLED;
+    if (entry->is_processor)
+        entry->status.result = engine_read_result(engine, entry);
+    engine_move(engine, job, event);
+    engine_store_status(engine, entry);
+    engine_tell(engine, job, BUS_ENDED, &entry->status.outcome);
+    jobset_remove(engine->jobs, job);
+    active_remove(&engine->active, entry);
+}
+
+void engine_settle(struct engine *engine, struct active *entry, bool tree_dead)
+{
+    static const enum job_event events[] = {
+        [ENDING_COMPLETED] = JOB_EVENT_SUCCEED,
+        [ENDING_FAILED] = JOB_EVENT_FAIL,
+        [ENDING_CANCELLED] = JOB_EVENT_CANCEL,
+    };
+    struct job *job = jobset_find(engine->jobs, entry->status.id);
+    enum ending ending =
+        outcome_ending(&entry->status, entry->max_attempts, entry->rerun_if_lost, tree_dead);
+    log_end(entry, ending);
+    uncount(engine, entry);
+    if (ending == ENDING_AGAIN_CHARGED || ending == ENDING_AGAIN_FREE)
+        run_again(engine, entry, job, ending == ENDING_AGAIN_CHARGED);
+    else
+        end_job(engine, entry, job, events[ending]);
+}
+
+void engine_return(struct engine *engine, struct active *entry, const char *why)
+{
+    struct job *job = jobset_find(engine->jobs, entry->status.id);
+    uncount(engine, entry);
+    if (why != NULL)
+        log_debug("job %llu waits again: %s", (unsigned long long)job->id, why);
+    entry->status.worker = 0;
+    entry->status.started_at = entry->status.ended_at = 0;
+    entry->status.outcome = (struct outcome){.exit_code = -1};
+    entry->status.usage = (struct usage){0};
+    engine_move(engine, job, JOB_EVENT_RETURN);
+    engine_store_status(engine, entry);
+    engine_tell(engine, job, BUS_REQUEUED, NULL);
+    active_remove(&engine->active, entry);
+}
+
+void engine_stop_active(struct engine *engine, struct active *entry, uint64_t grace_ms)
+{
+    const struct job_stop stop = {.id = active_id(entry), .grace_ms = grace_ms};
+    pool_stop(engine->pool, entry->status.worker, &stop);
+}

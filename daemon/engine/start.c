@@ -1,0 +1,100 @@
+/* From a waiting job to a RUN record: reads the job's text, adds what only the start knows (ids,
+ * attempt, BATCHD_* environment), and puts the intent into the turn's transaction. The record leaves
+ * after the commit. */
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/engine/internal.h"
+
+#include <string.h>
+
+static void add_env(struct job_run *run, char *text)
+{
+    run->env = xreallocarray(run->env, run->envc + 2, sizeof(char *));
+    run->env[run->envc++] = text;
+    run->env[run->envc] = NULL;
+}
+
+static void add_job_env(const struct engine *engine, const struct job_facts *facts,
+                        struct job_run *run)
+{
+    add_env(run, xasprintf("BATCHD_JOB_ID=%llu", (unsigned long long)facts->id));
+    add_env(run, xasprintf("BATCHD_ATTEMPT=%u", run->id.attempt));
+    add_env(run, xasprintf("BATCHD_MAX_ATTEMPTS=%u", facts->max_attempts));
+    add_env(run, xasprintf("BATCHD_JOB_NAME=%s", facts->name));
+    add_env(run, xasprintf("BATCHD_QUEUE=default"));
+    add_env(run, xasprintf("BATCHD_PRIORITY=%s", job_priority_word(facts->priority)));
+    add_env(run, xasprintf("BATCHD_CPUS=%u", facts->cpus));
+    if (facts->memory_bytes > 0)
+        add_env(run, xasprintf("BATCHD_MEMORY_BYTES=%llu", (unsigned long long)facts->memory_bytes));
+    add_env(run, xasprintf("BATCHD_SUBMIT_DIR=%s", run->cwd));
+    add_env(run, xasprintf("BATCHD_SOCKET=%s", engine->options.socket_path));
+    if (facts->type != NULL)
+        add_env(run, xasprintf("BATCHD_JOB_DIR=%s/jobs/%llu", engine->options.state_dir,
+                               (unsigned long long)facts->id));
+}
+
+/* A processor reads one JSON object; the stored text lacks what is known only now. */
+static void add_job_input(const struct job_facts *facts, struct job_run *run)
+{
+    if (facts->type == NULL || run->input[0] != '{')
+        return;
+    char *whole = xasprintf("{\"job\":%llu,\"attempt\":%u,\"cpus\":%u,%s",
+                            (unsigned long long)facts->id, run->id.attempt, facts->cpus,
+                            run->input + 1);
+    free(run->input);
+    run->input = whole;
+}
+
+static int build_run(const struct engine *engine, const struct job_row *row, struct job_run *ret,
+                     struct error *err)
+{
+    struct record record;
+    size_t used;
+    if (record_parse(row->facts.run, row->facts.run_bytes, &record, &used) != RECORD_OK ||
+        get_run(&record, ret) < 0)
+        return error_set(err, ERROR_DAMAGED, "the stored command of job %llu cannot be read",
+                         (unsigned long long)row->facts.id);
+    ret->id = (struct attempt_id){.job = row->facts.id, .attempt = row->status.attempt};
+    ret->uid = row->facts.uid;
+    ret->gid = row->facts.gid;
+    ret->output_max = engine->options.output_max_bytes;
+    ret->grace_ms = engine->options.stop_grace_ms;
+    add_job_env(engine, &row->facts, ret);
+    add_job_input(&row->facts, ret);
+    return 0;
+}
+
+void engine_start_job(struct engine *engine, struct job *job, uint64_t worker)
+{
+    struct job_row row;
+    struct job_run run = {0};
+    struct error err;
+    if (job_rows_load(engine->db, job->id, &row, &err) < 0) {
+        engine_break(engine, &err);
+        return;
+    }
+    row.status.attempt++;
+    row.status.worker = worker;
+    row.status.started_at = row.status.ended_at = 0;
+    if (build_run(engine, &row, &run, &err) < 0) {
+        engine_break(engine, &err);
+        job_row_done(&row);
+        return;
+    }
+    struct active *entry = active_add(&engine->active, &row.status);
+    row.status.result = NULL; /* the entry has it now */
+    entry->rerun_if_lost = row.facts.rerun_if_lost;
+    entry->is_processor = row.facts.type != NULL;
+    entry->max_attempts = row.facts.max_attempts;
+    entry->counted = true;
+    job->attempt = entry->status.attempt;
+    engine_move(engine, job, JOB_EVENT_ASSIGN);
+    engine_store_status(engine, entry);
+    pool_load(engine->pool, worker, 1);
+    pool_run(engine->pool, worker, &run);
+    engine_tell(engine, job, BUS_STARTING, NULL);
+    job_run_done(&run);
+    job_row_done(&row);
+}
