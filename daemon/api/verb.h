@@ -1,0 +1,53 @@
+/* What the verb files share: the table's row, replies, access. */
+#ifndef BATCHD_DAEMON_API_VERB_H
+#define BATCHD_DAEMON_API_VERB_H
+
+#include "common/error.h"
+#include "common/json.h"
+#include "common/timers.h"
+#include "daemon/api/api.h"
+
+struct api {
+    struct event_base *base;
+    struct engine *engine;
+    struct api_options options;
+    int64_t started_at;
+};
+
+struct api_verb {
+    const char *method;
+    const char *const *fields; /* the parameters it knows, NULL-terminated; others are refused */
+    bool needs_more;           /* a stream: without "more" it is refused (ExpectedMore) */
+    bool large;                /* may be longer than FRAME_BYTES_MAX_CONTROL */
+    void (*run)(struct api_call *call);
+};
+
+/* Rows, by interface; each file documents its requests and replies. */
+extern const struct api_verb verb_submit, verb_list, verb_show, verb_cancel, verb_wait;
+extern const struct api_verb verb_logs_read, verb_logs_follow, verb_events_subscribe;
+extern const struct api_verb verb_ping, verb_info, verb_status;
+extern const struct api_verb verb_varlink_info, verb_varlink_description;
+
+/* The last reply; takes `parameters` (NULL = {}). The call is gone afterwards. */
+void reply_done(struct api_call *call, json_t *parameters);
+/* One of several; only when call->more. */
+void reply_part(struct api_call *call, json_t *parameters);
+/* An error reply. `name` without a dot is of io.batchd; takes `extra` (may be NULL), to which the
+ * message is added. */
+void reply_error(struct api_call *call, const char *name, json_t *extra, const char *message,
+                 const char *hint);
+/* An error reply made from an error value by its code. */
+void reply_failure(struct api_call *call, const struct error *err);
+void reply_no_job(struct api_call *call, uint64_t id);
+
+/* Root and the daemon's owner may see and do everything; others their own. */
+bool access_all(const struct api_call *call);
+bool access_job(const struct api_call *call, uint32_t job_uid);
+
+/* Loads a job that the caller may see. 0, or -1 after replying with NoSuchJob: absent and forbidden
+ * jobs answer alike. */
+int load_own_job(struct api_call *call, uint64_t id, struct job_row *ret);
+/* The "id" parameter. 0, or -1 after replying. */
+int get_job_id(struct api_call *call, uint64_t *ret);
+
+#endif

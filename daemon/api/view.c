@@ -1,0 +1,202 @@
+#include "daemon/api/view.h"
+
+#include "common/worker_protocol.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *view_user(uint32_t uid)
+{
+    /* The last name asked for: lists show one user's jobs, mostly. */
+    static struct {
+        uint32_t uid;
+        char name[64];
+    } last = {.uid = UINT32_MAX};
+    if (last.uid == uid && uid != UINT32_MAX)
+        return last.name;
+    char buffer[4096];
+    struct passwd entry;
+    struct passwd *found = NULL;
+    if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found != NULL)
+        (void)snprintf(last.name, sizeof(last.name), "%s", entry.pw_name);
+    else
+        (void)snprintf(last.name, sizeof(last.name), "uid %u", uid);
+    last.uid = uid;
+    return last.name;
+}
+
+json_t *view_time(int64_t at)
+{
+    return at == 0 ? json_null() : json_integer(at);
+}
+
+json_t *view_outcome(const struct outcome *outcome, enum job_state state)
+{
+    if (!job_state_terminal(state) || outcome->class == OUTCOME_NONE)
+        return json_null();
+    json_t *object = json_object();
+    json_put_text(object, "class", outcome_class_word(outcome->class));
+    json_put(object, "exit_code",
+             outcome->exit_code < 0 ? json_null() : json_integer(outcome->exit_code));
+    json_put(object, "signal", outcome->signal == 0 ? json_null() : json_integer(outcome->signal));
+    json_put_text(object, "message", outcome->message[0] == '\0' ? NULL : outcome->message);
+    return object;
+}
+
+static json_t *view_usage(const struct job_status *status)
+{
+    if (!job_state_terminal(status->state) || status->started_at == 0)
+        return json_null();
+    const struct usage *usage = &status->usage;
+    json_t *object = json_object();
+    json_put_int(object, "cpu_ms", (int64_t)((usage->user_us + usage->system_us) / 1000));
+    json_put_int(object, "user_us", (int64_t)usage->user_us);
+    json_put_int(object, "system_us", (int64_t)usage->system_us);
+    json_put_int(object, "run_us", (int64_t)usage->run_us);
+    json_put_int(object, "max_rss_bytes", (int64_t)usage->max_rss_bytes);
+    json_put_int(object, "stdout_bytes", (int64_t)usage->stdout_bytes);
+    json_put_int(object, "stderr_bytes", (int64_t)usage->stderr_bytes);
+    json_put_int(object, "cut_bytes", (int64_t)usage->cut_bytes);
+    json_put_int(object, "lost_bytes", (int64_t)usage->lost_bytes);
+    return object;
+}
+
+static json_t *view_text_or_null(const char *text)
+{
+    json_t *value = text == NULL ? NULL : json_loads(text, JSON_DECODE_ANY, NULL);
+    return value == NULL ? json_null() : value;
+}
+
+static int decode_run(const struct job_row *row, struct job_run *ret)
+{
+    struct record record;
+    size_t used;
+    *ret = (struct job_run){0};
+    if (record_parse(row->facts.run, row->facts.run_bytes, &record, &used) != RECORD_OK)
+        return -1;
+    return get_run(&record, ret);
+}
+
+static void add_command(json_t *object, const struct job_row *row)
+{
+    struct job_run run;
+    if (decode_run(row, &run) < 0) {
+        json_put(object, "argv", json_null());
+        return;
+    }
+    json_t *argv = json_array();
+    for (uint32_t i = 0; i < run.argc; i++)
+        (void)json_array_append_new(argv, json_from_bytes(run.argv[i], strlen(run.argv[i])));
+    json_put(object, "argv", argv);
+    json_put_text(object, "cwd", run.cwd);
+    json_put(object, "timeout_ms",
+             run.timeout_ms == 0 ? json_null() : json_integer((int64_t)run.timeout_ms));
+    if (row->facts.type != NULL) {
+        json_t *input = view_text_or_null(run.input);
+        json_t *params = json_object_get(input, "params");
+        json_put(object, "params", params == NULL ? json_null() : json_incref(params));
+        json_decref(input);
+    }
+    job_run_done(&run);
+}
+
+json_t *view_env(const struct job_row *row, bool values)
+{
+    struct job_run run;
+    json_t *env = values ? json_object() : json_array();
+    if (decode_run(row, &run) < 0)
+        return env;
+    for (uint32_t i = 0; i < run.envc; i++) {
+        char *equals = strchr(run.env[i], '=');
+        if (equals == NULL)
+            continue;
+        *equals = '\0';
+        if (values)
+            json_put_text(env, run.env[i], equals + 1);
+        else
+            (void)json_array_append_new(env, json_string(run.env[i]));
+    }
+    job_run_done(&run);
+    return env;
+}
+
+static json_t *view_reasons(const struct api *api, const struct job_row *row)
+{
+    json_t *reasons = json_array();
+    if (row->status.state != JOB_STATE_PENDING)
+        return reasons;
+    const struct job *first = jobset_first(engine_jobs(api->engine));
+    bool is_first = first != NULL && first->id == row->facts.id;
+    (void)json_array_append_new(reasons, json_string(is_first ? "Resources" : "Priority"));
+    return reasons;
+}
+
+static json_t *view_progress(const struct api *api, const struct job_row *row)
+{
+    json_t *progress = view_text_or_null(engine_progress(api->engine, row->facts.id));
+    if (json_is_object(progress))
+        (void)json_object_del(progress, "type");
+    return progress;
+}
+
+static void add_times(json_t *object, const struct job_row *row)
+{
+    json_put_int(object, "submitted_at", row->facts.submitted_at);
+    json_put_int(object, "eligible_at", row->facts.submitted_at);
+    json_put(object, "started_at", view_time(row->status.started_at));
+    json_put(object, "ended_at", view_time(row->status.ended_at));
+}
+
+json_t *view_job(const struct api *api, const struct job_row *row)
+{
+    json_t *object = json_object();
+    json_put_int(object, "id", (int64_t)row->facts.id);
+    json_put_text(object, "name", row->facts.name);
+    json_put_text(object, "type", row->facts.type);
+    add_command(object, row);
+    json_put_text(object, "queue", "default");
+    json_put_text(object, "priority", job_priority_word(row->facts.priority));
+    json_put_text(object, "user", view_user(row->facts.uid));
+    json_put_int(object, "uid", row->facts.uid);
+    json_put_text(object, "state", job_state_word(row->status.state));
+    json_put(object, "cancelling", json_boolean(row->status.cancelling));
+    json_put(object, "reasons", view_reasons(api, row));
+    json_put_int(object, "attempt", row->status.attempt);
+    json_put_int(object, "max_attempts", row->facts.max_attempts);
+    add_times(object, row);
+    json_put(object, "progress", view_progress(api, row));
+    json_put(object, "outcome", view_outcome(&row->status.outcome, row->status.state));
+    json_put(object, "usage", view_usage(&row->status));
+    json_put(object, "worker",
+             row->status.worker == 0 ? json_null() : json_integer((int64_t)row->status.worker));
+    json_t *resources = json_object();
+    json_put_int(resources, "cpus", row->facts.cpus);
+    json_put_int(resources, "memory_bytes", (int64_t)row->facts.memory_bytes);
+    json_put(object, "resources", resources);
+    json_t *tags = view_text_or_null(row->facts.tags);
+    json_put(object, "tags", json_is_object(tags) ? tags : json_object());
+    json_put(object, "result", view_text_or_null(row->status.result));
+    return object;
+}
+
+json_t *view_event(const struct bus_event *event, const char *progress)
+{
+    json_t *object = json_object();
+    json_put_int(object, "seq", (int64_t)event->seq);
+    json_put_int(object, "time_us", event->at);
+    json_put_text(object, "event", bus_kind_word(event->kind));
+    json_put_int(object, "id", (int64_t)event->job);
+    json_put_int(object, "uid", event->uid);
+    json_put_text(object, "state", job_state_word(event->state));
+    json_put_int(object, "attempt", event->attempt);
+    if (event->kind == BUS_ENDED) {
+        const struct outcome outcome = {.class = event->class,
+                                        .exit_code = event->exit_code,
+                                        .signal = event->signal};
+        json_put(object, "outcome", view_outcome(&outcome, event->state));
+    }
+    if (event->kind == BUS_PROGRESS)
+        json_put(object, "progress", view_text_or_null(progress));
+    return object;
+}

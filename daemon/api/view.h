@@ -1,0 +1,16 @@
+/* A job as JSON: the only place that makes it (CLI.md, "A job in JSON"). */
+#ifndef BATCHD_DAEMON_API_VIEW_H
+#define BATCHD_DAEMON_API_VIEW_H
+
+#include "daemon/api/verb.h"
+
+json_t *view_job(const struct api *api, const struct job_row *row);
+json_t *view_outcome(const struct outcome *outcome, enum job_state state);
+/* {name: value} or [name] of the job's environment. */
+json_t *view_env(const struct job_row *row, bool values);
+json_t *view_event(const struct bus_event *event, const char *progress);
+json_t *view_time(int64_t at); /* null for 0 */
+/* The name of a uid, cached; "uid 1234" when there is none. Borrowed until the next call. */
+const char *view_user(uint32_t uid);
+
+#endif
