@@ -1,0 +1,54 @@
+/* io.batchd.Jobs.Submit {argv | type, params, name, queue, priority, cpus, memory, timeout_ms, cwd,
+ * env, umask, stdin, tags, key, max_attempts, rerun_if_lost} -> {id, state, existing}
+ * The reply leaves after the commit that holds the job: it is a promise. */
+#include "daemon/api/submit_spec.h"
+
+static void refuse(struct api_call *call, const struct error *err, uint64_t id)
+{
+    json_t *extra = json_object();
+    json_put_text(extra, "field", err->field);
+    json_put_text(extra, "rule", err->text);
+    if (err->code == ERROR_CONFLICT && id != 0) {
+        json_put_int(extra, "id", (int64_t)id);
+        reply_error(call, "KeyConflict", extra, err->text, "use another key for another job");
+    } else if (err->code == ERROR_LIMIT) {
+        reply_error(call, "QuotaExceeded", extra, err->text, NULL);
+    } else if (err->code == ERROR_NOT_FOUND) {
+        bool queue = err->field[0] == 'q';
+        reply_error(call, queue ? "NoSuchQueue" : "NoSuchType", extra, err->text,
+                    queue ? "the one queue of this version is named default" : NULL);
+    } else {
+        json_decref(extra);
+        reply_failure(call, err);
+    }
+}
+
+static void run(struct api_call *call)
+{
+    struct job_facts facts = {0};
+    struct error err;
+    uint64_t id = 0;
+    bool existing = false;
+    if (submit_spec_decode(call, call->params, &facts, &err) < 0) {
+        refuse(call, &err, 0);
+        return;
+    }
+    int result = engine_submit(call->api->engine, &facts, &id, &existing, &err);
+    job_facts_done(&facts);
+    if (result < 0) {
+        refuse(call, &err, id);
+        return;
+    }
+    struct job_row row = {.status.state = JOB_STATE_PENDING};
+    if (existing && load_own_job(call, id, &row) < 0)
+        return;
+    json_t *reply = json_object();
+    json_put_int(reply, "id", (int64_t)id);
+    json_put_text(reply, "state", job_state_word(row.status.state));
+    json_put(reply, "existing", json_boolean(existing));
+    job_row_done(&row);
+    reply_done(call, reply);
+}
+
+const struct api_verb verb_submit = {
+    .method = "io.batchd.Jobs.Submit", .fields = submit_fields, .large = true, .run = run};

@@ -1,0 +1,275 @@
+#include "daemon/api/submit_spec.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/worker_protocol.h"
+#include "daemon/api/processors.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* Linux refuses an exec whose arguments and environment pass a quarter of the stack limit (2 MiB of
+ * 8 MiB) and any single one over 128 KiB; a request is at most 1 MiB. */
+#define ARGUMENT_BYTES_MAX (128U << 10)
+#define ENV_BYTES_MAX (128U << 10)
+#define ENV_COUNT_MAX 4096U
+#define PATH_BYTES_MAX 4095U
+#define CPUS_MAX 65536
+#define SPAN_MS_MAX (INT64_C(1000) * 86400 * 3650) /* ten years */
+#define TAGS_MAX 64U
+
+const char *const submit_fields[] = {
+    "argv", "type",  "params", "name",         "queue",         "priority", "cpus", "memory", "timeout_ms",
+    "cwd",  "env",   "umask",  "stdin",        "tags",          "key",      "max_attempts",
+    "rerun_if_lost", NULL};
+
+static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
+{
+    json_t *argv = NULL;
+    json_t *value;
+    size_t i;
+    int found = json_get_array(params, "argv", false, &argv, err);
+    if (found <= 0)
+        return found;
+    size_t count = json_array_size(argv);
+    if (count == 0 || count > JOB_ARGS_MAX)
+        return error_set_field(err, "argv", "argv has %zu elements; it must have 1 to %u", count,
+                               JOB_ARGS_MAX);
+    run->argv = xcalloc(count + 1, sizeof(char *));
+    json_array_foreach(argv, i, value) {
+        if (json_value_bytes(value, "argv", ARGUMENT_BYTES_MAX, false, &run->argv[i], NULL, err) < 0)
+            return -1;
+        run->argc++;
+    }
+    if (run->argv[0][0] == '\0')
+        return error_set_field(err, "argv", "argv[0] is empty; it must name a program");
+    return 1;
+}
+
+static bool valid_env_name(const char *name)
+{
+    if (!isalpha((unsigned char)name[0]) && name[0] != '_')
+        return false;
+    for (; *name != '\0'; name++) {
+        if (!isalnum((unsigned char)*name) && *name != '_')
+            return false;
+    }
+    return true;
+}
+
+/* BATCHD_* is ours to set; what systemd tells a service about itself is not for its jobs. */
+static bool reserved_env_name(const char *name)
+{
+    static const char *const words[] = {"NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID",
+                                        "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"};
+    if (strncmp(name, "BATCHD_", 7) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(name, words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int decode_env_entry(const char *name, const json_t *value, struct job_run *run,
+                            size_t *total, struct error *err)
+{
+    CLEANUP_FREE char *text = NULL;
+    if (!valid_env_name(name))
+        return error_set_field(err, "env", "env name \"%.60s\" must match [A-Za-z_][A-Za-z0-9_]*",
+                               name);
+    if (json_value_bytes(value, "env", ENV_BYTES_MAX, false, &text, NULL, err) < 0)
+        return -1;
+    *total += strlen(name) + strlen(text) + 2;
+    if (*total > ENV_BYTES_MAX)
+        return error_set_field(err, "env", "env has over %u bytes, the limit", ENV_BYTES_MAX);
+    if (!reserved_env_name(name))
+        run->env[run->envc++] = xasprintf("%s=%s", name, text);
+    return 0;
+}
+
+static int decode_env(const json_t *params, struct job_run *run, struct error *err)
+{
+    json_t *env = NULL;
+    json_t *value;
+    const char *name;
+    size_t total = 0;
+    if (json_get_object(params, "env", false, &env, err) < 0)
+        return -1;
+    size_t count = json_object_size(env);
+    if (count > ENV_COUNT_MAX)
+        return error_set_field(err, "env", "env has %zu entries; at most %u are allowed", count,
+                               ENV_COUNT_MAX);
+    run->env = xcalloc(count + 1, sizeof(char *));
+    json_object_foreach(env, name, value) {
+        if (decode_env_entry(name, value, run, &total, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int decode_paths(const json_t *params, struct job_run *run, struct error *err)
+{
+    int64_t mask = 0022;
+    if (json_get_bytes(params, "cwd", false, PATH_BYTES_MAX, &run->cwd, err) < 0 ||
+        json_get_bytes(params, "stdin", false, PATH_BYTES_MAX, &run->stdin_path, err) < 0 ||
+        json_get_int(params, "umask", false, 0, 0777, &mask, err) < 0)
+        return -1;
+    run->umask = (uint32_t)mask;
+    if (run->cwd == NULL)
+        run->cwd = xstrdup("/");
+    if (run->cwd[0] != '/')
+        return error_set_field(err, "cwd", "cwd \"%.200s\" must be an absolute path", run->cwd);
+    return 0;
+}
+
+static int decode_limits(const json_t *params, struct job_facts *facts, struct job_run *run,
+                         struct error *err)
+{
+    int64_t cpus = 1;
+    int64_t memory = 0;
+    int64_t timeout = 0;
+    int64_t attempts = 1;
+    facts->rerun_if_lost = true;
+    if (json_get_int(params, "cpus", false, 1, CPUS_MAX, &cpus, err) < 0 ||
+        json_get_int(params, "memory", false, 0, INT64_C(1) << 50U, &memory, err) < 0 ||
+        json_get_int(params, "timeout_ms", false, 1, SPAN_MS_MAX, &timeout, err) < 0 ||
+        json_get_int(params, "max_attempts", false, 1, JOB_ATTEMPTS_MAX, &attempts, err) < 0 ||
+        json_get_bool(params, "rerun_if_lost", false, &facts->rerun_if_lost, err) < 0)
+        return -1;
+    facts->cpus = (uint32_t)cpus;
+    facts->memory_bytes = (uint64_t)memory;
+    facts->max_attempts = (uint32_t)attempts;
+    run->timeout_ms = (uint64_t)timeout;
+    return 0;
+}
+
+static int decode_tags(const json_t *params, struct job_facts *facts, struct error *err)
+{
+    json_t *tags = NULL;
+    json_t *value;
+    const char *name;
+    int found = json_get_object(params, "tags", false, &tags, err);
+    if (found <= 0)
+        return found;
+    if (json_object_size(tags) > TAGS_MAX)
+        return error_set_field(err, "tags", "a job may have at most %u tags", TAGS_MAX);
+    json_object_foreach(tags, name, value) {
+        if (!json_is_string(value) || name[0] == '\0' || strlen(name) > JOB_NAME_MAX ||
+            json_string_length(value) > JOB_NAME_MAX)
+            return error_set_field(err, "tags",
+                                   "tag \"%.60s\" must be a string of at most %u bytes", name,
+                                   JOB_NAME_MAX);
+    }
+    facts->tags = json_to_text(tags, NULL);
+    return 0;
+}
+
+static int decode_words(const json_t *params, struct job_facts *facts, struct error *err)
+{
+    const char *queue = "default";
+    const char *priority = "normal";
+    const char *name = NULL;
+    const char *key = NULL;
+    if (json_get_string(params, "queue", false, &queue, err) < 0 ||
+        json_get_string(params, "priority", false, &priority, err) < 0 ||
+        json_get_string(params, "name", false, &name, err) < 0 ||
+        json_get_string(params, "key", false, &key, err) < 0)
+        return -1;
+    if (strcmp(queue, "default") != 0) {
+        (void)error_set_field(err, "queue", "no queue \"%.100s\"", queue);
+        if (err != NULL)
+            err->code = ERROR_NOT_FOUND;
+        return -1;
+    }
+    if (job_priority_parse(priority, &facts->priority) < 0)
+        return error_set_field(err, "priority",
+                               "priority \"%.40s\" must be urgent, high, normal, low or background",
+                               priority);
+    if (name != NULL && (name[0] == '\0' || strlen(name) > JOB_NAME_MAX))
+        return error_set_field(err, "name", "name must have 1 to %u bytes", JOB_NAME_MAX);
+    if (key != NULL && (key[0] == '\0' || strlen(key) > JOB_KEY_MAX))
+        return error_set_field(err, "key", "key must have 1 to %u bytes", JOB_KEY_MAX);
+    facts->name = xstrdup(name);
+    facts->key = xstrdup(key);
+    return 0;
+}
+
+/* A typed job: program, argv and input come from the processor's manifest and the params. */
+static int decode_type(const struct api_call *call, const json_t *params, struct job_facts *facts,
+                       struct job_run *run, struct error *err)
+{
+    const char *type = NULL;
+    json_t *values = NULL;
+    int found = json_get_string(params, "type", false, &type, err);
+    if (found < 0 || json_get_object(params, "params", false, &values, err) < 0)
+        return -1;
+    if (found == 0 && values != NULL)
+        return error_set_field(err, "params", "params goes with type");
+    if (found == 0 && run->argc == 0)
+        return error_set_field(err, "argv", "one of argv and type must be given");
+    if (found == 0)
+        return 0;
+    if (run->argc > 0)
+        return error_set_field(err, "type", "argv and type exclude each other");
+    CLEANUP_JSON json_t *checked = NULL;
+    if (processor_resolve(call->api->options.processor_dirs, type, values, &run->program, &checked,
+                          err) < 0)
+        return -1;
+    CLEANUP_JSON json_t *input = json_object();
+    json_put(input, "params", json_incref(checked));
+    json_put_text(input, "cwd", run->cwd);
+    run->input = json_to_text(input, NULL);
+    run->argv = xcalloc(2, sizeof(char *));
+    run->argv[0] = xstrdup(type);
+    run->argc = 1;
+    run->is_processor = 1;
+    facts->type = xstrdup(type);
+    return 0;
+}
+
+static void default_name(struct job_facts *facts, const struct job_run *run)
+{
+    if (facts->name != NULL)
+        return;
+    const char *slash = strrchr(run->argv[0], '/');
+    const char *base = slash == NULL || slash[1] == '\0' ? run->argv[0] : slash + 1;
+    /* A name is text: bytes outside printable ASCII are replaced, the argv keeps them. */
+    facts->name = xasprintf("%.*s", (int)JOB_NAME_MAX, base);
+    for (char *c = facts->name; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
+            *c = '?';
+    }
+}
+
+static int decode(const struct api_call *call, const json_t *params, struct job_facts *facts,
+                  struct job_run *run, struct error *err)
+{
+    if (decode_words(params, facts, err) < 0 || decode_argv(params, run, err) < 0 ||
+        decode_paths(params, run, err) < 0 || decode_type(call, params, facts, run, err) < 0 ||
+        decode_env(params, run, err) < 0 || decode_limits(params, facts, run, err) < 0 ||
+        decode_tags(params, facts, err) < 0)
+        return -1;
+    default_name(facts, run);
+    return 0;
+}
+
+int submit_spec_decode(const struct api_call *call, const json_t *params, struct job_facts *ret,
+                       struct error *err)
+{
+    struct job_facts facts = {.uid = call->uid, .gid = call->gid};
+    struct job_run run = {0};
+    int result = decode(call, params, &facts, &run, err);
+    if (result == 0) {
+        struct record_writer writer = {0};
+        put_run(&writer, &run);
+        facts.run = xmemdup(writer.data, writer.used);
+        facts.run_bytes = writer.used;
+        record_writer_done(&writer);
+        *ret = facts;
+    } else {
+        job_facts_done(&facts);
+    }
+    job_run_done(&run);
+    return result;
+}
