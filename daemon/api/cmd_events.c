@@ -1,0 +1,84 @@
+/* io.batchd.Events.Subscribe {since_seq} more -> {seq, time_us, event, id, uid, state, attempt,
+ *   outcome, progress}..., and {type: "ping"} every 15 s
+ * Gapless in seq. A reader that falls behind, or asks for what is gone, gets StaleCursor{oldest}. */
+#include "daemon/api/view.h"
+
+#include "common/alloc.h"
+
+#include <stdlib.h>
+
+#define PING_MS 15000
+
+struct subscription {
+    struct bus_subscriber *subscriber;
+    struct timer *ping;
+};
+
+static void release(struct api_call *call)
+{
+    struct subscription *subscription = call->state;
+    call->state = NULL;
+    call->cancel = NULL;
+    bus_unsubscribe(engine_bus(call->api->engine), subscription->subscriber);
+    timer_free(subscription->ping);
+    free(subscription);
+}
+
+static void reply_stale(struct api_call *call, uint64_t oldest, const char *text)
+{
+    json_t *extra = json_object();
+    json_put_int(extra, "oldest", (int64_t)oldest);
+    reply_error(call, "StaleCursor", extra, text, "list the jobs, then subscribe without since_seq");
+}
+
+static void on_event(void *arg, const struct bus_event *event)
+{
+    struct api_call *call = arg;
+    if (call->state == NULL || !access_job(call, event->uid))
+        return;
+    if (call->sink->backlog(call->sink_arg) > API_BACKLOG_MAX) {
+        uint64_t last = event->seq;
+        release(call);
+        reply_stale(call, last, "this reader fell behind");
+        return;
+    }
+    reply_part(call, view_event(event, engine_progress(call->api->engine, event->job)));
+}
+
+static void on_ping(void *arg)
+{
+    struct api_call *call = arg;
+    struct subscription *subscription = call->state;
+    json_t *part = json_object();
+    json_put_text(part, "type", "ping");
+    reply_part(call, part);
+    timer_set(subscription->ping, PING_MS);
+}
+
+static void run(struct api_call *call)
+{
+    struct bus *bus = engine_bus(call->api->engine);
+    struct error err;
+    uint64_t oldest = 0;
+    int64_t since = (int64_t)bus_last_seq(bus);
+    if (json_get_int(call->params, "since_seq", false, 0, INT64_MAX, &since, &err) < 0) {
+        reply_failure(call, &err);
+        return;
+    }
+    struct subscription *subscription = xcalloc(1, sizeof(*subscription));
+    call->state = subscription;
+    if (bus_replay(bus, (uint64_t)since, on_event, call, &oldest) < 0) {
+        free(subscription);
+        call->state = NULL;
+        reply_stale(call, oldest, "the events after this seq are gone");
+        return;
+    }
+    call->cancel = release;
+    subscription->subscriber = bus_subscribe(bus, on_event, call);
+    subscription->ping = timer_new(call->api->base, on_ping, call);
+    timer_set(subscription->ping, PING_MS);
+}
+
+static const char *const fields[] = {"since_seq", NULL};
+const struct api_verb verb_events_subscribe = {
+    .method = "io.batchd.Events.Subscribe", .fields = fields, .needs_more = true, .run = run};

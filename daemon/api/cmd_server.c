@@ -1,0 +1,140 @@
+/* io.batchd.Server.Ping {} -> {time_us}
+ * io.batchd.Server.GetInfo {} -> {version, pid, uid, features, limits, started_at, state_dir, socket}
+ * io.batchd.Server.Status {} -> {version, pid, started_at, counts, queues, workers, resources,
+ *   running, failures} */
+#include "common/clock.h"
+#include "common/frame.h"
+#include "daemon/api/view.h"
+
+#include <unistd.h>
+
+#define STATUS_JOBS 20U
+
+static void run_ping(struct api_call *call)
+{
+    json_t *reply = json_object();
+    json_put_int(reply, "time_us", clock_wall_us());
+    reply_done(call, reply);
+}
+
+static json_t *view_limits(const struct api_call *call)
+{
+    const struct engine_options *options = engine_limits(call->api->engine);
+    json_t *limits = json_object();
+    json_put_int(limits, "frame_bytes", FRAME_BYTES_MAX);
+    json_put_int(limits, "control_frame_bytes", FRAME_BYTES_MAX_CONTROL);
+    json_put_int(limits, "depth", FRAME_DEPTH_MAX);
+    json_put_int(limits, "values", FRAME_NODES_MAX);
+    json_put_int(limits, "queue_per_user", (int64_t)options->queue_limit_per_user);
+    json_put_int(limits, "workers", options->workers_max);
+    json_put_int(limits, "output_bytes", (int64_t)options->output_max_bytes);
+    return limits;
+}
+
+static void run_info(struct api_call *call)
+{
+    json_t *reply = json_object();
+    json_t *features = json_array();
+    (void)json_array_append_new(features, json_string("processors"));
+    (void)json_array_append_new(features, json_string("events"));
+    json_put_text(reply, "version", BATCHD_VERSION);
+    json_put_int(reply, "pid", getpid());
+    json_put_int(reply, "uid", call->api->options.owner_uid);
+    json_put(reply, "features", features);
+    json_put(reply, "limits", view_limits(call));
+    json_put_int(reply, "started_at", call->api->started_at);
+    json_put_text(reply, "state_dir", call->api->options.state_dir);
+    json_put_text(reply, "socket", call->api->options.socket_path);
+    reply_done(call, reply);
+}
+
+static void add_worker(void *arg, const struct pool_worker_view *worker)
+{
+    json_t *object = json_object();
+    json_put_int(object, "id", (int64_t)worker->id);
+    json_put_text(object, "state",
+                  worker->state == WORKER_READY ? (worker->load > 0 ? "busy" : "idle")
+                                                : worker_state_word(worker->state));
+    json_put_int(object, "load", worker->load);
+    json_put_int(object, "done", (int64_t)worker->done);
+    (void)json_array_append_new(arg, object);
+}
+
+struct some_jobs {
+    const struct api *api;
+    json_t *jobs;
+};
+
+static int add_job(void *arg, const struct job_row *row)
+{
+    struct some_jobs *some = arg;
+    (void)json_array_append_new(some->jobs, view_job(some->api, row));
+    return json_array_size(some->jobs) >= STATUS_JOBS;
+}
+
+static json_t *some_jobs(const struct api_call *call, enum job_state state, enum job_state other)
+{
+    struct job_filter filter = {.states_set = true,
+                                .newest_first = true,
+                                .uid_set = !access_all(call),
+                                .uid = call->uid,
+                                .ended_after = clock_wall_us() - INT64_C(86400) * US_PER_SECOND};
+    struct some_jobs some = {.api = call->api, .jobs = json_array()};
+    struct error err;
+    filter.states[state] = filter.states[other] = true;
+    (void)job_rows_list(engine_db(call->api->engine), &filter, add_job, &some, &err);
+    return some.jobs;
+}
+
+static json_t *view_counts(const struct api_call *call)
+{
+    uint64_t ended[JOB_STATE_COUNT] = {0};
+    struct error err;
+    json_t *counts = json_object();
+    (void)job_rows_count(engine_db(call->api->engine), ended, &err);
+    for (unsigned i = 0; i < JOB_STATE_COUNT; i++) {
+        enum job_state state = (enum job_state)i;
+        size_t live = jobset_count(engine_jobs(call->api->engine), state);
+        json_put_int(counts, job_state_word(state),
+                     (int64_t)(job_state_terminal(state) ? ended[i] : live));
+    }
+    return counts;
+}
+
+static void run_status(struct api_call *call)
+{
+    const struct jobset *jobs = engine_jobs(call->api->engine);
+    json_t *reply = json_object();
+    json_t *workers = json_array();
+    json_t *queue = json_object();
+    json_t *queues = json_array();
+    json_t *resources = json_object();
+    pool_each(engine_pool(call->api->engine), add_worker, workers);
+    json_put_text(queue, "name", "default");
+    json_put_int(queue, "pending", (int64_t)jobset_count(jobs, JOB_STATE_PENDING));
+    json_put_int(queue, "running",
+                 (int64_t)(jobset_count(jobs, JOB_STATE_RUNNING) +
+                           jobset_count(jobs, JOB_STATE_STARTING)));
+    (void)json_array_append_new(queues, queue);
+    json_put_int(resources, "cpus", call->api->options.cpus);
+    json_put_int(resources, "memory_bytes", (int64_t)call->api->options.memory_bytes);
+    json_put_int(resources, "workers_max", engine_limits(call->api->engine)->workers_max);
+    json_put_text(reply, "version", BATCHD_VERSION);
+    json_put_int(reply, "pid", getpid());
+    json_put_int(reply, "started_at", call->api->started_at);
+    json_put(reply, "counts", view_counts(call));
+    json_put(reply, "queues", queues);
+    json_put(reply, "workers", workers);
+    json_put(reply, "resources", resources);
+    json_put(reply, "running", some_jobs(call, JOB_STATE_RUNNING, JOB_STATE_STARTING));
+    json_put(reply, "failures", some_jobs(call, JOB_STATE_FAILED, JOB_STATE_FAILED));
+    reply_done(call, reply);
+}
+
+static const char *const no_fields[] = {NULL};
+const struct api_verb verb_ping = {
+    .method = "io.batchd.Server.Ping", .fields = no_fields, .run = run_ping};
+const struct api_verb verb_info = {
+    .method = "io.batchd.Server.GetInfo", .fields = no_fields, .run = run_info};
+const struct api_verb verb_status = {
+    .method = "io.batchd.Server.Status", .fields = no_fields, .run = run_status};
