@@ -1,0 +1,318 @@
+#include "daemon/daemon.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/timers.h"
+#include "daemon/api/api.h"
+#include "daemon/engine/engine.h"
+#include "daemon/net/listener.h"
+#include "daemon/resources/machine.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <sysexits.h>
+
+/* Housekeeping: idle workers leave, STATUS is told. */
+#define TICK_MS 1000
+
+struct daemon {
+    struct event_base *base;
+    struct event *on_term, *on_int, *on_hup;
+    struct timer *tick;
+    struct db *db;
+    struct engine *engine;
+    struct api *api;
+    struct listener *listener;
+    struct engine_options engine_options;
+    struct api_options api_options;
+    char boot_id[40];
+    char *socket_path; /* made by us, to be removed; NULL: systemd's */
+    int lock_fd;
+    uint64_t watchdog_us; /* 0: none asked for */
+    int64_t watchdog_next;
+    bool ending;
+};
+
+int daemon_exit_status(const struct error *err)
+{
+    switch (err->code) {
+    case ERROR_BUSY:
+        return EX_TEMPFAIL;
+    case ERROR_DAMAGED:
+        return EX_DATAERR;
+    case ERROR_INVALID:
+        return EX_CONFIG;
+    case ERROR_NOT_FOUND:
+    case ERROR_UNREACHABLE:
+        return EX_UNAVAILABLE;
+    case ERROR_NONE:
+    case ERROR_DENIED:
+    case ERROR_CONFLICT:
+    case ERROR_LIMIT:
+    case ERROR_PROTOCOL:
+    case ERROR_IO:
+    case ERROR_INTERNAL:
+    case ERROR_CODE_COUNT:
+        break;
+    }
+    return EX_IOERR;
+}
+
+static void on_end(evutil_socket_t number, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+    (void)number;
+    (void)what;
+    daemon->ending = true;
+}
+
+static void on_ignored(evutil_socket_t number, short what, void *arg)
+{
+    (void)number;
+    (void)what;
+    (void)arg;
+}
+
+static void on_tick(void *arg)
+{
+    struct daemon *daemon = arg;
+    const struct jobset *jobs = engine_jobs(daemon->engine);
+    (void)sd_notifyf(0, "STATUS=%zu running, %zu waiting",
+                     jobset_count(jobs, JOB_STATE_RUNNING) +
+                         jobset_count(jobs, JOB_STATE_STARTING),
+                     jobset_count(jobs, JOB_STATE_PENDING));
+    timer_set(daemon->tick, TICK_MS);
+}
+
+static int take_lock(struct daemon *daemon, const struct places *places, struct error *err)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/batchd.lock", places->state_dir);
+    if (fd_lock_file(AT_FDCWD, path, &daemon->lock_fd, err) == 0)
+        return 0;
+    if (err->code == ERROR_BUSY)
+        return error_set(err, ERROR_BUSY, "another batchd owns %s", places->state_dir);
+    return -1;
+}
+
+/* Sockets cost a descriptor a client; the soft limit is for programs that use select. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int read_boot_id(struct daemon *daemon, struct error *err)
+{
+    size_t bytes = 0;
+    CLEANUP_FREE char *text =
+        fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &bytes);
+    if (text == NULL)
+        return error_set_errno(err, "cannot read the boot id");
+    text[strcspn(text, "\n")] = '\0';
+    (void)snprintf(daemon->boot_id, sizeof(daemon->boot_id), "%.36s", text);
+    return 0;
+}
+
+static struct db *open_store(const struct config *config, const struct places *places,
+                             struct error *err)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/batchd.db", places->state_dir);
+    const struct db_options options = {.cache_bytes = config->store_cache_bytes,
+                                       .wal_limit_bytes = config->store_wal_limit_bytes};
+    return db_open(path, &options, err);
+}
+
+static int start_engine(struct daemon *daemon, const struct config *config,
+                        const struct places *places, struct error *err)
+{
+    uint32_t workers =
+        config->workers_max > 0 ? config->workers_max : machine_cpus();
+    daemon->engine_options = (struct engine_options){
+        .state_dir = places->state_dir,
+        .socket_path = places->socket_path,
+        .worker_binary = places->system ? NULL : places->worker_binary,
+        .boot_id = daemon->boot_id,
+        .workers_min = config->workers_min < workers ? config->workers_min : workers,
+        .workers_max = workers,
+        .prefetch = config->workers_prefetch,
+        .worker_idle_us = (int64_t)config->workers_idle_exit_ms * US_PER_MS,
+        .output_max_bytes = config->workers_output_max_bytes,
+        .stop_grace_ms = config->workers_stop_grace_ms,
+        .queue_limit_per_user = config->daemon_queue_limit_per_user,
+        .event_backlog = config->daemon_event_backlog};
+    daemon->db = open_store(config, places, err);
+    if (daemon->db == NULL)
+        return -1;
+    daemon->engine = engine_new(daemon->base, daemon->db, &daemon->engine_options, err);
+    if (daemon->engine == NULL || db_commit(daemon->db, err) < 0)
+        return -1;
+    engine_committed(daemon->engine);
+    return 0;
+}
+
+/* The socket that systemd hands over, else our own. */
+static int open_socket(struct daemon *daemon, const struct places *places, int *ret_fd,
+                       struct error *err)
+{
+    int count = sd_listen_fds(1);
+    if (count > 1)
+        return error_set_field(err, "socket", "systemd passed %d sockets; batchd takes one", count);
+    if (count == 1) {
+        if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
+            return error_set_field(err, "socket", "what systemd passed is not a listening Unix "
+                                                  "stream socket");
+        *ret_fd = SD_LISTEN_FDS_START;
+        (void)fcntl(*ret_fd, F_SETFD, FD_CLOEXEC);
+        return fd_set_nonblock(*ret_fd, true) < 0 ? error_set_errno(err, "socket") : 0;
+    }
+    if (fd_listen_unix(places->socket_path, 1024, ret_fd, err) < 0)
+        return -1;
+    daemon->socket_path = xstrdup(places->socket_path);
+    return 0;
+}
+
+static int start_network(struct daemon *daemon, const struct config *config,
+                         const struct places *places, struct error *err)
+{
+    int fd = -1;
+    daemon->api_options = (struct api_options){
+        .state_dir = places->state_dir,
+        .socket_path = places->socket_path,
+        .processor_dirs = (const char *const *)places->processor_dirs,
+        .owner_uid = geteuid(),
+        .cpus = machine_cpus(),
+        .memory_bytes = machine_memory_bytes()};
+    daemon->api = api_new(daemon->base, daemon->engine, &daemon->api_options);
+    if (open_socket(daemon, places, &fd, err) < 0)
+        return -1;
+    const struct listener_options options = {
+        .max_connections = config->daemon_max_connections,
+        .max_per_user = config->daemon_max_connections_per_user};
+    daemon->listener = listener_new(daemon->base, fd, daemon->api, &options);
+    return 0;
+}
+
+static int start_loop(struct daemon *daemon, struct error *err)
+{
+    daemon->base = event_base_new();
+    if (daemon->base == NULL)
+        return error_set(err, ERROR_IO, "cannot make an event loop");
+    daemon->on_term = evsignal_new(daemon->base, SIGTERM, on_end, daemon);
+    daemon->on_int = evsignal_new(daemon->base, SIGINT, on_end, daemon);
+    daemon->on_hup = evsignal_new(daemon->base, SIGHUP, on_ignored, daemon);
+    daemon->tick = timer_new(daemon->base, on_tick, daemon);
+    if (daemon->on_term == NULL || daemon->on_int == NULL || daemon->on_hup == NULL)
+        abort();
+    (void)event_add(daemon->on_term, NULL);
+    (void)event_add(daemon->on_int, NULL);
+    (void)event_add(daemon->on_hup, NULL);
+    timer_set(daemon->tick, TICK_MS);
+    return 0;
+}
+
+struct daemon *daemon_new(const struct config *config, const struct places *places,
+                          struct error *err)
+{
+    struct daemon *daemon = xcalloc(1, sizeof(*daemon));
+    daemon->lock_fd = -1;
+    (void)signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    if (take_lock(daemon, places, err) < 0 || read_boot_id(daemon, err) < 0 ||
+        start_loop(daemon, err) < 0 || start_engine(daemon, config, places, err) < 0 ||
+        start_network(daemon, config, places, err) < 0) {
+        daemon_free(daemon);
+        return NULL;
+    }
+    if (sd_watchdog_enabled(1, &daemon->watchdog_us) <= 0)
+        daemon->watchdog_us = 0;
+    return daemon;
+}
+
+void daemon_free(struct daemon *daemon)
+{
+    if (daemon == NULL)
+        return;
+    listener_free(daemon->listener);
+    api_free(daemon->api);
+    engine_free(daemon->engine);
+    db_close(daemon->db);
+    timer_free(daemon->tick);
+    struct event *const signals[] = {daemon->on_term, daemon->on_int, daemon->on_hup};
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        if (signals[i] != NULL)
+            event_free(signals[i]);
+    }
+    if (daemon->base != NULL)
+        event_base_free(daemon->base);
+    if (daemon->socket_path != NULL)
+        (void)unlink(daemon->socket_path);
+    free(daemon->socket_path);
+    cleanup_close(&daemon->lock_fd);
+    free(daemon);
+}
+
+/* The end of a pass of the loop: decide, commit, and only then say and start. */
+static int end_turn(struct daemon *daemon, struct error *err)
+{
+    engine_schedule(daemon->engine);
+    if (engine_broken(daemon->engine))
+        return error_set(err, ERROR_IO, "the store refused a write");
+    if (db_commit(daemon->db, err) < 0)
+        return -1;
+    engine_committed(daemon->engine);
+    listener_flush(daemon->listener);
+    return 0;
+}
+
+/* The watchdog is fed by the loop having gone round and committed, at most each third of its time. */
+static void feed_watchdog(struct daemon *daemon)
+{
+    int64_t now = clock_monotonic_us();
+    if (daemon->watchdog_us == 0 || now < daemon->watchdog_next)
+        return;
+    (void)sd_notify(0, "WATCHDOG=1");
+    daemon->watchdog_next = now + (int64_t)(daemon->watchdog_us / 3);
+}
+
+int daemon_run(struct daemon *daemon, struct error *err)
+{
+    if (end_turn(daemon, err) < 0)
+        return -1;
+    (void)sd_notify(0, "READY=1");
+    log_info("batchd %s is ready (pid %d)", BATCHD_VERSION, getpid());
+    while (!daemon->ending) {
+        bool more = listener_pending(daemon->listener) || db_in_transaction(daemon->db);
+        if (event_base_loop(daemon->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0)) < 0)
+            return error_set(err, ERROR_IO, "the event loop failed");
+        if (end_turn(daemon, err) < 0)
+            return -1;
+        feed_watchdog(daemon);
+    }
+    (void)sd_notify(0, "STOPPING=1");
+    log_info("batchd stops; running jobs go on");
+    return 0;
+}
+
+int daemon_check_store(const struct config *config, const struct places *places,
+                       struct error *err)
+{
+    struct daemon holder = {.lock_fd = -1};
+    int result = take_lock(&holder, places, err);
+    if (result == 0) {
+        struct db *db = open_store(config, places, err);
+        result = db == NULL ? -1 : db_check(db, err);
+        db_close(db);
+    }
+    cleanup_close(&holder.lock_fd);
+    return result;
+}

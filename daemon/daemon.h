@@ -1,0 +1,27 @@
+/* The composition root: makes the modules in the order of their layers, runs the loop, and ends
+ * them in reverse. The only place that sees all of them. */
+#ifndef BATCHD_DAEMON_DAEMON_H
+#define BATCHD_DAEMON_DAEMON_H
+
+#include "common/error.h"
+#include "daemon/config.h"
+#include "daemon/places.h"
+
+struct daemon;
+
+/* Opens the store and the socket. ERROR_BUSY: another batchd owns this state. NULL with err. */
+struct daemon *daemon_new(const struct config *config, const struct places *places,
+                          struct error *err);
+void daemon_free(struct daemon *daemon);
+
+/* Runs until SIGTERM or SIGINT. 0, or -1 with err: the store refused a write. */
+int daemon_run(struct daemon *daemon, struct error *err);
+
+/* Only checks the store of these places. 0 or -1. */
+int daemon_check_store(const struct config *config, const struct places *places,
+                       struct error *err);
+
+/* The process exit status for an error (CLI.md, "Places"). */
+int daemon_exit_status(const struct error *err);
+
+#endif

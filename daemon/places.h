@@ -1,0 +1,30 @@
+/* Where things are (CLI.md, "Places"): state folder, socket, configuration, processors. */
+#ifndef BATCHD_DAEMON_PLACES_H
+#define BATCHD_DAEMON_PLACES_H
+
+#include "common/error.h"
+
+#include <stdbool.h>
+
+struct places {
+    char *state_dir;
+    char *socket_path;
+    char *config_path;       /* NULL: none */
+    bool config_required;    /* given by --config */
+    char *worker_binary;     /* beside this program, or PREFIX/libexec/batchd */
+    char **processor_dirs;   /* NULL-terminated */
+    bool system;             /* the system daemon: workers have their own unit */
+};
+
+struct places_options {
+    const char *state, *socket, *config; /* from the command line, NULL: not given */
+    bool user;                           /* --user */
+    bool system;                         /* --system */
+};
+
+/* With --state alone everything lives in that folder. The folders are made (0700). */
+int places_find(const struct places_options *options, struct places *ret, struct error *err);
+void places_add_processors(struct places *places, const char *dir); /* searched first */
+void places_done(struct places *places);
+
+#endif
