@@ -1,0 +1,213 @@
+#include "worker/child.h"
+
+#include "common/cleanup.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define STACK_BYTES 65536U
+#define PATH_BYTES 4096U
+
+enum stage {
+    STAGE_NONE,
+    STAGE_STDIN,
+    STAGE_DESCRIPTORS,
+    STAGE_USER,
+    STAGE_FOLDER,
+    STAGE_PROGRAM,
+};
+
+/* Shared with the child, by memory or by a shared page. */
+struct report {
+    enum stage stage;
+    int number; /* errno */
+};
+
+struct child_call {
+    const struct child_plan *plan;
+    const char *path; /* PATH of the job's environment */
+    struct report *report;
+};
+
+static const char default_path[] = "/usr/local/bin:/usr/bin:/bin";
+
+__attribute__((noreturn)) static void give_up(const struct child_call *call, enum stage stage)
+{
+    call->report->number = errno;
+    call->report->stage = stage;
+    _exit(126);
+}
+
+static void reset_signals(void)
+{
+    static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTTIN, SIGTTOU};
+    sigset_t none;
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        (void)signal(ignored[i], SIG_DFL);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The descriptors of the worker are 3 to 9 and the pipes lie above (worker.h), so no dup2 overwrites
+ * one that is still needed. */
+static int place_descriptors(const struct child_plan *plan)
+{
+    int last = plan->lines_fd >= 0 ? 3 : 2;
+    if (dup2(plan->stdin_fd, 0) < 0 || dup2(plan->stdout_fd, 1) < 0 ||
+        dup2(plan->stderr_fd, 2) < 0 || (plan->lines_fd >= 0 && dup2(plan->lines_fd, 3) < 0))
+        return -1;
+    return close_range((unsigned)last + 1, ~0U, 0);
+}
+
+/* Becomes the job's user for good, and makes sure of it. */
+static int become_user(const struct child_plan *plan)
+{
+    uid_t uid = plan->run->uid;
+    gid_t gid = plan->run->gid;
+    uid_t real, effective, saved;
+    gid_t real_group, effective_group, saved_group;
+    if (setgroups((size_t)plan->group_count, plan->groups) < 0 || setresgid(gid, gid, gid) < 0 ||
+        setresuid(uid, uid, uid) < 0)
+        return -1;
+    if (getresuid(&real, &effective, &saved) < 0 ||
+        getresgid(&real_group, &effective_group, &saved_group) < 0)
+        return -1;
+    bool right = real == uid && effective == uid && saved == uid && real_group == gid &&
+                 effective_group == gid && saved_group == gid;
+    if (right && setuid(0) < 0)
+        return 0;
+    errno = EPERM;
+    return -1;
+}
+
+static int open_stdin(const struct job_run *run)
+{
+    if (run->stdin_path == NULL || run->stdin_path[0] == '\0')
+        return 0;
+    int fd = open(run->stdin_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -1;
+    int result = dup2(fd, 0);
+    (void)close(fd);
+    return result;
+}
+
+/* As execvp: the first hit wins, a hit that may not be executed is remembered. */
+static void search_path(const struct child_call *call)
+{
+    const struct job_run *run = call->plan->run;
+    char candidate[PATH_BYTES];
+    size_t name = strlen(run->argv[0]);
+    int remembered = ENOENT;
+    for (const char *at = call->path; at != NULL;) {
+        const char *colon = strchr(at, ':');
+        size_t length = colon == NULL ? strlen(at) : (size_t)(colon - at);
+        if (length + name + 2 <= sizeof(candidate)) {
+            memcpy(candidate, at, length);
+            candidate[length] = '/';
+            memcpy(candidate + length + (length > 0), run->argv[0], name + 1);
+            (void)execve(candidate, run->argv, run->env);
+            if (errno == EACCES)
+                remembered = EACCES;
+            else if (errno != ENOENT && errno != ENOTDIR)
+                return;
+        }
+        at = colon == NULL ? NULL : colon + 1;
+    }
+    errno = remembered;
+}
+
+static int child_main(void *arg)
+{
+    const struct child_call *call = arg;
+    const struct child_plan *plan = call->plan;
+    const struct job_run *run = plan->run;
+    (void)setsid();
+    reset_signals();
+    (void)umask((mode_t)run->umask);
+    if (place_descriptors(plan) < 0)
+        give_up(call, STAGE_DESCRIPTORS);
+    if (plan->change_user && become_user(plan) < 0)
+        give_up(call, STAGE_USER);
+    if (chdir(run->cwd) < 0)
+        give_up(call, STAGE_FOLDER);
+    if (open_stdin(run) < 0)
+        give_up(call, STAGE_STDIN);
+    if (run->program[0] != '\0')
+        (void)execve(run->program, run->argv, run->env);
+    else if (strchr(run->argv[0], '/') != NULL)
+        (void)execve(run->argv[0], run->argv, run->env);
+    else
+        search_path(call);
+    give_up(call, STAGE_PROGRAM);
+}
+
+static const char *path_of(const struct job_run *run)
+{
+    for (uint32_t i = 0; i < run->envc; i++) {
+        if (strncmp(run->env[i], "PATH=", 5) == 0)
+            return run->env[i] + 5;
+    }
+    return default_path;
+}
+
+static int explain(const struct job_run *run, const struct report *report, struct error *err)
+{
+    const char *program = run->program[0] != '\0' ? run->program : run->argv[0];
+    errno = report->number;
+    switch (report->stage) {
+    case STAGE_STDIN:
+        return error_set_errno(err, "cannot open stdin \"%.80s\"", run->stdin_path);
+    case STAGE_FOLDER:
+        return error_set_errno(err, "cannot enter directory \"%.80s\"", run->cwd);
+    case STAGE_PROGRAM:
+        return error_set_errno(err, "cannot run \"%.80s\"", program);
+    case STAGE_USER:
+        return error_set_errno(err, "cannot become user %u", run->uid);
+    case STAGE_DESCRIPTORS:
+    case STAGE_NONE:
+        break;
+    }
+    return error_set_errno(err, "cannot set up its descriptors");
+}
+
+/* The child shares our memory or, with a copy, this one page. */
+static struct report *shared_report(void)
+{
+    void *page = mmap(NULL, sizeof(struct report), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return page == MAP_FAILED ? NULL : page;
+}
+
+int child_start(const struct child_plan *plan, pid_t *ret_pid, struct error *err)
+{
+    static struct report *report;
+    static _Alignas(16) char stack[STACK_BYTES]; /* one start at a time: the parent is suspended */
+    if (report == NULL && (report = shared_report()) == NULL)
+        return error_set_errno(err, "cannot share a page");
+    *report = (struct report){.stage = STAGE_NONE};
+    struct child_call call = {.plan = plan, .path = path_of(plan->run), .report = report};
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, &before);
+    int flags = CLONE_VFORK | (plan->change_user ? 0 : CLONE_VM) | SIGCHLD;
+    pid_t pid = clone(child_main, stack + sizeof(stack), flags, &call);
+    int saved = errno;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    errno = saved;
+    if (pid < 0)
+        return error_set_errno(err, "cannot fork");
+    if (report->stage != STAGE_NONE) {
+        (void)waitpid(pid, NULL, 0);
+        return explain(plan->run, report, err);
+    }
+    *ret_pid = pid;
+    return 0;
+}

@@ -1,0 +1,52 @@
+/* The one job that a worker runs at a time: start, read its output, stop it, gather its end. Driven
+ * by the worker's loop. A job ends when its main process has ended; what is left of its tree is
+ * killed then, and the end is complete when nothing of the tree is left. */
+#ifndef BATCHD_WORKER_JOB_H
+#define BATCHD_WORKER_JOB_H
+
+#include "common/worker_protocol.h"
+#include "worker/journal.h"
+#include "worker/output.h"
+
+#include <poll.h>
+
+struct job;
+
+struct job_options {
+    int jobs_fd;
+    int null_fd;      /* /dev/null */
+    gid_t group;      /* who may read output, (gid_t)-1: nobody else */
+    bool system_mode; /* jobs run as their own user */
+};
+
+/* What the loop is told. */
+struct job_events {
+    void (*lines)(void *arg, const struct attempt_id *id, const void *data, size_t bytes);
+};
+
+#define JOB_POLL_FDS 3
+
+struct job *job_new(const struct job_options *options, const struct job_events *events, void *arg);
+void job_free(struct job *job);
+
+/* Starts it: GO is written first. 1: it runs. 0: it could not be executed; *ret_exit is its end and
+ * is in the journal. -1 with err: it was never started and no GO was written. */
+int job_start(struct job *job, const struct job_run *run, struct journal *journal,
+              struct job_exit *ret_exit, struct error *err);
+bool job_running(const struct job *job);
+const struct attempt_id *job_id(const struct job *job);
+struct job_started job_started_record(const struct job *job);
+
+/* TERM now, KILL after the grace; a second call may only shorten the grace. */
+void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms);
+void job_signal(const struct job *job, int signal);
+
+/* For poll: fills up to JOB_POLL_FDS entries and returns how many; then the same entries back. */
+nfds_t job_poll(const struct job *job, struct pollfd *fds);
+void job_handle(struct job *job, const struct pollfd *fds, nfds_t count);
+
+/* Looks at the processes and the clock. 1: the job is over and *ret_exit is complete (not yet in the
+ * journal); 0: it goes on. *ret_wait_ms is lowered to when it wants to be called again (-1: never). */
+int job_check(struct job *job, int *ret_wait_ms, struct job_exit *ret_exit);
+
+#endif
