@@ -317,6 +317,7 @@ void put_dropped(struct record_writer *writer, const struct job_dropped *dropped
 {
     record_begin(writer, MESSAGE_DROPPED);
     put_id(writer, &dropped->id);
+    record_put_u32(writer, dropped->rest_ms);
     put_text(writer, dropped->text);
     record_end(writer);
 }
@@ -324,6 +325,7 @@ void put_dropped(struct record_writer *writer, const struct job_dropped *dropped
 int get_dropped(struct record *record, struct job_dropped *ret)
 {
     get_id(record, &ret->id);
+    ret->rest_ms = record_get_u32(record);
     get_text(record, ret->text);
     return done(record);
 }

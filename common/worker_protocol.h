@@ -119,7 +119,8 @@ struct job_exit {
 
 struct job_dropped {
     struct attempt_id id;
-    char text[200]; /* "stopped before it started", or why it was refused */
+    uint32_t rest_ms; /* the worker should be given nothing for this long; 0: it is well */
+    char text[200];   /* "stopped before it started", or why it could not be begun */
 };
 
 #define HELLO_RUNNING 1

@@ -169,10 +169,11 @@ int job_start(struct job *job, const struct job_run *run, struct journal *journa
 {
     struct start_fds fds;
     struct user user = {0};
-    if (user_check(run, job->options.system_mode, &user, err) < 0 ||
-        journal_reserve(journal, err) < 0)
+    if (journal_reserve(journal, err) < 0)
         return -1;
     set_begin(job, run);
+    if (user_check(run, job->options.system_mode, &user, err) < 0)
+        return fail_start(job, err, journal, ret_exit);
     if (open_pipes(job, run, &fds) < 0) {
         close_start_fds(&fds);
         close_pipes(job);

@@ -1,5 +1,6 @@
 #include "daemon/engine/outcome.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,6 +41,9 @@ void outcome_from_exit(const struct job_exit *end, bool is_processor, struct job
                                    .stderr_bytes = end->stderr_bytes,
                                    .cut_bytes = end->cut_bytes,
                                    .lost_bytes = end->lost_bytes};
+    /* The shell's convention, which batchctl mirrors: 127 not found, 126 found but not executable. */
+    if (end->cause == EXIT_CAUSE_SPAWN)
+        status->outcome.exit_code = end->spawn_errno == ENOENT ? 127 : 126;
     status->started_at = end->started_at;
     status->ended_at = end->ended_at;
     if (end->cause == EXIT_CAUSE_SHUTDOWN)

@@ -50,6 +50,10 @@ static void on_dropped(void *arg, uint64_t worker, const struct job_dropped *dro
     struct engine *engine = arg;
     struct active *entry = active_find_attempt(engine->active, &dropped->id);
     pool_ack(engine->pool, worker, &dropped->id);
+    if (dropped->rest_ms > 0) {
+        log_warning("worker %llu rests: %s", (unsigned long long)worker, dropped->text);
+        pool_rest(engine->pool, worker, dropped->rest_ms);
+    }
     if (entry == NULL || entry->status.worker != worker)
         return;
     if (entry->status.cancelling) {

@@ -30,9 +30,6 @@ static void add_job_env(const struct engine *engine, const struct job_facts *fac
         add_env(run, xasprintf("BATCHD_MEMORY_BYTES=%llu", (unsigned long long)facts->memory_bytes));
     add_env(run, xasprintf("BATCHD_SUBMIT_DIR=%s", run->cwd));
     add_env(run, xasprintf("BATCHD_SOCKET=%s", engine->options.socket_path));
-    if (facts->type != NULL)
-        add_env(run, xasprintf("BATCHD_JOB_DIR=%s/jobs/%llu", engine->options.state_dir,
-                               (unsigned long long)facts->id));
 }
 
 /* A processor reads one JSON object; the stored text lacks what is known only now. */

@@ -26,6 +26,7 @@ struct worker {
     uint32_t load;
     uint64_t done;
     int64_t idle_since;
+    int64_t rest_until; /* monotonic */
     uint64_t recent_run_us; /* moving average over about 8 jobs; 0: none yet */
     struct channel *channel;
     struct event *retry;
@@ -292,7 +293,8 @@ uint64_t pool_choose(const struct pool *pool)
     const struct worker *best = NULL;
     for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
         if (worker->state != WORKER_READY || worker->channel == NULL ||
-            worker->load >= room_of(worker))
+            worker->load >= room_of(worker) ||
+            (worker->rest_until != 0 && worker->rest_until > clock_monotonic_us()))
             continue;
         if (best == NULL || worker->load < best->load)
             best = worker;
@@ -336,6 +338,13 @@ void pool_load(struct pool *pool, uint64_t id, int change)
     worker->load = (uint32_t)((int)worker->load + change);
     if (worker->load == 0)
         worker->idle_since = clock_monotonic_us();
+}
+
+void pool_rest(struct pool *pool, uint64_t id, uint32_t rest_ms)
+{
+    struct worker *worker = find(pool, id);
+    if (worker != NULL)
+        worker->rest_until = clock_monotonic_us() + (int64_t)rest_ms * US_PER_MS;
 }
 
 void pool_note_run(struct pool *pool, uint64_t id, uint64_t run_us)

@@ -59,6 +59,8 @@ size_t pool_coming(const struct pool *pool);      /* asked for, not ready yet */
 
 /* Counts a job of `worker` in or out. */
 void pool_load(struct pool *pool, uint64_t worker, int change);
+/* Gives the worker nothing for a while: it could not begin a job for want of something. */
+void pool_rest(struct pool *pool, uint64_t worker, uint32_t rest_ms);
 /* Tells how long a job took, which decides about prefetching. */
 void pool_note_run(struct pool *pool, uint64_t worker, uint64_t run_us);
 
