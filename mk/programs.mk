@@ -31,11 +31,11 @@ VIDEO_PKGS := libavformat libavcodec libavfilter libswscale libavutil jansson
 IMAGE_PKGS := vips jansson
 
 $(OUT)/batchd: $(call obj,daemon/main.c) $(DAEMON_LIB) $(COMMON_LIB)
-	$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS)
+	$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) -lm
 $(OUT)/batchd-worker: $(call obj,worker/main.c) $(WORKER_LIB) $(COMMON_LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
 $(OUT)/batchctl: $(call obj,client/main.c) $(CLIENT_LIB) $(COMMON_LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS) -lm
 $(OUT)/processors/video/video: $(call obj,$(wildcard processors/video/*.c)) $(PROCESSOR_LIB) $(COMMON_LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,$(VIDEO_PKGS)) -lm
 $(OUT)/processors/image/image: $(call obj,$(wildcard processors/image/*.c)) $(PROCESSOR_LIB) $(COMMON_LIB)

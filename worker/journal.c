@@ -67,9 +67,14 @@ int journal_exit(struct journal *journal, const struct job_exit *end, struct err
     return append(journal, err);
 }
 
+bool journal_long(const struct journal *journal)
+{
+    return journal->used >= TRIM_BYTES;
+}
+
 void journal_trim(struct journal *journal)
 {
-    if (journal->used < TRIM_BYTES || ftruncate(journal->fd, 0) < 0)
+    if (ftruncate(journal->fd, 0) < 0)
         return;
     journal->used = journal->reserved = 0;
 }

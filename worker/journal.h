@@ -19,7 +19,9 @@ void journal_free(struct journal *journal);
 int journal_reserve(struct journal *journal, struct error *err);
 int journal_go(struct journal *journal, const struct job_started *started, struct error *err);
 int journal_exit(struct journal *journal, const struct job_exit *end, struct error *err);
-/* Call when no job runs and none is unacknowledged. */
+/* True when it is long enough to be worth a trim. */
+bool journal_long(const struct journal *journal);
+/* Cuts it to nothing. Call when no job runs and none is unacknowledged. */
 void journal_trim(struct journal *journal);
 
 #endif

@@ -105,8 +105,6 @@ static void acknowledge(struct worker *worker, const struct attempt_id *id)
     if (worker->owed_end == &owed->next)
         worker->owed_end = link;
     free(owed);
-    if (worker->owed == NULL && !job_running(worker->job))
-        journal_trim(worker->journal);
 }
 
 /* ---- jobs ---- */
@@ -120,9 +118,21 @@ static struct job_run take_queued(struct worker *worker, unsigned at)
     return run;
 }
 
+/* Between two jobs a long log is cut. While batchd is there to acknowledge, the next job waits the
+ * moment that this takes, once in some three thousand jobs; without it the log grows. */
+static bool log_ready(struct worker *worker)
+{
+    if (!journal_long(worker->journal))
+        return true;
+    if (worker->owed == NULL)
+        journal_trim(worker->journal);
+    return worker->owed == NULL || worker->front.fd < 0;
+}
+
 static void start_next(struct worker *worker)
 {
-    while (!job_running(worker->job) && worker->queued > 0 && !worker->terminating) {
+    while (!job_running(worker->job) && worker->queued > 0 && !worker->terminating &&
+           log_ready(worker)) {
         struct job_run run = take_queued(worker, 0);
         struct job_exit end;
         struct error err;

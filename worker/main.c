@@ -1,0 +1,126 @@
+/* batchd-worker: options and wiring. */
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "worker/spawner.h"
+#include "worker/worker.h"
+
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const char help[] =
+    "Usage: batchd-worker --spawner --state DIR [OPTIONS]\n"
+    "Runs the jobs of batchd(8). Started by batchd, or by systemd as batchd-worker.service.\n"
+    "\n"
+    "  --spawner        fork workers on batchd's request\n"
+    "  --state DIR      batchd's state folder\n"
+    "  --foreground     do not detach; stay when there is nothing to do\n"
+    "  --system         run each job as its own user (needs root)\n"
+    "  --group GID      group that may read output and speak to workers\n"
+    "  --front-uid UID  user that batchd runs as\n"
+    "  --version        print the version\n"
+    "  -h, --help       print this\n";
+
+struct arguments {
+    struct spawner_options spawner;
+    struct worker_options worker;
+    bool is_spawner, is_worker, stop;
+};
+
+enum long_option { OPT_SPAWNER = 256, OPT_WORKER, OPT_STATE, OPT_FOREGROUND, OPT_SYSTEM, OPT_GROUP,
+              OPT_FRONT, OPT_VERSION };
+
+static const struct option options[] = {{"spawner", no_argument, NULL, OPT_SPAWNER},
+                                        {"worker", required_argument, NULL, OPT_WORKER},
+                                        {"state", required_argument, NULL, OPT_STATE},
+                                        {"foreground", no_argument, NULL, OPT_FOREGROUND},
+                                        {"system", no_argument, NULL, OPT_SYSTEM},
+                                        {"group", required_argument, NULL, OPT_GROUP},
+                                        {"front-uid", required_argument, NULL, OPT_FRONT},
+                                        {"version", no_argument, NULL, OPT_VERSION},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
+
+static int read_number(const char *text, unsigned long long *ret)
+{
+    char *end;
+    errno = 0;
+    *ret = strtoull(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' ? 0 : -1;
+}
+
+/* -1 stands for "none", which is how the spawner hands it to its workers. */
+static int read_id(const char *text, unsigned *ret)
+{
+    unsigned long long number = 0;
+    if (strcmp(text, "-1") == 0) {
+        *ret = (unsigned)-1;
+        return 0;
+    }
+    if (read_number(text, &number) < 0 || number >= UINT_MAX)
+        return -1;
+    *ret = (unsigned)number;
+    return 0;
+}
+
+static int take_option(int option, struct arguments *ret)
+{
+    unsigned long long id;
+    switch (option) {
+    case OPT_SPAWNER:
+        ret->is_spawner = true;
+        return 0;
+    case OPT_WORKER:
+        ret->is_worker = true;
+        if (read_number(optarg, &id) < 0)
+            return -1;
+        ret->worker.id = id;
+        return 0;
+    case OPT_STATE:
+        ret->spawner.state_dir = optarg;
+        return 0;
+    case OPT_FOREGROUND:
+        ret->spawner.foreground = true;
+        return 0;
+    case OPT_SYSTEM:
+        ret->spawner.system_mode = ret->worker.system_mode = true;
+        return 0;
+    case OPT_GROUP:
+        return read_id(optarg, &ret->worker.group);
+    case OPT_FRONT:
+        return read_id(optarg, &ret->worker.front_uid);
+    default:
+        ret->stop = true;
+        (void)fputs(option == OPT_VERSION ? "batchd-worker " BATCHD_VERSION "\n" : help, stdout);
+        return option == OPT_VERSION || option == 'h' ? 0 : -1;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {.worker = {.group = (gid_t)-1, .front_uid = (uid_t)-1}};
+    static char self[PATH_MAX];
+    int option;
+    log_init("batchd-worker", LOG_LEVEL_INFO);
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) { // NOLINT(concurrency-mt-unsafe)
+        if (option == '?' || take_option(option, &arguments) < 0) {
+            log_error("wrong option or value; see batchd-worker --help");
+            return EX_USAGE;
+        }
+    }
+    if (arguments.stop)
+        return EX_OK;
+    if (arguments.is_worker)
+        return worker_run(&arguments.worker);
+    if (!arguments.is_spawner || arguments.spawner.state_dir == NULL || optind != argc) {
+        (void)fputs(help, stderr);
+        return EX_USAGE;
+    }
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    arguments.spawner.program = length > 0 ? self : argv[0];
+    arguments.spawner.group = arguments.worker.group;
+    arguments.spawner.front_uid = arguments.worker.front_uid;
+    return spawner_run(&arguments.spawner);
+}

@@ -1,0 +1,430 @@
+#include "worker/spawner.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/worker_protocol.h"
+#include "worker/link.h"
+#include "worker/notify.h"
+#include "worker/tree.h"
+#include "worker/worker.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+
+#define LINKS_MAX 8
+/* Without workers and without batchd a detached spawner leaves. */
+#define IDLE_EXIT_US (60 * US_PER_SECOND)
+#define IDLE_LOOK_MS 5000
+#define SWEEP_MS 5
+#define SHUTDOWN_KILL_US (30 * US_PER_SECOND)
+
+struct child {
+    struct child *next;
+    uint64_t id;
+    pid_t pid; /* 0: dead, its tree is being swept */
+    int lock_fd, log_fd;
+};
+
+struct spawner {
+    struct spawner_options options;
+    int lock_fd, listen_fd, signal_fd, jobs_fd;
+    struct link links[LINKS_MAX];
+    struct child *children;
+    int64_t busy_at;     /* when there was last something to do */
+    int64_t kill_at;     /* terminating: when the rest is killed; 0: not terminating */
+};
+
+/* ---- folders ---- */
+
+/* Opens a folder of ours below the current one, made if absent; follows no link and takes no folder
+ * that belongs to somebody else. */
+static int open_folder(const struct spawner_options *options, const char *name)
+{
+    struct stat found;
+    mode_t mode = options->group == (gid_t)-1 ? 0700 : 0750;
+    if (mkdir(name, mode) < 0 && errno != EEXIST)
+        return -1;
+    CLEANUP_CLOSE int fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &found) < 0)
+        return -1;
+    if (found.st_uid != geteuid()) {
+        errno = EPERM;
+        return -1;
+    }
+    if (options->group != (gid_t)-1 && fchown(fd, (uid_t)-1, options->group) < 0)
+        return -1;
+    return TAKE_FD(fd);
+}
+
+/* A socket at a short relative name: the spawner's working folder is STATE/workers. */
+static int listen_at(const struct spawner_options *options, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", name);
+    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    (void)unlink(name);
+    mode_t saved = umask(options->group == (gid_t)-1 ? 0177 : 0117);
+    int result = fd < 0 ? -1 : bind(fd, (const struct sockaddr *)&address, sizeof(address));
+    (void)umask(saved);
+    if (result < 0 || listen(fd, 16) < 0)
+        return -1;
+    if (options->group != (gid_t)-1 && lchown(name, (uid_t)-1, options->group) < 0)
+        return -1;
+    return TAKE_FD(fd);
+}
+
+/* ---- making a worker ---- */
+
+struct worker_files {
+    int lock_fd, log_fd, listen_fd;
+};
+
+static int make_file(const struct spawner_options *options, const char *folder, const char *name,
+                     int flags)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | flags,
+                  options->group == (gid_t)-1 ? 0600 : 0640);
+    if (fd >= 0 && options->group != (gid_t)-1 && fchown(fd, (uid_t)-1, options->group) < 0)
+        return -1;
+    return fd;
+}
+
+/* The folder is new (O_EXCL in effect), so no id is used twice; the lock is taken before the fork. */
+static int make_files(const struct spawner_options *options, uint64_t id, struct worker_files *ret)
+{
+    char folder[32];
+    char sock[48];
+    (void)snprintf(folder, sizeof(folder), "%llu", (unsigned long long)id);
+    (void)snprintf(sock, sizeof(sock), "%s/sock", folder);
+    *ret = (struct worker_files){-1, -1, -1};
+    if (mkdir(folder, options->group == (gid_t)-1 ? 0700 : 0750) < 0)
+        return -1;
+    if (options->group != (gid_t)-1 && lchown(folder, (uid_t)-1, options->group) < 0)
+        return -1;
+    ret->lock_fd = make_file(options, folder, "lock", 0);
+    if (ret->lock_fd < 0 || flock(ret->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return -1;
+    ret->log_fd = make_file(options, folder, "log", O_APPEND);
+    ret->listen_fd = listen_at(options, sock);
+    return ret->log_fd < 0 || ret->listen_fd < 0 ? -1 : 0;
+}
+
+/* In the child: the worker's descriptors at their places, nothing else of ours. */
+__attribute__((noreturn)) static void exec_worker(const struct spawner *spawner, uint64_t id,
+                                                  const struct worker_files *files)
+{
+    const struct spawner_options *options = &spawner->options;
+    const int wanted[] = {files->lock_fd, files->log_fd, files->listen_fd, spawner->jobs_fd};
+    char number[24], group[16], front[16];
+    int high[4];
+    for (int i = 0; i < 4; i++)
+        high[i] = fcntl(wanted[i], F_DUPFD, 32);
+    for (int i = 0; i < 4; i++) {
+        if (high[i] < 0 || dup2(high[i], WORKER_FD_LOCK + i) < 0)
+            _exit(EX_OSERR);
+    }
+    (void)close_range(WORKER_FD_LAST + 1, ~0U, 0);
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)signal(SIGHUP, SIG_DFL);
+    if (chdir("/") < 0)
+        _exit(EX_OSERR);
+    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)id);
+    (void)snprintf(group, sizeof(group), "%d", (int)options->group);
+    (void)snprintf(front, sizeof(front), "%d", (int)options->front_uid);
+    (void)execl(options->program, "batchd-worker", "--worker", number, "--group", group,
+                "--front-uid", front, options->system_mode ? "--system" : NULL, (char *)NULL);
+    _exit(EX_OSERR);
+}
+
+static int spawn(struct spawner *spawner, uint64_t id)
+{
+    struct worker_files files;
+    int made = make_files(&spawner->options, id, &files);
+    pid_t pid = made < 0 ? -1 : fork();
+    if (pid == 0)
+        exec_worker(spawner, id, &files);
+    int saved = errno;
+    cleanup_close(&files.listen_fd);
+    if (pid < 0) {
+        cleanup_close(&files.lock_fd);
+        cleanup_close(&files.log_fd);
+        errno = saved;
+        return -1;
+    }
+    struct child *child = xcalloc(1, sizeof(*child));
+    *child = (struct child){.next = spawner->children,
+                            .id = id,
+                            .pid = pid,
+                            .lock_fd = files.lock_fd,
+                            .log_fd = files.log_fd};
+    spawner->children = child;
+    return 0;
+}
+
+/* ---- the dead ---- */
+
+static struct child *child_of(const struct spawner *spawner, pid_t pid)
+{
+    struct child *child = spawner->children;
+    while (child != NULL && child->pid != pid)
+        child = child->next;
+    return child;
+}
+
+struct stray_round {
+    const struct spawner *spawner;
+    bool found;
+};
+
+/* Whatever is our child and no worker fell to us from a dead worker. */
+static void kill_stray(void *arg, pid_t pid)
+{
+    struct stray_round *round = arg;
+    if (child_of(round->spawner, pid) != NULL)
+        return;
+    round->found = true;
+    (void)kill(pid, SIGKILL);
+}
+
+static void forget_swept(struct spawner *spawner)
+{
+    struct child **link = &spawner->children;
+    while (*link != NULL) {
+        struct child *child = *link;
+        if (child->pid != 0) {
+            link = &child->next;
+            continue;
+        }
+        struct record_writer writer = {0};
+        put_empty(&writer, LOG_SWEPT);
+        if (fd_write_all(child->log_fd, writer.data, writer.used) < 0)
+            log_error("worker %llu: its log takes no record: %s", (unsigned long long)child->id,
+                      strerrordesc_np(errno));
+        record_writer_done(&writer);
+        *link = child->next;
+        (void)close(child->log_fd);
+        (void)close(child->lock_fd); /* from now on its death can be seen */
+        free(child);
+    }
+}
+
+/* Reaps, then sweeps what the dead left. True when it has to be called again soon. */
+static bool bury(struct spawner *spawner)
+{
+    struct stray_round round = {.spawner = spawner};
+    bool dead = false;
+    pid_t pid;
+    while ((pid = waitpid(-1, NULL, WNOHANG | __WALL)) > 0) {
+        struct child *child = child_of(spawner, pid);
+        if (child != NULL)
+            child->pid = 0;
+    }
+    for (const struct child *child = spawner->children; child != NULL; child = child->next)
+        dead = dead || child->pid == 0;
+    if (!dead)
+        return false;
+    tree_each_child(kill_stray, &round);
+    if (!round.found)
+        forget_swept(spawner);
+    return round.found;
+}
+
+/* ---- requests ---- */
+
+static void answer(struct spawner *spawner, struct link *link, struct record *record)
+{
+    uint64_t id;
+    char text[200];
+    if (record->type != MESSAGE_SPAWN || get_spawn(record, &id) < 0) {
+        log_error("an unknown request of type %u", record->type);
+        return;
+    }
+    if (spawner->kill_at == 0 && spawn(spawner, id) == 0) {
+        put_spawned(&link->out, id);
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "%s",
+                   spawner->kill_at != 0 ? "the spawner is ending" : strerrordesc_np(errno));
+    put_spawn_failed(&link->out, id, text);
+}
+
+static void serve(struct spawner *spawner, struct link *link)
+{
+    struct record record;
+    enum record_status status;
+    link_read(link);
+    while ((status = link_next(link, &record)) == RECORD_OK)
+        answer(spawner, link, &record);
+    link_flush(link);
+    if (status == RECORD_BAD || link->ended)
+        link_close(link);
+}
+
+static bool peer_allowed(const struct spawner *spawner, int fd)
+{
+    struct ucred peer;
+    socklen_t bytes = sizeof(peer);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) < 0)
+        return false;
+    return peer.uid == 0 || peer.uid == geteuid() ||
+           (spawner->options.front_uid != (uid_t)-1 && peer.uid == spawner->options.front_uid);
+}
+
+static void accept_link(struct spawner *spawner)
+{
+    CLEANUP_CLOSE int fd = accept4(spawner->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    for (int i = 0; fd >= 0 && i < LINKS_MAX && peer_allowed(spawner, fd); i++) {
+        if (spawner->links[i].fd < 0) {
+            link_open(&spawner->links[i], TAKE_FD(fd));
+            return;
+        }
+    }
+}
+
+/* ---- the loop ---- */
+
+static void on_signals(struct spawner *spawner)
+{
+    struct signalfd_siginfo info;
+    while (read(spawner->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo != SIGTERM || spawner->kill_at != 0)
+            continue;
+        spawner->kill_at = clock_monotonic_us() + SHUTDOWN_KILL_US;
+        for (const struct child *child = spawner->children; child != NULL; child = child->next) {
+            if (child->pid > 0)
+                (void)kill(child->pid, SIGTERM);
+        }
+    }
+}
+
+static bool leaving(struct spawner *spawner)
+{
+    int64_t now = clock_monotonic_us();
+    bool linked = false;
+    for (int i = 0; i < LINKS_MAX; i++)
+        linked = linked || spawner->links[i].fd >= 0;
+    if (spawner->children != NULL || linked)
+        spawner->busy_at = now;
+    if (spawner->kill_at != 0) {
+        for (const struct child *child = spawner->children;
+             child != NULL && now > spawner->kill_at; child = child->next) {
+            if (child->pid > 0)
+                (void)kill(child->pid, SIGKILL);
+        }
+        return spawner->children == NULL;
+    }
+    return !spawner->options.foreground && now - spawner->busy_at > IDLE_EXIT_US;
+}
+
+static void turn(struct spawner *spawner, int wait_ms)
+{
+    struct pollfd fds[2 + LINKS_MAX];
+    fds[0] = (struct pollfd){.fd = spawner->signal_fd, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = spawner->listen_fd, .events = POLLIN};
+    for (int i = 0; i < LINKS_MAX; i++)
+        fds[2 + i] = (struct pollfd){.fd = spawner->links[i].fd,
+                                     .events = link_events(&spawner->links[i])};
+    if (poll(fds, 2 + LINKS_MAX, wait_ms) <= 0)
+        return;
+    if (fds[0].revents != 0)
+        on_signals(spawner);
+    for (int i = 0; i < LINKS_MAX; i++) {
+        if (fds[2 + i].revents != 0)
+            serve(spawner, &spawner->links[i]);
+    }
+    if (fds[1].revents != 0)
+        accept_link(spawner);
+}
+
+/* ---- beginning ---- */
+
+static int prepare(struct spawner *spawner)
+{
+    struct error err;
+    sigset_t wanted;
+    if (chdir(spawner->options.state_dir) < 0)
+        return -1;
+    spawner->jobs_fd = open_folder(&spawner->options, "jobs");
+    CLEANUP_CLOSE int workers_fd = open_folder(&spawner->options, "workers");
+    if (spawner->jobs_fd < 0 || workers_fd < 0 || fchdir(workers_fd) < 0)
+        return -1;
+    if (fd_lock_file(AT_FDCWD, "spawner.lock", &spawner->lock_fd, &err) < 0) {
+        errno = err.code == ERROR_BUSY ? EBUSY : err.saved_errno;
+        return -1;
+    }
+    spawner->listen_fd = listen_at(&spawner->options, "spawner.sock");
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    (void)prctl(PR_SET_NAME, "batchd-spawner");
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+    (void)sigemptyset(&wanted);
+    (void)sigaddset(&wanted, SIGCHLD);
+    (void)sigaddset(&wanted, SIGTERM);
+    (void)sigprocmask(SIG_SETMASK, &wanted, NULL);
+    spawner->signal_fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+    spawner->busy_at = clock_monotonic_us();
+    return spawner->listen_fd < 0 || spawner->signal_fd < 0 ? -1 : 0;
+}
+
+/* A new session, not its leader, standard streams at /dev/null; stderr stays when it is a file. */
+static int detach(void)
+{
+    struct stat streams;
+    for (int i = 0; i < 2; i++) {
+        pid_t pid = fork();
+        if (pid < 0)
+            return -1;
+        if (pid > 0)
+            _exit(EX_OK);
+        if (i == 0 && setsid() < 0)
+            return -1;
+    }
+    CLEANUP_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0)
+        return -1;
+    if (fstat(2, &streams) < 0 || !S_ISREG(streams.st_mode))
+        return dup2(null_fd, 2);
+    return 0;
+}
+
+int spawner_run(const struct spawner_options *options)
+{
+    struct spawner spawner = {.options = *options,
+                              .lock_fd = -1, .listen_fd = -1, .signal_fd = -1, .jobs_fd = -1};
+    for (int i = 0; i < LINKS_MAX; i++)
+        spawner.links[i].fd = -1;
+    if (!options->foreground && detach() < 0)
+        return EX_OSERR;
+    if (prepare(&spawner) < 0) {
+        if (errno != EBUSY)
+            log_error("the spawner cannot use %s: %s", options->state_dir, strerrordesc_np(errno));
+        return errno == EBUSY ? EX_TEMPFAIL : EX_IOERR;
+    }
+    notify_ready();
+    for (;;) {
+        int wait_ms = bury(&spawner) ? SWEEP_MS : IDLE_LOOK_MS;
+        if (leaving(&spawner))
+            break;
+        turn(&spawner, spawner.kill_at != 0 && wait_ms > 100 ? 100 : wait_ms);
+    }
+    (void)unlink("spawner.sock");
+    return EX_OK;
+}
