@@ -18,7 +18,7 @@ CLIENT_LIB := $(OUT)/libclient.a
 PROCESSOR_LIB := $(OUT)/libprocessor.a
 
 $(COMMON_LIB): $(call obj,$(COMMON_SRC)) $(OUT)/common/toml.o
-$(DAEMON_LIB): $(call obj,$(DAEMON_SRC))
+$(DAEMON_LIB): $(call obj,$(DAEMON_SRC)) $(OUT)/daemon/api/interfaces.o
 $(WORKER_LIB): $(call obj,$(WORKER_SRC))
 $(CLIENT_LIB): $(call obj,$(CLIENT_SRC))
 $(PROCESSOR_LIB): $(call obj,$(PROCLIB_SRC))
@@ -46,6 +46,12 @@ $(OUT)/processors/%/manifest.json: processors/%/manifest.json
 $(OUT)/processors/video/%.o: CFLAGS += $(call cflags_of,$(VIDEO_PKGS))
 $(OUT)/processors/image/%.o: CFLAGS += $(call cflags_of,$(IMAGE_PKGS))
 $(OUT)/client/%.o: CFLAGS += $(call cflags_of,smartcols)
+
+VARLINK := $(wildcard common/varlink/*.varlink)
+$(OUT)/daemon/api/interfaces.c: $(VARLINK) mk/varlink.sh
+	@mkdir -p $(@D) && sh mk/varlink.sh $(VARLINK) > $@
+$(OUT)/daemon/api/interfaces.o: $(OUT)/daemon/api/interfaces.c
+	$(CC) $(CFLAGS_ALL) -Wno-overlength-strings -c -o $@ $<
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)

@@ -1,0 +1,298 @@
+#include "daemon/config.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/fd.h"
+#include "common/parse.h"
+#include "common/suggest.h"
+#include "common/toml.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <string.h>
+
+#define FILE_BYTES_MAX (1U << 20)
+#define KEYS_MAX 64U
+
+/* One load: where problems go. */
+struct loading {
+    struct config *config;
+    const char *file;
+    config_problem_fn each;
+    void *arg;
+    struct error *first;
+    bool failed;
+};
+
+static void problem(struct loading *loading, const struct error *err)
+{
+    if (!loading->failed && loading->first != NULL)
+        *loading->first = *err;
+    loading->failed = true;
+    if (loading->each != NULL)
+        loading->each(loading->arg, err);
+}
+
+static void *field(struct config *config, const struct config_key *key)
+{
+    return (char *)config + key->offset;
+}
+
+static void set_number(struct config *config, const struct config_key *key, uint64_t number)
+{
+    if (key->type == CONFIG_INTEGER32)
+        *(uint32_t *)field(config, key) = (uint32_t)number;
+    else
+        *(uint64_t *)field(config, key) = number;
+}
+
+static bool is_one_of(const char *word, const char *words)
+{
+    size_t length = strlen(word);
+    for (const char *at = words; at != NULL; at = strchr(at, ' ')) {
+        at += *at == ' ';
+        if (strncmp(at, word, length) == 0 && (at[length] == ' ' || at[length] == '\0'))
+            return length > 0;
+    }
+    return false;
+}
+
+static int set_word(struct config *config, const struct config_key *key,
+                    const struct toml_value *value, struct error *err)
+{
+    char **target = field(config, key);
+    if (value->kind != TOML_STRING)
+        return error_set(err, ERROR_INVALID, "%s must be a string", key->name);
+    if (key->words != NULL && !is_one_of(value->string, key->words))
+        return error_set(err, ERROR_INVALID, "%s = \"%.40s\" must be one of: %s", key->name,
+                         value->string, key->words);
+    free(*target);
+    *target = xstrdup(value->string);
+    return 0;
+}
+
+/* A number, or a text with a unit for spans and sizes. */
+static int read_number(const struct config_key *key, const struct toml_value *value, uint64_t *ret,
+                       struct error *err)
+{
+    if (value->kind == TOML_INTEGER && value->integer >= 0) {
+        *ret = (uint64_t)value->integer * (key->type == CONFIG_SPAN ? 1000 : 1);
+        return 0;
+    }
+    if (value->kind == TOML_STRING && key->type == CONFIG_SPAN)
+        return parse_span_ms(value->string, ret, err);
+    if (value->kind == TOML_STRING && key->type == CONFIG_SIZE)
+        return parse_size(value->string, ret, err);
+    return error_set(err, ERROR_INVALID, "it must be a %s",
+                     key->type == CONFIG_SPAN   ? "time span such as \"90s\""
+                     : key->type == CONFIG_SIZE ? "size such as \"64M\""
+                                                : "whole number that is not negative");
+}
+
+static void format_limit(const struct config_key *key, uint64_t number, char *ret, size_t bytes)
+{
+    if (key->type == CONFIG_SPAN)
+        format_span(number, ret, bytes);
+    else if (key->type == CONFIG_SIZE)
+        format_size(number, ret, bytes);
+    else
+        (void)snprintf(ret, bytes, "%llu", (unsigned long long)number);
+}
+
+static int set_value(struct config *config, const struct config_key *key,
+                     const struct toml_value *value, struct error *err)
+{
+    uint64_t number;
+    char given[32], low[32], high[32];
+    if (key->type == CONFIG_WORD)
+        return set_word(config, key, value, err);
+    if (read_number(key, value, &number, err) < 0)
+        return error_wrap(err, "%s", key->name);
+    if (number < key->min || number > key->max) {
+        format_limit(key, number, given, sizeof(given));
+        format_limit(key, key->min, low, sizeof(low));
+        format_limit(key, key->max, high, sizeof(high));
+        return error_set(err, ERROR_INVALID, "%s is %s; it must be from %s to %s", key->name, given,
+                         low, high);
+    }
+    set_number(config, key, number);
+    return 0;
+}
+
+static const struct config_key *find_key(const char *name)
+{
+    for (const struct config_key *key = config_keys; key->name != NULL; key++) {
+        if (strcmp(key->name, name) == 0)
+            return key;
+    }
+    return NULL;
+}
+
+static bool is_table(const char *name)
+{
+    size_t length = strlen(name);
+    for (const struct config_key *key = config_keys; key->name != NULL; key++) {
+        if (strncmp(key->name, name, length) == 0 && key->name[length] == '.')
+            return true;
+    }
+    return false;
+}
+
+static int refuse_unknown(const struct toml_value *value, struct error *err)
+{
+    const char *names[KEYS_MAX] = {NULL};
+    size_t count = 0;
+    for (const struct config_key *key = config_keys; key->name != NULL && count < KEYS_MAX - 1; key++)
+        names[count++] = key->name;
+    const char *near = suggest_word(value->key, names);
+    if (near == NULL)
+        return error_set(err, ERROR_INVALID, "unknown %s \"%.80s\"",
+                         value->kind == TOML_TABLE ? "table" : "key", value->key);
+    return error_set(err, ERROR_INVALID, "unknown key \"%.80s\"; did you mean \"%s\"?", value->key,
+                     near);
+}
+
+static int take_value(void *arg, const struct toml_value *value)
+{
+    struct loading *loading = arg;
+    struct error err;
+    const struct config_key *key = find_key(value->key);
+    if (key == NULL && value->kind == TOML_TABLE && is_table(value->key))
+        return 0;
+    int result = key == NULL ? refuse_unknown(value, &err)
+                             : set_value(loading->config, key, value, &err);
+    if (result < 0) {
+        (void)error_wrap(&err, "%s:%u:%u", loading->file, value->line, value->column);
+        problem(loading, &err);
+    }
+    return 0;
+}
+
+static void load_file(struct loading *loading, const char *path, bool required)
+{
+    struct toml_error wrong;
+    struct error err;
+    size_t bytes = 0;
+    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, FILE_BYTES_MAX, &bytes);
+    loading->file = path;
+    if (text == NULL) {
+        if (!required && errno == ENOENT)
+            return;
+        (void)error_set(&err, ERROR_INVALID, "%s: %s", path, strerrordesc_np(errno));
+        problem(loading, &err);
+    } else if (toml_each(text, bytes, take_value, loading, &wrong) < 0) {
+        (void)error_set(&err, ERROR_INVALID, "%s:%u:%u: %s", path, wrong.line, wrong.column,
+                        wrong.text);
+        problem(loading, &err);
+    }
+}
+
+static void load_drop_ins(struct loading *loading, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    CLEANUP_FREE char *pattern =
+        slash == NULL ? xstrdup("conf.d/*.toml")
+                      : xasprintf("%.*s/conf.d/*.toml", (int)(slash - path), path);
+    glob_t found = {0};
+    if (glob(pattern, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            load_file(loading, found.gl_pathv[i], true);
+    }
+    globfree(&found);
+}
+
+/* The defaults are read by the same code as a file: the table is the only place that has them. */
+void config_defaults(struct config *ret)
+{
+    *ret = (struct config){0};
+    for (const struct config_key *key = config_keys; key->name != NULL; key++) {
+        struct toml_value value = {.key = key->name};
+        struct error err;
+        CLEANUP_FREE char *text = xstrdup(key->fallback);
+        if (text[0] == '"') {
+            text[strlen(text) - 1] = '\0';
+            value.kind = TOML_STRING;
+            value.string = text + 1;
+        } else {
+            value.kind = TOML_INTEGER;
+            value.integer = (int64_t)strtoull(text, NULL, 10);
+        }
+        if (set_value(ret, key, &value, &err) < 0)
+            abort(); /* a default outside its own range: tests/unit/test_config.c */
+    }
+}
+
+void config_done(struct config *config)
+{
+    free(config->daemon_log_level);
+    free(config->processors_path);
+    *config = (struct config){0};
+}
+
+int config_load(const char *path, bool required, config_problem_fn each, void *arg,
+                struct config *ret, struct error *err)
+{
+    struct config config;
+    config_defaults(&config);
+    struct loading loading = {.config = &config, .each = each, .arg = arg, .first = err};
+    if (path != NULL) {
+        load_file(&loading, path, required);
+        load_drop_ins(&loading, path);
+    }
+    struct error wrong;
+    if (config.workers_max > 0 && config.workers_min > config.workers_max) {
+        (void)error_set(&wrong, ERROR_INVALID, "workers.min is %u; it must not exceed workers.max, %u",
+                        config.workers_min, config.workers_max);
+        problem(&loading, &wrong);
+    }
+    if (loading.failed) {
+        config_done(&config);
+        return -1;
+    }
+    *ret = config;
+    return 0;
+}
+
+static void print_value(FILE *file, const struct config *config, const struct config_key *key)
+{
+    const char *at = (const char *)config + key->offset;
+    switch (key->type) {
+    case CONFIG_WORD:
+        (void)fprintf(file, "\"%s\"", *(char *const *)(const void *)at);
+        break;
+    case CONFIG_INTEGER32:
+        (void)fprintf(file, "%u", *(const uint32_t *)(const void *)at);
+        break;
+    case CONFIG_INTEGER64:
+    case CONFIG_SIZE:
+        (void)fprintf(file, "%llu", (unsigned long long)*(const uint64_t *)(const void *)at);
+        break;
+    case CONFIG_SPAN:
+        (void)fprintf(file, "\"%llums\"", (unsigned long long)*(const uint64_t *)(const void *)at);
+        break;
+    }
+}
+
+void config_print(FILE *file, const struct config *config, bool example)
+{
+    const char *table = "";
+    if (example)
+        (void)fputs("# batchd's settings, each at its default: see batchd.toml(5).\n"
+                    "# Made from the table in daemon/config_table.c by batchd --print-config=example.\n",
+                    file);
+    for (const struct config_key *key = config_keys; key->name != NULL; key++) {
+        const char *dot = strchr(key->name, '.');
+        size_t length = (size_t)(dot - key->name);
+        if (strncmp(table, key->name, length + 1) != 0)
+            (void)fprintf(file, "%s[%.*s]\n", key == config_keys && !example ? "" : "\n",
+                          (int)length, key->name);
+        table = key->name;
+        if (example) {
+            (void)fprintf(file, "\n# %s\n#%s = %s\n", key->help, dot + 1, key->fallback);
+            continue;
+        }
+        (void)fprintf(file, "%s = ", dot + 1);
+        print_value(file, config, key);
+        (void)fputc('\n', file);
+    }
+}

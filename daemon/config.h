@@ -1,0 +1,61 @@
+/* The daemon's settings: one table (config_table.c) says for each key its type, range, default, what
+ * it does and whether a reload takes it. The files are TOML: the main file, then conf.d/NAME.toml
+ * beside it in the order of their names; later ones win key by key. */
+#ifndef BATCHD_DAEMON_CONFIG_H
+#define BATCHD_DAEMON_CONFIG_H
+
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct config {
+    char *daemon_log_level;
+    uint32_t daemon_max_connections;
+    uint32_t daemon_max_connections_per_user;
+    uint64_t daemon_queue_limit_per_user;
+    uint64_t daemon_event_backlog;
+    uint64_t store_cache_bytes;
+    uint64_t store_wal_limit_bytes;
+    uint32_t workers_min, workers_max;
+    uint32_t workers_prefetch;
+    uint64_t workers_idle_exit_ms;
+    uint64_t workers_stop_grace_ms;
+    uint64_t workers_output_max_bytes;
+    char *processors_path;
+};
+
+enum config_type { CONFIG_INTEGER32, CONFIG_INTEGER64, CONFIG_SPAN, CONFIG_SIZE, CONFIG_WORD };
+
+struct config_key {
+    const char *name; /* "workers.max" */
+    enum config_type type;
+    size_t offset; /* in struct config */
+    uint64_t min, max;
+    const char *words;    /* CONFIG_WORD: the allowed ones, separated by blanks; NULL: any text */
+    const char *fallback; /* the default, as it is written in a file */
+    bool reloadable;
+    const char *help;
+};
+
+extern const struct config_key config_keys[]; /* ends with a NULL name */
+
+/* Everything at its default. Release with config_done. */
+void config_defaults(struct config *ret);
+void config_done(struct config *config);
+
+/* Every problem found, not only the first. */
+typedef void (*config_problem_fn)(void *arg, const struct error *problem);
+
+/* Defaults, then `path` (NULL: none), then its conf.d. A missing file is an error only when
+ * `required`. Problems go to `each` (may be NULL), the first also to err; then -1 and *ret unset. */
+int config_load(const char *path, bool required, config_problem_fn each, void *arg,
+                struct config *ret, struct error *err);
+
+/* The settings as TOML. With `example`, every key commented out under its help: the file
+ * config.example.toml. */
+void config_print(FILE *file, const struct config *config, bool example);
+
+#endif
