@@ -1,0 +1,301 @@
+#include "client/cli.h"
+
+#include "common/alloc.h"
+#include "common/base64.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/parse.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+#define OPTIONS_MAX 48
+#define RETRY_US (15 * US_PER_SECOND)
+
+static const struct cli_option global_options[] = {
+    {"socket", 0, "PATH", "speak to the daemon at this socket"},
+    {"json", 0, NULL, "print JSON"},
+    {"quiet", 'q', NULL, "print only what is needed"},
+    {"color", 0, "WHEN", "auto, always or never"},
+    {"no-pager", 0, NULL, "accepted; nothing is paged"},
+    {"help", 'h', NULL, "print this"},
+    {NULL, 0, NULL, NULL},
+};
+
+/* ---- errors ---- */
+
+int cli_fail(int code, const char *hint, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fputs("batchctl: ", stderr);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+    if (hint != NULL)
+        (void)fprintf(stderr, "hint: %s\n", hint);
+    return code;
+}
+
+/* The remote error's name to our exit code; what is not listed was understood and refused. */
+static int code_of_name(const char *name)
+{
+    static const struct {
+        const char *name;
+        int code;
+    } codes[] = {
+        {"io.batchd.NoSuchJob", EXIT_NO_SUCH},
+        {"io.batchd.NoSuchQueue", EXIT_NO_SUCH},
+        {"io.batchd.NoSuchType", EXIT_NO_SUCH},
+        {"io.batchd.QuotaExceeded", EXIT_DENIED},
+        {"org.varlink.service.PermissionDenied", EXIT_DENIED},
+        {"org.varlink.service.MethodNotFound", EXIT_PROTOCOL},
+        {"org.varlink.service.InvalidParameter", EXIT_PROTOCOL},
+        {"org.varlink.service.ExpectedMore", EXIT_PROTOCOL},
+    };
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (strcmp(codes[i].name, name) == 0)
+            return codes[i].code;
+    }
+    return EXIT_REFUSED;
+}
+
+int cli_fail_error(const struct cli *cli, const struct error *err)
+{
+    const char *name = cli->client == NULL ? NULL : batchd_error_name(cli->client);
+    if (name != NULL) {
+        const json_t *parameters = batchd_error_parameters(cli->client);
+        return cli_fail(code_of_name(name),
+                        json_string_value(json_object_get(parameters, "hint")), "%s", err->text);
+    }
+    if (err->code == ERROR_UNREACHABLE)
+        return cli_fail(EXIT_UNREACHABLE, "start it with: batchd --user & (or systemctl start batchd)",
+                        "%s", err->text);
+    if (err->code == ERROR_DENIED)
+        return cli_fail(EXIT_DENIED, NULL, "%s", err->text);
+    if (err->code == ERROR_BUSY)
+        return cli_fail(EXIT_UNREACHABLE, NULL, "%s", err->text);
+    return cli_fail(EXIT_PROTOCOL, NULL, "%s", err->text);
+}
+
+/* ---- options ---- */
+
+static const struct cli_option *find_option(const struct verb *verb, const char *name, int letter)
+{
+    const struct cli_option *tables[] = {verb->options, global_options};
+    for (size_t t = 0; t < 2; t++) {
+        for (const struct cli_option *option = tables[t]; option != NULL && option->name != NULL;
+             option++) {
+            if (name != NULL ? strcmp(option->name, name) == 0 : option->letter == letter)
+                return option;
+        }
+    }
+    return NULL;
+}
+
+static void add_options(const struct cli_option *table, struct option *longs, size_t *count,
+                        char *letters)
+{
+    for (; table != NULL && table->name != NULL && *count < OPTIONS_MAX; table++) {
+        longs[(*count)++] = (struct option){.name = table->name,
+                                            .has_arg = table->argument != NULL,
+                                            .val = table->letter != 0 ? table->letter : 1};
+        if (table->letter == 0)
+            continue;
+        size_t used = strlen(letters);
+        letters[used++] = table->letter;
+        if (table->argument != NULL)
+            letters[used++] = ':';
+        letters[used] = '\0';
+    }
+}
+
+/* True when it was a global option. */
+static bool take_global(struct cli *cli, const struct cli_option *option, bool *ret_failed)
+{
+    const char *name = option->name;
+    if (strcmp(name, "help") == 0) {
+        cli_print_help(cli->verb);
+        exit(EXIT_DONE);
+    } else if (strcmp(name, "socket") == 0) {
+        cli->socket = optarg;
+    } else if (strcmp(name, "json") == 0) {
+        cli->json = true;
+    } else if (strcmp(name, "quiet") == 0) {
+        cli->quiet = true;
+    } else if (strcmp(name, "color") == 0) {
+        if (strcmp(optarg, "always") != 0 && strcmp(optarg, "never") != 0 &&
+            strcmp(optarg, "auto") != 0) {
+            (void)cli_fail(EXIT_USAGE, NULL, "--color \"%s\" must be auto, always or never", optarg);
+            *ret_failed = true;
+        }
+        cli->color = strcmp(optarg, "always") == 0 || (cli->color && strcmp(optarg, "auto") == 0);
+    } else if (strcmp(name, "no-pager") != 0) {
+        return false;
+    }
+    return true;
+}
+
+const char *cli_next(struct cli *cli, int argc, char **argv, const char **ret_value,
+                     bool *ret_failed, int *ret_operand)
+{
+    struct option longs[OPTIONS_MAX + 1] = {{0}};
+    char letters[2 * OPTIONS_MAX + 4] = "";
+    size_t count = 0;
+    (void)strcpy(letters, cli->verb->stop_at_operand ? "+:" : ":");
+    add_options(cli->verb->options, longs, &count, letters);
+    add_options(global_options, longs, &count, letters);
+    for (;;) {
+        int index = -1;
+        int letter = getopt_long(argc, argv, letters, longs, &index); // NOLINT(concurrency-mt-unsafe)
+        *ret_operand = optind;
+        if (letter == -1)
+            return NULL;
+        if (letter == '?' || letter == ':') {
+            *ret_failed = true;
+            char hint[80];
+            (void)snprintf(hint, sizeof(hint), "batchctl %s --help", cli->verb->name);
+            (void)cli_fail(EXIT_USAGE, hint,
+                           letter == '?' ? "unknown option \"%s\" of %s"
+                                         : "option \"%s\" of %s needs a value",
+                           argv[optind - 1], cli->verb->name);
+            return NULL;
+        }
+        const struct cli_option *option =
+            find_option(cli->verb, index >= 0 ? longs[index].name : NULL, letter);
+        if (option == NULL || take_global(cli, option, ret_failed)) {
+            if (*ret_failed)
+                return NULL;
+            continue;
+        }
+        *ret_value = optarg;
+        return option->name;
+    }
+}
+
+static void print_options(const struct cli_option *option)
+{
+    for (; option != NULL && option->name != NULL; option++) {
+        char left[64];
+        (void)snprintf(left, sizeof(left), "%c%c%s--%s%s%s", option->letter ? '-' : ' ',
+                       option->letter ? option->letter : ' ', option->letter ? ", " : "  ",
+                       option->name, option->argument ? " " : "",
+                       option->argument ? option->argument : "");
+        (void)printf("  %-30s %s\n", left, option->help);
+    }
+}
+
+void cli_print_help(const struct verb *verb)
+{
+    if (verb != NULL) {
+        (void)printf("Usage: batchctl %s [OPTIONS] %s\n%s.\n\n", verb->name, verb->arguments,
+                     verb->help);
+        print_options(verb->options);
+        (void)printf("\nAlways:\n");
+        print_options(global_options);
+        (void)printf("\nExample: %s\n", verb->example);
+        return;
+    }
+    (void)printf("Usage: batchctl VERB [OPTIONS] ...\nSpeaks to batchd, the batch-job daemon.\n\n");
+    for (size_t i = 0; cli_verbs[i] != NULL; i++)
+        (void)printf("  %-10s %s\n", cli_verbs[i]->name, cli_verbs[i]->help);
+    (void)printf("\nAlways:\n");
+    print_options(global_options);
+    (void)printf("\nExample: batchctl submit -n hello -- echo hello\n"
+                 "More: batchctl VERB --help, batchctl(1)\n");
+}
+
+/* ---- calls ---- */
+
+int cli_connect(struct cli *cli)
+{
+    struct error err;
+    if (cli->client != NULL)
+        return 0;
+    cli->client = batchd_connect(cli->socket, cli->timeout_ms, &err);
+    return cli->client == NULL ? cli_fail_error(cli, &err) : 0;
+}
+
+json_t *cli_call(struct cli *cli, const char *method, json_t *parameters, int *ret_code)
+{
+    struct error err;
+    *ret_code = cli_connect(cli);
+    if (*ret_code != 0) {
+        json_decref(parameters);
+        return NULL;
+    }
+    json_t *reply = batchd_call(cli->client, method, parameters, &err);
+    if (reply == NULL)
+        *ret_code = cli_fail_error(cli, &err);
+    return reply;
+}
+
+json_t *cli_call_again(struct cli *cli, const char *method, json_t *parameters, int *ret_code)
+{
+    int64_t until = 0;
+    struct error err;
+    CLEANUP_JSON json_t *mine = parameters;
+    for (;;) {
+        if (cli->client == NULL)
+            cli->client = batchd_connect(cli->socket, cli->timeout_ms, &err);
+        json_t *reply = cli->client == NULL
+                            ? NULL
+                            : batchd_call(cli->client, method, json_incref(mine), &err);
+        if (reply != NULL)
+            return reply;
+        bool was_there = cli->client != NULL;
+        if (err.code != ERROR_UNREACHABLE || (!was_there && until == 0) ||
+            (until != 0 && clock_monotonic_us() > until)) {
+            *ret_code = cli_fail_error(cli, &err);
+            return NULL;
+        }
+        if (until == 0)
+            until = clock_monotonic_us() + RETRY_US;
+        batchd_close(cli->client);
+        cli->client = NULL;
+        const struct timespec pause = {.tv_nsec = 50000000};
+        (void)nanosleep(&pause, NULL); /* between two tries to connect to a daemon that restarts */
+    }
+}
+
+void cli_print_json(const json_t *value)
+{
+    (void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    (void)putchar('\n');
+}
+
+void cli_write_bytes(FILE *file, const json_t *value)
+{
+    CLEANUP_FREE char *data = NULL;
+    size_t bytes = 0;
+    if (json_value_bytes(value, "data", SIZE_MAX, true, &data, &bytes, NULL) == 0)
+        (void)fwrite(data, 1, bytes, file);
+}
+
+/* ---- the end of a job ---- */
+
+int cli_mirror(const struct cli *cli, const json_t *job)
+{
+    const json_t *outcome = json_object_get(job, "outcome");
+    const char *class = json_string_value(json_object_get(outcome, "class"));
+    const char *message = json_string_value(json_object_get(outcome, "message"));
+    const json_t *code = json_object_get(outcome, "exit_code");
+    const json_t *number = json_object_get(outcome, "signal");
+    long long id = json_integer_value(json_object_get(job, "id"));
+    if (class == NULL || strcmp(class, "success") == 0)
+        return EXIT_DONE;
+    if (!cli->quiet && strcmp(class, "exit") != 0)
+        (void)fprintf(stderr, "batchctl: job %lld: %s%s%s\n", id, class, message ? ": " : "",
+                      message ? message : "");
+    if (strcmp(class, "timeout") == 0)
+        return EXIT_TIMED_OUT;
+    if (strcmp(class, "cancelled") == 0)
+        return EXIT_CANCELLED;
+    if (strcmp(class, "oom") == 0)
+        return EXIT_OUT_OF_MEMORY;
+    if (json_is_integer(number))
+        return 128 + (int)json_integer_value(number);
+    return json_is_integer(code) ? (int)json_integer_value(code) : EXIT_REFUSED;
+}

@@ -1,0 +1,87 @@
+/* What the verbs share: global options, one option table per verb (getopt_long, --help and errors
+ * come from it), the connection, exit codes, ids. */
+#ifndef BATCHD_CLIENT_CLI_H
+#define BATCHD_CLIENT_CLI_H
+
+#include "common/client.h"
+#include "common/json.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* CLI.md, "Exit status of batchctl". */
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_REFUSED = 1,
+    EXIT_USAGE = 2,
+    EXIT_FALSE = 3,
+    EXIT_NO_SUCH = 4,
+    EXIT_DENIED = 5,
+    EXIT_UNREACHABLE = 6,
+    EXIT_PROTOCOL = 7,
+    EXIT_TIMED_OUT = 124,
+    EXIT_OWN_FAILURE = 125,
+    EXIT_CANCELLED = 130,
+    EXIT_OUT_OF_MEMORY = 137,
+};
+
+struct cli {
+    const char *socket;
+    bool json, quiet, color, tty;
+    uint64_t timeout_ms;
+    struct batchd_client *client;
+    const struct verb *verb;
+};
+
+struct cli_option {
+    const char *name;     /* long name */
+    char letter;          /* 0: none */
+    const char *argument; /* what it takes, in capitals; NULL: nothing */
+    const char *help;
+};
+
+struct verb {
+    const char *name, *alias;
+    const char *arguments; /* for the usage line */
+    const char *help;      /* one line */
+    const char *example;
+    const struct cli_option *options; /* ends with a NULL name */
+    bool stop_at_operand;             /* what follows the first operand is not ours */
+    int (*run)(struct cli *cli, int argc, char **argv);
+};
+
+/* The next option of the verb: its long name and value (NULL when it takes none); NULL at the end.
+ * A wrong one has been reported: then *ret_failed. Global options are taken on the way.
+ * argv[0] is the verb; afterwards the operands begin at *ret_operand. */
+const char *cli_next(struct cli *cli, int argc, char **argv, const char **ret_value,
+                     bool *ret_failed, int *ret_operand);
+
+/* Prints "batchctl: TEXT" and, when there is one, "hint: TEXT"; returns `code`. */
+int cli_fail(int code, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same for an error value, or for the last error reply if it was one. */
+int cli_fail_error(const struct cli *cli, const struct error *err);
+
+/* Connects if that was not done. 0, or the exit code after reporting. */
+int cli_connect(struct cli *cli);
+/* One call, connecting first. NULL after reporting, with *ret_code. Takes `parameters`. */
+json_t *cli_call(struct cli *cli, const char *method, json_t *parameters, int *ret_code);
+/* As cli_call, and when the daemon goes away meanwhile it is tried again for up to 15 s: for calls
+ * that may be repeated safely. */
+json_t *cli_call_again(struct cli *cli, const char *method, json_t *parameters, int *ret_code);
+
+void cli_print_json(const json_t *value);
+/* Bytes of the wire (a string or {"b64"}) to a stream, as they are. */
+void cli_write_bytes(FILE *file, const json_t *value);
+
+/* Ids as people write them (42, 40-45, @last, @failed, name:GLOB, tag:K=V) to a list of integers
+ * (owned). NULL after reporting, with *ret_code. */
+json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code);
+
+/* The exit code that mirrors a job's end, and a line about it on stderr where it needs one. */
+int cli_mirror(const struct cli *cli, const json_t *job);
+
+extern const struct verb *const cli_verbs[]; /* ends with NULL */
+void cli_print_help(const struct verb *verb); /* NULL: of batchctl itself */
+
+#endif

@@ -1,0 +1,100 @@
+/* Ids as people write them. Patterns are resolved here, by List, so the daemon knows ids only. */
+#include "client/cli.h"
+
+#include "common/cleanup.h"
+#include "common/parse.h"
+
+#include <string.h>
+
+#define RANGE_MAX 1000000U
+
+static int add_list(struct cli *cli, json_t *parameters, bool first_only, json_t *ids)
+{
+    int code = 0;
+    json_int_t after = 0;
+    CLEANUP_JSON json_t *mine = parameters;
+    json_put_int(mine, "limit", first_only ? 1 : 1000);
+    for (;;) {
+        CLEANUP_JSON json_t *reply =
+            cli_call(cli, "io.batchd.Jobs.List", json_deep_copy(mine), &code);
+        const json_t *next = json_object_get(reply, "next");
+        size_t i;
+        json_t *job;
+        if (reply == NULL)
+            return code;
+        json_array_foreach(json_object_get(reply, "jobs"), i, job)
+            (void)json_array_append(ids, json_object_get(job, "id"));
+        if (first_only || !json_is_integer(next) || json_integer_value(next) == after)
+            return 0;
+        after = json_integer_value(next);
+        json_put_int(mine, "after_id", after);
+    }
+}
+
+static int add_range(const char *word, json_t *ids)
+{
+    struct error err;
+    uint64_t from;
+    uint64_t to;
+    const char *dash = strchr(word, '-');
+    char low[24] = "";
+    size_t length = dash == NULL ? strlen(word) : (size_t)(dash - word);
+    if (length < sizeof(low))
+        memcpy(low, word, length);
+    if (parse_u64(low, 1, UINT64_C(1) << 53U, &from, &err) < 0 ||
+        parse_u64(dash == NULL ? low : dash + 1, from, from + RANGE_MAX, &to, &err) < 0)
+        return cli_fail(EXIT_USAGE, "ids: 42, 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE",
+                        "\"%s\" is not a job id", word);
+    for (uint64_t id = from; id <= to; id++)
+        (void)json_array_append_new(ids, json_integer((json_int_t)id));
+    return 0;
+}
+
+static int add_word(struct cli *cli, const char *word, json_t *ids)
+{
+    json_t *query = json_object();
+    if (strcmp(word, "@last") == 0) {
+        json_put(query, "newest", json_true());
+        json_put(query, "all", json_true());
+        return add_list(cli, query, true, ids);
+    }
+    if (strcmp(word, "@failed") == 0) {
+        json_put(query, "states", json_pack("[s]", "failed"));
+        return add_list(cli, query, false, ids);
+    }
+    if (strncmp(word, "name:", 5) == 0) {
+        json_put_text(query, "name", word + 5);
+        return add_list(cli, query, false, ids);
+    }
+    const char *equals = strchr(word, '=');
+    if (strncmp(word, "tag:", 4) == 0 && equals != NULL) {
+        json_t *tags = json_object();
+        char name[300];
+        (void)snprintf(name, sizeof(name), "%.*s", (int)(equals - word - 4), word + 4);
+        json_put_text(tags, name, equals + 1);
+        json_put(query, "tags", tags);
+        return add_list(cli, query, false, ids);
+    }
+    json_decref(query);
+    return add_range(word, ids);
+}
+
+json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code)
+{
+    CLEANUP_JSON json_t *ids = json_array();
+    *ret_code = 0;
+    if (count == 0) {
+        *ret_code = cli_fail(EXIT_USAGE, "batchctl list", "%s needs a job id", cli->verb->name);
+        return NULL;
+    }
+    for (int i = 0; i < count; i++) {
+        *ret_code = add_word(cli, words[i], ids);
+        if (*ret_code != 0)
+            return NULL;
+    }
+    if (json_array_size(ids) == 0) {
+        *ret_code = cli_fail(EXIT_NO_SUCH, NULL, "no job matches");
+        return NULL;
+    }
+    return TAKE_PTR(ids);
+}
