@@ -1,0 +1,316 @@
+/* batchctl submit: builds the request, makes a key of its own so that a repeated send is safe. */
+#include "client/cli.h"
+#include "client/verbs.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/parse.h"
+
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+struct submission {
+    struct cli *cli;
+    json_t *request, *env, *tags, *params;
+    const char *env_policy, *shell;
+    bool wait, follow;
+};
+
+/* A NAME of the caller's environment that may hold a secret is sent only when it is named. */
+static bool is_secret(const char *name)
+{
+    static const char *const marks[] = {"TOKEN", "SECRET", "PASSWORD"};
+    size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        if (strcasestr(name, marks[i]) != NULL)
+            return true;
+    }
+    return length >= 4 && strcasecmp(name + length - 4, "_KEY") == 0;
+}
+
+static bool is_clean(const char *name)
+{
+    static const char *const names[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return strncmp(name, "LC_", 3) == 0;
+}
+
+static bool is_name(const char *name)
+{
+    return name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")] ==
+               '\0' &&
+           name[0] != '\0' && strspn(name, "0123456789") == 0;
+}
+
+static void add_environment(struct submission *submission)
+{
+    bool all = strcmp(submission->env_policy, "all") == 0;
+    for (char **entry = environ; *entry != NULL && strcmp(submission->env_policy, "none") != 0;
+         entry++) {
+        const char *equals = strchr(*entry, '=');
+        if (equals == NULL)
+            continue;
+        CLEANUP_FREE char *name = xmemdup(*entry, (size_t)(equals - *entry));
+        if (is_name(name) && (is_clean(name) || (all && !is_secret(name))) &&
+            json_object_get(submission->env, name) == NULL)
+            json_put_text(submission->env, name, equals + 1);
+    }
+}
+
+/* NAME=VALUE, or NAME alone for the caller's own value. */
+static int take_env(struct submission *submission, const char *text)
+{
+    const char *equals = strchrnul(text, '=');
+    CLEANUP_FREE char *name = xmemdup(text, (size_t)(equals - text));
+    const char *value = *equals == '=' ? equals + 1 : getenv(name); // NOLINT(concurrency-mt-unsafe)
+    if (value == NULL)
+        return cli_fail(EXIT_USAGE, NULL, "--env %s: it is not set here", name);
+    json_put_text(submission->env, name, value);
+    return 0;
+}
+
+static int take_pair(json_t *object, const char *option, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text)
+        return cli_fail(EXIT_USAGE, NULL, "--%s \"%s\" must be NAME=VALUE", option, text);
+    CLEANUP_FREE char *name = xmemdup(text, (size_t)(equals - text));
+    json_put_text(object, name, equals + 1);
+    return 0;
+}
+
+/* A parameter's value is a number or a truth value when it reads as one. */
+static int take_param(json_t *params, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text)
+        return cli_fail(EXIT_USAGE, NULL, "--param \"%s\" must be NAME=VALUE", text);
+    CLEANUP_FREE char *name = xmemdup(text, (size_t)(equals - text));
+    json_t *value = json_loads(equals + 1, JSON_DECODE_ANY, NULL);
+    if (!json_is_number(value) && !json_is_boolean(value)) {
+        json_decref(value);
+        value = json_string(equals + 1);
+    }
+    json_put(params, name, value == NULL ? json_null() : value);
+    return 0;
+}
+
+static int take_size_or_span(struct submission *submission, const char *name, const char *value)
+{
+    struct error err;
+    uint64_t number = 0;
+    bool size = strcmp(name, "memory") == 0;
+    int result = size ? parse_size(value, &number, &err) : parse_span_ms(value, &number, &err);
+    if (result < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
+    json_put_int(submission->request, size ? "memory" : "timeout_ms", (int64_t)number);
+    return 0;
+}
+
+static int take_count(struct submission *submission, const char *name, const char *value)
+{
+    struct error err;
+    uint64_t number = 0;
+    bool attempts = strcmp(name, "max-attempts") == 0;
+    if (parse_u64(value, 1, 1000000, &number, &err) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
+    json_put_int(submission->request, attempts ? "max_attempts" : "cpus", (int64_t)number);
+    return 0;
+}
+
+static int take_policy(struct submission *submission, const char *value)
+{
+    if (strcmp(value, "clean") != 0 && strcmp(value, "all") != 0 && strcmp(value, "none") != 0)
+        return cli_fail(EXIT_USAGE, NULL, "--env-policy \"%s\" must be clean, all or none", value);
+    submission->env_policy = value;
+    return 0;
+}
+
+static int take_chdir(struct submission *submission, const char *value)
+{
+    CLEANUP_FREE char *path = realpath(value, NULL);
+    json_put_text(submission->request, "cwd", path == NULL ? value : path);
+    return 0;
+}
+
+static int take_option(struct submission *submission, const char *name, const char *value)
+{
+    static const char *const plain[] = {"name", "queue", "priority", "key", "type", "stdin"};
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+        if (strcmp(name, plain[i]) == 0) {
+            json_put_text(submission->request, name, value);
+            return 0;
+        }
+    }
+    if (strcmp(name, "memory") == 0 || strcmp(name, "timeout") == 0)
+        return take_size_or_span(submission, name, value);
+    if (strcmp(name, "cpus") == 0 || strcmp(name, "max-attempts") == 0)
+        return take_count(submission, name, value);
+    if (strcmp(name, "env") == 0)
+        return take_env(submission, value);
+    if (strcmp(name, "env-policy") == 0)
+        return take_policy(submission, value);
+    if (strcmp(name, "tag") == 0)
+        return take_pair(submission->tags, name, value);
+    if (strcmp(name, "param") == 0)
+        return take_param(submission->params, value);
+    if (strcmp(name, "chdir") == 0)
+        return take_chdir(submission, value);
+    if (strcmp(name, "shell") == 0)
+        submission->shell = value;
+    else if (strcmp(name, "wait") == 0)
+        submission->wait = true;
+    else if (strcmp(name, "follow") == 0)
+        submission->follow = true;
+    else
+        json_put(submission->request, "rerun_if_lost",
+                 json_boolean(strcmp(name, "rerun-if-lost") == 0));
+    return 0;
+}
+
+/* Exactly one of a command, --shell and --type. */
+static int add_command(struct submission *submission, int argc, char **argv)
+{
+    bool typed = json_object_get(submission->request, "type") != NULL;
+    if ((argc > 0) + (submission->shell != NULL) + typed != 1)
+        return cli_fail(EXIT_USAGE, submission->cli->verb->example,
+                        "give exactly one of a command, --shell and --type");
+    if (typed) {
+        json_put(submission->request, "params", json_incref(submission->params));
+        return 0;
+    }
+    if (json_object_size(submission->params) > 0)
+        return cli_fail(EXIT_USAGE, NULL, "--param goes with --type");
+    json_t *words = json_array();
+    if (submission->shell != NULL)
+        words = json_pack("[ss]", "/bin/sh", "-c");
+    if (submission->shell != NULL)
+        (void)json_array_append_new(words,
+                                    json_from_bytes(submission->shell, strlen(submission->shell)));
+    for (int i = 0; i < argc; i++)
+        (void)json_array_append_new(words, json_from_bytes(argv[i], strlen(argv[i])));
+    json_put(submission->request, "argv", words);
+    return 0;
+}
+
+static void add_rest(struct submission *submission)
+{
+    json_t *request = submission->request;
+    unsigned char random[16];
+    char key[48] = "auto-";
+    if (json_object_get(request, "key") == NULL &&
+        getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random)) {
+        for (size_t i = 0; i < sizeof(random); i++)
+            (void)snprintf(key + 5 + 2 * i, 3, "%02x", random[i]);
+        json_put_text(request, "key", key);
+    }
+    CLEANUP_FREE char *here = getcwd(NULL, 0);
+    if (json_object_get(request, "cwd") == NULL && here != NULL)
+        json_put_text(request, "cwd", here);
+    mode_t mask = umask(0);
+    (void)umask(mask);
+    json_put_int(request, "umask", mask);
+    add_environment(submission);
+    json_put(request, "env", json_incref(submission->env));
+    json_put(request, "tags", json_incref(submission->tags));
+}
+
+static int finish(struct submission *submission, json_int_t id)
+{
+    struct cli *cli = submission->cli;
+    int code = 0;
+    if (submission->follow) {
+        code = cli_follow(cli, id);
+        if (code != 0)
+            return code;
+    }
+    json_t *ids = json_pack("[I]", id);
+    return submission->wait || submission->follow ? cli_wait(cli, ids, NULL) : (json_decref(ids), 0);
+}
+
+static int submit(struct submission *submission, int argc, char **argv)
+{
+    struct cli *cli = submission->cli;
+    const char *name;
+    const char *value = NULL;
+    bool failed = false;
+    int operand = 1;
+    int code = 0;
+    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
+        code = take_option(submission, name, value);
+        if (code != 0)
+            return code;
+    }
+    if (failed)
+        return EXIT_USAGE;
+    code = add_command(submission, argc - operand, argv + operand);
+    if (code != 0)
+        return code;
+    add_rest(submission);
+    CLEANUP_JSON json_t *reply = cli_call_again(cli, "io.batchd.Jobs.Submit",
+                                                json_incref(submission->request), &code);
+    if (reply == NULL)
+        return code;
+    json_int_t id = json_integer_value(json_object_get(reply, "id"));
+    if (cli->json)
+        cli_print_json(reply);
+    else if (cli->quiet || !cli->tty)
+        (void)printf("%lld\n", (long long)id);
+    else
+        (void)printf("Submitted job %lld\n", (long long)id);
+    (void)fflush(stdout);
+    return finish(submission, id);
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    struct submission submission = {.cli = cli,
+                                    .request = json_object(),
+                                    .env = json_object(),
+                                    .tags = json_object(),
+                                    .params = json_object(),
+                                    .env_policy = "clean"};
+    int code = submit(&submission, argc, argv);
+    json_decref(submission.request);
+    json_decref(submission.env);
+    json_decref(submission.tags);
+    json_decref(submission.params);
+    return code;
+}
+
+static const struct cli_option options[] = {
+    {"name", 'n', "NAME", "a name (default: the program's)"},
+    {"queue", 'Q', "NAME", "the queue (default: default)"},
+    {"priority", 'p', "LEVEL", "urgent, high, normal, low or background (default: normal)"},
+    {"cpus", 'c', "N", "processors it uses, told to it as BATCHD_CPUS (default: 1)"},
+    {"memory", 'm', "SIZE", "memory it needs, told to it as BATCHD_MEMORY_BYTES"},
+    {"timeout", 't', "SPAN", "stop it after this running time (default: never)"},
+    {"chdir", 'C', "DIR", "run there (default: here)"},
+    {"env", 0, "NAME[=VALUE]", "one variable more; without a value, yours"},
+    {"env-policy", 0, "POLICY", "clean, all or none of your environment (default: clean)"},
+    {"stdin", 0, "FILE", "read standard input from it (default: /dev/null)"},
+    {"tag", 0, "KEY=VALUE", "a mark to find it by"},
+    {"key", 0, "KEY", "the same key and job again gives the same id (default: a random one)"},
+    {"max-attempts", 0, "N", "try again until it succeeds, N times in all (default: 1)"},
+    {"rerun-if-lost", 0, NULL, "run it again when its worker or machine dies (the default)"},
+    {"never-rerun", 0, NULL, "never run it again by itself once it may have started"},
+    {"shell", 0, "TEXT", "run TEXT by /bin/sh -c"},
+    {"type", 0, "TYPE", "a processor job: video, image"},
+    {"param", 0, "NAME=VALUE", "a parameter of the processor"},
+    {"wait", 'w', NULL, "wait for its end and exit as it does"},
+    {"follow", 'f', NULL, "show its output as it comes, then as --wait"},
+    {NULL, 0, NULL, NULL},
+};
+
+const struct verb verb_submit = {.name = "submit",
+                                 .alias = "sbatch",
+                                 .arguments = "[--] COMMAND [ARG...]",
+                                 .help = "Hand over a job",
+                                 .example = "batchctl submit -p high -t 30m -- make -j2",
+                                 .options = options,
+                                 .stop_at_operand = true,
+                                 .run = run};

@@ -1,0 +1,168 @@
+/* batchctl wait, cancel. */
+#include "client/verbs.h"
+
+#include "common/cleanup.h"
+#include "common/parse.h"
+
+#include <string.h>
+
+int cli_wait(struct cli *cli, json_t *ids, json_t *options)
+{
+    int code = 0;
+    int mirrored = EXIT_DONE;
+    size_t i;
+    json_t *job;
+    json_t *parameters = options == NULL ? json_object() : options;
+    bool running = json_object_get(parameters, "for") != NULL &&
+                   strcmp(json_string_value(json_object_get(parameters, "for")), "running") == 0;
+    json_put(parameters, "ids", ids);
+    CLEANUP_JSON json_t *reply =
+        cli_call_again(cli, "io.batchd.Jobs.Wait", parameters, &code);
+    if (reply == NULL)
+        return code;
+    if (cli->json)
+        cli_print_json(json_object_get(reply, "jobs"));
+    if (json_is_true(json_object_get(reply, "timed_out")))
+        return cli_fail(EXIT_TIMED_OUT, NULL, "timed out; the jobs go on");
+    json_array_foreach(json_object_get(reply, "jobs"), i, job) {
+        int one = running ? EXIT_DONE : cli_mirror(cli, job);
+        mirrored = mirrored == EXIT_DONE ? one : mirrored;
+    }
+    return mirrored;
+}
+
+static int take_wait_option(json_t *parameters, bool *all_ok, const char *name, const char *value)
+{
+    struct error err;
+    uint64_t ms;
+    if (strcmp(name, "any") == 0) {
+        json_put(parameters, "any", json_true());
+    } else if (strcmp(name, "all-ok") == 0) {
+        *all_ok = true;
+    } else if (strcmp(name, "for") == 0) {
+        json_put_text(parameters, "for", value);
+    } else {
+        if (parse_span_ms(value, &ms, &err) < 0)
+            return cli_fail(EXIT_USAGE, NULL, "--timeout: %s", err.text);
+        json_put_int(parameters, "timeout_ms", (int64_t)ms);
+    }
+    return 0;
+}
+
+static int run_wait(struct cli *cli, int argc, char **argv)
+{
+    CLEANUP_JSON json_t *parameters = json_object();
+    const char *name;
+    const char *value = NULL;
+    bool failed = false;
+    bool all_ok = false;
+    int operand = 1;
+    int code;
+    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
+        code = take_wait_option(parameters, &all_ok, name, value);
+        if (code != 0)
+            return code;
+    }
+    if (failed)
+        return EXIT_USAGE;
+    json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
+    if (ids == NULL)
+        return code;
+    code = cli_wait(cli, ids, json_incref(parameters));
+    return all_ok && code != EXIT_DONE && code != EXIT_TIMED_OUT && code != EXIT_UNREACHABLE
+               ? EXIT_REFUSED
+               : code;
+}
+
+static const struct cli_option wait_options[] = {
+    {"any", 0, NULL, "until one of them has ended"},
+    {"all-ok", 0, NULL, "exit 0 when all succeeded, else 1"},
+    {"for", 0, "STATE", "terminal, completed or running (default: terminal)"},
+    {"timeout", 0, "SPAN", "give up after this time: exit 124 (default: never)"},
+    {NULL, 0, NULL, NULL},
+};
+const struct verb verb_wait = {.name = "wait",
+                               .arguments = "ID...",
+                               .help = "Wait for jobs and exit as they did",
+                               .example = "batchctl wait 42 43",
+                               .options = wait_options,
+                               .run = run_wait};
+
+/* ---- cancel ---- */
+
+static int cancel_one(struct cli *cli, const json_t *parameters, json_t *id)
+{
+    int code = 0;
+    json_t *request = json_deep_copy(parameters);
+    json_put(request, "id", json_incref(id));
+    CLEANUP_JSON json_t *reply = cli_call(cli, "io.batchd.Jobs.Cancel", request, &code);
+    if (reply == NULL)
+        return code;
+    const char *state = json_string_value(json_object_get(reply, "state"));
+    if (cli->json)
+        cli_print_json(reply);
+    else if (!cli->quiet)
+        (void)printf("%s job %lld\n",
+                     state != NULL && strcmp(state, "cancelled") == 0 ? "Cancelled" : "Stopping",
+                     json_integer_value(id));
+    return 0;
+}
+
+static int take_cancel_option(json_t *parameters, bool *dry, const char *name, const char *value)
+{
+    struct error err;
+    uint64_t ms;
+    if (strcmp(name, "dry-run") == 0) {
+        *dry = true;
+    } else if (strcmp(name, "reason") == 0) {
+        json_put_text(parameters, "reason", value);
+    } else {
+        if (parse_span_ms(value, &ms, &err) < 0)
+            return cli_fail(EXIT_USAGE, NULL, "--grace: %s", err.text);
+        json_put_int(parameters, "grace_ms", (int64_t)ms);
+    }
+    return 0;
+}
+
+static int run_cancel(struct cli *cli, int argc, char **argv)
+{
+    CLEANUP_JSON json_t *parameters = json_object();
+    const char *name;
+    const char *value = NULL;
+    bool failed = false;
+    bool dry = false;
+    int operand = 1;
+    int code;
+    size_t i;
+    json_t *id;
+    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
+        code = take_cancel_option(parameters, &dry, name, value);
+        if (code != 0)
+            return code;
+    }
+    if (failed)
+        return EXIT_USAGE;
+    CLEANUP_JSON json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
+    if (ids == NULL)
+        return code;
+    int result = EXIT_DONE;
+    json_array_foreach(ids, i, id) {
+        code = dry ? (printf("%lld\n", json_integer_value(id)), 0) : cancel_one(cli, parameters, id);
+        result = result == EXIT_DONE ? code : result;
+    }
+    return result;
+}
+
+static const struct cli_option cancel_options[] = {
+    {"grace", 0, "SPAN", "time between SIGTERM and SIGKILL (default: workers.stop_grace)"},
+    {"reason", 0, "TEXT", "kept with the job"},
+    {"dry-run", 0, NULL, "only print the ids"},
+    {NULL, 0, NULL, NULL},
+};
+const struct verb verb_cancel = {.name = "cancel",
+                                 .alias = "scancel",
+                                 .arguments = "ID...",
+                                 .help = "Cancel jobs; running ones are stopped",
+                                 .example = "batchctl cancel 42",
+                                 .options = cancel_options,
+                                 .run = run_cancel};

@@ -1,0 +1,16 @@
+/* The verbs, one file each or one for a small family, and what they call of each other. */
+#ifndef BATCHD_CLIENT_VERBS_H
+#define BATCHD_CLIENT_VERBS_H
+
+#include "client/cli.h"
+
+extern const struct verb verb_submit, verb_list, verb_show, verb_logs, verb_wait, verb_cancel;
+extern const struct verb verb_status, verb_ping, verb_version, verb_events, verb_call;
+
+/* Waits for jobs and mirrors them: takes `ids`; `options` (may be NULL) are further parameters of
+ * Wait, owned too. The exit code. */
+int cli_wait(struct cli *cli, json_t *ids, json_t *options);
+/* Shows a job's output until it ends. 0 or an exit code after reporting. */
+int cli_follow(struct cli *cli, json_int_t id);
+
+#endif
