@@ -1,0 +1,283 @@
+/* batchctl list, show. */
+#include "client/table.h"
+#include "client/verbs.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/parse.h"
+
+#include <string.h>
+#include <time.h>
+
+struct list_request {
+    json_t *parameters;
+    const char *format;
+    long limit; /* 0: all */
+    bool header;
+};
+
+static int take_states(json_t *parameters, const char *value)
+{
+    json_t *states = json_array();
+    CLEANUP_FREE char *copy = xstrdup(value);
+    char *rest = NULL;
+    for (char *word = strtok_r(copy, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest))
+        (void)json_array_append_new(states, json_string(word));
+    json_put(parameters, "states", states);
+    return 0;
+}
+
+static int take_time(json_t *parameters, const char *name, const char *value)
+{
+    struct error err;
+    int64_t at;
+    if (parse_time(value, clock_wall_us(), 0, &at, &err) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
+    json_put_int(parameters, strcmp(name, "since") == 0 ? "since_us" : "until_us", at);
+    return 0;
+}
+
+static int take_format(struct list_request *request, const char *value)
+{
+    static const char *const formats[] = {"table", "wide", "json", "jsonl", "tsv", "id"};
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        if (strcmp(value, formats[i]) == 0) {
+            request->format = formats[i];
+            return 0;
+        }
+    }
+    return cli_fail(EXIT_USAGE, NULL,
+                    "--output \"%s\" must be table, wide, json, jsonl, tsv or id", value);
+}
+
+static int take_tag(json_t *parameters, const char *value)
+{
+    const char *equals = strchr(value, '=');
+    if (equals == NULL || equals == value)
+        return cli_fail(EXIT_USAGE, NULL, "--tag \"%s\" must be KEY=VALUE", value);
+    json_t *tags = json_object_get(parameters, "tags");
+    CLEANUP_FREE char *name = xmemdup(value, (size_t)(equals - value));
+    if (tags == NULL) {
+        tags = json_object();
+        json_put(parameters, "tags", tags);
+    }
+    json_put_text(tags, name, equals + 1);
+    return 0;
+}
+
+static int take_option(struct list_request *request, const char *name, const char *value)
+{
+    struct error err;
+    uint64_t number;
+    if (strcmp(name, "state") == 0)
+        return take_states(request->parameters, value);
+    if (strcmp(name, "since") == 0 || strcmp(name, "until") == 0)
+        return take_time(request->parameters, name, value);
+    if (strcmp(name, "output") == 0)
+        return take_format(request, value);
+    if (strcmp(name, "tag") == 0)
+        return take_tag(request->parameters, value);
+    if (strcmp(name, "limit") == 0) {
+        if (parse_u64(value, 1, 100000000, &number, &err) < 0)
+            return cli_fail(EXIT_USAGE, NULL, "--limit: %s", err.text);
+        request->limit = (long)number;
+    } else if (strcmp(name, "no-header") == 0) {
+        request->header = false;
+    } else if (value == NULL) {
+        json_put(request->parameters, name, json_true());
+    } else {
+        json_put_text(request->parameters, name, value);
+    }
+    return 0;
+}
+
+/* Page by page; *ret_jobs is owned. */
+static int fetch(struct cli *cli, const struct list_request *request, json_t **ret_jobs)
+{
+    int code = 0;
+    CLEANUP_JSON json_t *jobs = json_array();
+    for (;;) {
+        long left = request->limit == 0 ? 1000 : request->limit - (long)json_array_size(jobs);
+        json_put_int(request->parameters, "limit", left < 1000 ? left : 1000);
+        CLEANUP_JSON json_t *reply =
+            cli_call(cli, "io.batchd.Jobs.List", json_deep_copy(request->parameters), &code);
+        if (reply == NULL)
+            return code;
+        (void)json_array_extend(jobs, json_object_get(reply, "jobs"));
+        const json_t *next = json_object_get(reply, "next");
+        if (!json_is_integer(next) ||
+            (request->limit > 0 && (long)json_array_size(jobs) >= request->limit))
+            break;
+        json_put_int(request->parameters, "after_id", json_integer_value(next));
+    }
+    *ret_jobs = TAKE_PTR(jobs);
+    return 0;
+}
+
+static void print_list(const struct cli *cli, const json_t *jobs, const struct list_request *request)
+{
+    const json_t *job;
+    size_t i;
+    bool ids = strcmp(request->format, "id") == 0;
+    if (cli->json || strcmp(request->format, "json") == 0) {
+        cli_print_json(jobs);
+    } else if (ids || strcmp(request->format, "jsonl") == 0) {
+        json_array_foreach((json_t *)(uintptr_t)jobs, i, job)
+            cli_print_json(ids ? json_object_get(job, "id") : job);
+    } else if (json_array_size(jobs) > 0 || !cli->tty) {
+        table_print_jobs(cli, jobs, request->format, request->header);
+    } else {
+        (void)fputs("no jobs\n", stderr);
+    }
+}
+
+static int run_list(struct cli *cli, int argc, char **argv)
+{
+    CLEANUP_JSON json_t *parameters = json_object();
+    CLEANUP_JSON json_t *jobs = NULL;
+    struct list_request request = {
+        .parameters = parameters, .format = cli->quiet ? "id" : "table", .header = true};
+    const char *name;
+    const char *value = NULL;
+    bool failed = false;
+    int operand = 1;
+    int code = 0;
+    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
+        code = take_option(&request, name, value);
+        if (code != 0)
+            return code;
+    }
+    if (failed)
+        return EXIT_USAGE;
+    if (operand < argc) {
+        json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
+        if (ids == NULL)
+            return code;
+        json_put(parameters, "ids", ids);
+    }
+    if (cli->quiet && strcmp(request.format, "table") == 0)
+        request.format = "id";
+    code = fetch(cli, &request, &jobs);
+    if (code == 0)
+        print_list(cli, jobs, &request);
+    return code;
+}
+
+static const struct cli_option list_options[] = {
+    {"state", 's', "STATE,...", "only in these states"},
+    {"user", 'u', "NAME", "only this user's"},
+    {"name", 0, "GLOB", "only with such a name"},
+    {"tag", 0, "KEY=VALUE", "only with this mark"},
+    {"since", 0, "TIME", "submitted since then"},
+    {"until", 0, "TIME", "submitted until then"},
+    {"all", 0, NULL, "also what ended over a day ago"},
+    {"newest", 0, NULL, "newest first"},
+    {"limit", 0, "N", "at most N"},
+    {"output", 'o', "FORMAT", "table, wide, json, jsonl, tsv or id (default: table)"},
+    {"no-header", 0, NULL, "without the line of column names"},
+    {NULL, 0, NULL, NULL},
+};
+const struct verb verb_list = {.name = "list",
+                               .alias = "ls",
+                               .arguments = "[ID...]",
+                               .help = "List jobs: what has not ended, and what ended in the last day",
+                               .example = "batchctl list -s failed --since today",
+                               .options = list_options,
+                               .run = run_list};
+
+/* ---- show ---- */
+
+static void print_at(const char *label, const json_t *value)
+{
+    if (!json_is_integer(value))
+        return;
+    time_t seconds = (time_t)(json_integer_value(value) / US_PER_SECOND);
+    struct tm local;
+    char text[48];
+    (void)localtime_r(&seconds, &local);
+    (void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %Z", &local);
+    (void)printf("%12s: %s\n", label, text);
+}
+
+static void print_value(const char *label, const json_t *value)
+{
+    if (value == NULL || json_is_null(value))
+        return;
+    if (json_is_string(value)) {
+        (void)printf("%12s: %s\n", label, json_string_value(value));
+        return;
+    }
+    CLEANUP_FREE char *text = json_to_text(value, NULL);
+    (void)printf("%12s: %s\n", label, text);
+}
+
+static void print_job(const json_t *job)
+{
+    static const char *const plain[] = {"name",   "type",    "state",    "reasons", "priority",
+                                        "queue",  "user",    "cwd",      "attempt", "max_attempts",
+                                        "params", "progress", "outcome", "usage",   "worker",
+                                        "tags",   "env",     "attempts", "result"};
+    static const char *const times[] = {"submitted_at", "started_at", "ended_at"};
+    CLEANUP_FREE char *command = table_command(job);
+    CLEANUP_FREE char *span = table_time(job);
+    (void)printf("%12s: %lld\n%12s: %s\n", "job", json_integer_value(json_object_get(job, "id")),
+                 "command", command);
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        print_at(times[i], json_object_get(job, times[i]));
+    (void)printf("%12s: %s\n", "time", span);
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+        print_value(plain[i], json_object_get(job, plain[i]));
+}
+
+static int show_one(struct cli *cli, const json_t *options, json_t *id)
+{
+    int code = 0;
+    json_t *request = json_deep_copy(options);
+    json_put(request, "id", json_incref(id));
+    CLEANUP_JSON json_t *reply = cli_call(cli, "io.batchd.Jobs.Show", request, &code);
+    if (reply == NULL)
+        return code;
+    if (cli->json)
+        cli_print_json(json_object_get(reply, "job"));
+    else
+        print_job(json_object_get(reply, "job"));
+    return 0;
+}
+
+static int run_show(struct cli *cli, int argc, char **argv)
+{
+    CLEANUP_JSON json_t *parameters = json_object();
+    const char *name;
+    const char *value = NULL;
+    bool failed = false;
+    int operand = 1;
+    int code;
+    size_t i;
+    json_t *id;
+    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL)
+        json_put(parameters, strcmp(name, "attempts") == 0 ? "attempts" : "env_values", json_true());
+    if (failed)
+        return EXIT_USAGE;
+    CLEANUP_JSON json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
+    if (ids == NULL)
+        return code;
+    json_array_foreach(ids, i, id) {
+        code = show_one(cli, parameters, id);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
+static const struct cli_option show_options[] = {
+    {"attempts", 0, NULL, "also each attempt's end"},
+    {"env-values", 0, NULL, "also the values of its environment"},
+    {NULL, 0, NULL, NULL},
+};
+const struct verb verb_show = {.name = "show",
+                               .arguments = "ID...",
+                               .help = "Show all about a job",
+                               .example = "batchctl show --attempts 42",
+                               .options = show_options,
+                               .run = run_show};
