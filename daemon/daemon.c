@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 /* Housekeeping: idle workers leave, STATUS is told. */
 #define TICK_MS 1000
@@ -267,6 +268,10 @@ static int end_turn(struct daemon *daemon, struct error *err)
     engine_schedule(daemon->engine);
     if (engine_broken(daemon->engine))
         return error_set(err, ERROR_IO, "the store refused a write");
+#ifdef BATCHD_MUTANT_REPLY_EARLY /* crash tests build this to show that they can fail */
+    listener_flush(daemon->listener);
+    (void)usleep(3000);
+#endif
     if (db_commit(daemon->db, err) < 0)
         return -1;
     engine_committed(daemon->engine);

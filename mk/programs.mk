@@ -7,7 +7,7 @@ PROCLIB_SRC := $(wildcard processors/lib/*.c)
 
 obj = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 
-PROCESSOR_NAMES := video image
+PROCESSOR_NAMES := $(notdir $(patsubst %/manifest.json,%,$(wildcard processors/*/manifest.json)))
 PROGRAMS := $(OUT)/batchd $(OUT)/batchd-worker $(OUT)/batchctl \
   $(foreach p,$(PROCESSOR_NAMES),$(OUT)/processors/$(p)/$(p) $(OUT)/processors/$(p)/manifest.json)
 
@@ -43,9 +43,9 @@ $(OUT)/processors/image/image: $(call obj,$(wildcard processors/image/*.c)) $(PR
 $(OUT)/processors/%/manifest.json: processors/%/manifest.json
 	@mkdir -p $(@D) && cp $< $@
 
-$(OUT)/processors/video/%.o: CFLAGS += $(call cflags_of,$(VIDEO_PKGS))
-$(OUT)/processors/image/%.o: CFLAGS += $(call cflags_of,$(IMAGE_PKGS))
-$(OUT)/client/%.o: CFLAGS += $(call cflags_of,smartcols)
+$(OUT)/processors/video/%.o: PKG_CFLAGS = $(call cflags_of,$(VIDEO_PKGS))
+$(OUT)/processors/image/%.o: PKG_CFLAGS = $(call cflags_of,$(IMAGE_PKGS))
+$(OUT)/client/%.o: PKG_CFLAGS = $(call cflags_of,smartcols)
 
 VARLINK := $(wildcard common/varlink/*.varlink)
 $(OUT)/daemon/api/interfaces.c: $(VARLINK) mk/varlink.sh

@@ -1,1 +1,56 @@
-# Placeholder until the test programs stand (tests/).
+# Tests and checks. `make check` is what CI runs; torture and bench are longer and stand alone.
+PYTEST := python3 -m pytest -q -p no:cacheprovider
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+KILLS ?= 1000
+WORKER_KILLS ?= 200
+
+.PHONY: check unit system lint san clang torture bench mutants
+
+check: deps
+	@$(MAKE) --no-print-directory all WERROR=1
+	@$(MAKE) --no-print-directory lint unit WERROR=1
+	@$(MAKE) --no-print-directory system
+	@$(MAKE) --no-print-directory clang
+	@$(MAKE) --no-print-directory san
+	@$(MAKE) --no-print-directory mutants
+	OUT='$(CURDIR)/$(OUT)' python3 tests/crash/torture.py --kills 40
+	OUT='$(CURDIR)/$(OUT)' python3 tests/crash/torture.py --kills 30 --workers
+
+$(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(DAEMON_LIB) $(WORKER_LIB) $(COMMON_LIB)
+	$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(COMMON_LIB) $(call libs_of,check) $(CORE_LIBS) -lm
+
+unit: $(UNIT_TESTS)
+	@for test in $(UNIT_TESTS); do "$$test" || exit 1; done
+
+system: all
+	OUT='$(CURDIR)/$(OUT)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) tests/system
+
+lint:
+	@PYTHONDONTWRITEBYTECODE=1 python3 tests/lint/layers.py
+	@PYTHONDONTWRITEBYTECODE=1 python3 tests/lint/sizes.py
+	@$(MAKE) --no-print-directory headers
+
+# Each header compiles by itself.
+HEADERS := $(wildcard common/*.h daemon/*.h daemon/*/*.h worker/*.h client/*.h processors/lib/*.h)
+.PHONY: headers
+headers:
+	@for header in $(HEADERS); do \
+	  echo "#include \"$$header\"" | $(CC) $(CFLAGS_ALL) -Wno-unused-macros -x c -fsyntax-only - || exit 1; done
+
+san:
+	@$(MAKE) --no-print-directory all unit system SAN=1 WERROR=1
+
+clang:
+	@$(MAKE) --no-print-directory all CC=clang WERROR=1
+
+# Programs with a planted bug: the crash tests must find it (tests/crash/mutants.sh).
+mutants: all
+	@OUT='$(CURDIR)/$(OUT)' sh tests/crash/mutants.sh
+
+torture: all
+	OUT='$(CURDIR)/$(OUT)' python3 tests/crash/torture.py --kills $(KILLS)
+	OUT='$(CURDIR)/$(OUT)' python3 tests/crash/torture.py --kills $(WORKER_KILLS) --workers
+	OUT='$(CURDIR)/$(OUT)' python3 tests/crash/output.py --restarts 100
+
+bench: all
+	OUT='$(CURDIR)/$(OUT)' python3 tests/bench/bench.py

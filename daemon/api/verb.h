@@ -5,7 +5,8 @@
 #include "common/error.h"
 #include "common/json.h"
 #include "common/timers.h"
-#include "daemon/api/api.h"
+#include "daemon/api/call.h"
+#include "daemon/engine/engine.h"
 
 struct api {
     struct event_base *base;
@@ -27,6 +28,9 @@ extern const struct api_verb verb_submit, verb_list, verb_show, verb_cancel, ver
 extern const struct api_verb verb_logs_read, verb_logs_follow, verb_events_subscribe;
 extern const struct api_verb verb_ping, verb_info, verb_status;
 extern const struct api_verb verb_varlink_info, verb_varlink_description;
+
+/* Releases a call that gets no (further) reply. */
+void call_free(struct api_call *call);
 
 /* The last reply; takes `parameters` (NULL = {}). The call is gone afterwards. */
 void reply_done(struct api_call *call, json_t *parameters);

@@ -1,0 +1,126 @@
+#include "daemon/api/verb.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+
+#include <string.h>
+
+void call_free(struct api_call *call)
+{
+    json_decref(call->params);
+    free(call);
+}
+
+/* ---- replies ---- */
+
+static void finish(struct api_call *call, json_t *message)
+{
+    const struct api_sink *sink = call->sink;
+    void *arg = call->sink_arg;
+    if (call->oneway) {
+        json_decref(message);
+        message = NULL;
+    }
+    call_free(call);
+    sink->send(arg, message, true);
+}
+
+void reply_done(struct api_call *call, json_t *parameters)
+{
+    json_t *message = json_object();
+    json_put(message, "parameters", parameters == NULL ? json_object() : parameters);
+    if (call->more)
+        json_put(message, "continues", json_false());
+    finish(call, message);
+}
+
+void reply_part(struct api_call *call, json_t *parameters)
+{
+    json_t *message = json_object();
+    json_put(message, "parameters", parameters);
+    json_put(message, "continues", json_true());
+    call->sink->send(call->sink_arg, message, false);
+}
+
+void reply_error(struct api_call *call, const char *name, json_t *extra, const char *text,
+                 const char *hint)
+{
+    json_t *message = json_object();
+    CLEANUP_FREE char *whole =
+        strchr(name, '.') != NULL ? xstrdup(name) : xasprintf("io.batchd.%s", name);
+    if (extra == NULL)
+        extra = json_object();
+    json_put_text(extra, "message", text);
+    if (hint != NULL)
+        json_put_text(extra, "hint", hint);
+    json_put_text(message, "error", whole);
+    json_put(message, "parameters", extra);
+    finish(call, message);
+}
+
+void reply_failure(struct api_call *call, const struct error *err)
+{
+    static const char *const names[ERROR_CODE_COUNT] = {
+        [ERROR_NONE] = "Internal",          [ERROR_INVALID] = "InvalidSpec",
+        [ERROR_NOT_FOUND] = "NoSuchJob",    [ERROR_DENIED] = "org.varlink.service.PermissionDenied",
+        [ERROR_CONFLICT] = "InvalidState",  [ERROR_LIMIT] = "QuotaExceeded",
+        [ERROR_BUSY] = "Busy",              [ERROR_UNREACHABLE] = "Internal",
+        [ERROR_PROTOCOL] = "Internal",      [ERROR_IO] = "Internal",
+        [ERROR_DAMAGED] = "Internal",       [ERROR_INTERNAL] = "Internal",
+    };
+    json_t *extra = json_object();
+    if (err->code == ERROR_INVALID) {
+        json_put_text(extra, "field", err->field);
+        json_put_text(extra, "rule", err->text);
+    }
+    reply_error(call, names[err->code], extra, err->text, NULL);
+}
+
+void reply_no_job(struct api_call *call, uint64_t id)
+{
+    CLEANUP_FREE char *text = xasprintf("no job %llu", (unsigned long long)id);
+    json_t *extra = json_object();
+    json_put_int(extra, "id", (int64_t)id);
+    reply_error(call, "NoSuchJob", extra, text, "batchctl list --all");
+}
+
+/* ---- access ---- */
+
+bool access_all(const struct api_call *call)
+{
+    return call->uid == 0 || call->uid == call->api->options.owner_uid;
+}
+
+bool access_job(const struct api_call *call, uint32_t job_uid)
+{
+    return access_all(call) || call->uid == job_uid;
+}
+
+int load_own_job(struct api_call *call, uint64_t id, struct job_row *ret)
+{
+    struct error err;
+    if (job_rows_load(engine_db(call->api->engine), id, ret, &err) < 0) {
+        if (err.code == ERROR_NOT_FOUND)
+            reply_no_job(call, id);
+        else
+            reply_failure(call, &err);
+        return -1;
+    }
+    if (access_job(call, ret->facts.uid))
+        return 0;
+    job_row_done(ret);
+    reply_no_job(call, id);
+    return -1;
+}
+
+int get_job_id(struct api_call *call, uint64_t *ret)
+{
+    struct error err;
+    int64_t id = 0;
+    if (json_get_int(call->params, "id", true, 1, INT64_C(1) << 53U, &id, &err) < 0) {
+        reply_failure(call, &err);
+        return -1;
+    }
+    *ret = (uint64_t)id;
+    return 0;
+}

@@ -1,0 +1,176 @@
+"""A private batchd for a test: its own state folder, started, killed and restarted at will."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+OUT = pathlib.Path(os.environ.get("OUT", ROOT / "build/release"))
+
+
+class Refused(Exception):
+    """An error reply: .name and .parameters."""
+
+    def __init__(self, name, parameters):
+        super().__init__(f"{name}: {parameters.get('message')}")
+        self.name = name
+        self.parameters = parameters
+
+
+class Client:
+    """One connection that speaks LF-framed JSON."""
+
+    def __init__(self, path, timeout=30):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(timeout)
+        self.socket.connect(str(path))
+        self.reader = self.socket.makefile("rb")
+
+    def send(self, method, more=False, **parameters):
+        message = {"method": method, "parameters": parameters}
+        if more:
+            message["more"] = True
+        self.socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def receive(self):
+        line = self.reader.readline()
+        if not line:
+            raise ConnectionError("batchd closed the connection")
+        reply = json.loads(line)
+        if "error" in reply:
+            raise Refused(reply["error"], reply["parameters"])
+        return reply
+
+    def call(self, method, **parameters):
+        self.send(method, **parameters)
+        return self.receive()["parameters"]
+
+    def close(self):
+        self.reader.close()
+        self.socket.close()
+
+
+class Daemon:
+    def __init__(self, folder=None, config="", batchd=None, env=None):
+        self.state = pathlib.Path(folder or tempfile.mkdtemp(prefix="batchd-"))
+        self.socket = self.state / "batchd.sock"
+        self.log = self.state / "test.log"
+        self.batchd = batchd or OUT / "batchd"
+        self.env = dict(os.environ, **(env or {}))
+        self.config = self.state / "test.toml"
+        self.config.write_text(config)
+        self.process = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.destroy()
+
+    def start(self, wait=True):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [self.batchd, "--state", self.state, "--config", self.config],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self, seconds=20):
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                client = self.client()
+                client.call("io.batchd.Server.Ping")
+                client.close()
+                return
+            except OSError:
+                if self.process.poll() is not None:
+                    raise AssertionError(f"batchd ended: {self.text()}") from None
+                assert time.monotonic() < deadline, self.text()
+                time.sleep(0.005)  # a poll with a deadline, not a guess
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+    def client(self, timeout=30):
+        return Client(self.socket, timeout)
+
+    def call(self, method, **parameters):
+        client = self.client()
+        try:
+            return client.call(method, **parameters)
+        finally:
+            client.close()
+
+    def submit(self, *argv, **more):
+        more.setdefault("cwd", "/")
+        more.setdefault("env", {"PATH": os.environ["PATH"]})
+        return self.call("io.batchd.Jobs.Submit", argv=list(argv), **more)["id"]
+
+    def wait(self, *ids, seconds=30):
+        reply = self.call("io.batchd.Jobs.Wait", ids=list(ids), timeout_ms=seconds * 1000)
+        assert not reply["timed_out"], (self.jobs(), self.text())
+        return reply["jobs"]
+
+    def jobs(self, **filters):
+        found, after = [], 0
+        while True:
+            reply = self.call("io.batchd.Jobs.List", limit=1000, all=True, after_id=after, **filters)
+            found += reply["jobs"]
+            if reply["next"] is None:
+                return found
+            after = reply["next"]
+
+    def ctl(self, *words, **more):
+        return subprocess.run([OUT / "batchctl", "--socket", self.socket, *words],
+                              capture_output=True, text=True, timeout=60, check=False, **more)
+
+    def text(self):
+        return self.log.read_text(errors="replace")[-4000:]
+
+    def processes(self, what):
+        """Pids of this daemon's workers ("--worker") or spawner ("--spawner")."""
+        mine = []
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                if what.encode() not in words or not words[0].endswith(b"batchd-worker"):
+                    continue
+                inside = os.readlink(entry / "fd" / "4")
+                belongs = inside.startswith(str(self.state) + "/")
+                if what == "--spawner":
+                    belongs = str(self.state).encode() in words
+                if belongs:
+                    mine.append(int(entry.name))
+            except OSError:
+                continue
+        return mine
+
+    def destroy(self):
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        for pid in self.processes("--spawner"):
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        while self.processes("--worker") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for pid in self.processes("--worker"):
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.state, ignore_errors=True)
