@@ -1,5 +1,7 @@
 # Tests and checks. `make check` is what CI runs; torture and bench are longer and stand alone.
-PYTEST := python3 -m pytest -q -p no:cacheprovider
+# Debian's, which sees the Debian package python3-pytest
+PYTHON ?= /usr/bin/python3
+PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 KILLS ?= 1000
 WORKER_KILLS ?= 200
@@ -13,8 +15,8 @@ check: deps
 	@$(MAKE) --no-print-directory clang
 	@$(MAKE) --no-print-directory san
 	@$(MAKE) --no-print-directory mutants
-	OUT='$(CURDIR)/$(OUT)' python3 tests/crash/torture.py --kills 40
-	OUT='$(CURDIR)/$(OUT)' python3 tests/crash/torture.py --kills 30 --workers
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills 40
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills 30 --workers
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(DAEMON_LIB) $(WORKER_LIB) $(COMMON_LIB)
 	$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(COMMON_LIB) $(call libs_of,check) $(CORE_LIBS) -lm
@@ -26,8 +28,8 @@ system: all
 	OUT='$(CURDIR)/$(OUT)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) tests/system
 
 lint:
-	@PYTHONDONTWRITEBYTECODE=1 python3 tests/lint/layers.py
-	@PYTHONDONTWRITEBYTECODE=1 python3 tests/lint/sizes.py
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/lint/layers.py
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/lint/sizes.py
 	@$(MAKE) --no-print-directory headers
 
 # Each header compiles by itself.
@@ -48,9 +50,9 @@ mutants: all
 	@OUT='$(CURDIR)/$(OUT)' sh tests/crash/mutants.sh
 
 torture: all
-	OUT='$(CURDIR)/$(OUT)' python3 tests/crash/torture.py --kills $(KILLS)
-	OUT='$(CURDIR)/$(OUT)' python3 tests/crash/torture.py --kills $(WORKER_KILLS) --workers
-	OUT='$(CURDIR)/$(OUT)' python3 tests/crash/output.py --restarts 100
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills $(KILLS)
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills $(WORKER_KILLS) --workers
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --restarts 100
 
 bench: all
-	OUT='$(CURDIR)/$(OUT)' python3 tests/bench/bench.py
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/bench/bench.py

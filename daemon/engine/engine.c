@@ -258,11 +258,6 @@ void engine_committed(struct engine *engine)
     }
 }
 
-bool engine_recovered(const struct engine *engine)
-{
-    return engine->unheard == 0;
-}
-
 const struct jobset *engine_jobs(const struct engine *engine)
 {
     return engine->jobs;

@@ -6,25 +6,13 @@
 #define BATCHD_DAEMON_ENGINE_ENGINE_H
 
 #include "daemon/core/jobset.h"
+#include "daemon/engine/options.h"
 #include "daemon/events/bus.h"
 #include "daemon/exec/pool.h"
 #include "daemon/store/job_rows.h"
 
 struct event_base;
 struct engine;
-
-struct engine_options {
-    const char *state_dir;     /* borrowed for life, as all texts here */
-    const char *socket_path;   /* BATCHD_SOCKET of the jobs */
-    const char *worker_binary; /* NULL: the spawner is started by systemd */
-    const char *boot_id;
-    uint32_t workers_min, workers_max, prefetch;
-    int64_t worker_idle_us;      /* an idle worker above the minimum leaves after this */
-    uint64_t output_max_bytes;
-    uint64_t stop_grace_ms;
-    uint64_t queue_limit_per_user;
-    size_t event_backlog;
-};
 
 /* Reads the store: unfinished jobs are queued again or wait for the word of their workers, which are
  * connected to as the loop runs. NULL with err. `db` is borrowed. */
@@ -50,9 +38,6 @@ const char *engine_progress(const struct engine *engine, uint64_t id);
 void engine_schedule(struct engine *engine);
 /* After the commit: publishes and tells the workers. */
 void engine_committed(struct engine *engine);
-
-/* True when every worker of an earlier life was heard of or is being watched for its end. */
-bool engine_recovered(const struct engine *engine);
 
 const struct jobset *engine_jobs(const struct engine *engine);
 struct pool *engine_pool(struct engine *engine);

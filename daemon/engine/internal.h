@@ -3,7 +3,11 @@
 #define BATCHD_DAEMON_ENGINE_INTERNAL_H
 
 #include "daemon/engine/active.h"
-#include "daemon/engine/engine.h"
+#include "daemon/engine/options.h"
+#include "daemon/events/bus.h"
+#include "daemon/exec/pool.h"
+#include "daemon/core/jobset.h"
+#include "daemon/store/job_rows.h"
 
 struct pending_forget {
     struct pending_forget *next;
@@ -18,7 +22,6 @@ struct engine {
     struct bus *bus;
     struct active *active;
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
-    size_t unheard;          /* workers of an earlier life that have not said hello or died yet */
     bool broken;
 };
 

@@ -134,18 +134,11 @@ static void adopt(struct engine *engine, struct active *entry, const struct work
         engine_stop_active(engine, entry, engine->options.stop_grace_ms);
 }
 
-static void heard_of(struct engine *engine)
-{
-    if (engine->unheard > 0)
-        engine->unheard--;
-}
-
 static void on_hello(void *arg, uint64_t worker, const struct worker_hello *hello)
 {
     struct engine *engine = arg;
     struct worker_log *log = load_log(engine, worker);
     struct active *next;
-    heard_of(engine);
     for (struct active *entry = engine->active; entry != NULL && log != NULL; entry = next) {
         const struct attempt_id id = active_id(entry);
         next = entry->next;
@@ -197,7 +190,6 @@ static void on_gone(void *arg, uint64_t worker, bool never_made)
     struct worker_log *log = load_log(engine, worker);
     struct error err;
     struct active *next;
-    heard_of(engine);
     bool swept = log != NULL && worker_log_swept(log);
     for (struct active *entry = engine->active; entry != NULL && log != NULL; entry = next) {
         next = entry->next;

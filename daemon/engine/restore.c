@@ -117,18 +117,15 @@ int engine_restore(struct engine *engine, struct error *err)
     while (scan.list != NULL) {
         struct known_worker *worker = scan.list;
         scan.list = worker->next;
-        if (worker->this_boot) {
-            engine->unheard++;
+        if (worker->this_boot)
             pool_adopt(engine->pool, worker->id);
-        } else {
+        else
             settle_after_reboot(engine, worker->id, err);
-        }
         free(worker);
     }
-    log_info("restored %zu waiting and %zu started jobs, %zu workers to hear of",
+    log_info("restored %zu waiting and %zu started jobs",
              jobset_count(engine->jobs, JOB_STATE_PENDING),
              jobset_count(engine->jobs, JOB_STATE_STARTING) +
-                 jobset_count(engine->jobs, JOB_STATE_RUNNING),
-             engine->unheard);
+                 jobset_count(engine->jobs, JOB_STATE_RUNNING));
     return engine->broken ? error_set(err, ERROR_IO, "the store refused a write") : 0;
 }

@@ -19,5 +19,5 @@ run() { # name, define, arguments of torture.py
     fi
     echo "mutant $name was found: $(grep -c VIOLATION "$work/log") violations shown"
 }
-run go-after-exec BATCHD_MUTANT_GO_AFTER_EXEC --kills 60 --workers --seed 1
-run reply-before-commit BATCHD_MUTANT_REPLY_EARLY --kills 60 --seed 1
+run go-after-exec BATCHD_MUTANT_GO_AFTER_EXEC --kills 40 --workers --settle 15
+run reply-before-commit BATCHD_MUTANT_REPLY_EARLY --kills 20 --settle 15

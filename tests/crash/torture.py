@@ -160,6 +160,7 @@ def main():
     parser.add_argument("--interval", type=float, default=0.2, help="most seconds between kills")
     parser.add_argument("--workers", action="store_true", help="kill workers too")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
+    parser.add_argument("--settle", type=float, default=120, help="seconds for the last jobs to end")
     parser.add_argument("--batchd", help="another batchd, such as a mutant")
     options = parser.parse_args()
     random_ = random.Random(options.seed)
@@ -172,7 +173,7 @@ def main():
         submitters = [Submitter(daemon, n, str(folder), [0, 0, 0, 0.05, 0.3])
                       for n in range(options.clients)]
         kills = rage(daemon, options, random_, submitters)
-        wrong = settle(daemon, 120)
+        wrong = settle(daemon, options.settle)
         more, present, acknowledged = ([], 0, 0) if wrong else \
             check(daemon, submitters, folder, options.workers)
         wrong += more

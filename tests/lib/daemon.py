@@ -136,8 +136,11 @@ class Daemon:
                 return found
             after = reply["next"]
 
+    def ctl_words(self):
+        return [OUT / "batchctl", "--socket", self.socket]
+
     def ctl(self, *words, **more):
-        return subprocess.run([OUT / "batchctl", "--socket", self.socket, *words],
+        return subprocess.run([*self.ctl_words(), *words],
                               capture_output=True, text=True, timeout=60, check=False, **more)
 
     def text(self):

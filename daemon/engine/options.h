@@ -1,0 +1,21 @@
+/* What the engine is told at its creation. */
+#ifndef BATCHD_DAEMON_ENGINE_OPTIONS_H
+#define BATCHD_DAEMON_ENGINE_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct engine_options {
+    const char *state_dir;     /* borrowed for life, as all texts here */
+    const char *socket_path;   /* BATCHD_SOCKET of the jobs */
+    const char *worker_binary; /* NULL: the spawner is started by systemd */
+    const char *boot_id;
+    uint32_t workers_min, workers_max, prefetch;
+    int64_t worker_idle_us;      /* an idle worker above the minimum leaves after this */
+    uint64_t output_max_bytes;
+    uint64_t stop_grace_ms;
+    uint64_t queue_limit_per_user;
+    size_t event_backlog;
+};
+
+#endif

@@ -1,0 +1,216 @@
+"""Bad input, second daemons, damaged stores, hostile clients."""
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import time
+
+import pytest
+from daemon import Refused
+
+SUBMIT = "io.batchd.Jobs.Submit"
+
+
+@pytest.mark.parametrize("request_,error,word", [
+    (b"{", "org.varlink.service.InvalidParameter", "JSON"),
+    (b"[]", "org.varlink.service.InvalidParameter", "object"),
+    (b'{"method":"x.y"}', "org.varlink.service.MethodNotFound", "method"),
+    (b'{"method":1}', "org.varlink.service.InvalidParameter", "method"),
+    (b'{"method":"io.batchd.Server.Ping","method":"x"}', "org.varlink.service.InvalidParameter", "duplicate"),
+    (b'{"method":"io.batchd.Server.Ping","parameters":{"x":1}}', "org.varlink.service.InvalidParameter", '"x"'),
+    (b'{"method":"io.batchd.Jobs.Show","parameters":{"id":"1"}}', "io.batchd.InvalidSpec", "integer"),
+    (b'{"method":"io.batchd.Jobs.Show","parameters":{"id":99}}', "io.batchd.NoSuchJob", "99"),
+    (b'{"method":"io.batchd.Events.Subscribe"}', "org.varlink.service.ExpectedMore", "more"),
+    (b'{"a":' + b"[" * 20 + b"]" * 20 + b"}", "io.batchd.TooLarge", "deep"),
+])
+def test_bad_requests(daemon, request_, error, word):
+    client = daemon.client()
+    client.socket.sendall(request_ + b"\n")
+    with pytest.raises(Refused) as refused:
+        client.receive()
+    assert refused.value.name == error and word in refused.value.parameters["message"]
+    assert client.call("io.batchd.Server.Ping")
+
+
+@pytest.mark.parametrize("field,value", [
+    ("argv", []), ("argv", [""]), ("argv", "true"), ("argv", [1]), ("argv", ["a\0b"]),
+    ("argv", [{"b64": "!"}]), ("priority", "super"), ("cpus", 0), ("cpus", -1), ("memory", "1G"),
+    ("timeout_ms", -5), ("cwd", "relative"), ("env", {"a b": "c"}), ("env", {"A": 1}),
+    ("umask", 512), ("tags", {"k": 1}), ("name", ""), ("max_attempts", 0), ("key", "")])
+def test_bad_fields_are_named_and_change_nothing(daemon, field, value):
+    parameters = {"argv": ["true"], "cwd": "/", field: value}
+    with pytest.raises(Refused) as refused:
+        daemon.call(SUBMIT, **parameters)
+    assert refused.value.name == "io.batchd.InvalidSpec"
+    assert refused.value.parameters["field"] == field
+    assert daemon.jobs() == []
+
+
+def test_oversize(daemon):
+    client = daemon.client()
+    with pytest.raises(Refused) as refused:
+        client.call("io.batchd.Jobs.List", name="x" * 70000)
+    assert refused.value.name == "io.batchd.TooLarge"
+    client = daemon.client()
+    client.socket.sendall(b'{"method":"' + b"x" * (1 << 20) + b'"}')
+    with pytest.raises(Refused) as refused:
+        client.receive()
+    assert refused.value.name == "io.batchd.TooLarge"
+    assert client.reader.read() == b""
+
+
+def test_nul_framing_and_pipelining(daemon):
+    plain = socket.socket(socket.AF_UNIX)
+    plain.connect(str(daemon.socket))
+    plain.sendall(b'{"method":"io.batchd.Server.Ping"}\0' * 500)
+    got = b""
+    while got.count(b"\0") < 500:
+        got += plain.recv(65536)
+    assert all("time_us" in json.loads(part)["parameters"] for part in got.split(b"\0")[:-1])
+
+
+def test_socat_and_jq(daemon):
+    line = '{"method":"io.batchd.Jobs.List"}'
+    out = subprocess.run(f"printf '%s\\n' '{line}' | socat - UNIX-CONNECT:{daemon.socket} | jq -c .parameters.jobs",
+                         shell=True, capture_output=True, text=True, check=True).stdout
+    assert out == "[]\n"
+
+
+def test_second_daemon_is_refused(daemon, make_daemon):
+    second = subprocess.run([daemon.batchd, "--state", daemon.state], capture_output=True, text=True,
+                            timeout=20, check=False)
+    assert second.returncode == 75 and "another batchd owns" in second.stderr
+    assert daemon.call("io.batchd.Server.Ping")
+
+
+def test_stale_socket_is_replaced(daemon):
+    daemon.kill()
+    assert daemon.socket.exists()
+    daemon.start()
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
+def test_foreign_file_is_left_alone(make_daemon, content):
+    daemon = make_daemon()
+    store = daemon.state / "batchd.db"
+    store.write_bytes(content)
+    done = subprocess.run([daemon.batchd, "--state", daemon.state], capture_output=True, text=True,
+                          timeout=20, check=False)
+    assert done.returncode == 65, done.stderr
+    assert store.read_bytes() == content
+
+
+def test_foreign_database_and_newer_schema(make_daemon):
+    daemon = make_daemon()
+    store = daemon.state / "batchd.db"
+    with sqlite3.connect(store) as other:
+        other.execute("create table mine(a)")
+    run = [daemon.batchd, "--state", daemon.state]
+    assert subprocess.run(run, capture_output=True, timeout=20, check=False).returncode == 65
+    store.unlink()
+    daemon.start()
+    daemon.stop()
+    with sqlite3.connect(store) as ours:
+        ours.execute("pragma user_version=99")
+    done = subprocess.run(run, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 65 and "99" in done.stderr
+
+
+def test_damaged_row_is_not_served(daemon):
+    job = daemon.submit("true")
+    daemon.wait(job)
+    daemon.stop()
+    with sqlite3.connect(daemon.state / "batchd.db") as store:
+        store.execute("update job set uid=uid+1, name='other'")
+    daemon.start()
+    with pytest.raises(Refused) as refused:
+        daemon.call("io.batchd.Jobs.Show", id=job)
+    assert "checksum" in refused.value.parameters["message"]
+
+
+def test_too_many_clients(make_daemon):
+    daemon = make_daemon(config="[daemon]\nmax_connections_per_user = 8\n")
+    daemon.start()
+    held = [daemon.client() for _ in range(8)]
+    for client in held:
+        client.call("io.batchd.Server.Ping")
+    extra = daemon.client()
+    assert b"io.batchd.Busy" in extra.socket.recv(4096)
+    held[0].close()
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            daemon.call("io.batchd.Server.Ping")
+            break
+        except (OSError, ValueError, Refused):
+            assert time.monotonic() < deadline
+
+
+def test_client_that_never_reads(daemon):
+    deaf = daemon.client()
+    for _ in range(20000):
+        try:
+            deaf.socket.settimeout(0.05)
+            deaf.socket.sendall(b'{"method":"io.batchd.Server.Status"}\n')
+        except OSError:
+            break
+    assert daemon.call("io.batchd.Server.Ping")
+    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
+        rss = int(next(l for l in status if l.startswith("VmRSS")).split()[1])
+    assert rss < 64 * 1024
+
+
+def test_out_of_descriptors_does_not_spin(make_daemon):
+    daemon = make_daemon()
+    daemon.batchd_limits = True
+    with open(daemon.log, "ab") as log:
+        daemon.process = subprocess.Popen(["prlimit", "--nofile=40:40", daemon.batchd, "--state",
+                                           daemon.state], stdout=log, stderr=log)
+    daemon.wait_ready()
+    held = []
+    for _ in range(60):
+        one = socket.socket(socket.AF_UNIX)
+        one.connect(str(daemon.socket))
+        held.append(one)
+    before = os.times()
+    stat = lambda: sum(map(int, open(f"/proc/{daemon.process.pid}/stat").read().split()[13:15]))
+    used = stat()
+    time.sleep(1)
+    assert stat() - used <= 20, "over 20 % of a processor while out of descriptors"
+    for one in held:
+        one.close()
+    daemon.wait_ready()
+    assert before
+
+
+def test_full_disk_loses_nothing(make_daemon, tmp_path):
+    mount = tmp_path / "small"
+    mount.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", mount], check=False).returncode != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    try:
+        daemon = make_daemon(folder=mount)
+        daemon.start()
+        acknowledged = []
+        with pytest.raises((Refused, OSError)):
+            for _ in range(3000):
+                acknowledged.append(daemon.submit("true", env={"BIG": "x" * 20000}))
+        if daemon.process.poll() is None:
+            daemon.kill()
+        subprocess.run(["mount", "-o", "remount,size=64m", mount], check=True)
+        daemon.start()
+        jobs = {job["id"]: job for job in daemon.jobs()}
+        assert set(acknowledged) <= set(jobs)
+        daemon.wait(*acknowledged)
+    finally:
+        daemon.destroy()
+        subprocess.run(["umount", "-l", mount], check=False)
+
+
+def test_configuration_errors_name_the_place(make_daemon):
+    daemon = make_daemon(config='[workers]\nmx = 2\n')
+    done = subprocess.run([daemon.batchd, "--state", daemon.state, "--config", daemon.config, "--check-config"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 78
+    assert f'{daemon.config}:2:6: unknown key "workers.mx"; did you mean "workers.max"?' in done.stderr
