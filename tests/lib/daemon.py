@@ -156,10 +156,10 @@ class Daemon:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
                 if what.encode() not in words or not words[0].endswith(b"batchd-worker"):
                     continue
-                inside = os.readlink(entry / "fd" / "4")
-                belongs = inside.startswith(str(self.state) + "/")
                 if what == "--spawner":
                     belongs = str(self.state).encode() in words
+                else:  # descriptor 4 is the worker's log (worker/worker.h)
+                    belongs = os.readlink(entry / "fd" / "4").startswith(f"{self.state}/")
                 if belongs:
                     mine.append(int(entry.name))
             except OSError:
