@@ -72,17 +72,17 @@ int parse_span_ms(const char *text, uint64_t *ret, struct error *err)
 {
     const char *at = text;
     double total = 0;
-    bool bare = false;
     do {
         double number;
-        if (bare || take_decimal(&at, &number) < 0)
+        if (take_decimal(&at, &number) < 0)
             goto bad;
         size_t length = strspn(at, "abcdefghijklmnopqrstuvwxyz");
         const struct unit *unit =
             find_unit(span_units, sizeof(span_units) / sizeof(span_units[0]), at, length);
         if (unit == NULL)
             goto bad;
-        bare = length == 0;
+        if (length == 0 && (at[0] != '\0' || strspn(text, "0123456789.") != strlen(text)))
+            goto bad; /* a number without a unit stands alone */
         total += number * unit->factor;
         at += length;
     } while (*at != '\0');
