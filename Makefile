@@ -1,4 +1,4 @@
-# batchd: make | make demo | make check | make lint | make san | make torture | make bench
+# batchd: make | make check | make lint | make san | make torture
 #         make install DESTDIR= PREFIX=/usr/local | make deps | make clean
 # SAN=1 builds with ASan and UBSan into build/san, CC=clang with clang into build/clang.
 
@@ -15,16 +15,12 @@ include mk/programs.mk
 include mk/quality.mk
 include mk/install.mk
 
-.PHONY: all clean deps demo
+.PHONY: all clean deps
 .DEFAULT_GOAL := all
 all: $(PROGRAMS)
 
 deps:
 	@sh mk/deps.sh
 
-demo: deps
-	@$(MAKE) --no-print-directory all
-	@OUT='$(CURDIR)/$(OUT)' python3 tests/demo/demo.py
-
 clean:
-	rm -rf build demo-out
+	rm -rf build

@@ -1,4 +1,4 @@
-# Tests and checks. `make check` is what CI runs; torture and bench are longer and stand alone.
+# Tests and checks. `make check` is what CI runs; torture is longer and stands alone.
 # Debian's, which sees the Debian package python3-pytest
 PYTHON ?= /usr/bin/python3
 PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
@@ -6,7 +6,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/uni
 KILLS ?= 1000
 WORKER_KILLS ?= 200
 
-.PHONY: check unit system lint san clang torture bench mutants
+.PHONY: check unit system lint san clang torture mutants
 
 check: deps
 	@$(MAKE) --no-print-directory all WERROR=1
@@ -17,6 +17,7 @@ check: deps
 	@$(MAKE) --no-print-directory mutants
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills 40
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills 30 --workers
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --jobs 40 --restarts 15
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(DAEMON_LIB) $(WORKER_LIB) $(COMMON_LIB)
 	$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(COMMON_LIB) $(call libs_of,check) $(CORE_LIBS) -lm
@@ -54,5 +55,3 @@ torture: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills $(WORKER_KILLS) --workers
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --restarts 100
 
-bench: all
-	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/bench/bench.py
