@@ -15,7 +15,7 @@ MODE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-
 HARDEN_LD :=
 else
 MODE := -O2 -g -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
-  -ftrivial-auto-var-init=zero $(if $(filter x86_64,$(shell uname -m)),-fcf-protection=full)
+  $(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero) $(if $(filter x86_64,$(shell uname -m)),-fcf-protection=full)
 HARDEN_LD := -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 DEFINES := -D_GNU_SOURCE -DBATCHD_VERSION='"$(VERSION)"' -DBATCHD_PREFIX='"$(PREFIX)"'
