@@ -71,7 +71,7 @@ int cli_fail_error(const struct cli *cli, const struct error *err)
                         json_string_value(json_object_get(parameters, "hint")), "%s", err->text);
     }
     if (err->code == ERROR_UNREACHABLE)
-        return cli_fail(EXIT_UNREACHABLE, "start it with: batchd --user & (or systemctl start batchd)",
+        return cli_fail(EXIT_UNREACHABLE, "start it with: batchd --user &",
                         "%s", err->text);
     if (err->code == ERROR_DENIED)
         return cli_fail(EXIT_DENIED, NULL, "%s", err->text);
