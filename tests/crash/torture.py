@@ -65,7 +65,7 @@ class Submitter(threading.Thread):
                 except (OSError, ValueError):
                     client = None
                     time.sleep(0.002)
-            time.sleep(0.01)
+            time.sleep(0.03)  # some 200 jobs a second in all: less than the workers end
 
 
 def kill_one(daemon, random_, workers):
@@ -170,7 +170,7 @@ def main():
         folder = daemon.state / "work"
         folder.mkdir()
         daemon.start()
-        submitters = [Submitter(daemon, n, str(folder), [0, 0, 0, 0.05, 0.3])
+        submitters = [Submitter(daemon, n, str(folder), [0] * 16 + [0.05, 0.05, 0.3])
                       for n in range(options.clients)]
         kills = rage(daemon, options, random_, submitters)
         wrong = settle(daemon, options.settle)
