@@ -1,30 +1,12 @@
 #include "common/record.h"
 
 #include "common/alloc.h"
+#include "common/crc32c.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define RECORD_MAGIC 0x52544142U /* "BATR" */
-
-/* CRC-32C (Castagnoli), four bits at a time: records are short and the table stays in one cache
- * line pair; the polynomial is the one SSE 4.2 and iSCSI (RFC 3720) use, reflected. */
-static const uint32_t crc_table[16] = {
-    0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-    0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
-};
-
-uint32_t crc32c(uint32_t seed, const void *data, size_t bytes)
-{
-    const uint8_t *at = data;
-    uint32_t crc = ~seed;
-    for (size_t i = 0; i < bytes; i++) {
-        crc ^= at[i];
-        crc = (crc >> 4) ^ crc_table[crc & 15U];
-        crc = (crc >> 4) ^ crc_table[crc & 15U];
-    }
-    return ~crc;
-}
 
 static void store_le(uint8_t *to, uint64_t value, size_t bytes)
 {

@@ -19,8 +19,6 @@
  * job's description needs a few hundred bytes. */
 #define RECORD_PAYLOAD_MAX (1U << 21)
 
-uint32_t crc32c(uint32_t seed, const void *data, size_t bytes); /* seed 0 to begin */
-
 /* A growing buffer that one or more records are written into. Zero-initialise; release with
  * record_writer_done. Allocation aborts on exhaustion, payloads are bounded by the caller. */
 struct record_writer {

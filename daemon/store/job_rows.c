@@ -1,7 +1,7 @@
 #include "daemon/store/job_rows.h"
 
 #include "common/alloc.h"
-#include "common/record.h"
+#include "common/crc32c.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* The pure parts: job states, the jobset and its order, records, parsers, frames. */
 #include "common/alloc.h"
 #include "common/base64.h"
+#include "common/crc32c.h"
 #include "common/frame.h"
 #include "common/parse.h"
 #include "common/record.h"
@@ -96,6 +97,16 @@ START_TEST(crc_is_castagnoli)
     ck_assert_uint_eq(crc32c(0, bytes, 32), 0x8a9136aaU);
     memset(bytes, 0xff, 32);
     ck_assert_uint_eq(crc32c(0, bytes, 32), 0x62a8ab43U);
+    ck_assert_uint_eq(crc32c_table(0, bytes, 32), 0x62a8ab43U);
+    uint8_t text[257];
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (uint8_t)(i * 7);
+    for (size_t length = 0; length < 64; length++) {
+        uint32_t first = crc32c(0, text, length);
+        ck_assert_uint_eq(first, crc32c_table(0, text, length));
+        ck_assert_uint_eq(crc32c(first, text + length, sizeof(text) - length),
+                          crc32c_table(0, text, sizeof(text)));
+    }
 }
 END_TEST
 
