@@ -45,9 +45,10 @@ __attribute__((noreturn)) static void give_up(const struct child_call *call, enu
     _exit(126);
 }
 
+/* What the worker ignores (worker.c, set_dispositions): an exec resets only what is caught. */
 static void reset_signals(void)
 {
-    static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTTIN, SIGTTOU};
+    static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT};
     sigset_t none;
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         (void)signal(ignored[i], SIG_DFL);

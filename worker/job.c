@@ -118,7 +118,7 @@ static int open_pipes(struct job *job, const struct job_run *run, struct start_f
             return -1;
         job->pipes[i] = pair[0];
         fds->writers[i] = pair[1];
-        if (fd_set_nonblock(pair[0], true) < 0)
+        if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0) /* our end only: the job's blocks */
             return -1;
     }
     fds->input = open_input(run, job->options.null_fd);
@@ -348,28 +348,30 @@ static void check_deadlines(struct job *job, int *ret_wait_ms)
     }
 }
 
-/* Orphans of the running job that ended already; its main process is left for its own turn. */
-static void reap_orphan(void *arg, pid_t pid)
+/* Reaps what ended: orphans of the running job fall to us, and must not stay as zombies. True when
+ * the main process ended. */
+static bool reap(struct job *job)
 {
-    const struct job *job = arg;
-    if (pid != job->pid)
-        (void)waitpid(pid, NULL, WNOHANG | __WALL);
+    siginfo_t ended = {.si_pid = 0};
+    while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+           ended.si_pid != 0) {
+        int status;
+        struct rusage usage;
+        if (wait4(ended.si_pid, &status, WNOHANG | __WALL, &usage) == job->pid) {
+            note_status(job, status, &usage);
+            return true;
+        }
+        ended.si_pid = 0;
+    }
+    return false;
 }
 
 int job_check(struct job *job, int *ret_wait_ms, struct job_exit *ret_exit)
 {
-    if (job->phase == PHASE_RUNNING) {
-        int status;
-        struct rusage usage;
-        pid_t pid = wait4(job->pid, &status, WNOHANG, &usage);
-        if (pid == job->pid) {
-            note_status(job, status, &usage);
-            job->phase = PHASE_SWEEPING;
-        } else {
-            tree_each_child(reap_orphan, job);
-            check_deadlines(job, ret_wait_ms);
-        }
-    }
+    if (job->phase == PHASE_RUNNING && reap(job))
+        job->phase = PHASE_SWEEPING;
+    if (job->phase == PHASE_RUNNING)
+        check_deadlines(job, ret_wait_ms);
     if (job->phase == PHASE_SWEEPING) {
         if (tree_sweep()) {
             complete(job);

@@ -184,13 +184,39 @@ static void finish_job(struct worker *worker, const struct job_exit *end)
     owe_exit(worker, end);
 }
 
+static void terminate(struct worker *worker)
+{
+    if (worker->terminating)
+        return;
+    worker->terminating = true;
+    while (worker->queued > 0) {
+        struct job_run run = take_queued(worker, 0);
+        drop(worker, &run.id, 0, "the worker was told to end");
+        job_run_done(&run);
+    }
+    job_stop(worker->job, EXIT_CAUSE_SHUTDOWN, SHUTDOWN_GRACE_MS);
+}
+
+/* There are two: SIGCHLD, which only wakes us, and SIGTERM. One read takes both. */
+static void take_signals(struct worker *worker)
+{
+    struct signalfd_siginfo infos[2];
+    ssize_t bytes = read(worker->signal_fd, infos, sizeof(infos));
+    for (size_t i = 0; bytes > 0 && i < (size_t)bytes / sizeof(infos[0]); i++) {
+        if (infos[i].ssi_signo == SIGTERM)
+            terminate(worker);
+    }
+}
+
 /* Looks after the running job, then starts what waits. Returns how long poll may wait, -1 for ever. */
 static int tend(struct worker *worker)
 {
     int wait_ms = -1;
     struct job_exit end;
-    if (job_running(worker->job) && job_check(worker->job, &wait_ms, &end) > 0)
+    if (job_running(worker->job) && job_check(worker->job, &wait_ms, &end) > 0) {
         finish_job(worker, &end);
+        take_signals(worker); /* the SIGCHLD of this end, which would only wake us once more */
+    }
     start_next(worker);
     tell_started(worker, &wait_ms);
     return wait_ms;
@@ -303,22 +329,6 @@ static void accept_front(struct worker *worker)
 
 /* ---- the loop ---- */
 
-static void on_signals(struct worker *worker)
-{
-    struct signalfd_siginfo info;
-    while (read(worker->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo != SIGTERM || worker->terminating)
-            continue;
-        worker->terminating = true;
-        while (worker->queued > 0) {
-            struct job_run run = take_queued(worker, 0);
-            drop(worker, &run.id, 0, "the worker was told to end");
-            job_run_done(&run);
-        }
-        job_stop(worker->job, EXIT_CAUSE_SHUTDOWN, SHUTDOWN_GRACE_MS);
-    }
-}
-
 static bool leaving(const struct worker *worker)
 {
     if (job_running(worker->job))
@@ -343,11 +353,22 @@ static void turn(struct worker *worker, int wait_ms)
         return;
     job_handle(worker->job, fds, job_fds);
     if (fds[job_fds].revents != 0)
-        on_signals(worker);
+        take_signals(worker);
     if (fds[socket_at].revents != 0 && connected)
         serve_front(worker);
     else if (fds[socket_at].revents != 0)
         accept_front(worker);
+}
+
+/* Whatever batchd was started with (a shell ignores SIGINT and SIGQUIT for what it puts into the
+ * background), jobs get the defaults; the three ignored here are reset in the child (child.c). */
+static void set_dispositions(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, SIG_DFL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+    (void)signal(SIGINT, SIG_IGN);
 }
 
 static int prepare(struct worker *worker)
@@ -355,9 +376,7 @@ static int prepare(struct worker *worker)
     sigset_t wanted;
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     (void)prctl(PR_SET_NAME, "batchd-worker");
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGHUP, SIG_IGN);
-    (void)signal(SIGINT, SIG_IGN);
+    set_dispositions();
     (void)sigemptyset(&wanted);
     (void)sigaddset(&wanted, SIGCHLD);
     (void)sigaddset(&wanted, SIGTERM);
