@@ -1,4 +1,4 @@
-# batchd: make | make check | make lint | make san | make torture
+# batchd: make | make check | make lint | make san | make torture | make bench
 #         make install DESTDIR= PREFIX=/usr/local | make deps | make clean
 # SAN=1 builds with ASan and UBSan into build/san, CC=clang with clang into build/clang.
 

@@ -1,5 +1,7 @@
 # Compiler and linker flags. The warning set is the house's (CONTRIBUTING.md); WERROR=1 in CI.
 PKG_CONFIG ?= pkg-config
+# One word for each step; V=1 shows the commands.
+Q = $(if $(V),,@echo '  $(@:$(OUT)/%=%)';)
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wundef -Wpointer-arith -Wcast-qual \
   -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
   -Wredundant-decls -Wvla -Walloca -Wconversion -Wsign-conversion -Wswitch-enum \

@@ -31,15 +31,15 @@ VIDEO_PKGS := libavformat libavcodec libavfilter libswscale libavutil jansson
 IMAGE_PKGS := vips jansson
 
 $(OUT)/batchd: $(call obj,daemon/main.c) $(DAEMON_LIB) $(COMMON_LIB)
-	$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) -lm
+	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) -lm
 $(OUT)/batchd-worker: $(call obj,worker/main.c) $(WORKER_LIB) $(COMMON_LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
 $(OUT)/batchctl: $(call obj,client/main.c) $(CLIENT_LIB) $(COMMON_LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS) -lm
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS) -lm
 $(OUT)/processors/video/video: $(call obj,$(wildcard processors/video/*.c)) $(PROCESSOR_LIB) $(COMMON_LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,$(VIDEO_PKGS)) -lm
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,$(VIDEO_PKGS)) -lm
 $(OUT)/processors/image/image: $(call obj,$(wildcard processors/image/*.c)) $(PROCESSOR_LIB) $(COMMON_LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,$(IMAGE_PKGS)) -lm
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,$(IMAGE_PKGS)) -lm
 $(OUT)/processors/%/manifest.json: processors/%/manifest.json
 	@mkdir -p $(@D) && cp $< $@
 
@@ -51,13 +51,13 @@ VARLINK := $(wildcard common/varlink/*.varlink)
 $(OUT)/daemon/api/interfaces.c: $(VARLINK) mk/varlink.sh
 	@mkdir -p $(@D) && sh mk/varlink.sh $(VARLINK) > $@
 $(OUT)/daemon/api/interfaces.o: $(OUT)/daemon/api/interfaces.c
-	$(CC) $(CFLAGS_ALL) -Wno-overlength-strings -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_ALL) -Wno-overlength-strings -c -o $@ $<
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 $(OUT)/%.o: %.cc
 	@mkdir -p $(@D)
-	$(CXX_FOR_CC) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(Q)$(CXX_FOR_CC) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

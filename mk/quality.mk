@@ -20,7 +20,7 @@ check: deps
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --jobs 40 --restarts 15
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(DAEMON_LIB) $(WORKER_LIB) $(COMMON_LIB)
-	$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(COMMON_LIB) $(call libs_of,check) $(CORE_LIBS) -lm
+	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(COMMON_LIB) $(call libs_of,check) $(CORE_LIBS) -lm
 
 unit: $(UNIT_TESTS)
 	@for test in $(UNIT_TESTS); do "$$test" || exit 1; done
@@ -55,3 +55,14 @@ torture: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills $(WORKER_KILLS) --workers
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --restarts 100
 
+# Speed, side by side with peers and the machine's limits: make bench ROUNDS=9 ONLY=jobs
+ROUNDS ?= 5
+.PHONY: bench
+bench: deps
+	@$(MAKE) --no-print-directory all $(OUT)/tests/bench/limits $(OUT)/tests/bench/load
+	@OUT='$(CURDIR)/$(OUT)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py \
+	  --rounds $(ROUNDS) $(addprefix --only ,$(ONLY))
+$(OUT)/tests/bench/limits: $(OUT)/tests/bench/limits.o
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,sqlite3)
+$(OUT)/tests/bench/load: $(OUT)/tests/bench/load.o $(COMMON_LIB)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,jansson)

@@ -127,6 +127,11 @@ class Daemon:
         assert not reply["timed_out"], (self.jobs(), self.text())
         return reply["jobs"]
 
+    def wait_running(self, *ids, seconds=30):
+        reply = self.call("io.batchd.Jobs.Wait", ids=list(ids), timeout_ms=seconds * 1000,
+                          **{"for": "running"})
+        assert not reply["timed_out"], (self.jobs(), self.text())
+
     def jobs(self, **filters):
         found, after = [], 0
         while True:

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""Speed, side by side with a peer or the machine's own limit in the same round, as ratios. Machines
+are noisy: each ratio is formed within a round, and the median of the rounds counts (minimum and
+maximum show the noise). `make bench` runs it; `make bench ROUNDS=9 ONLY=jobs` a part.
+
+  jobs      3,000 x /bin/true, 8 at a time: batchd / xargs -n1 -P8, and / 8 processes that posix_spawn
+  submits   durable submits by one client, one at a time / SQLite FULL commits of one row
+  array     one submit of a 100,000-task array
+  latency   p99 of a submit while 2 slots run jobs / while nothing runs
+  memory    resident bytes a queued job, from 20,000 to 120,000 queued"""
+import argparse
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from daemon import OUT, Daemon  # noqa: E402
+
+LIMITS, LOAD = OUT / "tests/bench/limits", OUT / "tests/bench/load"
+PROGRAM = "/bin/true"
+
+
+def run(*words):
+    """The numbers that a benchmark program prints."""
+    out = subprocess.run([*map(str, words)], check=True, capture_output=True, text=True).stdout
+    return [float(word) for word in out.split()]
+
+
+def daemon(workers):
+    private = Daemon(config=f"[daemon]\nlog_level = \"warning\"\n"
+                            f"[workers]\nmin = {workers}\nmax = {workers}\n")
+    private.start()
+    deadline = time.monotonic() + 20
+    while sum(w["state"] == "idle" for w in private.call("io.batchd.Server.Status")["workers"]) < workers:
+        assert time.monotonic() < deadline, private.text()
+        time.sleep(0.01)  # a poll with a deadline
+    return private
+
+
+def quiet_daemon():
+    """Its one slot is taken by a job that sleeps: what is submitted is kept and not run."""
+    private = daemon(1)
+    private.wait_running(private.submit("sleep", "600", priority="urgent"))
+    return private
+
+
+def xargs(jobs):
+    names = "\n".join(map(str, range(jobs)))
+    start = time.monotonic()
+    subprocess.run(["xargs", "-n1", "-P8", PROGRAM], input=names, text=True, check=True)
+    return time.monotonic() - start
+
+
+def bench_jobs(figures):
+    jobs = 3000
+    private = daemon(8)
+    try:
+        run(LOAD, "stream", private.socket, 200, PROGRAM)  # it learns that these jobs are short
+        batchd = run(LOAD, "stream", private.socket, jobs, PROGRAM)[0]
+        counts = private.call("io.batchd.Server.Status")["counts"]
+        assert counts["completed"] == jobs + 200, counts
+    finally:
+        private.destroy()
+    peer = xargs(jobs)
+    limit = run(LIMITS, "spawn", jobs, 8, PROGRAM)[0]
+    figures.add("jobs/s, 8 workers", jobs / batchd)
+    figures.add("jobs/s / xargs -P8", peer / batchd)
+    figures.add("jobs/s / raw posix_spawn by 8", limit / batchd)
+
+
+def bench_submits(figures):
+    count = 2000
+    private = quiet_daemon()
+    try:
+        run(LOAD, "single", private.socket, 200, PROGRAM)
+        batchd = run(LOAD, "single", private.socket, count, PROGRAM)[0]
+    finally:
+        private.destroy()
+    with tempfile.TemporaryDirectory() as folder:
+        limit = run(LIMITS, "commits", folder, count)[0]
+    figures.add("submits/s, one at a time", count / batchd)
+    figures.add("submits/s / SQLite commits/s", limit / batchd)
+
+
+def bench_array(figures):
+    private = quiet_daemon()
+    try:
+        run(LOAD, "single", private.socket, 100, PROGRAM)
+        figures.add("array of 100,000 tasks, ms", run(LOAD, "array", private.socket, 100000, PROGRAM)[0] * 1e3)
+    finally:
+        private.destroy()
+
+
+def bench_latency(figures):
+    count = 1000
+    idle, busy = quiet_daemon(), daemon(2)
+    try:
+        for private in (idle, busy):
+            run(LOAD, "single", private.socket, 100, PROGRAM)
+        quiet = run(LOAD, "single", idle.socket, count, PROGRAM)[2]
+        run(LOAD, "hold", busy.socket, 20000, PROGRAM)  # both slots stay busy
+        loud = run(LOAD, "single", busy.socket, count, PROGRAM)[2]
+        assert busy.call("io.batchd.Server.Status")["counts"]["pending"] > 0
+    finally:
+        idle.destroy()
+        busy.destroy()
+    figures.add("submit p99 idle, us", quiet)
+    figures.add("submit p99 busy, us", loud)
+    figures.add("submit p99 busy / idle", loud / quiet)
+
+
+def resident(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")
+
+
+def bench_memory(figures):
+    private = quiet_daemon()
+    try:
+        run(LOAD, "hold", private.socket, 20000, PROGRAM)  # SQLite's page cache is full by then
+        before = resident(private.process.pid)
+        run(LOAD, "hold", private.socket, 100000, PROGRAM)
+        figures.add("bytes a queued job", (resident(private.process.pid) - before) / 100000)
+    finally:
+        private.destroy()
+
+
+class Figures:
+    def __init__(self):
+        self.rows = {}
+
+    def add(self, name, value):
+        self.rows.setdefault(name, []).append(value)
+
+    def print(self):
+        print(f"{'figure':<34}{'median':>10}{'min':>10}{'max':>10}  aim   rounds")
+        for name, values in self.rows.items():
+            cells = "".join(f"{value:>10.5g}" for value in
+                            (statistics.median(values), min(values), max(values)))
+            print(f"{name:<34}{cells}  {AIMS.get(name, ''):<6}{len(values)}")
+
+
+AIMS = {"jobs/s / xargs -P8": ">=1.6", "jobs/s / raw posix_spawn by 8": ">=0.9",
+        "submits/s / SQLite commits/s": ">=0.6", "array of 100,000 tasks, ms": "<20",
+        "submit p99 busy / idle": "<=3", "bytes a queued job": "<=100"}
+BENCHES = {"jobs": bench_jobs, "submits": bench_submits, "array": bench_array,
+           "latency": bench_latency, "memory": bench_memory}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=BENCHES, action="append")
+    options = parser.parse_args()
+    figures = Figures()
+    for number in range(options.rounds):
+        for name in options.only or BENCHES:
+            BENCHES[name](figures)
+        print(f"round {number + 1} of {options.rounds}: load {os.getloadavg()[0]:.1f}", flush=True)
+    figures.print()
+
+
+if __name__ == "__main__":
+    main()
