@@ -47,6 +47,7 @@ struct verb {
     const char *example;
     const struct cli_option *options; /* ends with a NULL name */
     bool stop_at_operand;             /* what follows the first operand is not ours */
+    bool takes_tasks;                 /* an id may name one task of an array: 42_7 */
     int (*run)(struct cli *cli, int argc, char **argv);
 };
 
@@ -75,8 +76,11 @@ void cli_print_json(const json_t *value);
 void cli_write_bytes(FILE *file, const json_t *value);
 
 /* Ids as people write them (42, 40-45, @last, @failed, name:GLOB, tag:K=V) to a list of integers
- * (owned). NULL after reporting, with *ret_code. */
+ * (owned); 42_7 becomes {id, index} where the verb takes tasks. NULL after reporting, with
+ * *ret_code. */
 json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code);
+/* Puts one of these into a request, as "id" and "index". */
+void cli_put_id(json_t *request, const json_t *id);
 
 /* The exit code that mirrors a job's end, and a line about it on stderr where it needs one. */
 int cli_mirror(const struct cli *cli, const json_t *job);

@@ -43,11 +43,41 @@ static int add_range(const char *word, json_t *ids)
         memcpy(low, word, length);
     if (parse_u64(low, 1, UINT64_C(1) << 53U, &from, &err) < 0 ||
         parse_u64(dash == NULL ? low : dash + 1, from, from + RANGE_MAX, &to, &err) < 0)
-        return cli_fail(EXIT_USAGE, "ids: 42, 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE",
+        return cli_fail(EXIT_USAGE, "ids: 42, 42_7, 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE",
                         "\"%s\" is not a job id", word);
     for (uint64_t id = from; id <= to; id++)
         (void)json_array_append_new(ids, json_integer((json_int_t)id));
     return 0;
+}
+
+/* 42_7: one task of an array. */
+static int add_task(const struct cli *cli, const char *word, const char *underscore, json_t *ids)
+{
+    struct error err;
+    uint64_t id;
+    uint64_t index;
+    char job[24] = "";
+    if ((size_t)(underscore - word) < sizeof(job))
+        memcpy(job, word, (size_t)(underscore - word));
+    if (parse_u64(job, 1, UINT64_C(1) << 53U, &id, &err) < 0 ||
+        parse_u64(underscore + 1, 0, UINT32_MAX, &index, &err) < 0)
+        return cli_fail(EXIT_USAGE, "a task of an array: 42_7", "\"%s\" is not a job id", word);
+    if (!cli->verb->takes_tasks)
+        return cli_fail(EXIT_USAGE, NULL, "%s takes whole jobs; %s is one task of array %s",
+                        cli->verb->name, word, job);
+    json_t *task = json_object();
+    json_put_int(task, "id", (int64_t)id);
+    json_put_int(task, "index", (int64_t)index);
+    (void)json_array_append_new(ids, task);
+    return 0;
+}
+
+void cli_put_id(json_t *request, const json_t *id)
+{
+    const json_t *job = json_is_object(id) ? json_object_get(id, "id") : id;
+    json_put_int(request, "id", json_integer_value(job));
+    if (json_is_object(id))
+        json_put_int(request, "index", json_integer_value(json_object_get(id, "index")));
 }
 
 static int add_word(struct cli *cli, const char *word, json_t *ids)
@@ -76,6 +106,9 @@ static int add_word(struct cli *cli, const char *word, json_t *ids)
         return add_list(cli, query, false, ids);
     }
     json_decref(query);
+    const char *underscore = strchr(word, '_');
+    if (underscore != NULL)
+        return add_task(cli, word, underscore, ids);
     return add_range(word, ids);
 }
 

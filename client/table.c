@@ -27,6 +27,12 @@ char *table_result(const json_t *job)
     const json_t *fraction = json_object_get(progress, "fraction");
     const json_t *number = json_object_get(outcome, "signal");
     const char *class = json_string_value(json_object_get(outcome, "class"));
+    const json_t *array = json_object_get(job, "array");
+    if (class == NULL && json_is_object(array))
+        return xasprintf("%lld/%lld", (long long)(number_of(array, "completed") +
+                                                  number_of(array, "failed") +
+                                                  number_of(array, "cancelled")),
+                         (long long)number_of(array, "count"));
     if (class == NULL)
         return json_is_number(fraction) ? xasprintf("%.0f %%", 100 * json_number_value(fraction))
                                         : xstrdup("");

@@ -214,15 +214,17 @@ static void print_value(const char *label, const json_t *value)
 
 static void print_job(const json_t *job)
 {
-    static const char *const plain[] = {"name",   "type",    "state",    "reasons", "priority",
+    static const char *const plain[] = {"name",   "type",    "array",  "state",    "reasons", "priority",
                                         "queue",  "user",    "cwd",      "attempt", "max_attempts",
                                         "params", "progress", "outcome", "usage",   "worker",
                                         "tags",   "env",     "attempts", "result"};
     static const char *const times[] = {"submitted_at", "started_at", "ended_at"};
     CLEANUP_FREE char *command = table_command(job);
     CLEANUP_FREE char *span = table_time(job);
-    (void)printf("%12s: %lld\n%12s: %s\n", "job", json_integer_value(json_object_get(job, "id")),
-                 "command", command);
+    (void)printf("%12s: %lld", "job", json_integer_value(json_object_get(job, "id")));
+    if (json_is_integer(json_object_get(job, "index")))
+        (void)printf("_%lld", json_integer_value(json_object_get(job, "index")));
+    (void)printf("\n%12s: %s\n", "command", command);
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         print_at(times[i], json_object_get(job, times[i]));
     (void)printf("%12s: %s\n", "time", span);
@@ -234,7 +236,7 @@ static int show_one(struct cli *cli, const json_t *options, json_t *id)
 {
     int code = 0;
     json_t *request = json_deep_copy(options);
-    json_put(request, "id", json_incref(id));
+    cli_put_id(request, id);
     CLEANUP_JSON json_t *reply = cli_call(cli, "io.batchd.Jobs.Show", request, &code);
     if (reply == NULL)
         return code;
@@ -277,7 +279,8 @@ static const struct cli_option show_options[] = {
 };
 const struct verb verb_show = {.name = "show",
                                .arguments = "ID...",
-                               .help = "Show all about a job",
+                               .takes_tasks = true,
+                               .help = "Show all about a job, or about a task of an array",
                                .example = "batchctl show --attempts 42",
                                .options = show_options,
                                .run = run_show};

@@ -167,7 +167,7 @@ static int run_logs(struct cli *cli, int argc, char **argv)
         return code;
     if (json_array_size(ids) != 1)
         return cli_fail(EXIT_USAGE, NULL, "logs takes one job at a time");
-    json_put(parameters, "id", json_incref(json_array_get(ids, 0)));
+    cli_put_id(parameters, json_array_get(ids, 0));
     if (request.lines.lines > 0)
         return show_lines(cli, json_incref(parameters), &request.lines);
     return stream(cli, request.follow ? "io.batchd.Logs.Follow" : "io.batchd.Logs.Read",
@@ -186,6 +186,7 @@ static const struct cli_option logs_options[] = {
 };
 const struct verb verb_logs = {.name = "logs",
                                .arguments = "ID",
+                               .takes_tasks = true,
                                .help = "Show what a job wrote: its stdout to stdout, stderr to stderr",
                                .example = "batchctl logs -f 42",
                                .options = logs_options,
@@ -204,8 +205,11 @@ static int print_event(void *arg, const json_t *event)
         const json_t *outcome = json_object_get(event, "outcome");
         const char *class = json_string_value(json_object_get(outcome, "class"));
         print_time(stdout, json_integer_value(json_object_get(event, "time_us")));
-        (void)printf("job %lld %s (%s)%s%s\n", json_integer_value(json_object_get(event, "id")),
-                     json_string_value(json_object_get(event, "event")),
+        const json_t *index = json_object_get(event, "index");
+        (void)printf("job %lld", json_integer_value(json_object_get(event, "id")));
+        if (json_is_integer(index))
+            (void)printf("_%lld", json_integer_value(index));
+        (void)printf(" %s (%s)%s%s\n", json_string_value(json_object_get(event, "event")),
                      json_string_value(json_object_get(event, "state")), class ? " " : "",
                      class ? class : "");
     }

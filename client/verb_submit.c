@@ -139,7 +139,8 @@ static int take_chdir(struct submission *submission, const char *value)
 
 static int take_option(struct submission *submission, const char *name, const char *value)
 {
-    static const char *const plain[] = {"name", "queue", "priority", "key", "type", "stdin"};
+    static const char *const plain[] = {"name", "queue", "priority", "key", "type", "stdin",
+                                        "array"};
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
         if (strcmp(name, plain[i]) == 0) {
             json_put_text(submission->request, name, value);
@@ -289,6 +290,7 @@ static const struct cli_option options[] = {
     {"cpus", 'c', "N", "processors it uses, told to it as BATCHD_CPUS (default: 1)"},
     {"memory", 'm', "SIZE", "memory it needs, told to it as BATCHD_MEMORY_BYTES"},
     {"timeout", 't', "SPAN", "stop it after this running time (default: never)"},
+    {"array", 'a', "SPEC", "one job of many tasks: 0-99, 1,3,5, 0-30:2, 0-99%8 (8 at a time)"},
     {"chdir", 'C', "DIR", "run there (default: here)"},
     {"env", 0, "NAME[=VALUE]", "one variable more; without a value, yours"},
     {"env-policy", 0, "POLICY", "clean, all or none of your environment (default: clean)"},

@@ -47,6 +47,14 @@ bool attempt_equal(const struct attempt_id *a, const struct attempt_id *b)
            a->is_task == b->is_task;
 }
 
+char *attempt_path(const char *state_dir, const struct attempt_id *id)
+{
+    if (id->is_task)
+        return xasprintf("%s/jobs/%llu/%llu/%u", state_dir, (unsigned long long)id->job,
+                         (unsigned long long)id->index, id->attempt);
+    return xasprintf("%s/jobs/%llu/%u", state_dir, (unsigned long long)id->job, id->attempt);
+}
+
 void put_spawn(struct record_writer *writer, uint64_t worker)
 {
     record_begin(writer, MESSAGE_SPAWN);

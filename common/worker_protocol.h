@@ -172,4 +172,8 @@ int get_progress(struct record *record, struct attempt_id *ret_id, const void **
 
 bool attempt_equal(const struct attempt_id *a, const struct attempt_id *b);
 
+/* STATE/jobs/ID/ATTEMPT or STATE/jobs/ID/INDEX/ATTEMPT: the files of an attempt without their suffix
+ * (worker/output.h). The caller frees. */
+char *attempt_path(const char *state_dir, const struct attempt_id *id);
+
 #endif

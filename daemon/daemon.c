@@ -10,6 +10,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/net/listener.h"
 #include "daemon/resources/machine.h"
+#include "daemon/store/task_rows.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
@@ -150,6 +151,7 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .output_max_bytes = config->workers_output_max_bytes,
         .stop_grace_ms = config->workers_stop_grace_ms,
         .queue_limit_per_user = config->daemon_queue_limit_per_user,
+        .array_max = config->daemon_array_max,
         .event_backlog = config->daemon_event_backlog};
     daemon->db = open_store(config, places, err);
     if (daemon->db == NULL)
@@ -315,7 +317,10 @@ int daemon_check_store(const struct config *config, const struct places *places,
     int result = take_lock(&holder, places, err);
     if (result == 0) {
         struct db *db = open_store(config, places, err);
-        result = db == NULL ? -1 : db_check(db, err);
+        result = db == NULL || db_check(db, err) < 0 || job_rows_check(db, err) < 0 ||
+                         task_rows_check(db, err) < 0
+                     ? -1
+                     : 0;
         db_close(db);
     }
     cleanup_close(&holder.lock_fd);

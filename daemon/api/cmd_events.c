@@ -1,4 +1,4 @@
-/* io.batchd.Events.Subscribe {since_seq} more -> {seq, time_us, event, id, uid, state, attempt,
+/* io.batchd.Events.Subscribe {since_seq} more -> {seq, time_us, event, id, index, uid, state, attempt,
  *   outcome, progress}..., and {type: "ping"} every 15 s
  * Gapless in seq. A reader that falls behind, or asks for what is gone, gets StaleCursor{oldest}. */
 #include "daemon/api/view.h"
@@ -42,7 +42,11 @@ static void on_event(void *arg, const struct bus_event *event)
         reply_stale(call, last, "this reader fell behind");
         return;
     }
-    reply_part(call, view_event(event, engine_progress(call->api->engine, event->job)));
+    const struct attempt_id id = {.job = event->job,
+                                  .index = event->index,
+                                  .attempt = event->attempt,
+                                  .is_task = event->is_task};
+    reply_part(call, view_event(event, engine_progress(call->api->engine, &id)));
 }
 
 static void on_ping(void *arg)

@@ -1,11 +1,12 @@
 /* io.batchd.Jobs.List {states, user, name, tags, since_us, until_us, all, limit, after_id, newest,
  *   ids} -> {jobs: [job], next: id or null, counts: {state: n}}
- * io.batchd.Jobs.Show {id, env_values, attempts} -> {job: {..., env, attempts}}
+ * io.batchd.Jobs.Show {id, index, env_values, attempts} -> {job: {..., env, attempts}}
  * io.batchd.Jobs.Cancel {id, grace_ms, reason} -> {id, state} */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "daemon/api/view.h"
+#include "daemon/store/attempt_rows.h"
 
 #include <pwd.h>
 #include <string.h>
@@ -212,7 +213,7 @@ static json_t *view_attempts(const struct api *api, const struct job_row *row)
 {
     struct error err;
     json_t *attempts = json_array();
-    (void)job_rows_each_attempt(engine_db(api->engine), row->facts.id, add_attempt, attempts, &err);
+    (void)attempt_rows_each(engine_db(api->engine), &row->status, add_attempt, attempts, &err);
     if (row->status.state == JOB_STATE_PENDING || row->status.attempt == 0)
         return attempts;
     json_t *now = json_object();
@@ -229,17 +230,14 @@ static void run_show(struct api_call *call)
 {
     bool env_values = false;
     bool attempts = false;
-    uint64_t id;
     struct error err;
     struct job_row row;
-    if (get_job_id(call, &id) < 0)
-        return;
     if (json_get_bool(call->params, "env_values", false, &env_values, &err) < 0 ||
         json_get_bool(call->params, "attempts", false, &attempts, &err) < 0) {
         reply_failure(call, &err);
         return;
     }
-    if (load_own_job(call, id, &row) < 0)
+    if (load_named(call, &row) < 0)
         return;
     json_t *job = view_job(call->api, &row);
     json_put(job, "env", view_env(&row, env_values));
@@ -251,7 +249,7 @@ static void run_show(struct api_call *call)
     reply_done(call, reply);
 }
 
-static const char *const show_fields[] = {"id", "env_values", "attempts", NULL};
+static const char *const show_fields[] = {"id", "index", "env_values", "attempts", NULL};
 const struct api_verb verb_show = {
     .method = "io.batchd.Jobs.Show", .fields = show_fields, .run = run_show};
 

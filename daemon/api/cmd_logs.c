@@ -1,5 +1,5 @@
-/* io.batchd.Logs.Read   {id, attempt, stream} more -> {stream, data, time_us}..., {} at the end
- * io.batchd.Logs.Follow {id, attempt, stream} more -> the same, until the job ends: {state, outcome}
+/* io.batchd.Logs.Read   {id, index, attempt, stream} more -> {stream, data, time_us}..., {} at the end
+ * io.batchd.Logs.Follow {id, index, attempt, stream} more -> the same, until it ends: {state, outcome}
  * `stream` is both (default), stdout or stderr. `data` is a string, or {"b64"} when not UTF-8. A note
  * (stream "note") says what the output cap left out. */
 #include "daemon/api/output_reader.h"
@@ -18,20 +18,24 @@
 struct follow {
     struct output_reader *reader;
     struct timer *timer;
-    uint64_t job;
-    uint32_t attempt;
+    struct attempt_id id;
     bool streams[2];
     bool until_end; /* Follow, not Read */
 };
+
+static void follow_free(struct follow *follow)
+{
+    output_reader_free(follow->reader);
+    timer_free(follow->timer);
+    free(follow);
+}
 
 static void release(struct api_call *call)
 {
     struct follow *follow = call->state;
     call->state = NULL;
     call->cancel = NULL;
-    output_reader_free(follow->reader);
-    timer_free(follow->timer);
-    free(follow);
+    follow_free(follow);
 }
 
 static void send_chunk(struct api_call *call, const struct output_chunk *chunk)
@@ -86,22 +90,19 @@ static void on_timer(void *arg)
     struct follow *follow = call->state;
     struct job_row row;
     /* The state first: what a job wrote before it ended is in its files by then. */
-    struct error err;
-    if (job_rows_load(engine_db(call->api->engine), follow->job, &row, &err) < 0) {
-        release(call);
-        reply_failure(call, &err);
+    if (load_named(call, &row) < 0) {
+        follow_free(follow);
         return;
     }
     int sent = send_some(call);
     bool over = !follow->until_end || job_state_terminal(row.status.state);
-    if (sent == 1 && over && (row.status.attempt == follow->attempt || !follow->until_end)) {
+    if (sent == 1 && over && (row.status.attempt == follow->id.attempt || !follow->until_end)) {
         finish(call, &row);
-    } else if (sent == 1 && row.status.attempt > follow->attempt && follow->until_end) {
+    } else if (sent == 1 && row.status.attempt > follow->id.attempt && follow->until_end) {
         /* Another attempt began: go on with its output. */
         output_reader_free(follow->reader);
-        follow->attempt = row.status.attempt;
-        follow->reader =
-            output_reader_new(call->api->options.state_dir, follow->job, follow->attempt);
+        follow->id.attempt = row.status.attempt;
+        follow->reader = output_reader_new(call->api->options.state_dir, &follow->id);
         timer_set(follow->timer, 0);
     } else if (sent >= 0) {
         timer_set(follow->timer, sent == 0 ? 1 : FOLLOW_MS);
@@ -128,26 +129,32 @@ static void begin(struct api_call *call, bool until_end)
     struct job_row row;
     struct error err;
     int64_t attempt = 0;
-    if (get_job_id(call, &wanted.job) < 0)
-        return;
     if (read_streams(call, &wanted, &err) < 0 ||
         json_get_int(call->params, "attempt", false, 1, UINT32_MAX, &attempt, &err) < 0) {
         reply_failure(call, &err);
         return;
     }
-    if (load_own_job(call, wanted.job, &row) < 0)
+    if (load_named(call, &row) < 0)
         return;
-    wanted.attempt = attempt > 0 ? (uint32_t)attempt : row.status.attempt;
-    if (attempt > (int64_t)row.status.attempt) {
+    wanted.id = (struct attempt_id){.job = row.facts.id,
+                                    .index = row.status.index,
+                                    .is_task = row.status.is_task,
+                                    .attempt = attempt > 0 ? (uint32_t)attempt
+                                                           : row.status.attempt};
+    if (row.facts.array != NULL && !row.status.is_task) {
+        (void)error_set_field(&err, "index", "job %llu is an array; the output is its tasks': name "
+                              "one, such as %llu_0", (unsigned long long)row.facts.id,
+                              (unsigned long long)row.facts.id);
+        reply_failure(call, &err);
+    } else if (attempt > (int64_t)row.status.attempt) {
         (void)error_set_field(&err, "attempt", "job %llu had %u attempts so far",
-                              (unsigned long long)wanted.job, row.status.attempt);
+                              (unsigned long long)row.facts.id, row.status.attempt);
         reply_failure(call, &err);
     } else {
-        if (attempt > 0 && wanted.attempt < row.status.attempt)
+        if (attempt > 0 && wanted.id.attempt < row.status.attempt)
             wanted.until_end = false;
         struct follow *follow = xmemdup(&wanted, sizeof(wanted));
-        follow->reader =
-            output_reader_new(call->api->options.state_dir, follow->job, follow->attempt);
+        follow->reader = output_reader_new(call->api->options.state_dir, &follow->id);
         follow->timer = timer_new(call->api->base, on_timer, call);
         call->state = follow;
         call->cancel = release;
@@ -166,7 +173,7 @@ static void run_follow(struct api_call *call)
     begin(call, true);
 }
 
-static const char *const fields[] = {"id", "attempt", "stream", NULL};
+static const char *const fields[] = {"id", "index", "attempt", "stream", NULL};
 const struct api_verb verb_logs_read = {
     .method = "io.batchd.Logs.Read", .fields = fields, .needs_more = true, .run = run_read};
 const struct api_verb verb_logs_follow = {

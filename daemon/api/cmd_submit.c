@@ -1,5 +1,5 @@
 /* io.batchd.Jobs.Submit {argv | type, params, name, queue, priority, cpus, memory, timeout_ms, cwd,
- * env, umask, stdin, tags, key, max_attempts, rerun_if_lost} -> {id, state, existing}
+ * env, umask, stdin, tags, key, max_attempts, rerun_if_lost, array} -> {id, state, existing}
  * The reply leaves after the commit that holds the job: it is a promise. */
 #include "daemon/api/submit_spec.h"
 

@@ -74,6 +74,8 @@ static bool over(const struct wait *wait)
 static void on_event(void *arg, const struct bus_event *event)
 {
     struct api_call *call = arg;
+    if (event->is_task) /* its array is told of by itself */
+        return;
     note_state(call->state, event->job, event->state);
     if (over(call->state))
         answer(call, false);

@@ -7,7 +7,7 @@
 #include <fcntl.h>
 
 struct output_reader {
-    char *base; /* STATE/jobs/ID/ATTEMPT */
+    char *base; /* see attempt_path */
     int index_fd;
     int data_fd[2];
     off_t index_at, data_at[2];
@@ -15,10 +15,10 @@ struct output_reader {
     uint32_t left;                   /* bytes of it not yet returned */
 };
 
-struct output_reader *output_reader_new(const char *state_dir, uint64_t job, uint32_t attempt)
+struct output_reader *output_reader_new(const char *state_dir, const struct attempt_id *id)
 {
     struct output_reader *reader = xcalloc(1, sizeof(*reader));
-    reader->base = xasprintf("%s/jobs/%llu/%u", state_dir, (unsigned long long)job, attempt);
+    reader->base = attempt_path(state_dir, id);
     reader->index_fd = reader->data_fd[0] = reader->data_fd[1] = -1;
     return reader;
 }

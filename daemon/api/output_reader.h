@@ -5,6 +5,7 @@
 #define BATCHD_DAEMON_API_OUTPUT_READER_H
 
 #include "common/error.h"
+#include "common/worker_protocol.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,7 +26,7 @@ struct output_chunk {
 
 struct output_reader;
 
-struct output_reader *output_reader_new(const char *state_dir, uint64_t job, uint32_t attempt);
+struct output_reader *output_reader_new(const char *state_dir, const struct attempt_id *id);
 void output_reader_free(struct output_reader *reader);
 /* 1: a chunk; 0: nothing more now; -1: error. */
 int output_reader_next(struct output_reader *reader, struct output_chunk *ret, struct error *err);

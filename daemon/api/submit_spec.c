@@ -4,6 +4,8 @@
 #include "common/cleanup.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/processors.h"
+#include "daemon/core/array_spec.h"
+#include "daemon/engine/engine.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -21,7 +23,7 @@
 const char *const submit_fields[] = {
     "argv", "type",  "params", "name",         "queue",         "priority", "cpus", "memory", "timeout_ms",
     "cwd",  "env",   "umask",  "stdin",        "tags",          "key",      "max_attempts",
-    "rerun_if_lost", NULL};
+    "rerun_if_lost", "array", NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
 {
@@ -228,6 +230,21 @@ static int decode_type(const struct api_call *call, const json_t *params, struct
     return 0;
 }
 
+static int decode_array(const struct api_call *call, const json_t *params,
+                        struct job_facts *facts, struct error *err)
+{
+    struct array_spec spec;
+    const char *text = NULL;
+    int found = json_get_string(params, "array", false, &text, err);
+    if (found <= 0)
+        return found;
+    if (array_spec_parse(text, engine_limits(call->api->engine)->array_max, &spec, err) < 0)
+        return -1;
+    array_spec_done(&spec);
+    facts->array = xstrdup(text);
+    return 0;
+}
+
 static void default_name(struct job_facts *facts, const struct job_run *run)
 {
     if (facts->name != NULL)
@@ -248,7 +265,7 @@ static int decode(const struct api_call *call, const json_t *params, struct job_
     if (decode_words(params, facts, err) < 0 || decode_argv(params, run, err) < 0 ||
         decode_paths(params, run, err) < 0 || decode_type(call, params, facts, run, err) < 0 ||
         decode_env(params, run, err) < 0 || decode_limits(params, facts, run, err) < 0 ||
-        decode_tags(params, facts, err) < 0)
+        decode_tags(params, facts, err) < 0 || decode_array(call, params, facts, err) < 0)
         return -1;
     default_name(facts, run);
     return 0;

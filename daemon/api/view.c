@@ -1,6 +1,7 @@
 #include "daemon/api/view.h"
 
 #include "common/worker_protocol.h"
+#include "daemon/core/array_spec.h"
 
 #include <pwd.h>
 #include <stdio.h>
@@ -134,7 +135,11 @@ static json_t *view_reasons(const struct api *api, const struct job_row *row)
 
 static json_t *view_progress(const struct api *api, const struct job_row *row)
 {
-    json_t *progress = view_text_or_null(engine_progress(api->engine, row->facts.id));
+    const struct attempt_id id = {.job = row->facts.id,
+                                  .index = row->status.index,
+                                  .attempt = row->status.attempt,
+                                  .is_task = row->status.is_task};
+    json_t *progress = view_text_or_null(engine_progress(api->engine, &id));
     if (json_is_object(progress))
         (void)json_object_del(progress, "type");
     return progress;
@@ -148,10 +153,38 @@ static void add_times(json_t *object, const struct job_row *row)
     json_put(object, "ended_at", view_time(row->status.ended_at));
 }
 
+/* An array: what it was asked for and how far it is. A task: its index. */
+static void add_array(const struct api *api, json_t *object, const struct job_row *row)
+{
+    struct array_spec spec = {.ranges = NULL};
+    const struct array_progress *tasks = &row->status.tasks;
+    if (row->facts.array == NULL || row->status.is_task) {
+        json_put(object, "array", json_null());
+        json_put(object, "index", row->status.is_task ? json_integer((json_int_t)row->status.index)
+                                                      : json_null());
+        return;
+    }
+    (void)array_spec_parse(row->facts.array, UINT64_MAX, &spec, NULL);
+    uint64_t ended = tasks->completed + tasks->failed + tasks->cancelled;
+    uint64_t active = engine_array_active(api->engine, row->facts.id);
+    json_t *array = json_object();
+    json_put_text(array, "spec", row->facts.array);
+    json_put_int(array, "count", (int64_t)spec.total);
+    json_put_int(array, "pending", (int64_t)(spec.total - ended - active));
+    json_put_int(array, "running", (int64_t)active);
+    json_put_int(array, "completed", (int64_t)tasks->completed);
+    json_put_int(array, "failed", (int64_t)tasks->failed);
+    json_put_int(array, "cancelled", (int64_t)tasks->cancelled);
+    json_put(object, "array", array);
+    json_put(object, "index", json_null());
+    array_spec_done(&spec);
+}
+
 json_t *view_job(const struct api *api, const struct job_row *row)
 {
     json_t *object = json_object();
     json_put_int(object, "id", (int64_t)row->facts.id);
+    add_array(api, object, row);
     json_put_text(object, "name", row->facts.name);
     json_put_text(object, "type", row->facts.type);
     add_command(object, row);
@@ -187,6 +220,7 @@ json_t *view_event(const struct bus_event *event, const char *progress)
     json_put_int(object, "time_us", event->at);
     json_put_text(object, "event", bus_kind_word(event->kind));
     json_put_int(object, "id", (int64_t)event->job);
+    json_put(object, "index", event->is_task ? json_integer((json_int_t)event->index) : json_null());
     json_put_int(object, "uid", event->uid);
     json_put_text(object, "state", job_state_word(event->state));
     json_put_int(object, "attempt", event->attempt);

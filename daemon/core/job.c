@@ -27,6 +27,7 @@ void job_facts_done(struct job_facts *facts)
     free(facts->type);
     free(facts->key);
     free(facts->tags);
+    free(facts->array);
     free(facts->run);
     *facts = (struct job_facts){0};
 }

@@ -50,7 +50,7 @@ struct job {
     uint32_t attempt;     /* attempts begun so far; numbers are never used twice */
     uint16_t charged;     /* of these, the ones that count against max_attempts */
     uint8_t losses;       /* of these, the ones the host lost */
-    uint8_t packed;       /* state in the low 4 bits, priority in the high 4 */
+    uint8_t packed;       /* state in the low 4 bits, priority in 3, the top one: an array */
 };
 
 #define JOB_NOT_QUEUED UINT32_MAX
@@ -69,6 +69,7 @@ struct job_facts {
     char *type;     /* NULL for a command */
     char *key;      /* NULL: none */
     char *tags;     /* a JSON object as text; opaque below the api */
+    char *array;    /* which tasks it has (array_spec.h); NULL: a plain job */
     uint8_t *run;   /* an encoded struct job_run (common/worker_protocol.h) without id */
     size_t run_bytes;
 };
@@ -85,8 +86,16 @@ struct usage {
     uint64_t stdout_bytes, stderr_bytes, cut_bytes, lost_bytes;
 };
 
+/* How far an array is. Tasks before `next` have a row of their own, or were cancelled unstarted. */
+struct array_progress {
+    uint64_t next; /* position of the first task never started */
+    uint64_t completed, failed, cancelled;
+};
+
 struct job_status {
     uint64_t id;
+    bool is_task;   /* of one task of the array `id`, not of a job */
+    uint64_t index; /* of the task */
     enum job_state state;
     uint32_t attempt, charged, losses;
     bool cancelling;      /* a cancel was acknowledged; the worker is being told */
@@ -95,6 +104,7 @@ struct job_status {
     struct outcome outcome;
     struct usage usage;
     char *result; /* a processor's result as JSON text, owned, NULL if none */
+    struct array_progress tasks; /* of an array; else all 0 */
 };
 
 void job_facts_done(struct job_facts *facts);
@@ -112,7 +122,12 @@ static inline enum job_state job_state_of(const struct job *job)
 
 static inline enum job_priority job_priority_of(const struct job *job)
 {
-    return (enum job_priority)(job->packed >> 4U);
+    return (enum job_priority)((job->packed >> 4U) & 7U);
+}
+
+static inline bool job_is_array(const struct job *job)
+{
+    return (job->packed & 0x80U) != 0;
 }
 
 #endif

@@ -208,27 +208,31 @@ static void enter_state(struct jobset *set, struct job *job, uint32_t number,
     job->packed = (uint8_t)((job->packed & 0xf0U) | state);
     set->counts[state]++;
     if (state == JOB_STATE_PENDING) {
-        heap_insert(set, number);
         user_of(set, job->uid)->waiting++;
+        if (!job_is_array(job))
+            heap_insert(set, number);
     }
+    if (job_state_terminal(state) && job->queue_at != JOB_NOT_QUEUED)
+        heap_remove(set, job);
 }
 
 static void leave_state(struct jobset *set, struct job *job)
 {
     set->counts[job_state_of(job)]--;
     if (job_state_of(job) == JOB_STATE_PENDING) {
-        heap_remove(set, job);
         user_of(set, job->uid)->waiting--;
+        if (!job_is_array(job))
+            heap_remove(set, job);
     }
 }
 
-struct job *jobset_add(struct jobset *set, const struct job *job, enum job_state state,
-                       enum job_priority priority)
+struct job *jobset_add(struct jobset *set, const struct job *job, enum jobset_kind kind,
+                       enum job_state state, enum job_priority priority)
 {
     uint32_t number = take_record(set);
     struct job *mine = record_at(set, number);
     *mine = *job;
-    mine->packed = (uint8_t)((unsigned)priority << 4U);
+    mine->packed = (uint8_t)((unsigned)priority << 4U | (kind == JOBSET_ARRAY ? 0x80U : 0));
     mine->queue_at = JOB_NOT_QUEUED;
     if (++set->filled > set->slot_count / 4 * 3)
         hash_resize(set, set->slot_count * 2);
@@ -253,6 +257,15 @@ int jobset_move(struct jobset *set, struct job *job, enum job_event event)
     return 0;
 }
 
+void jobset_queue(struct jobset *set, struct job *array, bool wanted)
+{
+    assert(job_is_array(array));
+    if (wanted && array->queue_at == JOB_NOT_QUEUED)
+        heap_insert(set, set->slots[hash_slot(set, array->id)]);
+    else if (!wanted && array->queue_at != JOB_NOT_QUEUED)
+        heap_remove(set, array);
+}
+
 void jobset_remove(struct jobset *set, struct job *job)
 {
     assert(job_state_terminal(job_state_of(job)));
@@ -266,6 +279,11 @@ void jobset_remove(struct jobset *set, struct job *job)
 struct job *jobset_first(const struct jobset *set)
 {
     return set->heap_used > 0 ? record_at(set, set->heap[0]) : NULL;
+}
+
+size_t jobset_queued(const struct jobset *set)
+{
+    return set->heap_used;
 }
 
 size_t jobset_count(const struct jobset *set, enum job_state state)

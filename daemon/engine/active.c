@@ -22,8 +22,13 @@ struct active *active_find(struct active *list, uint64_t job)
 
 struct active *active_find_attempt(struct active *list, const struct attempt_id *id)
 {
-    struct active *entry = active_find(list, id->job);
-    return entry != NULL && entry->status.attempt == id->attempt ? entry : NULL;
+    while (list != NULL) {
+        const struct attempt_id mine = active_id(list);
+        if (attempt_equal(&mine, id))
+            break;
+        list = list->next;
+    }
+    return list;
 }
 
 static void destroy(struct active *entry)
@@ -49,5 +54,8 @@ void active_free_all(struct active **list)
 
 struct attempt_id active_id(const struct active *entry)
 {
-    return (struct attempt_id){.job = entry->status.id, .attempt = entry->status.attempt};
+    return (struct attempt_id){.job = entry->status.id,
+                               .index = entry->status.index,
+                               .attempt = entry->status.attempt,
+                               .is_task = entry->status.is_task};
 }

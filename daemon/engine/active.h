@@ -7,7 +7,7 @@
 
 struct active {
     struct active *next;
-    struct job_status status;
+    struct job_status status; /* of the job, or of the task of an array */
     bool rerun_if_lost;
     bool is_processor;
     uint32_t max_attempts;
@@ -16,6 +16,7 @@ struct active {
 };
 
 struct active *active_add(struct active **list, const struct job_status *status);
+/* The entry of a plain job, or of any one task of an array. */
 struct active *active_find(struct active *list, uint64_t job);
 /* The entry for exactly this attempt, or NULL: news of an older attempt is of no interest. */
 struct active *active_find_attempt(struct active *list, const struct attempt_id *id);

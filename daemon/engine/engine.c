@@ -4,7 +4,9 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
+#include "daemon/store/task_rows.h"
 #include "daemon/store/worker_rows.h"
 
 #include <string.h>
@@ -28,29 +30,54 @@ void engine_move(struct engine *engine, struct job *job, enum job_event event)
     engine_break(engine, &err);
 }
 
-void engine_store_status(struct engine *engine, struct active *entry)
+void engine_step(struct engine *engine, struct active *entry, enum job_event event)
+{
+    struct job_status *status = &entry->status;
+    if (!status->is_task) {
+        struct job *job = jobset_find(engine->jobs, status->id);
+        engine_move(engine, job, event);
+        status->state = job_state_of(job);
+        return;
+    }
+    int next = job_state_next(status->state, event);
+    if (next >= 0) {
+        status->state = (enum job_state)next;
+        return;
+    }
+    struct error err;
+    (void)error_set(&err, ERROR_INTERNAL, "task %llu_%llu: %s is not allowed while %s",
+                    (unsigned long long)status->id, (unsigned long long)status->index,
+                    job_event_word(event), job_state_word(status->state));
+    engine_break(engine, &err);
+}
+
+void engine_store_status(struct engine *engine, const struct active *entry)
 {
     struct error err;
-    const struct job *job = jobset_find(engine->jobs, entry->status.id);
-    entry->status.state = job_state_of(job);
-    if (!engine->broken && job_rows_update(engine->db, &entry->status, &err) < 0)
+    if (engine->broken)
+        return;
+    int result = entry->status.is_task ? task_rows_put(engine->db, &entry->status, &err)
+                                       : job_rows_update(engine->db, &entry->status, &err);
+    if (result < 0)
         engine_break(engine, &err);
 }
 
-void engine_tell(struct engine *engine, const struct job *job, enum bus_kind kind,
-                 const struct outcome *outcome)
+void engine_tell(struct engine *engine, const struct job *job, const struct job_status *status,
+                 enum bus_kind kind)
 {
     struct bus_event event = {.at = clock_wall_us(),
                               .job = job->id,
+                              .is_task = status->is_task,
+                              .index = status->index,
                               .uid = job->uid,
-                              .attempt = job->attempt,
+                              .attempt = status->attempt,
                               .kind = kind,
-                              .state = job_state_of(job),
+                              .state = status->state,
                               .exit_code = -1};
-    if (outcome != NULL) {
-        event.class = outcome->class;
-        event.exit_code = outcome->exit_code;
-        event.signal = outcome->signal;
+    if (kind == BUS_ENDED) {
+        event.class = status->outcome.class;
+        event.exit_code = status->outcome.exit_code;
+        event.signal = status->outcome.signal;
     }
     bus_add(engine->bus, event);
 }
@@ -90,6 +117,7 @@ void engine_free(struct engine *engine)
     pool_free(engine->pool);
     bus_free(engine->bus);
     active_free_all(&engine->active);
+    arrays_free(engine);
     jobset_free(engine->jobs);
     free(engine);
 }
@@ -106,6 +134,7 @@ static bool same_content(const struct job_facts *a, const struct job_facts *b)
            a->memory_bytes == b->memory_bytes && a->max_attempts == b->max_attempts &&
            a->rerun_if_lost == b->rerun_if_lost && same_text(a->name, b->name) &&
            same_text(a->type, b->type) && same_text(a->tags, b->tags) &&
+           same_text(a->array, b->array) &&
            a->run_bytes == b->run_bytes && memcmp(a->run, b->run, a->run_bytes) == 0;
 }
 
@@ -130,6 +159,26 @@ static int find_by_key(struct engine *engine, const struct job_facts *facts, uin
                      facts->key, (unsigned long long)*ret_id);
 }
 
+/* The row is there: the job begins to wait. */
+static int add_submitted(struct engine *engine, const struct job_facts *facts, struct error *err)
+{
+    const struct job job = {
+        .id = facts->id, .submitted_at = facts->submitted_at, .uid = facts->uid};
+    const struct job_status status = {
+        .id = facts->id, .state = JOB_STATE_PENDING, .outcome = {.exit_code = -1}};
+    enum jobset_kind kind = facts->array == NULL ? JOBSET_PLAIN : JOBSET_ARRAY;
+    const struct job *mine =
+        jobset_add(engine->jobs, &job, kind, JOB_STATE_PENDING, facts->priority);
+    if (facts->array != NULL && arrays_add(engine, &status, facts->array, err) < 0) {
+        engine_break(engine, err); /* it was checked when it was decoded */
+        return -1;
+    }
+    if (facts->array != NULL)
+        array_requeue(engine, arrays_find(engine, facts->id));
+    engine_tell(engine, mine, &status, BUS_SUBMITTED);
+    return 0;
+}
+
 int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
                   bool *ret_existing, struct error *err)
 {
@@ -149,12 +198,8 @@ int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_
         engine_break(engine, err);
         return -1;
     }
-    const struct job job = {
-        .id = facts->id, .submitted_at = facts->submitted_at, .uid = facts->uid};
-    const struct job *mine = jobset_add(engine->jobs, &job, JOB_STATE_PENDING, facts->priority);
-    engine_tell(engine, mine, BUS_SUBMITTED, NULL);
     *ret_id = facts->id;
-    return 0;
+    return add_submitted(engine, facts, err);
 }
 
 static int cancel_waiting(struct engine *engine, struct job *job, const char *reason)
@@ -173,10 +218,20 @@ static int cancel_waiting(struct engine *engine, struct job *job, const char *re
                    reason == NULL ? "" : reason);
     if (job_rows_update(engine->db, &row.status, &err) < 0)
         engine_break(engine, &err);
-    engine_tell(engine, job, BUS_ENDED, &row.status.outcome);
+    engine_tell(engine, job, &row.status, BUS_ENDED);
     job_row_done(&row);
     jobset_remove(engine->jobs, job);
     return 0;
+}
+
+static enum job_state cancel_array(struct engine *engine, const struct job *job, uint64_t grace_ms)
+{
+    struct array *array = arrays_find(engine, job->id);
+    bool idle = array->active == 0;
+    if (!array->status.cancelling && !idle)
+        engine_tell(engine, job, &array->status, BUS_CANCELLING);
+    array_cancel(engine, array, grace_ms);
+    return idle ? JOB_STATE_CANCELLED : job_state_of(job);
 }
 
 int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const char *reason,
@@ -186,6 +241,11 @@ int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const ch
     if (job == NULL)
         return error_set(err, ERROR_CONFLICT, "job %llu has already ended",
                          (unsigned long long)id);
+    uint64_t grace = grace_ms < 0 ? engine->options.stop_grace_ms : (uint64_t)grace_ms;
+    if (job_is_array(job)) {
+        *ret_state = cancel_array(engine, job, grace);
+        return 0;
+    }
     if (job_state_of(job) == JOB_STATE_PENDING) {
         *ret_state = JOB_STATE_CANCELLED;
         return cancel_waiting(engine, job, reason);
@@ -195,23 +255,28 @@ int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const ch
     if (!entry->status.cancelling) {
         entry->status.cancelling = true;
         engine_store_status(engine, entry);
-        engine_tell(engine, job, BUS_CANCELLING, NULL);
+        engine_tell(engine, job, &entry->status, BUS_CANCELLING);
     }
-    engine_stop_active(engine, entry,
-                       grace_ms < 0 ? engine->options.stop_grace_ms : (uint64_t)grace_ms);
+    engine_stop_active(engine, entry, grace);
     return 0;
 }
 
-const char *engine_progress(const struct engine *engine, uint64_t id)
+const char *engine_progress(const struct engine *engine, const struct attempt_id *id)
 {
-    const struct active *entry = active_find(engine->active, id);
+    const struct active *entry = active_find_attempt(engine->active, id);
     return entry == NULL ? NULL : entry->progress;
+}
+
+uint64_t engine_array_active(const struct engine *engine, uint64_t id)
+{
+    const struct array *array = arrays_find(engine, id);
+    return array == NULL ? 0 : array->active;
 }
 
 /* One more worker for each job that finds none, up to the maximum. */
 static void grow(struct engine *engine)
 {
-    size_t waiting = jobset_count(engine->jobs, JOB_STATE_PENDING);
+    uint64_t waiting = jobset_queued(engine->jobs) + arrays_more_startable(engine);
     size_t coming = pool_coming(engine->pool);
     struct error err;
     while (!engine->broken && pool_count(engine->pool) < engine->options.workers_max &&
@@ -242,6 +307,7 @@ void engine_schedule(struct engine *engine)
     while (!engine->broken && (job = jobset_first(engine->jobs)) != NULL &&
            (worker = pool_choose(engine->pool)) != 0)
         engine_start_job(engine, job, worker);
+    arrays_store(engine);
     grow(engine);
     shrink(engine);
 }

@@ -9,6 +9,8 @@
 #include "daemon/core/jobset.h"
 #include "daemon/store/job_rows.h"
 
+struct array;
+
 struct pending_forget {
     struct pending_forget *next;
     uint64_t worker;
@@ -21,6 +23,7 @@ struct engine {
     struct pool *pool;
     struct bus *bus;
     struct active *active;
+    struct array *arrays;
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
     bool broken;
 };
@@ -34,11 +37,15 @@ void engine_break(struct engine *engine, const struct error *err);
  * does not allow it (a bug: the state was looked at before). */
 void engine_move(struct engine *engine, struct job *job, enum job_event event);
 
-/* Writes an active job's status, with the state its job is in. */
-void engine_store_status(struct engine *engine, struct active *entry);
+/* The same for what a worker has: moves the job, or the task of an array, and keeps entry->status. */
+void engine_step(struct engine *engine, struct active *entry, enum job_event event);
 
-void engine_tell(struct engine *engine, const struct job *job, enum bus_kind kind,
-                 const struct outcome *outcome);
+/* Writes the row of an active job or task. */
+void engine_store_status(struct engine *engine, const struct active *entry);
+
+/* An event about the job or task of `status`, which belongs to `job`. */
+void engine_tell(struct engine *engine, const struct job *job, const struct job_status *status,
+                 enum bus_kind kind);
 
 /* restore.c */
 int engine_restore(struct engine *engine, struct error *err);
@@ -47,6 +54,8 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker);
 /* settle.c */
 void engine_settle(struct engine *engine, struct active *entry, bool tree_dead);
 void engine_return(struct engine *engine, struct active *entry, const char *why);
+/* It was never begun: it waits again, or is cancelled when that was asked for meanwhile. */
+void engine_never_started(struct engine *engine, struct active *entry, const char *why);
 void engine_stop_active(struct engine *engine, struct active *entry, uint64_t grace_ms);
 /* The last result line that a processor wrote on fd 3, as JSON text; NULL if none. */
 char *engine_read_result(const struct engine *engine, const struct active *entry);

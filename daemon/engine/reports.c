@@ -4,6 +4,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/outcome.h"
 #include "daemon/exec/worker_log.h"
@@ -17,13 +18,15 @@ static void on_started(void *arg, uint64_t worker, const struct job_started *sta
     struct active *entry = active_find_attempt(engine->active, &started->id);
     if (entry == NULL)
         return;
-    struct job *job = jobset_find(engine->jobs, entry->status.id);
-    if (job_state_of(job) != JOB_STATE_STARTING)
+    const struct job *job = jobset_find(engine->jobs, entry->status.id);
+    if (entry->status.state != JOB_STATE_STARTING)
         return;
     entry->status.started_at = started->started_at;
-    engine_move(engine, job, JOB_EVENT_GO);
+    engine_step(engine, entry, JOB_EVENT_GO);
     engine_store_status(engine, entry);
-    engine_tell(engine, job, BUS_STARTED, NULL);
+    engine_tell(engine, job, &entry->status, BUS_STARTED);
+    if (entry->status.is_task)
+        array_task_runs(engine, arrays_find(engine, job->id));
     /* It is not one of the short ones: what waits behind it at this worker is taken back. */
     for (struct active *other = engine->active; other != NULL; other = other->next) {
         const struct job_stop back = {.id = active_id(other), .only_queued = 1};
@@ -54,14 +57,8 @@ static void on_dropped(void *arg, uint64_t worker, const struct job_dropped *dro
         log_warning("worker %llu rests: %s", (unsigned long long)worker, dropped->text);
         pool_rest(engine->pool, worker, dropped->rest_ms);
     }
-    if (entry == NULL || entry->status.worker != worker)
-        return;
-    if (entry->status.cancelling) {
-        entry->status.outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
-        engine_settle(engine, entry, true);
-    } else {
-        engine_return(engine, entry, dropped->text);
-    }
+    if (entry != NULL && entry->status.worker == worker)
+        engine_never_started(engine, entry, dropped->text);
 }
 
 /* Keeps the newest whole line that is a progress object, as text: the api parses it. */
@@ -87,7 +84,7 @@ static void on_progress(void *arg, uint64_t worker, const struct attempt_id *id,
     }
     const struct job *job = jobset_find(engine->jobs, entry->status.id);
     if (entry->progress != NULL)
-        engine_tell(engine, job, BUS_PROGRESS, NULL);
+        engine_tell(engine, job, &entry->status, BUS_PROGRESS);
 }
 
 /* ---- a worker introduces itself: who runs what after a reconnect ---- */
@@ -119,7 +116,7 @@ static void judge_unlisted(struct engine *engine, const struct worker_log *log,
     struct job_exit end;
     const struct attempt_id id = active_id(entry);
     if (worker_log_attempt(log, &id, &started, &end) == ATTEMPT_NEVER_STARTED)
-        engine_return(engine, entry, "its worker never received it");
+        engine_never_started(engine, entry, "its worker never received it");
 }
 
 static void adopt(struct engine *engine, struct active *entry, const struct worker_hello *hello)
@@ -176,12 +173,13 @@ static void judge_dead(struct engine *engine, const struct worker_log *log, stru
     case ATTEMPT_NEVER_STARTED:
         break;
     }
-    if (entry->status.cancelling) {
-        entry->status.outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
-        engine_settle(engine, entry, true);
-    } else {
-        engine_return(engine, entry, "its worker died before it started");
+    if (entry->status.state == JOB_STATE_STARTING) {
+        engine_never_started(engine, entry, "its worker died before it started");
+        return;
     }
+    /* It was reported to run, so somebody took the log away: nothing is proved. */
+    outcome_lost(false, &entry->status);
+    engine_settle(engine, entry, false);
 }
 
 static void on_gone(void *arg, uint64_t worker, bool never_made)

@@ -4,23 +4,66 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/outcome.h"
 #include "daemon/exec/worker_log.h"
+#include "daemon/store/task_rows.h"
 #include "daemon/store/worker_rows.h"
 
 #include <string.h>
 
-static int add_open_job(void *arg, const struct job *job, enum job_priority priority,
-                        const struct job_status *status)
+struct restoring {
+    struct engine *engine;
+    struct error err; /* set when a callback failed */
+};
+
+static int add_open_job(void *arg, const struct job_open *open)
 {
-    struct engine *engine = arg;
-    (void)jobset_add(engine->jobs, job, status->state, priority);
-    if (status->state != JOB_STATE_PENDING) {
+    struct restoring *restoring = arg;
+    struct engine *engine = restoring->engine;
+    (void)jobset_add(engine->jobs, open->job, open->array == NULL ? JOBSET_PLAIN : JOBSET_ARRAY,
+                     open->status->state, open->priority);
+    if (open->array != NULL)
+        return arrays_add(engine, open->status, open->array, &restoring->err);
+    if (open->status->state != JOB_STATE_PENDING) {
+        struct active *entry = active_add(&engine->active, open->status);
+        entry->status.result = NULL; /* set only at the end */
+    }
+    return 0;
+}
+
+/* A task that waits goes back to its array; another one has a worker. */
+static int add_open_task(void *arg, const struct job_status *status)
+{
+    struct restoring *restoring = arg;
+    struct engine *engine = restoring->engine;
+    struct array *array = arrays_find(engine, status->id);
+    if (array == NULL)
+        return error_set(&restoring->err, ERROR_DAMAGED, "task %llu_%llu has no unfinished array",
+                         (unsigned long long)status->id, (unsigned long long)status->index);
+    array->active++;
+    if (status->state == JOB_STATE_PENDING) {
+        array_put_back(engine, array, status->index);
+    } else {
         struct active *entry = active_add(&engine->active, status);
         entry->status.result = NULL; /* set only at the end */
     }
     return 0;
+}
+
+static int load_jobs(struct engine *engine, struct error *err)
+{
+    struct restoring restoring = {.engine = engine};
+    if (job_rows_each_open(engine->db, add_open_job, &restoring, err) < 0 ||
+        task_rows_each_open(engine->db, add_open_task, &restoring, err) < 0)
+        return -1;
+    for (const struct array *array = engine->arrays; array != NULL; array = array->next)
+        array_requeue(engine, array);
+    if (restoring.err.code == ERROR_NONE)
+        return 0;
+    *err = restoring.err;
+    return -1;
 }
 
 /* What an active job's row says beside its status. */
@@ -110,8 +153,7 @@ static void settle_orphans(struct engine *engine, const struct known_worker *wor
 int engine_restore(struct engine *engine, struct error *err)
 {
     struct worker_scan scan = {.engine = engine};
-    if (job_rows_each_open(engine->db, add_open_job, engine, err) < 0 ||
-        load_facts(engine, err) < 0 || worker_rows_each(engine->db, keep_worker, &scan, err) < 0)
+    if (load_jobs(engine, err) < 0 || load_facts(engine, err) < 0 || worker_rows_each(engine->db, keep_worker, &scan, err) < 0)
         return -1;
     settle_orphans(engine, scan.list);
     while (scan.list != NULL) {
@@ -123,6 +165,7 @@ int engine_restore(struct engine *engine, struct error *err)
             settle_after_reboot(engine, worker->id, err);
         free(worker);
     }
+    arrays_store(engine);
     log_info("restored %zu waiting and %zu started jobs",
              jobset_count(engine->jobs, JOB_STATE_PENDING),
              jobset_count(engine->jobs, JOB_STATE_STARTING) +

@@ -5,8 +5,10 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/outcome.h"
+#include "daemon/store/attempt_rows.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -19,9 +21,9 @@ static const char result_start[] = "{\"type\":\"result\",\"result\":";
 char *engine_read_result(const struct engine *engine, const struct active *entry)
 {
     size_t bytes = 0;
-    CLEANUP_FREE char *path =
-        xasprintf("%s/jobs/%llu/%u.events", engine->options.state_dir,
-                  (unsigned long long)entry->status.id, entry->status.attempt);
+    const struct attempt_id id = active_id(entry);
+    CLEANUP_FREE char *base = attempt_path(engine->options.state_dir, &id);
+    CLEANUP_FREE char *path = xasprintf("%s.events", base);
     CLEANUP_FREE char *lines = fd_read_file(AT_FDCWD, path, PROCESSOR_LINES_MAX, &bytes);
     char *found = NULL;
     for (char *line = lines; line != NULL && *line != '\0';) {
@@ -54,9 +56,10 @@ static void log_end(const struct active *entry, enum ending ending)
         [ENDING_AGAIN_CHARGED] = "failed and is tried again",
         [ENDING_AGAIN_FREE] = "was lost and is run again",
     };
-    char id[24];
+    char id[48];
     char attempt[12];
-    (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)entry->status.id);
+    (void)snprintf(id, sizeof(id), entry->status.is_task ? "%llu_%llu" : "%llu",
+                   (unsigned long long)entry->status.id, (unsigned long long)entry->status.index);
     (void)snprintf(attempt, sizeof(attempt), "%u", entry->status.attempt);
     const struct outcome *outcome = &entry->status.outcome;
     const struct log_field fields[] = {{"BATCHD_JOB_ID", id},
@@ -70,23 +73,21 @@ static void log_end(const struct active *entry, enum ending ending)
 }
 
 /* Another attempt: this one's end is kept as history, the job waits again. */
-static void run_again(struct engine *engine, struct active *entry, struct job *job, bool charged)
+static void run_again(struct engine *engine, struct active *entry, bool charged)
 {
     struct error err;
     if (entry->status.ended_at == 0)
         entry->status.ended_at = clock_wall_us();
-    if (!engine->broken && job_rows_keep_attempt(engine->db, &entry->status, &err) < 0)
+    if (!engine->broken && attempt_rows_keep(engine->db, &entry->status, &err) < 0)
         engine_break(engine, &err);
-    if (charged)
-        job->charged = (uint16_t)++entry->status.charged;
-    if (entry->status.outcome.class == OUTCOME_LOST)
-        job->losses = (uint8_t)++entry->status.losses;
+    entry->status.charged += charged;
+    entry->status.losses += entry->status.outcome.class == OUTCOME_LOST;
     engine_return(engine, entry, NULL);
 }
 
-static void end_job(struct engine *engine, struct active *entry, struct job *job,
-                    enum job_event event)
+static void end_job(struct engine *engine, struct active *entry, enum job_event event)
 {
+    struct job *job = jobset_find(engine->jobs, entry->status.id);
     if (entry->status.ended_at == 0)
         entry->status.ended_at = clock_wall_us();
     if (entry->status.outcome.class != OUTCOME_SUCCESS &&
@@ -96,10 +97,13 @@ static void end_job(struct engine *engine, struct active *entry, struct job *job
         entry->status.outcome.class = OUTCOME_CANCELLED;
     if (entry->is_processor)
         entry->status.result = engine_read_result(engine, entry);
-    engine_move(engine, job, event);
+    engine_step(engine, entry, event);
     engine_store_status(engine, entry);
-    engine_tell(engine, job, BUS_ENDED, &entry->status.outcome);
-    jobset_remove(engine->jobs, job);
+    engine_tell(engine, job, &entry->status, BUS_ENDED);
+    if (entry->status.is_task)
+        array_task_ended(engine, arrays_find(engine, job->id), &entry->status);
+    else
+        jobset_remove(engine->jobs, job);
     active_remove(&engine->active, entry);
 }
 
@@ -110,20 +114,19 @@ void engine_settle(struct engine *engine, struct active *entry, bool tree_dead)
         [ENDING_FAILED] = JOB_EVENT_FAIL,
         [ENDING_CANCELLED] = JOB_EVENT_CANCEL,
     };
-    struct job *job = jobset_find(engine->jobs, entry->status.id);
     enum ending ending =
         outcome_ending(&entry->status, entry->max_attempts, entry->rerun_if_lost, tree_dead);
     log_end(entry, ending);
     uncount(engine, entry);
     if (ending == ENDING_AGAIN_CHARGED || ending == ENDING_AGAIN_FREE)
-        run_again(engine, entry, job, ending == ENDING_AGAIN_CHARGED);
+        run_again(engine, entry, ending == ENDING_AGAIN_CHARGED);
     else
-        end_job(engine, entry, job, events[ending]);
+        end_job(engine, entry, events[ending]);
 }
 
 void engine_return(struct engine *engine, struct active *entry, const char *why)
 {
-    struct job *job = jobset_find(engine->jobs, entry->status.id);
+    const struct job *job = jobset_find(engine->jobs, entry->status.id);
     uncount(engine, entry);
     if (why != NULL)
         log_debug("job %llu waits again: %s", (unsigned long long)job->id, why);
@@ -131,10 +134,22 @@ void engine_return(struct engine *engine, struct active *entry, const char *why)
     entry->status.started_at = entry->status.ended_at = 0;
     entry->status.outcome = (struct outcome){.exit_code = -1};
     entry->status.usage = (struct usage){0};
-    engine_move(engine, job, JOB_EVENT_RETURN);
+    engine_step(engine, entry, JOB_EVENT_RETURN);
     engine_store_status(engine, entry);
-    engine_tell(engine, job, BUS_REQUEUED, NULL);
+    engine_tell(engine, job, &entry->status, BUS_REQUEUED);
+    if (entry->status.is_task)
+        array_put_back(engine, arrays_find(engine, job->id), entry->status.index);
     active_remove(&engine->active, entry);
+}
+
+void engine_never_started(struct engine *engine, struct active *entry, const char *why)
+{
+    if (!entry->status.cancelling) {
+        engine_return(engine, entry, why);
+        return;
+    }
+    entry->status.outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
+    engine_settle(engine, entry, true);
 }
 
 void engine_stop_active(struct engine *engine, struct active *entry, uint64_t grace_ms)

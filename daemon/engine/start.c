@@ -5,7 +5,9 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
+#include "daemon/store/task_rows.h"
 
 #include <string.h>
 
@@ -30,6 +32,11 @@ static void add_job_env(const struct engine *engine, const struct job_facts *fac
         add_env(run, xasprintf("BATCHD_MEMORY_BYTES=%llu", (unsigned long long)facts->memory_bytes));
     add_env(run, xasprintf("BATCHD_SUBMIT_DIR=%s", run->cwd));
     add_env(run, xasprintf("BATCHD_SOCKET=%s", engine->options.socket_path));
+    const struct array *array = run->id.is_task ? arrays_find(engine, facts->id) : NULL;
+    if (array != NULL) {
+        add_env(run, xasprintf("BATCHD_ARRAY_INDEX=%llu", (unsigned long long)run->id.index));
+        add_env(run, xasprintf("BATCHD_ARRAY_COUNT=%llu", (unsigned long long)array->spec.total));
+    }
 }
 
 /* A processor reads one JSON object; the stored text lacks what is known only now. */
@@ -53,7 +60,10 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
         get_run(&record, ret) < 0)
         return error_set(err, ERROR_DAMAGED, "the stored command of job %llu cannot be read",
                          (unsigned long long)row->facts.id);
-    ret->id = (struct attempt_id){.job = row->facts.id, .attempt = row->status.attempt};
+    ret->id = (struct attempt_id){.job = row->facts.id,
+                                  .index = row->status.index,
+                                  .attempt = row->status.attempt,
+                                  .is_task = row->status.is_task};
     ret->uid = row->facts.uid;
     ret->gid = row->facts.gid;
     ret->output_max = engine->options.output_max_bytes;
@@ -63,21 +73,45 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
     return 0;
 }
 
+/* Puts the status of the array's next task in the place of the array's own. */
+static int take_task(struct engine *engine, struct job_row *row, struct error *err)
+{
+    bool again = false;
+    const uint64_t index = array_take(engine, arrays_find(engine, row->facts.id), &again);
+    job_status_done(&row->status);
+    row->status = (struct job_status){.id = row->facts.id,
+                                      .is_task = true,
+                                      .index = index,
+                                      .state = JOB_STATE_PENDING,
+                                      .outcome = {.exit_code = -1}};
+    return again ? task_rows_load(engine->db, row->facts.id, index, &row->status, err) : 0;
+}
+
+static int load(struct engine *engine, const struct job *job, uint64_t worker,
+                struct job_row *row, struct job_run *run, struct error *err)
+{
+    if (job_rows_load(engine->db, job->id, row, err) < 0)
+        return -1;
+    if (job_is_array(job) && take_task(engine, row, err) < 0) {
+        job_facts_done(&row->facts);
+        return -1;
+    }
+    row->status.attempt++;
+    row->status.worker = worker;
+    row->status.started_at = row->status.ended_at = 0;
+    if (build_run(engine, row, run, err) == 0)
+        return 0;
+    job_row_done(row);
+    return -1;
+}
+
 void engine_start_job(struct engine *engine, struct job *job, uint64_t worker)
 {
     struct job_row row;
     struct job_run run = {0};
     struct error err;
-    if (job_rows_load(engine->db, job->id, &row, &err) < 0) {
+    if (load(engine, job, worker, &row, &run, &err) < 0) {
         engine_break(engine, &err);
-        return;
-    }
-    row.status.attempt++;
-    row.status.worker = worker;
-    row.status.started_at = row.status.ended_at = 0;
-    if (build_run(engine, &row, &run, &err) < 0) {
-        engine_break(engine, &err);
-        job_row_done(&row);
         return;
     }
     struct active *entry = active_add(&engine->active, &row.status);
@@ -86,12 +120,11 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker)
     entry->is_processor = row.facts.type != NULL;
     entry->max_attempts = row.facts.max_attempts;
     entry->counted = true;
-    job->attempt = entry->status.attempt;
-    engine_move(engine, job, JOB_EVENT_ASSIGN);
+    engine_step(engine, entry, JOB_EVENT_ASSIGN);
     engine_store_status(engine, entry);
     pool_load(engine->pool, worker, 1);
     pool_run(engine->pool, worker, &run);
-    engine_tell(engine, job, BUS_STARTING, NULL);
+    engine_tell(engine, job, &entry->status, BUS_STARTING);
     job_run_done(&run);
     job_row_done(&row);
 }

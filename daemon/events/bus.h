@@ -24,6 +24,8 @@ struct bus_event {
     uint64_t seq;
     int64_t at; /* microseconds since the epoch */
     uint64_t job;
+    uint64_t index; /* of the task, when it is about one task of an array */
+    bool is_task;
     uint32_t uid, attempt;
     enum bus_kind kind : 8;
     enum job_state state : 8;

@@ -28,7 +28,7 @@ struct db_options {
 struct db *db_open(const char *path, const struct db_options *options, struct error *err);
 void db_close(struct db *db);
 
-/* Full check of pages and of every row checksum, without changing anything. 0 or -1. */
+/* Full check of pages and indexes, without changing anything. 0 or -1 with ERROR_DAMAGED. */
 int db_check(struct db *db, struct error *err);
 
 int db_begin(struct db *db, struct error *err); /* no-op inside a transaction */

@@ -28,13 +28,6 @@ int job_rows_load(struct db *db, uint64_t id, struct job_row *ret, struct error 
 int job_rows_find_key(struct db *db, uint32_t uid, const char *key, uint64_t *ret,
                       struct error *err);
 
-/* Keeps how an earlier attempt ended, before the job is tried again. */
-int job_rows_keep_attempt(struct db *db, const struct job_status *status, struct error *err);
-
-typedef int (*attempt_row_fn)(void *arg, const struct job_status *attempt);
-int job_rows_each_attempt(struct db *db, uint64_t id, attempt_row_fn each, void *arg,
-                          struct error *err);
-
 /* What `list` may ask for. Zero-initialised it means everything. */
 struct job_filter {
     bool states_set;
@@ -55,12 +48,20 @@ typedef int (*job_row_fn)(void *arg, const struct job_row *row);
 int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn each, void *arg,
                   struct error *err);
 
-/* Every unfinished job, for the start of the daemon; reads no text. */
-typedef int (*job_open_fn)(void *arg, const struct job *job, enum job_priority priority,
-                           const struct job_status *status);
+/* Every unfinished job, for the start of the daemon; reads no other text. Borrowed for the call. */
+struct job_open {
+    const struct job *job;
+    const struct job_status *status;
+    enum job_priority priority;
+    const char *array; /* as in struct job_facts */
+};
+typedef int (*job_open_fn)(void *arg, const struct job_open *open);
 int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error *err);
 
 /* Jobs by state, over the whole store. */
 int job_rows_count(struct db *db, uint64_t counts[JOB_STATE_COUNT], struct error *err);
+
+/* Reads every row, and so checks every checksum. 0, or -1 with ERROR_DAMAGED. */
+int job_rows_check(struct db *db, struct error *err);
 
 #endif

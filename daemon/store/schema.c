@@ -38,6 +38,39 @@ static const char *const migrations[] = {
     " PRIMARY KEY(job, attempt)) WITHOUT ROWID;"
     "CREATE TABLE worker("
     " id INTEGER PRIMARY KEY AUTOINCREMENT, boot_id TEXT NOT NULL, made_at INTEGER NOT NULL);",
+
+    /* 2: arrays. One row is the whole array; a task gets a row when it starts. */
+    "ALTER TABLE job ADD COLUMN array TEXT;"
+    "ALTER TABLE job ADD COLUMN next INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN tasks_completed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN tasks_failed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN tasks_cancelled INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE task("
+    " job INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE, task_index INTEGER NOT NULL,"
+    " state INTEGER NOT NULL CHECK(state BETWEEN 0 AND 6),"
+    " attempt INTEGER NOT NULL, charged INTEGER NOT NULL, losses INTEGER NOT NULL,"
+    " cancelling INTEGER NOT NULL, worker INTEGER NOT NULL,"
+    " started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,"
+    " class INTEGER NOT NULL, exit_code INTEGER, signal INTEGER, message TEXT,"
+    " user_us INTEGER, system_us INTEGER, run_us INTEGER, max_rss_bytes INTEGER,"
+    " stdout_bytes INTEGER, stderr_bytes INTEGER, cut_bytes INTEGER, lost_bytes INTEGER,"
+    " result TEXT, status_sum INTEGER NOT NULL,"
+    " PRIMARY KEY(job, task_index)) WITHOUT ROWID;"
+    "CREATE INDEX task_open ON task(job, task_index) WHERE state < 4;"
+    "CREATE TRIGGER task_terminal BEFORE UPDATE OF state ON task WHEN old.state >= 4"
+    " BEGIN SELECT RAISE(ABORT, 'a terminal state never changes'); END;"
+    "CREATE TRIGGER task_attempt BEFORE UPDATE OF attempt ON task WHEN new.attempt < old.attempt"
+    " BEGIN SELECT RAISE(ABORT, 'an attempt number never goes back'); END;"
+    "ALTER TABLE attempt RENAME TO attempt_1;"
+    "CREATE TABLE attempt("
+    " job INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE,"
+    " task_index INTEGER NOT NULL, attempt INTEGER NOT NULL," /* -1: of a plain job */
+    " worker INTEGER NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,"
+    " class INTEGER NOT NULL, exit_code INTEGER, signal INTEGER, message TEXT,"
+    " PRIMARY KEY(job, task_index, attempt)) WITHOUT ROWID;"
+    "INSERT INTO attempt SELECT job,-1,attempt,worker,started_at,ended_at,class,exit_code,signal,"
+    " message FROM attempt_1;"
+    "DROP TABLE attempt_1;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -2,6 +2,8 @@
 import contextlib
 import json
 import os
+import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -218,3 +220,18 @@ def test_configuration_errors_name_the_place(make_daemon):
                           capture_output=True, text=True, check=False)
     assert done.returncode == 78
     assert f'{daemon.config}:2:6: unknown key "workers.mx"; did you mean "workers.max"?' in done.stderr
+
+
+def test_a_job_known_to_run_is_never_taken_for_unstarted(daemon):
+    """Somebody removes its worker's folder: nothing is proved, so it is lost and not run again."""
+    job = daemon.submit("sh", "-c", 'echo x >>"$0"; sleep 600', str(daemon.state / "ran"))
+    daemon.wait_running(job)
+    worker = daemon.jobs()[0]["worker"]
+    daemon.kill()
+    for pid in daemon.processes("--worker"):
+        os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(daemon.state / "workers" / str(worker))
+    daemon.start()
+    ended = daemon.wait(job)[0]
+    assert (ended["state"], ended["outcome"]["class"]) == ("failed", "lost"), ended
+    assert (daemon.state / "ran").read_text() == "x\n"

@@ -32,7 +32,7 @@ START_TEST(priority_order_over_random_changes)
     unsigned seed = 1;
     for (uint64_t id = 1; id <= COUNT; id++) {
         const struct job job = {.id = id, .uid = (uint32_t)(id % 3)};
-        (void)jobset_add(set, &job, JOB_STATE_PENDING,
+        (void)jobset_add(set, &job, JOBSET_PLAIN, JOB_STATE_PENDING,
                          (enum job_priority)(rand_r(&seed) % JOB_PRIORITY_COUNT));
     }
     for (int i = 0; i < COUNT / 2; i++) {

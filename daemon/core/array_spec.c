@@ -1,0 +1,131 @@
+#include "daemon/core/array_spec.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/parse.h"
+
+#include <string.h>
+
+static uint64_t range_count(const struct array_range *range)
+{
+    return (range->last - range->first) / range->step + 1;
+}
+
+static int refuse(struct error *err, const char *text, const char *rule)
+{
+    return error_set_field(err, "array", "array \"%.80s\" %s", text, rule);
+}
+
+/* "7", "0-99" or "0-30:2". */
+static int parse_range(char *word, struct array_range *ret)
+{
+    char *colon = strchr(word, ':');
+    char *dash = strchr(word, '-');
+    ret->step = 1;
+    if (colon != NULL) {
+        *colon = '\0';
+        if (dash == NULL || parse_u64(colon + 1, 1, ARRAY_INDEX_MAX, &ret->step, NULL) < 0)
+            return -1;
+    }
+    if (dash != NULL)
+        *dash = '\0';
+    if (parse_u64(word, 0, ARRAY_INDEX_MAX, &ret->first, NULL) < 0)
+        return -1;
+    ret->last = ret->first;
+    if (dash != NULL && parse_u64(dash + 1, ret->first, ARRAY_INDEX_MAX, &ret->last, NULL) < 0)
+        return -1;
+    ret->last -= (ret->last - ret->first) % ret->step;
+    return 0;
+}
+
+static int add_range(struct array_spec *spec, const struct array_range *range, const char *text,
+                     struct error *err)
+{
+    if (spec->range_count == ARRAY_RANGES_MAX)
+        return refuse(err, text, "has over 1000 parts; say it by ranges such as 0-99");
+    if (spec->range_count > 0 && spec->ranges[spec->range_count - 1].last >= range->first)
+        return refuse(err, text, "must have its indices in ascending order, each once");
+    spec->ranges =
+        xreallocarray(spec->ranges, spec->range_count + 1, sizeof(*spec->ranges));
+    spec->ranges[spec->range_count++] = *range;
+    spec->total += range_count(range);
+    return 0;
+}
+
+static int parse_limit(char *words, const char *text, struct array_spec *spec, struct error *err)
+{
+    char *percent = strchr(words, '%');
+    if (percent == NULL)
+        return 0;
+    *percent = '\0';
+    if (parse_u64(percent + 1, 1, ARRAY_INDEX_MAX, &spec->limit, NULL) < 0)
+        return refuse(err, text, "must have a number of at least 1 behind %");
+    return 0;
+}
+
+static int parse(const char *text, uint64_t max_tasks, struct array_spec *spec, struct error *err)
+{
+    CLEANUP_FREE char *words = xstrdup(text);
+    if (parse_limit(words, text, spec, err) < 0)
+        return -1;
+    for (char *word = words; word != NULL;) {
+        struct array_range range;
+        char *comma = strchr(word, ',');
+        if (comma != NULL)
+            *comma = '\0';
+        if (parse_range(word, &range) < 0)
+            return refuse(err, text,
+                          "must be indices (0 to 4294967295) and ranges: 0-99, 1,3,5, 0-30:2, 0-99%8");
+        if (add_range(spec, &range, text, err) < 0)
+            return -1;
+        word = comma == NULL ? NULL : comma + 1;
+    }
+    if (spec->total <= max_tasks)
+        return 0;
+    return error_set_field(err, "array",
+                           "array \"%.80s\" has %llu tasks; the limit is %llu (daemon.array_max in "
+                           "the configuration raises it)",
+                           text, (unsigned long long)spec->total, (unsigned long long)max_tasks);
+}
+
+int array_spec_parse(const char *text, uint64_t max_tasks, struct array_spec *ret,
+                     struct error *err)
+{
+    struct array_spec spec = {.ranges = NULL};
+    if (parse(text, max_tasks, &spec, err) < 0) {
+        array_spec_done(&spec);
+        return -1;
+    }
+    *ret = spec;
+    return 0;
+}
+
+void array_spec_done(struct array_spec *spec)
+{
+    free(spec->ranges);
+    *spec = (struct array_spec){.ranges = NULL};
+}
+
+uint64_t array_spec_index(const struct array_spec *spec, uint64_t position)
+{
+    const struct array_range *range = spec->ranges;
+    while (position >= range_count(range)) {
+        position -= range_count(range);
+        range++;
+    }
+    return range->first + position * range->step;
+}
+
+bool array_spec_position(const struct array_spec *spec, uint64_t index, uint64_t *ret)
+{
+    uint64_t before = 0;
+    for (size_t i = 0; i < spec->range_count; i++) {
+        const struct array_range *range = &spec->ranges[i];
+        if (index >= range->first && index <= range->last) {
+            *ret = before + (index - range->first) / range->step;
+            return (index - range->first) % range->step == 0;
+        }
+        before += range_count(range);
+    }
+    return false;
+}

@@ -1,0 +1,40 @@
+/* Which tasks an array has: "0-99", "1,3,5", "0-30:2" (a step) and combinations by comma, with "%K"
+ * behind it for at most K at a time; Slurm's notation. Ranges ascend and do not overlap, so a task's
+ * index and its position follow from each other by arithmetic, and a million tasks cost one range.
+ * Pure. */
+#ifndef BATCHD_DAEMON_CORE_ARRAY_SPEC_H
+#define BATCHD_DAEMON_CORE_ARRAY_SPEC_H
+
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A list longer than this is better said by ranges; it bounds the search for a position. */
+#define ARRAY_RANGES_MAX 1000U
+#define ARRAY_INDEX_MAX UINT32_MAX
+
+struct array_range {
+    uint64_t first, last, step; /* last is a member: last = first + n * step */
+};
+
+struct array_spec {
+    struct array_range *ranges; /* owned */
+    size_t range_count;
+    uint64_t total; /* tasks */
+    uint64_t limit; /* at a time; 0: no limit */
+};
+
+/* Reads `text`, which may ask for at most max_tasks tasks. 0, or -1 with ERROR_INVALID that names the
+ * field "array"; *ret is set only on success. */
+int array_spec_parse(const char *text, uint64_t max_tasks, struct array_spec *ret,
+                     struct error *err);
+void array_spec_done(struct array_spec *spec);
+
+/* The index of the task at `position` (0 to total - 1). */
+uint64_t array_spec_index(const struct array_spec *spec, uint64_t position);
+/* False when no task has this index. */
+bool array_spec_position(const struct array_spec *spec, uint64_t index, uint64_t *ret);
+
+#endif

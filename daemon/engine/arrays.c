@@ -1,0 +1,275 @@
+#include "daemon/engine/arrays.h"
+
+#include "common/alloc.h"
+#include "common/clock.h"
+#include "daemon/engine/internal.h"
+#include "daemon/store/task_rows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void array_free(struct array *array)
+{
+    array_spec_done(&array->spec);
+    job_status_done(&array->status);
+    free(array->again);
+    free(array);
+}
+
+int arrays_add(struct engine *engine, const struct job_status *status, const char *spec,
+               struct error *err)
+{
+    struct array *array = xcalloc(1, sizeof(*array));
+    /* The limit held when it was submitted: it may have been lowered since. */
+    if (array_spec_parse(spec, UINT64_MAX, &array->spec, err) < 0) {
+        array_free(array);
+        err->code = ERROR_DAMAGED;
+        return error_wrap(err, "job %llu", (unsigned long long)status->id);
+    }
+    array->status = *status;
+    array->status.result = NULL; /* set only at the end */
+    array->next = engine->arrays;
+    engine->arrays = array;
+    return 0;
+}
+
+void arrays_free(struct engine *engine)
+{
+    while (engine->arrays != NULL) {
+        struct array *array = engine->arrays;
+        engine->arrays = array->next;
+        array_free(array);
+    }
+}
+
+struct array *arrays_find(const struct engine *engine, uint64_t job)
+{
+    struct array *array = engine->arrays;
+    while (array != NULL && array->status.id != job)
+        array = array->next;
+    return array;
+}
+
+uint64_t array_waiting(const struct array *array)
+{
+    return array->again_count + array->spec.total - array->status.tasks.next;
+}
+
+static uint64_t startable(const struct array *array)
+{
+    uint64_t waiting = array_waiting(array);
+    if (array->spec.limit == 0)
+        return waiting;
+    uint64_t room = array->spec.limit > array->active ? array->spec.limit - array->active : 0;
+    return waiting < room ? waiting : room;
+}
+
+uint64_t arrays_more_startable(const struct engine *engine)
+{
+    uint64_t count = 0;
+    for (const struct array *array = engine->arrays; array != NULL; array = array->next)
+        count += startable(array) > 0 ? startable(array) - 1 : 0;
+    return count;
+}
+
+void array_requeue(struct engine *engine, const struct array *array)
+{
+    jobset_queue(engine->jobs, jobset_find(engine->jobs, array->status.id), startable(array) > 0);
+}
+
+static void move(struct engine *engine, struct array *array, enum job_event event,
+                 enum bus_kind told)
+{
+    struct job *job = jobset_find(engine->jobs, array->status.id);
+    engine_move(engine, job, event);
+    array->status.state = job_state_of(job);
+    array->changed = true;
+    engine_tell(engine, job, &array->status, told);
+}
+
+/* ---- tasks come and go ---- */
+
+uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again)
+{
+    uint64_t index;
+    *ret_again = array->again_count > 0;
+    if (*ret_again) {
+        index = array->again[0];
+        array->again_count--;
+        memmove(array->again, array->again + 1, array->again_count * sizeof(*array->again));
+    } else {
+        index = array_spec_index(&array->spec, array->status.tasks.next++);
+    }
+    array->active++;
+    array->changed = true;
+    if (array->status.state == JOB_STATE_PENDING)
+        move(engine, array, JOB_EVENT_ASSIGN, BUS_STARTING);
+    array_requeue(engine, array);
+    return index;
+}
+
+void array_put_back(struct engine *engine, struct array *array, uint64_t index)
+{
+    size_t at = 0;
+    array->again =
+        xreallocarray(array->again, array->again_count + 1, sizeof(*array->again));
+    while (at < array->again_count && array->again[at] < index)
+        at++;
+    memmove(array->again + at + 1, array->again + at,
+            (array->again_count - at) * sizeof(*array->again));
+    array->again[at] = index;
+    array->again_count++;
+    array->active--;
+    /* Nothing of it runs and nothing has ended: it waits again as a whole. */
+    if (array->status.state != JOB_STATE_PENDING && array->active == 0 &&
+        array_waiting(array) == array->spec.total)
+        move(engine, array, JOB_EVENT_RETURN, BUS_REQUEUED);
+    array_requeue(engine, array);
+}
+
+void array_task_runs(struct engine *engine, struct array *array)
+{
+    if (array->status.state != JOB_STATE_STARTING)
+        return;
+    array->status.started_at = clock_wall_us();
+    move(engine, array, JOB_EVENT_GO, BUS_STARTED);
+}
+
+/* ---- the end ---- */
+
+static void add_usage(struct usage *sum, const struct usage *task)
+{
+    sum->user_us += task->user_us;
+    sum->system_us += task->system_us;
+    sum->run_us += task->run_us;
+    sum->max_rss_bytes =
+        sum->max_rss_bytes > task->max_rss_bytes ? sum->max_rss_bytes : task->max_rss_bytes;
+    sum->stdout_bytes += task->stdout_bytes;
+    sum->stderr_bytes += task->stderr_bytes;
+    sum->cut_bytes += task->cut_bytes;
+    sum->lost_bytes += task->lost_bytes;
+}
+
+/* An array ends as its first failed task did; without one it completed, or was cancelled. */
+static void set_outcome(struct engine *engine, struct array *array)
+{
+    const struct array_progress *tasks = &array->status.tasks;
+    struct outcome *outcome = &array->status.outcome;
+    struct job_status failed;
+    struct error err;
+    *outcome = (struct outcome){
+        .class = tasks->cancelled > 0 || array->status.cancelling ? OUTCOME_CANCELLED
+                                                                  : OUTCOME_SUCCESS,
+        .exit_code = tasks->cancelled > 0 ? -1 : 0};
+    if (tasks->failed > 0 && !array->status.cancelling) {
+        int found = task_rows_first_failed(engine->db, array->status.id, &failed, &err);
+        if (found < 0)
+            engine_break(engine, &err);
+        if (found > 0) {
+            *outcome = failed.outcome;
+            job_status_done(&failed);
+        }
+    }
+    if (tasks->failed + tasks->cancelled > 0)
+        (void)snprintf(outcome->message, sizeof(outcome->message),
+                       "%llu of %llu tasks failed, %llu were cancelled",
+                       (unsigned long long)tasks->failed, (unsigned long long)array->spec.total,
+                       (unsigned long long)tasks->cancelled);
+}
+
+static void end_array(struct engine *engine, struct array *array)
+{
+    struct array **link = &engine->arrays;
+    struct error err;
+    struct job *job = jobset_find(engine->jobs, array->status.id);
+    set_outcome(engine, array);
+    enum outcome_class class = array->status.outcome.class;
+    array->status.ended_at = clock_wall_us();
+    move(engine, array,
+         class == OUTCOME_SUCCESS     ? JOB_EVENT_SUCCEED
+         : class == OUTCOME_CANCELLED ? JOB_EVENT_CANCEL
+                                      : JOB_EVENT_FAIL,
+         BUS_ENDED);
+    if (!engine->broken && job_rows_update(engine->db, &array->status, &err) < 0)
+        engine_break(engine, &err);
+    jobset_remove(engine->jobs, job);
+    while (*link != array)
+        link = &(*link)->next;
+    *link = array->next;
+    array_free(array);
+}
+
+static void end_if_over(struct engine *engine, struct array *array)
+{
+    if (array->active == 0 && array_waiting(array) == 0)
+        end_array(engine, array);
+}
+
+void array_task_ended(struct engine *engine, struct array *array, const struct job_status *task)
+{
+    struct array_progress *tasks = &array->status.tasks;
+    tasks->completed += task->state == JOB_STATE_COMPLETED;
+    tasks->failed += task->state == JOB_STATE_FAILED;
+    tasks->cancelled += task->state == JOB_STATE_CANCELLED;
+    if (array->status.started_at == 0)
+        array->status.started_at = task->started_at;
+    add_usage(&array->status.usage, &task->usage);
+    array->active--;
+    array->changed = true;
+    array_requeue(engine, array);
+    end_if_over(engine, array);
+}
+
+/* ---- cancel ---- */
+
+/* A task that waits for another attempt has a row that must say so. */
+static void cancel_again(struct engine *engine, struct array *array)
+{
+    for (size_t i = 0; i < array->again_count && !engine->broken; i++) {
+        struct job_status task;
+        struct error err;
+        if (task_rows_load(engine->db, array->status.id, array->again[i], &task, &err) < 0) {
+            engine_break(engine, &err);
+            return;
+        }
+        task.state = (enum job_state)job_state_next(task.state, JOB_EVENT_CANCEL);
+        task.ended_at = clock_wall_us();
+        task.outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
+        if (task_rows_put(engine->db, &task, &err) < 0)
+            engine_break(engine, &err);
+        job_status_done(&task);
+    }
+    array->status.tasks.cancelled += array->again_count;
+    array->again_count = 0;
+}
+
+void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms)
+{
+    struct array_progress *tasks = &array->status.tasks;
+    tasks->cancelled += array->spec.total - tasks->next;
+    tasks->next = array->spec.total;
+    array->status.cancelling = true;
+    array->changed = true;
+    cancel_again(engine, array);
+    for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
+        if (entry->status.id != array->status.id)
+            continue;
+        entry->status.cancelling = true;
+        engine_store_status(engine, entry);
+        engine_stop_active(engine, entry, grace_ms);
+    }
+    array_requeue(engine, array);
+    end_if_over(engine, array);
+}
+
+void arrays_store(struct engine *engine)
+{
+    struct error err;
+    for (struct array *array = engine->arrays; array != NULL; array = array->next) {
+        if (array->changed && !engine->broken &&
+            job_rows_update(engine->db, &array->status, &err) < 0)
+            engine_break(engine, &err);
+        array->changed = false;
+    }
+}

@@ -1,0 +1,127 @@
+#include "daemon/store/status_columns.h"
+
+#include "common/alloc.h"
+#include "common/crc32c.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- checksums: over fixed-width little-endian numbers and length-prefixed texts ---- */
+
+uint32_t sum_number(uint32_t sum, int64_t value)
+{
+    uint8_t bytes[8];
+    for (unsigned i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)((uint64_t)value >> (8 * i));
+    return crc32c(sum, bytes, sizeof(bytes));
+}
+
+uint32_t sum_text(uint32_t sum, const char *text)
+{
+    if (text == NULL)
+        return sum_number(sum, -1);
+    size_t bytes = strlen(text);
+    return crc32c(sum_number(sum, (int64_t)bytes), text, bytes);
+}
+
+/* What only tasks and arrays have is left out for plain jobs, whose sums are those of schema 1. */
+static uint32_t sum_status(const struct job_status *status)
+{
+    const struct outcome *outcome = &status->outcome;
+    const struct usage *usage = &status->usage;
+    const struct array_progress *tasks = &status->tasks;
+    const int64_t numbers[] = {(int64_t)status->id, status->state, status->attempt,
+                               status->charged, status->losses, status->cancelling,
+                               (int64_t)status->worker, status->started_at, status->ended_at,
+                               outcome->class, outcome->exit_code, outcome->signal,
+                               (int64_t)usage->user_us, (int64_t)usage->system_us,
+                               (int64_t)usage->run_us, (int64_t)usage->max_rss_bytes,
+                               (int64_t)usage->stdout_bytes, (int64_t)usage->stderr_bytes,
+                               (int64_t)usage->cut_bytes, (int64_t)usage->lost_bytes};
+    const uint64_t progress[] = {tasks->next, tasks->completed, tasks->failed, tasks->cancelled};
+    uint32_t sum = 0;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        sum = sum_number(sum, numbers[i]);
+    if (status->is_task)
+        sum = sum_number(sum, (int64_t)status->index);
+    for (size_t i = 0; i < sizeof(progress) / sizeof(progress[0]) && tasks->next > 0; i++)
+        sum = sum_number(sum, (int64_t)progress[i]);
+    return sum_text(sum_text(sum, outcome->message), status->result);
+}
+
+/* ---- columns ---- */
+
+void bind_text(sqlite3_stmt *statement, int at, const char *text)
+{
+    (void)sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+}
+
+void bind_numbers(sqlite3_stmt *statement, int at, const int64_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        (void)sqlite3_bind_int64(statement, at + (int)i, numbers[i]);
+}
+
+char *column_text(sqlite3_stmt *statement, int column)
+{
+    return xstrdup((const char *)sqlite3_column_text(statement, column));
+}
+
+void status_bind(sqlite3_stmt *statement, int at, const struct job_status *status)
+{
+    const struct outcome *outcome = &status->outcome;
+    const struct usage *usage = &status->usage;
+    const int64_t head[] = {status->state, status->attempt, status->charged, status->losses,
+                            status->cancelling, (int64_t)status->worker, status->started_at,
+                            status->ended_at, outcome->class, outcome->exit_code,
+                            outcome->signal};
+    const int64_t tail[] = {(int64_t)usage->user_us, (int64_t)usage->system_us,
+                            (int64_t)usage->run_us, (int64_t)usage->max_rss_bytes,
+                            (int64_t)usage->stdout_bytes, (int64_t)usage->stderr_bytes,
+                            (int64_t)usage->cut_bytes, (int64_t)usage->lost_bytes};
+    bind_numbers(statement, at, head, 11);
+    bind_text(statement, at + 11, outcome->message);
+    bind_numbers(statement, at + 12, tail, 8);
+    bind_text(statement, at + 20, status->result);
+    (void)sqlite3_bind_int64(statement, at + 21, sum_status(status));
+}
+
+static int damaged(struct job_status *status, struct error *err)
+{
+    job_status_done(status);
+    if (status->is_task)
+        return error_set(err, ERROR_DAMAGED, "the row of task %llu_%llu fails its checksum",
+                         (unsigned long long)status->id, (unsigned long long)status->index);
+    return error_set(err, ERROR_DAMAGED, "the row of job %llu fails its checksum",
+                     (unsigned long long)status->id);
+}
+
+int status_read(sqlite3_stmt *statement, int at, struct job_status *status, struct error *err)
+{
+    const char *message = (const char *)sqlite3_column_text(statement, at + 11);
+#define COLUMN(number) sqlite3_column_int64(statement, at + (number))
+    status->state = (enum job_state)COLUMN(0);
+    status->attempt = (uint32_t)COLUMN(1);
+    status->charged = (uint32_t)COLUMN(2);
+    status->losses = (uint32_t)COLUMN(3);
+    status->cancelling = COLUMN(4) != 0;
+    status->worker = (uint64_t)COLUMN(5);
+    status->started_at = COLUMN(6);
+    status->ended_at = COLUMN(7);
+    status->outcome = (struct outcome){.class = (enum outcome_class)COLUMN(8),
+                                       .exit_code = (int)COLUMN(9),
+                                       .signal = (int)COLUMN(10)};
+    (void)snprintf(status->outcome.message, sizeof(status->outcome.message), "%s",
+                   message == NULL ? "" : message);
+    status->usage = (struct usage){
+        .user_us = (uint64_t)COLUMN(12), .system_us = (uint64_t)COLUMN(13),
+        .run_us = (uint64_t)COLUMN(14), .max_rss_bytes = (uint64_t)COLUMN(15),
+        .stdout_bytes = (uint64_t)COLUMN(16), .stderr_bytes = (uint64_t)COLUMN(17),
+        .cut_bytes = (uint64_t)COLUMN(18), .lost_bytes = (uint64_t)COLUMN(19)};
+    status->result = column_text(statement, at + 20);
+    uint32_t stored = (uint32_t)COLUMN(21);
+#undef COLUMN
+    if (sum_status(status) == stored && status->state < JOB_STATE_COUNT)
+        return 0;
+    return damaged(status, err);
+}

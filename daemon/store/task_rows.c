@@ -1,0 +1,110 @@
+#include "daemon/store/task_rows.h"
+
+#include "daemon/store/status_columns.h"
+
+#define STATUS_AT 2
+#define TASK_COLUMNS "job,task_index," STATUS_COLUMNS
+
+int task_rows_put(struct db *db, const struct job_status *status, struct error *err)
+{
+    static const char sql[] =
+        "INSERT INTO task(" TASK_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,"
+        "?15,?16,?17,?18,?19,?20,?21,?22,?23,?24) ON CONFLICT(job,task_index) DO UPDATE SET "
+        "state=?3,attempt=?4,charged=?5,losses=?6,cancelling=?7,worker=?8,started_at=?9,"
+        "ended_at=?10,class=?11,exit_code=?12,signal=?13,message=?14,user_us=?15,system_us=?16,"
+        "run_us=?17,max_rss_bytes=?18,stdout_bytes=?19,stderr_bytes=?20,cut_bytes=?21,"
+        "lost_bytes=?22,result=?23,status_sum=?24";
+    if (db_begin(db, err) < 0)
+        return -1;
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    const int64_t names[] = {(int64_t)status->id, (int64_t)status->index};
+    bind_numbers(statement, 1, names, 2);
+    status_bind(statement, 3, status);
+    return db_run(db, statement, err);
+}
+
+static int read_task(sqlite3_stmt *statement, struct job_status *ret, struct error *err)
+{
+    *ret = (struct job_status){.id = (uint64_t)sqlite3_column_int64(statement, 0),
+                               .is_task = true,
+                               .index = (uint64_t)sqlite3_column_int64(statement, 1)};
+    return status_read(statement, STATUS_AT, ret, err);
+}
+
+/* 1 and *ret, 0: no row, -1: error. The parameters are bound. */
+static int read_one(struct db *db, sqlite3_stmt *statement, struct job_status *ret,
+                    struct error *err)
+{
+    int code = db_step(db, statement, err);
+    if (code != SQLITE_ROW)
+        return code < 0 ? -1 : 0;
+    int result = read_task(statement, ret, err);
+    (void)sqlite3_reset(statement);
+    return result < 0 ? -1 : 1;
+}
+
+int task_rows_load(struct db *db, uint64_t job, uint64_t index, struct job_status *ret,
+                   struct error *err)
+{
+    static const char sql[] = "SELECT " TASK_COLUMNS " FROM task WHERE job=?1 AND task_index=?2";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    const int64_t names[] = {(int64_t)job, (int64_t)index};
+    bind_numbers(statement, 1, names, 2);
+    int found = read_one(db, statement, ret, err);
+    if (found == 0)
+        return error_set(err, ERROR_NOT_FOUND, "task %llu_%llu has not been started",
+                         (unsigned long long)job, (unsigned long long)index);
+    return found < 0 ? -1 : 0;
+}
+
+int task_rows_first_failed(struct db *db, uint64_t job, struct job_status *ret,
+                           struct error *err)
+{
+    static const char sql[] = "SELECT " TASK_COLUMNS " FROM task WHERE job=?1 AND state=?2 "
+                              "ORDER BY task_index LIMIT 1";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    const int64_t numbers[] = {(int64_t)job, JOB_STATE_FAILED};
+    bind_numbers(statement, 1, numbers, 2);
+    return read_one(db, statement, ret, err);
+}
+
+/* Reads the rows of `statement` until `each` (NULL: none) stops it. */
+static int each_row(struct db *db, sqlite3_stmt *statement, task_row_fn each, void *arg,
+                    struct error *err)
+{
+    int code;
+    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
+        struct job_status status;
+        if (read_task(statement, &status, err) < 0) {
+            (void)sqlite3_reset(statement);
+            return -1;
+        }
+        int stop = each == NULL ? 0 : each(arg, &status);
+        job_status_done(&status);
+        if (stop != 0)
+            break;
+    }
+    (void)sqlite3_reset(statement);
+    return code < 0 ? -1 : 0;
+}
+
+int task_rows_each_open(struct db *db, task_row_fn each, void *arg, struct error *err)
+{
+    static const char sql[] = "SELECT " TASK_COLUMNS " FROM task INDEXED BY task_open WHERE state<4 "
+                              "ORDER BY job,task_index";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    return statement == NULL ? -1 : each_row(db, statement, each, arg, err);
+}
+
+int task_rows_check(struct db *db, struct error *err)
+{
+    static const char sql[] = "SELECT " TASK_COLUMNS " FROM task";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    return statement == NULL ? -1 : each_row(db, statement, NULL, NULL, err);
+}

@@ -1,0 +1,28 @@
+/* Rows of array tasks: a task has one from its first start on; what it is stands in the array's row. */
+#ifndef BATCHD_DAEMON_STORE_TASK_ROWS_H
+#define BATCHD_DAEMON_STORE_TASK_ROWS_H
+
+#include "daemon/core/job.h"
+#include "daemon/store/db.h"
+
+/* Writes a task's status, the first time or again. */
+int task_rows_put(struct db *db, const struct job_status *status, struct error *err);
+
+/* Reads one. 0; -1 with ERROR_NOT_FOUND (it has not been started), ERROR_DAMAGED or ERROR_IO.
+ * Release with job_status_done. */
+int task_rows_load(struct db *db, uint64_t job, uint64_t index, struct job_status *ret,
+                   struct error *err);
+
+/* The failed task with the lowest index. 1 and *ret, 0: there is none, -1: error. */
+int task_rows_first_failed(struct db *db, uint64_t job, struct job_status *ret,
+                           struct error *err);
+
+/* Every unfinished task, in the order of job and index, for the start of the daemon. The status is
+ * the callee's to read, not to keep; `each` must not touch the store. */
+typedef int (*task_row_fn)(void *arg, const struct job_status *status);
+int task_rows_each_open(struct db *db, task_row_fn each, void *arg, struct error *err);
+
+/* Reads every row, and so checks every checksum. 0, or -1 with ERROR_DAMAGED. */
+int task_rows_check(struct db *db, struct error *err);
+
+#endif

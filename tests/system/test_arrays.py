@@ -1,0 +1,136 @@
+"""Arrays: one record, tasks one by one as they start."""
+import sqlite3
+
+import pytest
+
+from daemon import Daemon, Refused
+
+ECHO = ("sh", "-c", 'echo "$BATCHD_ARRAY_INDEX of $BATCHD_ARRAY_COUNT"; exit $((BATCHD_ARRAY_INDEX % ${1:-1000}))')
+
+
+def rows(daemon, table):
+    """Read from the store of a daemon that is not running."""
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        return db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def show(daemon, job, index=None):
+    where = {"id": job} if index is None else {"id": job, "index": index}
+    return daemon.call("io.batchd.Jobs.Show", **where)["job"]
+
+
+def test_every_task_runs_once_with_its_own_output(daemon):
+    job = daemon.submit(*ECHO, array="1-9:2,20")
+    ended = daemon.wait(job)[0]
+    assert ended["state"] == "failed", ended  # index 1 exits 1
+    assert ended["array"] == {"spec": "1-9:2,20", "count": 6, "pending": 0, "running": 0,
+                              "completed": 0, "failed": 6, "cancelled": 0}
+    assert ended["outcome"]["exit_code"] == 1
+    for index in (1, 3, 5, 7, 9, 20):
+        task = show(daemon, job, index)
+        assert (task["index"], task["state"], task["outcome"]["exit_code"]) == (index, "failed", index)
+        assert daemon.ctl("logs", f"{job}_{index}").stdout == f"{index} of 6\n"
+    assert daemon.ctl("logs", str(job)).returncode == 1
+
+
+def test_ends_well_when_all_do(daemon):
+    job = daemon.submit("true", array="0-29")
+    assert daemon.wait(job)[0]["outcome"]["class"] == "success"
+    assert daemon.ctl("wait", str(job)).returncode == 0
+
+
+def test_limit_of_tasks_at_a_time():
+    with Daemon(config="[workers]\nmax = 4\n") as daemon:
+        job = daemon.submit("sleep", "600", array="0-9%2")
+        daemon.wait_running(job)
+        other = daemon.submit("true")  # the limit leaves room for others
+        daemon.wait(other)
+        assert show(daemon, job)["array"]["running"] == 2
+        daemon.call("io.batchd.Jobs.Cancel", id=job)
+        ended = daemon.wait(job)[0]
+        assert ended["state"] == "cancelled"
+        assert ended["array"]["cancelled"] == 10
+
+
+def test_a_large_array_is_one_row_and_survives_kills():
+    with Daemon(config="[workers]\nmax = 2\n") as daemon:
+        job = daemon.submit("sh", "-c", 'echo "$BATCHD_ARRAY_INDEX" >>"$0"', str(daemon.state / "ran"),
+                            array="0-999999", priority="background")
+        daemon.wait_running(job)
+        for _ in range(6):
+            daemon.restart()
+            daemon.wait(daemon.submit("true"))
+        daemon.call("io.batchd.Jobs.Cancel", id=job)
+        ended = daemon.wait(job)[0]
+        tasks = ended["array"]
+        assert tasks["completed"] + tasks["failed"] + tasks["cancelled"] == 1000000, tasks
+        ran = (daemon.state / "ran").read_text().split()
+        assert len(ran) == len(set(ran)), "a task ran twice"
+        assert len(ran) >= tasks["completed"] > 0
+        daemon.kill()
+        assert rows(daemon, "job") == 7
+        assert rows(daemon, "task") < 100000
+
+
+def test_lost_tasks_run_again_and_the_array_completes(daemon):
+    import os
+    import signal
+    job = daemon.submit("sh", "-c", 'echo x >>"$0.$BATCHD_ARRAY_INDEX"; '
+                        '[ "$(wc -l <"$0.$BATCHD_ARRAY_INDEX")" -gt 1 ] || sleep 600',
+                        str(daemon.state / "task"), array="0-1")
+    daemon.wait_running(job)
+    killed = set()
+    while len(killed) < 2:
+        for pid in set(daemon.processes("--worker")) - killed:
+            task = [i for i in (0, 1) if show(daemon, job, i)["state"] == "running"]
+            if task:
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+    ended = daemon.wait(job)[0]
+    assert ended["array"]["completed"] == 2, ended
+    attempts = [daemon.call("io.batchd.Jobs.Show", id=job, index=i, attempts=True)["job"]["attempts"]
+                for i in (0, 1)]
+    assert any(len(history) > 1 for history in attempts), attempts
+
+
+@pytest.mark.parametrize("spec", ["", "5-3", "0-5,5-9", "0-9%0", "0-1099511627776", "x"])
+def test_bad_specs_name_the_field(daemon, spec):
+    before = len(daemon.jobs())
+    with pytest.raises(Refused) as refused:
+        daemon.submit("true", array=spec)
+    assert refused.value.name == "io.batchd.InvalidSpec"
+    assert refused.value.parameters["field"] == "array"
+    assert len(daemon.jobs()) == before
+
+
+def test_the_limit_is_configured_and_says_so():
+    with Daemon(config="[daemon]\narray_max = 10\n") as daemon:
+        daemon.submit("true", array="0-9")
+        with pytest.raises(Refused, match="daemon.array_max"):
+            daemon.submit("true", array="0-10")
+
+
+def test_tasks_that_are_none(daemon):
+    job = daemon.submit("true")
+    array = daemon.submit("true", array="0-3")
+    for target, index in ((job, 0), (array, 4)):
+        with pytest.raises(Refused) as refused:
+            show(daemon, target, index)
+        assert refused.value.parameters["field"] == "index"
+    assert daemon.ctl("wait", f"{array}_1").returncode == 2
+
+
+def test_the_same_key_with_another_array_is_a_conflict(daemon):
+    first = daemon.submit("true", array="0-3", key="k")
+    assert daemon.submit("true", array="0-3", key="k") == first
+    with pytest.raises(Refused, match="belongs to job"):
+        daemon.submit("true", array="0-4", key="k")
+
+
+def test_table_shows_how_far_it_is(daemon):
+    job = daemon.submit("sleep", "600", array="0-4", name="frames")
+    daemon.wait_running(job)
+    assert "0/5" in daemon.ctl("list").stdout
+    assert "frames" in daemon.ctl("show", str(job)).stdout
+    daemon.call("io.batchd.Jobs.Cancel", id=job)
+    daemon.wait(job)

@@ -1,0 +1,57 @@
+"""The store: older ones are brought up to date, damaged rows are found."""
+import pathlib
+import sqlite3
+import subprocess
+
+import pytest
+
+from daemon import OUT, Daemon
+
+DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
+
+
+def check_store(daemon):
+    return subprocess.run([OUT / "batchd", "--state", daemon.state, "--config", daemon.config,
+                           "--check-store"], capture_output=True, text=True, timeout=60, check=False)
+
+
+def old_store(daemon, version):
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        db.executescript((DATA / f"store-{version}.sql").read_text())
+    db.close()
+
+
+@pytest.mark.parametrize("version", [1])
+def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version):
+    daemon = make_daemon()
+    old_store(daemon, version)
+    daemon.start()
+    daemon.wait(6)  # it ran, and its worker is not there
+    jobs = {job["id"]: job for job in daemon.jobs()}
+    assert [jobs[i]["state"] for i in range(1, 7)] == ["failed", "completed", "cancelled",
+                                                       "completed", "cancelled", "cancelled"]
+    assert jobs[1]["outcome"]["exit_code"] == 3
+    history = daemon.call("io.batchd.Jobs.Show", id=1, attempts=True)["job"]["attempts"]
+    assert [one["attempt"] for one in history] == [1, 2]
+    assert jobs[7]["resources"] == {"cpus": 2, "memory_bytes": 1 << 30}
+    assert daemon.submit("true", array="0-3") == 8  # no id is used twice
+    daemon.wait(8)
+    daemon.kill()
+    assert check_store(daemon).returncode == 0
+
+
+@pytest.mark.parametrize("change", ["UPDATE job SET name='other' WHERE id=1",
+                                    "UPDATE job SET run_us=run_us+1 WHERE id=1",
+                                    "UPDATE job SET tasks_failed=1 WHERE id=2",
+                                    "UPDATE task SET exit_code=7 WHERE task_index=1",
+                                    "UPDATE job SET array='0-9' WHERE id=2"])
+def test_a_changed_row_fails_its_checksum(daemon, change):
+    daemon.wait(daemon.submit("true"), daemon.submit("true", array="0-2"))
+    daemon.kill()
+    assert check_store(daemon).returncode == 0
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        db.execute(change)
+    db.close()
+    found = check_store(daemon)
+    assert found.returncode == 65
+    assert "fails its checksum" in found.stderr
