@@ -53,6 +53,8 @@ static void print_workers(const json_t *workers, const json_t *resources)
                  json_array_size(workers),
                  json_integer_value(json_object_get(resources, "workers_max")), busy,
                  json_integer_value(json_object_get(resources, "cpus")), memory);
+    if (json_is_true(json_object_get(resources, "disk_low")))
+        (void)puts("disk: nearly full, new jobs are refused");
 }
 
 static int run_status(struct cli *cli, int argc, char **argv)

@@ -16,7 +16,7 @@ struct config {
     uint32_t daemon_max_connections;
     uint32_t daemon_max_connections_per_user;
     uint64_t daemon_queue_limit_per_user;
-    uint64_t daemon_array_max, daemon_event_backlog;
+    uint64_t daemon_array_max, daemon_event_backlog, store_reserve_bytes;
     uint64_t store_cache_bytes;
     uint64_t store_wal_limit_bytes;
     uint32_t workers_min, workers_max;

@@ -23,6 +23,8 @@ const struct config_key config_keys[] = {
      "SQLite's page cache."},
     {"store.wal_limit", CONFIG_SIZE, AT(store_wal_limit_bytes), MEBI, GIBI, NULL, "\"4M\"", false,
      "The write-ahead log is copied into the database when it is longer than this."},
+    {"store.reserve", CONFIG_SIZE, AT(store_reserve_bytes), 0, GIBI, NULL, "\"8M\"", false,
+     "Below this much free space new jobs are refused, and as much is kept for results."},
     {"workers.min", CONFIG_INTEGER32, AT(workers_min), 0, 4096, NULL, "0", false,
      "Workers kept although there is nothing to do."},
     {"workers.max", CONFIG_INTEGER32, AT(workers_max), 0, 4096, NULL, "0", false,

@@ -9,6 +9,7 @@
 #include "daemon/api/api.h"
 #include "daemon/engine/engine.h"
 #include "daemon/net/listener.h"
+#include "daemon/resources/disk.h"
 #include "daemon/resources/machine.h"
 #include "daemon/store/task_rows.h"
 
@@ -23,6 +24,8 @@
 
 /* Housekeeping: idle workers leave, STATUS is told. */
 #define TICK_MS 1000
+/* How often a full disk is looked at. */
+#define ROOM_LOOK_US 200000
 
 struct daemon {
     struct event_base *base;
@@ -40,6 +43,7 @@ struct daemon {
     uint64_t watchdog_us; /* 0: none asked for */
     int64_t watchdog_next;
     bool ending;
+    bool shrink; /* the store's WAL, after the next commit */
 };
 
 int daemon_exit_status(const struct error *err)
@@ -90,6 +94,7 @@ static void on_tick(void *arg)
                      jobset_count(jobs, JOB_STATE_RUNNING) +
                          jobset_count(jobs, JOB_STATE_STARTING),
                      jobset_count(jobs, JOB_STATE_PENDING));
+    daemon->shrink = engine_disk_low(daemon->engine);
     timer_set(daemon->tick, TICK_MS);
 }
 
@@ -151,6 +156,7 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .output_max_bytes = config->workers_output_max_bytes,
         .stop_grace_ms = config->workers_stop_grace_ms,
         .queue_limit_per_user = config->daemon_queue_limit_per_user,
+        .disk_reserve_bytes = config->store_reserve_bytes,
         .array_max = config->daemon_array_max,
         .event_backlog = config->daemon_event_backlog};
     daemon->db = open_store(config, places, err);
@@ -163,20 +169,31 @@ static int start_engine(struct daemon *daemon, const struct config *config,
     return 0;
 }
 
-/* The socket that systemd hands over, else our own. */
+int daemon_take_socket(int *ret_fd, struct error *err)
+{
+    int count = sd_listen_fds(1);
+    *ret_fd = -1;
+    if (count <= 0)
+        return 0;
+    if (count > 1)
+        return error_set_field(err, "socket", "systemd passed %d sockets; batchd takes one", count);
+    if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
+        return error_set_field(err, "socket", "what systemd passed is not a listening Unix stream "
+                                              "socket");
+    (void)fcntl(SD_LISTEN_FDS_START, F_SETFD, FD_CLOEXEC);
+    if (fd_set_nonblock(SD_LISTEN_FDS_START, true) < 0)
+        return error_set_errno(err, "socket");
+    *ret_fd = SD_LISTEN_FDS_START;
+    return 0;
+}
+
+/* The socket that systemd handed over, else our own. */
 static int open_socket(struct daemon *daemon, const struct places *places, int *ret_fd,
                        struct error *err)
 {
-    int count = sd_listen_fds(1);
-    if (count > 1)
-        return error_set_field(err, "socket", "systemd passed %d sockets; batchd takes one", count);
-    if (count == 1) {
-        if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
-            return error_set_field(err, "socket", "what systemd passed is not a listening Unix "
-                                                  "stream socket");
-        *ret_fd = SD_LISTEN_FDS_START;
-        (void)fcntl(*ret_fd, F_SETFD, FD_CLOEXEC);
-        return fd_set_nonblock(*ret_fd, true) < 0 ? error_set_errno(err, "socket") : 0;
+    if (places->socket_fd >= 0) { /* a copy: the listener closes it, and systemd keeps its own */
+        *ret_fd = fcntl(places->socket_fd, F_DUPFD_CLOEXEC, 0);
+        return *ret_fd < 0 ? error_set_errno(err, "socket") : 0;
     }
     if (fd_listen_unix(places->socket_path, 1024, ret_fd, err) < 0)
         return -1;
@@ -268,8 +285,8 @@ void daemon_free(struct daemon *daemon)
 static int end_turn(struct daemon *daemon, struct error *err)
 {
     engine_schedule(daemon->engine);
-    if (engine_broken(daemon->engine))
-        return error_set(err, ERROR_IO, "the store refused a write");
+    if (engine_sound(daemon->engine, err) < 0)
+        return -1;
 #ifdef BATCHD_MUTANT_REPLY_EARLY /* crash tests build this to show that they can fail */
     listener_flush(daemon->listener);
     (void)usleep(3000);
@@ -278,6 +295,9 @@ static int end_turn(struct daemon *daemon, struct error *err)
         return -1;
     engine_committed(daemon->engine);
     listener_flush(daemon->listener);
+    if (daemon->shrink)
+        db_shrink(daemon->db);
+    daemon->shrink = false;
     return 0;
 }
 
@@ -308,6 +328,17 @@ int daemon_run(struct daemon *daemon, struct error *err)
     (void)sd_notify(0, "STOPPING=1");
     log_info("batchd stops; running jobs go on");
     return 0;
+}
+
+void daemon_wait_for_room(const struct config *config, const struct places *places)
+{
+    log_error("the disk of %s is full; batchd waits for room, running jobs go on",
+              places->state_dir);
+    (void)sd_notify(0, "STATUS=the disk is full: waiting for room");
+    do {
+        (void)sd_notify(0, "WATCHDOG=1");
+        (void)usleep(ROOM_LOOK_US);
+    } while (!disk_has_room(places->state_dir, config->store_reserve_bytes));
 }
 
 int daemon_check_store(const struct config *config, const struct places *places,

@@ -14,8 +14,17 @@ struct daemon *daemon_new(const struct config *config, const struct places *plac
                           struct error *err);
 void daemon_free(struct daemon *daemon);
 
-/* Runs until SIGTERM or SIGINT. 0, or -1 with err: the store refused a write. */
+/* Runs until SIGTERM or SIGINT. 0, or -1 with err: the store refused a write, with ENOSPC in
+ * err->saved_errno when the disk is full. Nothing was said that is not on disk. */
 int daemon_run(struct daemon *daemon, struct error *err);
+
+/* Returns when the disk of the state has room again. A daemon may then be made anew: nothing was lost,
+ * and the workers keep the results that it could not take. SIGTERM ends the process meanwhile. */
+void daemon_wait_for_room(const struct config *config, const struct places *places);
+
+/* Takes the socket that systemd may have handed over; *ret_fd is -1 when it has not. Once in a
+ * process. 0, or -1 with ERROR_INVALID. */
+int daemon_take_socket(int *ret_fd, struct error *err);
 
 /* Only checks the store of these places. 0 or -1. */
 int daemon_check_store(const struct config *config, const struct places *places,

@@ -147,12 +147,20 @@ static int serve(const struct arguments *arguments, const struct config *config,
         places_add_processors(places, config->processors_path);
     if (arguments->check_store)
         return daemon_check_store(config, places, &err) < 0 ? fail(&err) : EX_OK;
-    struct daemon *daemon = daemon_new(config, places, &err);
-    if (daemon == NULL)
+    if (daemon_take_socket(&places->socket_fd, &err) < 0)
         return fail(&err);
-    int result = daemon_run(daemon, &err);
-    daemon_free(daemon);
-    return result < 0 ? fail(&err) : EX_OK;
+    for (;;) {
+        struct daemon *daemon = daemon_new(config, places, &err);
+        if (daemon == NULL)
+            return fail(&err);
+        int result = daemon_run(daemon, &err);
+        daemon_free(daemon);
+        if (result == 0)
+            return EX_OK;
+        if (err.saved_errno != ENOSPC)
+            return fail(&err);
+        daemon_wait_for_room(config, places);
+    }
 }
 
 static int run(const struct arguments *arguments)

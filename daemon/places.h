@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 struct places {
+    int socket_fd; /* the socket that systemd handed over; -1: none. Not owned. */
     char *state_dir;
     char *socket_path;
     char *config_path;       /* NULL: none */

@@ -118,6 +118,8 @@ static void run_status(struct api_call *call)
     (void)json_array_append_new(queues, queue);
     json_put_int(resources, "cpus", call->api->options.cpus);
     json_put_int(resources, "memory_bytes", (int64_t)call->api->options.memory_bytes);
+    json_put_int(resources, "disk_free_bytes", (int64_t)engine_disk_free_bytes(call->api->engine));
+    json_put(resources, "disk_low", json_boolean(engine_disk_low(call->api->engine)));
     json_put_int(resources, "workers_max", engine_limits(call->api->engine)->workers_max);
     json_put_text(reply, "version", BATCHD_VERSION);
     json_put_int(reply, "pid", getpid());

@@ -3,6 +3,9 @@
  * The reply leaves after the commit that holds the job: it is a promise. */
 #include "daemon/api/submit_spec.h"
 
+/* A disk that is full is seldom empty a second later. */
+#define RETRY_AFTER_MS 10000
+
 static void refuse(struct api_call *call, const struct error *err, uint64_t id)
 {
     json_t *extra = json_object();
@@ -13,6 +16,9 @@ static void refuse(struct api_call *call, const struct error *err, uint64_t id)
         reply_error(call, "KeyConflict", extra, err->text, "use another key for another job");
     } else if (err->code == ERROR_LIMIT) {
         reply_error(call, "QuotaExceeded", extra, err->text, NULL);
+    } else if (err->code == ERROR_BUSY) {
+        json_put_int(extra, "retry_after_ms", RETRY_AFTER_MS);
+        reply_error(call, "Busy", extra, err->text, "make room on that disk; df shows it");
     } else if (err->code == ERROR_NOT_FOUND) {
         bool queue = err->field[0] == 'q';
         reply_error(call, queue ? "NoSuchQueue" : "NoSuchType", extra, err->text,

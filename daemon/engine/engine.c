@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
+#include "daemon/resources/disk.h"
 #include "daemon/store/task_rows.h"
 #include "daemon/store/worker_rows.h"
 
@@ -13,10 +14,11 @@
 
 void engine_break(struct engine *engine, const struct error *err)
 {
-    if (!engine->broken)
-        log_error("the store refused a write; batchd ends and nothing of this turn was said: %s",
-                  err->text);
+    if (engine->broken)
+        return;
+    log_error("the store refused a write, and nothing of this turn is said: %s", err->text);
     engine->broken = true;
+    engine->broken_by = *err;
 }
 
 void engine_move(struct engine *engine, struct job *job, enum job_event event)
@@ -95,6 +97,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
                                               .prefetch = options->prefetch};
     engine->options = *options;
     engine->db = db;
+    engine->disk = disk_new(options->state_dir, options->disk_reserve_bytes);
     engine->jobs = jobset_new(scheduler_policy_find("priority"));
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
     engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
@@ -114,6 +117,7 @@ void engine_free(struct engine *engine)
         engine->forget = entry->next;
         free(entry);
     }
+    disk_free(engine->disk);
     pool_free(engine->pool);
     bus_free(engine->bus);
     active_free_all(&engine->active);
@@ -193,6 +197,8 @@ int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_
                          "%zu jobs of yours are waiting; the limit is %llu "
                          "(daemon.queue_limit_per_user)",
                          waiting, (unsigned long long)engine->options.queue_limit_per_user);
+    if (disk_accept(engine->disk, facts->run_bytes, err) < 0)
+        return -1;
     facts->submitted_at = clock_wall_us();
     if (job_rows_insert(engine->db, facts, err) < 0) {
         engine_break(engine, err);
@@ -310,10 +316,12 @@ void engine_schedule(struct engine *engine)
     arrays_store(engine);
     grow(engine);
     shrink(engine);
+    disk_watch(engine->disk); /* may make room for the commit that follows */
 }
 
 void engine_committed(struct engine *engine)
 {
+    disk_committed(engine->disk);
     bus_publish(engine->bus);
     pool_flush(engine->pool);
     while (engine->forget != NULL) {
@@ -322,6 +330,16 @@ void engine_committed(struct engine *engine)
         pool_forget(engine->pool, entry->worker);
         free(entry);
     }
+}
+
+bool engine_disk_low(const struct engine *engine)
+{
+    return disk_low(engine->disk);
+}
+
+uint64_t engine_disk_free_bytes(const struct engine *engine)
+{
+    return disk_free_bytes(engine->disk);
 }
 
 const struct jobset *engine_jobs(const struct engine *engine)
@@ -349,7 +367,10 @@ const struct engine_options *engine_limits(const struct engine *engine)
     return &engine->options;
 }
 
-bool engine_broken(const struct engine *engine)
+int engine_sound(const struct engine *engine, struct error *err)
 {
-    return engine->broken;
+    if (!engine->broken)
+        return 0;
+    *err = engine->broken_by;
+    return -1;
 }

@@ -22,7 +22,7 @@ void engine_free(struct engine *engine);
 
 /* A new job; takes over what *facts holds. *ret_id is its id, or that of the job with the same key
  * and the same content (*ret_existing). ERROR_CONFLICT: same key, other content (*ret_id says which
- * job). ERROR_LIMIT: the user has too many waiting. */
+ * job). ERROR_LIMIT: the user has too many waiting. ERROR_BUSY: the disk is full. */
 int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
                   bool *ret_existing, struct error *err);
 
@@ -41,12 +41,16 @@ void engine_schedule(struct engine *engine);
 /* After the commit: publishes and tells the workers. */
 void engine_committed(struct engine *engine);
 
+/* True while new jobs are refused for want of disk. */
+bool engine_disk_low(const struct engine *engine);
+uint64_t engine_disk_free_bytes(const struct engine *engine);
 const struct jobset *engine_jobs(const struct engine *engine);
 struct pool *engine_pool(struct engine *engine);
 struct bus *engine_bus(struct engine *engine);
 struct db *engine_db(struct engine *engine);
 const struct engine_options *engine_limits(const struct engine *engine);
-/* Set when the store refused a write: the daemon must end without answering. */
-bool engine_broken(const struct engine *engine);
+/* 0, or -1 with what happened when the store refused a write: nothing may be answered any more, and
+ * this engine is of no further use. */
+int engine_sound(const struct engine *engine, struct error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include "daemon/store/job_rows.h"
 
 struct array;
+struct disk;
 
 struct pending_forget {
     struct pending_forget *next;
@@ -20,12 +21,14 @@ struct engine {
     struct engine_options options;
     struct db *db;           /* borrowed */
     struct jobset *jobs;     /* owned, as all below */
+    struct disk *disk;
     struct pool *pool;
     struct bus *bus;
     struct active *active;
     struct array *arrays;
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
     bool broken;
+    struct error broken_by; /* counts when broken */
 };
 
 extern const struct pool_events engine_pool_events; /* reports.c */

@@ -15,6 +15,7 @@ struct engine_options {
     uint64_t output_max_bytes;
     uint64_t stop_grace_ms;
     uint64_t queue_limit_per_user;
+    uint64_t disk_reserve_bytes;
     uint64_t array_max; /* tasks of one array */
     size_t event_backlog;
 };

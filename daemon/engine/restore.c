@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "daemon/engine/arrays.h"
+#include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/outcome.h"
 #include "daemon/exec/worker_log.h"
@@ -170,5 +171,5 @@ int engine_restore(struct engine *engine, struct error *err)
              jobset_count(engine->jobs, JOB_STATE_PENDING),
              jobset_count(engine->jobs, JOB_STATE_STARTING) +
                  jobset_count(engine->jobs, JOB_STATE_RUNNING));
-    return engine->broken ? error_set(err, ERROR_IO, "the store refused a write") : 0;
+    return engine_sound(engine, err);
 }

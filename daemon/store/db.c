@@ -24,9 +24,10 @@ struct db {
 };
 
 /* Maps SQLite's result to our codes. Damage is kept apart from input/output, because the exit code
- * and the advice differ. */
+ * and the advice differ; of a full disk errno tells. */
 static int fail(struct db *db, int code, const char *doing, struct error *err)
 {
+    errno = (code & 0xff) == SQLITE_FULL ? ENOSPC : 0;
     switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
@@ -205,6 +206,13 @@ int db_commit(struct db *db, struct error *err)
 bool db_in_transaction(const struct db *db)
 {
     return db->in_transaction;
+}
+
+void db_shrink(struct db *db)
+{
+    int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (code != SQLITE_OK)
+        log_debug("the WAL cannot be copied now: %s", sqlite3_errmsg(db->handle));
 }
 
 int db_savepoint(struct db *db, struct error *err)

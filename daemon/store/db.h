@@ -35,6 +35,10 @@ int db_begin(struct db *db, struct error *err); /* no-op inside a transaction */
 int db_commit(struct db *db, struct error *err);
 bool db_in_transaction(const struct db *db);
 
+/* Copies the WAL into the database and cuts it to nothing, to give its space back. Outside a
+ * transaction. What cannot be done now is done by a later one. */
+void db_shrink(struct db *db);
+
 /* Savepoints let one refused request of a turn be undone without touching the others. */
 int db_savepoint(struct db *db, struct error *err);
 int db_release(struct db *db, struct error *err);

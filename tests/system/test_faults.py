@@ -190,28 +190,119 @@ def test_out_of_descriptors_does_not_spin(make_daemon):
     daemon.wait_ready()
 
 
-def test_full_disk_loses_nothing(make_daemon, tmp_path):
+@pytest.fixture
+def small_disk(make_daemon, tmp_path):
+    """A daemon whose state lies on a tmpfs of 24 MiB."""
     mount = tmp_path / "small"
     mount.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", mount], check=False).returncode != 0:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", mount],
+                      check=False).returncode != 0:
         pytest.skip("mounting a tmpfs needs root")
-    try:
-        daemon = make_daemon(folder=mount)
-        daemon.start()
-        acknowledged = []
-        with pytest.raises((Refused, OSError)):
-            for _ in range(3000):
-                acknowledged.append(daemon.submit("true", env={"BIG": "x" * 20000}))
-        if daemon.process.poll() is None:
-            daemon.kill()
-        subprocess.run(["mount", "-o", "remount,size=64m", mount], check=True)
-        daemon.start()
-        jobs = {job["id"]: job for job in daemon.jobs()}
-        assert set(acknowledged) <= set(jobs)
-        daemon.wait(*acknowledged)
-    finally:
-        daemon.destroy()
-        subprocess.run(["umount", "-l", mount], check=False)
+    daemon = make_daemon(folder=mount, config='[store]\nreserve = "1M"\n[workers]\nmax = 4\n')
+    daemon.start()
+    yield daemon
+    daemon.destroy()
+    subprocess.run(["umount", "-l", mount], check=False)
+
+
+def fill(daemon, leave=0):
+    """Leaves so many bytes free."""
+    free = os.statvfs(daemon.state)
+    size = free.f_bavail * free.f_frsize - leave
+    ballast = daemon.state / "ballast"
+    with open(ballast, "ab") as file, contextlib.suppress(OSError):
+        if size > 0:
+            file.write(bytes(size))
+    return ballast
+
+
+def refused_for_space(daemon, **more):
+    with pytest.raises(Refused) as refused:
+        daemon.submit("true", **more)
+    assert refused.value.name == "io.batchd.Busy", refused.value
+    assert "full" in str(refused.value)
+
+
+def test_a_full_disk_refuses_jobs_and_keeps_results(small_disk):
+    daemon = small_disk
+    running = [daemon.submit("sh", "-c", f'until [ -e "$0" ]; do sleep 0.02; done; exit {code}',
+                             str(daemon.state / "go")) for code in (3, 0, 4)]
+    daemon.wait_running(*running)
+    waiting = daemon.submit("sh", "-c", "exit 5", priority="low")
+    assert (daemon.state / "reserve").stat().st_size == 1 << 20
+    pid = daemon.process.pid
+    ballast = fill(daemon)
+    refused_for_space(daemon)
+    assert "nearly full" in daemon.ctl("status").stdout
+    assert daemon.ctl("submit", "--", "true").returncode == 1
+    (daemon.state / "go").write_text("")
+    ended = daemon.wait(*running)
+    assert [job["outcome"]["exit_code"] for job in ended] == [3, 0, 4]
+    ballast.unlink()
+    assert daemon.wait(waiting)[0]["outcome"]["exit_code"] == 5
+    assert daemon.wait(submit_when_there_is_room(daemon))[0]["state"] == "completed"
+    assert daemon.process.pid == pid and daemon.process.poll() is None
+
+
+def submit_when_there_is_room(daemon):
+    """It sees by itself that there is room."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return daemon.submit("true")
+        except (Refused, OSError):
+            assert time.monotonic() < deadline, daemon.text()
+            time.sleep(0.05)  # a poll with a deadline
+
+
+def test_a_disk_without_a_byte_left_stops_the_store_not_the_jobs(small_disk, tmp_path):
+    """The reserve is eaten too: batchd waits for room, and the workers keep the results."""
+    daemon = small_disk
+    go = tmp_path / "go"
+    running = [daemon.submit("sh", "-c", f'until [ -e "$0" ]; do sleep 0.02; done; exit {code}',
+                             str(go)) for code in (3, 0, 4)]
+    daemon.wait_running(*running)
+    pid = daemon.process.pid
+    deadline = time.monotonic() + 20
+    while "waits for room" not in daemon.text():
+        ballast = fill(daemon)
+        go.write_text("")
+        assert time.monotonic() < deadline, daemon.text()
+        with contextlib.suppress(OSError, Refused):  # writes into what is left
+            daemon.call("io.batchd.Jobs.Cancel", id=daemon.submit("true"))
+    ballast.unlink()
+    submit_when_there_is_room(daemon)
+    ended = daemon.wait(*running)
+    assert [job["outcome"]["exit_code"] for job in ended] == [3, 0, 4], ended
+    assert daemon.process.pid == pid and daemon.process.poll() is None
+
+
+def test_submitting_into_a_full_disk_loses_nothing(small_disk):
+    """Until it refuses, at different sizes of a job; nothing that was acknowledged is gone."""
+    daemon = small_disk
+    acknowledged = []
+    for size in (90000, 20000, 3000, 100):
+        with pytest.raises(Refused) as refused:
+            for _ in range(20000):
+                acknowledged.append(daemon.submit("true", env={"BIG": "x" * size}))
+        assert refused.value.name == "io.batchd.Busy"
+    assert daemon.process.poll() is None
+    daemon.kill()
+    daemon.start()
+    assert set(acknowledged) <= {job["id"] for job in daemon.jobs()}
+    assert all(job["state"] == "completed" for job in daemon.wait(*acknowledged[-200:]))
+
+
+def test_a_daemon_starts_on_a_full_disk(small_disk):
+    daemon = small_disk
+    job = daemon.submit("true")
+    daemon.wait(job)
+    daemon.kill()
+    ballast = fill(daemon)
+    daemon.start()
+    assert daemon.jobs()[0]["state"] == "completed"
+    refused_for_space(daemon)
+    ballast.unlink()
 
 
 def test_configuration_errors_name_the_place(make_daemon):
