@@ -247,6 +247,7 @@ struct daemon *daemon_new(const struct config *config, const struct places *plac
     daemon->lock_fd = -1;
     (void)signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    machine_ask_for_short_slices();
     if (take_lock(daemon, places, err) < 0 || read_boot_id(daemon, err) < 0 ||
         start_loop(daemon, err) < 0 || start_engine(daemon, config, places, err) < 0 ||
         start_network(daemon, config, places, err) < 0) {
