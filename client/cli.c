@@ -67,12 +67,11 @@ int cli_fail_error(const struct cli *cli, const struct error *err)
     const char *name = cli->client == NULL ? NULL : batchd_error_name(cli->client);
     if (name != NULL) {
         const json_t *parameters = batchd_error_parameters(cli->client);
-        return cli_fail(code_of_name(name),
-                        json_string_value(json_object_get(parameters, "hint")), "%s", err->text);
+        return cli_fail(code_of_name(name), json_string_value(json_object_get(parameters, "hint")),
+                        "%s", err->text);
     }
     if (err->code == ERROR_UNREACHABLE)
-        return cli_fail(EXIT_UNREACHABLE, "start it with: batchd --user &",
-                        "%s", err->text);
+        return cli_fail(EXIT_UNREACHABLE, "start it with: batchd --user &", "%s", err->text);
     if (err->code == ERROR_DENIED)
         return cli_fail(EXIT_DENIED, NULL, "%s", err->text);
     if (err->code == ERROR_BUSY)
@@ -128,7 +127,8 @@ static bool take_global(struct cli *cli, const struct cli_option *option, bool *
     } else if (strcmp(name, "color") == 0) {
         if (strcmp(optarg, "always") != 0 && strcmp(optarg, "never") != 0 &&
             strcmp(optarg, "auto") != 0) {
-            (void)cli_fail(EXIT_USAGE, NULL, "--color \"%s\" must be auto, always or never", optarg);
+            (void)cli_fail(EXIT_USAGE, NULL, "--color \"%s\" must be auto, always or never",
+                           optarg);
             *ret_failed = true;
         }
         cli->color = strcmp(optarg, "always") == 0 || (cli->color && strcmp(optarg, "auto") == 0);
@@ -149,7 +149,8 @@ const char *cli_next(struct cli *cli, int argc, char **argv, const char **ret_va
     add_options(global_options, longs, &count, letters);
     for (;;) {
         int index = -1;
-        int letter = getopt_long(argc, argv, letters, longs, &index); // NOLINT(concurrency-mt-unsafe)
+        int letter =
+            getopt_long(argc, argv, letters, longs, &index); // NOLINT(concurrency-mt-unsafe)
         *ret_operand = optind;
         if (letter == -1)
             return NULL;
@@ -240,9 +241,8 @@ json_t *cli_call_again(struct cli *cli, const char *method, json_t *parameters, 
     for (;;) {
         if (cli->client == NULL)
             cli->client = batchd_connect(cli->socket, cli->timeout_ms, &err);
-        json_t *reply = cli->client == NULL
-                            ? NULL
-                            : batchd_call(cli->client, method, json_incref(mine), &err);
+        json_t *reply =
+            cli->client == NULL ? NULL : batchd_call(cli->client, method, json_incref(mine), &err);
         if (reply != NULL)
             return reply;
         bool was_there = cli->client != NULL;

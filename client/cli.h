@@ -81,7 +81,7 @@ json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code);
 /* The exit code that mirrors a job's end, and a line about it on stderr where it needs one. */
 int cli_mirror(const struct cli *cli, const json_t *job);
 
-extern const struct verb *const cli_verbs[]; /* ends with NULL */
+extern const struct verb *const cli_verbs[];  /* ends with NULL */
 void cli_print_help(const struct verb *verb); /* NULL: of batchctl itself */
 
 #endif

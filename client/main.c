@@ -9,9 +9,9 @@
 #include <locale.h>
 #include <string.h>
 
-const struct verb *const cli_verbs[] = {&verb_submit, &verb_list,   &verb_show,   &verb_logs,
-                                        &verb_wait,   &verb_cancel, &verb_status, &verb_events,
-                                        &verb_ping,   &verb_version, &verb_call,  NULL};
+const struct verb *const cli_verbs[] = {&verb_submit, &verb_list,    &verb_show,   &verb_logs,
+                                        &verb_wait,   &verb_cancel,  &verb_status, &verb_events,
+                                        &verb_ping,   &verb_version, &verb_call,   NULL};
 
 static const struct verb *find_verb(const char *name)
 {
@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 {
     const char *no_color = getenv("NO_COLOR"); // NOLINT(concurrency-mt-unsafe)
     bool stop = false;
-    (void)setlocale(LC_ALL, ""); // NOLINT(concurrency-mt-unsafe)
+    (void)setlocale(LC_ALL, "");      // NOLINT(concurrency-mt-unsafe)
     (void)setlocale(LC_NUMERIC, "C"); // NOLINT(concurrency-mt-unsafe)
     struct cli cli = {.tty = isatty(STDOUT_FILENO) == 1};
     cli.color = cli.tty && (no_color == NULL || no_color[0] == '\0');

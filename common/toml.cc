@@ -46,8 +46,8 @@ int report(const walk &walk, const std::string &key, const toml::node &node)
 int walk_table(const walk &walk, const std::string &prefix, const toml::table &table)
 {
     for (auto &&[name, node] : table) {
-        std::string key = prefix.empty() ? std::string(name.str())
-                                         : prefix + "." + std::string(name.str());
+        std::string key =
+            prefix.empty() ? std::string(name.str()) : prefix + "." + std::string(name.str());
         int result = report(walk, key, node);
         if (result == 0 && node.is_table())
             result = walk_table(walk, key, *node.as_table());

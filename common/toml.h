@@ -1,6 +1,6 @@
-/* TOML 1.0 by libtomlplusplus, behind a small C face: a document is a flat list of values, each with
- * its dotted key and where it stands. Tables nest by dots; arrays and dates are refused, because no
- * setting has one. */
+/* TOML 1.0 by libtomlplusplus, behind a small C face: a document is a flat list of values, each
+ * with its dotted key and where it stands. Tables nest by dots; arrays and dates are refused,
+ * because no setting has one. */
 #ifndef BATCHD_COMMON_TOML_H
 #define BATCHD_COMMON_TOML_H
 

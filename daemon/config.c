@@ -142,7 +142,8 @@ static int refuse_unknown(const struct toml_value *value, struct error *err)
 {
     const char *names[KEYS_MAX] = {NULL};
     size_t count = 0;
-    for (const struct config_key *key = config_keys; key->name != NULL && count < KEYS_MAX - 1; key++)
+    for (const struct config_key *key = config_keys; key->name != NULL && count < KEYS_MAX - 1;
+         key++)
         names[count++] = key->name;
     const char *near = suggest_word(value->key, names);
     if (near == NULL)
@@ -159,8 +160,8 @@ static int take_value(void *arg, const struct toml_value *value)
     const struct config_key *key = find_key(value->key);
     if (key == NULL && value->kind == TOML_TABLE && is_table(value->key))
         return 0;
-    int result = key == NULL ? refuse_unknown(value, &err)
-                             : set_value(loading->config, key, value, &err);
+    int result =
+        key == NULL ? refuse_unknown(value, &err) : set_value(loading->config, key, value, &err);
     if (result < 0) {
         (void)error_wrap(&err, "%s:%u:%u", loading->file, value->line, value->column);
         problem(loading, &err);
@@ -190,9 +191,9 @@ static void load_file(struct loading *loading, const char *path, bool required)
 static void load_drop_ins(struct loading *loading, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    CLEANUP_FREE char *pattern =
-        slash == NULL ? xstrdup("conf.d/*.toml")
-                      : xasprintf("%.*s/conf.d/*.toml", (int)(slash - path), path);
+    CLEANUP_FREE char *pattern = slash == NULL
+                                     ? xstrdup("conf.d/*.toml")
+                                     : xasprintf("%.*s/conf.d/*.toml", (int)(slash - path), path);
     glob_t found = {0};
     if (glob(pattern, 0, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++)
@@ -241,8 +242,9 @@ int config_load(const char *path, bool required, config_problem_fn each, void *a
     }
     struct error wrong;
     if (config.workers_max > 0 && config.workers_min > config.workers_max) {
-        (void)error_set(&wrong, ERROR_INVALID, "workers.min is %u; it must not exceed workers.max, %u",
-                        config.workers_min, config.workers_max);
+        (void)error_set(&wrong, ERROR_INVALID,
+                        "workers.min is %u; it must not exceed workers.max, %u", config.workers_min,
+                        config.workers_max);
         problem(&loading, &wrong);
     }
     if (loading.failed) {
@@ -277,9 +279,10 @@ void config_print(FILE *file, const struct config *config, bool example)
 {
     const char *table = "";
     if (example)
-        (void)fputs("# batchd's settings, each at its default: see batchd.toml(5).\n"
-                    "# Made from the table in daemon/config_table.c by batchd --print-config=example.\n",
-                    file);
+        (void)fputs(
+            "# batchd's settings, each at its default: see batchd.toml(5).\n"
+            "# Made from the table in daemon/config_table.c by batchd --print-config=example.\n",
+            file);
     for (const struct config_key *key = config_keys; key->name != NULL; key++) {
         const char *dot = strchr(key->name, '.');
         size_t length = (size_t)(dot - key->name);

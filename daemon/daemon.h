@@ -18,8 +18,7 @@ void daemon_free(struct daemon *daemon);
 int daemon_run(struct daemon *daemon, struct error *err);
 
 /* Only checks the store of these places. 0 or -1. */
-int daemon_check_store(const struct config *config, const struct places *places,
-                       struct error *err);
+int daemon_check_store(const struct config *config, const struct places *places, struct error *err);
 
 /* The process exit status for an error (CLI.md, "Places"). */
 int daemon_exit_status(const struct error *err);

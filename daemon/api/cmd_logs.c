@@ -1,7 +1,7 @@
 /* io.batchd.Logs.Read   {id, attempt, stream} more -> {stream, data, time_us}..., {} at the end
- * io.batchd.Logs.Follow {id, attempt, stream} more -> the same, until the job ends: {state, outcome}
- * `stream` is both (default), stdout or stderr. `data` is a string, or {"b64"} when not UTF-8. A note
- * (stream "note") says what the output cap left out. */
+ * io.batchd.Logs.Follow {id, attempt, stream} more -> the same, until the job ends: {state,
+ * outcome} `stream` is both (default), stdout or stderr. `data` is a string, or {"b64"} when not
+ * UTF-8. A note (stream "note") says what the output cap left out. */
 #include "daemon/api/output_reader.h"
 #include "daemon/api/view.h"
 

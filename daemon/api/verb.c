@@ -61,12 +61,18 @@ void reply_error(struct api_call *call, const char *name, json_t *extra, const c
 void reply_failure(struct api_call *call, const struct error *err)
 {
     static const char *const names[ERROR_CODE_COUNT] = {
-        [ERROR_NONE] = "Internal",          [ERROR_INVALID] = "InvalidSpec",
-        [ERROR_NOT_FOUND] = "NoSuchJob",    [ERROR_DENIED] = "org.varlink.service.PermissionDenied",
-        [ERROR_CONFLICT] = "InvalidState",  [ERROR_LIMIT] = "QuotaExceeded",
-        [ERROR_BUSY] = "Busy",              [ERROR_UNREACHABLE] = "Internal",
-        [ERROR_PROTOCOL] = "Internal",      [ERROR_IO] = "Internal",
-        [ERROR_DAMAGED] = "Internal",       [ERROR_INTERNAL] = "Internal",
+        [ERROR_NONE] = "Internal",
+        [ERROR_INVALID] = "InvalidSpec",
+        [ERROR_NOT_FOUND] = "NoSuchJob",
+        [ERROR_DENIED] = "org.varlink.service.PermissionDenied",
+        [ERROR_CONFLICT] = "InvalidState",
+        [ERROR_LIMIT] = "QuotaExceeded",
+        [ERROR_BUSY] = "Busy",
+        [ERROR_UNREACHABLE] = "Internal",
+        [ERROR_PROTOCOL] = "Internal",
+        [ERROR_IO] = "Internal",
+        [ERROR_DAMAGED] = "Internal",
+        [ERROR_INTERNAL] = "Internal",
     };
     json_t *extra = json_object();
     if (err->code == ERROR_INVALID) {

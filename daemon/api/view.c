@@ -191,9 +191,8 @@ json_t *view_event(const struct bus_event *event, const char *progress)
     json_put_text(object, "state", job_state_word(event->state));
     json_put_int(object, "attempt", event->attempt);
     if (event->kind == BUS_ENDED) {
-        const struct outcome outcome = {.class = event->class,
-                                        .exit_code = event->exit_code,
-                                        .signal = event->signal};
+        const struct outcome outcome = {
+            .class = event->class, .exit_code = event->exit_code, .signal = event->signal};
         json_put(object, "outcome", view_outcome(&outcome, event->state));
     }
     if (event->kind == BUS_PROGRESS)

@@ -202,8 +202,7 @@ static uint32_t take_record(struct jobset *set)
     return set->used++;
 }
 
-static void enter_state(struct jobset *set, struct job *job, uint32_t number,
-                        enum job_state state)
+static void enter_state(struct jobset *set, struct job *job, uint32_t number, enum job_state state)
 {
     job->packed = (uint8_t)((job->packed & 0xf0U) | state);
     set->counts[state]++;

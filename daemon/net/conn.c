@@ -197,8 +197,8 @@ static bool write_out(struct conn *conn)
     return true;
 }
 
-/* A client that shut its writing side still gets the answers it asked for; a stream or a wait has no
- * reader left to matter, so it ends. */
+/* A client that shut its writing side still gets the answers it asked for; a stream or a wait has
+ * no reader left to matter, so it ends. */
 static bool over(const struct conn *conn)
 {
     if (unsent(conn) > 0)
@@ -241,8 +241,8 @@ struct conn *conn_new(struct event_base *base, int fd, struct api *api, uint32_t
                       const struct conn_events *events, void *arg)
 {
     struct conn *conn = xcalloc(1, sizeof(*conn));
-    *conn = (struct conn){
-        .fd = fd, .api = api, .uid = uid, .gid = gid, .events = events, .arg = arg};
+    *conn =
+        (struct conn){.fd = fd, .api = api, .uid = uid, .gid = gid, .events = events, .arg = arg};
     conn->in = evbuffer_new();
     conn->out = evbuffer_new();
     conn->held = evbuffer_new();

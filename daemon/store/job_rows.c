@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATUS_COLUMNS                                                                             \
-    "id,state,attempt,charged,losses,cancelling,worker,started_at,ended_at,class,exit_code,"       \
-    "signal,message,user_us,system_us,run_us,max_rss_bytes,stdout_bytes,stderr_bytes,cut_bytes,"   \
+#define STATUS_COLUMNS                                                                           \
+    "id,state,attempt,charged,losses,cancelling,worker,started_at,ended_at,class,exit_code,"     \
+    "signal,message,user_us,system_us,run_us,max_rss_bytes,stdout_bytes,stderr_bytes,cut_bytes," \
     "lost_bytes,result,status_sum"
-#define FACTS_COLUMNS                                                                              \
-    "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key,"    \
+#define FACTS_COLUMNS                                                                           \
+    "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key," \
     "tags,run,facts_sum"
 #define STATUS_WIDTH 23 /* columns before the first of FACTS_COLUMNS */
 
@@ -42,9 +42,14 @@ static uint32_t sum_text(uint32_t sum, const char *text)
 
 static uint32_t sum_facts(const struct job_facts *facts)
 {
-    const int64_t numbers[] = {facts->uid, facts->gid, facts->priority, facts->cpus,
-                               (int64_t)facts->memory_bytes, facts->max_attempts,
-                               facts->rerun_if_lost, facts->submitted_at};
+    const int64_t numbers[] = {facts->uid,
+                               facts->gid,
+                               facts->priority,
+                               facts->cpus,
+                               (int64_t)facts->memory_bytes,
+                               facts->max_attempts,
+                               facts->rerun_if_lost,
+                               facts->submitted_at};
     uint32_t sum = 0;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         sum = sum_number(sum, numbers[i]);
@@ -59,14 +64,26 @@ static uint32_t sum_status(const struct job_status *status)
 {
     const struct outcome *outcome = &status->outcome;
     const struct usage *usage = &status->usage;
-    const int64_t numbers[] = {(int64_t)status->id, status->state, status->attempt,
-                               status->charged, status->losses, status->cancelling,
-                               (int64_t)status->worker, status->started_at, status->ended_at,
-                               outcome->class, outcome->exit_code, outcome->signal,
-                               (int64_t)usage->user_us, (int64_t)usage->system_us,
-                               (int64_t)usage->run_us, (int64_t)usage->max_rss_bytes,
-                               (int64_t)usage->stdout_bytes, (int64_t)usage->stderr_bytes,
-                               (int64_t)usage->cut_bytes, (int64_t)usage->lost_bytes};
+    const int64_t numbers[] = {(int64_t)status->id,
+                               status->state,
+                               status->attempt,
+                               status->charged,
+                               status->losses,
+                               status->cancelling,
+                               (int64_t)status->worker,
+                               status->started_at,
+                               status->ended_at,
+                               outcome->class,
+                               outcome->exit_code,
+                               outcome->signal,
+                               (int64_t)usage->user_us,
+                               (int64_t)usage->system_us,
+                               (int64_t)usage->run_us,
+                               (int64_t)usage->max_rss_bytes,
+                               (int64_t)usage->stdout_bytes,
+                               (int64_t)usage->stderr_bytes,
+                               (int64_t)usage->cut_bytes,
+                               (int64_t)usage->lost_bytes};
     uint32_t sum = 0;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         sum = sum_number(sum, numbers[i]);
@@ -88,9 +105,14 @@ static void bind_numbers(sqlite3_stmt *statement, int at, const int64_t *numbers
 
 static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *facts)
 {
-    const int64_t numbers[] = {facts->uid, facts->gid, facts->priority, facts->cpus,
-                               (int64_t)facts->memory_bytes, facts->max_attempts,
-                               facts->rerun_if_lost, facts->submitted_at};
+    const int64_t numbers[] = {facts->uid,
+                               facts->gid,
+                               facts->priority,
+                               facts->cpus,
+                               (int64_t)facts->memory_bytes,
+                               facts->max_attempts,
+                               facts->rerun_if_lost,
+                               facts->submitted_at};
     bind_numbers(statement, at, numbers, 8);
     bind_text(statement, at + 8, facts->name);
     bind_text(statement, at + 9, facts->type);
@@ -105,14 +127,14 @@ static void bind_status(sqlite3_stmt *statement, const struct job_status *status
 {
     const struct outcome *outcome = &status->outcome;
     const struct usage *usage = &status->usage;
-    const int64_t head[] = {(int64_t)status->id, status->state, status->attempt, status->charged,
-                            status->losses, status->cancelling, (int64_t)status->worker,
-                            status->started_at, status->ended_at, outcome->class,
-                            outcome->exit_code, outcome->signal};
-    const int64_t tail[] = {(int64_t)usage->user_us, (int64_t)usage->system_us,
-                            (int64_t)usage->run_us, (int64_t)usage->max_rss_bytes,
+    const int64_t head[] = {(int64_t)status->id,     status->state,      status->attempt,
+                            status->charged,         status->losses,     status->cancelling,
+                            (int64_t)status->worker, status->started_at, status->ended_at,
+                            outcome->class,          outcome->exit_code, outcome->signal};
+    const int64_t tail[] = {(int64_t)usage->user_us,      (int64_t)usage->system_us,
+                            (int64_t)usage->run_us,       (int64_t)usage->max_rss_bytes,
                             (int64_t)usage->stdout_bytes, (int64_t)usage->stderr_bytes,
-                            (int64_t)usage->cut_bytes, (int64_t)usage->lost_bytes};
+                            (int64_t)usage->cut_bytes,    (int64_t)usage->lost_bytes};
     bind_numbers(statement, 1, head, 12);
     bind_text(statement, 13, outcome->message);
     bind_numbers(statement, 14, tail, 8);
@@ -131,18 +153,27 @@ static int read_status(sqlite3_stmt *statement, struct job_status *ret, struct e
 {
     const char *message = (const char *)sqlite3_column_text(statement, 12);
 #define COLUMN(index) sqlite3_column_int64(statement, index)
-    *ret = (struct job_status){
-        .id = (uint64_t)COLUMN(0), .state = (enum job_state)COLUMN(1),
-        .attempt = (uint32_t)COLUMN(2), .charged = (uint32_t)COLUMN(3),
-        .losses = (uint32_t)COLUMN(4), .cancelling = COLUMN(5) != 0,
-        .worker = (uint64_t)COLUMN(6), .started_at = COLUMN(7), .ended_at = COLUMN(8),
-        .outcome = {.class = (enum outcome_class)COLUMN(9), .exit_code = (int)COLUMN(10),
-                    .signal = (int)COLUMN(11)},
-        .usage = {.user_us = (uint64_t)COLUMN(13), .system_us = (uint64_t)COLUMN(14),
-                  .run_us = (uint64_t)COLUMN(15), .max_rss_bytes = (uint64_t)COLUMN(16),
-                  .stdout_bytes = (uint64_t)COLUMN(17), .stderr_bytes = (uint64_t)COLUMN(18),
-                  .cut_bytes = (uint64_t)COLUMN(19), .lost_bytes = (uint64_t)COLUMN(20)},
-        .result = column_text(statement, 21)};
+    *ret = (struct job_status){.id = (uint64_t)COLUMN(0),
+                               .state = (enum job_state)COLUMN(1),
+                               .attempt = (uint32_t)COLUMN(2),
+                               .charged = (uint32_t)COLUMN(3),
+                               .losses = (uint32_t)COLUMN(4),
+                               .cancelling = COLUMN(5) != 0,
+                               .worker = (uint64_t)COLUMN(6),
+                               .started_at = COLUMN(7),
+                               .ended_at = COLUMN(8),
+                               .outcome = {.class = (enum outcome_class)COLUMN(9),
+                                           .exit_code = (int)COLUMN(10),
+                                           .signal = (int)COLUMN(11)},
+                               .usage = {.user_us = (uint64_t)COLUMN(13),
+                                         .system_us = (uint64_t)COLUMN(14),
+                                         .run_us = (uint64_t)COLUMN(15),
+                                         .max_rss_bytes = (uint64_t)COLUMN(16),
+                                         .stdout_bytes = (uint64_t)COLUMN(17),
+                                         .stderr_bytes = (uint64_t)COLUMN(18),
+                                         .cut_bytes = (uint64_t)COLUMN(19),
+                                         .lost_bytes = (uint64_t)COLUMN(20)},
+                               .result = column_text(statement, 21)};
     (void)snprintf(ret->outcome.message, sizeof(ret->outcome.message), "%s",
                    message == NULL ? "" : message);
     if (sum_status(ret) == (uint32_t)COLUMN(22) && ret->state < JOB_STATE_COUNT)
@@ -156,14 +187,21 @@ static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, st
 {
     const void *run = sqlite3_column_blob(statement, at + 12);
     size_t run_bytes = (size_t)sqlite3_column_bytes(statement, at + 12);
-    *ret = (struct job_facts){
-        .id = (uint64_t)COLUMN(0), .uid = (uint32_t)COLUMN(at), .gid = (uint32_t)COLUMN(at + 1),
-        .priority = (enum job_priority)COLUMN(at + 2), .cpus = (uint32_t)COLUMN(at + 3),
-        .memory_bytes = (uint64_t)COLUMN(at + 4), .max_attempts = (uint32_t)COLUMN(at + 5),
-        .rerun_if_lost = COLUMN(at + 6) != 0, .submitted_at = COLUMN(at + 7),
-        .name = column_text(statement, at + 8), .type = column_text(statement, at + 9),
-        .key = column_text(statement, at + 10), .tags = column_text(statement, at + 11),
-        .run = xmemdup(run, run_bytes), .run_bytes = run_bytes};
+    *ret = (struct job_facts){.id = (uint64_t)COLUMN(0),
+                              .uid = (uint32_t)COLUMN(at),
+                              .gid = (uint32_t)COLUMN(at + 1),
+                              .priority = (enum job_priority)COLUMN(at + 2),
+                              .cpus = (uint32_t)COLUMN(at + 3),
+                              .memory_bytes = (uint64_t)COLUMN(at + 4),
+                              .max_attempts = (uint32_t)COLUMN(at + 5),
+                              .rerun_if_lost = COLUMN(at + 6) != 0,
+                              .submitted_at = COLUMN(at + 7),
+                              .name = column_text(statement, at + 8),
+                              .type = column_text(statement, at + 9),
+                              .key = column_text(statement, at + 10),
+                              .tags = column_text(statement, at + 11),
+                              .run = xmemdup(run, run_bytes),
+                              .run_bytes = run_bytes};
     uint32_t stored = (uint32_t)COLUMN(at + 13);
 #undef COLUMN
     if (ret->name != NULL && sum_facts(ret) == stored && ret->priority < JOB_PRIORITY_COUNT)
@@ -286,8 +324,9 @@ int job_rows_keep_attempt(struct db *db, const struct job_status *status, struct
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
-    const int64_t numbers[] = {(int64_t)status->id, status->attempt, (int64_t)status->worker,
-                               status->started_at, status->ended_at, status->outcome.class,
+    const int64_t numbers[] = {(int64_t)status->id,       status->attempt,
+                               (int64_t)status->worker,   status->started_at,
+                               status->ended_at,          status->outcome.class,
                                status->outcome.exit_code, status->outcome.signal};
     bind_numbers(statement, 1, numbers, 8);
     bind_text(statement, 9, status->outcome.message);
@@ -325,16 +364,16 @@ int job_rows_each_attempt(struct db *db, uint64_t id, attempt_row_fn each, void 
 }
 
 /* A bound of 0 means "none"; the two texts differ in the direction only. */
-#define LIST_WHERE                                                                                 \
-    " FROM job WHERE (?1=0 OR id>=?1) AND (?2=0 OR id<=?2) AND (?3=0 OR uid=?4)"                   \
-    " AND (?5 IS NULL OR name GLOB ?5) AND (?6=0 OR submitted_at>=?6)"                             \
+#define LIST_WHERE                                                               \
+    " FROM job WHERE (?1=0 OR id>=?1) AND (?2=0 OR id<=?2) AND (?3=0 OR uid=?4)" \
+    " AND (?5 IS NULL OR name GLOB ?5) AND (?6=0 OR submitted_at>=?6)"           \
     " AND (?7=0 OR submitted_at<=?7) AND (state<4 OR ended_at>=?8) AND ((1<<state)&?9)"
 
 int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn each, void *arg,
                   struct error *err)
 {
-    static const char oldest[] = "SELECT " STATUS_COLUMNS "," FACTS_COLUMNS LIST_WHERE
-                                 " AND id>?10 ORDER BY id";
+    static const char oldest[] =
+        "SELECT " STATUS_COLUMNS "," FACTS_COLUMNS LIST_WHERE " AND id>?10 ORDER BY id";
     static const char newest[] = "SELECT " STATUS_COLUMNS "," FACTS_COLUMNS LIST_WHERE
                                  " AND (?10=0 OR id<?10) ORDER BY id DESC";
     int64_t states = 0;
