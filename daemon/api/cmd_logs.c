@@ -93,6 +93,10 @@ static void on_timer(void *arg)
         return;
     }
     int sent = send_some(call);
+    if (sent < 0) { /* answered: `follow` and `call` are gone */
+        job_row_done(&row);
+        return;
+    }
     bool over = !follow->until_end || job_state_terminal(row.status.state);
     if (sent == 1 && over && (row.status.attempt == follow->attempt || !follow->until_end)) {
         finish(call, &row);
@@ -103,7 +107,7 @@ static void on_timer(void *arg)
         follow->reader =
             output_reader_new(call->api->options.state_dir, follow->job, follow->attempt);
         timer_set(follow->timer, 0);
-    } else if (sent >= 0) {
+    } else {
         timer_set(follow->timer, sent == 0 ? 1 : FOLLOW_MS);
     }
     job_row_done(&row);

@@ -218,3 +218,17 @@ def test_configuration_errors_name_the_place(make_daemon):
                           capture_output=True, text=True, check=False)
     assert done.returncode == 78
     assert f'{daemon.config}:2:6: unknown key "workers.mx"; did you mean "workers.max"?' in done.stderr
+
+
+def test_output_that_cannot_be_read(daemon):
+    job = daemon.submit("echo", "text")
+    daemon.wait(job)
+    index = daemon.state / "jobs" / str(job) / "1.index"
+    index.unlink()
+    index.symlink_to(index)
+    client = daemon.client()
+    client.send("io.batchd.Logs.Read", more=True, id=job)
+    with pytest.raises(Refused) as refused:
+        client.receive()
+    assert "cannot read" in refused.value.parameters["message"]
+    assert daemon.call("io.batchd.Server.Ping")
