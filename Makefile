@@ -13,6 +13,7 @@ OUT := build/$(if $(SAN),san,$(if $(findstring clang,$(CC)),clang,release))
 include mk/flags.mk
 include mk/programs.mk
 include mk/quality.mk
+include mk/lint.mk
 include mk/install.mk
 
 .PHONY: all clean deps

@@ -142,15 +142,14 @@ const char *cli_next(struct cli *cli, int argc, char **argv, const char **ret_va
                      bool *ret_failed, int *ret_operand)
 {
     struct option longs[OPTIONS_MAX + 1] = {{0}};
-    char letters[2 * OPTIONS_MAX + 4] = "";
+    char letters[2 * OPTIONS_MAX + 4];
     size_t count = 0;
-    (void)strcpy(letters, cli->verb->stop_at_operand ? "+:" : ":");
+    (void)snprintf(letters, sizeof(letters), "%s:", cli->verb->stop_at_operand ? "+" : "");
     add_options(cli->verb->options, longs, &count, letters);
     add_options(global_options, longs, &count, letters);
     for (;;) {
         int index = -1;
-        int letter =
-            getopt_long(argc, argv, letters, longs, &index); // NOLINT(concurrency-mt-unsafe)
+        int letter = getopt_long(argc, argv, letters, longs, &index);
         *ret_operand = optind;
         if (letter == -1)
             return NULL;

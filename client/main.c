@@ -66,10 +66,10 @@ static int take_leading(struct cli *cli, int argc, char **argv, bool *ret_stop)
 
 int main(int argc, char **argv)
 {
-    const char *no_color = getenv("NO_COLOR"); // NOLINT(concurrency-mt-unsafe)
+    const char *no_color = getenv("NO_COLOR");
     bool stop = false;
-    (void)setlocale(LC_ALL, "");      // NOLINT(concurrency-mt-unsafe)
-    (void)setlocale(LC_NUMERIC, "C"); // NOLINT(concurrency-mt-unsafe)
+    (void)setlocale(LC_ALL, "");
+    (void)setlocale(LC_NUMERIC, "C");
     struct cli cli = {.tty = isatty(STDOUT_FILENO) == 1};
     cli.color = cli.tty && (no_color == NULL || no_color[0] == '\0');
     int at = take_leading(&cli, argc, argv, &stop);

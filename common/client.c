@@ -25,7 +25,7 @@ struct batchd_client {
 
 static const char *environment(const char *name)
 {
-    const char *value = getenv(name); // NOLINT(concurrency-mt-unsafe)
+    const char *value = getenv(name);
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 

@@ -31,7 +31,7 @@ static const int syslog_priorities[LOG_LEVEL_COUNT] = {3, 4, 6, 7};
 
 static bool stderr_is_journal(void)
 {
-    const char *stream = getenv("JOURNAL_STREAM"); // NOLINT(concurrency-mt-unsafe)
+    const char *stream = getenv("JOURNAL_STREAM");
     struct stat stat_buffer;
     char mine[64];
     if (stream == NULL || fstat(STDERR_FILENO, &stat_buffer) < 0)

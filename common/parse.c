@@ -184,9 +184,9 @@ static int take_zone(const char **at, long *ret_offset)
     }
     if (sign != '+' && sign != '-')
         return 0;
-    if (sscanf(*at + 1, "%2u:%2u%n", &hours, &minutes, &used) < 2 ||
-        used != 5 || // NOLINT(cert-err34-c)
-        hours > 14 || minutes > 59)
+    // NOLINTNEXTLINE(cert-err34-c): two digits cannot overflow
+    int taken = sscanf(*at + 1, "%2u:%2u%n", &hours, &minutes, &used);
+    if (taken < 2 || used != 5 || hours > 14 || minutes > 59)
         return -1;
     *at += used + 1;
     *ret_offset = (long)(hours * 3600 + minutes * 60) * (sign == '-' ? -1 : 1);
@@ -198,9 +198,8 @@ static int parse_date(const char *text, int64_t *ret)
     struct tm local = {0};
     long offset = 0;
     int used = 0;
-    if (sscanf(text, "%4d-%2d-%2d%n", &local.tm_year, &local.tm_mon,
-               &local.tm_mday, // NOLINT(cert-err34-c)
-               &used) < 3 ||
+    // NOLINTNEXTLINE(cert-err34-c): four digits cannot overflow
+    if (sscanf(text, "%4d-%2d-%2d%n", &local.tm_year, &local.tm_mon, &local.tm_mday, &used) < 3 ||
         used != 10)
         return -1;
     text += used;

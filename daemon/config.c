@@ -102,7 +102,7 @@ static void format_limit(const struct config_key *key, uint64_t number, char *re
 static int set_value(struct config *config, const struct config_key *key,
                      const struct toml_value *value, struct error *err)
 {
-    uint64_t number;
+    uint64_t number = 0;
     char given[32], low[32], high[32];
     if (key->type == CONFIG_WORD)
         return set_word(config, key, value, err);

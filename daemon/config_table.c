@@ -1,6 +1,7 @@
 #include "daemon/config.h"
 
 #define AT(member) offsetof(struct config, member)
+#define KIBI UINT64_C(1024)
 #define MEBI (UINT64_C(1) << 20)
 #define GIBI (UINT64_C(1) << 30)
 #define DAY_MS UINT64_C(86400000)
@@ -17,7 +18,7 @@ const struct config_key config_keys[] = {
      "Waiting jobs that one user may have. Each costs about 50 bytes of memory."},
     {"daemon.event_backlog", CONFIG_INTEGER64, AT(daemon_event_backlog), 16, 10000000, NULL, "4096",
      false, "Events kept for subscribers that come back, at 56 bytes each."},
-    {"store.cache", CONFIG_SIZE, AT(store_cache_bytes), 256 * 1024, 4 * GIBI, NULL, "\"2M\"", false,
+    {"store.cache", CONFIG_SIZE, AT(store_cache_bytes), 256 * KIBI, 4 * GIBI, NULL, "\"2M\"", false,
      "SQLite's page cache."},
     {"store.wal_limit", CONFIG_SIZE, AT(store_wal_limit_bytes), MEBI, GIBI, NULL, "\"4M\"", false,
      "The write-ahead log is copied into the database when it is longer than this."},

@@ -112,8 +112,7 @@ static int take_option(int choice, struct arguments *ret)
 static int parse_arguments(int argc, char **argv, struct arguments *ret)
 {
     int choice;
-    while ((choice = getopt_long(argc, argv, "h", long_options, NULL)) !=
-           -1) { // NOLINT(concurrency-mt-unsafe)
+    while ((choice = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         if (take_option(choice, ret) < 0)
             return -1;
     }

@@ -39,7 +39,7 @@ struct job_started job_started_record(const struct job *job);
 
 /* TERM now, KILL after the grace; a second call may only shorten the grace. */
 void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms);
-void job_signal(const struct job *job, int signal);
+void job_signal(const struct job *job, int number);
 
 /* For poll: fills up to JOB_POLL_FDS entries and returns how many; then the same entries back. */
 nfds_t job_poll(const struct job *job, struct pollfd *fds);

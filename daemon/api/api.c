@@ -106,7 +106,7 @@ static void run_verb(struct api_call *call, const char *method, size_t bytes)
 void api_request(struct api_call *call, const char *text, size_t bytes)
 {
     struct error err;
-    const char *method = NULL;
+    const char *method = "";
     CLEANUP_JSON json_t *message = json_load_limited(text, bytes, &err);
     if (message == NULL) {
         if (err.code == ERROR_LIMIT)

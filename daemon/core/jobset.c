@@ -196,6 +196,7 @@ static uint32_t take_record(struct jobset *set)
         return number;
     }
     if (set->used == set->slab_count * SLAB_JOBS) {
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers to slabs */
         set->slabs = xreallocarray(set->slabs, set->slab_count + 1, sizeof(*set->slabs));
         set->slabs[set->slab_count++] = xreallocarray(NULL, SLAB_JOBS, sizeof(struct job));
     }

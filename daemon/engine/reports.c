@@ -30,7 +30,7 @@ static void on_started(void *arg, uint64_t worker, const struct job_started *sta
         if (other != entry && other->status.worker == worker && other->status.started_at == 0)
             pool_stop(engine->pool, worker, &back);
     }
-    pool_note_run(engine->pool, worker, STARTED_DELAY_MS * 50U * 1000U);
+    pool_note_run(engine->pool, worker, STARTED_DELAY_MS * UINT64_C(50000));
 }
 
 static void on_exited(void *arg, uint64_t worker, const struct job_exit *end)

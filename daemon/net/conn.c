@@ -237,6 +237,7 @@ void conn_flush(struct conn *conn)
         after_write(conn);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): seven, each of another kind */
 struct conn *conn_new(struct event_base *base, int fd, struct api *api, uint32_t uid, uint32_t gid,
                       const struct conn_events *events, void *arg)
 {
