@@ -21,7 +21,8 @@ struct toml_value {
     int64_t integer;
     double real;
     bool boolean;
-    unsigned line, column; /* of the value, from 1 */
+    unsigned line, column;         /* of the value, from 1 */
+    unsigned key_line, key_column; /* of the last word of its key */
 };
 
 /* Called for every value, and for every table (empty ones too), in the order of the document. What

@@ -22,6 +22,7 @@ struct loading {
     void *arg;
     struct error *first;
     bool failed;
+    char unknown[80]; /* a table that was refused: its keys are not told of one by one */
 };
 
 static void problem(struct loading *loading, const struct error *err)
@@ -128,29 +129,53 @@ static const struct config_key *find_key(const char *name)
     return NULL;
 }
 
+static bool is_below(const char *name, const char *table)
+{
+    size_t length = strlen(table);
+    return length > 0 && strncmp(name, table, length) == 0 && name[length] == '.';
+}
+
 static bool is_table(const char *name)
 {
-    size_t length = strlen(name);
     for (const struct config_key *key = config_keys; key->name != NULL; key++) {
-        if (strncmp(key->name, name, length) == 0 && key->name[length] == '.')
+        if (is_below(key->name, name))
             return true;
     }
     return false;
 }
 
-static int refuse_unknown(const struct toml_value *value, struct error *err)
+/* The known name nearest to a wrong one: of a table, or of a key. NULL when none is near. */
+static const char *nearest(const struct toml_value *value, char *buffer, size_t bytes)
 {
     const char *names[KEYS_MAX] = {NULL};
     size_t count = 0;
+    size_t used = 0;
     for (const struct config_key *key = config_keys; key->name != NULL && count < KEYS_MAX - 1;
-         key++)
-        names[count++] = key->name;
-    const char *near = suggest_word(value->key, names);
-    if (near == NULL)
-        return error_set(err, ERROR_INVALID, "unknown %s \"%.80s\"",
-                         value->kind == TOML_TABLE ? "table" : "key", value->key);
-    return error_set(err, ERROR_INVALID, "unknown key \"%.80s\"; did you mean \"%s\"?", value->key,
-                     near);
+         key++) {
+        size_t length = strcspn(key->name, ".");
+        if (value->kind != TOML_TABLE) {
+            names[count++] = key->name;
+        } else if ((count == 0 || !is_below(key->name, names[count - 1])) &&
+                   used + length < bytes) {
+            names[count++] = memcpy(buffer + used, key->name, length);
+            buffer[used + length] = '\0';
+            used += length + 1;
+        }
+    }
+    return suggest_word(value->key, names);
+}
+
+static int refuse_unknown(const struct toml_value *value, struct error *err)
+{
+    char tables[256];
+    const char *what = value->kind == TOML_TABLE ? "table" : "key";
+    if (is_table(value->key))
+        return error_set(err, ERROR_INVALID, "%.80s is a table: write [%.80s]", value->key,
+                         value->key);
+    const char *near = nearest(value, tables, sizeof(tables));
+    return error_set(err, ERROR_INVALID, "unknown %s \"%.80s\"%s%s%s", what, value->key,
+                     near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
+                     near == NULL ? "" : "\"?");
 }
 
 static int take_value(void *arg, const struct toml_value *value)
@@ -158,14 +183,18 @@ static int take_value(void *arg, const struct toml_value *value)
     struct loading *loading = arg;
     struct error err;
     const struct config_key *key = find_key(value->key);
-    if (key == NULL && value->kind == TOML_TABLE && is_table(value->key))
+    if ((value->kind == TOML_TABLE && is_table(value->key)) ||
+        is_below(value->key, loading->unknown))
         return 0;
     int result =
         key == NULL ? refuse_unknown(value, &err) : set_value(loading->config, key, value, &err);
-    if (result < 0) {
-        (void)error_wrap(&err, "%s:%u:%u", loading->file, value->line, value->column);
-        problem(loading, &err);
-    }
+    if (result == 0)
+        return 0;
+    if (key == NULL && value->kind == TOML_TABLE)
+        (void)snprintf(loading->unknown, sizeof(loading->unknown), "%s", value->key);
+    (void)error_wrap(&err, "%s:%u:%u", loading->file, key == NULL ? value->key_line : value->line,
+                     key == NULL ? value->key_column : value->column);
+    problem(loading, &err);
     return 0;
 }
 
