@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#define OPTIONS_MAX 48
+#define OPTIONS_MAX ((size_t)48)
 #define RETRY_US (15 * US_PER_SECOND)
 
 const struct cli_option cli_global_options[] = {
