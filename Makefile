@@ -12,12 +12,14 @@ OUT := build/$(if $(SAN),san,$(if $(findstring clang,$(CC)),clang,release))
 
 include mk/flags.mk
 include mk/programs.mk
+include mk/man.mk
 include mk/quality.mk
+include mk/lint.mk
 include mk/install.mk
 
 .PHONY: all clean deps
 .DEFAULT_GOAL := all
-all: $(PROGRAMS)
+all: $(PROGRAMS) man
 
 deps:
 	@sh mk/deps.sh

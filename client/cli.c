@@ -5,21 +5,24 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/parse.h"
+#include "common/suggest.h"
 
 #include <getopt.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
 
-#define OPTIONS_MAX 48
+#define OPTIONS_MAX ((size_t)48)
 #define RETRY_US (15 * US_PER_SECOND)
 
-static const struct cli_option global_options[] = {
+const struct cli_option cli_global_options[] = {
     {"socket", 0, "PATH", "speak to the daemon at this socket"},
+    {"timeout", 0, "SPAN", "give up when the daemon does not answer in this time"},
     {"json", 0, NULL, "print JSON"},
     {"quiet", 'q', NULL, "print only what is needed"},
-    {"color", 0, "WHEN", "auto, always or never"},
+    {"color", 0, "WHEN", "auto, always or never (default: auto, on a terminal without NO_COLOR)"},
     {"no-pager", 0, NULL, "accepted; nothing is paged"},
+    {"version", 0, NULL, "print batchctl's version"},
     {"help", 'h', NULL, "print this"},
     {NULL, 0, NULL, NULL},
 };
@@ -67,12 +70,11 @@ int cli_fail_error(const struct cli *cli, const struct error *err)
     const char *name = cli->client == NULL ? NULL : batchd_error_name(cli->client);
     if (name != NULL) {
         const json_t *parameters = batchd_error_parameters(cli->client);
-        return cli_fail(code_of_name(name),
-                        json_string_value(json_object_get(parameters, "hint")), "%s", err->text);
+        return cli_fail(code_of_name(name), json_string_value(json_object_get(parameters, "hint")),
+                        "%s", err->text);
     }
     if (err->code == ERROR_UNREACHABLE)
-        return cli_fail(EXIT_UNREACHABLE, "start it with: batchd --user &",
-                        "%s", err->text);
+        return cli_fail(EXIT_UNREACHABLE, "start it with: batchd --user &", "%s", err->text);
     if (err->code == ERROR_DENIED)
         return cli_fail(EXIT_DENIED, NULL, "%s", err->text);
     if (err->code == ERROR_BUSY)
@@ -82,9 +84,18 @@ int cli_fail_error(const struct cli *cli, const struct error *err)
 
 /* ---- options ---- */
 
+static bool is_in(const struct cli_option *table, const struct cli_option *option)
+{
+    for (; table->name != NULL; table++) {
+        if (table == option)
+            return true;
+    }
+    return false;
+}
+
 static const struct cli_option *find_option(const struct verb *verb, const char *name, int letter)
 {
-    const struct cli_option *tables[] = {verb->options, global_options};
+    const struct cli_option *tables[] = {verb->options, cli_global_options};
     for (size_t t = 0; t < 2; t++) {
         for (const struct cli_option *option = tables[t]; option != NULL && option->name != NULL;
              option++) {
@@ -112,13 +123,35 @@ static void add_options(const struct cli_option *table, struct option *longs, si
     }
 }
 
+static int take_color(struct cli *cli, const char *value)
+{
+    bool always = strcmp(value, "always") == 0;
+    if (!always && strcmp(value, "never") != 0 && strcmp(value, "auto") != 0)
+        return cli_fail(EXIT_USAGE, NULL, "--color \"%s\" must be auto, always or never", value);
+    if (strcmp(value, "auto") != 0)
+        cli->color = always;
+    return 0;
+}
+
+/* What is printed instead of doing anything. */
+static _Noreturn void print_and_exit(const struct cli *cli, bool version)
+{
+    if (version)
+        (void)puts("batchctl " BATCHD_VERSION);
+    else
+        cli_print_help(stdout, cli->verb->run == NULL ? NULL : cli->verb);
+    exit(fflush(stdout) == 0 ? EXIT_DONE : EXIT_REFUSED);
+}
+
 /* True when it was a global option. */
 static bool take_global(struct cli *cli, const struct cli_option *option, bool *ret_failed)
 {
     const char *name = option->name;
-    if (strcmp(name, "help") == 0) {
-        cli_print_help(cli->verb);
-        exit(EXIT_DONE);
+    struct error err;
+    if (!is_in(cli_global_options, option))
+        return false;
+    if (strcmp(name, "help") == 0 || strcmp(name, "version") == 0) {
+        print_and_exit(cli, name[0] == 'v');
     } else if (strcmp(name, "socket") == 0) {
         cli->socket = optarg;
     } else if (strcmp(name, "json") == 0) {
@@ -126,41 +159,66 @@ static bool take_global(struct cli *cli, const struct cli_option *option, bool *
     } else if (strcmp(name, "quiet") == 0) {
         cli->quiet = true;
     } else if (strcmp(name, "color") == 0) {
-        if (strcmp(optarg, "always") != 0 && strcmp(optarg, "never") != 0 &&
-            strcmp(optarg, "auto") != 0) {
-            (void)cli_fail(EXIT_USAGE, NULL, "--color \"%s\" must be auto, always or never", optarg);
-            *ret_failed = true;
-        }
-        cli->color = strcmp(optarg, "always") == 0 || (cli->color && strcmp(optarg, "auto") == 0);
-    } else if (strcmp(name, "no-pager") != 0) {
-        return false;
+        *ret_failed = take_color(cli, optarg) != 0;
+    } else if (strcmp(name, "timeout") == 0 && parse_span_ms(optarg, &cli->timeout_ms, &err) < 0) {
+        (void)cli_fail(EXIT_USAGE, NULL, "--timeout: %s", err.text);
+        *ret_failed = true;
     }
     return true;
+}
+
+/* The hint for an option that is not there: the nearest one, else where they are listed. */
+static void unknown_option(const struct verb *verb, const char *given, char *ret, size_t bytes)
+{
+    const char *names[2 * OPTIONS_MAX + 1] = {NULL};
+    size_t count = 0;
+    const struct cli_option *tables[] = {verb->options, cli_global_options};
+    for (size_t t = 0; t < 2; t++) {
+        for (const struct cli_option *option = tables[t];
+             option != NULL && option->name != NULL && count < 2 * OPTIONS_MAX; option++)
+            names[count++] = option->name;
+    }
+    CLEANUP_FREE char *word = xstrdup(strncmp(given, "--", 2) == 0 ? given + 2 : "");
+    word[strcspn(word, "=")] = '\0';
+    const char *near = word[0] == '\0' ? NULL : suggest_word(word, names);
+    if (near != NULL)
+        (void)snprintf(ret, bytes, "did you mean --%s?", near);
+    else
+        (void)snprintf(ret, bytes, "batchctl %s%s--help", verb->run == NULL ? "" : verb->name,
+                       verb->run == NULL ? "" : " ");
+}
+
+static void report_option(const struct verb *verb, int letter, const char *given)
+{
+    char hint[120];
+    if (letter == ':') {
+        (void)snprintf(hint, sizeof(hint), "batchctl %s%s--help",
+                       verb->run == NULL ? "" : verb->name, verb->run == NULL ? "" : " ");
+        (void)cli_fail(EXIT_USAGE, hint, "option \"%s\" of %s needs a value", given, verb->name);
+        return;
+    }
+    unknown_option(verb, given, hint, sizeof(hint));
+    (void)cli_fail(EXIT_USAGE, hint, "unknown option \"%s\" of %s", given, verb->name);
 }
 
 const char *cli_next(struct cli *cli, int argc, char **argv, const char **ret_value,
                      bool *ret_failed, int *ret_operand)
 {
     struct option longs[OPTIONS_MAX + 1] = {{0}};
-    char letters[2 * OPTIONS_MAX + 4] = "";
+    char letters[2 * OPTIONS_MAX + 4];
     size_t count = 0;
-    (void)strcpy(letters, cli->verb->stop_at_operand ? "+:" : ":");
+    (void)snprintf(letters, sizeof(letters), "%s:", cli->verb->stop_at_operand ? "+" : "");
     add_options(cli->verb->options, longs, &count, letters);
-    add_options(global_options, longs, &count, letters);
+    add_options(cli_global_options, longs, &count, letters);
     for (;;) {
         int index = -1;
-        int letter = getopt_long(argc, argv, letters, longs, &index); // NOLINT(concurrency-mt-unsafe)
+        int letter = getopt_long(argc, argv, letters, longs, &index);
         *ret_operand = optind;
         if (letter == -1)
             return NULL;
         if (letter == '?' || letter == ':') {
             *ret_failed = true;
-            char hint[80];
-            (void)snprintf(hint, sizeof(hint), "batchctl %s --help", cli->verb->name);
-            (void)cli_fail(EXIT_USAGE, hint,
-                           letter == '?' ? "unknown option \"%s\" of %s"
-                                         : "option \"%s\" of %s needs a value",
-                           argv[optind - 1], cli->verb->name);
+            report_option(cli->verb, letter, argv[optind - 1]);
             return NULL;
         }
         const struct cli_option *option =
@@ -175,36 +233,58 @@ const char *cli_next(struct cli *cli, int argc, char **argv, const char **ret_va
     }
 }
 
-static void print_options(const struct cli_option *option)
+bool cli_has_global(const struct verb *verb, const struct cli_option *option)
 {
-    for (; option != NULL && option->name != NULL; option++) {
-        char left[64];
-        (void)snprintf(left, sizeof(left), "%c%c%s--%s%s%s", option->letter ? '-' : ' ',
-                       option->letter ? option->letter : ' ', option->letter ? ", " : "  ",
-                       option->name, option->argument ? " " : "",
-                       option->argument ? option->argument : "");
-        (void)printf("  %-30s %s\n", left, option->help);
+    return verb == NULL || find_option(verb, option->name, 0) == option;
+}
+
+static void print_option(FILE *file, const struct cli_option *option)
+{
+    char left[64];
+    (void)snprintf(left, sizeof(left), "%c%c%s--%s%s%s", option->letter ? '-' : ' ',
+                   option->letter ? option->letter : ' ', option->letter ? ", " : "  ",
+                   option->name, option->argument ? " " : "",
+                   option->argument ? option->argument : "");
+    (void)fprintf(file, "  %-30s %s\n", left, option->help);
+}
+
+static void print_globals(FILE *file, const struct verb *verb)
+{
+    (void)fputs("\nAlways:\n", file);
+    for (const struct cli_option *option = cli_global_options; option->name != NULL; option++) {
+        if (cli_has_global(verb, option))
+            print_option(file, option);
     }
 }
 
-void cli_print_help(const struct verb *verb)
+static void print_verb_help(FILE *file, const struct verb *verb)
+{
+    (void)fprintf(file, "Usage: batchctl %s [OPTIONS]%s%s\n%s.\n", verb->name,
+                  verb->arguments[0] == '\0' ? "" : " ", verb->arguments, verb->help);
+    if (verb->options != NULL && verb->options->name != NULL)
+        (void)fputc('\n', file);
+    for (const struct cli_option *option = verb->options; option != NULL && option->name != NULL;
+         option++)
+        print_option(file, option);
+    print_globals(file, verb);
+    (void)fprintf(file, "\nExample: %s\n", verb->example);
+}
+
+void cli_print_help(FILE *file, const struct verb *verb)
 {
     if (verb != NULL) {
-        (void)printf("Usage: batchctl %s [OPTIONS] %s\n%s.\n\n", verb->name, verb->arguments,
-                     verb->help);
-        print_options(verb->options);
-        (void)printf("\nAlways:\n");
-        print_options(global_options);
-        (void)printf("\nExample: %s\n", verb->example);
+        print_verb_help(file, verb);
         return;
     }
-    (void)printf("Usage: batchctl VERB [OPTIONS] ...\nSpeaks to batchd, the batch-job daemon.\n\n");
+    (void)fputs("Usage: batchctl VERB [OPTIONS] ...\n"
+                "Speaks to batchd, the batch-job daemon.\n\n",
+                file);
     for (size_t i = 0; cli_verbs[i] != NULL; i++)
-        (void)printf("  %-10s %s\n", cli_verbs[i]->name, cli_verbs[i]->help);
-    (void)printf("\nAlways:\n");
-    print_options(global_options);
-    (void)printf("\nExample: batchctl submit -n hello -- echo hello\n"
-                 "More: batchctl VERB --help, batchctl(1)\n");
+        (void)fprintf(file, "  %-10s %s\n", cli_verbs[i]->name, cli_verbs[i]->help);
+    print_globals(file, NULL);
+    (void)fputs("\nExample: batchctl submit -n hello -- echo hello\n"
+                "More: batchctl VERB --help, batchctl(1)\n",
+                file);
 }
 
 /* ---- calls ---- */
@@ -240,9 +320,8 @@ json_t *cli_call_again(struct cli *cli, const char *method, json_t *parameters, 
     for (;;) {
         if (cli->client == NULL)
             cli->client = batchd_connect(cli->socket, cli->timeout_ms, &err);
-        json_t *reply = cli->client == NULL
-                            ? NULL
-                            : batchd_call(cli->client, method, json_incref(mine), &err);
+        json_t *reply =
+            cli->client == NULL ? NULL : batchd_call(cli->client, method, json_incref(mine), &err);
         if (reply != NULL)
             return reply;
         bool was_there = cli->client != NULL;

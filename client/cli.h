@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* CLI.md, "Exit status of batchctl". */
 enum exit_code {
@@ -85,7 +86,11 @@ void cli_put_id(json_t *request, const json_t *id);
 /* The exit code that mirrors a job's end, and a line about it on stderr where it needs one. */
 int cli_mirror(const struct cli *cli, const json_t *job);
 
-extern const struct verb *const cli_verbs[]; /* ends with NULL */
-void cli_print_help(const struct verb *verb); /* NULL: of batchctl itself */
+extern const struct verb *const cli_verbs[];              /* ends with NULL (verbs.c) */
+extern const struct cli_option cli_global_options[];      /* ends with a NULL name */
+void cli_print_help(FILE *file, const struct verb *verb); /* NULL: of batchctl itself */
+/* The global option, unless the verb (may be NULL) has one of the same name with its own meaning.
+ */
+bool cli_has_global(const struct verb *verb, const struct cli_option *option);
 
 #endif

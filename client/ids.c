@@ -43,7 +43,8 @@ static int add_range(const char *word, json_t *ids)
         memcpy(low, word, length);
     if (parse_u64(low, 1, UINT64_C(1) << 53U, &from, &err) < 0 ||
         parse_u64(dash == NULL ? low : dash + 1, from, from + RANGE_MAX, &to, &err) < 0)
-        return cli_fail(EXIT_USAGE, "ids: 42, 42_7, 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE",
+        return cli_fail(EXIT_USAGE,
+                        "ids: 42, 42_7, 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE",
                         "\"%s\" is not a job id", word);
     for (uint64_t id = from; id <= to; id++)
         (void)json_array_append_new(ids, json_integer((json_int_t)id));

@@ -28,11 +28,11 @@ char *table_result(const json_t *job)
     const json_t *number = json_object_get(outcome, "signal");
     const char *class = json_string_value(json_object_get(outcome, "class"));
     const json_t *array = json_object_get(job, "array");
-    if (class == NULL && json_is_object(array))
-        return xasprintf("%lld/%lld", (long long)(number_of(array, "completed") +
-                                                  number_of(array, "failed") +
-                                                  number_of(array, "cancelled")),
-                         (long long)number_of(array, "count"));
+    if (class == NULL && json_is_object(array)) {
+        long long ended = number_of(array, "completed") + number_of(array, "failed") +
+                          number_of(array, "cancelled");
+        return xasprintf("%lld/%lld", ended, (long long)number_of(array, "count"));
+    }
     if (class == NULL)
         return json_is_number(fraction) ? xasprintf("%.0f %%", 100 * json_number_value(fraction))
                                         : xstrdup("");
@@ -109,8 +109,15 @@ static void add_line(const struct cli *cli, struct libscols_table *table, const 
     CLEANUP_FREE char *when = submitted(cli, job);
     CLEANUP_FREE char *span = table_time(job);
     const char *state = text_of(job, "state");
-    const char *const cells[] = {id, state, text_of(job, "priority"), text_of(job, "user"),
-                                 when, span, result, text_of(job, "name"), command};
+    const char *const cells[] = {id,
+                                 state,
+                                 text_of(job, "priority"),
+                                 text_of(job, "user"),
+                                 when,
+                                 span,
+                                 result,
+                                 text_of(job, "name"),
+                                 command};
     if (line == NULL)
         abort();
     for (size_t i = 0; i < (wide ? 9U : 8U); i++)
@@ -124,8 +131,14 @@ void table_print_jobs(const struct cli *cli, const json_t *jobs, const char *for
         const char *name;
         int flags;
     } columns[] = {
-        {"ID", SCOLS_FL_RIGHT}, {"STATE", 0},   {"PRIORITY", 0}, {"USER", 0},
-        {"SUBMITTED", 0},       {"TIME", SCOLS_FL_RIGHT}, {"RESULT", 0}, {"NAME", SCOLS_FL_TRUNC},
+        {"ID", SCOLS_FL_RIGHT},
+        {"STATE", 0},
+        {"PRIORITY", 0},
+        {"USER", 0},
+        {"SUBMITTED", 0},
+        {"TIME", SCOLS_FL_RIGHT},
+        {"RESULT", 0},
+        {"NAME", SCOLS_FL_TRUNC},
         {"COMMAND", SCOLS_FL_TRUNC},
     };
     struct libscols_table *table = scols_new_table();

@@ -47,8 +47,8 @@ static int take_format(struct list_request *request, const char *value)
             return 0;
         }
     }
-    return cli_fail(EXIT_USAGE, NULL,
-                    "--output \"%s\" must be table, wide, json, jsonl, tsv or id", value);
+    return cli_fail(EXIT_USAGE, NULL, "--output \"%s\" must be table, wide, json, jsonl, tsv or id",
+                    value);
 }
 
 static int take_tag(json_t *parameters, const char *value)
@@ -115,7 +115,8 @@ static int fetch(struct cli *cli, const struct list_request *request, json_t **r
     return 0;
 }
 
-static void print_list(const struct cli *cli, const json_t *jobs, const struct list_request *request)
+static void print_list(const struct cli *cli, const json_t *jobs,
+                       const struct list_request *request)
 {
     const json_t *job;
     size_t i;
@@ -181,7 +182,8 @@ static const struct cli_option list_options[] = {
 const struct verb verb_list = {.name = "list",
                                .alias = "ls",
                                .arguments = "[ID...]",
-                               .help = "List jobs: what has not ended, and what ended in the last day",
+                               .help =
+                                   "List jobs: what has not ended, and what ended in the last day",
                                .example = "batchctl list -s failed --since today",
                                .options = list_options,
                                .run = run_list};
@@ -214,10 +216,10 @@ static void print_value(const char *label, const json_t *value)
 
 static void print_job(const json_t *job)
 {
-    static const char *const plain[] = {"name",   "type",    "array",  "state",    "reasons", "priority",
-                                        "queue",  "user",    "cwd",      "attempt", "max_attempts",
-                                        "params", "progress", "outcome", "usage",   "worker",
-                                        "tags",   "env",     "attempts", "result"};
+    static const char *const plain[] = {"name",         "type",   "array",    "state",    "reasons",
+                                        "priority",     "queue",  "user",     "cwd",      "attempt",
+                                        "max_attempts", "params", "progress", "outcome",  "usage",
+                                        "worker",       "tags",   "env",      "attempts", "result"};
     static const char *const times[] = {"submitted_at", "started_at", "ended_at"};
     CLEANUP_FREE char *command = table_command(job);
     CLEANUP_FREE char *span = table_time(job);
@@ -258,7 +260,8 @@ static int run_show(struct cli *cli, int argc, char **argv)
     size_t i;
     json_t *id;
     while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL)
-        json_put(parameters, strcmp(name, "attempts") == 0 ? "attempts" : "env_values", json_true());
+        json_put(parameters, strcmp(name, "attempts") == 0 ? "attempts" : "env_values",
+                 json_true());
     if (failed)
         return EXIT_USAGE;
     CLEANUP_JSON json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);

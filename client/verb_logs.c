@@ -47,7 +47,8 @@ static int stream(struct cli *cli, const char *method, json_t *parameters, struc
         json_decref(parameters);
         return code;
     }
-    CLEANUP_JSON json_t *last = batchd_stream(cli->client, method, parameters, print_part, sink, &err);
+    CLEANUP_JSON json_t *last =
+        batchd_stream(cli->client, method, parameters, print_part, sink, &err);
     if (last == NULL)
         return err.code == ERROR_NONE ? EXIT_DONE : cli_fail_error(cli, &err);
     return EXIT_DONE;
@@ -140,8 +141,8 @@ static int take_option(struct logs_request *request, const char *name, const cha
         if (strcmp(name, "attempt") == 0)
             json_put_int(request->parameters, "attempt", (int64_t)number);
         else
-            request->lines = (struct gathered){.lines = (long)number,
-                                               .head = strcmp(name, "head") == 0};
+            request->lines =
+                (struct gathered){.lines = (long)number, .head = strcmp(name, "head") == 0};
     }
     return 0;
 }
@@ -187,7 +188,8 @@ static const struct cli_option logs_options[] = {
 const struct verb verb_logs = {.name = "logs",
                                .arguments = "ID",
                                .takes_tasks = true,
-                               .help = "Show what a job wrote: its stdout to stdout, stderr to stderr",
+                               .help =
+                                   "Show what a job wrote: its stdout to stdout, stderr to stderr",
                                .example = "batchctl logs -f 42",
                                .options = logs_options,
                                .run = run_logs};

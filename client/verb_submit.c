@@ -139,8 +139,8 @@ static int take_chdir(struct submission *submission, const char *value)
 
 static int take_option(struct submission *submission, const char *name, const char *value)
 {
-    static const char *const plain[] = {"name", "queue", "priority", "key", "type", "stdin",
-                                        "array"};
+    static const char *const plain[] = {"name", "queue", "priority", "key",
+                                        "type", "stdin", "array"};
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
         if (strcmp(name, plain[i]) == 0) {
             json_put_text(submission->request, name, value);
@@ -230,7 +230,8 @@ static int finish(struct submission *submission, json_int_t id)
             return code;
     }
     json_t *ids = json_pack("[I]", id);
-    return submission->wait || submission->follow ? cli_wait(cli, ids, NULL) : (json_decref(ids), 0);
+    return submission->wait || submission->follow ? cli_wait(cli, ids, NULL)
+                                                  : (json_decref(ids), 0);
 }
 
 static int submit(struct submission *submission, int argc, char **argv)
@@ -252,8 +253,8 @@ static int submit(struct submission *submission, int argc, char **argv)
     if (code != 0)
         return code;
     add_rest(submission);
-    CLEANUP_JSON json_t *reply = cli_call_again(cli, "io.batchd.Jobs.Submit",
-                                                json_incref(submission->request), &code);
+    CLEANUP_JSON json_t *reply =
+        cli_call_again(cli, "io.batchd.Jobs.Submit", json_incref(submission->request), &code);
     if (reply == NULL)
         return code;
     json_int_t id = json_integer_value(json_object_get(reply, "id"));

@@ -16,8 +16,7 @@ int cli_wait(struct cli *cli, json_t *ids, json_t *options)
     bool running = json_object_get(parameters, "for") != NULL &&
                    strcmp(json_string_value(json_object_get(parameters, "for")), "running") == 0;
     json_put(parameters, "ids", ids);
-    CLEANUP_JSON json_t *reply =
-        cli_call_again(cli, "io.batchd.Jobs.Wait", parameters, &code);
+    CLEANUP_JSON json_t *reply = cli_call_again(cli, "io.batchd.Jobs.Wait", parameters, &code);
     if (reply == NULL)
         return code;
     if (cli->json)
@@ -147,7 +146,8 @@ static int run_cancel(struct cli *cli, int argc, char **argv)
         return code;
     int result = EXIT_DONE;
     json_array_foreach(ids, i, id) {
-        code = dry ? (printf("%lld\n", json_integer_value(id)), 0) : cancel_one(cli, parameters, id);
+        code =
+            dry ? (printf("%lld\n", json_integer_value(id)), 0) : cancel_one(cli, parameters, id);
         result = result == EXIT_DONE ? code : result;
     }
     return result;

@@ -8,10 +8,10 @@
 #include <stddef.h>
 
 void *xmalloc(size_t bytes);
-void *xcalloc(size_t count, size_t bytes);                  /* zeroed; aborts on overflow */
+void *xcalloc(size_t count, size_t bytes); /* zeroed; aborts on overflow */
 void *xreallocarray(void *pointer, size_t count, size_t bytes);
-char *xstrdup(const char *text);                             /* NULL gives NULL */
-void *xmemdup(const void *data, size_t bytes);               /* with a NUL added behind */
+char *xstrdup(const char *text);               /* NULL gives NULL */
+void *xmemdup(const void *data, size_t bytes); /* with a NUL added behind */
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

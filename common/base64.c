@@ -53,8 +53,7 @@ static int decode_group(const char *text, bool last, char *to)
     return 3 - padding;
 }
 
-int base64_decode(const char *text, size_t length, char **ret, size_t *ret_bytes,
-                  struct error *err)
+int base64_decode(const char *text, size_t length, char **ret, size_t *ret_bytes, struct error *err)
 {
     if (length % 4 != 0)
         return error_set(err, ERROR_INVALID, "base64 of %zu characters lacks padding", length);

@@ -25,7 +25,7 @@ struct batchd_client {
 
 static const char *environment(const char *name)
 {
-    const char *value = getenv(name); // NOLINT(concurrency-mt-unsafe)
+    const char *value = getenv(name);
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
@@ -92,9 +92,8 @@ static int wait_for(const struct batchd_client *client, short events, int64_t de
 
 static int64_t deadline_of(const struct batchd_client *client)
 {
-    return client->timeout_ms == 0
-               ? 0
-               : clock_monotonic_us() + (int64_t)client->timeout_ms * US_PER_MS;
+    return client->timeout_ms == 0 ? 0
+                                   : clock_monotonic_us() + (int64_t)client->timeout_ms * US_PER_MS;
 }
 
 static int broken(struct error *err, int number)
@@ -153,7 +152,8 @@ static json_t *read_reply(struct batchd_client *client, struct error *err)
         if (end != NULL) {
             json_error_t detail;
             size_t length = (size_t)(end - client->in) - client->at;
-            json_t *reply = json_loadb(client->in + client->at, length, JSON_REJECT_DUPLICATES, &detail);
+            json_t *reply =
+                json_loadb(client->in + client->at, length, JSON_REJECT_DUPLICATES, &detail);
             client->at += length + 1;
             if (reply == NULL)
                 (void)error_set(err, ERROR_PROTOCOL, "batchd sent no JSON: %s", detail.text);

@@ -1,7 +1,8 @@
-/* The blocking client of batchd: connects, calls a method, follows a stream. What batchctl uses, and
- * what a C program may (installed as batchd/client.h with libbatchd-client.a).
+/* The blocking client of batchd: connects, calls a method, follows a stream. What batchctl uses,
+ * and what a C program may (installed as batchd/client.h with libbatchd-client.a).
  *
- * One connection, one call at a time. A struct batchd_client is not to be shared between threads. */
+ * One connection, one call at a time. A struct batchd_client is not to be shared between threads.
+ */
 #ifndef BATCHD_COMMON_CLIENT_H
 #define BATCHD_COMMON_CLIENT_H
 
@@ -23,8 +24,9 @@ struct batchd_client *batchd_connect(const char *path, uint64_t timeout_ms, stru
 void batchd_close(struct batchd_client *client);
 
 /* Calls a method and waits for its reply. Takes `parameters` (NULL = {}). Returns the reply's
- * parameters (owned), or NULL with err: ERROR_UNREACHABLE when the connection broke, ERROR_PROTOCOL,
- * ERROR_BUSY on timeout; for an error reply ERROR_CONFLICT, with the name and parameters below. */
+ * parameters (owned), or NULL with err: ERROR_UNREACHABLE when the connection broke,
+ * ERROR_PROTOCOL, ERROR_BUSY on timeout; for an error reply ERROR_CONFLICT, with the name and
+ * parameters below. */
 json_t *batchd_call(struct batchd_client *client, const char *method, json_t *parameters,
                     struct error *err);
 

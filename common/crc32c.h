@@ -1,4 +1,5 @@
-/* CRC-32C (Castagnoli; RFC 3720 appendix B.4 has test vectors), the checksum of records and rows. */
+/* CRC-32C (Castagnoli; RFC 3720 appendix B.4 has test vectors), the checksum of records and rows.
+ */
 #ifndef BATCHD_COMMON_CRC32C_H
 #define BATCHD_COMMON_CRC32C_H
 

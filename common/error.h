@@ -31,7 +31,8 @@ struct error {
     char text[ERROR_TEXT_BYTES];
 };
 
-/* Fills `err` (NULL is allowed) and returns -1, keeping errno, so a failing line is one statement. */
+/* Fills `err` (NULL is allowed) and returns -1, keeping errno, so a failing line is one statement.
+ */
 int error_set(struct error *err, enum error_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,5 +1,6 @@
-/* Message framing on the Unix socket (batchd-protocol(7)): a frame is one JSON text that ends in NUL
- * (Varlink) or LF (shell tools). The first terminator seen fixes the framing for the connection.
+/* Message framing on the Unix socket (batchd-protocol(7)): a frame is one JSON text that ends in
+ * NUL (Varlink) or LF (shell tools). The first terminator seen fixes the framing for the
+ * connection.
  *
  * The scanner looks at bytes only: it bounds length, nesting and the number of JSON values before
  * jansson sees anything, because jansson needs up to 79 times the input in memory ("{}," repeated,
@@ -11,7 +12,7 @@
 
 #include <stddef.h>
 
-#define FRAME_BYTES_MAX (1U << 20)         /* Submit and SubmitMany */
+#define FRAME_BYTES_MAX (1U << 20)          /* Submit and SubmitMany */
 #define FRAME_BYTES_MAX_CONTROL (64U << 10) /* every other method */
 #define FRAME_DEPTH_MAX 16U
 #define FRAME_NODES_MAX 65536U
@@ -26,8 +27,8 @@ struct frame_scanner {
     size_t scanned;
 };
 
-/* Looks for a whole frame at the start of `data`. FRAME_READY: *ret_length is the length of the JSON
- * text, which is followed by one terminator byte. FRAME_REFUSED: err is ERROR_LIMIT. */
+/* Looks for a whole frame at the start of `data`. FRAME_READY: *ret_length is the length of the
+ * JSON text, which is followed by one terminator byte. FRAME_REFUSED: err is ERROR_LIMIT. */
 enum frame_status frame_find(struct frame_scanner *scanner, const char *data, size_t bytes,
                              size_t *ret_length, struct error *err);
 

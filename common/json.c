@@ -38,6 +38,8 @@ char *json_to_text(const json_t *value, size_t *ret_bytes)
 
 static const char *type_word(const json_t *value)
 {
+    if (value == NULL)
+        return "nothing";
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         return "an object";
@@ -89,6 +91,7 @@ int json_get_string(const json_t *object, const char *key, bool required, const 
     return 1;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): seven, each of another kind */
 int json_get_int(const json_t *object, const char *key, bool required, int64_t min, int64_t max,
                  int64_t *ret, struct error *err)
 {
@@ -156,6 +159,7 @@ static int check_bytes(const char *data, size_t bytes, const char *field, size_t
     return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): seven, each of another kind */
 int json_value_bytes(const json_t *value, const char *field, size_t max, bool nul_allowed,
                      char **ret, size_t *ret_bytes, struct error *err)
 {

@@ -1,5 +1,6 @@
 /* JSON at the edges: loading within limits, and typed getters that fail instead of guessing
- * (json_integer_value of a string is 0, which would read as root). Bytes that are not UTF-8 travel as
+ * (json_integer_value of a string is 0, which would read as root). Bytes that are not UTF-8 travel
+ * as
  * {"b64":"..."} wherever the kernel gives bytes (argv, paths, environment, output). */
 #ifndef BATCHD_COMMON_JSON_H
 #define BATCHD_COMMON_JSON_H
@@ -36,8 +37,8 @@ int json_get_object(const json_t *object, const char *key, bool required, json_t
                     struct error *err); /* borrowed */
 int json_get_array(const json_t *object, const char *key, bool required, json_t **ret,
                    struct error *err); /* borrowed */
-/* A string or {"b64":...} as bytes with a NUL behind, at most `max` bytes, no NUL inside. The caller
- * frees *ret. */
+/* A string or {"b64":...} as bytes with a NUL behind, at most `max` bytes, no NUL inside. The
+ * caller frees *ret. */
 int json_get_bytes(const json_t *object, const char *key, bool required, size_t max, char **ret,
                    struct error *err);
 

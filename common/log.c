@@ -1,5 +1,6 @@
-/* The journal's native protocol: one datagram of "NAME=value\n" lines; a value with a newline is sent
- * as "NAME\n" + u64 little-endian length + value + "\n". See systemd's JOURNAL_NATIVE_PROTOCOL. */
+/* The journal's native protocol: one datagram of "NAME=value\n" lines; a value with a newline is
+ * sent as "NAME\n" + u64 little-endian length + value + "\n". See systemd's
+ * JOURNAL_NATIVE_PROTOCOL. */
 #include "common/log.h"
 
 #include "common/cleanup.h"
@@ -30,7 +31,7 @@ static const int syslog_priorities[LOG_LEVEL_COUNT] = {3, 4, 6, 7};
 
 static bool stderr_is_journal(void)
 {
-    const char *stream = getenv("JOURNAL_STREAM"); // NOLINT(concurrency-mt-unsafe)
+    const char *stream = getenv("JOURNAL_STREAM");
     struct stat stat_buffer;
     char mine[64];
     if (stream == NULL || fstat(STDERR_FILENO, &stat_buffer) < 0)
@@ -121,9 +122,8 @@ static void send_stderr(enum log_level level, const char *message)
     (void)ignored;
 }
 
-__attribute__((format(printf, 3, 0))) static void emit(enum log_level level,
-                                                       const struct log_field *fields,
-                                                       const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void
+emit(enum log_level level, const struct log_field *fields, const char *format, va_list args)
 {
     if (level > sink.level)
         return;
@@ -135,13 +135,13 @@ __attribute__((format(printf, 3, 0))) static void emit(enum log_level level,
     errno = saved;
 }
 
-#define DEFINE_LEVEL(name, level)                                                                  \
-    void name(const char *format, ...)                                                             \
-    {                                                                                              \
-        va_list args;                                                                              \
-        va_start(args, format);                                                                    \
-        emit(level, NULL, format, args);                                                           \
-        va_end(args);                                                                              \
+#define DEFINE_LEVEL(name, level)        \
+    void name(const char *format, ...)   \
+    {                                    \
+        va_list args;                    \
+        va_start(args, format);          \
+        emit(level, NULL, format, args); \
+        va_end(args);                    \
     }
 
 DEFINE_LEVEL(log_error, LOG_LEVEL_ERROR)

@@ -1,6 +1,7 @@
-/* Structured logging: one line to stderr, or one datagram of journal fields to systemd-journald when
- * stderr is connected to it (JOURNAL_STREAM). The journal socket is used without blocking: a stopped
- * journald costs a counted drop, never a stalled loop (sd_journal_send blocks, so it is not used).
+/* Structured logging: one line to stderr, or one datagram of journal fields to systemd-journald
+ * when stderr is connected to it (JOURNAL_STREAM). The journal socket is used without blocking: a
+ * stopped journald costs a counted drop, never a stalled loop (sd_journal_send blocks, so it is not
+ * used).
  *
  * Text from users never forms a field name, and its control characters are escaped on stderr. */
 #ifndef BATCHD_COMMON_LOG_H
@@ -8,7 +9,13 @@
 
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, LOG_LEVEL_COUNT };
+enum log_level {
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_WARNING,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_COUNT
+};
 
 /* One more journal field. `name` is upper case (BATCHD_JOB_ID); arrays end with a NULL name. */
 struct log_field {

@@ -23,7 +23,6 @@ void output_index_decode(const unsigned char raw[OUTPUT_INDEX_ENTRY_BYTES],
     memcpy(&time_us, raw, 8);
     memcpy(&bytes, raw + 8, 4);
     memcpy(&stream, raw + 12, 4);
-    *ret = (struct output_index_entry){.time_us = (int64_t)le64toh(time_us),
-                                       .bytes = le32toh(bytes),
-                                       .stream = le32toh(stream)};
+    *ret = (struct output_index_entry){
+        .time_us = (int64_t)le64toh(time_us), .bytes = le32toh(bytes), .stream = le32toh(stream)};
 }

@@ -18,16 +18,12 @@ struct unit {
 };
 
 static const struct unit span_units[] = {
-    {"ms", 1},       {"s", 1000},       {"sec", 1000},      {"m", 60000},    {"min", 60000},
-    {"h", 3600000},  {"d", 86400000},   {"w", 604800000},   {"", 1000},
+    {"ms", 1},      {"s", 1000},     {"sec", 1000},    {"m", 60000}, {"min", 60000},
+    {"h", 3600000}, {"d", 86400000}, {"w", 604800000}, {"", 1000},
 };
 
 static const struct unit size_units[] = {
-    {"", 1},
-    {"k", 1024},
-    {"m", 1048576},
-    {"g", 1073741824},
-    {"t", 1099511627776},
+    {"", 1}, {"k", 1024}, {"m", 1048576}, {"g", 1073741824}, {"t", 1099511627776},
 };
 
 static const struct unit *find_unit(const struct unit *units, size_t count, const char *name,
@@ -188,8 +184,9 @@ static int take_zone(const char **at, long *ret_offset)
     }
     if (sign != '+' && sign != '-')
         return 0;
-    if (sscanf(*at + 1, "%2u:%2u%n", &hours, &minutes, &used) < 2 || used != 5 || // NOLINT(cert-err34-c)
-        hours > 14 || minutes > 59)
+    // NOLINTNEXTLINE(cert-err34-c): two digits cannot overflow
+    int taken = sscanf(*at + 1, "%2u:%2u%n", &hours, &minutes, &used);
+    if (taken < 2 || used != 5 || hours > 14 || minutes > 59)
         return -1;
     *at += used + 1;
     *ret_offset = (long)(hours * 3600 + minutes * 60) * (sign == '-' ? -1 : 1);
@@ -201,8 +198,9 @@ static int parse_date(const char *text, int64_t *ret)
     struct tm local = {0};
     long offset = 0;
     int used = 0;
-    if (sscanf(text, "%4d-%2d-%2d%n", &local.tm_year, &local.tm_mon, &local.tm_mday, // NOLINT(cert-err34-c)
-               &used) < 3 || used != 10)
+    // NOLINTNEXTLINE(cert-err34-c): four digits cannot overflow
+    if (sscanf(text, "%4d-%2d-%2d%n", &local.tm_year, &local.tm_mon, &local.tm_mday, &used) < 3 ||
+        used != 10)
         return -1;
     text += used;
     local.tm_year -= 1900;
@@ -267,7 +265,8 @@ int parse_time(const char *text, int64_t now, int future, int64_t *ret, struct e
         return 0;
     return error_set(err, ERROR_INVALID,
                      "\"%.60s\" is not a time; examples: now+2h, 16:00, tomorrow 09:00, "
-                     "2026-01-31 10:00", text);
+                     "2026-01-31 10:00",
+                     text);
 }
 
 /* ---- formatting ---- */

@@ -50,8 +50,8 @@ struct record {
 enum record_status { RECORD_OK, RECORD_MORE, RECORD_BAD };
 
 /* Looks for one record at the start of `data`. RECORD_OK: *ret is set and *ret_used says how many
- * bytes it took. RECORD_MORE: no whole record yet (for a log: a torn tail). RECORD_BAD: wrong magic,
- * version, length or CRC; the stream cannot be read on. */
+ * bytes it took. RECORD_MORE: no whole record yet (for a log: a torn tail). RECORD_BAD: wrong
+ * magic, version, length or CRC; the stream cannot be read on. */
 enum record_status record_parse(const void *data, size_t bytes, struct record *ret,
                                 size_t *ret_used);
 

@@ -16,13 +16,16 @@ struct walk {
     void *arg;
 };
 
-int report(const walk &walk, const std::string &key, const toml::node &node)
+int report(const walk &walk, const std::string &key, const toml::source_position &at,
+           const toml::node &node)
 {
     toml_value value{};
     std::string text;
     value.key = key.c_str();
     value.line = static_cast<unsigned>(node.source().begin.line);
     value.column = static_cast<unsigned>(node.source().begin.column);
+    value.key_line = static_cast<unsigned>(at.line);
+    value.key_column = static_cast<unsigned>(at.column);
     value.kind = TOML_OTHER;
     if (node.is_table()) {
         value.kind = TOML_TABLE;
@@ -46,9 +49,9 @@ int report(const walk &walk, const std::string &key, const toml::node &node)
 int walk_table(const walk &walk, const std::string &prefix, const toml::table &table)
 {
     for (auto &&[name, node] : table) {
-        std::string key = prefix.empty() ? std::string(name.str())
-                                         : prefix + "." + std::string(name.str());
-        int result = report(walk, key, node);
+        std::string key =
+            prefix.empty() ? std::string(name.str()) : prefix + "." + std::string(name.str());
+        int result = report(walk, key, name.source().begin, node);
         if (result == 0 && node.is_table())
             result = walk_table(walk, key, *node.as_table());
         if (result != 0)

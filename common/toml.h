@@ -1,6 +1,6 @@
-/* TOML 1.0 by libtomlplusplus, behind a small C face: a document is a flat list of values, each with
- * its dotted key and where it stands. Tables nest by dots; arrays and dates are refused, because no
- * setting has one. */
+/* TOML 1.0 by libtomlplusplus, behind a small C face: a document is a flat list of values, each
+ * with its dotted key and where it stands. Tables nest by dots; arrays and dates are refused,
+ * because no setting has one. */
 #ifndef BATCHD_COMMON_TOML_H
 #define BATCHD_COMMON_TOML_H
 
@@ -21,7 +21,8 @@ struct toml_value {
     int64_t integer;
     double real;
     bool boolean;
-    unsigned line, column; /* of the value, from 1 */
+    unsigned line, column;         /* of the value, from 1 */
+    unsigned key_line, key_column; /* of the last word of its key */
 };
 
 /* Called for every value, and for every table (empty ones too), in the order of the document. What

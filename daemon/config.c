@@ -22,6 +22,7 @@ struct loading {
     void *arg;
     struct error *first;
     bool failed;
+    char unknown[80]; /* a table that was refused: its keys are not told of one by one */
 };
 
 static void problem(struct loading *loading, const struct error *err)
@@ -102,7 +103,7 @@ static void format_limit(const struct config_key *key, uint64_t number, char *re
 static int set_value(struct config *config, const struct config_key *key,
                      const struct toml_value *value, struct error *err)
 {
-    uint64_t number;
+    uint64_t number = 0;
     char given[32], low[32], high[32];
     if (key->type == CONFIG_WORD)
         return set_word(config, key, value, err);
@@ -128,28 +129,53 @@ static const struct config_key *find_key(const char *name)
     return NULL;
 }
 
+static bool is_below(const char *name, const char *table)
+{
+    size_t length = strlen(table);
+    return length > 0 && strncmp(name, table, length) == 0 && name[length] == '.';
+}
+
 static bool is_table(const char *name)
 {
-    size_t length = strlen(name);
     for (const struct config_key *key = config_keys; key->name != NULL; key++) {
-        if (strncmp(key->name, name, length) == 0 && key->name[length] == '.')
+        if (is_below(key->name, name))
             return true;
     }
     return false;
 }
 
-static int refuse_unknown(const struct toml_value *value, struct error *err)
+/* The known name nearest to a wrong one: of a table, or of a key. NULL when none is near. */
+static const char *nearest(const struct toml_value *value, char *buffer, size_t bytes)
 {
     const char *names[KEYS_MAX] = {NULL};
     size_t count = 0;
-    for (const struct config_key *key = config_keys; key->name != NULL && count < KEYS_MAX - 1; key++)
-        names[count++] = key->name;
-    const char *near = suggest_word(value->key, names);
-    if (near == NULL)
-        return error_set(err, ERROR_INVALID, "unknown %s \"%.80s\"",
-                         value->kind == TOML_TABLE ? "table" : "key", value->key);
-    return error_set(err, ERROR_INVALID, "unknown key \"%.80s\"; did you mean \"%s\"?", value->key,
-                     near);
+    size_t used = 0;
+    for (const struct config_key *key = config_keys; key->name != NULL && count < KEYS_MAX - 1;
+         key++) {
+        size_t length = strcspn(key->name, ".");
+        if (value->kind != TOML_TABLE) {
+            names[count++] = key->name;
+        } else if ((count == 0 || !is_below(key->name, names[count - 1])) &&
+                   used + length < bytes) {
+            names[count++] = memcpy(buffer + used, key->name, length);
+            buffer[used + length] = '\0';
+            used += length + 1;
+        }
+    }
+    return suggest_word(value->key, names);
+}
+
+static int refuse_unknown(const struct toml_value *value, struct error *err)
+{
+    char tables[256];
+    const char *what = value->kind == TOML_TABLE ? "table" : "key";
+    if (is_table(value->key))
+        return error_set(err, ERROR_INVALID, "%.80s is a table: write [%.80s]", value->key,
+                         value->key);
+    const char *near = nearest(value, tables, sizeof(tables));
+    return error_set(err, ERROR_INVALID, "unknown %s \"%.80s\"%s%s%s", what, value->key,
+                     near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
+                     near == NULL ? "" : "\"?");
 }
 
 static int take_value(void *arg, const struct toml_value *value)
@@ -157,14 +183,18 @@ static int take_value(void *arg, const struct toml_value *value)
     struct loading *loading = arg;
     struct error err;
     const struct config_key *key = find_key(value->key);
-    if (key == NULL && value->kind == TOML_TABLE && is_table(value->key))
+    if ((value->kind == TOML_TABLE && is_table(value->key)) ||
+        is_below(value->key, loading->unknown))
         return 0;
-    int result = key == NULL ? refuse_unknown(value, &err)
-                             : set_value(loading->config, key, value, &err);
-    if (result < 0) {
-        (void)error_wrap(&err, "%s:%u:%u", loading->file, value->line, value->column);
-        problem(loading, &err);
-    }
+    int result =
+        key == NULL ? refuse_unknown(value, &err) : set_value(loading->config, key, value, &err);
+    if (result == 0)
+        return 0;
+    if (key == NULL && value->kind == TOML_TABLE)
+        (void)snprintf(loading->unknown, sizeof(loading->unknown), "%s", value->key);
+    (void)error_wrap(&err, "%s:%u:%u", loading->file, key == NULL ? value->key_line : value->line,
+                     key == NULL ? value->key_column : value->column);
+    problem(loading, &err);
     return 0;
 }
 
@@ -190,9 +220,9 @@ static void load_file(struct loading *loading, const char *path, bool required)
 static void load_drop_ins(struct loading *loading, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    CLEANUP_FREE char *pattern =
-        slash == NULL ? xstrdup("conf.d/*.toml")
-                      : xasprintf("%.*s/conf.d/*.toml", (int)(slash - path), path);
+    CLEANUP_FREE char *pattern = slash == NULL
+                                     ? xstrdup("conf.d/*.toml")
+                                     : xasprintf("%.*s/conf.d/*.toml", (int)(slash - path), path);
     glob_t found = {0};
     if (glob(pattern, 0, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++)
@@ -241,8 +271,9 @@ int config_load(const char *path, bool required, config_problem_fn each, void *a
     }
     struct error wrong;
     if (config.workers_max > 0 && config.workers_min > config.workers_max) {
-        (void)error_set(&wrong, ERROR_INVALID, "workers.min is %u; it must not exceed workers.max, %u",
-                        config.workers_min, config.workers_max);
+        (void)error_set(&wrong, ERROR_INVALID,
+                        "workers.min is %u; it must not exceed workers.max, %u", config.workers_min,
+                        config.workers_max);
         problem(&loading, &wrong);
     }
     if (loading.failed) {
@@ -277,9 +308,10 @@ void config_print(FILE *file, const struct config *config, bool example)
 {
     const char *table = "";
     if (example)
-        (void)fputs("# batchd's settings, each at its default: see batchd.toml(5).\n"
-                    "# Made from the table in daemon/config_table.c by batchd --print-config=example.\n",
-                    file);
+        (void)fputs(
+            "# batchd's settings, each at its default: see batchd.toml(5).\n"
+            "# Made from the table in daemon/config_table.c by batchd --print-config=example.\n",
+            file);
     for (const struct config_key *key = config_keys; key->name != NULL; key++) {
         const char *dot = strchr(key->name, '.');
         size_t length = (size_t)(dot - key->name);

@@ -1,6 +1,6 @@
-/* The daemon's settings: one table (config_table.c) says for each key its type, range, default, what
- * it does and whether a reload takes it. The files are TOML: the main file, then conf.d/NAME.toml
- * beside it in the order of their names; later ones win key by key. */
+/* The daemon's settings: one table (config_table.c) says for each key its type, range, default,
+ * what it does and whether a reload takes it. The files are TOML: the main file, then
+ * conf.d/NAME.toml beside it in the order of their names; later ones win key by key. */
 #ifndef BATCHD_DAEMON_CONFIG_H
 #define BATCHD_DAEMON_CONFIG_H
 
@@ -50,7 +50,8 @@ void config_done(struct config *config);
 typedef void (*config_problem_fn)(void *arg, const struct error *problem);
 
 /* Defaults, then `path` (NULL: none), then its conf.d. A missing file is an error only when
- * `required`. Problems go to `each` (may be NULL), the first also to err; then -1 and *ret unset. */
+ * `required`. Problems go to `each` (may be NULL), the first also to err; then -1 and *ret unset.
+ */
 int config_load(const char *path, bool required, config_problem_fn each, void *arg,
                 struct config *ret, struct error *err);
 

@@ -1,6 +1,7 @@
 #include "daemon/config.h"
 
 #define AT(member) offsetof(struct config, member)
+#define KIBI UINT64_C(1024)
 #define MEBI (UINT64_C(1) << 20)
 #define GIBI (UINT64_C(1) << 30)
 #define DAY_MS UINT64_C(86400000)
@@ -19,7 +20,7 @@ const struct config_key config_keys[] = {
      "1000000", true, "Tasks that one array may have. They cost nothing until they start."},
     {"daemon.event_backlog", CONFIG_INTEGER64, AT(daemon_event_backlog), 16, 10000000, NULL, "4096",
      false, "Events kept for subscribers that come back, at 72 bytes each."},
-    {"store.cache", CONFIG_SIZE, AT(store_cache_bytes), 256 * 1024, 4 * GIBI, NULL, "\"2M\"", false,
+    {"store.cache", CONFIG_SIZE, AT(store_cache_bytes), 256 * KIBI, 4 * GIBI, NULL, "\"2M\"", false,
      "SQLite's page cache."},
     {"store.wal_limit", CONFIG_SIZE, AT(store_wal_limit_bytes), MEBI, GIBI, NULL, "\"4M\"", false,
      "The write-ahead log is copied into the database when it is longer than this."},
@@ -33,8 +34,8 @@ const struct config_key config_keys[] = {
      "Jobs handed to a worker ahead of time while its jobs are short (under 50 ms)."},
     {"workers.idle_exit", CONFIG_SPAN, AT(workers_idle_exit_ms), 1000, 365 * DAY_MS, NULL,
      "\"60s\"", false, "An idle worker above the minimum leaves after this time."},
-    {"workers.stop_grace", CONFIG_SPAN, AT(workers_stop_grace_ms), 0, DAY_MS, NULL, "\"10s\"", false,
-     "Time between SIGTERM and SIGKILL when a job is cancelled or timed out."},
+    {"workers.stop_grace", CONFIG_SPAN, AT(workers_stop_grace_ms), 0, DAY_MS, NULL, "\"10s\"",
+     false, "Time between SIGTERM and SIGKILL when a job is cancelled or timed out."},
     {"workers.output_max", CONFIG_SIZE, AT(workers_output_max_bytes), 4096, 1024 * GIBI, NULL,
      "\"64M\"", false,
      "Bytes kept of each output stream of a job: half from its start, half from its end."},

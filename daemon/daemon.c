@@ -91,8 +91,7 @@ static void on_tick(void *arg)
     struct daemon *daemon = arg;
     const struct jobset *jobs = engine_jobs(daemon->engine);
     (void)sd_notifyf(0, "STATUS=%zu running, %zu waiting",
-                     jobset_count(jobs, JOB_STATE_RUNNING) +
-                         jobset_count(jobs, JOB_STATE_STARTING),
+                     jobset_count(jobs, JOB_STATE_RUNNING) + jobset_count(jobs, JOB_STATE_STARTING),
                      jobset_count(jobs, JOB_STATE_PENDING));
     daemon->shrink = engine_disk_low(daemon->engine);
     timer_set(daemon->tick, TICK_MS);
@@ -121,8 +120,7 @@ static void raise_descriptor_limit(void)
 static int read_boot_id(struct daemon *daemon, struct error *err)
 {
     size_t bytes = 0;
-    CLEANUP_FREE char *text =
-        fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &bytes);
+    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &bytes);
     if (text == NULL)
         return error_set_errno(err, "cannot read the boot id");
     text[strcspn(text, "\n")] = '\0';
@@ -142,8 +140,7 @@ static struct db *open_store(const struct config *config, const struct places *p
 static int start_engine(struct daemon *daemon, const struct config *config,
                         const struct places *places, struct error *err)
 {
-    uint32_t workers =
-        config->workers_max > 0 ? config->workers_max : machine_cpus();
+    uint32_t workers = config->workers_max > 0 ? config->workers_max : machine_cpus();
     daemon->engine_options = (struct engine_options){
         .state_dir = places->state_dir,
         .socket_path = places->socket_path,
@@ -178,8 +175,9 @@ int daemon_take_socket(int *ret_fd, struct error *err)
     if (count > 1)
         return error_set_field(err, "socket", "systemd passed %d sockets; batchd takes one", count);
     if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
-        return error_set_field(err, "socket", "what systemd passed is not a listening Unix stream "
-                                              "socket");
+        return error_set_field(err, "socket",
+                               "what systemd passed is not a listening Unix stream "
+                               "socket");
     (void)fcntl(SD_LISTEN_FDS_START, F_SETFD, FD_CLOEXEC);
     if (fd_set_nonblock(SD_LISTEN_FDS_START, true) < 0)
         return error_set_errno(err, "socket");
@@ -205,19 +203,19 @@ static int start_network(struct daemon *daemon, const struct config *config,
                          const struct places *places, struct error *err)
 {
     int fd = -1;
-    daemon->api_options = (struct api_options){
-        .state_dir = places->state_dir,
-        .socket_path = places->socket_path,
-        .processor_dirs = (const char *const *)places->processor_dirs,
-        .owner_uid = geteuid(),
-        .cpus = machine_cpus(),
-        .memory_bytes = machine_memory_bytes()};
+    daemon->api_options =
+        (struct api_options){.state_dir = places->state_dir,
+                             .socket_path = places->socket_path,
+                             .processor_dirs = (const char *const *)places->processor_dirs,
+                             .owner_uid = geteuid(),
+                             .cpus = machine_cpus(),
+                             .memory_bytes = machine_memory_bytes()};
     daemon->api = api_new(daemon->base, daemon->engine, &daemon->api_options);
     if (open_socket(daemon, places, &fd, err) < 0)
         return -1;
-    const struct listener_options options = {
-        .max_connections = config->daemon_max_connections,
-        .max_per_user = config->daemon_max_connections_per_user};
+    const struct listener_options options = {.max_connections = config->daemon_max_connections,
+                                             .max_per_user =
+                                                 config->daemon_max_connections_per_user};
     daemon->listener = listener_new(daemon->base, fd, daemon->api, &options);
     return 0;
 }
@@ -302,7 +300,8 @@ static int end_turn(struct daemon *daemon, struct error *err)
     return 0;
 }
 
-/* The watchdog is fed by the loop having gone round and committed, at most each third of its time. */
+/* The watchdog is fed by the loop having gone round and committed, at most each third of its time.
+ */
 static void feed_watchdog(struct daemon *daemon)
 {
     int64_t now = clock_monotonic_us();
@@ -342,8 +341,7 @@ void daemon_wait_for_room(const struct config *config, const struct places *plac
     } while (!disk_has_room(places->state_dir, config->store_reserve_bytes));
 }
 
-int daemon_check_store(const struct config *config, const struct places *places,
-                       struct error *err)
+int daemon_check_store(const struct config *config, const struct places *places, struct error *err)
 {
     struct daemon holder = {.lock_fd = -1};
     int result = take_lock(&holder, places, err);

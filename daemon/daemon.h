@@ -18,8 +18,9 @@ void daemon_free(struct daemon *daemon);
  * err->saved_errno when the disk is full. Nothing was said that is not on disk. */
 int daemon_run(struct daemon *daemon, struct error *err);
 
-/* Returns when the disk of the state has room again. A daemon may then be made anew: nothing was lost,
- * and the workers keep the results that it could not take. SIGTERM ends the process meanwhile. */
+/* Returns when the disk of the state has room again. A daemon may then be made anew: nothing was
+ * lost, and the workers keep the results that it could not take. SIGTERM ends the process
+ * meanwhile. */
 void daemon_wait_for_room(const struct config *config, const struct places *places);
 
 /* Takes the socket that systemd may have handed over; *ret_fd is -1 when it has not. Once in a
@@ -27,8 +28,7 @@ void daemon_wait_for_room(const struct config *config, const struct places *plac
 int daemon_take_socket(int *ret_fd, struct error *err);
 
 /* Only checks the store of these places. 0 or -1. */
-int daemon_check_store(const struct config *config, const struct places *places,
-                       struct error *err);
+int daemon_check_store(const struct config *config, const struct places *places, struct error *err);
 
 /* The process exit status for an error (CLI.md, "Places"). */
 int daemon_exit_status(const struct error *err);

@@ -30,9 +30,17 @@ static const char help[] =
     "  -h, --help           print this\n";
 
 enum choice {
-    CHOICE_USER = 256, CHOICE_SYSTEM, CHOICE_STATE, CHOICE_SOCKET, CHOICE_CONFIG,
-    CHOICE_FOREGROUND, CHOICE_LOG_LEVEL, CHOICE_CHECK_CONFIG, CHOICE_CHECK_STORE,
-    CHOICE_PRINT_CONFIG, CHOICE_VERSION
+    CHOICE_USER = 256,
+    CHOICE_SYSTEM,
+    CHOICE_STATE,
+    CHOICE_SOCKET,
+    CHOICE_CONFIG,
+    CHOICE_FOREGROUND,
+    CHOICE_LOG_LEVEL,
+    CHOICE_CHECK_CONFIG,
+    CHOICE_CHECK_STORE,
+    CHOICE_PRINT_CONFIG,
+    CHOICE_VERSION
 };
 
 static const struct option long_options[] = {
@@ -104,7 +112,7 @@ static int take_option(int choice, struct arguments *ret)
 static int parse_arguments(int argc, char **argv, struct arguments *ret)
 {
     int choice;
-    while ((choice = getopt_long(argc, argv, "h", long_options, NULL)) != -1) { // NOLINT(concurrency-mt-unsafe)
+    while ((choice = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         if (take_option(choice, ret) < 0)
             return -1;
     }
@@ -122,7 +130,8 @@ static void print_problem(void *arg, const struct error *problem)
 static int set_log_level(const struct arguments *arguments, const struct config *config)
 {
     enum log_level level;
-    const char *word = arguments->log_level != NULL ? arguments->log_level : config->daemon_log_level;
+    const char *word =
+        arguments->log_level != NULL ? arguments->log_level : config->daemon_log_level;
     if (log_level_parse(word, &level) < 0) {
         log_error("--log-level %s: it must be error, warning, info or debug", word);
         return -1;

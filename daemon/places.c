@@ -10,7 +10,7 @@
 /* Environment, read once at start, in one thread. */
 static const char *environment(const char *name)
 {
-    const char *value = getenv(name); // NOLINT(concurrency-mt-unsafe)
+    const char *value = getenv(name);
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 

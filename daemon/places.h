@@ -10,11 +10,11 @@ struct places {
     int socket_fd; /* the socket that systemd handed over; -1: none. Not owned. */
     char *state_dir;
     char *socket_path;
-    char *config_path;       /* NULL: none */
-    bool config_required;    /* given by --config */
-    char *worker_binary;     /* beside this program, or PREFIX/libexec/batchd */
-    char **processor_dirs;   /* NULL-terminated */
-    bool system;             /* the system daemon: workers have their own unit */
+    char *config_path;     /* NULL: none */
+    bool config_required;  /* given by --config */
+    char *worker_binary;   /* beside this program, or PREFIX/libexec/batchd */
+    char **processor_dirs; /* NULL-terminated */
+    bool system;           /* the system daemon: workers have their own unit */
 };
 
 struct places_options {

@@ -7,3 +7,7 @@ install: all
 	install -m755 '$(OUT)/batchctl' '$(DESTDIR)$(PREFIX)/bin/batchctl'
 	install -m755 '$(OUT)/batchd-worker' '$(DESTDIR)$(PREFIX)/libexec/batchd/batchd-worker'
 	install -m644 config.example.toml README.md LICENSE '$(DESTDIR)$(PREFIX)/share/doc/batchd/'
+	$(foreach page,$(MAN_PAGES),install -Dm644 '$(page)' '$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))' &&) true
+	install -Dm644 '$(OUT)/completion/batchctl' '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/batchctl'
+	install -Dm644 '$(OUT)/completion/_batchctl' '$(DESTDIR)$(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)/_batchctl'
+	install -Dm644 '$(OUT)/completion/batchctl.fish' '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/batchctl.fish'

@@ -31,7 +31,7 @@ system: all
 lint:
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/lint/layers.py
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/lint/sizes.py
-	@$(MAKE) --no-print-directory headers
+	@$(MAKE) --no-print-directory headers lint-format lint-tidy lint-man
 
 # Each header compiles by itself.
 HEADERS := $(wildcard common/*.h daemon/*.h daemon/*/*.h worker/*.h client/*.h processors/lib/*.h)

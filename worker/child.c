@@ -56,8 +56,8 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The descriptors of the worker are 3 to 9 and the pipes lie above (worker.h), so no dup2 overwrites
- * one that is still needed. */
+/* The descriptors of the worker are 3 to 9 and the pipes lie above (worker.h), so no dup2
+ * overwrites one that is still needed. */
 static int place_descriptors(const struct child_plan *plan)
 {
     int last = plan->lines_fd >= 0 ? 3 : 2;

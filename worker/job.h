@@ -39,14 +39,15 @@ struct job_started job_started_record(const struct job *job);
 
 /* TERM now, KILL after the grace; a second call may only shorten the grace. */
 void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms);
-void job_signal(const struct job *job, int signal);
+void job_signal(const struct job *job, int number);
 
 /* For poll: fills up to JOB_POLL_FDS entries and returns how many; then the same entries back. */
 nfds_t job_poll(const struct job *job, struct pollfd *fds);
 void job_handle(struct job *job, const struct pollfd *fds, nfds_t count);
 
-/* Looks at the processes and the clock. 1: the job is over and *ret_exit is complete (not yet in the
- * journal); 0: it goes on. *ret_wait_ms is lowered to when it wants to be called again (-1: never). */
+/* Looks at the processes and the clock. 1: the job is over and *ret_exit is complete (not yet in
+ * the journal); 0: it goes on. *ret_wait_ms is lowered to when it wants to be called again (-1:
+ * never). */
 int job_check(struct job *job, int *ret_wait_ms, struct job_exit *ret_exit);
 
 #endif

@@ -41,7 +41,8 @@ int journal_reserve(struct journal *journal, struct error *err)
         journal->reserved = journal->used + RESERVE_BYTES;
         return 0;
     }
-    /* A file system that cannot allocate ahead: the promise is weaker there, jobs run all the same. */
+    /* A file system that cannot allocate ahead: the promise is weaker there, jobs run all the same.
+     */
     if (errno == EOPNOTSUPP)
         return 0;
     return error_set_errno(err, "worker log");

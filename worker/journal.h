@@ -1,6 +1,6 @@
 /* The worker's log: append-only records GO and EXIT (common/worker_protocol.h), which alone decide
- * what happened to an attempt when the worker is dead. Each record is one write. Not synced per job:
- * it has to survive processes; after a power loss an attempt without EXIT counts as lost.
+ * what happened to an attempt when the worker is dead. Each record is one write. Not synced per
+ * job: it has to survive processes; after a power loss an attempt without EXIT counts as lost.
  *
  * Room for a GO and its EXIT is allocated before the GO, so that a disk that fills up while the job
  * runs cannot take the result. When everything in it is acknowledged and it is longer than 1 MiB it

@@ -19,7 +19,8 @@ struct link {
 void link_open(struct link *link, int fd);
 void link_close(struct link *link); /* also when not open */
 void link_read(struct link *link);  /* takes what is there; sets ended */
-/* The next whole record: RECORD_OK, RECORD_MORE, or RECORD_BAD. Borrowed until the next link call. */
+/* The next whole record: RECORD_OK, RECORD_MORE, or RECORD_BAD. Borrowed until the next link call.
+ */
 enum record_status link_next(struct link *link, struct record *ret);
 void link_flush(struct link *link); /* sends what the socket takes; sets ended when it is broken */
 size_t link_unsent(const struct link *link);

@@ -18,11 +18,11 @@
 
 struct stream {
     const char *suffix;
-    int fd, tail_fd;       /* -1: not made yet */
-    uint64_t bytes;        /* written by the job */
-    uint64_t kept;         /* in the file */
-    uint64_t tail_bytes;   /* ever written to the ring */
-    uint64_t lost;         /* refused by the disk */
+    int fd, tail_fd;     /* -1: not made yet */
+    uint64_t bytes;      /* written by the job */
+    uint64_t kept;       /* in the file */
+    uint64_t tail_bytes; /* ever written to the ring */
+    uint64_t lost;       /* refused by the disk */
     int last_errno;
 };
 
@@ -180,8 +180,7 @@ static void add_tail(struct output *output, struct stream *stream, const char *d
     while (bytes > 0) {
         uint64_t at = stream->tail_bytes % room;
         size_t here = bytes < room - at ? bytes : (size_t)(room - at);
-        ssize_t wrote =
-            stream->tail_fd < 0 ? -1 : pwrite(stream->tail_fd, data, here, (off_t)at);
+        ssize_t wrote = stream->tail_fd < 0 ? -1 : pwrite(stream->tail_fd, data, here, (off_t)at);
         if (wrote <= 0) {
             stream->last_errno = errno;
             stream->lost += bytes;
@@ -203,7 +202,8 @@ void output_add(struct output *output, int which, const void *data, size_t bytes
         append(output, which - 1, (uint32_t)which - 1, at, bytes);
         return;
     }
-    size_t fits = stream->tail_bytes == 0 && stream->kept < head ? (size_t)(head - stream->kept) : 0;
+    size_t fits =
+        stream->tail_bytes == 0 && stream->kept < head ? (size_t)(head - stream->kept) : 0;
     if (fits > bytes)
         fits = bytes;
     if (fits > 0)
@@ -242,17 +242,17 @@ static void place_tail(struct output *output, int which, uint64_t *cut)
     CLEANUP_FREE char *block = xmalloc(COPY_BYTES);
     char name[48];
     if (first > 0) {
-        int bytes = snprintf(block, COPY_BYTES,
-                             "\n[batchd: %llu bytes left out here: the cap is %llu]\n",
-                             (unsigned long long)first, (unsigned long long)output->cap);
+        int bytes =
+            snprintf(block, COPY_BYTES, "\n[batchd: %llu bytes left out here: the cap is %llu]\n",
+                     (unsigned long long)first, (unsigned long long)output->cap);
         append(output, which, (uint32_t)which + OUTPUT_INDEX_STDOUT_NOTE, block, (size_t)bytes);
     }
     for (uint64_t at = first; at < stream->tail_bytes;) {
         uint64_t offset = at % room;
         uint64_t left = stream->tail_bytes - at;
         uint64_t here = left < room - offset ? left : room - offset;
-        ssize_t got = pread(stream->tail_fd, block, here < COPY_BYTES ? here : COPY_BYTES,
-                            (off_t)offset);
+        ssize_t got =
+            pread(stream->tail_fd, block, here < COPY_BYTES ? here : COPY_BYTES, (off_t)offset);
         if (got <= 0)
             break;
         append(output, which, (uint32_t)which, block, (size_t)got);

@@ -19,8 +19,8 @@ struct output *output_new(int jobs_fd, gid_t group);
 void output_free(struct output *output);
 
 void output_begin(struct output *output, const struct attempt_id *id, uint64_t cap_bytes);
-/* stream: 1 stdout, 2 stderr. */
-void output_add(struct output *output, int stream, const void *data, size_t bytes);
+/* which: 1 stdout, 2 stderr. */
+void output_add(struct output *output, int which, const void *data, size_t bytes);
 /* Lines of descriptor 3; at most EVENTS_BYTES_MAX are kept, and the last line in any case. */
 void output_add_events(struct output *output, const void *data, size_t bytes);
 /* Puts the tails in place, closes the files and fills the byte counts. */

@@ -43,8 +43,8 @@ struct spawner {
     int lock_fd, listen_fd, signal_fd, jobs_fd;
     struct link links[LINKS_MAX];
     struct child *children;
-    int64_t busy_at;     /* when there was last something to do */
-    int64_t kill_at;     /* terminating: when the rest is killed; 0: not terminating */
+    int64_t busy_at; /* when there was last something to do */
+    int64_t kill_at; /* terminating: when the rest is killed; 0: not terminating */
 };
 
 /* ---- folders ---- */
@@ -104,7 +104,8 @@ static int make_file(const struct spawner_options *options, const char *folder, 
     return fd;
 }
 
-/* The folder is new (O_EXCL in effect), so no id is used twice; the lock is taken before the fork. */
+/* The folder is new (O_EXCL in effect), so no id is used twice; the lock is taken before the fork.
+ */
 static int make_files(const struct spawner_options *options, uint64_t id, struct worker_files *ret)
 {
     char folder[32];
@@ -324,8 +325,8 @@ static bool leaving(struct spawner *spawner)
     if (spawner->children != NULL || linked)
         spawner->busy_at = now;
     if (spawner->kill_at != 0) {
-        for (const struct child *child = spawner->children;
-             child != NULL && now > spawner->kill_at; child = child->next) {
+        for (const struct child *child = spawner->children; child != NULL && now > spawner->kill_at;
+             child = child->next) {
             if (child->pid > 0)
                 (void)kill(child->pid, SIGKILL);
         }
@@ -340,8 +341,8 @@ static void turn(struct spawner *spawner, int wait_ms)
     fds[0] = (struct pollfd){.fd = spawner->signal_fd, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = spawner->listen_fd, .events = POLLIN};
     for (int i = 0; i < LINKS_MAX; i++)
-        fds[2 + i] = (struct pollfd){.fd = spawner->links[i].fd,
-                                     .events = link_events(&spawner->links[i])};
+        fds[2 + i] =
+            (struct pollfd){.fd = spawner->links[i].fd, .events = link_events(&spawner->links[i])};
     if (poll(fds, 2 + LINKS_MAX, wait_ms) <= 0)
         return;
     if (fds[0].revents != 0)
@@ -407,8 +408,8 @@ static int detach(void)
 
 int spawner_run(const struct spawner_options *options)
 {
-    struct spawner spawner = {.options = *options,
-                              .lock_fd = -1, .listen_fd = -1, .signal_fd = -1, .jobs_fd = -1};
+    struct spawner spawner = {
+        .options = *options, .lock_fd = -1, .listen_fd = -1, .signal_fd = -1, .jobs_fd = -1};
     for (int i = 0; i < LINKS_MAX; i++)
         spawner.links[i].fd = -1;
     if (!options->foreground && detach() < 0)

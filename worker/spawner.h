@@ -1,6 +1,7 @@
 /* The spawner: forks workers on request, so that they are children of neither batchd nor of a job.
- * It holds each worker's lock beside the worker itself, and is the subreaper to which a dead worker's
- * job falls: it kills that tree, writes SWEPT into the worker's log, and only then lets the lock go. */
+ * It holds each worker's lock beside the worker itself, and is the subreaper to which a dead
+ * worker's job falls: it kills that tree, writes SWEPT into the worker's log, and only then lets
+ * the lock go. */
 #ifndef BATCHD_WORKER_SPAWNER_H
 #define BATCHD_WORKER_SPAWNER_H
 
@@ -9,11 +10,11 @@
 
 struct spawner_options {
     const char *state_dir;
-    const char *program;  /* what to execute as a worker: this program's path */
-    bool foreground;      /* stays in the foreground and stays when there is nothing to do */
+    const char *program; /* what to execute as a worker: this program's path */
+    bool foreground;     /* stays in the foreground and stays when there is nothing to do */
     bool system_mode;
-    gid_t group;          /* (gid_t)-1: none */
-    uid_t front_uid;      /* (uid_t)-1: nobody beside root and us */
+    gid_t group;     /* (gid_t)-1: none */
+    uid_t front_uid; /* (uid_t)-1: nobody beside root and us */
 };
 
 /* The process exit status: 0, 74 input/output, 75 another spawner serves this state. */

@@ -13,7 +13,7 @@ typedef void (*tree_child_fn)(void *arg, pid_t pid);
 void tree_each_child(tree_child_fn each, void *arg);
 
 /* Sends a signal to every direct child. */
-void tree_signal_children(int signal);
+void tree_signal_children(int number);
 
 /* Kills and reaps what is left below us, one round: true when nothing is. To be called again after
  * SIGCHLD or a short while: killing a parent makes its children ours. */

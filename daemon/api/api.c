@@ -9,9 +9,18 @@
 #include <string.h>
 
 static const struct api_verb *const verbs[] = {
-    &verb_submit,       &verb_list,      &verb_show,        &verb_cancel,
-    &verb_wait,         &verb_logs_read, &verb_logs_follow, &verb_events_subscribe,
-    &verb_ping,         &verb_info,      &verb_status,      &verb_varlink_info,
+    &verb_submit,
+    &verb_list,
+    &verb_show,
+    &verb_cancel,
+    &verb_wait,
+    &verb_logs_read,
+    &verb_logs_follow,
+    &verb_events_subscribe,
+    &verb_ping,
+    &verb_info,
+    &verb_status,
+    &verb_varlink_info,
     &verb_varlink_description,
 };
 
@@ -19,10 +28,8 @@ struct api *api_new(struct event_base *base, struct engine *engine,
                     const struct api_options *options)
 {
     struct api *api = xcalloc(1, sizeof(*api));
-    *api = (struct api){.base = base,
-                        .engine = engine,
-                        .options = *options,
-                        .started_at = clock_wall_us()};
+    *api = (struct api){
+        .base = base, .engine = engine, .options = *options, .started_at = clock_wall_us()};
     return api;
 }
 
@@ -44,8 +51,8 @@ struct api_call *api_begin(struct api *api, const struct api_sink *sink, void *s
                            uint32_t uid, uint32_t gid)
 {
     struct api_call *call = xcalloc(1, sizeof(*call));
-    *call = (struct api_call){
-        .api = api, .sink = sink, .sink_arg = sink_arg, .uid = uid, .gid = gid};
+    *call =
+        (struct api_call){.api = api, .sink = sink, .sink_arg = sink_arg, .uid = uid, .gid = gid};
     return call;
 }
 
@@ -99,7 +106,7 @@ static void run_verb(struct api_call *call, const char *method, size_t bytes)
 void api_request(struct api_call *call, const char *text, size_t bytes)
 {
     struct error err;
-    const char *method = NULL;
+    const char *method = "";
     CLEANUP_JSON json_t *message = json_load_limited(text, bytes, &err);
     if (message == NULL) {
         if (err.code == ERROR_LIMIT)

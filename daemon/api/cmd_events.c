@@ -1,6 +1,7 @@
-/* io.batchd.Events.Subscribe {since_seq} more -> {seq, time_us, event, id, index, uid, state, attempt,
- *   outcome, progress}..., and {type: "ping"} every 15 s
- * Gapless in seq. A reader that falls behind, or asks for what is gone, gets StaleCursor{oldest}. */
+/* io.batchd.Events.Subscribe {since_seq} more -> {seq, time_us, event, id, index, uid, state,
+ * attempt, outcome, progress}..., and {type: "ping"} every 15 s Gapless in seq. A reader that falls
+ * behind, or asks for what is gone, gets StaleCursor{oldest}.
+ */
 #include "daemon/api/view.h"
 
 #include "common/alloc.h"
@@ -28,7 +29,8 @@ static void reply_stale(struct api_call *call, uint64_t oldest, const char *text
 {
     json_t *extra = json_object();
     json_put_int(extra, "oldest", (int64_t)oldest);
-    reply_error(call, "StaleCursor", extra, text, "list the jobs, then subscribe without since_seq");
+    reply_error(call, "StaleCursor", extra, text,
+                "list the jobs, then subscribe without since_seq");
 }
 
 static void on_event(void *arg, const struct bus_event *event)

@@ -45,10 +45,11 @@ static bool in_ids(const json_t *ids, uint64_t id)
     if (ids == NULL)
         return true;
     json_array_foreach(ids, i, entry) {
-        json_int_t from = json_is_integer(entry) ? json_integer_value(entry)
-                                                 : json_integer_value(json_object_get(entry, "from"));
-        json_int_t to = json_is_integer(entry) ? from
-                                               : json_integer_value(json_object_get(entry, "to"));
+        json_int_t from = json_is_integer(entry)
+                              ? json_integer_value(entry)
+                              : json_integer_value(json_object_get(entry, "from"));
+        json_int_t to =
+            json_is_integer(entry) ? from : json_integer_value(json_object_get(entry, "to"));
         if ((json_int_t)id >= from && (json_int_t)id <= to)
             return true;
     }
@@ -83,7 +84,8 @@ static int read_states(const json_t *params, struct job_filter *filter, struct e
         if (job_state_parse(text, &state) < 0)
             return error_set_field(err, "states",
                                    "state \"%.30s\" must be pending, starting, running, suspended, "
-                                   "completed, failed or cancelled", text);
+                                   "completed, failed or cancelled",
+                                   text);
         filter->states_set = true;
         filter->states[state] = true;
     }
@@ -154,8 +156,7 @@ static int read_filter(const struct api_call *call, struct job_filter *filter,
     /* What was asked for by id or by time is shown whatever its age. */
     if (!all && ids == NULL && filter->since == 0)
         filter->ended_after = clock_wall_us() - DAY_US;
-    *listing = (struct listing){
-        .api = call->api, .tags = tags, .ids = ids, .limit = (size_t)limit};
+    *listing = (struct listing){.api = call->api, .tags = tags, .ids = ids, .limit = (size_t)limit};
     return 0;
 }
 
@@ -190,8 +191,9 @@ static void run_list(struct api_call *call)
     reply_done(call, reply);
 }
 
-static const char *const list_fields[] = {"states", "user",  "name",     "tags",   "since_us", "until_us",
-                                          "all",    "limit", "after_id", "newest", "ids",      NULL};
+static const char *const list_fields[] = {"states",   "user",     "name", "tags",
+                                          "since_us", "until_us", "all",  "limit",
+                                          "after_id", "newest",   "ids",  NULL};
 const struct api_verb verb_list = {
     .method = "io.batchd.Jobs.List", .fields = list_fields, .run = run_list};
 
@@ -265,11 +267,12 @@ static void refuse_ended(struct api_call *call, const struct job_row *row)
     json_put(extra, "allowed", allowed);
     json_put(extra, "ended_at", view_time(row->status.ended_at));
     json_put(extra, "outcome", view_outcome(&row->status.outcome, row->status.state));
-    CLEANUP_FREE char *text = xasprintf(
-        row->status.state == JOB_STATE_COMPLETED ? "cannot cancel job %llu: it already completed"
-        : row->status.state == JOB_STATE_FAILED  ? "cannot cancel job %llu: it already failed"
-                                          : "cannot cancel job %llu: it was already cancelled",
-        (unsigned long long)row->facts.id);
+    CLEANUP_FREE char *text = xasprintf(row->status.state == JOB_STATE_COMPLETED
+                                            ? "cannot cancel job %llu: it already completed"
+                                        : row->status.state == JOB_STATE_FAILED
+                                            ? "cannot cancel job %llu: it already failed"
+                                            : "cannot cancel job %llu: it was already cancelled",
+                                        (unsigned long long)row->facts.id);
     reply_error(call, "InvalidState", extra, text, NULL);
 }
 

@@ -1,7 +1,7 @@
-/* io.batchd.Logs.Read   {id, index, attempt, stream} more -> {stream, data, time_us}..., {} at the end
- * io.batchd.Logs.Follow {id, index, attempt, stream} more -> the same, until it ends: {state, outcome}
- * `stream` is both (default), stdout or stderr. `data` is a string, or {"b64"} when not UTF-8. A note
- * (stream "note") says what the output cap left out. */
+/* io.batchd.Logs.Read   {id, index, attempt, stream} more -> {stream, data, time_us}..., then {}
+ * io.batchd.Logs.Follow the same, until it ends: {state, outcome} is the last reply
+ * `stream` is both (default), stdout or stderr. `data` is a string, or {"b64"} when not UTF-8. A
+ * note (stream "note") says what the output cap left out. */
 #include "daemon/api/output_reader.h"
 #include "daemon/api/view.h"
 
@@ -95,6 +95,10 @@ static void on_timer(void *arg)
         return;
     }
     int sent = send_some(call);
+    if (sent < 0) { /* answered: `follow` and `call` are gone */
+        job_row_done(&row);
+        return;
+    }
     bool over = !follow->until_end || job_state_terminal(row.status.state);
     if (sent == 1 && over && (row.status.attempt == follow->id.attempt || !follow->until_end)) {
         finish(call, &row);
@@ -104,7 +108,7 @@ static void on_timer(void *arg)
         follow->id.attempt = row.status.attempt;
         follow->reader = output_reader_new(call->api->options.state_dir, &follow->id);
         timer_set(follow->timer, 0);
-    } else if (sent >= 0) {
+    } else {
         timer_set(follow->timer, sent == 0 ? 1 : FOLLOW_MS);
     }
     job_row_done(&row);
@@ -136,15 +140,16 @@ static void begin(struct api_call *call, bool until_end)
     }
     if (load_named(call, &row) < 0)
         return;
-    wanted.id = (struct attempt_id){.job = row.facts.id,
-                                    .index = row.status.index,
-                                    .is_task = row.status.is_task,
-                                    .attempt = attempt > 0 ? (uint32_t)attempt
-                                                           : row.status.attempt};
+    wanted.id =
+        (struct attempt_id){.job = row.facts.id,
+                            .index = row.status.index,
+                            .is_task = row.status.is_task,
+                            .attempt = attempt > 0 ? (uint32_t)attempt : row.status.attempt};
     if (row.facts.array != NULL && !row.status.is_task) {
-        (void)error_set_field(&err, "index", "job %llu is an array; the output is its tasks': name "
-                              "one, such as %llu_0", (unsigned long long)row.facts.id,
-                              (unsigned long long)row.facts.id);
+        (void)error_set_field(&err, "index",
+                              "job %llu is an array; the output is its tasks': name "
+                              "one, such as %llu_0",
+                              (unsigned long long)row.facts.id, (unsigned long long)row.facts.id);
         reply_failure(call, &err);
     } else if (attempt > (int64_t)row.status.attempt) {
         (void)error_set_field(&err, "attempt", "job %llu had %u attempts so far",

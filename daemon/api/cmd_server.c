@@ -1,7 +1,7 @@
 /* io.batchd.Server.Ping {} -> {time_us}
- * io.batchd.Server.GetInfo {} -> {version, pid, uid, features, limits, started_at, state_dir, socket}
- * io.batchd.Server.Status {} -> {version, pid, started_at, counts, queues, workers, resources,
- *   running, failures} */
+ * io.batchd.Server.GetInfo {} -> {version, pid, uid, features, limits, started_at, state_dir,
+ * socket} io.batchd.Server.Status {} -> {version, pid, started_at, counts, queues, workers,
+ * resources, running, failures} */
 #include "common/clock.h"
 #include "common/frame.h"
 #include "daemon/api/view.h"
@@ -112,9 +112,9 @@ static void run_status(struct api_call *call)
     pool_each(engine_pool(call->api->engine), add_worker, workers);
     json_put_text(queue, "name", "default");
     json_put_int(queue, "pending", (int64_t)jobset_count(jobs, JOB_STATE_PENDING));
-    json_put_int(queue, "running",
-                 (int64_t)(jobset_count(jobs, JOB_STATE_RUNNING) +
-                           jobset_count(jobs, JOB_STATE_STARTING)));
+    json_put_int(
+        queue, "running",
+        (int64_t)(jobset_count(jobs, JOB_STATE_RUNNING) + jobset_count(jobs, JOB_STATE_STARTING)));
     (void)json_array_append_new(queues, queue);
     json_put_int(resources, "cpus", call->api->options.cpus);
     json_put_int(resources, "memory_bytes", (int64_t)call->api->options.memory_bytes);

@@ -45,7 +45,7 @@ static const char *const no_fields[] = {NULL};
 static const char *const description_fields[] = {"interface", NULL};
 const struct api_verb verb_varlink_info = {
     .method = "org.varlink.service.GetInfo", .fields = no_fields, .run = run_info};
-const struct api_verb verb_varlink_description = {
-    .method = "org.varlink.service.GetInterfaceDescription",
-    .fields = description_fields,
-    .run = run_description};
+const struct api_verb verb_varlink_description = {.method =
+                                                      "org.varlink.service.GetInterfaceDescription",
+                                                  .fields = description_fields,
+                                                  .run = run_description};

@@ -1,7 +1,7 @@
 /* io.batchd.Jobs.Wait {ids: [id], any, for: "terminal"|"completed"|"running", timeout_ms}
  *   -> {jobs: [job], timed_out}
- * Answers when all (any: one) of the jobs have reached it: terminal and completed by ending, running
- * by running or ending. Event-driven: nothing is polled. */
+ * Answers when all (any: one) of the jobs have reached it: terminal and completed by ending,
+ * running by running or ending. Event-driven: nothing is polled. */
 #include "daemon/api/view.h"
 
 #include "common/alloc.h"

@@ -1,5 +1,5 @@
-/* Job types: executables with a manifest.json beside them (processors/README.md). Reads the manifest
- * at each submit, so a new processor needs no restart. */
+/* Job types: executables with a manifest.json beside them (processors/README.md). Reads the
+ * manifest at each submit, so a new processor needs no restart. */
 #ifndef BATCHD_DAEMON_API_PROCESSORS_H
 #define BATCHD_DAEMON_API_PROCESSORS_H
 

@@ -21,9 +21,9 @@
 #define TAGS_MAX 64U
 
 const char *const submit_fields[] = {
-    "argv", "type",  "params", "name",         "queue",         "priority", "cpus", "memory", "timeout_ms",
-    "cwd",  "env",   "umask",  "stdin",        "tags",          "key",      "max_attempts",
-    "rerun_if_lost", "array", NULL};
+    "argv",   "type",         "params",        "name",  "queue", "priority", "cpus",
+    "memory", "timeout_ms",   "cwd",           "env",   "umask", "stdin",    "tags",
+    "key",    "max_attempts", "rerun_if_lost", "array", NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
 {
@@ -39,7 +39,8 @@ static int decode_argv(const json_t *params, struct job_run *run, struct error *
                                JOB_ARGS_MAX);
     run->argv = xcalloc(count + 1, sizeof(char *));
     json_array_foreach(argv, i, value) {
-        if (json_value_bytes(value, "argv", ARGUMENT_BYTES_MAX, false, &run->argv[i], NULL, err) < 0)
+        if (json_value_bytes(value, "argv", ARGUMENT_BYTES_MAX, false, &run->argv[i], NULL, err) <
+            0)
             return -1;
         run->argc++;
     }
@@ -62,7 +63,7 @@ static bool valid_env_name(const char *name)
 /* BATCHD_* is ours to set; what systemd tells a service about itself is not for its jobs. */
 static bool reserved_env_name(const char *name)
 {
-    static const char *const words[] = {"NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID",
+    static const char *const words[] = {"NOTIFY_SOCKET",  "LISTEN_FDS",   "LISTEN_PID",
                                         "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"};
     if (strncmp(name, "BATCHD_", 7) == 0)
         return true;
@@ -230,8 +231,8 @@ static int decode_type(const struct api_call *call, const json_t *params, struct
     return 0;
 }
 
-static int decode_array(const struct api_call *call, const json_t *params,
-                        struct job_facts *facts, struct error *err)
+static int decode_array(const struct api_call *call, const json_t *params, struct job_facts *facts,
+                        struct error *err)
 {
     struct array_spec spec;
     const char *text = NULL;

@@ -63,12 +63,18 @@ void reply_error(struct api_call *call, const char *name, json_t *extra, const c
 void reply_failure(struct api_call *call, const struct error *err)
 {
     static const char *const names[ERROR_CODE_COUNT] = {
-        [ERROR_NONE] = "Internal",          [ERROR_INVALID] = "InvalidSpec",
-        [ERROR_NOT_FOUND] = "NoSuchJob",    [ERROR_DENIED] = "org.varlink.service.PermissionDenied",
-        [ERROR_CONFLICT] = "InvalidState",  [ERROR_LIMIT] = "QuotaExceeded",
-        [ERROR_BUSY] = "Busy",              [ERROR_UNREACHABLE] = "Internal",
-        [ERROR_PROTOCOL] = "Internal",      [ERROR_IO] = "Internal",
-        [ERROR_DAMAGED] = "Internal",       [ERROR_INTERNAL] = "Internal",
+        [ERROR_NONE] = "Internal",
+        [ERROR_INVALID] = "InvalidSpec",
+        [ERROR_NOT_FOUND] = "NoSuchJob",
+        [ERROR_DENIED] = "org.varlink.service.PermissionDenied",
+        [ERROR_CONFLICT] = "InvalidState",
+        [ERROR_LIMIT] = "QuotaExceeded",
+        [ERROR_BUSY] = "Busy",
+        [ERROR_UNREACHABLE] = "Internal",
+        [ERROR_PROTOCOL] = "Internal",
+        [ERROR_IO] = "Internal",
+        [ERROR_DAMAGED] = "Internal",
+        [ERROR_INTERNAL] = "Internal",
     };
     json_t *extra = json_object();
     if (err->code == ERROR_INVALID) {
@@ -143,19 +149,18 @@ static int load_task(struct api_call *call, uint64_t index, struct job_row *row,
     array_spec_done(&spec);
     if (!there)
         return error_set_field(err, "index", "array %llu (%.80s) has no task %llu",
-                               (unsigned long long)id, row->facts.array,
-                               (unsigned long long)index);
+                               (unsigned long long)id, row->facts.array, (unsigned long long)index);
     if (task_rows_load(engine_db(call->api->engine), id, index, &task, err) < 0) {
         if (err->code != ERROR_NOT_FOUND)
             return -1;
         bool over = job_state_terminal(row->status.state) || row->status.cancelling;
-        task = (struct job_status){.id = id,
-                                   .is_task = true,
-                                   .index = index,
-                                   .state = over ? JOB_STATE_CANCELLED : JOB_STATE_PENDING,
-                                   .ended_at = row->status.ended_at,
-                                   .outcome = {.class = over ? OUTCOME_CANCELLED : OUTCOME_NONE,
-                                               .exit_code = -1}};
+        task = (struct job_status){
+            .id = id,
+            .is_task = true,
+            .index = index,
+            .state = over ? JOB_STATE_CANCELLED : JOB_STATE_PENDING,
+            .ended_at = row->status.ended_at,
+            .outcome = {.class = over ? OUTCOME_CANCELLED : OUTCOME_NONE, .exit_code = -1}};
     }
     job_status_done(&row->status);
     row->status = task;

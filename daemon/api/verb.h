@@ -36,9 +36,9 @@ void call_free(struct api_call *call);
 void reply_done(struct api_call *call, json_t *parameters);
 /* One of several; only when call->more. */
 void reply_part(struct api_call *call, json_t *parameters);
-/* An error reply. `name` without a dot is of io.batchd; takes `extra` (may be NULL), to which the
- * message is added. */
-void reply_error(struct api_call *call, const char *name, json_t *extra, const char *message,
+/* An error reply. `name` without a dot is of io.batchd; takes `extra` (may be NULL), to which
+ * `text` is added as its message. */
+void reply_error(struct api_call *call, const char *name, json_t *extra, const char *text,
                  const char *hint);
 /* An error reply made from an error value by its code. */
 void reply_failure(struct api_call *call, const struct error *err);
@@ -53,8 +53,8 @@ bool access_job(const struct api_call *call, uint32_t job_uid);
 int load_own_job(struct api_call *call, uint64_t id, struct job_row *ret);
 /* The "id" parameter. 0, or -1 after replying. */
 int get_job_id(struct api_call *call, uint64_t *ret);
-/* Loads what the parameters "id" and "index" name: a job, or with an index one task of an array, whose
- * status then stands in the place of the array's. 0, or -1 after replying. */
+/* Loads what the parameters "id" and "index" name: a job, or with an index one task of an array,
+ * whose status then stands in the place of the array's. 0, or -1 after replying. */
 int load_named(struct api_call *call, struct job_row *ret);
 
 #endif

@@ -160,8 +160,8 @@ static void add_array(const struct api *api, json_t *object, const struct job_ro
     const struct array_progress *tasks = &row->status.tasks;
     if (row->facts.array == NULL || row->status.is_task) {
         json_put(object, "array", json_null());
-        json_put(object, "index", row->status.is_task ? json_integer((json_int_t)row->status.index)
-                                                      : json_null());
+        json_put(object, "index",
+                 row->status.is_task ? json_integer((json_int_t)row->status.index) : json_null());
         return;
     }
     (void)array_spec_parse(row->facts.array, UINT64_MAX, &spec, NULL);
@@ -220,14 +220,14 @@ json_t *view_event(const struct bus_event *event, const char *progress)
     json_put_int(object, "time_us", event->at);
     json_put_text(object, "event", bus_kind_word(event->kind));
     json_put_int(object, "id", (int64_t)event->job);
-    json_put(object, "index", event->is_task ? json_integer((json_int_t)event->index) : json_null());
+    json_put(object, "index",
+             event->is_task ? json_integer((json_int_t)event->index) : json_null());
     json_put_int(object, "uid", event->uid);
     json_put_text(object, "state", job_state_word(event->state));
     json_put_int(object, "attempt", event->attempt);
     if (event->kind == BUS_ENDED) {
-        const struct outcome outcome = {.class = event->class,
-                                        .exit_code = event->exit_code,
-                                        .signal = event->signal};
+        const struct outcome outcome = {
+            .class = event->class, .exit_code = event->exit_code, .signal = event->signal};
         json_put(object, "outcome", view_outcome(&outcome, event->state));
     }
     if (event->kind == BUS_PROGRESS)

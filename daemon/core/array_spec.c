@@ -45,8 +45,7 @@ static int add_range(struct array_spec *spec, const struct array_range *range, c
         return refuse(err, text, "has over 1000 parts; say it by ranges such as 0-99");
     if (spec->range_count > 0 && spec->ranges[spec->range_count - 1].last >= range->first)
         return refuse(err, text, "must have its indices in ascending order, each once");
-    spec->ranges =
-        xreallocarray(spec->ranges, spec->range_count + 1, sizeof(*spec->ranges));
+    spec->ranges = xreallocarray(spec->ranges, spec->range_count + 1, sizeof(*spec->ranges));
     spec->ranges[spec->range_count++] = *range;
     spec->total += range_count(range);
     return 0;
@@ -74,8 +73,9 @@ static int parse(const char *text, uint64_t max_tasks, struct array_spec *spec, 
         if (comma != NULL)
             *comma = '\0';
         if (parse_range(word, &range) < 0)
-            return refuse(err, text,
-                          "must be indices (0 to 4294967295) and ranges: 0-99, 1,3,5, 0-30:2, 0-99%8");
+            return refuse(
+                err, text,
+                "must be indices (0 to 4294967295) and ranges: 0-99, 1,3,5, 0-30:2, 0-99%8");
         if (add_range(spec, &range, text, err) < 0)
             return -1;
         word = comma == NULL ? NULL : comma + 1;

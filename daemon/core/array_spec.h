@@ -1,7 +1,7 @@
 /* Which tasks an array has: "0-99", "1,3,5", "0-30:2" (a step) and combinations by comma, with "%K"
- * behind it for at most K at a time; Slurm's notation. Ranges ascend and do not overlap, so a task's
- * index and its position follow from each other by arithmetic, and a million tasks cost one range.
- * Pure. */
+ * behind it for at most K at a time; Slurm's notation. Ranges ascend and do not overlap, so a
+ * task's index and its position follow from each other by arithmetic, and a million tasks cost one
+ * range. Pure. */
 #ifndef BATCHD_DAEMON_CORE_ARRAY_SPEC_H
 #define BATCHD_DAEMON_CORE_ARRAY_SPEC_H
 
@@ -26,8 +26,8 @@ struct array_spec {
     uint64_t limit; /* at a time; 0: no limit */
 };
 
-/* Reads `text`, which may ask for at most max_tasks tasks. 0, or -1 with ERROR_INVALID that names the
- * field "array"; *ret is set only on success. */
+/* Reads `text`, which may ask for at most max_tasks tasks. 0, or -1 with ERROR_INVALID that names
+ * the field "array"; *ret is set only on success. */
 int array_spec_parse(const char *text, uint64_t max_tasks, struct array_spec *ret,
                      struct error *err);
 void array_spec_done(struct array_spec *spec);

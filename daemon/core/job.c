@@ -7,18 +7,16 @@
 static_assert(sizeof(struct job) == 32, "a queued job is small");
 
 static const char *const priority_words[JOB_PRIORITY_COUNT] = {
-    [JOB_PRIORITY_URGENT] = "urgent", [JOB_PRIORITY_HIGH] = "high",
-    [JOB_PRIORITY_NORMAL] = "normal", [JOB_PRIORITY_LOW] = "low",
+    [JOB_PRIORITY_URGENT] = "urgent",         [JOB_PRIORITY_HIGH] = "high",
+    [JOB_PRIORITY_NORMAL] = "normal",         [JOB_PRIORITY_LOW] = "low",
     [JOB_PRIORITY_BACKGROUND] = "background",
 };
 
 static const char *const class_words[OUTCOME_CLASS_COUNT] = {
-    [OUTCOME_NONE] = "none",           [OUTCOME_SUCCESS] = "success",
-    [OUTCOME_EXIT] = "exit",           [OUTCOME_SIGNAL] = "signal",
-    [OUTCOME_TIMEOUT] = "timeout",     [OUTCOME_OOM] = "oom",
-    [OUTCOME_DISK_FULL] = "disk_full", [OUTCOME_LOST] = "lost",
-    [OUTCOME_SPAWN] = "spawn",         [OUTCOME_CANCELLED] = "cancelled",
-    [OUTCOME_PROCESSOR] = "processor",
+    [OUTCOME_NONE] = "none",           [OUTCOME_SUCCESS] = "success",     [OUTCOME_EXIT] = "exit",
+    [OUTCOME_SIGNAL] = "signal",       [OUTCOME_TIMEOUT] = "timeout",     [OUTCOME_OOM] = "oom",
+    [OUTCOME_DISK_FULL] = "disk_full", [OUTCOME_LOST] = "lost",           [OUTCOME_SPAWN] = "spawn",
+    [OUTCOME_CANCELLED] = "cancelled", [OUTCOME_PROCESSOR] = "processor",
 };
 
 void job_facts_done(struct job_facts *facts)

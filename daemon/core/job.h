@@ -46,11 +46,11 @@ struct job {
     uint64_t id;
     int64_t submitted_at; /* microseconds since the epoch */
     uint32_t uid;
-    uint32_t queue_at;    /* position in the queue's heap; JOB_NOT_QUEUED when not in it */
-    uint32_t attempt;     /* attempts begun so far; numbers are never used twice */
-    uint16_t charged;     /* of these, the ones that count against max_attempts */
-    uint8_t losses;       /* of these, the ones the host lost */
-    uint8_t packed;       /* state in the low 4 bits, priority in 3, the top one: an array */
+    uint32_t queue_at; /* position in the queue's heap; JOB_NOT_QUEUED when not in it */
+    uint32_t attempt;  /* attempts begun so far; numbers are never used twice */
+    uint16_t charged;  /* of these, the ones that count against max_attempts */
+    uint8_t losses;    /* of these, the ones the host lost */
+    uint8_t packed;    /* state in the low 4 bits, priority in 3, the top one: an array */
 };
 
 #define JOB_NOT_QUEUED UINT32_MAX
@@ -66,11 +66,11 @@ struct job_facts {
     bool rerun_if_lost;
     int64_t submitted_at;
     char *name;
-    char *type;     /* NULL for a command */
-    char *key;      /* NULL: none */
-    char *tags;     /* a JSON object as text; opaque below the api */
-    char *array;    /* which tasks it has (array_spec.h); NULL: a plain job */
-    uint8_t *run;   /* an encoded struct job_run (common/worker_protocol.h) without id */
+    char *type;   /* NULL for a command */
+    char *key;    /* NULL: none */
+    char *tags;   /* a JSON object as text; opaque below the api */
+    char *array;  /* which tasks it has (array_spec.h); NULL: a plain job */
+    uint8_t *run; /* an encoded struct job_run (common/worker_protocol.h) without id */
     size_t run_bytes;
 };
 
@@ -98,12 +98,12 @@ struct job_status {
     uint64_t index; /* of the task */
     enum job_state state;
     uint32_t attempt, charged, losses;
-    bool cancelling;      /* a cancel was acknowledged; the worker is being told */
-    uint64_t worker;      /* 0: none */
+    bool cancelling;              /* a cancel was acknowledged; the worker is being told */
+    uint64_t worker;              /* 0: none */
     int64_t started_at, ended_at; /* 0: not yet */
     struct outcome outcome;
     struct usage usage;
-    char *result; /* a processor's result as JSON text, owned, NULL if none */
+    char *result;                /* a processor's result as JSON text, owned, NULL if none */
     struct array_progress tasks; /* of an array; else all 0 */
 };
 

@@ -39,9 +39,8 @@ static const char *const state_words[] = {
 static_assert(sizeof(state_words) / sizeof(state_words[0]) == JOB_STATE_COUNT, "a word each");
 
 static const char *const event_words[] = {
-    [JOB_EVENT_ASSIGN] = "assign",   [JOB_EVENT_GO] = "go",
-    [JOB_EVENT_RETURN] = "return",   [JOB_EVENT_SUCCEED] = "succeed",
-    [JOB_EVENT_FAIL] = "fail",       [JOB_EVENT_CANCEL] = "cancel",
+    [JOB_EVENT_ASSIGN] = "assign",   [JOB_EVENT_GO] = "go",         [JOB_EVENT_RETURN] = "return",
+    [JOB_EVENT_SUCCEED] = "succeed", [JOB_EVENT_FAIL] = "fail",     [JOB_EVENT_CANCEL] = "cancel",
     [JOB_EVENT_SUSPEND] = "suspend", [JOB_EVENT_RESUME] = "resume",
 };
 static_assert(sizeof(event_words) / sizeof(event_words[0]) == JOB_EVENT_COUNT, "a word each");

@@ -17,9 +17,9 @@ enum job_state {
 };
 
 enum job_event {
-    JOB_EVENT_ASSIGN,  /* a worker was chosen */
-    JOB_EVENT_GO,      /* the worker says that it runs */
-    JOB_EVENT_RETURN,  /* back to the queue: never started, lost, or to be tried again */
+    JOB_EVENT_ASSIGN, /* a worker was chosen */
+    JOB_EVENT_GO,     /* the worker says that it runs */
+    JOB_EVENT_RETURN, /* back to the queue: never started, lost, or to be tried again */
     JOB_EVENT_SUCCEED,
     JOB_EVENT_FAIL,
     JOB_EVENT_CANCEL,

@@ -196,14 +196,14 @@ static uint32_t take_record(struct jobset *set)
         return number;
     }
     if (set->used == set->slab_count * SLAB_JOBS) {
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers to slabs */
         set->slabs = xreallocarray(set->slabs, set->slab_count + 1, sizeof(*set->slabs));
         set->slabs[set->slab_count++] = xreallocarray(NULL, SLAB_JOBS, sizeof(struct job));
     }
     return set->used++;
 }
 
-static void enter_state(struct jobset *set, struct job *job, uint32_t number,
-                        enum job_state state)
+static void enter_state(struct jobset *set, struct job *job, uint32_t number, enum job_state state)
 {
     job->packed = (uint8_t)((job->packed & 0xf0U) | state);
     set->counts[state]++;

@@ -112,8 +112,7 @@ uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again)
 void array_put_back(struct engine *engine, struct array *array, uint64_t index)
 {
     size_t at = 0;
-    array->again =
-        xreallocarray(array->again, array->again_count + 1, sizeof(*array->again));
+    array->again = xreallocarray(array->again, array->again_count + 1, sizeof(*array->again));
     while (at < array->again_count && array->again[at] < index)
         at++;
     memmove(array->again + at + 1, array->again + at,
@@ -158,10 +157,10 @@ static void set_outcome(struct engine *engine, struct array *array)
     struct outcome *outcome = &array->status.outcome;
     struct job_status failed;
     struct error err;
-    *outcome = (struct outcome){
-        .class = tasks->cancelled > 0 || array->status.cancelling ? OUTCOME_CANCELLED
-                                                                  : OUTCOME_SUCCESS,
-        .exit_code = tasks->cancelled > 0 ? -1 : 0};
+    *outcome = (struct outcome){.class = tasks->cancelled > 0 || array->status.cancelling
+                                             ? OUTCOME_CANCELLED
+                                             : OUTCOME_SUCCESS,
+                                .exit_code = tasks->cancelled > 0 ? -1 : 0};
     if (tasks->failed > 0 && !array->status.cancelling) {
         int found = task_rows_first_failed(engine->db, array->status.id, &failed, &err);
         if (found < 0)

@@ -1,6 +1,6 @@
-/* The unfinished arrays: how far each is, and which of its tasks goes next. Tasks that have a worker
- * are in the active list like jobs; what they do to their array is told here. An array's row is
- * written once a turn (arrays_store), however many of its tasks moved. */
+/* The unfinished arrays: how far each is, and which of its tasks goes next. Tasks that have a
+ * worker are in the active list like jobs; what they do to their array is told here. An array's row
+ * is written once a turn (arrays_store), however many of its tasks moved. */
 #ifndef BATCHD_DAEMON_ENGINE_ARRAYS_H
 #define BATCHD_DAEMON_ENGINE_ARRAYS_H
 
@@ -16,8 +16,8 @@ struct array {
     struct job_status status; /* of the array itself; status.tasks says how far it is */
     uint64_t *again;          /* indices of tasks that wait for another attempt, ascending */
     size_t again_count;
-    uint64_t active;          /* tasks that have a worker */
-    bool changed;             /* the row is to be written */
+    uint64_t active; /* tasks that have a worker */
+    bool changed;    /* the row is to be written */
 };
 
 /* A new array, or one of an earlier daemon. -1 with ERROR_DAMAGED when `spec` is none. */

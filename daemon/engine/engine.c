@@ -88,8 +88,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
                           const struct engine_options *options, struct error *err)
 {
     int64_t life = 0;
-    if (db_get_number(db, "life", &life, err) < 0 ||
-        db_set_number(db, "life", life + 1, err) < 0)
+    if (db_get_number(db, "life", &life, err) < 0 || db_set_number(db, "life", life + 1, err) < 0)
         return NULL;
     struct engine *engine = xcalloc(1, sizeof(*engine));
     const struct pool_options pool_options = {.state_dir = options->state_dir,
@@ -134,11 +133,10 @@ static bool same_text(const char *a, const char *b)
 /* The promise behind a client key: same user, key and content is the same job. */
 static bool same_content(const struct job_facts *a, const struct job_facts *b)
 {
-    return a->priority == b->priority && a->cpus == b->cpus &&
-           a->memory_bytes == b->memory_bytes && a->max_attempts == b->max_attempts &&
-           a->rerun_if_lost == b->rerun_if_lost && same_text(a->name, b->name) &&
-           same_text(a->type, b->type) && same_text(a->tags, b->tags) &&
-           same_text(a->array, b->array) &&
+    return a->priority == b->priority && a->cpus == b->cpus && a->memory_bytes == b->memory_bytes &&
+           a->max_attempts == b->max_attempts && a->rerun_if_lost == b->rerun_if_lost &&
+           same_text(a->name, b->name) && same_text(a->type, b->type) &&
+           same_text(a->tags, b->tags) && same_text(a->array, b->array) &&
            a->run_bytes == b->run_bytes && memcmp(a->run, b->run, a->run_bytes) == 0;
 }
 
@@ -245,8 +243,7 @@ int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const ch
 {
     struct job *job = jobset_find(engine->jobs, id);
     if (job == NULL)
-        return error_set(err, ERROR_CONFLICT, "job %llu has already ended",
-                         (unsigned long long)id);
+        return error_set(err, ERROR_CONFLICT, "job %llu has already ended", (unsigned long long)id);
     uint64_t grace = grace_ms < 0 ? engine->options.stop_grace_ms : (uint64_t)grace_ms;
     if (job_is_array(job)) {
         *ret_state = cancel_array(engine, job, grace);

@@ -1,7 +1,7 @@
 /* The engine: the only place where jobs change. Each call is one event on one job: update in memory
- * and in the open transaction, nothing else. What must follow (telling a worker, publishing) is held
- * by the pool and the bus until the turn's commit, so that nothing is said or started that a crash
- * can forget. Restart is the same code: load, then act. */
+ * and in the open transaction, nothing else. What must follow (telling a worker, publishing) is
+ * held by the pool and the bus until the turn's commit, so that nothing is said or started that a
+ * crash can forget. Restart is the same code: load, then act. */
 #ifndef BATCHD_DAEMON_ENGINE_ENGINE_H
 #define BATCHD_DAEMON_ENGINE_ENGINE_H
 
@@ -14,8 +14,8 @@
 struct event_base;
 struct engine;
 
-/* Reads the store: unfinished jobs are queued again or wait for the word of their workers, which are
- * connected to as the loop runs. NULL with err. `db` is borrowed. */
+/* Reads the store: unfinished jobs are queued again or wait for the word of their workers, which
+ * are connected to as the loop runs. NULL with err. `db` is borrowed. */
 struct engine *engine_new(struct event_base *base, struct db *db,
                           const struct engine_options *options, struct error *err);
 void engine_free(struct engine *engine);

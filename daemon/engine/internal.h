@@ -19,8 +19,8 @@ struct pending_forget {
 
 struct engine {
     struct engine_options options;
-    struct db *db;           /* borrowed */
-    struct jobset *jobs;     /* owned, as all below */
+    struct db *db;       /* borrowed */
+    struct jobset *jobs; /* owned, as all below */
     struct disk *disk;
     struct pool *pool;
     struct bus *bus;
@@ -40,7 +40,8 @@ void engine_break(struct engine *engine, const struct error *err);
  * does not allow it (a bug: the state was looked at before). */
 void engine_move(struct engine *engine, struct job *job, enum job_event event);
 
-/* The same for what a worker has: moves the job, or the task of an array, and keeps entry->status. */
+/* The same for what a worker has: moves the job, or the task of an array, and keeps entry->status.
+ */
 void engine_step(struct engine *engine, struct active *entry, enum job_event event);
 
 /* Writes the row of an active job or task. */

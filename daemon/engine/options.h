@@ -11,7 +11,7 @@ struct engine_options {
     const char *worker_binary; /* NULL: the spawner is started by systemd */
     const char *boot_id;
     uint32_t workers_min, workers_max, prefetch;
-    int64_t worker_idle_us;      /* an idle worker above the minimum leaves after this */
+    int64_t worker_idle_us; /* an idle worker above the minimum leaves after this */
     uint64_t output_max_bytes;
     uint64_t stop_grace_ms;
     uint64_t queue_limit_per_user;

@@ -41,7 +41,8 @@ void outcome_from_exit(const struct job_exit *end, bool is_processor, struct job
                                    .stderr_bytes = end->stderr_bytes,
                                    .cut_bytes = end->cut_bytes,
                                    .lost_bytes = end->lost_bytes};
-    /* The shell's convention, which batchctl mirrors: 127 not found, 126 found but not executable. */
+    /* The shell's convention, which batchctl mirrors: 127 not found, 126 found but not executable.
+     */
     if (end->cause == EXIT_CAUSE_SPAWN)
         status->outcome.exit_code = end->spawn_errno == ENOENT ? 127 : 126;
     status->started_at = end->started_at;
@@ -69,9 +70,8 @@ enum ending outcome_ending(const struct job_status *status, uint32_t max_attempt
     if (class == OUTCOME_CANCELLED || status->cancelling)
         return ENDING_CANCELLED;
     if (class == OUTCOME_LOST)
-        return rerun_if_lost && tree_dead && status->losses + 1 < JOB_LOSSES_MAX
-                   ? ENDING_AGAIN_FREE
-                   : ENDING_FAILED;
+        return rerun_if_lost && tree_dead && status->losses + 1 < JOB_LOSSES_MAX ? ENDING_AGAIN_FREE
+                                                                                 : ENDING_FAILED;
     if (class == OUTCOME_SPAWN)
         return ENDING_FAILED;
     return status->charged + 1 < max_attempts ? ENDING_AGAIN_CHARGED : ENDING_FAILED;

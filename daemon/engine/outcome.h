@@ -17,8 +17,8 @@ enum ending {
 /* Fills outcome and usage of `status` from the exit record. */
 void outcome_from_exit(const struct job_exit *end, bool is_processor, struct job_status *status);
 
-/* The outcome of an attempt whose worker died. `tree_dead` is false when nobody could prove that the
- * job's processes are gone; such a job is never run again by itself. */
+/* The outcome of an attempt whose worker died. `tree_dead` is false when nobody could prove that
+ * the job's processes are gone; such a job is never run again by itself. */
 void outcome_lost(bool tree_dead, struct job_status *status);
 
 /* Decides what follows status->outcome. Host-caused ends (lost) are run again without charge unless

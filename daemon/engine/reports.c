@@ -1,6 +1,6 @@
-/* What the workers say, as events on jobs. Every report may come twice or late (a worker repeats what
- * was not acknowledged): a report about an attempt that is not the job's current one is acknowledged
- * and otherwise ignored, so a result is recorded exactly once. */
+/* What the workers say, as events on jobs. Every report may come twice or late (a worker repeats
+ * what was not acknowledged): a report about an attempt that is not the job's current one is
+ * acknowledged and otherwise ignored, so a result is recorded exactly once. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -33,7 +33,7 @@ static void on_started(void *arg, uint64_t worker, const struct job_started *sta
         if (other != entry && other->status.worker == worker && other->status.started_at == 0)
             pool_stop(engine->pool, worker, &back);
     }
-    pool_note_run(engine->pool, worker, STARTED_DELAY_MS * 50U * 1000U);
+    pool_note_run(engine->pool, worker, STARTED_DELAY_MS * UINT64_C(50000));
 }
 
 static void on_exited(void *arg, uint64_t worker, const struct job_exit *end)

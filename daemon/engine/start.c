@@ -1,6 +1,6 @@
 /* From a waiting job to a RUN record: reads the job's text, adds what only the start knows (ids,
- * attempt, BATCHD_* environment), and puts the intent into the turn's transaction. The record leaves
- * after the commit. */
+ * attempt, BATCHD_* environment), and puts the intent into the turn's transaction. The record
+ * leaves after the commit. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -29,7 +29,8 @@ static void add_job_env(const struct engine *engine, const struct job_facts *fac
     add_env(run, xasprintf("BATCHD_PRIORITY=%s", job_priority_word(facts->priority)));
     add_env(run, xasprintf("BATCHD_CPUS=%u", facts->cpus));
     if (facts->memory_bytes > 0)
-        add_env(run, xasprintf("BATCHD_MEMORY_BYTES=%llu", (unsigned long long)facts->memory_bytes));
+        add_env(run,
+                xasprintf("BATCHD_MEMORY_BYTES=%llu", (unsigned long long)facts->memory_bytes));
     add_env(run, xasprintf("BATCHD_SUBMIT_DIR=%s", run->cwd));
     add_env(run, xasprintf("BATCHD_SOCKET=%s", engine->options.socket_path));
     const struct array *array = run->id.is_task ? arrays_find(engine, facts->id) : NULL;
@@ -44,9 +45,9 @@ static void add_job_input(const struct job_facts *facts, struct job_run *run)
 {
     if (facts->type == NULL || run->input[0] != '{')
         return;
-    char *whole = xasprintf("{\"job\":%llu,\"attempt\":%u,\"cpus\":%u,%s",
-                            (unsigned long long)facts->id, run->id.attempt, facts->cpus,
-                            run->input + 1);
+    char *whole =
+        xasprintf("{\"job\":%llu,\"attempt\":%u,\"cpus\":%u,%s", (unsigned long long)facts->id,
+                  run->id.attempt, facts->cpus, run->input + 1);
     free(run->input);
     run->input = whole;
 }
@@ -87,8 +88,8 @@ static int take_task(struct engine *engine, struct job_row *row, struct error *e
     return again ? task_rows_load(engine->db, row->facts.id, index, &row->status, err) : 0;
 }
 
-static int load(struct engine *engine, const struct job *job, uint64_t worker,
-                struct job_row *row, struct job_run *run, struct error *err)
+static int load(struct engine *engine, const struct job *job, uint64_t worker, struct job_row *row,
+                struct job_run *run, struct error *err)
 {
     if (job_rows_load(engine->db, job->id, row, err) < 0)
         return -1;

@@ -1,9 +1,9 @@
 /* What happened, in order, for those who follow: a ring of the newest events and a list of
  * subscribers. Events of a turn are queued by bus_add and go out by bus_publish, after the commit.
  *
- * `seq` is gapless within one life of the daemon and only grows over restarts: its upper bits are the
- * number of the start (a counter in the store), its lower 32 bits count. A reader that asks for what
- * is no longer in the ring, or for another life's events, is told the oldest that is there. */
+ * `seq` is gapless within one life of the daemon and only grows over restarts: its upper bits are
+ * the number of the start (a counter in the store), its lower 32 bits count. A reader that asks for
+ * what is no longer in the ring, or for another life's events, is told the oldest that is there. */
 #ifndef BATCHD_DAEMON_EVENTS_BUS_H
 #define BATCHD_DAEMON_EVENTS_BUS_H
 
@@ -30,8 +30,8 @@ struct bus_event {
     enum bus_kind kind : 8;
     enum job_state state : 8;
     enum outcome_class class : 8;
-    int exit_code; /* -1: none */
-    int signal;    /* 0: none */
+    int exit_code;        /* -1: none */
+    int signal;           /* 0: none */
     const char *progress; /* BUS_PROGRESS only: a JSON text, borrowed for the call */
 };
 
@@ -52,8 +52,7 @@ void bus_publish(struct bus *bus);
 
 /* Calls with every published event after `since`. 0, or -1 when some of them are gone; then
  * *ret_oldest is a value of `since` that works. */
-int bus_replay(const struct bus *bus, uint64_t since, bus_fn call, void *arg,
-               uint64_t *ret_oldest);
+int bus_replay(const struct bus *bus, uint64_t since, bus_fn call, void *arg, uint64_t *ret_oldest);
 uint64_t bus_last_seq(const struct bus *bus);
 const char *bus_kind_word(enum bus_kind kind);
 

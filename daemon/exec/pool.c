@@ -22,11 +22,11 @@ struct worker {
     struct worker *next;
     uint64_t id;
     enum worker_state state;
-    bool told;     /* the spawner has answered for it, or an earlier daemon made it */
+    bool told; /* the spawner has answered for it, or an earlier daemon made it */
     uint32_t load;
     uint64_t done;
     int64_t idle_since;
-    int64_t rest_until; /* monotonic */
+    int64_t rest_until;     /* monotonic */
     uint64_t recent_run_us; /* moving average over about 8 jobs; 0: none yet */
     struct channel *channel;
     struct event *retry;
@@ -42,7 +42,9 @@ struct pool {
 };
 
 static const char *const state_words[WORKER_STATE_COUNT] = {
-    [WORKER_WANTED] = "starting", [WORKER_READY] = "ready", [WORKER_LEAVING] = "leaving",
+    [WORKER_WANTED] = "starting",
+    [WORKER_READY] = "ready",
+    [WORKER_LEAVING] = "leaving",
     [WORKER_GONE] = "gone",
 };
 
@@ -119,8 +121,8 @@ static void on_record(void *arg, struct record *record)
     else if (record->type == MESSAGE_PROGRESS)
         on_progress(worker, record);
     else
-        log_warning("worker %llu sent an unknown record of type %u",
-                    (unsigned long long)worker->id, record->type);
+        log_warning("worker %llu sent an unknown record of type %u", (unsigned long long)worker->id,
+                    record->type);
 }
 
 static void on_closed(void *arg)
@@ -201,8 +203,9 @@ static void on_spawn_failed(void *arg, uint64_t id, const char *text)
         mark_gone(worker, true);
 }
 
-/* A spawner that died may or may not have made what it was asked for. A worker whose folder is there
- * is looked at by its lock; the others are asked for again: an existing folder refuses a second. */
+/* A spawner that died may or may not have made what it was asked for. A worker whose folder is
+ * there is looked at by its lock; the others are asked for again: an existing folder refuses a
+ * second. */
 static void on_spawner_lost(void *arg)
 {
     struct pool *pool = arg;

@@ -1,9 +1,10 @@
 /* The workers, seen from the daemon: asks the spawner for them, connects, hands jobs over, notices
- * their death. It decides nothing about jobs: the engine does, by the callbacks. All that is sent is
- * held until pool_flush, after the commit.
+ * their death. It decides nothing about jobs: the engine does, by the callbacks. All that is sent
+ * is held until pool_flush, after the commit.
  *
- * A worker's life: WANTED (asked for) -> READY (said hello) -> GONE (its connection closed; its lock
- * is watched until it is free, which proves the worker and its process tree dead) -> forgotten. */
+ * A worker's life: WANTED (asked for) -> READY (said hello) -> GONE (its connection closed; its
+ * lock is watched until it is free, which proves the worker and its process tree dead) ->
+ * forgotten. */
 #ifndef BATCHD_DAEMON_EXEC_POOL_H
 #define BATCHD_DAEMON_EXEC_POOL_H
 
@@ -36,38 +37,39 @@ enum worker_state { WORKER_WANTED, WORKER_READY, WORKER_LEAVING, WORKER_GONE, WO
 struct pool_worker_view {
     uint64_t id;
     enum worker_state state;
-    uint32_t load;    /* jobs handed over and not yet ended */
-    uint64_t done;    /* jobs ended since this daemon started */
+    uint32_t load; /* jobs handed over and not yet ended */
+    uint64_t done; /* jobs ended since this daemon started */
 };
 
 struct pool *pool_new(struct event_base *base, const struct pool_options *options,
                       const struct pool_events *events, void *arg);
 void pool_free(struct pool *pool); /* closes connections; workers live on */
 
-/* A new worker whose row is in this turn's transaction: the spawner is told at pool_flush. */
-void pool_spawn(struct pool *pool, uint64_t worker);
+/* Workers are named by their row's id. A new one whose row is in this turn's transaction: the
+ * spawner is told at pool_flush. */
+void pool_spawn(struct pool *pool, uint64_t id);
 /* A worker of an earlier daemon: connects to it, or finds it dead. */
-void pool_adopt(struct pool *pool, uint64_t worker);
+void pool_adopt(struct pool *pool, uint64_t id);
 /* Removes a gone worker and its folder. Call after the commit that settled its jobs. */
-void pool_forget(struct pool *pool, uint64_t worker);
+void pool_forget(struct pool *pool, uint64_t id);
 
 /* The worker that should take the next job, 0 when none has room. */
 uint64_t pool_choose(const struct pool *pool);
-size_t pool_count(const struct pool *pool);       /* all but the gone and the leaving */
-size_t pool_ready_idle(const struct pool *pool);  /* ready, nothing to do */
-size_t pool_coming(const struct pool *pool);      /* asked for, not ready yet */
+size_t pool_count(const struct pool *pool);      /* all but the gone and the leaving */
+size_t pool_ready_idle(const struct pool *pool); /* ready, nothing to do */
+size_t pool_coming(const struct pool *pool);     /* asked for, not ready yet */
 
-/* Counts a job of `worker` in or out. */
-void pool_load(struct pool *pool, uint64_t worker, int change);
+/* Counts a job of this worker in or out. */
+void pool_load(struct pool *pool, uint64_t id, int change);
 /* Gives the worker nothing for a while: it could not begin a job for want of something. */
-void pool_rest(struct pool *pool, uint64_t worker, uint32_t rest_ms);
+void pool_rest(struct pool *pool, uint64_t id, uint32_t rest_ms);
 /* Tells how long a job took, which decides about prefetching. */
-void pool_note_run(struct pool *pool, uint64_t worker, uint64_t run_us);
+void pool_note_run(struct pool *pool, uint64_t id, uint64_t run_us);
 
-void pool_run(struct pool *pool, uint64_t worker, const struct job_run *run);
-void pool_stop(struct pool *pool, uint64_t worker, const struct job_stop *stop);
-void pool_ack(struct pool *pool, uint64_t worker, const struct attempt_id *id);
-void pool_quit(struct pool *pool, uint64_t worker);
+void pool_run(struct pool *pool, uint64_t id, const struct job_run *run);
+void pool_stop(struct pool *pool, uint64_t id, const struct job_stop *stop);
+void pool_ack(struct pool *pool, uint64_t id, const struct attempt_id *attempt);
+void pool_quit(struct pool *pool, uint64_t id);
 /* The idle worker that has been idle longest and since before `idle_before`, 0 when none. */
 uint64_t pool_idle_since(const struct pool *pool, int64_t idle_before_us);
 

@@ -44,7 +44,8 @@ static void on_record(void *arg, struct record *record)
         worker = record_get_u64(record);
         if (record_complete(record))
             spawner->events->spawned(spawner->arg, worker);
-    } else if (record->type == MESSAGE_SPAWN_FAILED && get_spawn_failed(record, &worker, text) == 0) {
+    } else if (record->type == MESSAGE_SPAWN_FAILED &&
+               get_spawn_failed(record, &worker, text) == 0) {
         spawner->events->failed(spawner->arg, worker, text);
     }
 }
@@ -60,8 +61,8 @@ static void on_closed(void *arg)
 
 static const struct channel_events channel_calls = {.record = on_record, .closed = on_closed};
 
-/* The spawner detaches itself (it forks twice), so the process started here ends at once. Nothing of
- * the daemon's but stderr is inherited: every descriptor is close-on-exec. */
+/* The spawner detaches itself (it forks twice), so the process started here ends at once. Nothing
+ * of the daemon's but stderr is inherited: every descriptor is close-on-exec. */
 static void start_process(const struct spawner *spawner)
 {
     char name[] = "batchd-worker";

@@ -1,6 +1,6 @@
-/* The connection to the spawner, which forks workers so that they are not children of the daemon. In
- * user mode the spawner is started here, detached, when none answers; under systemd it has its own
- * unit and is waited for. */
+/* The connection to the spawner, which forks workers so that they are not children of the daemon.
+ * In user mode the spawner is started here, detached, when none answers; under systemd it has its
+ * own unit and is waited for. */
 #ifndef BATCHD_DAEMON_EXEC_SPAWNER_H
 #define BATCHD_DAEMON_EXEC_SPAWNER_H
 

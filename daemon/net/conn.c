@@ -197,8 +197,8 @@ static bool write_out(struct conn *conn)
     return true;
 }
 
-/* A client that shut its writing side still gets the answers it asked for; a stream or a wait has no
- * reader left to matter, so it ends. */
+/* A client that shut its writing side still gets the answers it asked for; a stream or a wait has
+ * no reader left to matter, so it ends. */
 static bool over(const struct conn *conn)
 {
     if (unsent(conn) > 0)
@@ -237,12 +237,13 @@ void conn_flush(struct conn *conn)
         after_write(conn);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): seven, each of another kind */
 struct conn *conn_new(struct event_base *base, int fd, struct api *api, uint32_t uid, uint32_t gid,
                       const struct conn_events *events, void *arg)
 {
     struct conn *conn = xcalloc(1, sizeof(*conn));
-    *conn = (struct conn){
-        .fd = fd, .api = api, .uid = uid, .gid = gid, .events = events, .arg = arg};
+    *conn =
+        (struct conn){.fd = fd, .api = api, .uid = uid, .gid = gid, .events = events, .arg = arg};
     conn->in = evbuffer_new();
     conn->out = evbuffer_new();
     conn->held = evbuffer_new();

@@ -1,5 +1,5 @@
-/* One client's connection: bytes to frames, frames to api calls one after another, replies held until
- * the turn's commit. Identity is what the kernel said at accept. */
+/* One client's connection: bytes to frames, frames to api calls one after another, replies held
+ * until the turn's commit. Identity is what the kernel said at accept. */
 #ifndef BATCHD_DAEMON_NET_CONN_H
 #define BATCHD_DAEMON_NET_CONN_H
 

@@ -89,7 +89,8 @@ static void turn_away(int fd, const char *text)
     char line[256];
     int bytes = snprintf(line, sizeof(line),
                          "{\"error\":\"io.batchd.Busy\",\"parameters\":{\"retry_after_ms\":1000,"
-                         "\"message\":\"%s\"}}", text);
+                         "\"message\":\"%s\"}}",
+                         text);
     ssize_t ignored = send(fd, line, (size_t)bytes + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)ignored;
 }

@@ -28,8 +28,7 @@ struct disk {
 
 static void make_file(struct disk *disk)
 {
-    CLEANUP_CLOSE int fd =
-        open(disk->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    CLEANUP_CLOSE int fd = open(disk->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     /* Without room, or on a file system that cannot, the refusal of new jobs has to do. */
     if (fd < 0 || fallocate(fd, 0, 0, (off_t)disk->reserve) < 0) {
         (void)unlink(disk->path);
@@ -123,7 +122,8 @@ int disk_accept(struct disk *disk, uint64_t bytes, struct error *err)
     format_size(disk->free_bytes, text, sizeof(text));
     return error_set(err, ERROR_BUSY,
                      "the disk of %.120s is full (%s free): new jobs are refused until there is "
-                     "room, what runs goes on", disk->folder, text);
+                     "room, what runs goes on",
+                     disk->folder, text);
 }
 
 void disk_committed(struct disk *disk)

@@ -1,6 +1,6 @@
-/* Room for the ends of what runs, on the file system of the state folder. New jobs are refused while
- * it is nearly full, and a reserve file gives its blocks back when it fills up all the same (by the
- * output of jobs, or by anybody), so that results and cancels can still be written.
+/* Room for the ends of what runs, on the file system of the state folder. New jobs are refused
+ * while it is nearly full, and a reserve file gives its blocks back when it fills up all the same
+ * (by the output of jobs, or by anybody), so that results and cancels can still be written.
  *
  *   free >= reserve, counting what was accepted in this turn     new jobs are taken
  *   free <  reserve                                              new jobs are refused

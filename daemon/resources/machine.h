@@ -7,9 +7,9 @@
 uint32_t machine_cpus(void);         /* processors this process may use, at least 1 */
 uint64_t machine_memory_bytes(void); /* physical memory */
 
-/* Asks the kernel for short slices of processor time: batchd works for fractions of a millisecond and
- * sleeps, and is then let in sooner beside busy jobs. Linux 6.12 and later heed it (EEVDF, sched(7));
- * no right is needed, and children do not inherit it. */
+/* Asks the kernel for short slices of processor time: batchd works for fractions of a millisecond
+ * and sleeps, and is then let in sooner beside busy jobs. Linux 6.12 and later heed it (EEVDF,
+ * sched(7)); no right is needed, and children do not inherit it. */
 void machine_ask_for_short_slices(void);
 
 #endif

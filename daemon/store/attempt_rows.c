@@ -20,9 +20,10 @@ int attempt_rows_keep(struct db *db, const struct job_status *status, struct err
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
-    const int64_t numbers[] = {(int64_t)status->id, task_of(status), status->attempt,
-                               (int64_t)status->worker, status->started_at, status->ended_at, status->outcome.class,
-                               status->outcome.exit_code, status->outcome.signal};
+    const int64_t numbers[] = {
+        (int64_t)status->id,     task_of(status),           status->attempt,
+        (int64_t)status->worker, status->started_at,        status->ended_at,
+        status->outcome.class,   status->outcome.exit_code, status->outcome.signal};
     bind_numbers(statement, 1, numbers, 9);
     bind_text(statement, 10, status->outcome.message);
     return db_run(db, statement, err);

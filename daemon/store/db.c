@@ -58,8 +58,10 @@ static int pragma(struct db *db, const char *set, const char *get, const char *w
     (void)sqlite3_finalize(statement);
     int result = 0;
     if (text == NULL || strcmp(text, wanted) != 0)
-        result = error_set(err, ERROR_IO, "%s answered \"%s\", not \"%s\"; is the state folder on a "
-                           "local disk?", get, text == NULL ? "nothing" : text, wanted);
+        result = error_set(err, ERROR_IO,
+                           "%s answered \"%s\", not \"%s\"; is the state folder on a "
+                           "local disk?",
+                           get, text == NULL ? "nothing" : text, wanted);
     free(text);
     return result;
 }
@@ -86,7 +88,8 @@ static int configure(struct db *db, const struct db_options *options, struct err
         return -1;
     (void)snprintf(set, sizeof(set), "PRAGMA cache_size=-%llu",
                    (unsigned long long)(options->cache_bytes / 1024));
-    (void)snprintf(wanted, sizeof(wanted), "-%llu", (unsigned long long)(options->cache_bytes / 1024));
+    (void)snprintf(wanted, sizeof(wanted), "-%llu",
+                   (unsigned long long)(options->cache_bytes / 1024));
     if (pragma(db, set, "PRAGMA cache_size", wanted, err) < 0)
         return -1;
     unsigned long long pages = options->wal_limit_bytes / 4096;
@@ -109,8 +112,8 @@ static int check_header(const char *path, struct error *err)
     if (got == 0)
         return 0;
     const unsigned char *id = (const unsigned char *)header + 68;
-    uint32_t application = (uint32_t)id[0] << 24U | (uint32_t)id[1] << 16U |
-                           (uint32_t)id[2] << 8U | id[3];
+    uint32_t application =
+        (uint32_t)id[0] << 24U | (uint32_t)id[1] << 16U | (uint32_t)id[2] << 8U | id[3];
     if (got < sizeof(header) || memcmp(header, "SQLite format 3", 16) != 0)
         return error_set(err, ERROR_DAMAGED, "%s is not a SQLite database", path);
     if (application != SCHEMA_APPLICATION_ID && application != 0)
@@ -139,7 +142,8 @@ struct db *db_open(const char *path, const struct db_options *options, struct er
     }
     if (sqlite3_libversion_number() < FIXED_WAL_RESET)
         log_debug("SQLite %s has the WAL-reset bug; one connection writes and checkpoints, so it "
-                  "cannot happen here", sqlite3_libversion());
+                  "cannot happen here",
+                  sqlite3_libversion());
     return db;
 }
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FACTS_COLUMNS                                                                              \
-    "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key,"    \
+#define FACTS_COLUMNS                                                                           \
+    "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key," \
     "tags,array,run,facts_sum"
 /* A whole row: the id, the progress of an array, the status, the facts. */
 #define PROGRESS_COLUMNS "id,next,tasks_completed,tasks_failed,tasks_cancelled,"
@@ -24,9 +24,14 @@ void job_row_done(struct job_row *row)
 
 static uint32_t sum_facts(const struct job_facts *facts)
 {
-    const int64_t numbers[] = {facts->uid, facts->gid, facts->priority, facts->cpus,
-                               (int64_t)facts->memory_bytes, facts->max_attempts,
-                               facts->rerun_if_lost, facts->submitted_at};
+    const int64_t numbers[] = {facts->uid,
+                               facts->gid,
+                               facts->priority,
+                               facts->cpus,
+                               (int64_t)facts->memory_bytes,
+                               facts->max_attempts,
+                               facts->rerun_if_lost,
+                               facts->submitted_at};
     uint32_t sum = 0;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         sum = sum_number(sum, numbers[i]);
@@ -41,9 +46,14 @@ static uint32_t sum_facts(const struct job_facts *facts)
 
 static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *facts)
 {
-    const int64_t numbers[] = {facts->uid, facts->gid, facts->priority, facts->cpus,
-                               (int64_t)facts->memory_bytes, facts->max_attempts,
-                               facts->rerun_if_lost, facts->submitted_at};
+    const int64_t numbers[] = {facts->uid,
+                               facts->gid,
+                               facts->priority,
+                               facts->cpus,
+                               (int64_t)facts->memory_bytes,
+                               facts->max_attempts,
+                               facts->rerun_if_lost,
+                               facts->submitted_at};
     bind_numbers(statement, at, numbers, 8);
     bind_text(statement, at + 8, facts->name);
     bind_text(statement, at + 9, facts->type);
@@ -58,12 +68,12 @@ static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *
 
 static int read_status(sqlite3_stmt *statement, struct job_status *ret, struct error *err)
 {
-    *ret = (struct job_status){
-        .id = (uint64_t)sqlite3_column_int64(statement, 0),
-        .tasks = {.next = (uint64_t)sqlite3_column_int64(statement, 1),
-                  .completed = (uint64_t)sqlite3_column_int64(statement, 2),
-                  .failed = (uint64_t)sqlite3_column_int64(statement, 3),
-                  .cancelled = (uint64_t)sqlite3_column_int64(statement, 4)}};
+    *ret =
+        (struct job_status){.id = (uint64_t)sqlite3_column_int64(statement, 0),
+                            .tasks = {.next = (uint64_t)sqlite3_column_int64(statement, 1),
+                                      .completed = (uint64_t)sqlite3_column_int64(statement, 2),
+                                      .failed = (uint64_t)sqlite3_column_int64(statement, 3),
+                                      .cancelled = (uint64_t)sqlite3_column_int64(statement, 4)}};
     return status_read(statement, STATUS_AT, ret, err);
 }
 
@@ -72,15 +82,22 @@ static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, st
     const void *run = sqlite3_column_blob(statement, at + 13);
     size_t run_bytes = (size_t)sqlite3_column_bytes(statement, at + 13);
 #define COLUMN(number) sqlite3_column_int64(statement, number)
-    *ret = (struct job_facts){
-        .id = (uint64_t)COLUMN(0), .uid = (uint32_t)COLUMN(at), .gid = (uint32_t)COLUMN(at + 1),
-        .priority = (enum job_priority)COLUMN(at + 2), .cpus = (uint32_t)COLUMN(at + 3),
-        .memory_bytes = (uint64_t)COLUMN(at + 4), .max_attempts = (uint32_t)COLUMN(at + 5),
-        .rerun_if_lost = COLUMN(at + 6) != 0, .submitted_at = COLUMN(at + 7),
-        .name = column_text(statement, at + 8), .type = column_text(statement, at + 9),
-        .key = column_text(statement, at + 10), .tags = column_text(statement, at + 11),
-        .array = column_text(statement, at + 12),
-        .run = xmemdup(run, run_bytes), .run_bytes = run_bytes};
+    *ret = (struct job_facts){.id = (uint64_t)COLUMN(0),
+                              .uid = (uint32_t)COLUMN(at),
+                              .gid = (uint32_t)COLUMN(at + 1),
+                              .priority = (enum job_priority)COLUMN(at + 2),
+                              .cpus = (uint32_t)COLUMN(at + 3),
+                              .memory_bytes = (uint64_t)COLUMN(at + 4),
+                              .max_attempts = (uint32_t)COLUMN(at + 5),
+                              .rerun_if_lost = COLUMN(at + 6) != 0,
+                              .submitted_at = COLUMN(at + 7),
+                              .name = column_text(statement, at + 8),
+                              .type = column_text(statement, at + 9),
+                              .key = column_text(statement, at + 10),
+                              .tags = column_text(statement, at + 11),
+                              .array = column_text(statement, at + 12),
+                              .run = xmemdup(run, run_bytes),
+                              .run_bytes = run_bytes};
     uint32_t stored = (uint32_t)COLUMN(at + 14);
 #undef COLUMN
     if (ret->name != NULL && sum_facts(ret) == stored && ret->priority < JOB_PRIORITY_COUNT)
@@ -200,18 +217,17 @@ int job_rows_find_key(struct db *db, uint32_t uid, const char *key, uint64_t *re
 }
 
 /* A bound of 0 means "none"; the two texts differ in the direction only. */
-#define LIST_WHERE                                                                                 \
-    " FROM job WHERE (?1=0 OR id>=?1) AND (?2=0 OR id<=?2) AND (?3=0 OR uid=?4)"                   \
-    " AND (?5 IS NULL OR name GLOB ?5) AND (?6=0 OR submitted_at>=?6)"                             \
+#define LIST_WHERE                                                               \
+    " FROM job WHERE (?1=0 OR id>=?1) AND (?2=0 OR id<=?2) AND (?3=0 OR uid=?4)" \
+    " AND (?5 IS NULL OR name GLOB ?5) AND (?6=0 OR submitted_at>=?6)"           \
     " AND (?7=0 OR submitted_at<=?7) AND (state<4 OR ended_at>=?8) AND ((1<<state)&?9)"
 
 int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn each, void *arg,
                   struct error *err)
 {
-    static const char oldest[] = "SELECT " ROW_COLUMNS LIST_WHERE
-                                 " AND id>?10 ORDER BY id";
-    static const char newest[] = "SELECT " ROW_COLUMNS LIST_WHERE
-                                 " AND (?10=0 OR id<?10) ORDER BY id DESC";
+    static const char oldest[] = "SELECT " ROW_COLUMNS LIST_WHERE " AND id>?10 ORDER BY id";
+    static const char newest[] =
+        "SELECT " ROW_COLUMNS LIST_WHERE " AND (?10=0 OR id<?10) ORDER BY id DESC";
     int64_t states = 0;
     for (unsigned i = 0; i < JOB_STATE_COUNT; i++)
         states |= !filter->states_set || filter->states[i] ? INT64_C(1) << i : 0;
@@ -242,9 +258,9 @@ int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn eac
 
 int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error *err)
 {
-    static const char sql[] = "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS
-                              ",uid,priority,submitted_at,array FROM job "
-                              "INDEXED BY job_open WHERE state<4 ORDER BY id";
+    static const char sql[] =
+        "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS ",uid,priority,submitted_at,array FROM job "
+        "INDEXED BY job_open WHERE state<4 ORDER BY id";
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;

@@ -1,6 +1,7 @@
 /* Job rows: the durable copy of struct job_facts and struct job_status. Writes join the open
- * transaction (db_begin); nothing counts before db_commit. Every row carries two checksums, one over
- * the facts and one over the status, and a row that fails one is never served (ERROR_DAMAGED). */
+ * transaction (db_begin); nothing counts before db_commit. Every row carries two checksums, one
+ * over the facts and one over the status, and a row that fails one is never served (ERROR_DAMAGED).
+ */
 #ifndef BATCHD_DAEMON_STORE_JOB_ROWS_H
 #define BATCHD_DAEMON_STORE_JOB_ROWS_H
 
@@ -34,11 +35,11 @@ struct job_filter {
     bool states[JOB_STATE_COUNT]; /* counts when states_set */
     bool uid_set;
     uint32_t uid;
-    const char *name_glob;  /* NULL: any */
-    int64_t since, until;   /* submitted_at bounds, 0: none */
-    int64_t ended_after;    /* leave out what ended before; 0: nothing */
-    uint64_t first, last;   /* id bounds, inclusive; 0: none */
-    uint64_t after;         /* ids beyond this one, in the direction of the list; 0: from the end */
+    const char *name_glob; /* NULL: any */
+    int64_t since, until;  /* submitted_at bounds, 0: none */
+    int64_t ended_after;   /* leave out what ended before; 0: nothing */
+    uint64_t first, last;  /* id bounds, inclusive; 0: none */
+    uint64_t after;        /* ids beyond this one, in the direction of the list; 0: from the end */
     bool newest_first;
 };
 

@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Numbers in state, priority and class are the enums of core/job.h; times are microseconds since the
- * epoch, 0 = not yet; facts_sum and status_sum are CRC-32C over the columns (job_rows.c). The
+/* Numbers in state, priority and class are the enums of core/job.h; times are microseconds since
+ * the epoch, 0 = not yet; facts_sum and status_sum are CRC-32C over the columns (job_rows.c). The
  * triggers repeat two invariants where no code can forget them: a terminal state never changes, and
  * an attempt number never goes back. */
 static const char *const migrations[] = {
@@ -80,8 +80,9 @@ static int run(sqlite3 *handle, const char *sql, struct error *err)
     int code = sqlite3_exec(handle, sql, NULL, NULL, NULL);
     if (code == SQLITE_OK)
         return 0;
-    enum error_code ours =
-        (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB ? ERROR_DAMAGED : ERROR_IO;
+    enum error_code ours = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB
+                               ? ERROR_DAMAGED
+                               : ERROR_IO;
     return error_set(err, ours, "schema: %s", sqlite3_errmsg(handle));
 }
 
@@ -122,7 +123,8 @@ int schema_upgrade(sqlite3 *handle, struct error *err)
     if (version > SCHEMA_VERSION)
         return error_set(err, ERROR_DAMAGED,
                          "the store has schema version %d, this batchd knows up to %d; use the "
-                         "batchd that wrote it or a newer one", version, SCHEMA_VERSION);
+                         "batchd that wrote it or a newer one",
+                         version, SCHEMA_VERSION);
     for (; version < SCHEMA_VERSION; version++) {
         char stamp[96];
         (void)snprintf(stamp, sizeof(stamp), "PRAGMA application_id=%u; PRAGMA user_version=%d;",

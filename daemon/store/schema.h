@@ -1,9 +1,9 @@
 /* The store's tables and how they change from version to version.
  *
  * To change the schema: add one element to `migrations` in schema.c (never edit one that was
- * released), raise nothing by hand (the version is the number of elements), add a saved store of the
- * version before to tests/data, and say it in CHANGELOG. Each migration runs in one transaction with
- * the version number, so a crash leaves the old schema or the new one. */
+ * released), raise nothing by hand (the version is the number of elements), add a saved store of
+ * the version before to tests/data, and say it in CHANGELOG. Each migration runs in one transaction
+ * with the version number, so a crash leaves the old schema or the new one. */
 #ifndef BATCHD_DAEMON_STORE_SCHEMA_H
 #define BATCHD_DAEMON_STORE_SCHEMA_H
 

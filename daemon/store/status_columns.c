@@ -30,14 +30,26 @@ static uint32_t sum_status(const struct job_status *status)
     const struct outcome *outcome = &status->outcome;
     const struct usage *usage = &status->usage;
     const struct array_progress *tasks = &status->tasks;
-    const int64_t numbers[] = {(int64_t)status->id, status->state, status->attempt,
-                               status->charged, status->losses, status->cancelling,
-                               (int64_t)status->worker, status->started_at, status->ended_at,
-                               outcome->class, outcome->exit_code, outcome->signal,
-                               (int64_t)usage->user_us, (int64_t)usage->system_us,
-                               (int64_t)usage->run_us, (int64_t)usage->max_rss_bytes,
-                               (int64_t)usage->stdout_bytes, (int64_t)usage->stderr_bytes,
-                               (int64_t)usage->cut_bytes, (int64_t)usage->lost_bytes};
+    const int64_t numbers[] = {(int64_t)status->id,
+                               status->state,
+                               status->attempt,
+                               status->charged,
+                               status->losses,
+                               status->cancelling,
+                               (int64_t)status->worker,
+                               status->started_at,
+                               status->ended_at,
+                               outcome->class,
+                               outcome->exit_code,
+                               outcome->signal,
+                               (int64_t)usage->user_us,
+                               (int64_t)usage->system_us,
+                               (int64_t)usage->run_us,
+                               (int64_t)usage->max_rss_bytes,
+                               (int64_t)usage->stdout_bytes,
+                               (int64_t)usage->stderr_bytes,
+                               (int64_t)usage->cut_bytes,
+                               (int64_t)usage->lost_bytes};
     const uint64_t progress[] = {tasks->next, tasks->completed, tasks->failed, tasks->cancelled};
     uint32_t sum = 0;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
@@ -71,14 +83,14 @@ void status_bind(sqlite3_stmt *statement, int at, const struct job_status *statu
 {
     const struct outcome *outcome = &status->outcome;
     const struct usage *usage = &status->usage;
-    const int64_t head[] = {status->state, status->attempt, status->charged, status->losses,
-                            status->cancelling, (int64_t)status->worker, status->started_at,
-                            status->ended_at, outcome->class, outcome->exit_code,
-                            outcome->signal};
-    const int64_t tail[] = {(int64_t)usage->user_us, (int64_t)usage->system_us,
-                            (int64_t)usage->run_us, (int64_t)usage->max_rss_bytes,
+    const int64_t head[] = {status->state,      status->attempt,    status->charged,
+                            status->losses,     status->cancelling, (int64_t)status->worker,
+                            status->started_at, status->ended_at,   outcome->class,
+                            outcome->exit_code, outcome->signal};
+    const int64_t tail[] = {(int64_t)usage->user_us,      (int64_t)usage->system_us,
+                            (int64_t)usage->run_us,       (int64_t)usage->max_rss_bytes,
                             (int64_t)usage->stdout_bytes, (int64_t)usage->stderr_bytes,
-                            (int64_t)usage->cut_bytes, (int64_t)usage->lost_bytes};
+                            (int64_t)usage->cut_bytes,    (int64_t)usage->lost_bytes};
     bind_numbers(statement, at, head, 11);
     bind_text(statement, at + 11, outcome->message);
     bind_numbers(statement, at + 12, tail, 8);
@@ -113,11 +125,14 @@ int status_read(sqlite3_stmt *statement, int at, struct job_status *status, stru
                                        .signal = (int)COLUMN(10)};
     (void)snprintf(status->outcome.message, sizeof(status->outcome.message), "%s",
                    message == NULL ? "" : message);
-    status->usage = (struct usage){
-        .user_us = (uint64_t)COLUMN(12), .system_us = (uint64_t)COLUMN(13),
-        .run_us = (uint64_t)COLUMN(14), .max_rss_bytes = (uint64_t)COLUMN(15),
-        .stdout_bytes = (uint64_t)COLUMN(16), .stderr_bytes = (uint64_t)COLUMN(17),
-        .cut_bytes = (uint64_t)COLUMN(18), .lost_bytes = (uint64_t)COLUMN(19)};
+    status->usage = (struct usage){.user_us = (uint64_t)COLUMN(12),
+                                   .system_us = (uint64_t)COLUMN(13),
+                                   .run_us = (uint64_t)COLUMN(14),
+                                   .max_rss_bytes = (uint64_t)COLUMN(15),
+                                   .stdout_bytes = (uint64_t)COLUMN(16),
+                                   .stderr_bytes = (uint64_t)COLUMN(17),
+                                   .cut_bytes = (uint64_t)COLUMN(18),
+                                   .lost_bytes = (uint64_t)COLUMN(19)};
     status->result = column_text(statement, at + 20);
     uint32_t stored = (uint32_t)COLUMN(21);
 #undef COLUMN

@@ -1,4 +1,5 @@
-/* The columns of struct job_status, which a job's row and a task's row share, and their checksum. */
+/* The columns of struct job_status, which a job's row and a task's row share, and their checksum.
+ */
 #ifndef BATCHD_DAEMON_STORE_STATUS_COLUMNS_H
 #define BATCHD_DAEMON_STORE_STATUS_COLUMNS_H
 
@@ -6,17 +7,17 @@
 #include "daemon/store/db.h"
 
 /* In the order of status_bind and status_read. */
-#define STATUS_COLUMNS                                                                             \
-    "state,attempt,charged,losses,cancelling,worker,started_at,ended_at,class,exit_code,signal,"   \
-    "message,user_us,system_us,run_us,max_rss_bytes,stdout_bytes,stderr_bytes,cut_bytes,"          \
+#define STATUS_COLUMNS                                                                           \
+    "state,attempt,charged,losses,cancelling,worker,started_at,ended_at,class,exit_code,signal," \
+    "message,user_us,system_us,run_us,max_rss_bytes,stdout_bytes,stderr_bytes,cut_bytes,"        \
     "lost_bytes,result,status_sum"
 #define STATUS_WIDTH 22
 
 /* Binds STATUS_WIDTH parameters from `at` on. Borrows the texts until the statement is reset. */
 void status_bind(sqlite3_stmt *statement, int at, const struct job_status *status);
 
-/* Reads STATUS_WIDTH columns from `at` on. The caller has set id, is_task, index and tasks, which the
- * checksum covers. 0 (then job_status_done releases), or -1 with ERROR_DAMAGED. */
+/* Reads STATUS_WIDTH columns from `at` on. The caller has set id, is_task, index and tasks, which
+ * the checksum covers. 0 (then job_status_done releases), or -1 with ERROR_DAMAGED. */
 int status_read(sqlite3_stmt *statement, int at, struct job_status *status, struct error *err);
 
 /* Small helpers of the row files. */

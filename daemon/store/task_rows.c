@@ -61,8 +61,7 @@ int task_rows_load(struct db *db, uint64_t job, uint64_t index, struct job_statu
     return found < 0 ? -1 : 0;
 }
 
-int task_rows_first_failed(struct db *db, uint64_t job, struct job_status *ret,
-                           struct error *err)
+int task_rows_first_failed(struct db *db, uint64_t job, struct job_status *ret, struct error *err)
 {
     static const char sql[] = "SELECT " TASK_COLUMNS " FROM task WHERE job=?1 AND state=?2 "
                               "ORDER BY task_index LIMIT 1";
@@ -96,8 +95,9 @@ static int each_row(struct db *db, sqlite3_stmt *statement, task_row_fn each, vo
 
 int task_rows_each_open(struct db *db, task_row_fn each, void *arg, struct error *err)
 {
-    static const char sql[] = "SELECT " TASK_COLUMNS " FROM task INDEXED BY task_open WHERE state<4 "
-                              "ORDER BY job,task_index";
+    static const char sql[] =
+        "SELECT " TASK_COLUMNS " FROM task INDEXED BY task_open WHERE state<4 "
+        "ORDER BY job,task_index";
     sqlite3_stmt *statement = db_statement(db, sql, err);
     return statement == NULL ? -1 : each_row(db, statement, each, arg, err);
 }

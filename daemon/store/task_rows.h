@@ -1,4 +1,5 @@
-/* Rows of array tasks: a task has one from its first start on; what it is stands in the array's row. */
+/* Rows of array tasks: a task has one from its first start on; what it is stands in the array's
+ * row. */
 #ifndef BATCHD_DAEMON_STORE_TASK_ROWS_H
 #define BATCHD_DAEMON_STORE_TASK_ROWS_H
 
@@ -14,8 +15,7 @@ int task_rows_load(struct db *db, uint64_t job, uint64_t index, struct job_statu
                    struct error *err);
 
 /* The failed task with the lowest index. 1 and *ret, 0: there is none, -1: error. */
-int task_rows_first_failed(struct db *db, uint64_t job, struct job_status *ret,
-                           struct error *err);
+int task_rows_first_failed(struct db *db, uint64_t job, struct job_status *ret, struct error *err);
 
 /* Every unfinished task, in the order of job and index, for the start of the daemon. The status is
  * the callee's to read, not to keep; `each` must not touch the store. */

@@ -17,8 +17,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* With so many jobs at the end waited for, the last of all is among them: workers take them in order
- * and hold at most eight each. */
+/* With so many jobs at the end waited for, the last of all is among them: workers take them in
+ * order and hold at most eight each. */
 #define LAST_JOBS 256
 
 static char *program;

@@ -310,7 +310,7 @@ def test_configuration_errors_name_the_place(make_daemon):
     done = subprocess.run([daemon.batchd, "--state", daemon.state, "--config", daemon.config, "--check-config"],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 78
-    assert f'{daemon.config}:2:6: unknown key "workers.mx"; did you mean "workers.max"?' in done.stderr
+    assert f'{daemon.config}:2:1: unknown key "workers.mx"; did you mean "workers.max"?' in done.stderr
 
 
 def test_a_job_known_to_run_is_never_taken_for_unstarted(daemon):
@@ -326,3 +326,17 @@ def test_a_job_known_to_run_is_never_taken_for_unstarted(daemon):
     ended = daemon.wait(job)[0]
     assert (ended["state"], ended["outcome"]["class"]) == ("failed", "lost"), ended
     assert (daemon.state / "ran").read_text() == "x\n"
+
+
+def test_output_that_cannot_be_read(daemon):
+    job = daemon.submit("echo", "text")
+    daemon.wait(job)
+    index = daemon.state / "jobs" / str(job) / "1.index"
+    index.unlink()
+    index.symlink_to(index)
+    client = daemon.client()
+    client.send("io.batchd.Logs.Read", more=True, id=job)
+    with pytest.raises(Refused) as refused:
+        client.receive()
+    assert "cannot read" in refused.value.parameters["message"]
+    assert daemon.call("io.batchd.Server.Ping")

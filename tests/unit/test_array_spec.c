@@ -38,9 +38,26 @@ END_TEST
 
 START_TEST(refused_with_the_field_named)
 {
-    static const char *const wrong[] = {"", "a", "-1", "1-", "5-3", "0-9:0", "5:2", "1,", ",1",
-                                        "1,1", "3,2", "0-5,5-9", "0-9%0", "0-9%", "0-9%x", "1 2",
-                                        "0-1099511627776", "0x10", "1.5", "0-9:2:2"};
+    static const char *const wrong[] = {"",
+                                        "a",
+                                        "-1",
+                                        "1-",
+                                        "5-3",
+                                        "0-9:0",
+                                        "5:2",
+                                        "1,",
+                                        ",1",
+                                        "1,1",
+                                        "3,2",
+                                        "0-5,5-9",
+                                        "0-9%0",
+                                        "0-9%",
+                                        "0-9%x",
+                                        "1 2",
+                                        "0-1099511627776",
+                                        "0x10",
+                                        "1.5",
+                                        "0-9:2:2"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct array_spec spec = {.total = 77};
         struct error err = {.code = ERROR_NONE};

@@ -71,8 +71,8 @@ START_TEST(records_survive_no_flip_and_no_cut)
     struct record_writer writer = {0};
     struct record record;
     size_t used;
-    const struct job_exit end = {.id = {.job = 7, .attempt = 2}, .has_code = 1, .exit_code = 3,
-                                 .text = "x"};
+    const struct job_exit end = {
+        .id = {.job = 7, .attempt = 2}, .has_code = 1, .exit_code = 3, .text = "x"};
     put_exit(&writer, LOG_EXIT, &end);
     ck_assert_int_eq(record_parse(writer.data, writer.used, &record, &used), RECORD_OK);
     struct job_exit back;
@@ -115,9 +115,11 @@ START_TEST(spans_and_sizes)
     static const struct {
         const char *text;
         uint64_t ms;
-    } good[] = {{"90", 90000}, {"90s", 90000}, {"1h30m", 5400000}, {"2d", 172800000},
-                {"500ms", 500}, {"1.5h", 5400000}, {"0", 0}};
-    static const char *const bad[] = {"", "x", "1x", "-1", "1h30", "1 h", "1e3", "h", "99999999999999999999d"};
+    } good[] = {{"90", 90000},     {"90s", 90000}, {"1h30m", 5400000},
+                {"2d", 172800000}, {"500ms", 500}, {"1.5h", 5400000},
+                {"0", 0}};
+    static const char *const bad[] = {
+        "", "x", "1x", "-1", "1h30", "1 h", "1e3", "h", "99999999999999999999d"};
     uint64_t number;
     struct error err;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -147,7 +149,8 @@ START_TEST(times)
     ck_assert_int_eq(at, now);
     ck_assert_int_eq(parse_time("tomorrow 09:00", now, 1, &at, &err), 0);
     ck_assert_int_eq(at - now, INT64_C(33) * 3600 * 1000000);
-    static const char *const bad[] = {"", "25:00", "2026-02-30", "2026-01-01 10:00x", "soon", "now+", "12:60"};
+    static const char *const bad[] = {"",     "25:00", "2026-02-30", "2026-01-01 10:00x",
+                                      "soon", "now+",  "12:60"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         ck_assert_msg(parse_time(bad[i], now, 1, &at, &err) < 0, "%s", bad[i]);
 }
@@ -169,7 +172,8 @@ START_TEST(base64_all_bytes)
         free(text);
         free(back);
     }
-    static const char *const bad[] = {"A", "AA", "AAA", "A===", "AB==", "AAA!", "=AAA", "AAAA====", "AA=A"};
+    static const char *const bad[] = {
+        "A", "AA", "AAA", "A===", "AB==", "AAA!", "=AAA", "AAAA====", "AA=A"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char *back;
         size_t got;

@@ -1,0 +1,185 @@
+/* Completion for bash. It needs nothing of the bash-completion package, which loads it by its name
+ * when it is there. Verbs and options are branches of case; ids are asked of the daemon. */
+#include "client/completion.h"
+
+static const char head[] =
+    "# bash completion for batchctl; made by: batchctl completion bash\n"
+    "_batchctl_words()\n"
+    "{\n"
+    "    COMPREPLY=($(compgen -W \"$1\" -- \"$cur\"))\n"
+    "}\n"
+    "\n"
+    "# Several words with commas between them: the last one is completed.\n"
+    "_batchctl_list()\n"
+    "{\n"
+    "    local before=''\n"
+    "    [[ $cur == *,* ]] && before=${cur%,*},\n"
+    "    COMPREPLY=($(compgen -P \"$before\" -W \"$1\" -- \"${cur##*,}\"))\n"
+    "}\n"
+    "\n"
+    "_batchctl_paths()\n"
+    "{\n"
+    "    compopt -o filenames 2>/dev/null\n"
+    "    COMPREPLY=($(compgen \"$1\" -- \"$cur\"))\n"
+    "}\n"
+    "\n"
+    "_batchctl_ids()\n"
+    "{\n"
+    "    _batchctl_words \"@last @failed $(batchctl --timeout 1s list --newest --limit 50 -o id"
+    " 2>/dev/null)\"\n"
+    "}\n"
+    "\n";
+
+static const char body[] =
+    "_batchctl()\n"
+    "{\n"
+    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+    "    local i word verb='' rest=0\n"
+    "    COMPREPLY=()\n"
+    "    # --name=value comes as three words\n"
+    "    if [[ $cur == = ]]; then\n"
+    "        cur=''\n"
+    "    elif [[ $prev == = ]]; then\n"
+    "        prev=${COMP_WORDS[COMP_CWORD-2]}\n"
+    "    fi\n"
+    "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+    "        word=${COMP_WORDS[i]}\n"
+    "        if [[ $word == = ]]; then\n"
+    "            i=$((i + 1))\n"
+    "        elif [[ $word == -- ]]; then\n"
+    "            rest=1\n"
+    "            break\n"
+    "        elif [[ $word == -* ]]; then\n"
+    "            [[ ${COMP_WORDS[i+1]} != = ]] && _batchctl_takes \"$verb:$word\" && i=$((i + 1))\n"
+    "        elif [[ -z $verb ]]; then\n"
+    "            verb=$word\n"
+    "        elif _batchctl_stops \"$verb\"; then\n"
+    "            rest=1\n"
+    "            break\n"
+    "        fi\n"
+    "    done\n"
+    "    if [[ $rest == 1 ]]; then\n"
+    "        compopt -o default 2>/dev/null\n"
+    "        [[ $prev == -- ]] && COMPREPLY=($(compgen -c -- \"$cur\"))\n"
+    "        return\n"
+    "    fi\n"
+    "    if _batchctl_takes \"$verb:$prev\"; then\n"
+    "        _batchctl_value \"$verb:$prev\"\n"
+    "    elif [[ $cur == -* ]]; then\n"
+    "        _batchctl_options \"$verb\"\n"
+    "    elif [[ -z $verb ]]; then\n"
+    "        _batchctl_verbs\n"
+    "    else\n"
+    "        _batchctl_operands \"$verb\"\n"
+    "    fi\n"
+    "}\n"
+    "complete -F _batchctl batchctl\n";
+
+static void write_pattern(FILE *file, const char *verb, const struct cli_option *option)
+{
+    (void)fprintf(file, "    %s:--%s", verb, option->name);
+    if (option->letter != 0)
+        (void)fprintf(file, "|%s:-%c", verb, option->letter);
+    (void)fputs(") ", file);
+}
+
+static void write_value(FILE *file, const char *verb, const struct cli_option *option)
+{
+    const char *words;
+    enum completion_kind kind = completion_of(option, &words);
+    if (kind == COMPLETE_NOTHING)
+        return;
+    write_pattern(file, verb, option);
+    if (kind == COMPLETE_WORDS || kind == COMPLETE_LIST)
+        (void)fprintf(file, "_batchctl_%s '%s';;\n", kind == COMPLETE_LIST ? "list" : "words",
+                      words);
+    else
+        (void)fprintf(file, "_batchctl_paths %s;;\n", kind == COMPLETE_FILE ? "-f" : "-d");
+}
+
+static void write_takes(FILE *file, const char *verb, const struct cli_option *option)
+{
+    if (option->argument == NULL)
+        return;
+    write_pattern(file, verb, option);
+    (void)fputs("return 0;;\n", file);
+}
+
+/* A function that is one case over "verb:option". */
+static void write_cases(FILE *file, const char *name,
+                        void (*each)(FILE *file, const char *verb, const struct cli_option *option))
+{
+    (void)fprintf(file, "%s()\n{\n    case $1 in\n", name);
+    for (size_t i = 0; cli_verbs[i] != NULL; i++) {
+        for (const struct cli_option *option = cli_verbs[i]->options;
+             option != NULL && option->name != NULL; option++)
+            each(file, cli_verbs[i]->name, option);
+    }
+    for (const struct cli_option *option = cli_global_options; option->name != NULL; option++)
+        each(file, "*", option);
+    (void)fputs("    *) return 1;;\n    esac\n}\n\n", file);
+}
+
+static void write_names(FILE *file, const struct cli_option *option)
+{
+    for (; option != NULL && option->name != NULL; option++) {
+        if (option->letter != 0)
+            (void)fprintf(file, " -%c", option->letter);
+        (void)fprintf(file, " --%s", option->name);
+    }
+}
+
+static void write_options(FILE *file)
+{
+    (void)fputs("_batchctl_options()\n{\n    local own=''\n    case $1 in\n", file);
+    for (size_t i = 0; cli_verbs[i] != NULL; i++) {
+        (void)fprintf(file, "    %s) own='", cli_verbs[i]->name);
+        write_names(file, cli_verbs[i]->options);
+        (void)fputs("';;\n", file);
+    }
+    (void)fputs("    esac\n    _batchctl_words \"$own", file);
+    write_names(file, cli_global_options);
+    (void)fputs("\"\n}\n\n", file);
+}
+
+static void write_operands(FILE *file)
+{
+    const char *words;
+    (void)fputs("_batchctl_operands()\n{\n    case $1 in\n", file);
+    for (size_t i = 0; cli_verbs[i] != NULL; i++) {
+        if (completion_of_operands(cli_verbs[i], &words))
+            (void)fprintf(file, "    %s) _batchctl_ids;;\n", cli_verbs[i]->name);
+        else if (words != NULL)
+            (void)fprintf(file, "    %s) _batchctl_words '%s';;\n", cli_verbs[i]->name, words);
+        else if (cli_verbs[i]->stop_at_operand)
+            (void)fprintf(file, "    %s) COMPREPLY=($(compgen -c -- \"$cur\"));;\n",
+                          cli_verbs[i]->name);
+    }
+    (void)fputs("    help) _batchctl_verbs;;\n    esac\n}\n\n", file);
+}
+
+static void write_verbs(FILE *file)
+{
+    (void)fputs("_batchctl_verbs()\n{\n    _batchctl_words 'help", file);
+    for (size_t i = 0; cli_verbs[i] != NULL; i++)
+        (void)fprintf(file, " %s", cli_verbs[i]->name);
+    (void)fputs("'\n}\n\n# What follows the first operand belongs to the command.\n"
+                "_batchctl_stops()\n{\n    case $1 in\n",
+                file);
+    for (size_t i = 0; cli_verbs[i] != NULL; i++) {
+        if (cli_verbs[i]->stop_at_operand)
+            (void)fprintf(file, "    %s) return 0;;\n", cli_verbs[i]->name);
+    }
+    (void)fputs("    *) return 1;;\n    esac\n}\n\n", file);
+}
+
+void completion_write_bash(FILE *file)
+{
+    (void)fputs(head, file);
+    write_verbs(file);
+    write_cases(file, "_batchctl_takes", write_takes);
+    write_cases(file, "_batchctl_value", write_value);
+    write_options(file);
+    write_operands(file);
+    (void)fputs(body, file);
+}

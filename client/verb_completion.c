@@ -1,0 +1,75 @@
+/* batchctl completion SHELL: the script that makes a shell complete verbs, options, words and ids.
+ * Everything in it comes from the tables of which --help is made. */
+#include "client/completion.h"
+#include "client/verbs.h"
+
+#include <string.h>
+
+#define SHELLS "bash zsh fish"
+
+/* Values that are one of a few words, by the long name of the option and its argument. What the
+ * daemon takes is its own affair: tests/system/test_completion.py tries each word. */
+static const struct {
+    const char *option, *argument, *words;
+} words_of[] = {
+    {"priority", "LEVEL", "urgent high normal low background"},
+    {"state", "STATE,...", "pending starting running suspended completed failed cancelled"},
+    {"for", "STATE", "terminal completed running"},
+    {"output", "FORMAT", "table wide json jsonl tsv id"},
+    {"env-policy", "POLICY", "clean all none"},
+    {"color", "WHEN", "auto always never"},
+};
+
+enum completion_kind completion_of(const struct cli_option *option, const char **ret_words)
+{
+    const char *argument = option->argument == NULL ? "" : option->argument;
+    *ret_words = NULL;
+    for (size_t i = 0; i < sizeof(words_of) / sizeof(words_of[0]); i++) {
+        if (strcmp(words_of[i].option, option->name) == 0 &&
+            strcmp(words_of[i].argument, argument) == 0) {
+            *ret_words = words_of[i].words;
+            return strchr(argument, ',') == NULL ? COMPLETE_WORDS : COMPLETE_LIST;
+        }
+    }
+    if (strcmp(argument, "DIR") == 0)
+        return COMPLETE_FOLDER;
+    return strcmp(argument, "FILE") == 0 || strcmp(argument, "PATH") == 0 ? COMPLETE_FILE
+                                                                          : COMPLETE_NOTHING;
+}
+
+bool completion_of_operands(const struct verb *verb, const char **ret_words)
+{
+    *ret_words = strcmp(verb->arguments, "SHELL") == 0 ? SHELLS : NULL;
+    return strncmp(verb->arguments, "ID", 2) == 0 || strncmp(verb->arguments, "[ID", 3) == 0;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    static const struct {
+        const char *shell;
+        void (*write)(FILE *file);
+    } writers[] = {{"bash", completion_write_bash},
+                   {"zsh", completion_write_zsh},
+                   {"fish", completion_write_fish}};
+    const char *value = NULL;
+    bool failed = false;
+    int operand = 1;
+    (void)cli_next(cli, argc, argv, &value, &failed, &operand);
+    if (failed)
+        return EXIT_USAGE;
+    if (argc - operand != 1)
+        return cli_fail(EXIT_USAGE, cli->verb->example, "completion takes one shell");
+    for (size_t i = 0; i < sizeof(writers) / sizeof(writers[0]); i++) {
+        if (strcmp(writers[i].shell, argv[operand]) == 0) {
+            writers[i].write(stdout);
+            return EXIT_DONE;
+        }
+    }
+    return cli_fail(EXIT_USAGE, NULL, "shell \"%s\" must be bash, zsh or fish", argv[operand]);
+}
+
+const struct verb verb_completion = {.name = "completion",
+                                     .arguments = "SHELL",
+                                     .help = "Print the completion script of bash, zsh or fish",
+                                     .example = "eval \"$(batchctl completion bash)\"",
+                                     .run = run};

@@ -1,0 +1,10 @@
+/* The table of verbs: --help, completion and batchctl(1) are made from it. */
+#include "client/verbs.h"
+
+#include <stddef.h>
+
+const struct verb *const cli_verbs[] = {
+    &verb_submit, &verb_list,       &verb_show,   &verb_logs, &verb_wait,
+    &verb_cancel, &verb_status,     &verb_events, &verb_ping, &verb_version,
+    &verb_call,   &verb_completion, NULL,
+};

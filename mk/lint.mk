@@ -1,0 +1,25 @@
+# The formatter and the analysers over all C files. clang-format 14 and clang-tidy 14 are Debian 12's:
+# another version formats otherwise.
+C_FILES = $(wildcard common/*.[ch] common/*.cc daemon/*.[ch] daemon/*/*.[ch] worker/*.[ch] client/*.[ch] man/*.[ch] \
+  processors/*/*.[ch] tests/*/*.[ch])
+
+
+.PHONY: format lint-format lint-tidy
+format:
+	clang-format-14 -i $(C_FILES)
+
+lint-format:
+	@clang-format-14 --dry-run --Werror $(C_FILES) && echo 'format: $(words $(C_FILES)) files'
+
+# One stamp for a file; it is looked at again when its object was made again (a header changed too).
+TIDY_FILES = $(filter %.c,$(filter-out tests/%,$(C_FILES)))
+TIDY_STAMPS = $(patsubst %.c,$(OUT)/tidy/%.ok,$(TIDY_FILES))
+TIDY_CFLAGS = -std=gnu17 $(DEFINES) -I. $(call cflags_of,smartcols jansson $(VIDEO_PKGS) $(IMAGE_PKGS))
+lint-tidy:
+	@$(MAKE) -s --no-print-directory -j$$(nproc) $(TIDY_STAMPS)
+	@echo 'clang-tidy: $(words $(TIDY_FILES)) files'
+
+$(OUT)/tidy/%.ok: $(OUT)/%.o .clang-tidy
+	@mkdir -p $(@D)
+	@clang-tidy-14 --quiet $*.c -- $(TIDY_CFLAGS) 2>$@.log || { cat $@.log; exit 1; }
+	@rm -f $@.log && touch $@
