@@ -66,3 +66,9 @@ $(OUT)/tests/bench/limits: $(OUT)/tests/bench/limits.o
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,sqlite3)
 $(OUT)/tests/bench/load: $(OUT)/tests/bench/load.o $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,jansson)
+
+# A dozen media jobs, a kill -9 half way: demo/demo.py.
+.PHONY: demo
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@OUT='$(CURDIR)/$(OUT)' $(PYTHON) demo/demo.py

@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+"""make demo: a private batchd takes a dozen real media jobs, is killed with SIGKILL half way, comes
+back, and every job ends once and right. Everything is done by batchctl, as you would do it; what was
+made lies in demo-out/ afterwards."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+OUT = pathlib.Path(os.environ.get("OUT", ROOT / "build/release"))
+SAMPLES = ROOT / "processors/samples"
+MADE = ROOT / "demo-out"
+TTY = sys.stdout.isatty()
+BAR = 24
+
+# priority, name, type, parameters; "output" is a file name in demo-out/
+JOBS = [
+    ("low", "bbb-720p", "video", {"input": "bbb_480p24_8s.mp4", "output": "bbb-720p.mp4",
+                                  "height": 720, "preset": "veryfast"}),
+    ("normal", "bbb-small", "video", {"input": "bbb_480p24_8s.mp4", "output": "bbb-small.mp4",
+                                      "width": 320, "preset": "veryfast", "crf": 28}),
+    ("normal", "bear", "video", {"input": "bear_vp9_161x121.webm", "output": "bear.mp4"}),
+    ("normal", "rotate", "video", {"input": "sample_rotate_reflect.mp4", "output": "rotate.mp4",
+                                   "height": 360}),
+    ("high", "roadtrip", "video", {"input": "roadtrip_vp9_10bit.webm", "output": "roadtrip.mp4"}),
+    ("high", "av1", "video", {"input": "sample_av1_aac.mp4", "output": "av1.mp4", "height": 480,
+                              "preset": "veryfast"}),
+    ("background", "bbb-best", "video", {"input": "bbb_480p24_8s.mp4", "output": "bbb-best.mp4",
+                                         "preset": "slow", "crf": 20}),
+    ("urgent", "probe-bbb", "video", {"mode": "probe", "input": "bbb_480p24_8s.mp4"}),
+    ("urgent", "probe-ts", "video", {"mode": "probe", "input": "sample_mpeg2_mp2.ts"}),
+    ("normal", "coffee", "image", {"input": "coffee.png", "output": "coffee.jpg", "clahe": True,
+                                   "sharpen": True}),
+    ("normal", "landscape", "image", {"input": "landscape_exif6.jpg", "output": "landscape.png",
+                                      "width": 300, "auto_levels": True}),
+    ("low", "rocket", "image", {"input": "rocket.jpg", "output": "rocket-large.webp", "width": 1280,
+                                "denoise": True, "sharpen": True}),
+    ("high", "camera", "image", {"input": "camera_gray.png", "output": "camera.png", "clahe": True}),
+]
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+class Batch:
+    """A private daemon in a folder of its own."""
+
+    def __init__(self):
+        self.state = pathlib.Path(tempfile.mkdtemp(prefix="batchd-demo-"))
+        self.log = open(self.state / "demo.log", "ab")
+        self.daemon = None
+
+    def start(self):
+        self.daemon = subprocess.Popen([OUT / "batchd", "--user", "--state", self.state],
+                                       stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + 20
+        while self.ctl("ping", check=False).returncode != 0:
+            if self.daemon.poll() is not None or time.monotonic() > deadline:
+                sys.exit("batchd did not start: " + (self.state / "demo.log").read_text())
+            time.sleep(0.02)  # a poll with a deadline
+
+    def ctl(self, *words, check=True):
+        done = subprocess.run([OUT / "batchctl", "--socket", self.state / "batchd.sock", *map(str, words)],
+                              capture_output=True, text=True, check=False)
+        if check and done.returncode != 0:
+            sys.exit(f"batchctl {' '.join(map(str, words))}: {done.stderr}")
+        return done
+
+    def jobs(self):
+        return json.loads(self.ctl("list", "--all", "--json").stdout)
+
+    def processes(self):
+        """Job processes of this daemon that live, by job id."""
+        found = {}
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                environment = (entry / "environ").read_bytes().split(b"\0")
+                arguments = (entry / "cmdline").read_bytes()
+            except (OSError, ValueError):
+                continue
+            values = dict(word.split(b"=", 1) for word in environment if b"=" in word)
+            if arguments and values.get(b"BATCHD_SOCKET", b"").startswith(str(self.state).encode()):
+                found[int(values[b"BATCHD_JOB_ID"])] = int(entry.name)
+        return found
+
+    def close(self):
+        if self.daemon is not None:
+            self.daemon.terminate()
+            self.daemon.wait()
+        self.log.close()
+        for entry in pathlib.Path("/proc").iterdir():  # the spawner ends its workers and itself
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"--spawner" in words and str(self.state).encode() in words:
+                os.kill(int(entry.name), signal.SIGTERM)
+        shutil.rmtree(self.state, ignore_errors=True)
+
+
+def words_of(job):
+    priority, name, kind, params = job
+    words = ["submit", "--type", kind, "-n", name, "-p", priority, "-c", 1]
+    for key, value in params.items():
+        if key == "input":
+            value = SAMPLES / value
+        elif key == "output":
+            value = MADE / value
+        words += ["--param", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
+    return words
+
+
+def submit_all(batch):
+    for job in JOBS:
+        number = batch.ctl(*words_of(job)).stdout.strip()
+        shown = " ".join(f"{k}={v}" for k, v in job[3].items())
+        say(f"  batchctl submit --type {job[2]:<5} -p {job[0]:<10} {shown}  -> job {number}")
+
+
+class Picture:
+    """Draws the jobs in place on a terminal; elsewhere one line for each job that ended."""
+
+    def __init__(self):
+        self.drawn = 0
+        self.told = set()
+
+    def line(self, job):
+        fraction = (job["progress"] or {}).get("fraction", 0) or 0
+        if job["state"] == "completed":
+            fraction = 1
+        bar = "#" * int(fraction * BAR + 0.5)
+        return (f"  {job['id']:>3} {job['name']:<10} {job['priority']:<10} {job['state']:<9} "
+                f"[{bar:<{BAR}}] {fraction:4.0%}")
+
+    def draw(self, jobs):
+        if TTY:
+            if self.drawn:
+                sys.stdout.write(f"\x1b[{self.drawn}A")
+            for job in jobs:
+                sys.stdout.write("\x1b[2K" + self.line(job) + "\n")
+            self.drawn = len(jobs)
+            sys.stdout.flush()
+            return
+        for job in jobs:
+            if job["ended_at"] and job["id"] not in self.told:
+                self.told.add(job["id"])
+                say(self.line(job))
+
+    def leave(self):
+        self.drawn = 0
+
+
+def watch(batch, until):
+    picture = Picture()
+    deadline = time.monotonic() + 300
+    while True:
+        jobs = batch.jobs()
+        picture.draw(jobs)
+        if until(jobs):
+            return jobs
+        if time.monotonic() > deadline:
+            sys.exit("the jobs do not end: " + json.dumps(jobs))
+        time.sleep(0.2)
+
+
+def half_way(jobs):
+    ended = sum(bool(job["ended_at"]) for job in jobs)
+    running = [job for job in jobs if job["state"] == "running"]
+    moving = [job for job in running if (job["progress"] or {}).get("fraction")]
+    return ended >= len(jobs) // 2 and moving
+
+
+def all_ended(jobs):
+    return all(job["ended_at"] for job in jobs)
+
+
+def kill_and_restart(batch, before):
+    running = {job["id"]: job for job in before if job["state"] in ("running", "starting")}
+    say(f"\nHalf way. kill -9 {batch.daemon.pid}: batchd is dead, without a chance to tidy up.")
+    batch.daemon.send_signal(signal.SIGKILL)
+    batch.daemon.wait()
+    alive = batch.processes()
+    going = [f"job {number} (pid {alive[number]})" for number in running if number in alive]
+    say(f"Its jobs go on: {', '.join(going) or 'they ended in this moment'}.")
+    time.sleep(1)  # without a daemon, to be seen
+    batch.start()
+    after = {job["id"]: job for job in batch.jobs()}
+    say(f"batchd is back (pid {batch.daemon.pid}); it took up again what was running:\n")
+    return [f"job {number} was begun again" for number in running
+            if after[number]["attempt"] != running[number]["attempt"]]
+
+
+def verify(job, number):
+    """Decodes what the job made, in a process of its own; the text for the table."""
+    name = job[3].get("output")
+    if name is None:
+        return "-"
+    program = OUT / "processors" / job[2] / job[2]
+    params = {"mode": "probe", "input": str(MADE / name)}
+    if job[2] == "image":
+        params = {"input": str(MADE / name), "output": str(MADE / f".again-{number}.png")}
+    done = subprocess.run([program], input=json.dumps({"params": params, "cwd": str(MADE)}) + "\n",
+                          capture_output=True, text=True, check=False)
+    (MADE / f".again-{number}.png").unlink(missing_ok=True)
+    if done.returncode != 0:
+        return "NO: " + done.stderr.strip()
+    result = json.loads(done.stdout)
+    return f"{result.get('frames_in', 1)} decoded"
+
+
+def report(batch):
+    wrong = []
+    say(f"\n  {'job':>3}  {'name':<10} {'priority':<10} {'result':<9} {'frames':>6} {'seconds':>7}  "
+        f"{'verified':<12} output")
+    for number, job in enumerate(JOBS, 1):
+        shown = json.loads(batch.ctl("show", number, "--attempts", "--json").stdout)
+        result = shown["result"] or {}
+        seconds = (shown["ended_at"] - shown["started_at"]) / 1e6
+        frames = result.get("frames_out") or result.get("frames_in")
+        checked = verify(job, number)
+        if shown["state"] != "completed" or len(shown["attempts"]) != 1:
+            wrong.append(f"job {number} {shown['state']}, {len(shown['attempts'])} attempts: {shown['outcome']}")
+        if checked.startswith("NO") or checked not in ("-", f"{frames} decoded"):
+            wrong.append(f"job {number}: {frames} frames, verified: {checked}")
+        say(f"  {number:>3}  {job[1]:<10} {job[0]:<10} {shown['outcome']['class']:<9} {frames:>6} "
+            f"{seconds:>7.2f}  {checked:<12} {job[3].get('output', '-')}")
+    return wrong
+
+
+def main():
+    began = time.monotonic()
+    shutil.rmtree(MADE, ignore_errors=True)
+    MADE.mkdir()
+    batch = Batch()
+    try:
+        batch.start()
+        say(f"A private batchd runs (pid {batch.daemon.pid}, state in {batch.state}).\n")
+        submit_all(batch)
+        say(f"\nEach of these was on disk before its number came back. {len(os.sched_getaffinity(0))} run "
+            "at a time, urgent ones first:\n")
+        wrong = kill_and_restart(batch, watch(batch, half_way))
+        watch(batch, all_ended)
+        wrong += report(batch)
+        for text in wrong:
+            say("WRONG: " + text)
+        say(f"\n{len(JOBS)} jobs, one SIGKILL, {len(wrong)} wrong, {time.monotonic() - began:.0f} s. "
+            f"The files are in {MADE}")
+        return 1 if wrong else 0
+    finally:
+        batch.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
