@@ -6,7 +6,7 @@
  * within bounds: fewer pixels make no histogram, and the time for a pixel grows with the side. */
 #define WINDOW_PART 8
 #define WINDOW_MIN 32
-#define WINDOW_MAX 128
+#define WINDOW_MAX 64
 #define LABS_WHITE 32767 /* L* = 100 in vips's 16-bit Lab */
 
 static int window_side(int length, int shorter)
@@ -15,12 +15,11 @@ static int window_side(int length, int shorter)
     return side < length ? side : length;
 }
 
-static int equalise(VipsImage *eight, VipsImage **ret, double limit)
+static int equalise(VipsImage *eight, VipsImage **ret, int limit)
 {
     int shorter = VIPS_MIN(eight->Xsize, eight->Ysize);
     return vips_hist_local(eight, ret, window_side(eight->Xsize, shorter),
-                           window_side(eight->Ysize, shorter), "max_slope", (int)(limit + 0.5),
-                           NULL);
+                           window_side(eight->Ysize, shorter), "max_slope", limit, NULL);
 }
 
 /* light + (equalised - eight) in light's range, clipped to 0..white. */
@@ -40,7 +39,7 @@ static int add_change(VipsImage *light, VipsImage *eight, VipsImage *equal, doub
 }
 
 /* One band of 0..white. */
-static int equalise_light(VipsImage *light, double white, double limit, VipsImage **ret)
+static int equalise_light(VipsImage *light, double white, int limit, VipsImage **ret)
 {
     CLEANUP_IMAGE VipsImage *scaled = NULL;
     CLEANUP_IMAGE VipsImage *eight = NULL;
@@ -52,7 +51,7 @@ static int equalise_light(VipsImage *light, double white, double limit, VipsImag
     return add_change(light, eight, equal, white, ret);
 }
 
-static int clahe_grey(VipsImage **image, double limit)
+static int clahe_grey(VipsImage **image, int limit)
 {
     VipsImage *made = NULL;
     if (equalise_light(*image, image_white(*image), limit, &made) < 0)
@@ -61,7 +60,7 @@ static int clahe_grey(VipsImage **image, double limit)
     return 0;
 }
 
-static int clahe_rgb(VipsImage **image, double limit)
+static int clahe_rgb(VipsImage **image, int limit)
 {
     CLEANUP_IMAGE VipsImage *lab = NULL;
     CLEANUP_IMAGE VipsImage *light = NULL;
@@ -82,7 +81,7 @@ static int clahe_rgb(VipsImage **image, double limit)
     return 0;
 }
 
-int clahe(VipsImage **image, double limit)
+int clahe(VipsImage **image, int limit)
 {
     return (*image)->Bands == 1 ? clahe_grey(image, limit) : clahe_rgb(image, limit);
 }

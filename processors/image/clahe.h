@@ -8,6 +8,6 @@
 
 /* Grey or RGB without alpha, in memory: rows are read out of order. `limit` is the steepest slope
  * of the curve. 0, or -1 with vips's error buffer filled. */
-int clahe(VipsImage **image, double limit);
+int clahe(VipsImage **image, int limit);
 
 #endif

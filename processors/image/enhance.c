@@ -26,9 +26,14 @@ int enhance_denoise(VipsImage **image, int radius)
     return alpha_join(image, alpha);
 }
 
+/* Sharpening reads rows around each strip that it makes; those would be equalised again and again,
+ * if they were not kept. */
 static int sharpen(VipsImage **image, double amount)
 {
-    VipsImage *made = NULL;
+    VipsImage *made = vips_image_copy_memory(*image);
+    if (made == NULL)
+        return -1;
+    image_replace(image, made);
     if (vips_sharpen(*image, &made, "sigma", SHARPEN_SIGMA, "m2", SHARPEN_SLOPE * amount, NULL) < 0)
         return -1;
     image_replace(image, made);

@@ -9,6 +9,7 @@
 #include <vips/vips.h>
 
 #define MESSAGES_MAX 8
+#define WORTH_TELLING (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING)
 #define CAUSE_BYTES 240
 
 static bool said(const char *cause, const char *line)
@@ -52,8 +53,7 @@ static void on_message(const gchar *domain, GLogLevelFlags level, const gchar *m
 {
     gint *count = user;
     (void)domain;
-    (void)level;
-    if (g_atomic_int_add(count, 1) < MESSAGES_MAX)
+    if ((level & WORTH_TELLING) != 0 && g_atomic_int_add(count, 1) < MESSAGES_MAX)
         report_log("%s", message);
 }
 

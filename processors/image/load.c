@@ -57,7 +57,7 @@ VipsImage *picture_load(const char *path, const char *what, const char **ret_for
     CLEANUP_IMAGE VipsImage *image = vips_image_new_from_source(
         source, "", "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL);
     if (image == NULL) {
-        (void)fault_set(err, ERROR_DAMAGED, "%s is damaged", what);
+        (void)fault_set(err, ERROR_DAMAGED, "%s cannot be read", what);
         return NULL;
     }
     if (picture_check_size(what, image->Xsize, image->Ysize, err) < 0)

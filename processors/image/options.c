@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define CLAHE_LIMIT 3.0
+#define CLAHE_LIMIT 3
 #define SHARPEN_AMOUNT 1.0
 #define DENOISE_RADIUS 1
 #define QUALITY 90
@@ -53,7 +53,7 @@ int options_read(const struct request *request, struct options *ret, struct erro
     if (request_bool(request, "denoise", 0))
         ret->denoise_radius = request_int(request, "denoise_radius", DENOISE_RADIUS);
     if (request_bool(request, "clahe", 0))
-        ret->clahe_limit = request_number(request, "clahe_limit", CLAHE_LIMIT);
+        ret->clahe_limit = request_int(request, "clahe_limit", CLAHE_LIMIT);
     if (request_bool(request, "sharpen", 0))
         ret->sharpen_amount = request_number(request, "sharpen_amount", SHARPEN_AMOUNT);
     if (check_switches(request, err) < 0)

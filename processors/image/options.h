@@ -17,7 +17,7 @@ struct options {
     int width, height;           /* upright pixels; 0 = not asked */
     int denoise_radius;          /* pixels; 0 = off */
     bool auto_levels;
-    double clahe_limit;    /* slope; 0 = off */
+    int clahe_limit;       /* slope; 0 = off */
     double sharpen_amount; /* 0 = off */
     int quality;           /* for the lossy formats */
 };
