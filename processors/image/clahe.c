@@ -7,6 +7,7 @@
 #define WINDOW_PART 8
 #define WINDOW_MIN 32
 #define WINDOW_MAX 64
+#define VALUES 256       /* of 8 bits */
 #define LABS_WHITE 32767 /* L* = 100 in vips's 16-bit Lab */
 
 static int window_side(int length, int shorter)
@@ -15,11 +16,25 @@ static int window_side(int length, int shorter)
     return side < length ? side : length;
 }
 
+/* vips's max_slope is no slope but the most pixels of one value that a window counts; what is cut
+ * off is spread over all 256, which adds a slope of up to 1. The slope that comes out is therefore
+ * 1 + max_slope x 256 / pixels. It takes at most 100: 1 + 100 x 256 / 64^2 = 7.25 (manifest.json).
+ */
+static int count_limit(int pixels, int slope)
+{
+    int count = (slope - 1) * pixels / VALUES;
+    return count < 1 ? 1 : count;
+}
+
 static int equalise(VipsImage *eight, VipsImage **ret, int limit)
 {
     int shorter = VIPS_MIN(eight->Xsize, eight->Ysize);
-    return vips_hist_local(eight, ret, window_side(eight->Xsize, shorter),
-                           window_side(eight->Ysize, shorter), "max_slope", limit, NULL);
+    int width = window_side(eight->Xsize, shorter);
+    int height = window_side(eight->Ysize, shorter);
+    if (width * height < VALUES) /* too few pixels to say what is common there */
+        return vips_copy(eight, ret, NULL);
+    return vips_hist_local(eight, ret, width, height, "max_slope",
+                           count_limit(width * height, limit), NULL);
 }
 
 /* light + (equalised - eight) in light's range, clipped to 0..white. */
