@@ -211,6 +211,15 @@ def test_icc_profile_is_kept(folder, tmp_path, kind):
     assert out.info["icc_profile"] == profile
 
 
+def test_profile_that_does_not_fit_is_dropped(folder, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    for wrong in (b"no profile" * 20, profile):
+        scene(mode="L").save(tmp_path / "a.jpg", icc_profile=wrong)
+        out = made(folder, tmp_path / "a.jpg", "out.webp")  # which holds no grey
+        assert difference(out, scene(mode="L").convert("RGB")) < 3
+        assert out.info.get("icc_profile") != wrong
+
+
 @pytest.mark.parametrize("asked,size", [
     ({"width": 120}, (120, 80)), ({"height": 40}, (60, 40)), ({"width": 50, "height": 70}, (50, 70)),
     ({"width": 720}, (720, 480)), ({"width": 1}, (1, 1)), ({"height": 333}, (500, 333)), ({}, (240, 160))])
@@ -348,6 +357,7 @@ def test_progress_and_stop(folder, tmp_path):
     one.end()
     fractions = [line["fraction"] for line in one.lines if line["type"] == "progress"]
     assert fractions == sorted(fractions) and 0 < fractions[-1] < 1
+    assert any(0 < f < 0.7 for f in fractions), "nothing was told before the output was written"
     assert one.code == 75 and names(folder) == []
 
 
