@@ -26,7 +26,8 @@
 #define ENHANCED 0.7
 #define SAVED 0.9
 
-/* Into memory; vips refuses nothing here but what it cannot decode or hold. */
+/* Into memory, where it does not lie there already; vips refuses nothing here but what it cannot
+ * decode or hold. */
 static int hold(VipsImage **image, struct progress *progress)
 {
     progress_watch(*image, progress);
@@ -41,9 +42,11 @@ static int hold(VipsImage **image, struct progress *progress)
 static int turn_upright(VipsImage **image)
 {
     VipsImage *made = NULL;
-    if (vips_autorot(*image, &made, NULL) < 0)
-        return -1;
-    image_replace(image, made);
+    if (vips_image_get_orientation(*image) > 1) {
+        if (vips_autorot(*image, &made, NULL) < 0)
+            return -1;
+        image_replace(image, made);
+    }
     /* The thumbnail inside EXIF shows the picture as it was. */
     (void)vips_image_remove(*image, "jpeg-thumbnail-data");
     return 0;

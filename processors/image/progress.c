@@ -13,6 +13,8 @@ static void on_eval(const VipsImage *image, const VipsProgress *done,
 void progress_watch(VipsImage *image, struct progress *progress)
 {
     vips_image_set_progress(image, TRUE);
+    (void)g_signal_handlers_disconnect_by_data(image,
+                                               progress); /* watched before, in another part */
     (void)g_signal_connect(image, "eval", G_CALLBACK(on_eval), progress);
 }
 

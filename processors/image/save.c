@@ -16,7 +16,7 @@ static int write_format(VipsImage *image, const struct options *options, const c
 {
     switch (options->format->kind) {
     case FORMAT_JPEG:
-        return vips_jpegsave(image, path, "Q", options->quality, "optimize_coding", TRUE, NULL);
+        return vips_jpegsave(image, path, "Q", options->quality, NULL);
     case FORMAT_PNG:
         return vips_pngsave(image, path, NULL);
     case FORMAT_WEBP:
