@@ -1,0 +1,117 @@
+#include "processors/lib/processor.h"
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "processors/lib/manifest.h"
+#include "processors/lib/report.h"
+#include "processors/lib/request.h"
+#include "processors/lib/staging.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define RESULT_SCHEMA 1
+
+int processor_exit_code(const struct error *err)
+{
+    switch (err->code) {
+    case ERROR_INVALID:
+        return EX_USAGE;
+    case ERROR_DAMAGED:
+    case ERROR_LIMIT:
+        return EX_DATAERR;
+    case ERROR_NOT_FOUND:
+    case ERROR_DENIED:
+        return EX_NOINPUT;
+    case ERROR_CONFLICT:
+        return EX_CANTCREAT;
+    case ERROR_IO:
+        return EX_IOERR;
+    case ERROR_BUSY:
+        return EX_TEMPFAIL;
+    case ERROR_NONE:
+    case ERROR_UNREACHABLE:
+    case ERROR_PROTOCOL:
+    case ERROR_INTERNAL:
+    case ERROR_CODE_COUNT:
+        break;
+    }
+    return EX_SOFTWARE;
+}
+
+/* One line: whatever a library put into the text, control characters do not reach the terminal. */
+static int fail(const struct processor *processor, struct error *err)
+{
+    for (char *c = err->text; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    }
+    (void)fprintf(stderr, "%s: %s\n", processor->name, err->text);
+    return processor_exit_code(err);
+}
+
+static int print_manifest(const struct processor *processor)
+{
+    struct error err = {0};
+    CLEANUP_FREE char *text = manifest_text(&err);
+    if (text == NULL)
+        return fail(processor, &err);
+    return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EX_IOERR : EX_OK;
+}
+
+static void complete_result(const struct processor *processor, json_t *result, int64_t elapsed_us)
+{
+    json_put_int(result, "schema", RESULT_SCHEMA);
+    json_put_text(result, "processor", processor->name);
+    json_put_text(result, "version", processor->version);
+    json_put_int(result, "elapsed_us", elapsed_us);
+    json_put(result, "partial", json_false());
+}
+
+static int run_job(const struct processor *processor, struct error *err)
+{
+    int64_t start = clock_monotonic_us();
+    CLEANUP(request_done) struct request request = {0};
+    CLEANUP_JSON json_t *result = NULL;
+    if (request_read(STDIN_FILENO, &request, err) < 0)
+        return -1;
+    if (processor->run(&request, &result, err) < 0)
+        return -1;
+    complete_result(processor, result, clock_monotonic_us() - start);
+    return report_result(result, err);
+}
+
+static int usage(const struct processor *processor)
+{
+    (void)fprintf(
+        stderr,
+        "%s: takes no arguments but --version and --manifest; the job is one JSON line on "
+        "stdin, {\"params\":{...},\"cwd\":\"/absolute\"}\n",
+        processor->name);
+    return EX_USAGE;
+}
+
+int processor_main(int argc, char **argv, const struct processor *processor)
+{
+    struct error err = {0};
+    if (argc > 2)
+        return usage(processor);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return printf("%s %s\n", processor->name, processor->version) < 0 ? EX_IOERR : EX_OK;
+    if (argc == 2 && strcmp(argv[1], "--manifest") == 0)
+        return print_manifest(processor);
+    if (argc == 2)
+        return usage(processor);
+    /* A reader that is gone and a file size limit show as errors of write, not as a death. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    staging_catch_signals();
+    if (report_init(&err) < 0 || run_job(processor, &err) < 0) {
+        staging_discard();
+        return fail(processor, &err);
+    }
+    return EX_OK;
+}

@@ -1,0 +1,31 @@
+/* The frame of a processor written in C: options, the request on stdin, signals, exit codes. A
+ * processor's main() is one call of processor_main; its work is one function that takes a request
+ * and makes a result object (processors/README.md has the contract with batchd).
+ *
+ * Exit codes (sysexits): 0 done, 64 bad parameters, 65 bad input data, 66 no input, 70 a bug,
+ * 73 cannot create the output, 74 input/output error, 75 temporary: try again (SIGTERM too). */
+#ifndef BATCHD_PROCESSORS_LIB_PROCESSOR_H
+#define BATCHD_PROCESSORS_LIB_PROCESSOR_H
+
+#include "common/error.h"
+
+#include <jansson.h>
+
+struct request;
+
+struct processor {
+    const char *name;
+    const char *version;
+    /* Does the job. 0 and *ret_result (owned by the caller): the members that only this processor
+     * knows; schema, processor, version, elapsed_us and partial are added. -1 with err; the code
+     * of err becomes the exit code by processor_exit_code. */
+    int (*run)(const struct request *request, json_t **ret_result, struct error *err);
+};
+
+int processor_main(int argc, char **argv, const struct processor *processor);
+
+/* ERROR_INVALID 64, ERROR_DAMAGED and ERROR_LIMIT 65, ERROR_NOT_FOUND and ERROR_DENIED 66,
+ * ERROR_CONFLICT 73 (the output cannot be created), ERROR_IO 74, ERROR_BUSY 75, else 70. */
+int processor_exit_code(const struct error *err);
+
+#endif

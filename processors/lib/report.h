@@ -1,0 +1,25 @@
+/* What a processor tells on descriptor 3: one JSON object a line, {"type":"progress",...},
+ * {"type":"log",...}, {"type":"result",...}. Where descriptor 3 is not open (a run by hand), stdout
+ * takes the result and the rest is left out.
+ *
+ * Progress and log lines are news: one that cannot be written is dropped. The result is not. */
+#ifndef BATCHD_PROCESSORS_LIB_REPORT_H
+#define BATCHD_PROCESSORS_LIB_REPORT_H
+
+#include "common/error.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+/* Call once, before any descriptor is opened: what a library opens must never become number 3. */
+int report_init(struct error *err);
+
+/* At most one line in 100 ms; the fraction (0..1) never falls, whatever the caller computes. */
+void report_progress(double fraction, int64_t frames);
+
+void report_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* 0, or -1 with ERROR_IO. Borrows `result`. */
+int report_result(json_t *result, struct error *err);
+
+#endif

@@ -1,0 +1,125 @@
+#include "processors/lib/request.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "common/parse.h"
+#include "processors/lib/manifest.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define CPUS_MAX 1024 /* more threads than this help no codec */
+
+static char *read_line(int fd, size_t *ret_bytes, struct error *err)
+{
+    size_t used = 0;
+    CLEANUP_FREE char *line = xmalloc(REQUEST_BYTES_MAX + 1);
+    while (used < REQUEST_BYTES_MAX) {
+        ssize_t got = read(fd, line + used, REQUEST_BYTES_MAX - used);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            (void)error_set_errno(err, "the job on stdin cannot be read");
+            return NULL;
+        }
+        const char *end = memchr(line + used, '\n', (size_t)got);
+        used = end == NULL ? used + (size_t)got : (size_t)(end - line);
+        if (got == 0 || end != NULL) {
+            *ret_bytes = used;
+            return TAKE_PTR(line);
+        }
+    }
+    (void)error_set(err, ERROR_INVALID, "the job on stdin is longer than %u bytes",
+                    REQUEST_BYTES_MAX);
+    return NULL;
+}
+
+static int take_number(const json_t *line, const char *key, const char *variable, int64_t min,
+                       int64_t max, int64_t *number, struct error *err)
+{
+    int found = json_get_int(line, key, false, min, max, number, err);
+    const char *text = getenv(variable); /* NOLINT(concurrency-mt-unsafe): no thread yet */
+    uint64_t value = 0;
+    if (found == 0 && text != NULL &&
+        parse_u64(text, (uint64_t)min, (uint64_t)max, &value, NULL) == 0)
+        *number = (int64_t)value;
+    return found < 0 ? -1 : 0;
+}
+
+static int take_numbers(const json_t *line, struct request *ret, struct error *err)
+{
+    int64_t job = 0;
+    int64_t attempt = 1;
+    int64_t cpus = 1;
+    if (take_number(line, "job", "BATCHD_JOB_ID", 0, INT64_MAX, &job, err) < 0 ||
+        take_number(line, "attempt", "BATCHD_ATTEMPT", 1, INT_MAX, &attempt, err) < 0 ||
+        take_number(line, "cpus", "BATCHD_CPUS", 1, INT_MAX, &cpus, err) < 0)
+        return -1;
+    ret->job = (uint64_t)job;
+    ret->attempt = (unsigned)attempt;
+    ret->cpus = cpus > CPUS_MAX ? CPUS_MAX : (unsigned)cpus;
+    return 0;
+}
+
+int request_read(int fd, struct request *ret, struct error *err)
+{
+    size_t bytes = 0;
+    CLEANUP_FREE char *text = read_line(fd, &bytes, err);
+    if (text == NULL)
+        return -1;
+    CLEANUP_JSON json_t *line = json_load_limited(text, bytes, err);
+    if (line == NULL) {
+        err->code = ERROR_INVALID;
+        return error_wrap(err, "the job on stdin");
+    }
+    if (!json_is_object(line))
+        return error_set(err, ERROR_INVALID, "the job on stdin is not a JSON object");
+    json_t *params = NULL;
+    if (json_get_object(line, "params", false, &params, err) < 0 ||
+        json_get_bytes(line, "cwd", true, PATH_MAX - 1, &ret->cwd, err) < 0 ||
+        take_numbers(line, ret, err) < 0)
+        return -1;
+    if (ret->cwd[0] != '/')
+        return error_set_field(err, "cwd", "cwd is \"%.200s\"; it must be absolute", ret->cwd);
+    return manifest_check(params, &ret->params, err);
+}
+
+void request_done(struct request *request)
+{
+    json_decref(request->params);
+    free(request->cwd);
+    *request = (struct request){0};
+}
+
+char *request_path(const struct request *request, const char *name)
+{
+    const char *path = json_string_value(json_object_get(request->params, name));
+    if (path == NULL)
+        return NULL;
+    return path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", request->cwd, path);
+}
+
+const char *request_string(const struct request *request, const char *name, const char *fallback)
+{
+    const char *text = json_string_value(json_object_get(request->params, name));
+    return text == NULL ? fallback : text;
+}
+
+int request_int(const struct request *request, const char *name, int fallback)
+{
+    const json_t *value = json_object_get(request->params, name);
+    return json_is_integer(value) ? (int)json_integer_value(value) : fallback;
+}
+
+double request_number(const struct request *request, const char *name, double fallback)
+{
+    const json_t *value = json_object_get(request->params, name);
+    return json_is_number(value) ? json_number_value(value) : fallback;
+}
+
+int request_bool(const struct request *request, const char *name, int fallback)
+{
+    const json_t *value = json_object_get(request->params, name);
+    return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
