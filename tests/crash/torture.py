@@ -21,11 +21,14 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from daemon import Daemon, Refused  # noqa: E402
 
-# The job: one append is one write; the folder shows that it runs; it ends with its id modulo 50.
-SHELL = ('echo "$BATCHD_JOB_ID $BATCHD_ATTEMPT" >>"$0/starts"; '
-         'mkdir "$0/running.$BATCHD_JOB_ID" || echo "$BATCHD_JOB_ID double" >>"$0/starts"; '
-         '[ "$1" = 0 ] || sleep "$1"; rmdir "$0/running.$BATCHD_JOB_ID"; '
-         'exit $((BATCHD_JOB_ID % 50))')
+# The job: one append is one write; the folder shows that it runs; it ends with its id (and index, of
+# a task) modulo 50.
+SHELL = ('me="$BATCHD_JOB_ID${BATCHD_ARRAY_INDEX:+_$BATCHD_ARRAY_INDEX}"; '
+         'echo "$me $BATCHD_ATTEMPT" >>"$0/starts"; '
+         'mkdir "$0/running.$me" || echo "$me double" >>"$0/starts"; '
+         '[ "$1" = 0 ] || sleep "$1"; rmdir "$0/running.$me"; '
+         'exit $(((BATCHD_JOB_ID + ${BATCHD_ARRAY_INDEX:-0}) % 50))')
+TASKS = 3  # of an array
 
 
 class Submitter(threading.Thread):
@@ -38,10 +41,11 @@ class Submitter(threading.Thread):
         self.failures = []
         self.halt = False
 
-    def submit(self, client, key, pause, rerun):
+    def submit(self, client, key, pause, rerun, array):
+        more = {"array": f"0-{TASKS - 1}"} if array else {}
         return client.call("io.batchd.Jobs.Submit", key=key, cwd="/", rerun_if_lost=rerun,
                            env={"PATH": os.environ["PATH"]}, tags={"rerun": str(rerun)},
-                           argv=["sh", "-c", SHELL, self.folder, str(pause)])["id"]
+                           argv=["sh", "-c", SHELL, self.folder, str(pause)], **more)["id"]
 
     def run(self):
         random_ = random.Random(self.number)
@@ -49,12 +53,12 @@ class Submitter(threading.Thread):
         while not self.halt:
             count += 1
             key, pause = f"{self.number}-{count}", random_.choice(self.pauses)
-            rerun = random_.random() < 0.5
+            rerun, array = random_.random() < 0.5, random_.random() < 0.1
             while not self.halt:
                 try:
                     client = client or self.batchd.client(timeout=10)
                     first = self.acknowledged.get(key)
-                    got = self.submit(client, key, pause, rerun)
+                    got = self.submit(client, key, pause, rerun, array)
                     if first not in (None, got):
                         self.failures.append(f"key {key}: {first} then {got}")
                     self.acknowledged[key] = got
@@ -108,6 +112,19 @@ def settle(daemon, seconds):
         time.sleep(0.2)
 
 
+def with_tasks(daemon, jobs):
+    """The plain jobs, and in the place of each array its tasks; by the name that a job calls itself."""
+    found, client = {}, daemon.client()
+    for job in jobs:
+        if job["array"] is None:
+            found[str(job["id"])] = job
+        for index in range(TASKS if job["array"] else 0):
+            task = client.call("io.batchd.Jobs.Show", id=job["id"], index=index)["job"]
+            found[f"{job['id']}_{index}"] = task
+    client.close()
+    return found
+
+
 def check_starts(folder, jobs, workers):
     wrong, seen = [], {}
     for line in (folder / "starts").read_text().split("\n")[:-1]:
@@ -120,15 +137,15 @@ def check_starts(folder, jobs, workers):
         if seen.get((job, attempt)):
             wrong.append(f"job {job} attempt {attempt} started twice")
         seen[(job, attempt)] = True
-    for job in jobs.values():
-        starts = seen.get(str(job["id"]), [])
+    for name, job in jobs.items():
+        starts = seen.get(name, [])
         lost = job["outcome"]["class"] == "lost"
         if not workers and len(starts) != 1:
-            wrong.append(f"job {job['id']} started {len(starts)} times")
+            wrong.append(f"job {name} started {len(starts)} times")
         if workers and job["tags"]["rerun"] == "False" and len(starts) > 1:
-            wrong.append(f"job {job['id']} must never be rerun and started {len(starts)} times")
+            wrong.append(f"job {name} must never be rerun and started {len(starts)} times")
         if not lost and not starts:
-            wrong.append(f"job {job['id']} has a result and never started")
+            wrong.append(f"job {name} has a result and never started")
     return wrong
 
 
@@ -139,16 +156,17 @@ def check(daemon, submitters, folder, workers):
     wrong += [f"acknowledged job {i} is gone" for i in ids if i not in jobs]
     if len(set(ids)) != len(ids):
         wrong.append("two keys got one id")
-    for job in jobs.values():
+    each = with_tasks(daemon, jobs.values())
+    for name, job in each.items():
         outcome = job["outcome"]
         if outcome["class"] == "lost" and workers:
             if job["tags"]["rerun"] == "True" and job["attempt"] < 3:
-                wrong.append(f"job {job['id']} was to be rerun and is lost: {outcome}")
+                wrong.append(f"job {name} was to be rerun and is lost: {outcome}")
             continue
         code = outcome["exit_code"]
-        if code != job["id"] % 50 or outcome["signal"] is not None:
-            wrong.append(f"job {job['id']}: wrong result {outcome}")
-    return wrong + check_starts(folder, jobs, workers), len(jobs), len(ids)
+        if code != (job["id"] + (job["index"] or 0)) % 50 or outcome["signal"] is not None:
+            wrong.append(f"job {name}: wrong result {outcome}")
+    return wrong + check_starts(folder, each, workers), len(jobs), len(ids)
 
 
 def main():

@@ -55,6 +55,12 @@ class Client:
         self.socket.close()
 
 
+def before_exec(entry):
+    """A worker's child looks like the worker until it has executed its job."""
+    parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+    return b"--worker" in pathlib.Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
+
+
 class Daemon:
     def __init__(self, folder=None, config="", batchd=None, env=None):
         self.state = pathlib.Path(folder or tempfile.mkdtemp(prefix="batchd-"))
@@ -164,7 +170,8 @@ class Daemon:
                 if what == "--spawner":
                     belongs = str(self.state).encode() in words
                 else:  # descriptor 4 is the worker's log (worker/worker.h)
-                    belongs = os.readlink(entry / "fd" / "4").startswith(f"{self.state}/")
+                    belongs = (os.readlink(entry / "fd" / "4").startswith(f"{self.state}/")
+                               and not before_exec(entry))
                 if belongs:
                     mine.append(int(entry.name))
             except OSError:
