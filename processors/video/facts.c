@@ -45,11 +45,13 @@ static void put_rate(json_t *object, const char *key, AVRational rate)
     json_put_text(object, key, rate.num > 0 && rate.den > 0 ? text : NULL);
 }
 
-/* Where a container counts in units too coarse for its rate (Matroska: milliseconds), steps of a
- * constant rate differ by one unit. */
+/* Matroska counts in milliseconds, which is too coarse for most rates: there, and in what is made
+ * from it, the steps of a constant rate differ by one. */
 static bool is_variable(const struct reader *reader)
 {
-    return reader->frames > 2 && reader->step_max - reader->step_min > 1;
+    const AVRational millisecond = {1, 1000};
+    return av_compare_ts(reader->step_max - reader->step_min, reader->video->time_base, 1,
+                         millisecond) > 0;
 }
 
 static json_t *video_facts(const struct reader *reader)

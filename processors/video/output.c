@@ -34,9 +34,10 @@ AVStream *output_add(struct output *output, AVRational time_base)
     return stream;
 }
 
-int output_start(struct output *output, struct error *err)
+int output_start(struct output *output, int clock, struct error *err)
 {
     AVDictionary *options = NULL;
+    (void)av_dict_set_int(&options, "movie_timescale", clock, 0);
     (void)av_dict_set(&options, "movflags", "+faststart", 0); /* it plays before it is all there */
     int rc = avformat_write_header(output->format, &options);
     av_dict_free(&options);

@@ -21,7 +21,8 @@ void output_close(struct output *output);
 
 /* A stream whose time stamps can be told exactly in time_base; borrowed. */
 AVStream *output_add(struct output *output, AVRational time_base);
-int output_start(struct output *output, struct error *err);
+/* `clock` is the units in a second in which MP4 says when each stream begins. */
+int output_start(struct output *output, int clock, struct error *err);
 /* Takes the packet's data; its times are in time_base. */
 int output_write(struct output *output, const AVStream *stream, AVPacket *packet,
                  AVRational time_base, struct error *err);

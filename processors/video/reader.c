@@ -6,8 +6,11 @@
 
 #include <stdbool.h>
 
-int64_t reader_frame_duration(const struct reader *reader, const AVFrame *frame)
+static int64_t frame_duration(const struct reader *reader, const AVFrame *frame)
 {
+    /* With reordered frames, MP4 tells the distance in decoding order. */
+    if (frame->pkt_duration > 0 && reader->video_decoder->has_b_frames > 0 && reader->step_max > 0)
+        return FFMIN(frame->pkt_duration, reader->step_max);
     if (frame->pkt_duration > 0)
         return frame->pkt_duration;
     AVRational rate = reader->video->avg_frame_rate;
@@ -42,7 +45,8 @@ static void settle_time(struct reader *reader, AVFrame *frame)
     else
         note_step(reader, pts - reader->last_pts);
     frame->pts = reader->last_pts = pts;
-    reader->end_pts = pts + reader_frame_duration(reader, frame);
+    frame->pkt_duration = frame_duration(reader, frame);
+    reader->end_pts = pts + frame->pkt_duration;
 }
 
 static int take_frame(struct reader *reader, bool is_video, const struct reader_calls *calls,

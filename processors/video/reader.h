@@ -41,8 +41,8 @@ struct reader {
 };
 
 /* What reader_run hands out; frames and packets are borrowed for the call and have the time stamps
- * of the file, in the time base of their stream; those of video frames rise strictly. Any member
- * may be NULL. 0 or -1 with err. */
+ * of the file, in the time base of their stream; those of video frames rise strictly, and
+ * their pkt_duration is set. Any member may be NULL. 0 or -1 with err. */
 struct reader_calls {
     int (*video)(void *arg, AVFrame *frame, struct error *err);
     int (*audio)(void *arg, AVFrame *frame, struct error *err); /* with audio_decoder */
@@ -62,8 +62,6 @@ int reader_decode_audio(struct reader *reader, struct error *err);
 /* Reads to the end and checks that the file was whole. -1 with ERROR_DAMAGED when it was not. */
 int reader_run(struct reader *reader, const struct reader_calls *calls, struct error *err);
 
-/* Length of one frame in video->time_base: its own, else by the frame rate. */
-int64_t reader_frame_duration(const struct reader *reader, const AVFrame *frame);
 /* Measured, first frame to the end of the last; after reader_run. */
 int64_t reader_duration_us(const struct reader *reader);
 /* The file's own 3x3 matrix for display (libavutil/display.h), borrowed; NULL when there is none.

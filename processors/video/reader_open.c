@@ -28,6 +28,11 @@ static int open_container(const char *path, struct reader *ret, struct error *er
     (void)av_dict_set(&options, "format_whitelist", containers, 0);
     int rc = avformat_open_input(&ret->format, url, NULL, &options);
     av_dict_free(&options);
+    if (rc == AVERROR(EINVAL)) /* it was recognised, and is not on the list */
+        return error_set(err, ERROR_DAMAGED,
+                         "%s \"%.120s\" is no video: a picture, a playlist or another format that "
+                         "is not read",
+                         ret->label, path);
     if (rc < 0)
         return media_error(err, rc == AVERROR(EIO) ? ERROR_IO : ERROR_DAMAGED, rc,
                            "%s \"%.120s\" is no video that can be read", ret->label, path);
@@ -44,6 +49,7 @@ static int is_encrypted(const AVStream *stream)
 {
     const uint32_t tag = stream->codecpar->codec_tag;
     return av_stream_get_side_data(stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO, NULL) != NULL ||
+           av_dict_get(stream->metadata, "enc_key_id", NULL, 0) != NULL || /* Matroska */
            tag == MKTAG('e', 'n', 'c', 'v') || tag == MKTAG('e', 'n', 'c', 'a');
 }
 

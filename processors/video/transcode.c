@@ -79,7 +79,7 @@ static int convert(struct work *work, const struct request *request, const struc
         video_track_open(request, &work->reader, &work->output, &work->video, err) < 0 ||
         audio_track_open(request_string(request, "audio", "copy"), &work->reader, &work->output,
                          &work->audio, err) < 0 ||
-        output_start(&work->output, err) < 0)
+        output_start(&work->output, work->reader.video->time_base.den, err) < 0)
         return -1;
     work->reader.progress_to = ENCODE_PART;
     set_offsets(work);
@@ -162,7 +162,7 @@ static json_t *make_result(const struct work *work, const struct reader *output,
     json_put(result, "outputs", outputs);
     json_put_int(result, "frames_in", work->reader.frames);
     json_put_int(result, "frames_out", output->frames);
-    json_put_int(result, "duration_us", reader_duration_us(output));
+    json_put_int(result, "duration_us", reader_duration_us(&work->reader));
     json_put(result, "media", media);
     json_put(result, "metrics", json_object());
     return result;

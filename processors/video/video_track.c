@@ -207,7 +207,6 @@ static int encode(struct video_track *track, const AVFrame *frame, struct error 
 
 int video_track_frame(struct video_track *track, AVFrame *frame, struct error *err)
 {
-    const int64_t duration = reader_frame_duration(track->reader, frame);
     if ((frame->width != track->source_width || frame->height != track->source_height ||
          frame->format != track->source_format) &&
         build_graph(track, frame, err) < 0)
@@ -215,7 +214,7 @@ int video_track_frame(struct video_track *track, AVFrame *frame, struct error *e
     if (track->count == 0 && frame->pts < track->offset)
         track->offset = frame->pts; /* MP4 would cut off what lies before 0 */
     frame->pts -= track->offset;
-    note_time(track, frame->pts, duration);
+    note_time(track, frame->pts, frame->pkt_duration);
     int rc = av_buffersrc_add_frame_flags(track->source, frame, AV_BUFFERSRC_FLAG_PUSH);
     if (rc >= 0)
         rc = av_buffersink_get_frame(track->sink, track->filtered);
