@@ -11,7 +11,7 @@
 
 const struct verb *const cli_verbs[] = {&verb_submit, &verb_list,   &verb_show,   &verb_logs,
                                         &verb_wait,   &verb_cancel, &verb_status, &verb_events,
-                                        &verb_ping,   &verb_version, &verb_call,  NULL};
+                                        &verb_ping,   &verb_version, &verb_call,  &verb_processors, NULL};
 
 static const struct verb *find_verb(const char *name)
 {

@@ -299,7 +299,7 @@ static const struct cli_option options[] = {
     {"rerun-if-lost", 0, NULL, "run it again when its worker or machine dies (the default)"},
     {"never-rerun", 0, NULL, "never run it again by itself once it may have started"},
     {"shell", 0, "TEXT", "run TEXT by /bin/sh -c"},
-    {"type", 0, "TYPE", "a processor job: video, image"},
+    {"type", 0, "TYPE", "a processor job (batchctl processors list)"},
     {"param", 0, "NAME=VALUE", "a parameter of the processor"},
     {"wait", 'w', NULL, "wait for its end and exit as it does"},
     {"follow", 'f', NULL, "show its output as it comes, then as --wait"},

@@ -12,7 +12,7 @@ static const struct api_verb *const verbs[] = {
     &verb_submit,       &verb_list,      &verb_show,        &verb_cancel,
     &verb_wait,         &verb_logs_read, &verb_logs_follow, &verb_events_subscribe,
     &verb_ping,         &verb_info,      &verb_status,      &verb_varlink_info,
-    &verb_varlink_description,
+    &verb_varlink_description, &verb_processors_list, &verb_processors_show,
 };
 
 struct api *api_new(struct event_base *base, struct engine *engine,

@@ -56,7 +56,7 @@ static int fail(const struct processor *processor, struct error *err)
 static int print_manifest(const struct processor *processor)
 {
     struct error err = {0};
-    CLEANUP_FREE char *text = manifest_text(&err);
+    CLEANUP_FREE char *text = own_manifest_text(&err);
     if (text == NULL)
         return fail(processor, &err);
     return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EX_IOERR : EX_OK;
