@@ -18,7 +18,7 @@
 
 /* One process has one report: descriptor 3. */
 static struct {
-    int fd; /* -1: only the result is written, to stdout */
+    int fd; /* -1: only the result is written, to stdout; 0 before report_init */
     int64_t started_us, last_us;
     double fraction;
 } report;
@@ -63,14 +63,16 @@ void report_progress(double fraction, int64_t frames)
     if (report.fd < 0 || (report.last_us != 0 && now - report.last_us < PROGRESS_INTERVAL_US))
         return;
     report.last_us = now;
-    /* By hand: jansson writes 0.42 as 0.41999999999999998. batchd looks for this start of a line. */
+    /* By hand: jansson writes 0.42 as 0.41999999999999998. batchd looks for this start of a line.
+     */
     int parts = (int)(report.fraction * FRACTION_PARTS);
     int64_t eta = eta_ms(now);
-    int used = snprintf(line, sizeof(line), "{\"type\":\"progress\",\"fraction\":%d.%04d,\"frames\":%lld",
-                        parts / FRACTION_PARTS, parts % FRACTION_PARTS, (long long)frames);
+    int used =
+        snprintf(line, sizeof(line), "{\"type\":\"progress\",\"fraction\":%d.%04d,\"frames\":%lld",
+                 parts / FRACTION_PARTS, parts % FRACTION_PARTS, (long long)frames);
     if (eta >= 0)
-        used += snprintf(line + used, sizeof(line) - (size_t)used, ",\"eta_ms\":%lld",
-                         (long long)eta);
+        used +=
+            snprintf(line + used, sizeof(line) - (size_t)used, ",\"eta_ms\":%lld", (long long)eta);
     used += snprintf(line + used, sizeof(line) - (size_t)used, "}\n");
     (void)fd_write_all(report.fd, line, (size_t)used);
 }
@@ -102,4 +104,11 @@ int report_result(json_t *result, struct error *err)
         return -1;
     }
     return 0;
+}
+
+void report_error(json_t *result)
+{
+    struct error ignored;
+    if (report.fd > 0)
+        (void)report_result(result, &ignored);
 }
