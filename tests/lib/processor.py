@@ -1,0 +1,71 @@
+"""A processor run by hand, and an independent judge of its output."""
+import json
+import os
+import pathlib
+import subprocess
+
+from daemon import OUT, ROOT
+
+SAMPLES = ROOT / "processors/samples"
+SHARED = ROOT.parent / "shared/media"
+
+
+class Run:
+    """One run: .code, .error (its stderr), .lines (descriptor 3), .result (or None)."""
+
+    def __init__(self, name, params, cwd, cpus=2, job=1, attempt=1, env=None, **popen):
+        program = OUT / "processors" / name / name
+        reading, writing = os.pipe()
+
+        def open_three():
+            os.dup2(writing, 3)
+
+        line = json.dumps({"params": params, "cwd": str(cwd), "cpus": cpus, "job": job,
+                           "attempt": attempt})
+        self.process = subprocess.Popen(
+            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            close_fds=False, preexec_fn=open_three, env=dict(os.environ, **(env or {})), **popen)
+        os.close(writing)
+        self.news = os.fdopen(reading)
+        self.process.stdin.write(line.encode())
+        self.process.stdin.close()
+
+    def end(self):
+        self.lines = [json.loads(line) for line in self.news]
+        self.news.close()
+        self.output = self.process.stdout.read()
+        self.error = self.process.stderr.read().decode().strip()
+        self.code = self.process.wait(timeout=120)
+        results = [line["result"] for line in self.lines if line["type"] == "result"]
+        self.result = results[-1] if results else None
+        return self
+
+
+def run(name, cwd, cpus=2, **params):
+    return Run(name, params, cwd, cpus).end()
+
+
+def left_behind(folder):
+    return [p.name for p in pathlib.Path(folder).iterdir() if p.name.endswith(".part")]
+
+
+def ffprobe(path, *words):
+    done = subprocess.run(["ffprobe", "-v", "error", *words, "-of", "json", str(path)],
+                          capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def frames(path):
+    """By decoding, with another program than the one under test."""
+    found = ffprobe(path, "-select_streams", "v:0", "-count_frames", "-show_streams")["streams"][0]
+    return int(found["nb_read_frames"])
+
+
+def frame_times(path):
+    """Times in seconds of the shown frames as exact fractions, from the first one on."""
+    from fractions import Fraction
+    found = ffprobe(path, "-select_streams", "v:0", "-show_frames", "-show_streams",
+                    "-show_entries", "frame=best_effort_timestamp:stream=time_base")
+    base = Fraction(found["streams"][0]["time_base"])
+    times = [frame["best_effort_timestamp"] * base for frame in found["frames"]]
+    return [time - times[0] for time in times]
