@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sanitizer/asan_interface.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -195,6 +196,9 @@ int child_start(const struct child_plan *plan, pid_t *ret_pid, struct error *err
     *report = (struct report){.stage = STAGE_NONE};
     struct child_call call = {.plan = plan, .path = path_of(plan->run), .report = report};
     sigset_t all, before;
+    /* The child before left this stack by exec, and the marks of its frames stay with the sanitizer;
+     * without the sanitizer this is nothing. */
+    ASAN_UNPOISON_MEMORY_REGION(stack, sizeof(stack));
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
     int flags = CLONE_VFORK | (plan->change_user ? 0 : CLONE_VM) | SIGCHLD;

@@ -43,7 +43,8 @@ def test_the_example_fails_as_the_contract_says(example, tmp_path):
     (tmp_path / "empty").write_text("")
     for name, code, words in (("absent", 66, "cannot be read"), ("empty", 65, "is empty")):
         done = submit(daemon, tmp_path, input=name, output="out.txt")
-        assert done.returncode == code and words in done.stderr, done.stderr
+        assert done.returncode == code and words in done.stderr, (
+            done.stderr, daemon.ctl("logs", done.stdout.strip()).stderr)
     assert not (tmp_path / "out.txt").exists()
     assert not [p for p in tmp_path.iterdir() if p.name.endswith(".part")]
 
