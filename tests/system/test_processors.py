@@ -78,3 +78,13 @@ def test_unknown_and_broken_types(example):
     assert done.returncode == 1 and "broken/manifest.json" in done.stderr
     assert daemon.ctl("processors", "drop").returncode == 2
     assert not daemon.jobs()
+
+
+def test_values_are_typed_by_the_manifest(example, tmp_path):
+    daemon, _ = example
+    (tmp_path / "2024").write_text("a b a")
+    done = submit(daemon, tmp_path, input="2024", output="true", top=1)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "true").read_text().split() == ["2", "a"]
+    done = submit(daemon, tmp_path, input="2024", output="x", top="many")
+    assert done.returncode == 1 and 'params.top is "many"; it must be an integer' in done.stderr

@@ -94,7 +94,7 @@ def test_turned_pictures_are_those_that_a_player_shows(tmp_path):
 
 def test_progress_rises_to_the_end(tmp_path):
     done = run("video", tmp_path, input=str(SAMPLES / "bbb_480p24_8s.mp4"), output="out.mp4",
-               preset="medium")
+               preset="faster")
     seen = [line["fraction"] for line in done.lines if line["type"] == "progress"]
     assert len(seen) > 3 and seen == sorted(seen) and 0 <= seen[0] < 0.5 and seen[-1] <= 1
 
