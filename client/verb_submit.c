@@ -83,19 +83,37 @@ static int take_pair(json_t *object, const char *option, const char *text)
     return 0;
 }
 
-/* A parameter's value is a number or a truth value when it reads as one. */
-static int take_param(json_t *params, const char *text)
+/* The value as its type in the manifest wants it; what does not read so is sent as text, and the
+ * daemon says what is wrong with it. */
+static json_t *typed_value(const char *type, const char *text)
 {
-    const char *equals = strchr(text, '=');
-    if (equals == NULL || equals == text)
-        return cli_fail(EXIT_USAGE, NULL, "--param \"%s\" must be NAME=VALUE", text);
-    CLEANUP_FREE char *name = xmemdup(text, (size_t)(equals - text));
-    json_t *value = json_loads(equals + 1, JSON_DECODE_ANY, NULL);
-    if (!json_is_number(value) && !json_is_boolean(value)) {
-        json_decref(value);
-        value = json_string(equals + 1);
+    bool plain = strcmp(type, "string") == 0 || strcmp(type, "path") == 0 ||
+                 (strcmp(type, "paths") == 0 && text[0] != '[');
+    json_t *value = plain ? NULL : json_loads(text, JSON_DECODE_ANY, NULL);
+    if (value == NULL)
+        value = json_from_bytes(text, strlen(text));
+    return value;
+}
+
+/* The parameters were taken as texts: `output=42` is a path and `crf=42` a number. */
+static int type_params(struct submission *submission)
+{
+    int code = 0;
+    size_t i;
+    json_t *param;
+    json_t *type = json_object_get(submission->request, "type");
+    CLEANUP_JSON json_t *reply = cli_call_again(submission->cli, "io.batchd.Processors.Show",
+                                                json_pack("{sO}", "name", type), &code);
+    if (reply == NULL)
+        return code;
+    json_array_foreach(json_object_get(json_object_get(reply, "processor"), "params"), i, param) {
+        const char *name = json_string_value(json_object_get(param, "name"));
+        const char *text = json_string_value(json_object_get(submission->params, name));
+        if (text != NULL)
+            json_put(submission->params, name,
+                     typed_value(json_string_value(json_object_get(param, "type")), text));
     }
-    json_put(params, name, value == NULL ? json_null() : value);
+    json_put(submission->request, "params", json_incref(submission->params));
     return 0;
 }
 
@@ -158,7 +176,7 @@ static int take_option(struct submission *submission, const char *name, const ch
     if (strcmp(name, "tag") == 0)
         return take_pair(submission->tags, name, value);
     if (strcmp(name, "param") == 0)
-        return take_param(submission->params, value);
+        return take_pair(submission->params, "param", value);
     if (strcmp(name, "chdir") == 0)
         return take_chdir(submission, value);
     if (strcmp(name, "shell") == 0)
@@ -180,10 +198,8 @@ static int add_command(struct submission *submission, int argc, char **argv)
     if ((argc > 0) + (submission->shell != NULL) + typed != 1)
         return cli_fail(EXIT_USAGE, submission->cli->verb->example,
                         "give exactly one of a command, --shell and --type");
-    if (typed) {
-        json_put(submission->request, "params", json_incref(submission->params));
-        return 0;
-    }
+    if (typed)
+        return type_params(submission);
     if (json_object_size(submission->params) > 0)
         return cli_fail(EXIT_USAGE, NULL, "--param goes with --type");
     json_t *words = json_array();
@@ -302,7 +318,7 @@ static const struct cli_option options[] = {
     {"rerun-if-lost", 0, NULL, "run it again when its worker or machine dies (the default)"},
     {"never-rerun", 0, NULL, "never run it again by itself once it may have started"},
     {"shell", 0, "TEXT", "run TEXT by /bin/sh -c"},
-    {"type", 0, "TYPE", "a processor job: video, image"},
+    {"type", 0, "TYPE", "a processor job (batchctl processors list)"},
     {"param", 0, "NAME=VALUE", "a parameter of the processor"},
     {"wait", 'w', NULL, "wait for its end and exit as it does"},
     {"follow", 'f', NULL, "show its output as it comes, then as --wait"},

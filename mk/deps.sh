@@ -4,7 +4,7 @@
 set -eu
 packages="gcc g++ make pkg-config binutils libc6-dev libevent-dev libsqlite3-dev libjansson-dev
  libsystemd-dev libtomlplusplus-dev libsmartcols-dev check python3 python3-pytest socat jq clang
- libclang-rt-14-dev clang-format-14 clang-tidy-14 universal-ctags mandoc zsh fish
+ libclang-rt-14-dev clang-format-14 clang-tidy-14 universal-ctags mandoc zsh fish ffmpeg
  python3-pil libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libavutil-dev libvips-dev"
 missing=""
 for package in $packages; do

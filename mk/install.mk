@@ -11,3 +11,8 @@ install: all
 	install -Dm644 '$(OUT)/completion/batchctl' '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/batchctl'
 	install -Dm644 '$(OUT)/completion/_batchctl' '$(DESTDIR)$(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)/_batchctl'
 	install -Dm644 '$(OUT)/completion/batchctl.fish' '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/batchctl.fish'
+	install -m644 processors/README.md '$(DESTDIR)$(PREFIX)/share/doc/batchd/processors.md'
+	for name in $(PROCESSOR_NAMES); do \
+	  folder='$(DESTDIR)$(PREFIX)/libexec/batchd/processors'/$$name && install -d "$$folder" && \
+	  install -m755 "$(OUT)/processors/$$name/$$name" "$$folder/$$name" && \
+	  install -m644 "$(OUT)/processors/$$name/manifest.json" "$$folder/manifest.json" || exit 1; done

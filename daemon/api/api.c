@@ -22,6 +22,8 @@ static const struct api_verb *const verbs[] = {
     &verb_status,
     &verb_varlink_info,
     &verb_varlink_description,
+    &verb_processors_list,
+    &verb_processors_show,
 };
 
 struct api *api_new(struct event_base *base, struct engine *engine,

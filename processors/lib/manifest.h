@@ -1,6 +1,4 @@
-/* The manifest.json that lies beside the program: one list of parameters, with their types, ranges
- * and defaults, for batchd (which checks at submit) and for the program (which checks again, so
- * that it may be run by hand and so that no number reaches a codec unchecked). */
+/* The manifest.json that lies beside this program (common/manifest.h has its rules). */
 #ifndef BATCHD_PROCESSORS_LIB_MANIFEST_H
 #define BATCHD_PROCESSORS_LIB_MANIFEST_H
 
@@ -9,10 +7,10 @@
 #include <jansson.h>
 
 /* Its text; the caller frees. NULL with ERROR_INTERNAL: the installation is broken. */
-char *manifest_text(struct error *err);
+char *own_manifest_text(struct error *err);
 
 /* Checks `values` (may be NULL) and fills in defaults. *ret is owned by the caller. -1 with
  * ERROR_INVALID that names parameter, value and rule. */
-int manifest_check(const json_t *values, json_t **ret, struct error *err);
+int own_manifest_check(const json_t *values, json_t **ret, struct error *err);
 
 #endif

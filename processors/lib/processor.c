@@ -53,10 +53,26 @@ static int fail(const struct processor *processor, struct error *err)
     return processor_exit_code(err);
 }
 
+/* The reason also goes where the result would have gone, so that it is kept with the job. */
+static void report_failure(const struct processor *processor, const struct error *err)
+{
+    CLEANUP_JSON json_t *result = json_object();
+    CLEANUP_JSON json_t *text = json_from_bytes(err->text, strlen(err->text));
+    json_t *error = json_object();
+    json_put_text(error, "message", json_is_string(text) ? json_string_value(text) : "?");
+    json_put_text(error, "field", err->field[0] == '\0' ? NULL : err->field);
+    json_put_int(error, "exit_code", processor_exit_code(err));
+    json_put_int(result, "schema", RESULT_SCHEMA);
+    json_put_text(result, "processor", processor->name);
+    json_put_text(result, "version", processor->version);
+    json_put(result, "error", error);
+    report_error(result);
+}
+
 static int print_manifest(const struct processor *processor)
 {
     struct error err = {0};
-    CLEANUP_FREE char *text = manifest_text(&err);
+    CLEANUP_FREE char *text = own_manifest_text(&err);
     if (text == NULL)
         return fail(processor, &err);
     return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EX_IOERR : EX_OK;
@@ -111,7 +127,9 @@ int processor_main(int argc, char **argv, const struct processor *processor)
     staging_catch_signals();
     if (report_init(&err) < 0 || run_job(processor, &err) < 0) {
         staging_discard();
-        return fail(processor, &err);
+        int code = fail(processor, &err);
+        report_failure(processor, &err);
+        return code;
     }
     return EX_OK;
 }

@@ -22,4 +22,7 @@ void report_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* 0, or -1 with ERROR_IO. Borrows `result`. */
 int report_result(json_t *result, struct error *err);
 
+/* The result of a job that failed: why. News like progress, and not written to stdout. Borrows. */
+void report_error(json_t *result);
+
 #endif

@@ -82,7 +82,7 @@ int request_read(int fd, struct request *ret, struct error *err)
         return -1;
     if (ret->cwd[0] != '/')
         return error_set_field(err, "cwd", "cwd is \"%.200s\"; it must be absolute", ret->cwd);
-    return manifest_check(params, &ret->params, err);
+    return own_manifest_check(params, &ret->params, err);
 }
 
 void request_done(struct request *request)

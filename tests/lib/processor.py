@@ -1,4 +1,4 @@
-"""One run of a processor program by hand: the job on stdin, its lines from descriptor 3."""
+"""A processor run by hand, and an independent judge of its output."""
 import json
 import os
 import pathlib
@@ -7,37 +7,76 @@ import subprocess
 
 from daemon import OUT, ROOT
 
-MEDIA = pathlib.Path(os.environ.get("BATCHD_MEDIA", ROOT / "../shared/media"))
+SAMPLES = ROOT / "processors/samples"
+SHARED = ROOT.parent / "shared/media"
 
 
 class Run:
-    """.code, .stderr, .lines (all of descriptor 3), .result (None unless it came), .rss_kb"""
+    """One run: .code, .error (its stderr), .lines (descriptor 3), .result (or None), .rss_kb.
+    fsize: the largest file it may write."""
 
-    def __init__(self, name, folder, params, fsize=None, cpus=2, job=7):
-        self.news = folder / ".news"
+    def __init__(self, name, params, cwd, cpus=2, job=1, attempt=1, env=None, fsize=None,
+                 **popen):
+        program = OUT / "processors" / name / name
+        reading, writing = os.pipe()
+
+        def open_three():
+            os.dup2(writing, 3)
+            if fsize is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (fsize, fsize))
+
+        line = json.dumps({"params": params, "cwd": str(cwd), "cpus": cpus, "job": job,
+                           "attempt": attempt})
         self.process = subprocess.Popen(
-            ["sh", "-c", 'exec 3>"$0"; exec "$1"', self.news, OUT / "processors" / name / name],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            preexec_fn=fsize and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (fsize, fsize))))
-        request = {"params": params, "cwd": str(folder), "job": job, "attempt": 1, "cpus": cpus}
-        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            close_fds=False, preexec_fn=open_three, env=dict(os.environ, **(env or {})), **popen)
+        os.close(writing)
+        self.news = os.fdopen(reading)
+        self.process.stdin.write(line.encode())
         self.process.stdin.close()
 
     def end(self):
-        self.stderr = self.process.stderr.read().decode()
-        self.stdout = self.process.stdout.read().decode()
+        self.lines = [json.loads(line) for line in self.news]
+        self.news.close()
+        self.output = self.process.stdout.read()
+        self.error = self.process.stderr.read().decode().strip()
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = self.code = os.waitstatus_to_exitcode(status)
-        self.process.stderr.close()
-        self.process.stdout.close()
         self.rss_kb = usage.ru_maxrss
-        self.lines = [json.loads(line) for line in self.news.read_text().splitlines()]
-        self.news.unlink()
         results = [line["result"] for line in self.lines if line["type"] == "result"]
-        assert len(results) == (1 if self.code == 0 else 0), (self.code, self.lines)
-        self.result = results[0] if results else None
+        self.result = results[-1] if results else None
         return self
 
 
+def run(name, cwd, cpus=2, **params):
+    return Run(name, params, cwd, cpus).end()
+
+
+def left_behind(folder):
+    return [p.name for p in pathlib.Path(folder).iterdir() if p.name.endswith(".part")]
+
+
+def ffprobe(path, *words):
+    done = subprocess.run(["ffprobe", "-v", "error", *words, "-of", "json", str(path)],
+                          capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def frames(path):
+    """By decoding, with another program than the one under test."""
+    found = ffprobe(path, "-select_streams", "v:0", "-count_frames", "-show_streams")["streams"][0]
+    return int(found["nb_read_frames"])
+
+
+def frame_times(path):
+    """Times in seconds of the shown frames as exact fractions, from the first one on."""
+    from fractions import Fraction
+    found = ffprobe(path, "-select_streams", "v:0", "-show_frames", "-show_streams",
+                    "-show_entries", "frame=best_effort_timestamp:stream=time_base")
+    base = Fraction(found["streams"][0]["time_base"])
+    times = [frame["best_effort_timestamp"] * base for frame in found["frames"]]
+    return [time - times[0] for time in times]
+
+
 def names(folder):
-    return sorted(p.name for p in folder.iterdir())
+    return sorted(entry.name for entry in pathlib.Path(folder).iterdir())

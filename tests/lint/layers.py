@@ -19,8 +19,8 @@ BELOW["daemon/net"] = [*BELOW["daemon/api"], "daemon/api"]
 BELOW["daemon"] = [*BELOW["daemon/net"], "daemon/net"]
 for outside in ("client", "worker", "processors/lib"):
     BELOW[outside] = ["common"]
-for processor in ("video", "image"):
-    BELOW[f"processors/{processor}"] = ["common", "processors/lib"]
+for program in sorted((ROOT / "processors").glob("*/manifest.json")):
+    BELOW[f"processors/{program.parent.name}"] = ["common", "processors/lib"]
 
 LIBRARIES = {  # header prefix: where it may be included
     "sqlite3.h": ("daemon/store/",),
@@ -28,8 +28,9 @@ LIBRARIES = {  # header prefix: where it may be included
     "event2/": ("daemon/net/", "daemon/web/", "daemon/exec/", "common/timers.c", "daemon/daemon.c"),
     "systemd/": ("daemon/daemon.c",),
     "libsmartcols.h": ("client/",),
-    "libav": ("processors/",),
-    "vips/": ("processors/",),
+    "libav": ("processors/video/",),  # GPL: no other program links it
+    "libsw": ("processors/video/",),
+    "vips/": ("processors/image/",),
 }
 JSON_BELOW_API = ("daemon/core/", "daemon/store/", "daemon/exec/", "daemon/engine/", "daemon/events/",
                   "worker/")

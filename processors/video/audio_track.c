@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/video/audio_track.h"
+
+#include "processors/lib/report.h"
+#include "processors/video/media_log.h"
+#include "processors/video/output.h"
+#include "processors/video/reader.h"
+
+#include <libavfilter/buffersink.h>
+#include <libavfilter/buffersrc.h>
+#include <libavutil/channel_layout.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHANNEL_BITS_PER_SECOND 64000 /* AAC-LC: 128 kbit/s for stereo */
+
+/* ---- the filter graph: what AAC takes, gaps filled ---- */
+
+static int make_source(struct audio_track *track)
+{
+    char args[200];
+    char layout[64];
+    AVCodecContext *decoder = track->reader->audio_decoder;
+    const AVRational base = track->reader->audio->time_base;
+    if (decoder->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)
+        av_channel_layout_default(&decoder->ch_layout, decoder->ch_layout.nb_channels);
+    (void)av_channel_layout_describe(&decoder->ch_layout, layout, sizeof(layout));
+    (void)snprintf(args, sizeof(args),
+                   "time_base=%d/%d:sample_rate=%d:sample_fmt=%d:channel_layout=%s", base.num,
+                   base.den, decoder->sample_rate, (int)decoder->sample_fmt, layout);
+    return avfilter_graph_create_filter(&track->source, avfilter_get_by_name("abuffer"), "in", args,
+                                        NULL, track->graph);
+}
+
+static int link_graph(struct audio_track *track)
+{
+    static const char filters[] =
+        "aresample=async=1,aformat=sample_fmts=fltp:"
+        "sample_rates=96000|88200|64000|48000|44100|32000|24000|22050|16000|12000|11025|8000:"
+        "channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1";
+    AVFilterInOut *from = avfilter_inout_alloc();
+    AVFilterInOut *to = avfilter_inout_alloc();
+    if (from == NULL || to == NULL)
+        abort();
+    from->name = av_strdup("in");
+    from->filter_ctx = track->source;
+    to->name = av_strdup("out");
+    to->filter_ctx = track->sink;
+    int rc = avfilter_graph_parse_ptr(track->graph, filters, &to, &from, NULL);
+    avfilter_inout_free(&from);
+    avfilter_inout_free(&to);
+    return rc < 0 ? rc : avfilter_graph_config(track->graph, NULL);
+}
+
+static int build_graph(struct audio_track *track, struct error *err)
+{
+    track->graph = avfilter_graph_alloc();
+    if (track->graph == NULL)
+        abort();
+    track->graph->nb_threads = 1;
+    int rc = make_source(track);
+    if (rc >= 0)
+        rc = avfilter_graph_create_filter(&track->sink, avfilter_get_by_name("abuffersink"), "out",
+                                          NULL, NULL, track->graph);
+    if (rc >= 0)
+        rc = link_graph(track);
+    return rc < 0 ? media_error(err, ERROR_DAMAGED, rc, "the sound cannot be brought to AAC") : 0;
+}
+
+/* ---- opening ---- */
+
+static int open_encoder(struct audio_track *track, struct error *err)
+{
+    const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_AAC);
+    if (reader_decode_audio(track->reader, err) < 0 || build_graph(track, err) < 0)
+        return -1;
+    AVCodecContext *encoder = track->encoder = avcodec_alloc_context3(codec);
+    track->filtered = av_frame_alloc();
+    track->packet = av_packet_alloc();
+    if (encoder == NULL || track->filtered == NULL || track->packet == NULL)
+        abort();
+    encoder->sample_fmt = AV_SAMPLE_FMT_FLTP;
+    encoder->sample_rate = av_buffersink_get_sample_rate(track->sink);
+    (void)av_buffersink_get_ch_layout(track->sink, &encoder->ch_layout);
+    encoder->time_base = (AVRational){1, encoder->sample_rate};
+    encoder->bit_rate = (int64_t)CHANNEL_BITS_PER_SECOND * encoder->ch_layout.nb_channels;
+    encoder->thread_count = 1;
+    encoder->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
+    int rc = avcodec_open2(encoder, codec, NULL);
+    if (rc < 0)
+        return media_error(err, ERROR_DAMAGED, rc, "AAC does not take the sound");
+    av_buffersink_set_frame_size(track->sink, (unsigned)encoder->frame_size);
+    track->stream = output_add(track->output, encoder->time_base);
+    rc = avcodec_parameters_from_context(track->stream->codecpar, encoder);
+    return rc < 0 ? media_error(err, ERROR_BUSY, rc, "AAC") : 0;
+}
+
+static int open_copy(struct audio_track *track, struct error *err)
+{
+    const AVStream *from = track->reader->audio;
+    track->stream = output_add(track->output, from->time_base);
+    int rc = avcodec_parameters_copy(track->stream->codecpar, from->codecpar);
+    track->stream->codecpar->codec_tag = 0; /* it is the other container's word */
+    return rc < 0 ? media_error(err, ERROR_BUSY, rc, "the sound") : 0;
+}
+
+int audio_track_open(const char *mode, struct reader *reader, struct output *output,
+                     struct audio_track *ret, struct error *err)
+{
+    ret->reader = reader;
+    ret->output = output;
+    if (reader->audio == NULL || strcmp(mode, "none") == 0)
+        return 0;
+    const enum AVCodecID codec = reader->audio->codecpar->codec_id;
+    if (strcmp(mode, "encode") == 0)
+        return open_encoder(ret, err);
+    if (avformat_query_codec(output->format->oformat, codec, FF_COMPLIANCE_NORMAL) == 1)
+        return open_copy(ret, err);
+    report_log("MP4 does not take %s sound; it is encoded as AAC", avcodec_get_name(codec));
+    return open_encoder(ret, err);
+}
+
+void audio_track_close(struct audio_track *track)
+{
+    avfilter_graph_free(&track->graph);
+    avcodec_free_context(&track->encoder);
+    av_frame_free(&track->filtered);
+    av_packet_free(&track->packet);
+}
+
+/* ---- sound ---- */
+
+int audio_track_packet(struct audio_track *track, AVPacket *packet, struct error *err)
+{
+    if (packet->pts != AV_NOPTS_VALUE)
+        packet->pts -= track->offset;
+    if (packet->dts != AV_NOPTS_VALUE)
+        packet->dts -= track->offset;
+    track->packets++;
+    return output_write(track->output, track->stream, packet, track->reader->audio->time_base, err);
+}
+
+static int encode(struct audio_track *track, const AVFrame *frame, struct error *err)
+{
+    int rc = avcodec_send_frame(track->encoder, frame);
+    while (rc >= 0) {
+        rc = avcodec_receive_packet(track->encoder, track->packet);
+        if (rc < 0)
+            break;
+        track->packets++;
+        if (output_write(track->output, track->stream, track->packet, track->encoder->time_base,
+                         err) < 0)
+            return -1;
+    }
+    return rc == AVERROR(EAGAIN) || rc == AVERROR_EOF
+               ? 0
+               : media_error(err, ERROR_INTERNAL, rc, "the AAC encoder fails");
+}
+
+static int drain_graph(struct audio_track *track, struct error *err)
+{
+    int rc;
+    while ((rc = av_buffersink_get_frame(track->sink, track->filtered)) >= 0) {
+        track->filtered->pts =
+            av_rescale_q(track->filtered->pts, av_buffersink_get_time_base(track->sink),
+                         track->encoder->time_base);
+        int result = encode(track, track->filtered, err);
+        av_frame_unref(track->filtered);
+        if (result < 0)
+            return -1;
+    }
+    return rc == AVERROR(EAGAIN) || rc == AVERROR_EOF
+               ? 0
+               : media_error(err, ERROR_DAMAGED, rc, "the sound cannot be brought to AAC");
+}
+
+int audio_track_frame(struct audio_track *track, AVFrame *frame, struct error *err)
+{
+    if (frame->pts != AV_NOPTS_VALUE)
+        frame->pts -= track->offset;
+    if (frame->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)
+        av_channel_layout_default(&frame->ch_layout, frame->ch_layout.nb_channels);
+    int rc = av_buffersrc_add_frame_flags(track->source, frame, 0);
+    return rc < 0 ? media_error(err, ERROR_DAMAGED, rc, "the sound changes its form in the middle")
+                  : drain_graph(track, err);
+}
+
+int audio_track_finish(struct audio_track *track, struct error *err)
+{
+    if (track->encoder == NULL)
+        return 0;
+    int rc = av_buffersrc_add_frame_flags(track->source, NULL, 0);
+    if (rc < 0)
+        return media_error(err, ERROR_INTERNAL, rc, "the sound cannot be finished");
+    return drain_graph(track, err) < 0 ? -1 : encode(track, NULL, err);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The sound: packets copied as they are, or decoded, brought to what AAC takes and encoded. Gaps
+ * are filled with silence, so that sound and picture stay together. */
+#ifndef BATCHD_PROCESSORS_VIDEO_AUDIO_TRACK_H
+#define BATCHD_PROCESSORS_VIDEO_AUDIO_TRACK_H
+
+#include "common/error.h"
+
+#include <libavcodec/avcodec.h>
+#include <libavfilter/avfilter.h>
+#include <libavformat/avformat.h>
+
+struct output;
+struct reader;
+
+struct audio_track {
+    struct reader *reader; /* borrowed */
+    struct output *output; /* borrowed */
+    AVStream *stream;      /* borrowed from output; NULL: no sound is written */
+    int64_t offset;        /* subtracted from the input's time stamps, in its time base */
+    int64_t packets;
+    /* only when it is encoded */
+    AVCodecContext *encoder;
+    AVFilterGraph *graph;
+    AVFilterContext *source, *sink; /* borrowed from graph */
+    AVFrame *filtered;
+    AVPacket *packet;
+};
+
+/* `mode` is copy (encode where MP4 does not take the codec), encode or none. *ret must be zeroed;
+ * audio_track_close in any case. */
+int audio_track_open(const char *mode, struct reader *reader, struct output *output,
+                     struct audio_track *ret, struct error *err);
+void audio_track_close(struct audio_track *track);
+
+int audio_track_packet(struct audio_track *track, AVPacket *packet, struct error *err);
+int audio_track_frame(struct audio_track *track, AVFrame *frame, struct error *err);
+int audio_track_finish(struct audio_track *track, struct error *err);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/video/facts.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "processors/lib/source.h"
+#include "processors/video/geometry.h"
+#include "processors/video/reader.h"
+
+#include <libavutil/pixdesc.h>
+#include <libavutil/sha.h>
+
+/* ---- SHA-256 ---- */
+
+static void *begin(void)
+{
+    struct AVSHA *state = av_sha_alloc();
+    if (state == NULL || av_sha_init(state, 256) < 0)
+        abort();
+    return state;
+}
+
+static void update(void *state, const void *data, size_t bytes)
+{
+    av_sha_update(state, data, bytes);
+}
+
+static void end(void *state, char hex[65])
+{
+    uint8_t sum[32];
+    av_sha_final(state, sum);
+    av_free(state);
+    for (size_t i = 0; i < sizeof(sum); i++)
+        (void)snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+}
+
+const struct digest facts_digest = {.begin = begin, .update = update, .end = end};
+
+/* ---- streams ---- */
+
+static void put_rate(json_t *object, const char *key, AVRational rate)
+{
+    CLEANUP_FREE char *text = xasprintf("%d/%d", rate.num, rate.den);
+    json_put_text(object, key, rate.num > 0 && rate.den > 0 ? text : NULL);
+}
+
+/* Matroska counts in milliseconds, which is too coarse for most rates: there, and in what is made
+ * from it, the steps of a constant rate differ by one. */
+static bool is_variable(const struct reader *reader)
+{
+    const AVRational millisecond = {1, 1000};
+    return av_compare_ts(reader->step_max - reader->step_min, reader->video->time_base, 1,
+                         millisecond) > 0;
+}
+
+static json_t *video_facts(const struct reader *reader)
+{
+    const AVCodecParameters *is = reader->video->codecpar;
+    bool mirrored = false;
+    const int rotation = geometry_rotation(reader_display_matrix(reader), &mirrored);
+    const bool sideways = rotation == 90 || rotation == 270;
+    json_t *video = json_object();
+    json_put_text(video, "codec", avcodec_get_name(is->codec_id));
+    json_put_text(video, "profile", avcodec_profile_name(is->codec_id, is->profile));
+    json_put_int(video, "width", is->width);
+    json_put_int(video, "height", is->height);
+    json_put_int(video, "shown_width", sideways ? is->height : is->width);
+    json_put_int(video, "shown_height", sideways ? is->width : is->height);
+    json_put_text(video, "pixel_format", av_get_pix_fmt_name(reader->video_decoder->pix_fmt));
+    json_put_int(video, "rotation", rotation);
+    json_put(video, "mirrored", json_boolean(mirrored));
+    put_rate(video, "rate", av_guess_frame_rate(reader->format, reader->video, NULL));
+    json_put(video, "variable_rate", json_boolean(is_variable(reader)));
+    json_put_int(video, "times_repaired", reader->times_repaired);
+    return video;
+}
+
+static json_t *audio_facts(const struct reader *reader)
+{
+    if (reader->audio == NULL)
+        return json_null();
+    const AVCodecParameters *is = reader->audio->codecpar;
+    json_t *audio = json_object();
+    json_put_text(audio, "codec", avcodec_get_name(is->codec_id));
+    json_put_int(audio, "sample_rate", is->sample_rate);
+    json_put_int(audio, "channels", is->ch_layout.nb_channels);
+    json_put_int(audio, "packets", reader->audio_packets);
+    json_put(audio, "samples",
+             reader->audio_decoder == NULL ? json_null() : json_integer(reader->audio_samples));
+    return audio;
+}
+
+static json_t *stream_facts(const AVStream *stream)
+{
+    const char *type = av_get_media_type_string(stream->codecpar->codec_type);
+    json_t *object = json_object();
+    json_put_int(object, "index", stream->index);
+    json_put_text(object, "type", type == NULL ? "unknown" : type);
+    json_put_text(object, "codec", avcodec_get_name(stream->codecpar->codec_id));
+    return object;
+}
+
+json_t *facts_media(const struct reader *reader)
+{
+    json_t *media = json_object();
+    json_t *streams = json_array();
+    for (unsigned i = 0; i < reader->format->nb_streams; i++)
+        (void)json_array_append_new(streams, stream_facts(reader->format->streams[i]));
+    json_put_text(media, "container", reader->format->iformat->name);
+    json_put_int(media, "duration_us", reader_duration_us(reader));
+    json_put_int(media, "frames", reader->frames);
+    json_put(media, "video", video_facts(reader));
+    json_put(media, "audio", audio_facts(reader));
+    json_put(media, "streams", streams);
+    return media;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * From the size and display matrix of the input and the asked width, height and rotation to the
+ * output's size and the filters that lead there. Sizes are even (4:2:0 pictures), as shown. */
+#ifndef BATCHD_PROCESSORS_VIDEO_GEOMETRY_H
+#define BATCHD_PROCESSORS_VIDEO_GEOMETRY_H
+
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct reader;
+struct request;
+
+/* H.264 by libx264 takes no more in either direction. */
+#define GEOMETRY_SIDE_MAX 16384
+
+struct geometry {
+    int width, height; /* of the pictures to encode */
+    bool keep_matrix;  /* the output carries the input's display matrix */
+    char filters[192]; /* for libavfilter, from any picture of the input to width x height */
+};
+
+/* 0, or -1 with ERROR_INVALID. */
+int geometry_plan(const struct request *request, const struct reader *reader, struct geometry *ret,
+                  struct error *err);
+
+/* Clockwise turn for display in degrees, 0 to 359, and whether the picture is mirrored as well. */
+int geometry_rotation(const int32_t *matrix, bool *ret_mirrored);
+
+#endif

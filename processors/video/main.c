@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The processor "video": one job on stdin (processors/README.md), by FFmpeg's libraries. */
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "processors/lib/processor.h"
+#include "processors/lib/request.h"
+#include "processors/lib/source.h"
+#include "processors/video/facts.h"
+#include "processors/video/media_log.h"
+#include "processors/video/reader.h"
+#include "processors/video/transcode.h"
+
+#include <string.h>
+
+/* Decodes everything and tells what was there. */
+static int probe(const struct request *request, const struct source *source, json_t **ret_result,
+                 struct error *err)
+{
+    CLEANUP(reader_close) struct reader reader = {0};
+    const struct reader_calls calls = {0};
+    if (json_object_get(request->params, "output") != NULL)
+        return error_set_field(err, "params.output",
+                               "params.output is given; it is not allowed with mode probe");
+    if (reader_open(source->path, "input", request->cpus, &reader, err) < 0 ||
+        (reader.audio != NULL && reader_decode_audio(&reader, err) < 0) ||
+        reader_run(&reader, &calls, err) < 0 || source_unchanged(source, err) < 0)
+        return -1;
+    json_t *result = json_object();
+    json_t *inputs = json_array();
+    json_t *media = json_object();
+    (void)json_array_append(inputs, source->facts);
+    json_put(media, "input", facts_media(&reader));
+    json_put(result, "inputs", inputs);
+    json_put(result, "outputs", json_array());
+    json_put_int(result, "frames_in", reader.frames);
+    json_put(result, "frames_out", json_null());
+    json_put_int(result, "duration_us", reader_duration_us(&reader));
+    json_put(result, "media", media);
+    json_put(result, "metrics", json_object());
+    *ret_result = result;
+    return 0;
+}
+
+static int run(const struct request *request, json_t **ret_result, struct error *err)
+{
+    CLEANUP(source_done) struct source source = {0};
+    media_log_init();
+    if (source_open(request_path(request, "input"), "input", &facts_digest, &source, err) < 0)
+        return -1;
+    return strcmp(request_string(request, "mode", "transcode"), "probe") == 0
+               ? probe(request, &source, ret_result, err)
+               : transcode(request, &source, ret_result, err);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct processor video = {.name = "video", .version = BATCHD_VERSION, .run = run};
+    return processor_main(argc, argv, &video);
+}

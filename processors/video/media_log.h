@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the FFmpeg libraries say while they work. They report much damage only there (a demuxer that
+ * meets the end of a file too early logs a line and returns a plain end of file), so error lines
+ * are counted, and the first of each kind is kept for the error text. Nothing is printed. */
+#ifndef BATCHD_PROCESSORS_VIDEO_MEDIA_LOG_H
+#define BATCHD_PROCESSORS_VIDEO_MEDIA_LOG_H
+
+#include "common/error.h"
+
+#include <stddef.h>
+
+enum media_log_kind { MEDIA_LOG_DEMUXER, MEDIA_LOG_DECODER, MEDIA_LOG_OTHER, MEDIA_LOG_COUNT };
+
+void media_log_init(void);
+void media_log_clear(enum media_log_kind kind);
+unsigned media_log_errors(enum media_log_kind kind);
+/* The first error line of the kind, copied; "" if there was none. */
+void media_log_first(enum media_log_kind kind, char *ret, size_t bytes);
+
+/* Sets err from an AVERROR: "TEXT: what the library says (first line it logged)". `code` is used
+ * unless the number itself tells better (out of memory, a full disk). Returns -1. */
+int media_error(struct error *err, enum error_code code, int number, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/video/output.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "processors/video/media_log.h"
+
+int output_open(const char *path, struct output *ret, struct error *err)
+{
+    CLEANUP_FREE char *url = xasprintf("file:%s", path);
+    int rc = avformat_alloc_output_context2(&ret->format, NULL, "mp4", url);
+    if (rc < 0)
+        return media_error(err, ERROR_INTERNAL, rc, "no MP4 writer");
+    ret->format->flags |= AVFMT_FLAG_BITEXACT;
+    rc = avio_open(&ret->format->pb, url, AVIO_FLAG_WRITE);
+    return rc < 0 ? media_error(err, ERROR_CONFLICT, rc, "output cannot be opened") : 0;
+}
+
+void output_close(struct output *output)
+{
+    if (output->format == NULL)
+        return;
+    (void)avio_closep(&output->format->pb);
+    avformat_free_context(output->format);
+    output->format = NULL;
+}
+
+AVStream *output_add(struct output *output, AVRational time_base)
+{
+    AVStream *stream = avformat_new_stream(output->format, NULL);
+    if (stream == NULL)
+        abort();
+    stream->time_base = time_base;
+    return stream;
+}
+
+int output_start(struct output *output, int clock, struct error *err)
+{
+    AVDictionary *options = NULL;
+    (void)av_dict_set_int(&options, "movie_timescale", clock, 0);
+    (void)av_dict_set(&options, "movflags", "+faststart", 0); /* it plays before it is all there */
+    int rc = avformat_write_header(output->format, &options);
+    av_dict_free(&options);
+    output->started = rc >= 0;
+    return rc < 0 ? media_error(err, ERROR_DAMAGED, rc, "MP4 does not take these streams") : 0;
+}
+
+int output_write(struct output *output, const AVStream *stream, AVPacket *packet,
+                 AVRational time_base, struct error *err)
+{
+    packet->stream_index = stream->index;
+    packet->pos = -1;
+    av_packet_rescale_ts(packet, time_base, stream->time_base);
+    int rc = av_interleaved_write_frame(output->format, packet);
+    return rc < 0 ? media_error(err, ERROR_IO, rc, "output cannot be written") : 0;
+}
+
+int output_finish(struct output *output, struct error *err)
+{
+    int rc = av_write_trailer(output->format);
+    output->started = false;
+    int closed = avio_closep(&output->format->pb);
+    if (rc >= 0)
+        rc = closed;
+    return rc < 0 ? media_error(err, ERROR_IO, rc, "output cannot be finished") : 0;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/video/reader.h"
+
+#include "processors/lib/report.h"
+#include "processors/video/media_log.h"
+
+#include <stdbool.h>
+
+static int64_t frame_duration(const struct reader *reader, const AVFrame *frame)
+{
+    /* With reordered frames, MP4 tells the distance in decoding order. */
+    if (frame->pkt_duration > 0 && reader->video_decoder->has_b_frames > 0 && reader->step_max > 0)
+        return FFMIN(frame->pkt_duration, reader->step_max);
+    if (frame->pkt_duration > 0)
+        return frame->pkt_duration;
+    AVRational rate = reader->video->avg_frame_rate;
+    if (rate.num <= 0 || rate.den <= 0)
+        rate = (AVRational){25, 1};
+    return av_rescale_q(1, av_inv_q(rate), reader->video->time_base);
+}
+
+static void note_step(struct reader *reader, int64_t step)
+{
+    if (reader->frames == 1 || step < reader->step_min)
+        reader->step_min = step;
+    if (step > reader->step_max)
+        reader->step_max = step;
+}
+
+/* Encoders want strictly rising time stamps. A missing or doubled one is put behind the last. */
+static void settle_time(struct reader *reader, AVFrame *frame)
+{
+    bool first = reader->frames == 0;
+    int64_t pts = frame->best_effort_timestamp;
+    if (pts == AV_NOPTS_VALUE) {
+        pts = first ? 0 : reader->end_pts;
+        reader->times_repaired++;
+    }
+    if (!first && pts <= reader->last_pts) {
+        pts = reader->last_pts + 1;
+        reader->times_repaired++;
+    }
+    if (first)
+        reader->first_pts = pts;
+    else
+        note_step(reader, pts - reader->last_pts);
+    frame->pts = reader->last_pts = pts;
+    frame->pkt_duration = frame_duration(reader, frame);
+    reader->end_pts = pts + frame->pkt_duration;
+}
+
+static int take_frame(struct reader *reader, bool is_video, const struct reader_calls *calls,
+                      struct error *err)
+{
+    AVFrame *frame = reader->frame;
+    if ((frame->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame->decode_error_flags != 0)
+        reader->decode_errors++;
+    if (!is_video) {
+        frame->pts = frame->best_effort_timestamp;
+        reader->audio_samples += frame->nb_samples;
+        return calls->audio == NULL ? 0 : calls->audio(calls->arg, frame, err);
+    }
+    settle_time(reader, frame);
+    reader->frames++;
+    frame->pict_type = AV_PICTURE_TYPE_NONE; /* the encoder chooses its own */
+    return calls->video == NULL ? 0 : calls->video(calls->arg, frame, err);
+}
+
+/* One packet, or NULL for the frames that the decoder still holds. */
+static int decode(struct reader *reader, AVCodecContext *decoder, const AVPacket *packet,
+                  const struct reader_calls *calls, struct error *err)
+{
+    int rc = avcodec_send_packet(decoder, packet);
+    if (rc < 0 && rc != AVERROR_EOF)
+        reader->decode_errors++;
+    while ((rc = avcodec_receive_frame(decoder, reader->frame)) >= 0) {
+        int result = take_frame(reader, decoder == reader->video_decoder, calls, err);
+        av_frame_unref(reader->frame);
+        if (result < 0)
+            return -1;
+    }
+    if (rc == AVERROR(ENOMEM))
+        return media_error(err, ERROR_BUSY, rc, "%s", reader->label);
+    if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
+        reader->decode_errors++;
+    return 0;
+}
+
+static int take_packet(struct reader *reader, const struct reader_calls *calls, struct error *err)
+{
+    AVPacket *packet = reader->packet;
+    if (packet->stream_index == reader->video->index)
+        return decode(reader, reader->video_decoder, packet, calls, err);
+    reader->audio_packets++;
+    if (reader->audio_decoder != NULL)
+        return decode(reader, reader->audio_decoder, packet, calls, err);
+    return calls->audio_packet == NULL ? 0 : calls->audio_packet(calls->arg, packet, err);
+}
+
+static int damaged(const struct reader *reader, const char *what, const char *said,
+                   struct error *err)
+{
+    return error_set(err, ERROR_DAMAGED,
+                     "%s is damaged or cut off after %lld frames (%.2f s): %s%s%s", reader->label,
+                     (long long)reader->frames, (double)reader_duration_us(reader) / AV_TIME_BASE,
+                     what, said[0] == '\0' ? "" : ": ", said);
+}
+
+/* A decoder reports through its log what it then conceals, and a demuxer that meets the end of the
+ * file too early logs a line and returns a plain end of file. */
+static int check_health(const struct reader *reader, struct error *err)
+{
+    char said[160];
+    if (media_log_errors(MEDIA_LOG_DEMUXER) > 0) {
+        media_log_first(MEDIA_LOG_DEMUXER, said, sizeof(said));
+        return damaged(reader, "the container", said, err);
+    }
+    if (reader->decode_errors == 0 && media_log_errors(MEDIA_LOG_DECODER) == 0)
+        return 0;
+    media_log_first(MEDIA_LOG_DECODER, said, sizeof(said));
+    return damaged(reader, "a packet does not decode", said, err);
+}
+
+static int read_packets(struct reader *reader, const struct reader_calls *calls, struct error *err)
+{
+    int rc;
+    double part = reader->progress_to - reader->progress_from;
+    while ((rc = av_read_frame(reader->format, reader->packet)) >= 0) {
+        bool corrupt = (reader->packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
+        int result = take_packet(reader, calls, err);
+        av_packet_unref(reader->packet);
+        if (result < 0)
+            return -1;
+        if (check_health(reader, err) < 0)
+            return -1;
+        if (corrupt)
+            return damaged(reader, "a packet is marked as corrupt", "", err);
+        report_progress(reader->progress_from +
+                            part * (double)avio_tell(reader->format->pb) /
+                                (double)(reader->file_bytes > 0 ? reader->file_bytes : 1),
+                        reader->frames);
+    }
+    if (rc == AVERROR_EOF)
+        return check_health(reader, err);
+    return media_error(err, rc == AVERROR(EIO) ? ERROR_IO : ERROR_DAMAGED, rc,
+                       "%s cannot be read on after %lld frames", reader->label,
+                       (long long)reader->frames);
+}
+
+int reader_run(struct reader *reader, const struct reader_calls *calls, struct error *err)
+{
+    if (read_packets(reader, calls, err) < 0 ||
+        decode(reader, reader->video_decoder, NULL, calls, err) < 0 ||
+        (reader->audio_decoder != NULL &&
+         decode(reader, reader->audio_decoder, NULL, calls, err) < 0) ||
+        check_health(reader, err) < 0)
+        return -1;
+    if (reader->frames == 0)
+        return error_set(err, ERROR_DAMAGED, "%s holds no frame that decodes", reader->label);
+    report_progress(reader->progress_to, reader->frames);
+    return 0;
+}
+
+int64_t reader_duration_us(const struct reader *reader)
+{
+    return reader->frames == 0 ? 0
+                               : av_rescale_q(reader->end_pts - reader->first_pts,
+                                              reader->video->time_base, AV_TIME_BASE_Q);
+}

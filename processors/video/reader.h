@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Reads a whole video file, decoding its video stream (and its audio stream on request), and keeps
+ * account: a file is only whole when the demuxer, the packets' flags, the decoder and the index all
+ * say so; the first sign of damage ends the reading. Headers are not believed: durations and frame
+ * counts are measured.
+ *
+ * Only local files are opened, and only true containers: no playlists, which would read other
+ * files, and no still pictures. What MPEG-TS and other formats without a length or an index have
+ * lost at their end cannot be seen. */
+#ifndef BATCHD_PROCESSORS_VIDEO_READER_H
+#define BATCHD_PROCESSORS_VIDEO_READER_H
+
+#include "common/error.h"
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+
+/* Refused before a picture is allocated; 8K UHD has 33 million. */
+#define READER_PIXELS_MAX (100 * 1000 * 1000)
+
+struct reader {
+    const char *label; /* "input" or "output", for error texts */
+    AVFormatContext *format;
+    AVStream *video; /* borrowed from format */
+    AVStream *audio; /* borrowed; NULL when the file has none */
+    AVCodecContext *video_decoder;
+    AVCodecContext *audio_decoder; /* NULL: audio packets are handed out undecoded */
+    AVPacket *packet;
+    AVFrame *frame;
+    int64_t file_bytes;
+    double progress_from, progress_to; /* the part of the job that reading this file is */
+
+    int64_t frames; /* video frames decoded */
+    int64_t audio_packets;
+    int64_t audio_samples;                /* decoded */
+    int64_t decode_errors;                /* packets refused, frames flagged */
+    int64_t first_pts, last_pts, end_pts; /* of the frames, in video->time_base */
+    int64_t step_min, step_max;           /* between two frames; 0 before the second frame */
+    int64_t times_repaired;               /* frames whose time stamp was missing or did not rise */
+};
+
+/* What reader_run hands out; frames and packets are borrowed for the call and have the time stamps
+ * of the file, in the time base of their stream; those of video frames rise strictly, and
+ * their pkt_duration is set. Any member may be NULL. 0 or -1 with err. */
+struct reader_calls {
+    int (*video)(void *arg, AVFrame *frame, struct error *err);
+    int (*audio)(void *arg, AVFrame *frame, struct error *err); /* with audio_decoder */
+    int (*audio_packet)(void *arg, AVPacket *packet, struct error *err);
+    void *arg;
+};
+
+/* *ret must be zeroed; reader_close in any case. `label` is borrowed. -1: ERROR_DAMAGED or
+ * ERROR_LIMIT. */
+int reader_open(const char *path, const char *label, unsigned threads, struct reader *ret,
+                struct error *err);
+void reader_close(struct reader *reader);
+
+/* Decodes audio as well. Before reader_run; only with audio. */
+int reader_decode_audio(struct reader *reader, struct error *err);
+
+/* Reads to the end and checks that the file was whole. -1 with ERROR_DAMAGED when it was not. */
+int reader_run(struct reader *reader, const struct reader_calls *calls, struct error *err);
+
+/* Measured, first frame to the end of the last; after reader_run. */
+int64_t reader_duration_us(const struct reader *reader);
+/* The file's own 3x3 matrix for display (libavutil/display.h), borrowed; NULL when there is none.
+ */
+const int32_t *reader_display_matrix(const struct reader *reader);
+
+#endif

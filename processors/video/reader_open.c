@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/video/reader.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "processors/video/media_log.h"
+
+#include <string.h>
+
+/* libavformat's names of what is taken for a video. */
+static const char containers[] =
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,live_flv,ogg,asf,asf_o,nut,"
+    "mxf,gif,apng,ivf,h264,hevc,m4v,obu,av1,vc1,dv,wtv,rm,yuv4mpegpipe";
+
+static void clear_log(void)
+{
+    for (int kind = 0; kind < MEDIA_LOG_COUNT; kind++)
+        media_log_clear((enum media_log_kind)kind);
+}
+
+static int open_container(const char *path, struct reader *ret, struct error *err)
+{
+    /* The prefix keeps "concat:..." or "http://..." from being taken for anything but a file name.
+     */
+    CLEANUP_FREE char *url = xasprintf("file:%s", path);
+    AVDictionary *options = NULL;
+    (void)av_dict_set(&options, "protocol_whitelist", "file", 0);
+    (void)av_dict_set(&options, "format_whitelist", containers, 0);
+    int rc = avformat_open_input(&ret->format, url, NULL, &options);
+    av_dict_free(&options);
+    if (rc == AVERROR(EINVAL)) /* it was recognised, and is not on the list */
+        return error_set(err, ERROR_DAMAGED,
+                         "%s \"%.120s\" is no video: a picture, a playlist or another format that "
+                         "is not read",
+                         ret->label, path);
+    if (rc < 0)
+        return media_error(err, rc == AVERROR(EIO) ? ERROR_IO : ERROR_DAMAGED, rc,
+                           "%s \"%.120s\" is no video that can be read", ret->label, path);
+    ret->file_bytes = avio_size(ret->format->pb);
+    clear_log(); /* headers that name what is not there are common, and said aloud */
+    rc = avformat_find_stream_info(ret->format, NULL);
+    if (rc < 0)
+        return media_error(err, ERROR_DAMAGED, rc, "%s \"%.120s\" has unreadable streams",
+                           ret->label, path);
+    return 0;
+}
+
+static int is_encrypted(const AVStream *stream)
+{
+    const uint32_t tag = stream->codecpar->codec_tag;
+    return av_stream_get_side_data(stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO, NULL) != NULL ||
+           av_dict_get(stream->metadata, "enc_key_id", NULL, 0) != NULL || /* Matroska */
+           tag == MKTAG('e', 'n', 'c', 'v') || tag == MKTAG('e', 'n', 'c', 'a');
+}
+
+static int open_decoder(const struct reader *reader, const AVStream *stream, unsigned threads,
+                        AVCodecContext **ret, struct error *err)
+{
+    const AVCodec *codec = avcodec_find_decoder(stream->codecpar->codec_id);
+    const char *name = avcodec_get_name(stream->codecpar->codec_id);
+    if (is_encrypted(stream))
+        return error_set(err, ERROR_DAMAGED, "%s: stream %d (%s) is encrypted", reader->label,
+                         stream->index, name);
+    if (codec == NULL)
+        return error_set(err, ERROR_DAMAGED, "%s: no decoder for stream %d (%s)", reader->label,
+                         stream->index, name);
+    AVCodecContext *context = *ret = avcodec_alloc_context3(codec);
+    if (context == NULL)
+        return error_set(err, ERROR_BUSY, "out of memory");
+    int rc = avcodec_parameters_to_context(context, stream->codecpar);
+    context->pkt_timebase = stream->time_base;
+    context->thread_count = (int)threads;
+    context->max_pixels = READER_PIXELS_MAX;
+    context->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER;
+    /* Damaged frames are to be counted, not silently left out. */
+    context->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT | AV_CODEC_FLAG_BITEXACT;
+    if (rc >= 0)
+        rc = avcodec_open2(context, codec, NULL);
+    return rc < 0 ? media_error(err, ERROR_DAMAGED, rc, "%s: stream %d: the %s decoder refuses it",
+                                reader->label, stream->index, name)
+                  : 0;
+}
+
+/* Cover pictures are streams of type video to libavformat, but no moving picture. */
+static int pick_streams(struct reader *reader, struct error *err)
+{
+    AVFormatContext *format = reader->format;
+    int video = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+    if (video < 0 || (format->streams[video]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0)
+        return error_set(err, ERROR_DAMAGED, "%s holds no video stream", reader->label);
+    int audio = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, video, NULL, 0);
+    for (unsigned i = 0; i < format->nb_streams; i++)
+        format->streams[i]->discard = AVDISCARD_ALL;
+    reader->video = format->streams[video];
+    reader->video->discard = AVDISCARD_DEFAULT;
+    reader->audio = audio < 0 ? NULL : format->streams[audio];
+    if (reader->audio != NULL)
+        reader->audio->discard = AVDISCARD_DEFAULT;
+    return 0;
+}
+
+static int check_size(const struct reader *reader, struct error *err)
+{
+    const AVCodecParameters *is = reader->video->codecpar;
+    if (is->width <= 0 || is->height <= 0)
+        return error_set(err, ERROR_DAMAGED, "the video stream of %s has no picture size",
+                         reader->label);
+    if ((int64_t)is->width * is->height > READER_PIXELS_MAX)
+        return error_set(err, ERROR_LIMIT,
+                         "%s has pictures of %dx%d pixels; at most %d are decoded", reader->label,
+                         is->width, is->height, READER_PIXELS_MAX);
+    return 0;
+}
+
+/* The index of MP4 and its kin names every packet's place: what lies behind the end of the file is
+ * missing, and it is known before any work is done. A seek behind the end does not fail. */
+static int check_index(const struct reader *reader, struct error *err)
+{
+    const AVStream *const streams[] = {reader->video, reader->audio};
+    if (strstr(reader->format->iformat->name, "mp4") == NULL || reader->file_bytes <= 0)
+        return 0;
+    for (size_t s = 0; s < 2 && streams[s] != NULL; s++) {
+        AVStream *stream = reader->format->streams[streams[s]->index];
+        int count = avformat_index_get_entries_count(stream);
+        for (int i = 0; i < count; i++) {
+            const AVIndexEntry *entry = avformat_index_get_entry(stream, i);
+            if (entry->pos + entry->size > reader->file_bytes)
+                return error_set(err, ERROR_DAMAGED,
+                                 "%s is cut off: packet %d of %d of stream %d lies behind its end "
+                                 "at %lld bytes",
+                                 reader->label, i + 1, count, stream->index,
+                                 (long long)reader->file_bytes);
+        }
+    }
+    return 0;
+}
+
+int reader_open(const char *path, const char *label, unsigned threads, struct reader *ret,
+                struct error *err)
+{
+    clear_log();
+    ret->label = label;
+    ret->packet = av_packet_alloc();
+    ret->frame = av_frame_alloc();
+    ret->first_pts = ret->last_pts = AV_NOPTS_VALUE;
+    ret->progress_to = 1;
+    if (ret->packet == NULL || ret->frame == NULL)
+        return error_set(err, ERROR_BUSY, "out of memory");
+    if (open_container(path, ret, err) < 0 || pick_streams(ret, err) < 0 ||
+        check_size(ret, err) < 0 || check_index(ret, err) < 0 ||
+        open_decoder(ret, ret->video, threads, &ret->video_decoder, err) < 0)
+        return -1;
+    /* What the probing decoders said is about guesses. The demuxer's word stays: its packets are
+     * kept, so it says nothing a second time. */
+    media_log_clear(MEDIA_LOG_DECODER);
+    media_log_clear(MEDIA_LOG_OTHER);
+    return 0;
+}
+
+int reader_decode_audio(struct reader *reader, struct error *err)
+{
+    return open_decoder(reader, reader->audio, 1, &reader->audio_decoder, err);
+}
+
+void reader_close(struct reader *reader)
+{
+    avcodec_free_context(&reader->video_decoder);
+    avcodec_free_context(&reader->audio_decoder);
+    avformat_close_input(&reader->format);
+    av_packet_free(&reader->packet);
+    av_frame_free(&reader->frame);
+}
+
+const int32_t *reader_display_matrix(const struct reader *reader)
+{
+    size_t bytes = 0;
+    const void *data = av_stream_get_side_data(reader->video, AV_PKT_DATA_DISPLAYMATRIX, &bytes);
+    return bytes < 9 * sizeof(int32_t) ? NULL : data;
+}

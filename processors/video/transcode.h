@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * mode=transcode: the input through video_track and audio_track into a staged MP4, which is decoded
+ * again and compared frame by frame before it gets its name. */
+#ifndef BATCHD_PROCESSORS_VIDEO_TRANSCODE_H
+#define BATCHD_PROCESSORS_VIDEO_TRANSCODE_H
+
+#include "common/error.h"
+
+#include <jansson.h>
+
+struct request;
+struct source;
+
+/* 0 and *ret_result, owned by the caller; -1 with err and no output. */
+int transcode(const struct request *request, const struct source *source, json_t **ret_result,
+              struct error *err);
+
+#endif

@@ -1,0 +1,147 @@
+/* The one checker of processors' manifests and of the parameters of a job. */
+#include "common/cleanup.h"
+#include "common/manifest.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAD "{\"name\":\"demo\",\"version\":\"1\",\"summary\":\"s\",\"exec\":\"run\",\"params\":["
+
+static const char demo[] = HEAD
+    "{\"name\":\"input\",\"type\":\"path\",\"required\":true},"
+    "{\"name\":\"list\",\"type\":\"paths\"},"
+    "{\"name\":\"crf\",\"type\":\"int\",\"min\":0,\"max\":51,\"default\":23},"
+    "{\"name\":\"width\",\"type\":\"int\",\"min\":16},"
+    "{\"name\":\"ratio\",\"type\":\"number\",\"max\":1.5},"
+    "{\"name\":\"fast\",\"type\":\"bool\",\"default\":false},"
+    "{\"name\":\"mode\",\"type\":\"string\",\"enum\":[\"slow\",\"medium\"],\"default\":\"slow\"},"
+    "{\"name\":\"note\",\"type\":\"string\"}]}";
+
+static const struct {
+    const char *values, *field, *text;
+} refusals[] = {
+    {"{}", "params.input", "params.input is missing; it is required"},
+    {"{\"inptu\":\"a\"}", "params.inptu",
+     "params.inptu is no parameter of demo; did you mean input?"},
+    {"{\"input\":\"a\",\"zzzzzz\":1}", "params.zzzzzz",
+     "params.zzzzzz is no parameter of demo; batchctl processors show demo"},
+    {"{\"input\":\"\"}", "params.input",
+     "params.input is \"\"; it must be a path of 1 to 2047 bytes"},
+    {"{\"input\":\"a\\u0000b\"}", "params.input",
+     "params.input is \"a\\u0000b\"; it must be a path of 1 to 2047 bytes"},
+    {"{\"input\":7}", "params.input", "params.input is 7; it must be a path of 1 to 2047 bytes"},
+    {"{\"input\":\"a\",\"list\":[]}", "params.list",
+     "params.list is []; it must be a path of 1 to 2047 bytes or a list of 1 to 10000 such paths"},
+    {"{\"input\":\"a\",\"crf\":52}", "params.crf", "params.crf is 52; it must be from 0 to 51"},
+    {"{\"input\":\"a\",\"crf\":-1}", "params.crf", "params.crf is -1; it must be from 0 to 51"},
+    {"{\"input\":\"a\",\"crf\":23.5}", "params.crf", "params.crf is 23.5; it must be an integer"},
+    {"{\"input\":\"a\",\"crf\":\"23\"}", "params.crf",
+     "params.crf is \"23\"; it must be an integer"},
+    {"{\"input\":\"a\",\"crf\":null}", "params.crf", "params.crf is null; it must be an integer"},
+    {"{\"input\":\"a\",\"width\":15}", "params.width",
+     "params.width is 15; it must be at least 16"},
+    {"{\"input\":\"a\",\"ratio\":2}", "params.ratio", "params.ratio is 2; it must be at most 1.5"},
+    {"{\"input\":\"a\",\"ratio\":true}", "params.ratio",
+     "params.ratio is true; it must be a number"},
+    {"{\"input\":\"a\",\"fast\":1}", "params.fast", "params.fast is 1; it must be true or false"},
+    {"{\"input\":\"a\",\"mode\":\"mediun\"}", "params.mode",
+     "params.mode is \"mediun\"; it must be one of slow, medium; did you mean medium?"},
+    {"{\"input\":\"a\",\"mode\":\"ultra\"}", "params.mode",
+     "params.mode is \"ultra\"; it must be one of slow, medium"},
+    {"{\"input\":\"a\",\"note\":{}}", "params.note",
+     "params.note is {}; it must be a string without NUL"},
+};
+
+static json_t *load(const char *text)
+{
+    struct error err = {0};
+    json_t *manifest = manifest_load(text, strlen(text), &err);
+    ck_assert_msg(manifest != NULL, "%s", err.text);
+    return manifest;
+}
+
+START_TEST(wrong_values_are_named)
+{
+    struct error err = {0};
+    CLEANUP_JSON json_t *manifest = load(demo);
+    CLEANUP_JSON json_t *values = json_loads(refusals[_i].values, JSON_ALLOW_NUL, NULL);
+    json_t *checked = NULL;
+    ck_assert_ptr_nonnull(values);
+    ck_assert_int_eq(manifest_check(manifest, values, &checked, &err), -1);
+    ck_assert_int_eq(err.code, ERROR_INVALID);
+    ck_assert_str_eq(err.text, refusals[_i].text);
+    ck_assert_str_eq(err.field, refusals[_i].field);
+    ck_assert_ptr_null(checked);
+}
+END_TEST
+
+START_TEST(right_values_pass_with_defaults)
+{
+    static const char given[] =
+        "{\"input\":\"a\",\"list\":[\"a\",\"b\"],\"crf\":51,\"ratio\":1.5,\"fast\":true,\"mode\":\"medium\"}";
+    struct error err = {0};
+    CLEANUP_JSON json_t *manifest = load(demo);
+    CLEANUP_JSON json_t *values = json_loads(given, 0, NULL);
+    CLEANUP_JSON json_t *least = json_loads("{\"input\":\"a\"}", 0, NULL);
+    CLEANUP_JSON json_t *wanted =
+        json_loads("{\"input\":\"a\",\"crf\":23,\"fast\":false,\"mode\":\"slow\"}", 0, NULL);
+    CLEANUP_JSON json_t *checked = NULL;
+    CLEANUP_JSON json_t *filled = NULL;
+    ck_assert_int_eq(manifest_check(manifest, values, &checked, &err), 0);
+    ck_assert(json_equal(checked, values));
+    ck_assert_int_eq(manifest_check(manifest, least, &filled, &err), 0);
+    ck_assert(json_equal(filled, wanted));
+}
+END_TEST
+
+static const struct {
+    const char *manifest, *text;
+} broken[] = {
+    {"[]", "it must be a JSON object"},
+    {"{\"name\":\"x\"}", "version must be a string that is not empty"},
+    {"{\"name\":\"x\",\"version\":\"1\",\"summary\":\"s\",\"exec\":\"../sh\",\"params\":[]}",
+     "exec is \"../sh\"; it must name a file beside the manifest"},
+    {"{\"name\":\"x\",\"version\":\"1\",\"summary\":\"s\",\"exec\":\"x\"}",
+     "params must be a list of at most 64 parameters"},
+    {HEAD "{\"type\":\"int\"}]}", "a parameter has no name of 1 to 48 bytes"},
+    {HEAD "{\"name\":\"a\",\"type\":\"integer\"}]}",
+     "parameter a: type must be string, path, paths, int, number or bool"},
+    {HEAD "{\"name\":\"a\",\"type\":\"int\",\"defualt\":1}]}", NULL},
+    {HEAD "{\"name\":\"a\",\"type\":\"int\",\"min\":1,\"default\":0}]}",
+     "default: params.a is 0; it must be at least 1"},
+    {HEAD "{\"name\":\"a\",\"type\":\"int\",\"min\":\"1\"}]}",
+     "parameter a: min and max must be numbers"},
+    {HEAD "{\"name\":\"a\",\"type\":\"string\",\"enum\":[1]}]}",
+     "parameter a: enum must be a list of strings, for type string"},
+};
+
+START_TEST(broken_manifests_are_refused)
+{
+    struct error err = {0};
+    json_t *manifest = manifest_load(broken[_i].manifest, strlen(broken[_i].manifest), &err);
+    ck_assert_ptr_null(manifest);
+    ck_assert_int_eq(err.code, ERROR_INVALID);
+    if (broken[_i].text != NULL)
+        ck_assert_str_eq(err.text, broken[_i].text);
+    else
+        ck_assert_ptr_nonnull(strstr(err.text, "defualt"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("manifest");
+    TCase *tests = tcase_create("all");
+    tcase_add_loop_test(tests, wrong_values_are_named, 0,
+                        (int)(sizeof(refusals) / sizeof(refusals[0])));
+    tcase_add_test(tests, right_values_pass_with_defaults);
+    tcase_add_loop_test(tests, broken_manifests_are_refused, 0,
+                        (int)(sizeof(broken) / sizeof(broken[0])));
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
