@@ -35,13 +35,13 @@ JOBS = [
                                          "preset": "slow", "crf": 20}),
     ("urgent", "probe-bbb", "video", {"mode": "probe", "input": "bbb_480p24_8s.mp4"}),
     ("urgent", "probe-ts", "video", {"mode": "probe", "input": "sample_mpeg2_mp2.ts"}),
-    ("normal", "coffee", "image", {"input": "coffee.png", "output": "coffee.jpg", "clahe": True,
-                                   "sharpen": True}),
+    ("normal", "coffee", "image", {"input": "coffee.png", "output": "coffee.jpg", "clahe": "true",
+                                   "sharpen": "true"}),
     ("normal", "landscape", "image", {"input": "landscape_exif6.jpg", "output": "landscape.png",
-                                      "width": 300, "auto_levels": True}),
+                                      "width": 300, "auto_levels": "true"}),
     ("low", "rocket", "image", {"input": "rocket.jpg", "output": "rocket-large.webp", "width": 1280,
-                                "denoise": True, "sharpen": True}),
-    ("high", "camera", "image", {"input": "camera_gray.png", "output": "camera.png", "clahe": True}),
+                                "denoise": "true", "sharpen": "true"}),
+    ("high", "camera", "image", {"input": "camera_gray.png", "output": "camera.png", "clahe": "true"}),
 ]
 
 
@@ -105,23 +105,15 @@ class Batch:
         shutil.rmtree(self.state, ignore_errors=True)
 
 
-def words_of(job):
-    priority, name, kind, params = job
-    words = ["submit", "--type", kind, "-n", name, "-p", priority, "-c", 1]
-    for key, value in params.items():
-        if key == "input":
-            value = SAMPLES / value
-        elif key == "output":
-            value = MADE / value
-        words += ["--param", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
-    return words
-
-
 def submit_all(batch):
-    for job in JOBS:
-        number = batch.ctl(*words_of(job)).stdout.strip()
-        shown = " ".join(f"{k}={v}" for k, v in job[3].items())
-        say(f"  batchctl submit --type {job[2]:<5} -p {job[0]:<10} {shown}  -> job {number}")
+    folders = {"input": SAMPLES, "output": MADE}
+    for priority, name, kind, params in JOBS:
+        words = ["submit", "--type", kind, "-n", name, "-p", priority, "-c", 1]
+        for key, value in params.items():
+            words += ["--param", f"{key}={folders[key] / value if key in folders else value}"]
+        number = batch.ctl(*words).stdout.strip()
+        shown = " ".join(f"{key}={value}" for key, value in params.items())
+        say(f"  batchctl submit --type {kind:<5} -p {priority:<10} {shown}  -> job {number}")
 
 
 class Picture:
@@ -154,16 +146,17 @@ class Picture:
                 say(self.line(job))
 
     def leave(self):
+        """What is written next stays below."""
         self.drawn = 0
 
 
-def watch(batch, until):
-    picture = Picture()
+def watch(batch, picture, until):
     deadline = time.monotonic() + 300
     while True:
         jobs = batch.jobs()
         picture.draw(jobs)
         if until(jobs):
+            picture.leave()
             return jobs
         if time.monotonic() > deadline:
             sys.exit("the jobs do not end: " + json.dumps(jobs))
@@ -174,7 +167,7 @@ def half_way(jobs):
     ended = sum(bool(job["ended_at"]) for job in jobs)
     running = [job for job in jobs if job["state"] == "running"]
     moving = [job for job in running if (job["progress"] or {}).get("fraction")]
-    return ended >= len(jobs) // 2 and moving
+    return all_ended(jobs) or ended >= len(jobs) // 2 and moving
 
 
 def all_ended(jobs):
@@ -211,8 +204,7 @@ def verify(job, number):
     (MADE / f".again-{number}.png").unlink(missing_ok=True)
     if done.returncode != 0:
         return "NO: " + done.stderr.strip()
-    result = json.loads(done.stdout)
-    return f"{result.get('frames_in', 1)} decoded"
+    return f"{json.loads(done.stdout)['result']['frames_in']} decoded"
 
 
 def report(batch):
@@ -245,8 +237,9 @@ def main():
         submit_all(batch)
         say(f"\nEach of these was on disk before its number came back. {len(os.sched_getaffinity(0))} run "
             "at a time, urgent ones first:\n")
-        wrong = kill_and_restart(batch, watch(batch, half_way))
-        watch(batch, all_ended)
+        picture = Picture()
+        wrong = kill_and_restart(batch, watch(batch, picture, half_way))
+        watch(batch, picture, all_ended)
         wrong += report(batch)
         for text in wrong:
             say("WRONG: " + text)

@@ -202,9 +202,6 @@ int child_start(const struct child_plan *plan, pid_t *ret_pid, struct error *err
     ASAN_UNPOISON_MEMORY_REGION(stack, sizeof(stack));
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
-    /* A child that went on into exec never returned from its frames; the address sanitizer would
-     * hold their marks against the next child on this stack. */
-    ASAN_UNPOISON_MEMORY_REGION(stack, sizeof(stack));
     int flags = CLONE_VFORK | (plan->change_user ? 0 : CLONE_VM) | SIGCHLD;
     pid_t pid = clone(child_main, stack + sizeof(stack), flags, &call);
     int saved = errno;
