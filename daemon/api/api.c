@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/frame.h"
+#include "daemon/api/users.h"
 #include "daemon/api/verb.h"
 
 #include <string.h>
@@ -28,13 +29,19 @@ struct api *api_new(struct event_base *base, struct engine *engine,
                     const struct api_options *options)
 {
     struct api *api = xcalloc(1, sizeof(*api));
-    *api = (struct api){
-        .base = base, .engine = engine, .options = *options, .started_at = clock_wall_us()};
+    *api = (struct api){.base = base,
+                        .engine = engine,
+                        .users = users_new(),
+                        .options = *options,
+                        .started_at = clock_wall_us()};
     return api;
 }
 
 void api_free(struct api *api)
 {
+    if (api == NULL)
+        return;
+    users_free(api->users);
     free(api);
 }
 

@@ -5,9 +5,9 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "daemon/api/users.h"
 #include "daemon/api/view.h"
 
-#include <pwd.h>
 #include <string.h>
 
 /* One reply stays well under what a client reads at once; more is asked for by after_id. */
@@ -94,19 +94,17 @@ static int read_states(const json_t *params, struct job_filter *filter, struct e
 static int read_user(const struct api_call *call, struct job_filter *filter, struct error *err)
 {
     const char *user = NULL;
-    char buffer[4096];
-    struct passwd entry;
-    struct passwd *found = NULL;
+    uint32_t uid = 0;
     filter->uid_set = !access_all(call);
     filter->uid = call->uid;
     if (json_get_string(call->params, "user", false, &user, err) <= 0)
         return user == NULL ? 0 : -1;
-    if (getpwnam_r(user, &entry, buffer, sizeof(buffer), &found) != 0 || found == NULL)
+    if (users_find(call->api->users, user, &uid) < 0)
         return error_set_field(err, "user", "no user \"%.60s\"", user);
-    if (filter->uid_set && filter->uid != found->pw_uid)
+    if (filter->uid_set && filter->uid != uid)
         return error_set(err, ERROR_DENIED, "you may list your own jobs only");
     filter->uid_set = true;
-    filter->uid = found->pw_uid;
+    filter->uid = uid;
     return 0;
 }
 
