@@ -1,5 +1,7 @@
 #include "client/cli.h"
 
+#include "client/table.h"
+
 #include "common/alloc.h"
 #include "common/base64.h"
 #include "common/cleanup.h"
@@ -359,15 +361,15 @@ int cli_mirror(const struct cli *cli, const json_t *job)
 {
     const json_t *outcome = json_object_get(job, "outcome");
     const char *class = json_string_value(json_object_get(outcome, "class"));
-    const char *message = json_string_value(json_object_get(outcome, "message"));
     const json_t *code = json_object_get(outcome, "exit_code");
     const json_t *number = json_object_get(outcome, "signal");
     long long id = json_integer_value(json_object_get(job, "id"));
     if (class == NULL || strcmp(class, "success") == 0)
         return EXIT_DONE;
-    if (!cli->quiet && strcmp(class, "exit") != 0)
-        (void)fprintf(stderr, "batchctl: job %lld: %s%s%s\n", id, class, message ? ": " : "",
-                      message ? message : "");
+    if (!cli->quiet && strcmp(class, "exit") != 0) {
+        CLEANUP_FREE char *text = table_outcome(outcome);
+        (void)fprintf(stderr, "batchctl: job %lld: %s\n", id, text);
+    }
     if (strcmp(class, "timeout") == 0)
         return EXIT_TIMED_OUT;
     if (strcmp(class, "cancelled") == 0)

@@ -95,7 +95,8 @@ static void run_verb(struct api_call *call, const char *method, size_t bytes)
     if (verb == NULL) {
         json_t *extra = json_object();
         json_put_text(extra, "method", method);
-        reply_error(call, "org.varlink.service.MethodNotFound", extra, "no such method", NULL);
+        CLEANUP_FREE char *text = xasprintf("no method \"%.100s\"", method);
+        reply_error(call, "org.varlink.service.MethodNotFound", extra, text, NULL);
     } else if (!verb->large && bytes > FRAME_BYTES_MAX_CONTROL) {
         json_t *extra = json_object();
         json_put_int(extra, "limit", FRAME_BYTES_MAX_CONTROL);
