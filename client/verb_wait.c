@@ -1,4 +1,5 @@
 /* batchctl wait, cancel. */
+#include "client/mirror.h"
 #include "client/verbs.h"
 
 #include "common/cleanup.h"
@@ -31,7 +32,7 @@ static int wait_for(struct cli *cli, json_t *ids, json_t *options, bool *ret_mir
     if (json_is_true(json_object_get(reply, "timed_out")))
         return cli_fail(EXIT_TIMED_OUT, NULL, "timed out; the jobs go on");
     json_array_foreach(json_object_get(reply, "jobs"), i, job) {
-        int one = running ? EXIT_DONE : cli_mirror(cli, job);
+        int one = running ? EXIT_DONE : mirror_job(cli, job);
         json_int_t id = json_integer_value(json_object_get(job, "id"));
         if (one != EXIT_DONE && (mirrored == EXIT_DONE || id < mirrored_id)) {
             mirrored = one;
