@@ -15,6 +15,7 @@ include mk/programs.mk
 include mk/man.mk
 include mk/quality.mk
 include mk/lint.mk
+include mk/clients.mk
 include mk/install.mk
 
 .PHONY: all clean deps

@@ -352,32 +352,3 @@ void cli_write_bytes(FILE *file, const json_t *value)
     if (json_value_bytes(value, "data", SIZE_MAX, true, &data, &bytes, NULL) == 0)
         (void)fwrite(data, 1, bytes, file);
 }
-
-/* ---- the end of a job ---- */
-
-int cli_mirror(const struct cli *cli, const json_t *job)
-{
-    const json_t *outcome = json_object_get(job, "outcome");
-    const char *class = json_string_value(json_object_get(outcome, "class"));
-    const char *message = json_string_value(json_object_get(outcome, "message"));
-    const json_t *error = json_object_get(json_object_get(job, "result"), "error");
-    const json_t *code = json_object_get(outcome, "exit_code");
-    const json_t *number = json_object_get(outcome, "signal");
-    long long id = json_integer_value(json_object_get(job, "id"));
-    if (class == NULL || strcmp(class, "success") == 0)
-        return EXIT_DONE;
-    if (message == NULL) /* a processor says why by itself */
-        message = json_string_value(json_object_get(error, "message"));
-    if (!cli->quiet && strcmp(class, "exit") != 0)
-        (void)fprintf(stderr, "batchctl: job %lld: %s%s%s\n", id, class, message ? ": " : "",
-                      message ? message : "");
-    if (strcmp(class, "timeout") == 0)
-        return EXIT_TIMED_OUT;
-    if (strcmp(class, "cancelled") == 0)
-        return EXIT_CANCELLED;
-    if (strcmp(class, "oom") == 0)
-        return EXIT_OUT_OF_MEMORY;
-    if (json_is_integer(number))
-        return 128 + (int)json_integer_value(number);
-    return json_is_integer(code) ? (int)json_integer_value(code) : EXIT_REFUSED;
-}

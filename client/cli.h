@@ -83,9 +83,6 @@ json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code);
 /* Puts one of these into a request, as "id" and "index". */
 void cli_put_id(json_t *request, const json_t *id);
 
-/* The exit code that mirrors a job's end, and a line about it on stderr where it needs one. */
-int cli_mirror(const struct cli *cli, const json_t *job);
-
 extern const struct verb *const cli_verbs[];              /* ends with NULL (verbs.c) */
 extern const struct cli_option cli_global_options[];      /* ends with a NULL name */
 void cli_print_help(FILE *file, const struct verb *verb); /* NULL: of batchctl itself */

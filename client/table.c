@@ -20,6 +20,12 @@ static int64_t number_of(const json_t *job, const char *key)
     return json_integer_value(json_object_get(job, key));
 }
 
+static char *signal_name(const json_t *number)
+{
+    const char *name = sigabbrev_np((int)json_integer_value(number));
+    return name != NULL ? xstrdup(name) : xasprintf("%lld", json_integer_value(number));
+}
+
 char *table_result(const json_t *job)
 {
     const json_t *outcome = json_object_get(job, "outcome");
@@ -41,10 +47,52 @@ char *table_result(const json_t *job)
     if (strcmp(class, "exit") == 0 || strcmp(class, "processor") == 0)
         return xasprintf("exit %lld", json_integer_value(json_object_get(outcome, "exit_code")));
     if (strcmp(class, "signal") == 0 && json_is_integer(number)) {
-        const char *name = sigabbrev_np((int)json_integer_value(number));
-        return xasprintf("signal %s", name == NULL ? "?" : name);
+        CLEANUP_FREE char *name = signal_name(number);
+        return xasprintf("signal %s", name);
     }
     return xstrdup(class);
+}
+
+char *table_outcome(const json_t *job)
+{
+    const json_t *outcome = json_object_get(job, "outcome");
+    const json_t *said = json_object_get(json_object_get(job, "result"), "error");
+    const char *class = text_of(outcome, "class");
+    const char *message = text_of(outcome, "message");
+    if (message[0] == '\0') /* a processor says why by itself */
+        message = text_of(said, "message");
+    const json_t *code = json_object_get(outcome, "exit_code");
+    const json_t *number = json_object_get(outcome, "signal");
+    if (strcmp(class, "signal") == 0 && json_is_integer(number)) {
+        CLEANUP_FREE char *name = signal_name(number);
+        return xasprintf("killed by signal %s", name);
+    }
+    if (strcmp(class, "exit") == 0)
+        return xasprintf("exit %lld", json_integer_value(code));
+    if (strcmp(class, "timeout") == 0)
+        return xstrdup("timed out");
+    return xasprintf("%s%s%s", class, message[0] == '\0' ? "" : ": ", message);
+}
+
+/* The word as a shell would take it: quoted when it has to be. */
+static char *quoted(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "%+,-./:=@_^";
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0')
+        return xstrdup(word);
+    char *text = xmalloc(4 * strlen(word) + 3);
+    char *to = text;
+    *to++ = '\'';
+    for (; *word != '\0'; word++) {
+        if (*word == '\'')
+            to = stpcpy(to, "'\\''");
+        else
+            *to++ = *word;
+    }
+    *to++ = '\'';
+    *to = '\0';
+    return text;
 }
 
 char *table_command(const json_t *job)
@@ -54,8 +102,8 @@ char *table_command(const json_t *job)
     size_t i;
     char *text = xstrdup("");
     json_array_foreach(argv, i, word) {
-        char *longer = xasprintf("%s%s%s", text, i == 0 ? "" : " ",
-                                 json_is_string(word) ? json_string_value(word) : "?");
+        CLEANUP_FREE char *next = quoted(json_is_string(word) ? json_string_value(word) : "?");
+        char *longer = xasprintf("%s%s%s", text, i == 0 ? "" : " ", next);
         free(text);
         text = longer;
     }
@@ -99,68 +147,98 @@ static const char *color_of(const struct cli *cli, const char *state)
                                              : NULL;
 }
 
+#define COLUMNS 9U
+#define COLUMNS_NARROW 8U
+
+static const struct {
+    const char *name;
+    int flags;
+} columns[COLUMNS] = {
+    {"ID", SCOLS_FL_RIGHT},
+    {"STATE", 0},
+    {"PRIORITY", 0},
+    {"USER", 0},
+    {"SUBMITTED", 0},
+    {"TIME", SCOLS_FL_RIGHT},
+    {"RESULT", 0},
+    {"NAME", SCOLS_FL_TRUNC},
+    {"COMMAND", SCOLS_FL_TRUNC},
+};
+
+struct cells {
+    char *text[COLUMNS]; /* owned */
+};
+
+static void fill_cells(const struct cli *cli, const json_t *job, struct cells *ret)
+{
+    *ret = (struct cells){{xasprintf("%lld", (long long)number_of(job, "id")),
+                           xstrdup(text_of(job, "state")), xstrdup(text_of(job, "priority")),
+                           xstrdup(text_of(job, "user")), submitted(cli, job), table_time(job),
+                           table_result(job), xstrdup(text_of(job, "name")), table_command(job)}};
+}
+
+static void free_cells(struct cells *cells)
+{
+    for (size_t i = 0; i < COLUMNS; i++)
+        free(cells->text[i]);
+}
+
 static void add_line(const struct cli *cli, struct libscols_table *table, const json_t *job,
-                     bool wide)
+                     size_t count)
 {
     struct libscols_line *line = scols_table_new_line(table, NULL);
-    CLEANUP_FREE char *id = xasprintf("%lld", (long long)number_of(job, "id"));
-    CLEANUP_FREE char *result = table_result(job);
-    CLEANUP_FREE char *command = table_command(job);
-    CLEANUP_FREE char *when = submitted(cli, job);
-    CLEANUP_FREE char *span = table_time(job);
-    const char *state = text_of(job, "state");
-    const char *const cells[] = {id,
-                                 state,
-                                 text_of(job, "priority"),
-                                 text_of(job, "user"),
-                                 when,
-                                 span,
-                                 result,
-                                 text_of(job, "name"),
-                                 command};
+    struct cells cells;
     if (line == NULL)
         abort();
-    for (size_t i = 0; i < (wide ? 9U : 8U); i++)
-        (void)scols_line_set_data(line, i, cells[i]);
-    (void)scols_line_set_color(line, color_of(cli, state));
+    fill_cells(cli, job, &cells);
+    for (size_t i = 0; i < count; i++)
+        (void)scols_line_set_data(line, i, cells.text[i]);
+    (void)scols_line_set_color(line, color_of(cli, cells.text[1]));
+    free_cells(&cells);
+}
+
+/* Tab-separated: all columns, blanks as they are; a control byte inside (a tab, an end of line) is
+ * a blank. */
+static void print_tsv(const struct cli *cli, const json_t *jobs, bool header)
+{
+    const json_t *job;
+    size_t row;
+    for (size_t i = 0; i < COLUMNS && header; i++)
+        (void)printf("%s%c", columns[i].name, i + 1 < COLUMNS ? '\t' : '\n');
+    json_array_foreach((json_t *)(uintptr_t)jobs, row, job) {
+        struct cells cells;
+        fill_cells(cli, job, &cells);
+        for (size_t i = 0; i < COLUMNS; i++) {
+            for (char *c = cells.text[i]; *c != '\0'; c++)
+                *c = (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c;
+            (void)printf("%s%c", cells.text[i], i + 1 < COLUMNS ? '\t' : '\n');
+        }
+        free_cells(&cells);
+    }
 }
 
 void table_print_jobs(const struct cli *cli, const json_t *jobs, const char *format, bool header)
 {
-    static const struct {
-        const char *name;
-        int flags;
-    } columns[] = {
-        {"ID", SCOLS_FL_RIGHT},
-        {"STATE", 0},
-        {"PRIORITY", 0},
-        {"USER", 0},
-        {"SUBMITTED", 0},
-        {"TIME", SCOLS_FL_RIGHT},
-        {"RESULT", 0},
-        {"NAME", SCOLS_FL_TRUNC},
-        {"COMMAND", SCOLS_FL_TRUNC},
-    };
+    if (strcmp(format, "tsv") == 0) {
+        print_tsv(cli, jobs, header);
+        return;
+    }
     struct libscols_table *table = scols_new_table();
     const json_t *job;
+    size_t count = strcmp(format, "wide") == 0 ? COLUMNS : COLUMNS_NARROW;
     size_t i;
-    bool wide = strcmp(format, "wide") == 0;
     if (table == NULL)
         abort();
     (void)scols_table_enable_colors(table, cli->color);
     (void)scols_table_enable_noheadings(table, !header);
-    if (strcmp(format, "tsv") == 0) {
-        (void)scols_table_enable_raw(table, 1);
-        (void)scols_table_set_column_separator(table, "\t");
-    }
     if (!cli->tty)
         (void)scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
-    for (i = 0; i < (wide ? 9U : 8U); i++)
+    for (i = 0; i < count; i++)
         (void)scols_table_new_column(table, columns[i].name, 0,
                                      cli->tty ? columns[i].flags
                                               : columns[i].flags & ~SCOLS_FL_TRUNC);
     json_array_foreach((json_t *)(uintptr_t)jobs, i, job)
-        add_line(cli, table, job, wide);
+        add_line(cli, table, job, count);
     (void)scols_print_table(table);
     scols_unref_table(table);
 }

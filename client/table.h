@@ -13,4 +13,8 @@ char *table_command(const json_t *job);
 /* "3m12s" the job waited or ran, by its times. */
 char *table_time(const json_t *job);
 
+/* How a job or an attempt ended, in words: "exit 3", "killed by signal KILL", "spawn: cannot run
+ * ..."; "" when it did not. The caller frees. */
+char *table_outcome(const json_t *job);
+
 #endif

@@ -1,4 +1,4 @@
-/* batchctl list, show. */
+/* batchctl list. */
 #include "client/table.h"
 #include "client/verbs.h"
 
@@ -8,7 +8,6 @@
 #include "common/parse.h"
 
 #include <string.h>
-#include <time.h>
 
 struct list_request {
     json_t *parameters;
@@ -187,103 +186,3 @@ const struct verb verb_list = {.name = "list",
                                .example = "batchctl list -s failed --since today",
                                .options = list_options,
                                .run = run_list};
-
-/* ---- show ---- */
-
-static void print_at(const char *label, const json_t *value)
-{
-    if (!json_is_integer(value))
-        return;
-    time_t seconds = (time_t)(json_integer_value(value) / US_PER_SECOND);
-    struct tm local;
-    char text[48];
-    (void)localtime_r(&seconds, &local);
-    (void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %Z", &local);
-    (void)printf("%12s: %s\n", label, text);
-}
-
-static void print_value(const char *label, const json_t *value)
-{
-    if (value == NULL || json_is_null(value))
-        return;
-    if (json_is_string(value)) {
-        (void)printf("%12s: %s\n", label, json_string_value(value));
-        return;
-    }
-    CLEANUP_FREE char *text = json_to_text(value, NULL);
-    (void)printf("%12s: %s\n", label, text);
-}
-
-static void print_job(const json_t *job)
-{
-    static const char *const plain[] = {"name",         "type",   "array",    "state",    "reasons",
-                                        "priority",     "queue",  "user",     "cwd",      "attempt",
-                                        "max_attempts", "params", "progress", "outcome",  "usage",
-                                        "worker",       "tags",   "env",      "attempts", "result"};
-    static const char *const times[] = {"submitted_at", "started_at", "ended_at"};
-    CLEANUP_FREE char *command = table_command(job);
-    CLEANUP_FREE char *span = table_time(job);
-    (void)printf("%12s: %lld", "job", json_integer_value(json_object_get(job, "id")));
-    if (json_is_integer(json_object_get(job, "index")))
-        (void)printf("_%lld", json_integer_value(json_object_get(job, "index")));
-    (void)printf("\n%12s: %s\n", "command", command);
-    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-        print_at(times[i], json_object_get(job, times[i]));
-    (void)printf("%12s: %s\n", "time", span);
-    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
-        print_value(plain[i], json_object_get(job, plain[i]));
-}
-
-static int show_one(struct cli *cli, const json_t *options, json_t *id)
-{
-    int code = 0;
-    json_t *request = json_deep_copy(options);
-    cli_put_id(request, id);
-    CLEANUP_JSON json_t *reply = cli_call(cli, "io.batchd.Jobs.Show", request, &code);
-    if (reply == NULL)
-        return code;
-    if (cli->json)
-        cli_print_json(json_object_get(reply, "job"));
-    else
-        print_job(json_object_get(reply, "job"));
-    return 0;
-}
-
-static int run_show(struct cli *cli, int argc, char **argv)
-{
-    CLEANUP_JSON json_t *parameters = json_object();
-    const char *name;
-    const char *value = NULL;
-    bool failed = false;
-    int operand = 1;
-    int code;
-    size_t i;
-    json_t *id;
-    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL)
-        json_put(parameters, strcmp(name, "attempts") == 0 ? "attempts" : "env_values",
-                 json_true());
-    if (failed)
-        return EXIT_USAGE;
-    CLEANUP_JSON json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
-    if (ids == NULL)
-        return code;
-    json_array_foreach(ids, i, id) {
-        code = show_one(cli, parameters, id);
-        if (code != 0)
-            return code;
-    }
-    return 0;
-}
-
-static const struct cli_option show_options[] = {
-    {"attempts", 0, NULL, "also each attempt's end"},
-    {"env-values", 0, NULL, "also the values of its environment"},
-    {NULL, 0, NULL, NULL},
-};
-const struct verb verb_show = {.name = "show",
-                               .arguments = "ID...",
-                               .takes_tasks = true,
-                               .help = "Show all about a job, or about a task of an array",
-                               .example = "batchctl show --attempts 42",
-                               .options = show_options,
-                               .run = run_show};

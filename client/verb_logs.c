@@ -234,14 +234,26 @@ static int run_events(struct cli *cli, int argc, char **argv)
         }
         json_put_int(parameters, "since_seq", (int64_t)since);
     }
-    int code = failed ? EXIT_USAGE : cli_connect(cli);
+    int code = failed ? EXIT_USAGE : 0;
+    if (!failed && operand < argc)
+        code = cli_fail(EXIT_USAGE, NULL, "events takes no \"%s\"", argv[operand]);
+    if (code == 0)
+        code = cli_connect(cli);
     if (code != 0) {
         json_decref(parameters);
         return code;
     }
     CLEANUP_JSON json_t *last = batchd_stream(cli->client, "io.batchd.Events.Subscribe", parameters,
                                               print_event, &sink, &err);
-    return last == NULL && err.code != ERROR_NONE ? cli_fail_error(cli, &err) : EXIT_DONE;
+    const json_t *oldest = json_object_get(batchd_error_parameters(cli->client), "oldest");
+    if (last != NULL || err.code == ERROR_NONE)
+        return EXIT_DONE;
+    if (!json_is_integer(oldest))
+        return cli_fail_error(cli, &err);
+    char hint[80];
+    (void)snprintf(hint, sizeof(hint), "batchctl events --since %lld begins with the oldest kept",
+                   json_integer_value(oldest));
+    return cli_fail(EXIT_REFUSED, hint, "%s", err.text);
 }
 
 static const struct cli_option events_options[] = {

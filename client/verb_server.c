@@ -78,6 +78,8 @@ static int run_status(struct cli *cli, int argc, char **argv)
     print_workers(json_object_get(reply, "workers"), json_object_get(reply, "resources"));
     const json_t *running = json_object_get(reply, "running");
     const json_t *failures = json_object_get(reply, "failures");
+    if (cli->quiet)
+        return 0;
     if (json_array_size(running) > 0) {
         (void)printf("\nrunning:\n");
         table_print_jobs(cli, running, "table", true);
@@ -123,10 +125,15 @@ static int run_version(struct cli *cli, int argc, char **argv)
     int code = no_arguments(cli, argc, argv);
     CLEANUP_JSON json_t *reply =
         code != 0 ? NULL : cli_call(cli, "io.batchd.Server.GetInfo", NULL, &code);
-    if (cli->json && reply != NULL)
-        cli_print_json(reply);
-    else if (code != EXIT_USAGE)
+    if (code == EXIT_USAGE)
+        return code;
+    if (cli->json) {
+        CLEANUP_JSON json_t *all = reply == NULL ? json_object() : json_copy(reply);
+        json_put_text(all, "client_version", BATCHD_VERSION);
+        cli_print_json(all);
+    } else {
         (void)printf("batchctl %s\n", BATCHD_VERSION);
+    }
     if (reply != NULL && !cli->json)
         (void)printf("batchd %s at %s\n", json_string_value(json_object_get(reply, "version")),
                      json_string_value(json_object_get(reply, "socket")));
@@ -161,8 +168,11 @@ static int run_call(struct cli *cli, int argc, char **argv)
     if (argc - operand < 1 || argc - operand > 2)
         return cli_fail(EXIT_USAGE, cli->verb->example, "call takes a method and its parameters");
     json_t *parameters = json_loads(argc - operand == 2 ? argv[operand + 1] : "{}", 0, NULL);
-    if (parameters == NULL)
-        return cli_fail(EXIT_USAGE, NULL, "\"%s\" is not a JSON object", argv[operand + 1]);
+    if (!json_is_object(parameters)) {
+        json_decref(parameters);
+        return cli_fail(EXIT_USAGE, cli->verb->example, "\"%s\" is not a JSON object",
+                        argv[operand + 1]);
+    }
     int code = cli_connect(cli);
     if (code != 0) {
         json_decref(parameters);

@@ -6,6 +6,7 @@
 #include "common/cleanup.h"
 #include "common/parse.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -151,7 +152,9 @@ static int take_policy(struct submission *submission, const char *value)
 static int take_chdir(struct submission *submission, const char *value)
 {
     CLEANUP_FREE char *path = realpath(value, NULL);
-    json_put_text(submission->request, "cwd", path == NULL ? value : path);
+    if (path == NULL)
+        return cli_fail(EXIT_USAGE, NULL, "--chdir \"%s\": %s", value, strerrordesc_np(errno));
+    json_put_text(submission->request, "cwd", path);
     return 0;
 }
 
@@ -274,11 +277,12 @@ static int submit(struct submission *submission, int argc, char **argv)
     if (reply == NULL)
         return code;
     json_int_t id = json_integer_value(json_object_get(reply, "id"));
-    if (cli->json)
+    bool waits = submission->wait || submission->follow; /* its end has the id, too */
+    if (cli->json && !waits)
         cli_print_json(reply);
-    else if (cli->quiet || !cli->tty)
+    else if (!cli->json && (cli->quiet || !cli->tty))
         (void)printf("%lld\n", (long long)id);
-    else
+    else if (!cli->json)
         (void)printf("Submitted job %lld\n", (long long)id);
     (void)fflush(stdout);
     return finish(submission, id);

@@ -1,4 +1,5 @@
 /* batchctl wait, cancel. */
+#include "client/mirror.h"
 #include "client/verbs.h"
 
 #include "common/cleanup.h"
@@ -6,28 +7,46 @@
 
 #include <string.h>
 
-int cli_wait(struct cli *cli, json_t *ids, json_t *options)
+/* As cli_wait; *ret_mirrored when the exit code is the jobs'. */
+static int wait_for(struct cli *cli, json_t *ids, json_t *options, bool *ret_mirrored)
 {
     int code = 0;
     int mirrored = EXIT_DONE;
+    json_int_t mirrored_id = 0;
     size_t i;
     json_t *job;
     json_t *parameters = options == NULL ? json_object() : options;
     bool running = json_object_get(parameters, "for") != NULL &&
                    strcmp(json_string_value(json_object_get(parameters, "for")), "running") == 0;
     json_put(parameters, "ids", ids);
-    CLEANUP_JSON json_t *reply = cli_call_again(cli, "io.batchd.Jobs.Wait", parameters, &code);
-    if (reply == NULL)
+    code = cli_connect(cli);
+    if (code != 0) {
+        json_decref(parameters);
         return code;
+    }
+    CLEANUP_JSON json_t *reply = cli_call_again(cli, "io.batchd.Jobs.Wait", parameters, &code);
+    if (reply == NULL) /* 6 and 7 would look like the job's own code once it was waited for */
+        return code == EXIT_UNREACHABLE || code == EXIT_PROTOCOL ? EXIT_OWN_FAILURE : code;
     if (cli->json)
         cli_print_json(json_object_get(reply, "jobs"));
     if (json_is_true(json_object_get(reply, "timed_out")))
         return cli_fail(EXIT_TIMED_OUT, NULL, "timed out; the jobs go on");
     json_array_foreach(json_object_get(reply, "jobs"), i, job) {
-        int one = running ? EXIT_DONE : cli_mirror(cli, job);
-        mirrored = mirrored == EXIT_DONE ? one : mirrored;
+        int one = running ? EXIT_DONE : mirror_job(cli, job);
+        json_int_t id = json_integer_value(json_object_get(job, "id"));
+        if (one != EXIT_DONE && (mirrored == EXIT_DONE || id < mirrored_id)) {
+            mirrored = one;
+            mirrored_id = id;
+        }
     }
+    *ret_mirrored = true;
     return mirrored;
+}
+
+int cli_wait(struct cli *cli, json_t *ids, json_t *options)
+{
+    bool mirrored = false;
+    return wait_for(cli, ids, options, &mirrored);
 }
 
 static int take_wait_option(json_t *parameters, bool *all_ok, const char *name, const char *value)
@@ -67,10 +86,9 @@ static int run_wait(struct cli *cli, int argc, char **argv)
     json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
     if (ids == NULL)
         return code;
-    code = cli_wait(cli, ids, json_incref(parameters));
-    return all_ok && code != EXIT_DONE && code != EXIT_TIMED_OUT && code != EXIT_UNREACHABLE
-               ? EXIT_REFUSED
-               : code;
+    bool mirrored = false;
+    code = wait_for(cli, ids, json_incref(parameters), &mirrored);
+    return all_ok && mirrored && code != EXIT_DONE ? EXIT_REFUSED : code;
 }
 
 static const struct cli_option wait_options[] = {
@@ -105,6 +123,17 @@ static int cancel_one(struct cli *cli, const json_t *parameters, json_t *id)
                      state != NULL && strcmp(state, "cancelled") == 0 ? "Cancelled" : "Stopping",
                      json_integer_value(id));
     return 0;
+}
+
+static int show_dry(const struct cli *cli, json_t *id)
+{
+    if (!cli->json)
+        return printf("%lld\n", json_integer_value(id)) < 0 ? EXIT_REFUSED : EXIT_DONE;
+    CLEANUP_JSON json_t *object = json_object();
+    json_put(object, "id", json_incref(id));
+    json_put(object, "dry_run", json_true());
+    cli_print_json(object);
+    return EXIT_DONE;
 }
 
 static int take_cancel_option(json_t *parameters, bool *dry, const char *name, const char *value)
@@ -146,8 +175,7 @@ static int run_cancel(struct cli *cli, int argc, char **argv)
         return code;
     int result = EXIT_DONE;
     json_array_foreach(ids, i, id) {
-        code =
-            dry ? (printf("%lld\n", json_integer_value(id)), 0) : cancel_one(cli, parameters, id);
+        code = dry ? show_dry(cli, id) : cancel_one(cli, parameters, id);
         result = result == EXIT_DONE ? code : result;
     }
     return result;

@@ -49,7 +49,7 @@ struct batchd_client *batchd_connect(const char *path, uint64_t timeout_ms, stru
     CLEANUP_FREE char *found = batchd_find_socket(path);
     int fd = -1;
     if (fd_connect_unix(found, &fd, err) < 0) {
-        (void)error_wrap(err, "cannot reach batchd at");
+        (void)error_wrap(err, "cannot reach batchd");
         return NULL;
     }
     (void)fd_set_nonblock(fd, true);

@@ -1,11 +1,13 @@
 #!/bin/sh
-# Installs the Debian packages that building and testing need, when it may (root, or sudo without a
-# password); otherwise prints the one command to run. Says nothing when all are there.
+# Installs the Debian packages that building and testing need (or those named as arguments), when it
+# may (root, or sudo without a password); otherwise prints the one command to run. Says nothing when
+# all are there.
 set -eu
 packages="gcc g++ make pkg-config binutils libc6-dev libevent-dev libsqlite3-dev libjansson-dev
  libsystemd-dev libtomlplusplus-dev libsmartcols-dev check python3 python3-pytest socat jq clang
  libclang-rt-14-dev clang-format-14 clang-tidy-14 universal-ctags mandoc zsh fish ffmpeg
  python3-pil libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libavutil-dev libvips-dev"
+[ $# = 0 ] || packages=$* # only these
 missing=""
 for package in $packages; do
     state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/frame.h"
+#include "daemon/api/users.h"
 #include "daemon/api/verb.h"
 
 #include <string.h>
@@ -30,13 +31,19 @@ struct api *api_new(struct event_base *base, struct engine *engine,
                     const struct api_options *options)
 {
     struct api *api = xcalloc(1, sizeof(*api));
-    *api = (struct api){
-        .base = base, .engine = engine, .options = *options, .started_at = clock_wall_us()};
+    *api = (struct api){.base = base,
+                        .engine = engine,
+                        .users = users_new(),
+                        .options = *options,
+                        .started_at = clock_wall_us()};
     return api;
 }
 
 void api_free(struct api *api)
 {
+    if (api == NULL)
+        return;
+    users_free(api->users);
     free(api);
 }
 
@@ -90,7 +97,8 @@ static void run_verb(struct api_call *call, const char *method, size_t bytes)
     if (verb == NULL) {
         json_t *extra = json_object();
         json_put_text(extra, "method", method);
-        reply_error(call, "org.varlink.service.MethodNotFound", extra, "no such method", NULL);
+        CLEANUP_FREE char *text = xasprintf("no method \"%.100s\"", method);
+        reply_error(call, "org.varlink.service.MethodNotFound", extra, text, NULL);
     } else if (!verb->large && bytes > FRAME_BYTES_MAX_CONTROL) {
         json_t *extra = json_object();
         json_put_int(extra, "limit", FRAME_BYTES_MAX_CONTROL);

@@ -33,22 +33,38 @@ static void reply_stale(struct api_call *call, uint64_t oldest, const char *text
                 "list the jobs, then subscribe without since_seq");
 }
 
-static void on_event(void *arg, const struct bus_event *event)
+/* False when the reader fell behind: then the call was answered and is gone. */
+static bool send_event(struct api_call *call, const struct bus_event *event)
 {
-    struct api_call *call = arg;
-    if (call->state == NULL || !access_job(call, event->uid))
-        return;
+    if (!access_job(call, event->uid))
+        return true;
     if (call->sink->backlog(call->sink_arg) > API_BACKLOG_MAX) {
-        uint64_t last = event->seq;
         release(call);
-        reply_stale(call, last, "this reader fell behind");
-        return;
+        reply_stale(call, event->seq, "this reader fell behind");
+        return false;
     }
     const struct attempt_id id = {.job = event->job,
                                   .index = event->index,
                                   .attempt = event->attempt,
                                   .is_task = event->is_task};
     reply_part(call, view_event(event, engine_progress(call->api->engine, &id)));
+    return true;
+}
+
+static void on_event(void *arg, const struct bus_event *event)
+{
+    (void)send_event(arg, event);
+}
+
+struct replay {
+    struct api_call *call; /* NULL: gone */
+};
+
+static void on_replayed(void *arg, const struct bus_event *event)
+{
+    struct replay *replay = arg;
+    if (replay->call != NULL && !send_event(replay->call, event))
+        replay->call = NULL;
 }
 
 static void on_ping(void *arg)
@@ -73,12 +89,15 @@ static void run(struct api_call *call)
     }
     struct subscription *subscription = xcalloc(1, sizeof(*subscription));
     call->state = subscription;
-    if (bus_replay(bus, (uint64_t)since, on_event, call, &oldest) < 0) {
+    struct replay replay = {.call = call};
+    if (bus_replay(bus, (uint64_t)since, on_replayed, &replay, &oldest) < 0) {
         free(subscription);
         call->state = NULL;
         reply_stale(call, oldest, "the events after this seq are gone");
         return;
     }
+    if (replay.call == NULL)
+        return;
     call->cancel = release;
     subscription->subscriber = bus_subscribe(bus, on_event, call);
     subscription->ping = timer_new(call->api->base, on_ping, call);

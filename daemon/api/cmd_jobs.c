@@ -5,10 +5,11 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/parse.h"
+#include "daemon/api/users.h"
 #include "daemon/api/view.h"
 #include "daemon/store/attempt_rows.h"
 
-#include <pwd.h>
 #include <string.h>
 
 /* One reply stays well under what a client reads at once; more is asked for by after_id. */
@@ -95,19 +96,17 @@ static int read_states(const json_t *params, struct job_filter *filter, struct e
 static int read_user(const struct api_call *call, struct job_filter *filter, struct error *err)
 {
     const char *user = NULL;
-    char buffer[4096];
-    struct passwd entry;
-    struct passwd *found = NULL;
+    uint32_t uid = 0;
     filter->uid_set = !access_all(call);
     filter->uid = call->uid;
     if (json_get_string(call->params, "user", false, &user, err) <= 0)
         return user == NULL ? 0 : -1;
-    if (getpwnam_r(user, &entry, buffer, sizeof(buffer), &found) != 0 || found == NULL)
+    if (users_find(call->api->users, user, &uid) < 0)
         return error_set_field(err, "user", "no user \"%.60s\"", user);
-    if (filter->uid_set && filter->uid != found->pw_uid)
+    if (filter->uid_set && filter->uid != uid)
         return error_set(err, ERROR_DENIED, "you may list your own jobs only");
     filter->uid_set = true;
-    filter->uid = found->pw_uid;
+    filter->uid = uid;
     return 0;
 }
 
@@ -257,6 +256,23 @@ const struct api_verb verb_show = {
 
 /* ---- Cancel ---- */
 
+/* "cannot cancel job 42: it already failed (exit 3, 2m10s ago)" */
+static char *describe_end(const struct job_row *row)
+{
+    const struct outcome *outcome = &row->status.outcome;
+    int64_t past_us = clock_wall_us() - row->status.ended_at;
+    char ago[32];
+    format_span(past_us > 0 ? (uint64_t)past_us / US_PER_MS : 0, ago, sizeof(ago));
+    CLEANUP_FREE char *how = outcome->exit_code >= 0 ? xasprintf("exit %d", outcome->exit_code)
+                                                     : xstrdup(outcome_class_word(outcome->class));
+    return xasprintf("cannot cancel job %llu: it %s (%s, %s ago)",
+                     (unsigned long long)row->facts.id,
+                     row->status.state == JOB_STATE_COMPLETED ? "already completed"
+                     : row->status.state == JOB_STATE_FAILED  ? "already failed"
+                                                              : "was already cancelled",
+                     how, ago);
+}
+
 static void refuse_ended(struct api_call *call, const struct job_row *row)
 {
     json_t *extra = json_object();
@@ -267,12 +283,7 @@ static void refuse_ended(struct api_call *call, const struct job_row *row)
     json_put(extra, "allowed", allowed);
     json_put(extra, "ended_at", view_time(row->status.ended_at));
     json_put(extra, "outcome", view_outcome(&row->status.outcome, row->status.state));
-    CLEANUP_FREE char *text = xasprintf(row->status.state == JOB_STATE_COMPLETED
-                                            ? "cannot cancel job %llu: it already completed"
-                                        : row->status.state == JOB_STATE_FAILED
-                                            ? "cannot cancel job %llu: it already failed"
-                                            : "cannot cancel job %llu: it was already cancelled",
-                                        (unsigned long long)row->facts.id);
+    CLEANUP_FREE char *text = describe_end(row);
     reply_error(call, "InvalidState", extra, text, NULL);
 }
 

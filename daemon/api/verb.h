@@ -12,6 +12,7 @@ struct api {
     struct event_base *base;
     struct engine *engine;
     struct api_options options;
+    struct users *users; /* owned */
     int64_t started_at;
 };
 

@@ -1,31 +1,10 @@
 #include "daemon/api/view.h"
 
 #include "common/worker_protocol.h"
+#include "daemon/api/users.h"
 #include "daemon/core/array_spec.h"
 
-#include <pwd.h>
-#include <stdio.h>
 #include <string.h>
-
-const char *view_user(uint32_t uid)
-{
-    /* The last name asked for: lists show one user's jobs, mostly. */
-    static struct {
-        uint32_t uid;
-        char name[64];
-    } last = {.uid = UINT32_MAX};
-    if (last.uid == uid && uid != UINT32_MAX)
-        return last.name;
-    char buffer[4096];
-    struct passwd entry;
-    struct passwd *found = NULL;
-    if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found != NULL)
-        (void)snprintf(last.name, sizeof(last.name), "%s", entry.pw_name);
-    else
-        (void)snprintf(last.name, sizeof(last.name), "uid %u", uid);
-    last.uid = uid;
-    return last.name;
-}
 
 json_t *view_time(int64_t at)
 {
@@ -190,7 +169,7 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     add_command(object, row);
     json_put_text(object, "queue", "default");
     json_put_text(object, "priority", job_priority_word(row->facts.priority));
-    json_put_text(object, "user", view_user(row->facts.uid));
+    json_put_text(object, "user", users_name(api->users, row->facts.uid));
     json_put_int(object, "uid", row->facts.uid);
     json_put_text(object, "state", job_state_word(row->status.state));
     json_put(object, "cancelling", json_boolean(row->status.cancelling));

@@ -10,7 +10,5 @@ json_t *view_outcome(const struct outcome *outcome, enum job_state state);
 json_t *view_env(const struct job_row *row, bool values);
 json_t *view_event(const struct bus_event *event, const char *progress);
 json_t *view_time(int64_t at); /* null for 0 */
-/* The name of a uid, cached; "uid 1234" when there is none. Borrowed until the next call. */
-const char *view_user(uint32_t uid);
 
 #endif

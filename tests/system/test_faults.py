@@ -73,13 +73,6 @@ def test_nul_framing_and_pipelining(daemon):
     assert all("time_us" in json.loads(part)["parameters"] for part in got.split(b"\0")[:-1])
 
 
-def test_socat_and_jq(daemon):
-    line = '{"method":"io.batchd.Jobs.List"}'
-    out = subprocess.run(f"printf '%s\\n' '{line}' | socat - UNIX-CONNECT:{daemon.socket} | jq -c .parameters.jobs",
-                         shell=True, capture_output=True, text=True, check=True).stdout
-    assert out == "[]\n"
-
-
 def test_second_daemon_is_refused(daemon, make_daemon):
     second = subprocess.run([daemon.batchd, "--state", daemon.state], capture_output=True, text=True,
                             timeout=20, check=False)
@@ -339,4 +332,23 @@ def test_output_that_cannot_be_read(daemon):
     with pytest.raises(Refused) as refused:
         client.receive()
     assert "cannot read" in refused.value.parameters["message"]
+    assert daemon.call("io.batchd.Server.Ping")
+
+
+def test_replay_longer_than_a_reader_may_lag(make_daemon):
+    daemon = make_daemon(config="[daemon]\nevent_backlog = 20000\n")
+    daemon.start()
+    client = daemon.client()
+    for _ in range(2500):
+        client.send(SUBMIT, argv=["true"], cwd="/", name="n" * 200)
+    ids = [client.receive()["parameters"]["id"] for _ in range(2500)]
+    daemon.wait(*ids, seconds=60)
+    client.send("io.batchd.Events.Subscribe", more=True, since_seq=0)
+    with pytest.raises(Refused) as refused:
+        client.receive()
+    client.send("io.batchd.Events.Subscribe", more=True, since_seq=refused.value.parameters["oldest"])
+    with pytest.raises(Refused) as refused:
+        while True:
+            client.receive()
+    assert refused.value.name == "io.batchd.StaleCursor"
     assert daemon.call("io.batchd.Server.Ping")

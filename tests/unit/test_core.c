@@ -6,6 +6,7 @@
 #include "common/parse.h"
 #include "common/record.h"
 #include "common/worker_protocol.h"
+#include "daemon/api/users.h"
 #include "daemon/config.h"
 #include "daemon/core/jobset.h"
 
@@ -206,6 +207,26 @@ START_TEST(config_defaults_fit_their_ranges)
 }
 END_TEST
 
+START_TEST(users_are_kept_apart)
+{
+    struct users *users = users_new();
+    char text[32];
+    uint32_t uid = 1;
+    for (int round = 0; round < 2; round++) { /* asked, then kept */
+        ck_assert_str_eq(users_name(users, 0), "root");
+        ck_assert_int_eq(users_find(users, "root", &uid), 0);
+        ck_assert_uint_eq(uid, 0);
+        for (uint32_t other = 3000000000; other < 3000001000; other++) { /* nobody's */
+            (void)snprintf(text, sizeof(text), "uid %u", other);
+            ck_assert_str_eq(users_name(users, other), text);
+            ck_assert_int_lt(users_find(users, text, &uid), 0);
+            other += 60;
+        }
+    }
+    users_free(users);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("core");
@@ -219,6 +240,7 @@ int main(void)
     tcase_add_test(tests, base64_all_bytes);
     tcase_add_test(tests, frames_byte_by_byte);
     tcase_add_test(tests, config_defaults_fit_their_ranges);
+    tcase_add_test(tests, users_are_kept_apart);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

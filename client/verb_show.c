@@ -1,0 +1,239 @@
+/* batchctl show: all about a job, for people; with --json as the daemon says it. */
+#include "client/table.h"
+#include "client/verbs.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/parse.h"
+
+#include <string.h>
+#include <time.h>
+
+/* What another user wrote must not command this terminal: control bytes become '?'. */
+static void put_text(const char *text)
+{
+    for (; *text != '\0'; text++)
+        (void)putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+}
+
+static void print_line(const char *label, const char *text)
+{
+    if (text == NULL || text[0] == '\0')
+        return;
+    (void)printf("%12s: ", label);
+    put_text(text);
+    (void)putchar('\n');
+}
+
+static void print_at(const char *label, const json_t *value)
+{
+    if (!json_is_integer(value))
+        return;
+    time_t seconds = (time_t)(json_integer_value(value) / US_PER_SECOND);
+    struct tm local;
+    char text[48];
+    (void)localtime_r(&seconds, &local);
+    (void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %Z", &local);
+    print_line(label, text);
+}
+
+/* A text as it is, anything else as JSON; nothing for null and what is empty. */
+static void print_value(const char *label, const json_t *value)
+{
+    if (value == NULL || json_is_null(value) ||
+        (json_is_array(value) && json_array_size(value) == 0) ||
+        (json_is_object(value) && json_object_size(value) == 0))
+        return;
+    CLEANUP_FREE char *text =
+        json_is_string(value) ? xstrdup(json_string_value(value)) : json_to_text(value, NULL);
+    print_line(label, text);
+}
+
+/* Words of an array with blanks between them. */
+static void print_words(const char *label, const json_t *words)
+{
+    const json_t *word;
+    size_t i;
+    if (json_array_size(words) == 0)
+        return;
+    (void)printf("%12s:", label);
+    json_array_foreach((json_t *)(uintptr_t)words, i, word) {
+        (void)putchar(' ');
+        put_text(json_is_string(word) ? json_string_value(word) : "?");
+    }
+    (void)putchar('\n');
+}
+
+/* NAME=VALUE for each member, one a line under the label. */
+static void print_pairs(const char *label, const json_t *pairs)
+{
+    const char *name;
+    const json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)pairs, name, value) {
+        (void)printf("%12s%c ", label, label[0] == '\0' ? ' ' : ':');
+        put_text(name);
+        (void)putchar('=');
+        if (json_is_string(value))
+            put_text(json_string_value(value));
+        else
+            (void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+        (void)putchar('\n');
+        label = "";
+    }
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static void print_usage(const json_t *usage)
+{
+    char cpu[32], memory[32], out[32], errors[32];
+    if (!json_is_object(usage))
+        return;
+    format_span((uint64_t)number_of(usage, "cpu_ms"), cpu, sizeof(cpu));
+    format_size((uint64_t)number_of(usage, "max_rss_bytes"), memory, sizeof(memory));
+    format_size((uint64_t)number_of(usage, "stdout_bytes"), out, sizeof(out));
+    format_size((uint64_t)number_of(usage, "stderr_bytes"), errors, sizeof(errors));
+    (void)printf("%12s: cpu %s, memory %s, stdout %s, stderr %s\n", "usage", cpu, memory, out,
+                 errors);
+    if (number_of(usage, "cut_bytes") + number_of(usage, "lost_bytes") > 0)
+        (void)printf("%12s: %lld bytes were cut out, %lld were lost\n", "output",
+                     number_of(usage, "cut_bytes"), number_of(usage, "lost_bytes"));
+}
+
+static void print_limits(const json_t *job)
+{
+    const json_t *resources = json_object_get(job, "resources");
+    char text[32];
+    long long memory = number_of(resources, "memory_bytes");
+    format_size((uint64_t)memory, text, sizeof(text));
+    (void)printf("%12s: %lld cpus%s%s\n", "resources", number_of(resources, "cpus"),
+                 memory > 0 ? ", memory " : "", memory > 0 ? text : "");
+    if (json_is_integer(json_object_get(job, "timeout_ms"))) {
+        format_span((uint64_t)number_of(job, "timeout_ms"), text, sizeof(text));
+        print_line("timeout", text);
+    }
+    (void)printf("%12s: %lld of %lld\n", "attempt", number_of(job, "attempt"),
+                 number_of(job, "max_attempts"));
+}
+
+static void print_array(const json_t *array)
+{
+    if (!json_is_object(array))
+        return;
+    (void)printf("%12s: %s: %lld tasks, %lld wait, %lld run, %lld completed, %lld failed, "
+                 "%lld cancelled\n",
+                 "array", json_string_value(json_object_get(array, "spec")),
+                 number_of(array, "count"), number_of(array, "pending"),
+                 number_of(array, "running"), number_of(array, "completed"),
+                 number_of(array, "failed"), number_of(array, "cancelled"));
+}
+
+static void print_attempts(const json_t *attempts)
+{
+    const json_t *attempt;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)attempts, i, attempt) {
+        CLEANUP_FREE char *outcome = table_outcome(attempt);
+        CLEANUP_FREE char *label = xasprintf("attempt %lld", number_of(attempt, "attempt"));
+        CLEANUP_FREE char *time = table_time(attempt);
+        CLEANUP_FREE char *text =
+            xasprintf("%s after %s by worker %lld", outcome[0] == '\0' ? "not ended" : outcome,
+                      time, number_of(attempt, "worker"));
+        print_line(label, text);
+    }
+}
+
+static void print_job(const json_t *job)
+{
+    static const char *const facts[] = {"name", "type", "priority", "queue", "user", "cwd"};
+    static const char *const times[] = {"submitted_at", "started_at", "ended_at"};
+    static const char *const rest[] = {"params", "progress", "result"};
+    const json_t *env = json_object_get(job, "env");
+    CLEANUP_FREE char *command = table_command(job);
+    CLEANUP_FREE char *outcome = table_outcome(job);
+    CLEANUP_FREE char *span = table_time(job);
+    (void)printf("%12s: %lld", "job", number_of(job, "id"));
+    if (json_is_integer(json_object_get(job, "index")))
+        (void)printf("_%lld", number_of(job, "index"));
+    (void)putchar('\n');
+    print_line("command", command);
+    print_value("state", json_object_get(job, "state"));
+    print_array(json_object_get(job, "array"));
+    print_line("outcome", outcome);
+    print_words("reasons", json_object_get(job, "reasons"));
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+        print_value(facts[i], json_object_get(job, facts[i]));
+    print_limits(job);
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        print_at(times[i], json_object_get(job, times[i]));
+    print_line("time", span);
+    print_usage(json_object_get(job, "usage"));
+    print_pairs("tags", json_object_get(job, "tags"));
+    if (json_is_object(env))
+        print_pairs("env", env);
+    else
+        print_words("env", env);
+    for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
+        print_value(rest[i], json_object_get(job, rest[i]));
+    print_attempts(json_object_get(job, "attempts"));
+}
+
+static int show_one(struct cli *cli, const json_t *options, json_t *id)
+{
+    int code = 0;
+    json_t *request = json_deep_copy(options);
+    cli_put_id(request, id);
+    CLEANUP_JSON json_t *reply = cli_call(cli, "io.batchd.Jobs.Show", request, &code);
+    if (reply == NULL)
+        return code;
+    if (cli->json)
+        cli_print_json(json_object_get(reply, "job"));
+    else
+        print_job(json_object_get(reply, "job"));
+    return 0;
+}
+
+static int run_show(struct cli *cli, int argc, char **argv)
+{
+    CLEANUP_JSON json_t *parameters = json_object();
+    const char *name;
+    const char *value = NULL;
+    bool failed = false;
+    int operand = 1;
+    int code;
+    size_t i;
+    json_t *id;
+    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL)
+        json_put(parameters, strcmp(name, "attempts") == 0 ? "attempts" : "env_values",
+                 json_true());
+    if (failed)
+        return EXIT_USAGE;
+    CLEANUP_JSON json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
+    if (ids == NULL)
+        return code;
+    json_array_foreach(ids, i, id) {
+        if (i > 0 && !cli->json)
+            (void)putchar('\n');
+        code = show_one(cli, parameters, id);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
+static const struct cli_option show_options[] = {
+    {"attempts", 0, NULL, "also each attempt's end"},
+    {"env-values", 0, NULL, "also the values of its environment"},
+    {NULL, 0, NULL, NULL},
+};
+const struct verb verb_show = {.name = "show",
+                               .arguments = "ID...",
+                               .takes_tasks = true,
+                               .help = "Show all about a job, or about a task of an array",
+                               .example = "batchctl show --attempts 42",
+                               .options = show_options,
+                               .run = run_show};

@@ -1,0 +1,189 @@
+"""batchctl as a person meets it: exit codes, hints, tables on a terminal and in a pipe, JSON."""
+import json
+import os
+import pty
+import select
+import subprocess
+import time
+
+import pytest
+from daemon import OUT
+
+CTL = OUT / "batchctl"
+NOWHERE = ["--socket", "/nonexistent/batchd.sock"]
+
+
+def ctl(*words, **more):
+    return subprocess.run([CTL, *words], capture_output=True, text=True, timeout=60, check=False, **more)
+
+
+def on_terminal(daemon, *words, columns=60, **env):
+    """What batchctl writes to a terminal so wide."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.environ.update(env, TERM="xterm", COLUMNS=str(columns))
+        os.execv(CTL, [str(word) for word in [*daemon.ctl_words(), *words]])
+    text = b""
+    deadline = time.monotonic() + 20
+    while True:
+        assert select.select([master], [], [], deadline - time.monotonic())[0], text
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # the other side is closed
+            piece = b""
+        if not piece:
+            break
+        text += piece
+    os.waitpid(pid, 0)
+    os.close(master)
+    return text.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("words,code,text", [
+    ([], 2, "Usage: batchctl"),
+    (["lst"], 2, "hint: batchctl list"),
+    (["help", "lst"], 2, "hint: batchctl list"),
+    (["list", "--stat", "failed", "--frob"], 2, 'unknown option "--frob" of list'),
+    (["list", "--colour=never"], 2, "did you mean --color?"),
+    (["--soket", "x", "list"], 2, "did you mean --socket?"),
+    (["--socket"], 2, "needs a value"),
+    (["list", "--color=sometimes"], 2, "auto, always or never"),
+    (["--color", "sometimes", "list"], 2, "auto, always or never"),
+    (["--timeout", "soon", "list"], 2, "--timeout"),
+    (["list", "--limit", "0"], 2, "--limit"),
+    (["list", "-o", "xml"], 2, "table, wide, json, jsonl, tsv or id"),
+    (["show"], 2, "needs a job id"),
+    (["show", "x"], 2, "hint: ids: 42"),
+    (["submit"], 2, "a command, --shell and --type"),
+    (["submit", "-C", "/nonexistent", "true"], 2, "No such file or directory"),
+    (["call", "x.y", "[]"], 2, "not a JSON object"),
+    (["events", "x"], 2, 'takes no "x"'),
+    (["status", "x"], 2, 'takes no "x"'),
+    ([*NOWHERE, "list"], 6, "hint: start it with: batchd --user"),
+    ([*NOWHERE, "wait", "1"], 6, "cannot reach batchd: /nonexistent/batchd.sock: No such file"),
+    ([*NOWHERE, "submit", "true"], 6, "cannot reach batchd"),
+])
+def test_errors(words, code, text):
+    done = ctl(*words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert text in done.stderr
+
+
+def test_help_of_every_verb():
+    names = [line.split()[0] for line in ctl("--help").stdout.split("\n\n")[1].split("\n")]
+    assert len(names) >= 12
+    for name in names:
+        texts = {ctl(name, "--help").stdout, ctl("help", name).stdout, ctl(*NOWHERE, name, "-h").stdout}
+        assert len(texts) == 1 and f"Usage: batchctl {name}" in texts.pop()
+    assert ctl("--version").stdout == ctl("list", "--version").stdout
+
+
+@pytest.mark.parametrize("words,code,text", [
+    (["show", "99"], 4, "no job 99"), (["logs", "99"], 4, "no job 99"), (["cancel", "99"], 4, "no job 99"),
+    (["wait", "99"], 4, "no job 99"), (["wait", "--all-ok", "99"], 4, "no job 99"),
+    (["cancel", "name:x"], 4, "no job matches"),
+    (["submit", "-Q", "other", "true"], 4, 'no queue "other"'),
+    (["submit", "--type", "x"], 4, "x"),
+    (["list", "-s", "bad"], 1, "pending, starting"),
+    (["call", "io.batchd.Nope"], 7, 'no method "io.batchd.Nope"'),
+    (["events", "--since", "0"], 1, "hint: batchctl events --since "),
+])
+def test_refusals(daemon, words, code, text):
+    done = daemon.ctl(*words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert text in done.stderr
+
+
+@pytest.mark.parametrize("words,code,text", [
+    (["true"], 0, ""), (["sh", "-c", "exit 7"], 7, ""),
+    (["-t", "100ms", "sleep", "9"], 124, "timed out"),
+    (["/nonexistent"], 127, "No such file"), (["/etc/passwd"], 126, "Permission denied"),
+    (["--shell", "kill -USR1 $$"], 138, "killed by signal USR1"),
+])
+def test_submit_wait_mirrors(daemon, words, code, text):
+    done = daemon.ctl("submit", "--wait", *words)
+    assert done.returncode == code and done.stdout == "1\n"
+    assert text in done.stderr and (text != "" or done.stderr == "")
+
+
+def test_wait_takes_the_first_failure_by_id(daemon):
+    ids = [str(daemon.submit("sh", "-c", f"exit {code}")) for code in (0, 5, 6)]
+    assert daemon.ctl("wait", *reversed(ids)).returncode == 5
+    assert daemon.ctl("wait", "--all-ok", *ids).returncode == 1
+    assert daemon.ctl("wait", "--timeout", "50ms", str(daemon.submit("sleep", "9"))).returncode == 124
+
+
+def test_wait_that_lost_its_daemon(daemon):
+    job = daemon.submit("sleep", "60")
+    waiting = subprocess.Popen([*daemon.ctl_words(), "--timeout", "30s", "wait", str(job)],
+                               stderr=subprocess.PIPE, text=True)
+    daemon.call("io.batchd.Jobs.Wait", ids=[job], **{"for": "running"})
+    daemon.kill()
+    assert waiting.communicate(timeout=40)[1].count("batchd") and waiting.returncode == 125
+
+
+def test_cancel_of_what_ended(daemon):
+    daemon.wait(daemon.submit("sh", "-c", "exit 3"))
+    done = daemon.ctl("cancel", "1")
+    assert done.returncode == 1
+    assert "cannot cancel job 1: it already failed (exit 3, " in done.stderr and " ago)" in done.stderr
+
+
+def test_json_of_every_verb(daemon):
+    daemon.wait(daemon.submit("echo", "text", name="n"))
+
+    def read(*words):
+        done = daemon.ctl(*words)
+        return json.loads(done.stdout)
+
+    assert read("list", "--json")[0]["id"] == 1
+    assert read("--json", "show", "1")["name"] == "n"
+    assert read("logs", "--json", "1")["data"] == "text\n"
+    assert read("wait", "--json", "1")[0]["state"] == "completed"
+    assert read("status", "--json")["counts"]["completed"] == 1
+    assert "time_us" in read("ping", "--json")
+    assert read("version", "--json")["client_version"] == read("version", "--json")["version"]
+    assert read("cancel", "--json", "--dry-run", "1") == {"id": 1, "dry_run": True}
+    assert read("submit", "--json", "true")["id"] == 2
+    assert read("submit", "--json", "--wait", "true")[0]["state"] == "completed"
+    assert read("call", "--json", "io.batchd.Server.Ping")
+    assert json.loads(ctl(*NOWHERE, "version", "--json").stdout).keys() == {"client_version"}
+
+
+def test_tsv_and_pipe_are_whole(daemon):
+    name = "a name with blanks " + "x" * 150
+    daemon.wait(daemon.submit("sh", "-c", "exit 3", "tab\there", name=name))
+    header, row = daemon.ctl("list", "-o", "tsv").stdout.splitlines()
+    cells = dict(zip(header.split("\t"), row.split("\t"), strict=True))
+    assert cells["NAME"] == name and cells["RESULT"] == "exit 3"
+    assert cells["COMMAND"] == "sh -c 'exit 3' 'tab here'"
+    assert name in daemon.ctl("list").stdout and "\x1b" not in daemon.ctl("list").stdout
+    assert "\x1b" in daemon.ctl("list", "--color=always").stdout
+
+
+def test_terminal(daemon):
+    daemon.wait(daemon.submit("false", name="n" * 150))
+    lines = on_terminal(daemon, "list", "--color=never").splitlines()
+    assert len(lines) == 2 and max(map(len, lines)) <= 60
+    assert "\x1b[31m" in on_terminal(daemon, "list")
+    assert "\x1b" not in on_terminal(daemon, "list", NO_COLOR="1")
+    assert on_terminal(daemon, "submit", "true") == "Submitted job 2\n"
+    assert on_terminal(daemon, "submit", "-q", "true") == "3\n"
+    assert on_terminal(daemon, "list", "-s", "suspended") == "no jobs\n"
+
+
+def test_show_is_for_people_and_tames_control_bytes(daemon):
+    daemon.wait(daemon.submit("sh", "-c", "exit 3", name="\x1b[31mred", tags={"k": "v"}, max_attempts=2))
+    text = daemon.ctl("show", "--attempts", "1").stdout
+    assert "\x1b" not in text and "?[31mred" in text
+    for line in ("outcome: exit 3", "attempt: 2 of 2", "tags: k=v", "attempt 1: exit 3 after",
+                 "command: sh -c 'exit 3'"):
+        assert line in text, text
+    assert "{" not in text
+
+
+def test_output_that_cannot_be_written(daemon):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([*daemon.ctl_words(), "status"], stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=20, check=False)
+    assert done.returncode == 1 and "cannot write" in done.stderr
