@@ -77,7 +77,7 @@ func list(ctx context.Context, c *varlink.Connection) []iobatchdjobs.Job {
 
 // follow returns what a job wrote and how the stream said that it ended.
 func follow(ctx context.Context, c *varlink.Connection, id int64) (string, string, int) {
-	receive, err := iobatchdlogs.Follow().Send(ctx, c, varlink.More, id, nil, nil)
+	receive, err := iobatchdlogs.Follow().Send(ctx, c, varlink.More, id, nil, nil, nil)
 	check(err == nil, "follow: %v", err)
 	text := ""
 	for parts := 0; ; parts++ {
@@ -101,7 +101,7 @@ func ended(ctx context.Context, c *varlink.Connection, id int64, since int64) st
 	check(err == nil, "subscribe: %v", err)
 	last := since
 	for {
-		seq, _, event, job, _, state, _, _, _, _, flags, err := receive(ctx)
+		seq, _, event, job, _, state, _, _, _, _, _, flags, err := receive(ctx)
 		check(err == nil && flags&varlink.Continues != 0, "events: %v", err)
 		check(seq == nil || *seq == last+1, "seq %d after %d", seq, last)
 		if seq != nil {
@@ -151,7 +151,7 @@ func main() {
 	oldest := oldestEvent(ctx, c)
 	check(ended(ctx, connect(ctx), second, oldest) == "completed", "the event of job %d", second)
 
-	_, err = iobatchdjobs.Show().Call(ctx, c, 99, nil, nil)
+	_, err = iobatchdjobs.Show().Call(ctx, c, 99, nil, nil, nil)
 	refused, isError := err.(*varlink.Error)
 	check(isError && refused.Name == "io.batchd.NoSuchJob", "error: %v", err)
 	check(strings.Contains(string(*refused.Parameters.(*json.RawMessage)), `"id":99`), "parameters")
