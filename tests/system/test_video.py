@@ -182,6 +182,34 @@ def test_a_header_that_lies_about_the_duration(tmp_path):
     assert [f for f in seen if 0.1 < f < 0.85]  # by the header's 143165 s: 0.00001
 
 
+MADE = {
+    "cover.mp4": ["-c:v", "libx264", "-c:a", "aac", "-map", "2", "-c:v:1", "png",
+                  "-disposition:v:1", "attached_pic"],
+    "reordered.avi": ["-c:v", "mpeg4", "-bf", "2", "-c:a", "mp3"],
+    "program-stream.mpg": ["-c:v", "mpeg2video", "-c:a", "ac3"],
+    "vorbis.ogv": ["-c:v", "libtheora", "-c:a", "libvorbis"],
+    "several-frames-a-packet.wmv": ["-c:v", "wmv2", "-c:a", "wmav2"],
+    "raw.mov": ["-c:v", "mjpeg", "-c:a", "pcm_s16le"],
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("audio", ["copy", "encode"])
+def test_other_containers(tmp_path, name, audio):
+    """Made by ffmpeg: sound that MP4 does not take, times that are missing, a cover picture."""
+    made = tmp_path / name
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=162x90:r=25:d=2", "-f",
+                    "lavfi", "-i", "sine=d=2.2", "-i", SAMPLES / "pngsuite_tbgn2c16.png", "-map", "0",
+                    "-map", "1", *MADE[name], made], check=True)
+    done = run("video", tmp_path, input=name, output="out.mp4", audio=audio, **FAST)
+    assert done.code == 0 and done.result["frames_out"] == 50 == frames(tmp_path / "out.mp4"), (
+        done.error)
+    times = frame_times(tmp_path / "out.mp4")
+    assert times == [number * (times[1] - times[0]) for number in range(50)] or name[-3:] == "wmv"
+    sound = done.result["media"]["output"]["audio"]
+    assert abs(sound["samples"] / sound["sample_rate"] - 2.2) < 0.1
+
+
 def test_variable_rate_is_kept(tmp_path):
     source = shared("video/phone_vfr_hevc_rot90.mp4")
     done = run("video", tmp_path, input=source, output="out.mp4", width=270, **FAST)
