@@ -86,6 +86,8 @@ int source_differs(const struct source *source, const char *output, struct error
     if (stat(output, &info) < 0 || info.st_ino != source->checked.st_ino ||
         info.st_dev != source->checked.st_dev)
         return 0;
-    return error_set_field(err, "output", "output is \"%.200s\", which is the input; it must be "
-                                          "another file", output);
+    return error_set_field(err, "output",
+                           "output is \"%.200s\", which is the input; it must be "
+                           "another file",
+                           output);
 }

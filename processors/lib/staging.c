@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 
-/* NAME_MAX is 255 bytes; ".", ".batchd-", two numbers of up to 20 and 10 digits and ".part" take 45. */
+/* NAME_MAX is 255 bytes; ".", ".batchd-", two numbers of up to 20 and 10 digits and ".part"
+ * take 45. */
 #define STAGED_NAME_MAX 200
 /* Attempts are few; a wild number in the request must not become a long loop. */
 #define ATTEMPTS_SWEPT_MAX 100U

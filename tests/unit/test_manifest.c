@@ -26,7 +26,8 @@ static const struct {
      "params.inptu is no parameter of demo; did you mean input?"},
     {"{\"input\":\"a\",\"zzzzzz\":1}", "params.zzzzzz",
      "params.zzzzzz is no parameter of demo; batchctl processors show demo"},
-    {"{\"input\":\"\"}", "params.input", "params.input is \"\"; it must be a path of 1 to 2047 bytes"},
+    {"{\"input\":\"\"}", "params.input",
+     "params.input is \"\"; it must be a path of 1 to 2047 bytes"},
     {"{\"input\":\"a\\u0000b\"}", "params.input",
      "params.input is \"a\\u0000b\"; it must be a path of 1 to 2047 bytes"},
     {"{\"input\":7}", "params.input", "params.input is 7; it must be a path of 1 to 2047 bytes"},
@@ -38,7 +39,8 @@ static const struct {
     {"{\"input\":\"a\",\"crf\":\"23\"}", "params.crf",
      "params.crf is \"23\"; it must be an integer"},
     {"{\"input\":\"a\",\"crf\":null}", "params.crf", "params.crf is null; it must be an integer"},
-    {"{\"input\":\"a\",\"width\":15}", "params.width", "params.width is 15; it must be at least 16"},
+    {"{\"input\":\"a\",\"width\":15}", "params.width",
+     "params.width is 15; it must be at least 16"},
     {"{\"input\":\"a\",\"ratio\":2}", "params.ratio", "params.ratio is 2; it must be at most 1.5"},
     {"{\"input\":\"a\",\"ratio\":true}", "params.ratio",
      "params.ratio is true; it must be a number"},
@@ -63,8 +65,7 @@ START_TEST(wrong_values_are_named)
 {
     struct error err = {0};
     CLEANUP_JSON json_t *manifest = load(demo);
-    CLEANUP_JSON json_t *values =
-        json_loads(refusals[_i].values, JSON_ALLOW_NUL, NULL);
+    CLEANUP_JSON json_t *values = json_loads(refusals[_i].values, JSON_ALLOW_NUL, NULL);
     json_t *checked = NULL;
     ck_assert_ptr_nonnull(values);
     ck_assert_int_eq(manifest_check(manifest, values, &checked, &err), -1);
