@@ -80,7 +80,9 @@ static int take_pair(json_t *object, const char *option, const char *text)
     if (equals == NULL || equals == text)
         return cli_fail(EXIT_USAGE, NULL, "--%s \"%s\" must be NAME=VALUE", option, text);
     CLEANUP_FREE char *name = xmemdup(text, (size_t)(equals - text));
-    json_put_text(object, name, equals + 1);
+    json_t *value = json_from_bytes(equals + 1, strlen(equals + 1));
+    if (json_object_set_new(object, name, value) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--%s: the name in \"%s\" must be UTF-8", option, text);
     return 0;
 }
 

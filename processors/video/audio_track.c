@@ -105,6 +105,20 @@ static int open_copy(struct audio_track *track, struct error *err)
     return rc < 0 ? media_error(err, ERROR_BUSY, rc, "the sound") : 0;
 }
 
+/* What players expect in MP4; libavformat would write more (Vorbis, and reads it back one packet
+ * short). */
+static bool is_copied(enum AVCodecID codec)
+{
+    static const enum AVCodecID codecs[] = {AV_CODEC_ID_AAC,  AV_CODEC_ID_MP3,  AV_CODEC_ID_MP2,
+                                            AV_CODEC_ID_AC3,  AV_CODEC_ID_EAC3, AV_CODEC_ID_OPUS,
+                                            AV_CODEC_ID_ALAC, AV_CODEC_ID_FLAC};
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
+        if (codecs[i] == codec)
+            return true;
+    }
+    return false;
+}
+
 int audio_track_open(const char *mode, struct reader *reader, struct output *output,
                      struct audio_track *ret, struct error *err)
 {
@@ -115,7 +129,7 @@ int audio_track_open(const char *mode, struct reader *reader, struct output *out
     const enum AVCodecID codec = reader->audio->codecpar->codec_id;
     if (strcmp(mode, "encode") == 0)
         return open_encoder(ret, err);
-    if (avformat_query_codec(output->format->oformat, codec, FF_COMPLIANCE_NORMAL) == 1)
+    if (is_copied(codec))
         return open_copy(ret, err);
     report_log("MP4 does not take %s sound; it is encoded as AAC", avcodec_get_name(codec));
     return open_encoder(ret, err);
@@ -133,10 +147,17 @@ void audio_track_close(struct audio_track *track)
 
 int audio_track_packet(struct audio_track *track, AVPacket *packet, struct error *err)
 {
-    if (packet->pts != AV_NOPTS_VALUE)
-        packet->pts -= track->offset;
-    if (packet->dts != AV_NOPTS_VALUE)
-        packet->dts -= track->offset;
+    if (packet->dts == AV_NOPTS_VALUE)
+        packet->dts = packet->pts;
+    /* MPEG program streams and others leave times out or repeat them; MP4 wants them to rise. */
+    if (packet->dts == AV_NOPTS_VALUE || (track->packets > 0 && packet->dts < track->next_dts_min))
+        packet->dts = packet->pts = track->next_dts;
+    if (packet->pts == AV_NOPTS_VALUE)
+        packet->pts = packet->dts;
+    track->next_dts_min = packet->dts + 1;
+    track->next_dts = packet->dts + FFMAX(packet->duration, 1);
+    packet->pts -= track->offset;
+    packet->dts -= track->offset;
     track->packets++;
     return output_write(track->output, track->stream, packet, track->reader->audio->time_base, err);
 }
@@ -177,8 +198,12 @@ static int drain_graph(struct audio_track *track, struct error *err)
 
 int audio_track_frame(struct audio_track *track, AVFrame *frame, struct error *err)
 {
-    if (frame->pts != AV_NOPTS_VALUE)
-        frame->pts -= track->offset;
+    const AVRational base = track->reader->audio->time_base;
+    if (frame->pts == AV_NOPTS_VALUE) /* several frames of one packet: it follows the one before */
+        frame->pts = track->next_pts;
+    track->next_pts =
+        frame->pts + av_rescale_q(frame->nb_samples, (AVRational){1, frame->sample_rate}, base);
+    frame->pts -= track->offset;
     if (frame->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)
         av_channel_layout_default(&frame->ch_layout, frame->ch_layout.nb_channels);
     int rc = av_buffersrc_add_frame_flags(track->source, frame, 0);

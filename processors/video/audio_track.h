@@ -20,7 +20,9 @@ struct audio_track {
     AVStream *stream;      /* borrowed from output; NULL: no sound is written */
     int64_t offset;        /* subtracted from the input's time stamps, in its time base */
     int64_t packets;
+    int64_t next_dts, next_dts_min; /* of a copied packet: expected, least; as in the input */
     /* only when it is encoded */
+    int64_t next_pts; /* expected of a frame, as in the input */
     AVCodecContext *encoder;
     AVFilterGraph *graph;
     AVFilterContext *source, *sink; /* borrowed from graph */

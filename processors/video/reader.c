@@ -91,6 +91,9 @@ static int take_packet(struct reader *reader, const struct reader_calls *calls, 
     AVPacket *packet = reader->packet;
     if (packet->stream_index == reader->video->index)
         return decode(reader, reader->video_decoder, packet, calls, err);
+    /* Pictures of the cover come once whatever was asked. */
+    if (reader->audio == NULL || packet->stream_index != reader->audio->index)
+        return 0;
     reader->audio_packets++;
     if (reader->audio_decoder != NULL)
         return decode(reader, reader->audio_decoder, packet, calls, err);

@@ -88,3 +88,9 @@ def test_values_are_typed_by_the_manifest(example, tmp_path):
     assert (tmp_path / "true").read_text().split() == ["2", "a"]
     done = submit(daemon, tmp_path, input="2024", output="x", top="many")
     assert done.returncode == 1 and 'params.top is "many"; it must be an integer' in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--param", "--tag"])
+def test_names_that_are_no_text_are_refused(daemon, option):
+    done = daemon.ctl("submit", "--type", "video", option, b"n\xffme=1", errors="replace")
+    assert done.returncode == 2 and f"{option}: the name in" in done.stderr
