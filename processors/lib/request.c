@@ -35,26 +35,35 @@ static char *read_line(int fd, size_t *ret_bytes, struct error *err)
     return NULL;
 }
 
-static int take_number(const json_t *line, const char *key, const char *variable, int64_t min,
-                       int64_t max, int64_t *number, struct error *err)
+struct number {
+    const char *key, *variable;
+    int64_t min, max;
+};
+
+/* From the request, else from the environment, else it stays as it is. */
+static int take_number(const json_t *line, const struct number *is, int64_t *number,
+                       struct error *err)
 {
-    int found = json_get_int(line, key, false, min, max, number, err);
-    const char *text = getenv(variable); /* NOLINT(concurrency-mt-unsafe): no thread yet */
+    int found = json_get_int(line, is->key, false, is->min, is->max, number, err);
+    const char *text = getenv(is->variable); /* NOLINT(concurrency-mt-unsafe): no thread yet */
     uint64_t value = 0;
     if (found == 0 && text != NULL &&
-        parse_u64(text, (uint64_t)min, (uint64_t)max, &value, NULL) == 0)
+        parse_u64(text, (uint64_t)is->min, (uint64_t)is->max, &value, NULL) == 0)
         *number = (int64_t)value;
     return found < 0 ? -1 : 0;
 }
 
 static int take_numbers(const json_t *line, struct request *ret, struct error *err)
 {
+    static const struct number is_job = {"job", "BATCHD_JOB_ID", 0, INT64_MAX};
+    static const struct number is_attempt = {"attempt", "BATCHD_ATTEMPT", 1, INT_MAX};
+    static const struct number is_cpus = {"cpus", "BATCHD_CPUS", 1, INT_MAX};
     int64_t job = 0;
     int64_t attempt = 1;
     int64_t cpus = 1;
-    if (take_number(line, "job", "BATCHD_JOB_ID", 0, INT64_MAX, &job, err) < 0 ||
-        take_number(line, "attempt", "BATCHD_ATTEMPT", 1, INT_MAX, &attempt, err) < 0 ||
-        take_number(line, "cpus", "BATCHD_CPUS", 1, INT_MAX, &cpus, err) < 0)
+    if (take_number(line, &is_job, &job, err) < 0 ||
+        take_number(line, &is_attempt, &attempt, err) < 0 ||
+        take_number(line, &is_cpus, &cpus, err) < 0)
         return -1;
     ret->job = (uint64_t)job;
     ret->attempt = (unsigned)attempt;

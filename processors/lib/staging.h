@@ -12,10 +12,11 @@ struct request;
 
 void staging_catch_signals(void);
 
-/* Makes the empty staging file for the absolute path `target`, and removes what earlier attempts of
- * the same job left. Returns its path, borrowed until commit or discard. NULL with ERROR_CONFLICT:
- * the folder is missing or closed to us, or the target is there and no regular file. */
-const char *staging_open(const struct request *request, const char *target, struct error *err);
+/* Makes the empty staging file for the absolute `path` of the target, and removes what earlier
+ * attempts of the same job left. Returns its path, borrowed until commit or discard. NULL with
+ * ERROR_CONFLICT: the folder is missing or closed to us, or the target is there and no regular
+ * file. */
+const char *staging_open(const struct request *request, const char *path, struct error *err);
 
 /* fsync, rename, fsync of the folder. 0 or -1 with ERROR_IO; then nothing is left behind. */
 int staging_commit(struct error *err);

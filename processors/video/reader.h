@@ -17,7 +17,7 @@
 #include <libavformat/avformat.h>
 
 /* Refused before a picture is allocated; 8K UHD has 33 million. */
-#define READER_PIXELS_MAX (100 * 1000 * 1000)
+#define READER_PIXELS_MAX 100000000
 
 struct reader {
     const char *label; /* "input" or "output", for error texts */

@@ -17,6 +17,8 @@
 #define ENCODE_PART 0.9
 
 struct work {
+    char *target;       /* owned */
+    const char *staged; /* borrowed from staging.h */
     struct reader reader;
     struct output output;
     struct video_track video;
@@ -29,6 +31,7 @@ static void work_done(struct work *work)
     video_track_close(&work->video);
     output_close(&work->output);
     reader_close(&work->reader);
+    free(work->target);
 }
 
 /* ---- reading and writing ---- */
@@ -70,12 +73,12 @@ static void set_offsets(struct work *work)
 }
 
 static int convert(struct work *work, const struct request *request, const struct source *source,
-                   const char *staged, struct error *err)
+                   struct error *err)
 {
     const struct reader_calls calls = {
         .video = on_video, .audio = on_audio, .audio_packet = on_audio_packet, .arg = work};
     if (reader_open(source->path, "input", request->cpus, &work->reader, err) < 0 ||
-        output_open(staged, &work->output, err) < 0 ||
+        output_open(work->staged, &work->output, err) < 0 ||
         video_track_open(request, &work->reader, &work->output, &work->video, err) < 0 ||
         audio_track_open(request_string(request, "audio", "copy"), &work->reader, &work->output,
                          &work->audio, err) < 0 ||
@@ -128,12 +131,12 @@ static int check_counts(const struct work *work, const struct reader *output, st
 }
 
 /* Decodes the written file. What is found here is a bug, or a disk or memory that lies. */
-static int verify(const struct work *work, unsigned threads, const char *staged,
-                  struct reader *output, struct error *err)
+static int verify(const struct work *work, unsigned threads, struct reader *output,
+                  struct error *err)
 {
     struct check check = {.wanted = &work->video, .reader = output};
     const struct reader_calls calls = {.video = on_checked, .arg = &check};
-    int result = reader_open(staged, "output", threads, output, err);
+    int result = reader_open(work->staged, "output", threads, output, err);
     output->progress_from = ENCODE_PART;
     if (result == 0 && output->audio != NULL)
         result = reader_decode_audio(output, err);
@@ -168,15 +171,15 @@ static json_t *make_result(const struct work *work, const struct reader *output,
     return result;
 }
 
-static int publish(const struct request *request, const struct source *source, const char *staged,
-                   const char *target, struct work *work, json_t **ret_result, struct error *err)
+static int publish(struct work *work, const struct request *request, const struct source *source,
+                   json_t **ret_result, struct error *err)
 {
     CLEANUP(reader_close) struct reader output = {0};
     CLEANUP(source_done) struct source written = {0};
-    if (verify(work, request->cpus, staged, &output, err) < 0 ||
-        source_open(xstrdup(staged), "output", &facts_digest, &written, err) < 0)
+    if (verify(work, request->cpus, &output, err) < 0 ||
+        source_open(xstrdup(work->staged), "output", &facts_digest, &written, err) < 0)
         return -1;
-    json_put_text(written.facts, "path", target);
+    json_put_text(written.facts, "path", work->target);
     if (staging_commit(err) < 0)
         return -1;
     *ret_result = make_result(work, &output, source, written.facts);
@@ -186,15 +189,14 @@ static int publish(const struct request *request, const struct source *source, c
 int transcode(const struct request *request, const struct source *source, json_t **ret_result,
               struct error *err)
 {
-    CLEANUP_FREE char *target = request_path(request, "output");
-    CLEANUP(work_done) struct work work = {0};
-    if (target == NULL)
+    CLEANUP(work_done) struct work work = {.target = request_path(request, "output")};
+    if (work.target == NULL)
         return error_set_field(err, "params.output",
                                "params.output is missing; transcode needs it");
-    if (source_differs(source, target, err) < 0)
+    if (source_differs(source, work.target, err) < 0)
         return -1;
-    const char *staged = staging_open(request, target, err);
-    if (staged == NULL || convert(&work, request, source, staged, err) < 0)
+    work.staged = staging_open(request, work.target, err);
+    if (work.staged == NULL || convert(&work, request, source, err) < 0)
         return -1;
-    return publish(request, source, staged, target, &work, ret_result, err);
+    return publish(&work, request, source, ret_result, err);
 }
