@@ -205,14 +205,6 @@ def test_full_disk_loses_nothing(make_daemon, tmp_path):
         subprocess.run(["umount", "-l", mount], check=False)
 
 
-def test_configuration_errors_name_the_place(make_daemon):
-    daemon = make_daemon(config='[workers]\nmx = 2\n')
-    done = subprocess.run([daemon.batchd, "--state", daemon.state, "--config", daemon.config, "--check-config"],
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 78
-    assert f'{daemon.config}:2:6: unknown key "workers.mx"; did you mean "workers.max"?' in done.stderr
-
-
 def test_output_that_cannot_be_read(daemon):
     job = daemon.submit("echo", "text")
     daemon.wait(job)
