@@ -207,9 +207,7 @@ static int add_command(struct submission *submission, int argc, char **argv)
         return type_params(submission);
     if (json_object_size(submission->params) > 0)
         return cli_fail(EXIT_USAGE, NULL, "--param goes with --type");
-    json_t *words = json_array();
-    if (submission->shell != NULL)
-        words = json_pack("[ss]", "/bin/sh", "-c");
+    json_t *words = submission->shell != NULL ? json_pack("[ss]", "/bin/sh", "-c") : json_array();
     if (submission->shell != NULL)
         (void)json_array_append_new(words,
                                     json_from_bytes(submission->shell, strlen(submission->shell)));

@@ -202,6 +202,8 @@ int child_start(const struct child_plan *plan, pid_t *ret_pid, struct error *err
     ASAN_UNPOISON_MEMORY_REGION(stack, sizeof(stack));
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
+    /* The last child left it by exec, not by returning: under ASan its frames are still marked. */
+    ASAN_UNPOISON_MEMORY_REGION(stack, sizeof(stack));
     int flags = CLONE_VFORK | (plan->change_user ? 0 : CLONE_VM) | SIGCHLD;
     pid_t pid = clone(child_main, stack + sizeof(stack), flags, &call);
     int saved = errno;

@@ -298,14 +298,6 @@ def test_a_daemon_starts_on_a_full_disk(small_disk):
     ballast.unlink()
 
 
-def test_configuration_errors_name_the_place(make_daemon):
-    daemon = make_daemon(config='[workers]\nmx = 2\n')
-    done = subprocess.run([daemon.batchd, "--state", daemon.state, "--config", daemon.config, "--check-config"],
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 78
-    assert f'{daemon.config}:2:1: unknown key "workers.mx"; did you mean "workers.max"?' in done.stderr
-
-
 def test_a_job_known_to_run_is_never_taken_for_unstarted(daemon):
     """Somebody removes its worker's folder: nothing is proved, so it is lost and not run again."""
     job = daemon.submit("sh", "-c", 'echo x >>"$0"; sleep 600', str(daemon.state / "ran"))
