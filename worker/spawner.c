@@ -5,13 +5,16 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/worker_folder.h"
 #include "common/worker_protocol.h"
+#include "worker/cgroup.h"
 #include "worker/link.h"
 #include "worker/notify.h"
 #include "worker/tree.h"
 #include "worker/worker.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,15 +39,18 @@ struct child {
     uint64_t id;
     pid_t pid; /* 0: dead, its tree is being swept */
     int lock_fd, log_fd;
+    bool asked; /* of an earlier spawner; batchd waits for SWEEP_DONE */
 };
 
 struct spawner {
     struct spawner_options options;
     int lock_fd, listen_fd, signal_fd, jobs_fd;
+    int cgroup_fd; /* our own control group, -1: none is ours */
     struct link links[LINKS_MAX];
     struct child *children;
     int64_t busy_at;     /* when there was last something to do */
     int64_t kill_at;     /* terminating: when the rest is killed; 0: not terminating */
+    bool handing_over;   /* SIGUSR1: leave, the workers go on without us */
 };
 
 /* ---- folders ---- */
@@ -90,6 +96,7 @@ static int listen_at(const struct spawner_options *options, const char *name)
 
 struct worker_files {
     int lock_fd, log_fd, listen_fd;
+    int procs_fd; /* of its control group, -1: it has none */
 };
 
 static int make_file(const struct spawner_options *options, const char *folder, const char *name,
@@ -111,7 +118,7 @@ static int make_files(const struct spawner_options *options, uint64_t id, struct
     char sock[48];
     (void)snprintf(folder, sizeof(folder), "%llu", (unsigned long long)id);
     (void)snprintf(sock, sizeof(sock), "%s/sock", folder);
-    *ret = (struct worker_files){-1, -1, -1};
+    *ret = (struct worker_files){-1, -1, -1, -1};
     if (mkdir(folder, options->group == (gid_t)-1 ? 0700 : 0750) < 0)
         return -1;
     if (options->group != (gid_t)-1 && lchown(folder, (uid_t)-1, options->group) < 0)
@@ -124,14 +131,38 @@ static int make_files(const struct spawner_options *options, uint64_t id, struct
     return ret->log_fd < 0 || ret->listen_fd < 0 ? -1 : 0;
 }
 
-/* In the child: the worker's descriptors at their places, nothing else of ours. */
+static void number_of(unsigned id, char text[16])
+{
+    (void)snprintf(text, 16, id == UINT_MAX ? "-1" : "%u", id);
+}
+
+__attribute__((noreturn)) static void exec_program(const struct spawner_options *options,
+                                                   uint64_t id)
+{
+    char number[24], group[16], front[16];
+    const char *argv[] = {"batchd-worker", "--worker", number, "--group", group, "--front-uid",
+                          front, NULL, NULL, NULL};
+    int argc = 7;
+    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)id);
+    number_of(options->group, group);
+    number_of(options->front_uid, front);
+    if (options->system_mode)
+        argv[argc++] = "--system";
+    if (options->allow_setuid)
+        argv[argc] = "--allow-setuid";
+    (void)execv(options->program, (char *const *)(uintptr_t)argv);
+    _exit(EX_OSERR);
+}
+
+/* In the child: the worker's descriptors at their places, nothing else of ours. A worker that cannot
+ * enter its control group must not be: an empty group would prove a living tree dead. */
 __attribute__((noreturn)) static void exec_worker(const struct spawner *spawner, uint64_t id,
                                                   const struct worker_files *files)
 {
-    const struct spawner_options *options = &spawner->options;
     const int wanted[] = {files->lock_fd, files->log_fd, files->listen_fd, spawner->jobs_fd};
-    char number[24], group[16], front[16];
     int high[4];
+    if (files->procs_fd >= 0 && cgroup_enter(files->procs_fd) < 0)
+        _exit(EX_OSERR);
     for (int i = 0; i < 4; i++)
         high[i] = fcntl(wanted[i], F_DUPFD, 32);
     for (int i = 0; i < 4; i++) {
@@ -146,23 +177,21 @@ __attribute__((noreturn)) static void exec_worker(const struct spawner *spawner,
     (void)signal(SIGHUP, SIG_DFL);
     if (chdir("/") < 0)
         _exit(EX_OSERR);
-    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)id);
-    (void)snprintf(group, sizeof(group), "%d", (int)options->group);
-    (void)snprintf(front, sizeof(front), "%d", (int)options->front_uid);
-    (void)execl(options->program, "batchd-worker", "--worker", number, "--group", group,
-                "--front-uid", front, options->system_mode ? "--system" : NULL, (char *)NULL);
-    _exit(EX_OSERR);
+    exec_program(&spawner->options, id);
 }
 
 static int spawn(struct spawner *spawner, uint64_t id)
 {
     struct worker_files files;
     int made = make_files(&spawner->options, id, &files);
+    if (made == 0)
+        files.procs_fd = cgroup_make(spawner->cgroup_fd, id);
     pid_t pid = made < 0 ? -1 : fork();
     if (pid == 0)
         exec_worker(spawner, id, &files);
     int saved = errno;
     cleanup_close(&files.listen_fd);
+    cleanup_close(&files.procs_fd);
     if (pid < 0) {
         cleanup_close(&files.lock_fd);
         cleanup_close(&files.log_fd);
@@ -204,26 +233,49 @@ static void kill_stray(void *arg, pid_t pid)
     (void)kill(pid, SIGKILL);
 }
 
-static void forget_swept(struct spawner *spawner)
+static void tell_all(struct spawner *spawner, enum worker_message type, uint64_t id)
+{
+    for (int i = 0; i < LINKS_MAX; i++) {
+        if (spawner->links[i].fd >= 0) {
+            put_worker_id(&spawner->links[i].out, type, id);
+            link_flush(&spawner->links[i]);
+        }
+    }
+}
+
+static void note_swept(struct spawner *spawner, struct child *child)
+{
+    struct record_writer writer = {0};
+    put_empty(&writer, LOG_SWEPT);
+    if (fd_write_all(child->log_fd, writer.data, writer.used) < 0)
+        log_error("worker %llu: its log takes no record: %s", (unsigned long long)child->id,
+                  strerrordesc_np(errno));
+    record_writer_done(&writer);
+    cgroup_remove(spawner->cgroup_fd, child->id);
+    (void)close(child->log_fd);
+    (void)close(child->lock_fd); /* from now on its death can be seen */
+    if (child->asked)
+        tell_all(spawner, MESSAGE_SWEEP_DONE, child->id);
+    free(child);
+}
+
+/* True when a control group is not empty yet. */
+static bool forget_swept(struct spawner *spawner)
 {
     struct child **link = &spawner->children;
+    bool left = false;
     while (*link != NULL) {
         struct child *child = *link;
-        if (child->pid != 0) {
+        bool alive = child->pid != 0 || cgroup_sweep(spawner->cgroup_fd, child->id) == 0;
+        left = left || (alive && child->pid == 0);
+        if (alive) {
             link = &child->next;
-            continue;
+        } else {
+            *link = child->next;
+            note_swept(spawner, child);
         }
-        struct record_writer writer = {0};
-        put_empty(&writer, LOG_SWEPT);
-        if (fd_write_all(child->log_fd, writer.data, writer.used) < 0)
-            log_error("worker %llu: its log takes no record: %s", (unsigned long long)child->id,
-                      strerrordesc_np(errno));
-        record_writer_done(&writer);
-        *link = child->next;
-        (void)close(child->log_fd);
-        (void)close(child->lock_fd); /* from now on its death can be seen */
-        free(child);
     }
+    return left;
 }
 
 /* Reaps, then sweeps what the dead left. True when it has to be called again soon. */
@@ -242,28 +294,60 @@ static bool bury(struct spawner *spawner)
     if (!dead)
         return false;
     tree_each_child(kill_stray, &round);
-    if (!round.found)
-        forget_swept(spawner);
-    return round.found;
+    return round.found || forget_swept(spawner);
 }
 
 /* ---- requests ---- */
 
-static void answer(struct spawner *spawner, struct link *link, struct record *record)
+/* The tree of a worker that outlived the spawner that made it, and is dead: only its control group
+ * still knows it. -1: there is nothing to do, or it cannot be done. */
+static int begin_sweep(struct spawner *spawner, uint64_t id)
 {
-    uint64_t id;
+    CLEANUP_CLOSE int folder = worker_folder_open(AT_FDCWD, id);
+    CLEANUP_CLOSE int lock = folder < 0 ? -1 : worker_folder_lock(folder);
+    CLEANUP_CLOSE int log =
+        lock < 0 ? -1 : openat(folder, "log", O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+    if (log < 0 || cgroup_sweep(spawner->cgroup_fd, id) < 0)
+        return -1;
+    struct child *child = xcalloc(1, sizeof(*child));
+    *child = (struct child){.next = spawner->children,
+                            .id = id,
+                            .lock_fd = TAKE_FD(lock),
+                            .log_fd = TAKE_FD(log),
+                            .asked = true};
+    spawner->children = child;
+    return 0;
+}
+
+static void answer_spawn(struct spawner *spawner, struct link *link, uint64_t id)
+{
     char text[200];
-    if (record->type != MESSAGE_SPAWN || get_spawn(record, &id) < 0) {
-        log_error("an unknown request of type %u", record->type);
-        return;
-    }
     if (spawner->kill_at == 0 && spawn(spawner, id) == 0) {
-        put_spawned(&link->out, id);
+        put_worker_id(&link->out, MESSAGE_SPAWNED, id);
         return;
     }
     (void)snprintf(text, sizeof(text), "%s",
                    spawner->kill_at != 0 ? "the spawner is ending" : strerrordesc_np(errno));
     put_spawn_failed(&link->out, id, text);
+}
+
+static void answer(struct spawner *spawner, struct link *link, struct record *record)
+{
+    uint64_t id;
+    if (record->type == MESSAGE_SPAWN && get_spawn(record, &id) == 0) {
+        answer_spawn(spawner, link, id);
+    } else if (record->type == MESSAGE_REMOVE && get_worker_id(record, &id) == 0) {
+        if (worker_folder_remove(AT_FDCWD, id) == 0)
+            cgroup_remove(spawner->cgroup_fd, id);
+        else
+            log_warning("the folder of worker %llu is not removed: %s", (unsigned long long)id,
+                        strerrordesc_np(errno));
+    } else if (record->type == MESSAGE_SWEEP && get_worker_id(record, &id) == 0) {
+        if (begin_sweep(spawner, id) < 0)
+            put_worker_id(&link->out, MESSAGE_SWEEP_DONE, id);
+    } else {
+        log_error("an unknown request of type %u", record->type);
+    }
 }
 
 static void serve(struct spawner *spawner, struct link *link)
@@ -305,6 +389,8 @@ static void on_signals(struct spawner *spawner)
 {
     struct signalfd_siginfo info;
     while (read(spawner->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGUSR1)
+            spawner->handing_over = true;
         if (info.ssi_signo != SIGTERM || spawner->kill_at != 0)
             continue;
         spawner->kill_at = clock_monotonic_us() + SHUTDOWN_KILL_US;
@@ -319,6 +405,8 @@ static bool leaving(struct spawner *spawner)
 {
     int64_t now = clock_monotonic_us();
     bool linked = false;
+    if (spawner->handing_over && spawner->kill_at == 0)
+        return true;
     for (int i = 0; i < LINKS_MAX; i++)
         linked = linked || spawner->links[i].fd >= 0;
     if (spawner->children != NULL || linked)
@@ -360,6 +448,8 @@ static int prepare(struct spawner *spawner)
 {
     struct error err;
     sigset_t wanted;
+    if (spawner->options.group != (gid_t)-1)
+        (void)umask(0027); /* what we make is for us, and for batchd's group to read */
     if (chdir(spawner->options.state_dir) < 0)
         return -1;
     spawner->jobs_fd = open_folder(&spawner->options, "jobs");
@@ -378,9 +468,12 @@ static int prepare(struct spawner *spawner)
     (void)sigemptyset(&wanted);
     (void)sigaddset(&wanted, SIGCHLD);
     (void)sigaddset(&wanted, SIGTERM);
+    (void)sigaddset(&wanted, SIGUSR1);
     (void)sigprocmask(SIG_SETMASK, &wanted, NULL);
     spawner->signal_fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     spawner->busy_at = clock_monotonic_us();
+    if (spawner->options.system_mode)
+        spawner->cgroup_fd = cgroup_open_own();
     return spawner->listen_fd < 0 || spawner->signal_fd < 0 ? -1 : 0;
 }
 
@@ -408,7 +501,8 @@ static int detach(void)
 int spawner_run(const struct spawner_options *options)
 {
     struct spawner spawner = {.options = *options,
-                              .lock_fd = -1, .listen_fd = -1, .signal_fd = -1, .jobs_fd = -1};
+                              .lock_fd = -1, .listen_fd = -1, .signal_fd = -1, .jobs_fd = -1,
+                              .cgroup_fd = -1};
     for (int i = 0; i < LINKS_MAX; i++)
         spawner.links[i].fd = -1;
     if (!options->foreground && detach() < 0)

@@ -40,10 +40,10 @@ static void on_record(void *arg, struct record *record)
     struct spawner *spawner = arg;
     uint64_t worker;
     char text[200];
-    if (record->type == MESSAGE_SPAWNED) {
-        worker = record_get_u64(record);
-        if (record_complete(record))
-            spawner->events->spawned(spawner->arg, worker);
+    if (record->type == MESSAGE_SPAWNED && get_worker_id(record, &worker) == 0) {
+        spawner->events->spawned(spawner->arg, worker);
+    } else if (record->type == MESSAGE_SWEEP_DONE && get_worker_id(record, &worker) == 0) {
+        spawner->events->swept(spawner->arg, worker);
     } else if (record->type == MESSAGE_SPAWN_FAILED && get_spawn_failed(record, &worker, text) == 0) {
         spawner->events->failed(spawner->arg, worker, text);
     }
@@ -143,10 +143,24 @@ void spawner_free(struct spawner *spawner)
     free(spawner);
 }
 
+static struct record_writer *writer_of(struct spawner *spawner)
+{
+    return spawner->channel != NULL ? channel_writer(spawner->channel) : &spawner->waiting;
+}
+
 void spawner_request(struct spawner *spawner, uint64_t worker)
 {
-    put_spawn(spawner->channel != NULL ? channel_writer(spawner->channel) : &spawner->waiting,
-              worker);
+    put_spawn(writer_of(spawner), worker);
+}
+
+void spawner_sweep(struct spawner *spawner, uint64_t worker)
+{
+    put_worker_id(writer_of(spawner), MESSAGE_SWEEP, worker);
+}
+
+void spawner_remove(struct spawner *spawner, uint64_t worker)
+{
+    put_worker_id(writer_of(spawner), MESSAGE_REMOVE, worker);
 }
 
 void spawner_flush(struct spawner *spawner)
