@@ -31,6 +31,7 @@ system: all
 lint:
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/lint/layers.py
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/lint/sizes.py
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/lint/catalog.py
 	@$(MAKE) --no-print-directory headers
 
 # Each header compiles by itself.

@@ -6,6 +6,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "daemon/engine/internal.h"
+#include "daemon/engine/job_log.h"
 #include "daemon/engine/outcome.h"
 
 #include <fcntl.h>
@@ -43,30 +44,6 @@ static void uncount(struct engine *engine, struct active *entry)
     if (entry->counted)
         pool_load(engine->pool, entry->status.worker, -1);
     entry->counted = false;
-}
-
-static void log_end(const struct active *entry, enum ending ending)
-{
-    static const char *const words[] = {
-        [ENDING_COMPLETED] = "completed",
-        [ENDING_FAILED] = "failed",
-        [ENDING_CANCELLED] = "was cancelled",
-        [ENDING_AGAIN_CHARGED] = "failed and is tried again",
-        [ENDING_AGAIN_FREE] = "was lost and is run again",
-    };
-    char id[24];
-    char attempt[12];
-    (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)entry->status.id);
-    (void)snprintf(attempt, sizeof(attempt), "%u", entry->status.attempt);
-    const struct outcome *outcome = &entry->status.outcome;
-    const struct log_field fields[] = {{"BATCHD_JOB_ID", id},
-                                       {"BATCHD_ATTEMPT", attempt},
-                                       {"BATCHD_STATE", words[ending]},
-                                       {"BATCHD_RESULT", outcome_class_word(outcome->class)},
-                                       {NULL, NULL}};
-    log_fields(LOG_LEVEL_INFO, fields, "job %s %s (%s, exit %d, signal %d)%s%s", id, words[ending],
-               outcome_class_word(outcome->class), outcome->exit_code, outcome->signal,
-               outcome->message[0] == '\0' ? "" : ": ", outcome->message);
 }
 
 /* Another attempt: this one's end is kept as history, the job waits again. */
@@ -113,7 +90,7 @@ void engine_settle(struct engine *engine, struct active *entry, bool tree_dead)
     struct job *job = jobset_find(engine->jobs, entry->status.id);
     enum ending ending =
         outcome_ending(&entry->status, entry->max_attempts, entry->rerun_if_lost, tree_dead);
-    log_end(entry, ending);
+    job_log_end(job, &entry->status, ending);
     uncount(engine, entry);
     if (ending == ENDING_AGAIN_CHARGED || ending == ENDING_AGAIN_FREE)
         run_again(engine, entry, job, ending == ENDING_AGAIN_CHARGED);
