@@ -31,7 +31,7 @@ int worker_folder_lock(int folder_fd)
 int worker_folder_remove(int workers_fd, uint64_t worker)
 {
     /* The lock goes last: should we die in between, the folder can still be judged. */
-    static const char *const names[] = {"sock", "log", "lock"};
+    static const char *const names[] = {"sock", "cgroup", "log", "lock"};
     char name[NAME_BYTES];
     CLEANUP_CLOSE int folder = worker_folder_open(workers_fd, worker);
     if (folder < 0)

@@ -7,6 +7,7 @@
  *                                description is shared by spawner and worker, so the lock is free
  *                                only when the worker is dead AND the spawner has swept its tree
  *   STATE/workers/N/log          append-only records GO, EXIT, SWEPT
+ *   STATE/workers/N/cgroup       the control group that holds it and its job, if it has one
  *   STATE/workers/N/sock         the worker listens; one batchd at a time is served, the next one
  *                                is accepted only after the one before was read to its end
  *

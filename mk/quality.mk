@@ -56,3 +56,10 @@ torture: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills $(WORKER_KILLS) --workers
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --restarts 100
 
+# On a machine of its own with real systemd (testbed/README.md); needs root. Not part of check.
+TESTBED ?= ../shared/testbed
+.PHONY: vm
+vm:
+	@if [ ! -x '$(TESTBED)/vm/run.sh' ]; then echo "vm: skipped, $(TESTBED)/vm/run.sh is not here"; \
+	else $(MAKE) --no-print-directory all PREFIX=/usr OUT=build/vm-programs && \
+	  '$(TESTBED)/vm/run.sh' --out build/vm --env PROGRAMS=build/vm-programs . tests/vm/service.sh; fi

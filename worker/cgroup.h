@@ -1,21 +1,23 @@
 /* A control group (v2) for each worker below the spawner's own, which systemd delegates to it. It holds
  * the worker and its job's whole tree, so that the tree can be ended, and seen to be gone, also when
- * the spawner that knew it by parentage is dead. Without a delegated cgroup all of this answers "no":
- * then parentage alone decides (worker/tree.h). */
+ * the spawner that knew it by parentage is dead. Which one it is stands in STATE/workers/N/cgroup, for
+ * a later spawner. Without a delegated group there is none: then parentage alone decides
+ * (worker/tree.h). Paths are absolute, made here, and owned by the caller. */
 #ifndef BATCHD_WORKER_CGROUP_H
 #define BATCHD_WORKER_CGROUP_H
 
 #include <stdint.h>
 
-/* Opens our own cgroup's folder. A descriptor, or -1: there is none that we may use. */
-int cgroup_open_own(void);
-/* Makes the worker's cgroup and returns a descriptor of its cgroup.procs; -1 without one. */
-int cgroup_make(int own_fd, uint64_t worker);
-/* Puts the calling process into the cgroup whose cgroup.procs this is. 0 or -1. */
-int cgroup_enter(int procs_fd);
-/* Kills all that is in the worker's cgroup. 1: it is empty; 0: not yet; -1: there is no such cgroup. */
-int cgroup_sweep(int own_fd, uint64_t worker);
-/* Removes the worker's empty cgroup, if there is one. */
-void cgroup_remove(int own_fd, uint64_t worker);
+/* Our own group; NULL: there is none that we may divide. */
+char *cgroup_own(void);
+/* Makes the worker's group below `own`; NULL when that cannot be done. */
+char *cgroup_make(const char *own, uint64_t worker);
+/* Puts the calling process into it: makes system calls only, so it may follow a fork. 0 or -1. */
+int cgroup_enter(const char *group);
+/* Kills all that is in it. 1: nothing is in it, or it is gone, which only an empty one can be;
+ * 0: not yet; -1 with errno: nobody can tell. */
+int cgroup_sweep(const char *group);
+/* Removes it if it is empty. */
+void cgroup_remove(const char *group);
 
 #endif

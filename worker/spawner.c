@@ -39,13 +39,14 @@ struct child {
     uint64_t id;
     pid_t pid; /* 0: dead, its tree is being swept */
     int lock_fd, log_fd;
+    char *cgroup; /* owned; NULL: it has none */
     bool asked; /* of an earlier spawner; batchd waits for SWEEP_DONE */
 };
 
 struct spawner {
     struct spawner_options options;
     int lock_fd, listen_fd, signal_fd, jobs_fd;
-    int cgroup_fd; /* our own control group, -1: none is ours */
+    char *cgroup; /* our own control group; NULL: none is ours */
     struct link links[LINKS_MAX];
     struct child *children;
     int64_t busy_at;     /* when there was last something to do */
@@ -96,7 +97,7 @@ static int listen_at(const struct spawner_options *options, const char *name)
 
 struct worker_files {
     int lock_fd, log_fd, listen_fd;
-    int procs_fd; /* of its control group, -1: it has none */
+    char *cgroup; /* owned; NULL: it has none */
 };
 
 static int make_file(const struct spawner_options *options, const char *folder, const char *name,
@@ -118,7 +119,7 @@ static int make_files(const struct spawner_options *options, uint64_t id, struct
     char sock[48];
     (void)snprintf(folder, sizeof(folder), "%llu", (unsigned long long)id);
     (void)snprintf(sock, sizeof(sock), "%s/sock", folder);
-    *ret = (struct worker_files){-1, -1, -1, -1};
+    *ret = (struct worker_files){-1, -1, -1, NULL};
     if (mkdir(folder, options->group == (gid_t)-1 ? 0700 : 0750) < 0)
         return -1;
     if (options->group != (gid_t)-1 && lchown(folder, (uid_t)-1, options->group) < 0)
@@ -161,7 +162,7 @@ __attribute__((noreturn)) static void exec_worker(const struct spawner *spawner,
 {
     const int wanted[] = {files->lock_fd, files->log_fd, files->listen_fd, spawner->jobs_fd};
     int high[4];
-    if (files->procs_fd >= 0 && cgroup_enter(files->procs_fd) < 0)
+    if (files->cgroup != NULL && cgroup_enter(files->cgroup) < 0)
         _exit(EX_OSERR);
     for (int i = 0; i < 4; i++)
         high[i] = fcntl(wanted[i], F_DUPFD, 32);
@@ -180,21 +181,36 @@ __attribute__((noreturn)) static void exec_worker(const struct spawner *spawner,
     exec_program(&spawner->options, id);
 }
 
+/* Its own control group, with a file that tells a later spawner which it is. NULL: it has none. */
+static char *make_cgroup(const struct spawner *spawner, uint64_t id)
+{
+    CLEANUP_FREE char *group = cgroup_make(spawner->cgroup, id);
+    char folder[32];
+    if (group == NULL)
+        return NULL;
+    (void)snprintf(folder, sizeof(folder), "%llu", (unsigned long long)id);
+    CLEANUP_CLOSE int fd = make_file(&spawner->options, folder, "cgroup", 0);
+    if (fd >= 0 && fd_write_all(fd, group, strlen(group)) == 0)
+        return TAKE_PTR(group);
+    cgroup_remove(group);
+    return NULL;
+}
+
 static int spawn(struct spawner *spawner, uint64_t id)
 {
     struct worker_files files;
     int made = make_files(&spawner->options, id, &files);
     if (made == 0)
-        files.procs_fd = cgroup_make(spawner->cgroup_fd, id);
+        files.cgroup = make_cgroup(spawner, id);
     pid_t pid = made < 0 ? -1 : fork();
     if (pid == 0)
         exec_worker(spawner, id, &files);
     int saved = errno;
     cleanup_close(&files.listen_fd);
-    cleanup_close(&files.procs_fd);
     if (pid < 0) {
         cleanup_close(&files.lock_fd);
         cleanup_close(&files.log_fd);
+        free(files.cgroup);
         errno = saved;
         return -1;
     }
@@ -203,7 +219,8 @@ static int spawn(struct spawner *spawner, uint64_t id)
                             .id = id,
                             .pid = pid,
                             .lock_fd = files.lock_fd,
-                            .log_fd = files.log_fd};
+                            .log_fd = files.log_fd,
+                            .cgroup = files.cgroup};
     spawner->children = child;
     return 0;
 }
@@ -251,11 +268,13 @@ static void note_swept(struct spawner *spawner, struct child *child)
         log_error("worker %llu: its log takes no record: %s", (unsigned long long)child->id,
                   strerrordesc_np(errno));
     record_writer_done(&writer);
-    cgroup_remove(spawner->cgroup_fd, child->id);
+    if (child->cgroup != NULL)
+        cgroup_remove(child->cgroup);
     (void)close(child->log_fd);
     (void)close(child->lock_fd); /* from now on its death can be seen */
     if (child->asked)
         tell_all(spawner, MESSAGE_SWEEP_DONE, child->id);
+    free(child->cgroup);
     free(child);
 }
 
@@ -266,7 +285,8 @@ static bool forget_swept(struct spawner *spawner)
     bool left = false;
     while (*link != NULL) {
         struct child *child = *link;
-        bool alive = child->pid != 0 || cgroup_sweep(spawner->cgroup_fd, child->id) == 0;
+        bool alive =
+            child->pid != 0 || (child->cgroup != NULL && cgroup_sweep(child->cgroup) == 0);
         left = left || (alive && child->pid == 0);
         if (alive) {
             link = &child->next;
@@ -307,13 +327,15 @@ static int begin_sweep(struct spawner *spawner, uint64_t id)
     CLEANUP_CLOSE int lock = folder < 0 ? -1 : worker_folder_lock(folder);
     CLEANUP_CLOSE int log =
         lock < 0 ? -1 : openat(folder, "log", O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
-    if (log < 0 || cgroup_sweep(spawner->cgroup_fd, id) < 0)
+    CLEANUP_FREE char *group = log < 0 ? NULL : fd_read_file(folder, "cgroup", PATH_MAX, NULL);
+    if (group == NULL || group[0] != '/' || cgroup_sweep(group) < 0)
         return -1;
     struct child *child = xcalloc(1, sizeof(*child));
     *child = (struct child){.next = spawner->children,
                             .id = id,
                             .lock_fd = TAKE_FD(lock),
                             .log_fd = TAKE_FD(log),
+                            .cgroup = TAKE_PTR(group),
                             .asked = true};
     spawner->children = child;
     return 0;
@@ -337,9 +359,7 @@ static void answer(struct spawner *spawner, struct link *link, struct record *re
     if (record->type == MESSAGE_SPAWN && get_spawn(record, &id) == 0) {
         answer_spawn(spawner, link, id);
     } else if (record->type == MESSAGE_REMOVE && get_worker_id(record, &id) == 0) {
-        if (worker_folder_remove(AT_FDCWD, id) == 0)
-            cgroup_remove(spawner->cgroup_fd, id);
-        else
+        if (worker_folder_remove(AT_FDCWD, id) < 0)
             log_warning("the folder of worker %llu is not removed: %s", (unsigned long long)id,
                         strerrordesc_np(errno));
     } else if (record->type == MESSAGE_SWEEP && get_worker_id(record, &id) == 0) {
@@ -473,7 +493,7 @@ static int prepare(struct spawner *spawner)
     spawner->signal_fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     spawner->busy_at = clock_monotonic_us();
     if (spawner->options.system_mode)
-        spawner->cgroup_fd = cgroup_open_own();
+        spawner->cgroup = cgroup_own();
     return spawner->listen_fd < 0 || spawner->signal_fd < 0 ? -1 : 0;
 }
 
@@ -501,8 +521,7 @@ static int detach(void)
 int spawner_run(const struct spawner_options *options)
 {
     struct spawner spawner = {.options = *options,
-                              .lock_fd = -1, .listen_fd = -1, .signal_fd = -1, .jobs_fd = -1,
-                              .cgroup_fd = -1};
+                              .lock_fd = -1, .listen_fd = -1, .signal_fd = -1, .jobs_fd = -1};
     for (int i = 0; i < LINKS_MAX; i++)
         spawner.links[i].fd = -1;
     if (!options->foreground && detach() < 0)
@@ -520,5 +539,6 @@ int spawner_run(const struct spawner_options *options)
         turn(&spawner, spawner.kill_at != 0 && wait_ms > 100 ? 100 : wait_ms);
     }
     (void)unlink("spawner.sock");
+    free(spawner.cgroup);
     return EX_OK;
 }
