@@ -58,8 +58,15 @@ torture: all
 
 # On a machine of its own with real systemd (testbed/README.md); needs root. Not part of check.
 TESTBED ?= ../shared/testbed
-.PHONY: vm
+.PHONY: vm vm-poweroff
 vm:
 	@if [ ! -x '$(TESTBED)/vm/run.sh' ]; then echo "vm: skipped, $(TESTBED)/vm/run.sh is not here"; \
 	else $(MAKE) --no-print-directory all PREFIX=/usr OUT=build/vm-programs && \
-	  '$(TESTBED)/vm/run.sh' --out build/vm --env PROGRAMS=build/vm-programs . tests/vm/service.sh; fi
+	  '$(TESTBED)/vm/run.sh' --out build/vm --env PROGRAMS=build/vm-programs . tests/vm/service.sh && \
+	  $(MAKE) --no-print-directory vm-poweroff; fi
+
+# The first boot ends by switching the machine off (125); the second looks at what became of the jobs.
+vm-poweroff:
+	@disk=$$(mktemp -u); run="'$(TESTBED)/vm/run.sh' --state $$disk --env PROGRAMS=build/vm-programs"; \
+	eval "$$run . tests/vm/poweroff.sh" 2>/dev/null; \
+	eval "$$run --out build/vm-poweroff . tests/vm/poweroff.sh"; code=$$?; rm -f "$$disk"; exit $$code

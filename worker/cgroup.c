@@ -58,6 +58,13 @@ int cgroup_enter(const char *group)
     return fd >= 0 && write(fd, "0", 1) == 1 ? 0 : -1;
 }
 
+bool cgroup_populated(const char *group)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/cgroup.events", group);
+    CLEANUP_FREE char *events = fd_read_file(AT_FDCWD, path, FILE_BYTES, NULL);
+    return events != NULL && strstr(events, "populated 1") != NULL;
+}
+
 int cgroup_sweep(const char *group)
 {
     CLEANUP_CLOSE int folder = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -6,6 +6,7 @@
 #ifndef BATCHD_WORKER_CGROUP_H
 #define BATCHD_WORKER_CGROUP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Our own group; NULL: there is none that we may divide. */
@@ -14,6 +15,8 @@ char *cgroup_own(void);
 char *cgroup_make(const char *own, uint64_t worker);
 /* Puts the calling process into it: makes system calls only, so it may follow a fork. 0 or -1. */
 int cgroup_enter(const char *group);
+/* True when some process is in it or below it. */
+bool cgroup_populated(const char *group);
 /* Kills all that is in it. 1: nothing is in it, or it is gone, which only an empty one can be;
  * 0: not yet; -1 with errno: nobody can tell. */
 int cgroup_sweep(const char *group);

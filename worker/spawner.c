@@ -8,6 +8,7 @@
 #include "common/worker_folder.h"
 #include "common/worker_protocol.h"
 #include "worker/cgroup.h"
+#include "worker/fleet.h"
 #include "worker/link.h"
 #include "worker/notify.h"
 #include "worker/tree.h"
@@ -405,41 +406,52 @@ static void accept_link(struct spawner *spawner)
 
 /* ---- the loop ---- */
 
+static void begin_end(struct spawner *spawner)
+{
+    spawner->kill_at = clock_monotonic_us() + SHUTDOWN_KILL_US;
+    for (const struct child *child = spawner->children; child != NULL; child = child->next) {
+        if (child->pid > 0)
+            (void)kill(child->pid, SIGTERM);
+    }
+    fleet_terminate(spawner->cgroup, spawner->options.program);
+}
+
 static void on_signals(struct spawner *spawner)
 {
     struct signalfd_siginfo info;
     while (read(spawner->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGUSR1)
             spawner->handing_over = true;
-        if (info.ssi_signo != SIGTERM || spawner->kill_at != 0)
-            continue;
-        spawner->kill_at = clock_monotonic_us() + SHUTDOWN_KILL_US;
-        for (const struct child *child = spawner->children; child != NULL; child = child->next) {
-            if (child->pid > 0)
-                (void)kill(child->pid, SIGTERM);
-        }
+        if (info.ssi_signo == SIGTERM && spawner->kill_at == 0)
+            begin_end(spawner);
     }
+}
+
+/* True when no worker is left, of ours or of an earlier spawner's. */
+static bool all_ended(const struct spawner *spawner, int64_t now)
+{
+    bool late = now > spawner->kill_at;
+    for (const struct child *child = spawner->children; child != NULL && late; child = child->next) {
+        if (child->pid > 0)
+            (void)kill(child->pid, SIGKILL);
+    }
+    if (late)
+        (void)fleet_kill(spawner->cgroup);
+    return spawner->children == NULL && !fleet_alive(spawner->cgroup);
 }
 
 static bool leaving(struct spawner *spawner)
 {
     int64_t now = clock_monotonic_us();
     bool linked = false;
-    if (spawner->handing_over && spawner->kill_at == 0)
-        return true;
+    if (spawner->kill_at != 0)
+        return all_ended(spawner, now);
     for (int i = 0; i < LINKS_MAX; i++)
         linked = linked || spawner->links[i].fd >= 0;
     if (spawner->children != NULL || linked)
         spawner->busy_at = now;
-    if (spawner->kill_at != 0) {
-        for (const struct child *child = spawner->children;
-             child != NULL && now > spawner->kill_at; child = child->next) {
-            if (child->pid > 0)
-                (void)kill(child->pid, SIGKILL);
-        }
-        return spawner->children == NULL;
-    }
-    return !spawner->options.foreground && now - spawner->busy_at > IDLE_EXIT_US;
+    return spawner->handing_over ||
+           (!spawner->options.foreground && now - spawner->busy_at > IDLE_EXIT_US);
 }
 
 static void turn(struct spawner *spawner, int wait_ms)
