@@ -10,18 +10,7 @@
 #ifndef BATCHD_WORKER_SPAWNER_H
 #define BATCHD_WORKER_SPAWNER_H
 
-#include <stdbool.h>
-#include <sys/types.h>
-
-struct spawner_options {
-    const char *state_dir;
-    const char *program;  /* what to execute as a worker: this program's path */
-    bool foreground;      /* stays in the foreground and stays when there is nothing to do */
-    bool system_mode;
-    gid_t group;          /* (gid_t)-1: none */
-    uid_t front_uid;      /* (uid_t)-1: nobody beside root and us */
-    bool allow_setuid;    /* system mode: jobs may gain rights by set-user-ID programs */
-};
+#include "worker/launch.h"
 
 /* The process exit status: 0, 74 input/output, 75 another spawner serves this state. */
 int spawner_run(const struct spawner_options *options);

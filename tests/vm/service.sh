@@ -23,9 +23,11 @@ field() { batchctl --json show "$1" | jq -r ".$2"; }
 is() { [ "$(field "$1" "$2")" = "$3" ]; }
 main_of() { systemctl show -p MainPID --value "$1"; }
 changed() { local now; now=$(main_of "$1"); [ "$now" != 0 ] && [ "$now" != "$2" ]; }
-# A job that says when it runs twice at the same time: the lock is held as long as its tree lives.
+# A job that says when it runs twice at the same time: the lock is held as long as its tree lives, and
+# a part of that tree notices nothing of its worker's death.
 counter() { # counter NAME LINES EXIT
     echo "exec 9>>$marks/$1.lock; flock -n 9 || echo twice >>$marks/double
+          setsid sleep 1000 >/dev/null 2>&1 & echo \$! >>$marks/$1.hidden
           echo \$\$ >>$marks/$1.starts; i=0
           while [ \$i -lt $2 ]; do i=\$((i+1)); echo \"line \$i\"; sleep 0.2; done; exit $3"
 }
@@ -87,9 +89,9 @@ alice video
 0 1 2 
 CapInh:0000000000000000CapPrm:0000000000000000CapEff:0000000000000000CapAmb:0000000000000000NoNewPrivs:1
 0" "$(batchctl logs 1)"
-id=$(ctl bob submit -q -w --env-policy none --env HOME=/tmp -- /bin/sh -c 'id -un; echo "$HOME $USER"')
+id=$(ctl bob submit -q -w --env-policy none --env USER=x -- /bin/sh -c 'id -un; echo "$HOME $USER $SHELL"')
 same "bob's job: what it names itself stays, the rest is the account's" "bob
-/tmp bob" "$(batchctl logs 2)"
+/home/bob x /bin/bash" "$(batchctl logs 2)"
 check "a folder that only the job's user may enter" ctl bob submit -q -w -C /home/bob -- true
 ctl bob submit -q -w -C /root -- true 2>/dev/null
 same "a folder that the job's user may not enter" "126 spawn" "$(field 4 outcome.exit_code) $(field 4 outcome.class)"
@@ -176,7 +178,7 @@ same "spawner restarted twice: started once" 1 "$(starts spawner)"
 id=$(submit alice orphan 50 7)
 wait_for 20 is "$id" state running
 systemctl restart batchd-worker.service
-worker=$(worker_of "$id"); first=$(tail -1 $marks/orphan.starts)
+worker=$(worker_of "$id"); first=$(tail -1 $marks/orphan.hidden)
 kill -KILL "$worker"
 check "its job is run again" wait_for 30 is "$id" attempt 2
 check "when the first is dead" bash -c "! kill -0 $first"
@@ -185,7 +187,7 @@ same "started twice, one after the other" 2 "$(starts orphan)"
 
 id=$(submit alice both 50 7)
 wait_for 20 is "$id" state running
-worker=$(worker_of "$id"); first=$(tail -1 $marks/both.starts)
+worker=$(worker_of "$id"); first=$(tail -1 $marks/both.hidden)
 kill -KILL "$(main_of batchd-worker.service)" "$worker"
 check "worker and spawner killed: its job is run again" wait_for 30 is "$id" attempt 2
 check "when the first is dead" bash -c "! kill -0 $first"
@@ -204,6 +206,7 @@ systemctl kill --kill-whom=main --signal=TERM batchd-worker.service
 check "SIGTERM to the spawner ends the jobs, which are run again" wait_for 30 is "$id" attempt 2
 ended_right "told to end" "$id" 7 25
 check "nothing ran twice at a time" test ! -e $marks/double
+check "nothing of an ended job is left" bash -c "! kill -0 $(paste -sd' ' $marks/*.hidden)"
 
 # ---- folders of the dead ----
 id=$(submit alice folders 50 7)
