@@ -206,7 +206,7 @@ systemctl kill --kill-whom=main --signal=TERM batchd-worker.service
 check "SIGTERM to the spawner ends the jobs, which are run again" wait_for 30 is "$id" attempt 2
 ended_right "told to end" "$id" 7 25
 check "nothing ran twice at a time" test ! -e $marks/double
-check "nothing of an ended job is left" bash -c "! kill -0 $(paste -sd' ' $marks/*.hidden)"
+check "nothing of an ended job is left" bash -c "! kill -0 $(cat $marks/*.hidden | tr '\n' ' ')"
 
 # ---- folders of the dead ----
 id=$(submit alice folders 50 7)
