@@ -101,7 +101,7 @@ like "and the refusal says the rule" "jobs never run as uid 0; the lowest is 100
 check "a socket that others cannot reach" bash -c "! runuser -u alice -- test -w $state/workers/spawner.sock"
 
 # ---- nobody touches another's ----
-id=$(submit bob private 40 7)
+id=$(submit bob private 200 7)
 wait_for 20 is "$id" state running
 for verb in show cancel logs wait; do
     there=$(ctl alice $verb "$id" 2>&1); code=$?
