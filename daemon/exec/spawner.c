@@ -15,8 +15,10 @@
 #include <sys/wait.h>
 
 #define RETRY_US 20000
-/* A started spawner that has not answered after this many looks (2 s) is started again. */
+/* A started spawner that has not answered after this many looks (2 s) is started again; systemd's is
+ * then complained about once, and looked for less often: somebody stopped it. */
 #define LOOKS_BEFORE_START 100
+#define RETRY_SLOW_US 500000
 
 struct spawner {
     struct event_base *base;
@@ -31,7 +33,8 @@ struct spawner {
 
 static void look_again(struct spawner *spawner)
 {
-    const struct timeval delay = {.tv_usec = RETRY_US};
+    bool slow = spawner->binary == NULL && spawner->looks > LOOKS_BEFORE_START;
+    const struct timeval delay = {.tv_usec = slow ? RETRY_SLOW_US : RETRY_US};
     (void)event_add(spawner->retry, &delay);
 }
 
@@ -100,14 +103,14 @@ static void connect_now(struct spawner *spawner)
         *writer = spawner->waiting;
         spawner->waiting = (struct record_writer){0};
         channel_flush(spawner->channel);
+        spawner->looks = 0;
         return;
     }
-    if (spawner->looks++ % LOOKS_BEFORE_START == 0) {
-        if (spawner->binary != NULL)
-            start_process(spawner);
-        else
-            log_warning("no spawner answers at %s; is batchd-worker.service running?", path);
-    }
+    if (spawner->binary != NULL && spawner->looks % LOOKS_BEFORE_START == 0)
+        start_process(spawner);
+    if (spawner->binary == NULL && spawner->looks == LOOKS_BEFORE_START)
+        log_warning("no spawner answers at %s; is batchd-worker.service running?", path);
+    spawner->looks++;
     look_again(spawner);
 }
 

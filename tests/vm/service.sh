@@ -33,7 +33,7 @@ counter() { # counter NAME LINES EXIT
 }
 submit() { local user=$1 name=$2; shift 2; ctl "$user" submit -q -n "$name" -- sh -c "$(counter "$name" "$@")"; }
 starts() { cat "$marks/$1.starts" 2>/dev/null | wc -l; }
-alive() { kill -0 "$(tail -1 "$marks/$1.starts")"; }
+alive() { kill -0 "$(head -1 "$marks/$1.starts")"; }
 lines_of() { batchctl logs "$1" 2>/dev/null | grep -c '^line '; }
 worker_of() { pgrep -f "batchd-worker --worker $(field "$1" worker) "; }
 # ended_right NAME ID EXIT LINES: it ended as it should, run once, each line once
