@@ -85,8 +85,8 @@ static int become_user(const struct child_plan *plan)
     uid_t uid = plan->run->uid;
     gid_t gid = plan->run->gid;
     uid_t real, effective, saved;
-    take_back_protection();
     gid_t real_group, effective_group, saved_group;
+    take_back_protection();
     if (setgroups((size_t)plan->group_count, plan->groups) < 0 || setresgid(gid, gid, gid) < 0 ||
         setresuid(uid, uid, uid) < 0)
         return -1;

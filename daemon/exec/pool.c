@@ -261,6 +261,8 @@ static void on_spawner_lost(void *arg)
         else
             spawner_request(pool->spawner, worker->id);
     }
+    if (spawner_is_root(pool)) /* what it was asked to remove */
+        pool_remove_unknown(pool);
 }
 
 static const struct spawner_events spawner_answers = {
