@@ -235,8 +235,6 @@ P
 note $? "the spawner answers a request about a living worker"
 check "and leaves it alone" alive folders
 check "its folder too" test -S $state/workers/"$live"/sock
-known() { batchctl --json status | jq -r '.workers[].id'; }
-folders() { ls $state/workers | grep -c '^[0-9]'; }
 check "no folder is left but those of workers" wait_for 20 bash -c "[ \$(ls $state/workers | grep -c '^[0-9]') = \$(batchctl --json status | jq '.workers | length') ]"
 check "no control group either" bash -c "[ \$(ls -d /sys/fs/cgroup/system.slice/batchd-worker.service/worker-* | wc -l) = \$(batchctl --json status | jq '.workers | length') ]"
 mkdir -m750 $state/workers/4242; touch $state/workers/4242/lock
