@@ -47,12 +47,13 @@ static bool is_name(const char *name)
            name[0] != '\0' && strspn(name, "0123456789") == 0;
 }
 
-/* Our account, when the environment is somebody else's (runuser, su -p, sudo -E): HOME, USER, LOGNAME
- * and SHELL are then the account's, or the job would work in another person's home. NULL: it is ours. */
+/* Our account, when the environment is somebody else's (runuser, su -p, sudo -E): HOME, USER,
+ * LOGNAME and SHELL are then the account's, or the job would work in another person's home. NULL:
+ * it is ours. */
 static const struct passwd *account_of_foreign_environment(void)
 {
-    const char *name = getenv("LOGNAME"); // NOLINT(concurrency-mt-unsafe)
-    const char *user = getenv("USER");    // NOLINT(concurrency-mt-unsafe)
+    const char *name = getenv("LOGNAME");              // NOLINT(concurrency-mt-unsafe)
+    const char *user = getenv("USER");                 // NOLINT(concurrency-mt-unsafe)
     const struct passwd *account = getpwuid(getuid()); // NOLINT(concurrency-mt-unsafe)
     bool ours = account == NULL || ((name == NULL || strcmp(name, account->pw_name) == 0) &&
                                     (user == NULL || strcmp(user, account->pw_name) == 0));
@@ -255,7 +256,8 @@ static int finish(struct submission *submission, json_int_t id)
             return code;
     }
     json_t *ids = json_pack("[I]", id);
-    return submission->wait || submission->follow ? cli_wait(cli, ids, NULL) : (json_decref(ids), 0);
+    return submission->wait || submission->follow ? cli_wait(cli, ids, NULL)
+                                                  : (json_decref(ids), 0);
 }
 
 static int submit(struct submission *submission, int argc, char **argv)
@@ -277,8 +279,8 @@ static int submit(struct submission *submission, int argc, char **argv)
     if (code != 0)
         return code;
     add_rest(submission);
-    CLEANUP_JSON json_t *reply = cli_call_again(cli, "io.batchd.Jobs.Submit",
-                                                json_incref(submission->request), &code);
+    CLEANUP_JSON json_t *reply =
+        cli_call_again(cli, "io.batchd.Jobs.Submit", json_incref(submission->request), &code);
     if (reply == NULL)
         return code;
     json_int_t id = json_integer_value(json_object_get(reply, "id"));

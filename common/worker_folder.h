@@ -1,5 +1,5 @@
-/* The folder of one worker, STATE/workers/N (common/worker_protocol.h), seen by whoever may change it:
- * the spawner in system mode, batchd in user mode. */
+/* The folder of one worker, STATE/workers/N (common/worker_protocol.h), seen by whoever may change
+ * it: the spawner in system mode, batchd in user mode. */
 #ifndef BATCHD_COMMON_WORKER_FOLDER_H
 #define BATCHD_COMMON_WORKER_FOLDER_H
 
@@ -13,7 +13,8 @@ int worker_folder_open(int workers_fd, uint64_t worker);
 int worker_folder_lock(int folder_fd);
 
 /* Removes it with all that belongs in it. Only when its lock is free, so never under a worker that
- * lives; a file that is none of a worker's makes it stay. 0 (also when it is not there), -1 with errno. */
+ * lives; a file that is none of a worker's makes it stay. 0 (also when it is not there), -1 with
+ * errno. */
 int worker_folder_remove(int workers_fd, uint64_t worker);
 
 #endif

@@ -12,8 +12,8 @@
  *                                is accepted only after the one before was read to its end
  *
  * One job through a worker:
- *   batchd RUN -> worker queues it -> writes GO to its log -> forks and execs -> (STARTED if the job
- *   lasts longer than STARTED_DELAY_MS) -> the main process ends, the rest of its tree is killed,
+ *   batchd RUN -> worker queues it -> writes GO to its log -> forks and execs -> (STARTED if the
+ * job lasts longer than STARTED_DELAY_MS) -> the main process ends, the rest of its tree is killed,
  *   output is read to its end -> writes EXIT to its log -> EXITED -> batchd commits the result ->
  *   ACK -> the worker forgets it.
  * A job without GO was never started: DROPPED, or simply not listed in HELLO. */
@@ -74,17 +74,17 @@ struct attempt_id {
  * argv, env and paths are bytes without NUL. */
 struct job_run {
     struct attempt_id id;
-    uint32_t uid, gid;     /* whom to run as; in user mode only the worker's own uid is taken */
-    uint8_t is_processor;  /* fd 3 is a pipe for JSON lines, stdin is `input` */
-    uint32_t umask;        /* 0..0777 */
-    uint64_t timeout_ms;   /* 0 = none; running time after which the job is stopped */
-    uint64_t grace_ms;     /* between TERM and KILL */
-    uint64_t output_max;   /* bytes kept of each stream; half head, half tail */
-    char *program;         /* path to exec, or "" to search argv[0] in the env's PATH */
+    uint32_t uid, gid;    /* whom to run as; in user mode only the worker's own uid is taken */
+    uint8_t is_processor; /* fd 3 is a pipe for JSON lines, stdin is `input` */
+    uint32_t umask;       /* 0..0777 */
+    uint64_t timeout_ms;  /* 0 = none; running time after which the job is stopped */
+    uint64_t grace_ms;    /* between TERM and KILL */
+    uint64_t output_max;  /* bytes kept of each stream; half head, half tail */
+    char *program;        /* path to exec, or "" to search argv[0] in the env's PATH */
     char *cwd;
-    char *stdin_path;      /* "" = /dev/null; opened with the user's rights */
-    char *input;           /* is_processor: the text given on stdin */
-    char **argv, **env;    /* NULL-terminated; env as NAME=VALUE */
+    char *stdin_path;   /* "" = /dev/null; opened with the user's rights */
+    char *input;        /* is_processor: the text given on stdin */
+    char **argv, **env; /* NULL-terminated; env as NAME=VALUE */
     uint32_t argc, envc;
 };
 
@@ -101,20 +101,20 @@ struct job_started {
 };
 
 enum exit_cause {
-    EXIT_CAUSE_NORMAL,     /* it ended by itself: `status` is from waitid */
-    EXIT_CAUSE_STOPPED,    /* it was stopped by MESSAGE_STOP; `status` is still what it did */
-    EXIT_CAUSE_TIMEOUT,    /* it was stopped by its timeout */
-    EXIT_CAUSE_SPAWN,      /* it never ran: `text` says why, `spawn_errno` is the cause */
-    EXIT_CAUSE_SHUTDOWN,   /* the worker was told to end (SIGTERM) and ended the job */
+    EXIT_CAUSE_NORMAL,   /* it ended by itself: `status` is from waitid */
+    EXIT_CAUSE_STOPPED,  /* it was stopped by MESSAGE_STOP; `status` is still what it did */
+    EXIT_CAUSE_TIMEOUT,  /* it was stopped by its timeout */
+    EXIT_CAUSE_SPAWN,    /* it never ran: `text` says why, `spawn_errno` is the cause */
+    EXIT_CAUSE_SHUTDOWN, /* the worker was told to end (SIGTERM) and ended the job */
     EXIT_CAUSE_COUNT
 };
 
 struct job_exit {
     struct attempt_id id;
-    uint8_t cause;       /* enum exit_cause */
-    uint8_t has_code;    /* exit_code counts */
-    uint8_t has_signal;  /* signal counts; never both */
-    uint8_t core;        /* it dumped core */
+    uint8_t cause;      /* enum exit_cause */
+    uint8_t has_code;   /* exit_code counts */
+    uint8_t has_signal; /* signal counts; never both */
+    uint8_t core;       /* it dumped core */
     uint32_t exit_code, signal, spawn_errno;
     int64_t started_at, ended_at; /* microseconds since the epoch */
     uint64_t run_us;              /* monotonic */
@@ -145,8 +145,9 @@ struct worker_hello {
     } jobs[WORKER_QUEUE_MAX];
 };
 
-/* Codecs. put_* append a whole record to `writer`. get_* read the payload of a record whose type the
- * caller has looked at; 0, or -1 when the payload is not exactly that (nothing is left to free). */
+/* Codecs. put_* append a whole record to `writer`. get_* read the payload of a record whose type
+ * the caller has looked at; 0, or -1 when the payload is not exactly that (nothing is left to
+ * free). */
 void put_spawn(struct record_writer *writer, uint64_t worker);
 int get_spawn(struct record *record, uint64_t *ret_worker);
 /* SPAWNED, REMOVE, SWEEP, SWEEP_DONE: a worker id and nothing else. */

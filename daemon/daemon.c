@@ -38,7 +38,7 @@ struct daemon {
     char *socket_path; /* made by us, to be removed; NULL: systemd's */
     int lock_fd;
     size_t told_running, told_waiting; /* in STATUS */
-    uint64_t watchdog_us; /* 0: none asked for */
+    uint64_t watchdog_us;              /* 0: none asked for */
     int64_t watchdog_next;
     bool ending;
 };
@@ -83,12 +83,12 @@ static void on_ignored(evutil_socket_t number, short what, void *arg)
     (void)arg;
 }
 
-/* "systemctl status" shows it. Told when it changed, so that an idle daemon leaves systemd alone. */
+/* "systemctl status" shows it. Told when it changed, so that an idle daemon leaves systemd alone.
+ */
 static void tell_status(struct daemon *daemon, const char *before)
 {
     const struct jobset *jobs = engine_jobs(daemon->engine);
-    size_t running =
-        jobset_count(jobs, JOB_STATE_RUNNING) + jobset_count(jobs, JOB_STATE_STARTING);
+    size_t running = jobset_count(jobs, JOB_STATE_RUNNING) + jobset_count(jobs, JOB_STATE_STARTING);
     size_t waiting = jobset_count(jobs, JOB_STATE_PENDING);
     if (before[0] == '\0' && running == daemon->told_running && waiting == daemon->told_waiting)
         return;
@@ -127,8 +127,7 @@ static void raise_descriptor_limit(void)
 static int read_boot_id(struct daemon *daemon, struct error *err)
 {
     size_t bytes = 0;
-    CLEANUP_FREE char *text =
-        fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &bytes);
+    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &bytes);
     if (text == NULL)
         return error_set_errno(err, "cannot read the boot id");
     text[strcspn(text, "\n")] = '\0';
@@ -148,8 +147,7 @@ static struct db *open_store(const struct config *config, const struct places *p
 static int start_engine(struct daemon *daemon, const struct config *config,
                         const struct places *places, struct error *err)
 {
-    uint32_t workers =
-        config->workers_max > 0 ? config->workers_max : machine_cpus();
+    uint32_t workers = config->workers_max > 0 ? config->workers_max : machine_cpus();
     daemon->engine_options = (struct engine_options){
         .state_dir = places->state_dir,
         .socket_path = places->socket_path,
@@ -182,8 +180,9 @@ static int open_socket(struct daemon *daemon, const struct places *places, int *
         return error_set_field(err, "socket", "systemd passed %d sockets; batchd takes one", count);
     if (count == 1) {
         if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
-            return error_set_field(err, "socket", "what systemd passed is not a listening Unix "
-                                                  "stream socket");
+            return error_set_field(err, "socket",
+                                   "what systemd passed is not a listening Unix "
+                                   "stream socket");
         *ret_fd = SD_LISTEN_FDS_START;
         (void)fcntl(*ret_fd, F_SETFD, FD_CLOEXEC);
         return fd_set_nonblock(*ret_fd, true) < 0 ? error_set_errno(err, "socket") : 0;
@@ -198,20 +197,20 @@ static int start_network(struct daemon *daemon, const struct config *config,
                          const struct places *places, struct error *err)
 {
     int fd = -1;
-    daemon->api_options = (struct api_options){
-        .state_dir = places->state_dir,
-        .socket_path = places->socket_path,
-        .processor_dirs = (const char *const *)places->processor_dirs,
-        .owner_uid = geteuid(),
-        .uid_min = places->system ? JOB_UID_MIN : 0,
-        .cpus = machine_cpus(),
-        .memory_bytes = machine_memory_bytes()};
+    daemon->api_options =
+        (struct api_options){.state_dir = places->state_dir,
+                             .socket_path = places->socket_path,
+                             .processor_dirs = (const char *const *)places->processor_dirs,
+                             .owner_uid = geteuid(),
+                             .uid_min = places->system ? JOB_UID_MIN : 0,
+                             .cpus = machine_cpus(),
+                             .memory_bytes = machine_memory_bytes()};
     daemon->api = api_new(daemon->base, daemon->engine, &daemon->api_options);
     if (open_socket(daemon, places, &fd, err) < 0)
         return -1;
-    const struct listener_options options = {
-        .max_connections = config->daemon_max_connections,
-        .max_per_user = config->daemon_max_connections_per_user};
+    const struct listener_options options = {.max_connections = config->daemon_max_connections,
+                                             .max_per_user =
+                                                 config->daemon_max_connections_per_user};
     daemon->listener = listener_new(daemon->base, fd, daemon->api, &options);
     return 0;
 }
@@ -294,7 +293,8 @@ static int end_turn(struct daemon *daemon, struct error *err)
     return 0;
 }
 
-/* The watchdog is fed by the loop having gone round and committed, at most each third of its time. */
+/* The watchdog is fed by the loop having gone round and committed, at most each third of its time.
+ */
 static void feed_watchdog(struct daemon *daemon)
 {
     int64_t now = clock_monotonic_us();
@@ -323,8 +323,7 @@ int daemon_run(struct daemon *daemon, struct error *err)
     return 0;
 }
 
-int daemon_check_store(const struct config *config, const struct places *places,
-                       struct error *err)
+int daemon_check_store(const struct config *config, const struct places *places, struct error *err)
 {
     struct daemon holder = {.lock_fd = -1};
     int result = take_lock(&holder, places, err);

@@ -1,8 +1,9 @@
-/* A control group (v2) for each worker below the spawner's own, which systemd delegates to it. It holds
- * the worker and its job's whole tree, so that the tree can be ended, and seen to be gone, also when
- * the spawner that knew it by parentage is dead. Which one it is stands in STATE/workers/N/cgroup, for
- * a later spawner. Without a delegated group there is none: then parentage alone decides
- * (worker/tree.h). Paths are absolute, made here, and owned by the caller. */
+/* A control group (v2) for each worker below the spawner's own, which systemd delegates to it. It
+ * holds the worker and its job's whole tree, so that the tree can be ended, and seen to be gone,
+ * also when the spawner that knew it by parentage is dead. Which one it is stands in
+ * STATE/workers/N/cgroup, for a later spawner. Without a delegated group there is none: then
+ * parentage alone decides (worker/tree.h). Paths are absolute, made here, and owned by the caller.
+ */
 #ifndef BATCHD_WORKER_CGROUP_H
 #define BATCHD_WORKER_CGROUP_H
 

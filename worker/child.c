@@ -58,8 +58,8 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The descriptors of the worker are 3 to 9 and the pipes lie above (worker.h), so no dup2 overwrites
- * one that is still needed. */
+/* The descriptors of the worker are 3 to 9 and the pipes lie above (worker.h), so no dup2
+ * overwrites one that is still needed. */
 static int place_descriptors(const struct child_plan *plan)
 {
     int last = plan->lines_fd >= 0 ? 3 : 2;
@@ -69,7 +69,8 @@ static int place_descriptors(const struct child_plan *plan)
     return close_range((unsigned)last + 1, ~0U, 0);
 }
 
-/* The worker is protected from the kernel's out-of-memory killer; the job is what it shall look at. */
+/* The worker is protected from the kernel's out-of-memory killer; the job is what it shall look at.
+ */
 static void take_back_protection(void)
 {
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);

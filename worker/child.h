@@ -1,7 +1,7 @@
 /* From fork to exec: everything is prepared before the fork, and the child only makes system calls.
- * Under one uid the child shares the worker's memory until it execs (CLONE_VM|CLONE_VFORK), which is
- * what makes small jobs cheap; when the uid changes it gets a copy, so that a process of another user
- * never shares memory with a privileged one. */
+ * Under one uid the child shares the worker's memory until it execs (CLONE_VM|CLONE_VFORK), which
+ * is what makes small jobs cheap; when the uid changes it gets a copy, so that a process of another
+ * user never shares memory with a privileged one. */
 #ifndef BATCHD_WORKER_CHILD_H
 #define BATCHD_WORKER_CHILD_H
 
@@ -12,9 +12,9 @@
 
 struct child_plan {
     const struct job_run *run;
-    int stdin_fd;       /* used when the run names no stdin file */
+    int stdin_fd; /* used when the run names no stdin file */
     int stdout_fd, stderr_fd;
-    int lines_fd;       /* becomes 3; -1: none */
+    int lines_fd; /* becomes 3; -1: none */
     bool change_user;
     bool no_new_privs;
     char *const *env;

@@ -51,7 +51,8 @@ static bool is_worker(long pid, const char *program)
     return strncmp(target, program, same) == 0 && (target[same] == '\0' || target[same] == ' ');
 }
 
-/* The descriptor is taken before the look, so that the look and the signal mean the same process. */
+/* The descriptor is taken before the look, so that the look and the signal mean the same process.
+ */
 static void terminate_if_worker(long pid, const char *program)
 {
     CLEANUP_CLOSE int fd = pidfd_open((pid_t)pid, 0);

@@ -32,16 +32,16 @@ struct job {
     struct output *output;
     enum phase phase;
     struct attempt_id id;
-    pid_t pid;              /* the main process; unreaped while PHASE_RUNNING */
-    int pipes[3];           /* read ends: stdout, stderr, lines; -1 when closed */
-    int64_t started_at;     /* wall */
+    pid_t pid;          /* the main process; unreaped while PHASE_RUNNING */
+    int pipes[3];       /* read ends: stdout, stderr, lines; -1 when closed */
+    int64_t started_at; /* wall */
     int64_t started_mono;
-    int64_t timeout_mono;   /* 0: none */
+    int64_t timeout_mono; /* 0: none */
     uint64_t grace_ms;
     bool stopping;
     enum exit_cause cause;
-    int64_t kill_mono;      /* when KILL follows TERM */
-    struct job_exit end;    /* filled as it becomes known */
+    int64_t kill_mono;   /* when KILL follows TERM */
+    struct job_exit end; /* filled as it becomes known */
 };
 
 struct job *job_new(const struct job_options *options, const struct job_events *events, void *arg)
@@ -196,7 +196,8 @@ int job_start(struct job *job, const struct job_run *run, struct journal *journa
                                         .group_count = user.group_count,
                                         .env = user.env != NULL ? user.env : run->env,
                                         .no_new_privs = user.change && !job->options.allow_setuid};
-        result = child_start(&plan, &job->pid, err) == 0 ? 1 : fail_start(job, err, journal, ret_exit);
+        result =
+            child_start(&plan, &job->pid, err) == 0 ? 1 : fail_start(job, err, journal, ret_exit);
 #ifdef BATCHD_MUTANT_GO_AFTER_EXEC
         (void)usleep(50000);
         (void)journal_go(journal, &go, err);
@@ -295,10 +296,8 @@ static void note_status(struct job *job, int status, const struct rusage *usage)
     end->has_signal = WIFSIGNALED(status);
     end->signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
     end->core = WIFSIGNALED(status) && WCOREDUMP(status);
-    end->user_us =
-        (uint64_t)(usage->ru_utime.tv_sec * US_PER_SECOND + usage->ru_utime.tv_usec);
-    end->system_us =
-        (uint64_t)(usage->ru_stime.tv_sec * US_PER_SECOND + usage->ru_stime.tv_usec);
+    end->user_us = (uint64_t)(usage->ru_utime.tv_sec * US_PER_SECOND + usage->ru_utime.tv_usec);
+    end->system_us = (uint64_t)(usage->ru_stime.tv_sec * US_PER_SECOND + usage->ru_stime.tv_usec);
     end->max_rss_bytes = (uint64_t)usage->ru_maxrss * 1024;
     end->read_blocks = (uint64_t)usage->ru_inblock;
     end->write_blocks = (uint64_t)usage->ru_oublock;

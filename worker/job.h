@@ -14,9 +14,9 @@ struct job;
 
 struct job_options {
     int jobs_fd;
-    int null_fd;      /* /dev/null */
-    gid_t group;      /* who may read output, (gid_t)-1: nobody else */
-    bool system_mode; /* jobs run as their own user */
+    int null_fd;       /* /dev/null */
+    gid_t group;       /* who may read output, (gid_t)-1: nobody else */
+    bool system_mode;  /* jobs run as their own user */
     bool allow_setuid; /* system mode: without no_new_privs */
 };
 
@@ -46,8 +46,9 @@ void job_signal(const struct job *job, int signal);
 nfds_t job_poll(const struct job *job, struct pollfd *fds);
 void job_handle(struct job *job, const struct pollfd *fds, nfds_t count);
 
-/* Looks at the processes and the clock. 1: the job is over and *ret_exit is complete (not yet in the
- * journal); 0: it goes on. *ret_wait_ms is lowered to when it wants to be called again (-1: never). */
+/* Looks at the processes and the clock. 1: the job is over and *ret_exit is complete (not yet in
+ * the journal); 0: it goes on. *ret_wait_ms is lowered to when it wants to be called again (-1:
+ * never). */
 int job_check(struct job *job, int *ret_wait_ms, struct job_exit *ret_exit);
 
 #endif

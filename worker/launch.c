@@ -67,7 +67,8 @@ static int make_file(const struct spawner_options *options, const char *folder, 
     return fd;
 }
 
-/* The folder is new (O_EXCL in effect), so no id is used twice; the lock is taken before the fork. */
+/* The folder is new (O_EXCL in effect), so no id is used twice; the lock is taken before the fork.
+ */
 static int make_files(const struct spawner_options *options, uint64_t id, struct worker_files *ret)
 {
     char folder[32];
@@ -96,8 +97,8 @@ __attribute__((noreturn)) static void exec_program(const struct spawner_options 
                                                    uint64_t id)
 {
     char number[24], group[16], front[16];
-    const char *argv[] = {"batchd-worker", "--worker", number, "--group", group, "--front-uid",
-                          front, NULL, NULL, NULL};
+    const char *argv[] = {"batchd-worker", "--worker", number, "--group", group,
+                          "--front-uid",   front,      NULL,   NULL,      NULL};
     int argc = 7;
     (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)id);
     number_of(options->group, group);
@@ -110,8 +111,8 @@ __attribute__((noreturn)) static void exec_program(const struct spawner_options 
     _exit(EX_OSERR);
 }
 
-/* In the child: the worker's descriptors at their places, nothing else of ours. A worker that cannot
- * enter its control group must not be: an empty group would prove a living tree dead. */
+/* In the child: the worker's descriptors at their places, nothing else of ours. A worker that
+ * cannot enter its control group must not be: an empty group would prove a living tree dead. */
 __attribute__((noreturn)) static void exec_worker(const struct launcher *launcher, uint64_t id,
                                                   const struct worker_files *files)
 {
@@ -169,9 +170,7 @@ int launch_worker(const struct launcher *launcher, uint64_t id, struct launched 
         errno = saved;
         return -1;
     }
-    *ret = (struct launched){.pid = pid,
-                             .lock_fd = files.lock_fd,
-                             .log_fd = files.log_fd,
-                             .cgroup = files.cgroup};
+    *ret = (struct launched){
+        .pid = pid, .lock_fd = files.lock_fd, .log_fd = files.log_fd, .cgroup = files.cgroup};
     return 0;
 }

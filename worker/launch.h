@@ -9,12 +9,12 @@
 
 struct spawner_options {
     const char *state_dir;
-    const char *program;  /* what to execute as a worker: this program's path */
-    bool foreground;      /* stays in the foreground and stays when there is nothing to do */
+    const char *program; /* what to execute as a worker: this program's path */
+    bool foreground;     /* stays in the foreground and stays when there is nothing to do */
     bool system_mode;
-    gid_t group;          /* (gid_t)-1: none */
-    uid_t front_uid;      /* (uid_t)-1: nobody beside root and us */
-    bool allow_setuid;    /* system mode: jobs may gain rights by set-user-ID programs */
+    gid_t group;       /* (gid_t)-1: none */
+    uid_t front_uid;   /* (uid_t)-1: nobody beside root and us */
+    bool allow_setuid; /* system mode: jobs may gain rights by set-user-ID programs */
 };
 
 struct launcher {
@@ -29,7 +29,8 @@ struct launched {
     char *cgroup;        /* owned; NULL: it has none */
 };
 
-/* Opens a folder of ours below the current one, made if absent; takes none that is somebody else's. */
+/* Opens a folder of ours below the current one, made if absent; takes none that is somebody else's.
+ */
 int launch_open_folder(const struct spawner_options *options, const char *name);
 /* A listening socket at a short name, for our group to connect to. */
 int launch_listen(const struct spawner_options *options, const char *name);

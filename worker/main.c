@@ -32,8 +32,17 @@ struct arguments {
     bool is_spawner, is_worker, stop;
 };
 
-enum long_option { OPT_SPAWNER = 256, OPT_WORKER, OPT_STATE, OPT_FOREGROUND, OPT_SYSTEM, OPT_GROUP,
-              OPT_FRONT, OPT_SETUID, OPT_VERSION };
+enum long_option {
+    OPT_SPAWNER = 256,
+    OPT_WORKER,
+    OPT_STATE,
+    OPT_FOREGROUND,
+    OPT_SYSTEM,
+    OPT_GROUP,
+    OPT_FRONT,
+    OPT_SETUID,
+    OPT_VERSION
+};
 
 static const struct option options[] = {{"spawner", no_argument, NULL, OPT_SPAWNER},
                                         {"worker", required_argument, NULL, OPT_WORKER},
@@ -140,7 +149,8 @@ int main(int argc, char **argv)
     static char self[PATH_MAX];
     int option;
     log_init("batchd-worker", LOG_LEVEL_INFO);
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) { // NOLINT(concurrency-mt-unsafe)
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) !=
+           -1) { // NOLINT(concurrency-mt-unsafe)
         if (option == '?' || take_option(option, &arguments) < 0) {
             log_error("wrong option or value; see batchd-worker --help");
             return EX_USAGE;

@@ -38,7 +38,7 @@ struct child {
     pid_t pid; /* 0: dead, its tree is being swept */
     int lock_fd, log_fd;
     char *cgroup; /* owned; NULL: it has none */
-    bool asked; /* of an earlier spawner; batchd waits for SWEEP_DONE */
+    bool asked;   /* of an earlier spawner; batchd waits for SWEEP_DONE */
 };
 
 struct spawner {
@@ -47,9 +47,9 @@ struct spawner {
     char *cgroup; /* our own control group; NULL: none is ours */
     struct link links[LINKS_MAX];
     struct child *children;
-    int64_t busy_at;     /* when there was last something to do */
-    int64_t kill_at;     /* terminating: when the rest is killed; 0: not terminating */
-    bool handing_over;   /* SIGUSR1: leave, the workers go on without us */
+    int64_t busy_at;   /* when there was last something to do */
+    int64_t kill_at;   /* terminating: when the rest is killed; 0: not terminating */
+    bool handing_over; /* SIGUSR1: leave, the workers go on without us */
 };
 
 static int spawn(struct spawner *spawner, uint64_t id)
@@ -130,8 +130,7 @@ static bool forget_swept(struct spawner *spawner)
     bool left = false;
     while (*link != NULL) {
         struct child *child = *link;
-        bool alive =
-            child->pid != 0 || (child->cgroup != NULL && cgroup_sweep(child->cgroup) == 0);
+        bool alive = child->pid != 0 || (child->cgroup != NULL && cgroup_sweep(child->cgroup) == 0);
         left = left || (alive && child->pid == 0);
         if (alive) {
             link = &child->next;
@@ -275,7 +274,8 @@ static void on_signals(struct spawner *spawner)
 static bool all_ended(const struct spawner *spawner, int64_t now)
 {
     bool late = now > spawner->kill_at;
-    for (const struct child *child = spawner->children; child != NULL && late; child = child->next) {
+    for (const struct child *child = spawner->children; child != NULL && late;
+         child = child->next) {
         if (child->pid > 0)
             (void)kill(child->pid, SIGKILL);
     }
@@ -304,8 +304,8 @@ static void turn(struct spawner *spawner, int wait_ms)
     fds[0] = (struct pollfd){.fd = spawner->signal_fd, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = spawner->listen_fd, .events = POLLIN};
     for (int i = 0; i < LINKS_MAX; i++)
-        fds[2 + i] = (struct pollfd){.fd = spawner->links[i].fd,
-                                     .events = link_events(&spawner->links[i])};
+        fds[2 + i] =
+            (struct pollfd){.fd = spawner->links[i].fd, .events = link_events(&spawner->links[i])};
     if (poll(fds, 2 + LINKS_MAX, wait_ms) <= 0)
         return;
     if (fds[0].revents != 0)
@@ -376,8 +376,8 @@ static int detach(void)
 
 int spawner_run(const struct spawner_options *options)
 {
-    struct spawner spawner = {.options = *options,
-                              .lock_fd = -1, .listen_fd = -1, .signal_fd = -1, .jobs_fd = -1};
+    struct spawner spawner = {
+        .options = *options, .lock_fd = -1, .listen_fd = -1, .signal_fd = -1, .jobs_fd = -1};
     for (int i = 0; i < LINKS_MAX; i++)
         spawner.links[i].fd = -1;
     if (!options->foreground && detach() < 0)

@@ -85,8 +85,8 @@ int user_check(const struct job_run *run, bool system_mode, struct user *ret, st
     *ret = (struct user){.change = true};
     int result = load_groups(&entry, ret, err);
     if (result == 0 && !member(ret, run->gid))
-        result = error_set(err, ERROR_DENIED, "%s is not a member of group %u", entry.pw_name,
-                           run->gid);
+        result =
+            error_set(err, ERROR_DENIED, "%s is not a member of group %u", entry.pw_name, run->gid);
     if (result == 0)
         fill_env(&entry, run, ret);
     else

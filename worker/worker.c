@@ -184,7 +184,8 @@ static void finish_job(struct worker *worker, const struct job_exit *end)
     owe_exit(worker, end);
 }
 
-/* Looks after the running job, then starts what waits. Returns how long poll may wait, -1 for ever. */
+/* Looks after the running job, then starts what waits. Returns how long poll may wait, -1 for ever.
+ */
 static int tend(struct worker *worker)
 {
     int wait_ms = -1;
@@ -323,8 +324,7 @@ static bool leaving(const struct worker *worker)
 {
     if (job_running(worker->job))
         return false;
-    return worker->terminating ||
-           (worker->quitting && worker->queued == 0 && worker->owed == NULL);
+    return worker->terminating || (worker->quitting && worker->queued == 0 && worker->owed == NULL);
 }
 
 static void turn(struct worker *worker, int wait_ms)
@@ -336,9 +336,9 @@ static void turn(struct worker *worker, int wait_ms)
     nfds_t socket_at = count;
     /* The next batchd waits until the one before was read to its end. */
     bool connected = worker->front.fd >= 0;
-    fds[count++] = connected ? (struct pollfd){.fd = worker->front.fd,
-                                               .events = link_events(&worker->front)}
-                             : (struct pollfd){.fd = WORKER_FD_LISTEN, .events = POLLIN};
+    fds[count++] =
+        connected ? (struct pollfd){.fd = worker->front.fd, .events = link_events(&worker->front)}
+                  : (struct pollfd){.fd = WORKER_FD_LISTEN, .events = POLLIN};
     if (poll(fds, count, wait_ms) <= 0)
         return;
     job_handle(worker->job, fds, job_fds);

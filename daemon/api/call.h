@@ -37,8 +37,8 @@ struct api_call {
     json_t *params;    /* owned */
     bool more;
     bool oneway;
-    /* Set by a verb that answers later: releases what it waits on. Called when the caller went away;
-     * a verb clears it before its last reply. */
+    /* Set by a verb that answers later: releases what it waits on. Called when the caller went
+     * away; a verb clears it before its last reply. */
     void (*cancel)(struct api_call *call);
     void *state;
 };

@@ -64,7 +64,9 @@ void job_log_end(const struct job *job, const struct job_status *status, enum en
         {"BATCHD_RESULT", outcome_class_word(outcome->class)},
         {"MESSAGE_ID", lost ? lost_id : ends[ending].message_id},
         /* Only what there was; the array ends at the first without a name. */
-        {has_code ? "BATCHD_EXIT_STATUS" : outcome->signal != 0 ? "BATCHD_SIGNAL" : NULL,
+        {has_code               ? "BATCHD_EXIT_STATUS"
+         : outcome->signal != 0 ? "BATCHD_SIGNAL"
+                                : NULL,
          has_code ? numbers.exit_status : numbers.signal},
         {NULL, NULL}};
     log_fields(LOG_LEVEL_INFO, fields, "job %s %s (%s, exit %d, signal %d)%s%s", numbers.id,

@@ -1,6 +1,7 @@
-/* The journal's lines about a job: "journalctl BATCHD_JOB_ID=42" finds them, -x explains them. Fields:
- * BATCHD_JOB_ID, BATCHD_ATTEMPT, BATCHD_UID, BATCHD_STATE, BATCHD_RESULT, BATCHD_EXIT_STATUS or
- * BATCHD_SIGNAL, BATCHD_WORKER. No text of the job's is in them: others may read the journal. */
+/* The journal's lines about a job: "journalctl BATCHD_JOB_ID=42" finds them, -x explains them.
+ * Fields: BATCHD_JOB_ID, BATCHD_ATTEMPT, BATCHD_UID, BATCHD_STATE, BATCHD_RESULT,
+ * BATCHD_EXIT_STATUS or BATCHD_SIGNAL, BATCHD_WORKER. No text of the job's is in them: others may
+ * read the journal. */
 #ifndef BATCHD_DAEMON_ENGINE_JOB_LOG_H
 #define BATCHD_DAEMON_ENGINE_JOB_LOG_H
 

@@ -1,6 +1,6 @@
-/* What the workers say, as events on jobs. Every report may come twice or late (a worker repeats what
- * was not acknowledged): a report about an attempt that is not the job's current one is acknowledged
- * and otherwise ignored, so a result is recorded exactly once. */
+/* What the workers say, as events on jobs. Every report may come twice or late (a worker repeats
+ * what was not acknowledged): a report about an attempt that is not the job's current one is
+ * acknowledged and otherwise ignored, so a result is recorded exactly once. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"

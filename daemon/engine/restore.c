@@ -1,6 +1,6 @@
 /* The start of the daemon: load, then act. Waiting jobs queue up; a job that a worker had waits for
- * that worker's word, or for the proof of its death (reports.c). After a reboot nothing can be alive:
- * the log on disk decides at once, and without an EXIT the attempt is lost. */
+ * that worker's word, or for the proof of its death (reports.c). After a reboot nothing can be
+ * alive: the log on disk decides at once, and without an EXIT the attempt is lost. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -53,10 +53,10 @@ static int keep_worker(void *arg, uint64_t id, const char *boot_id)
 {
     struct worker_scan *scan = arg;
     struct known_worker *worker = xcalloc(1, sizeof(*worker));
-    *worker = (struct known_worker){.next = scan->list,
-                                    .id = id,
-                                    .this_boot =
-                                        strcmp(boot_id, scan->engine->options.boot_id) == 0};
+    *worker =
+        (struct known_worker){.next = scan->list,
+                              .id = id,
+                              .this_boot = strcmp(boot_id, scan->engine->options.boot_id) == 0};
     scan->list = worker;
     return 0;
 }

@@ -29,12 +29,12 @@ struct worker {
     struct worker *next;
     uint64_t id;
     enum worker_state state;
-    bool told;     /* the spawner has answered for it, or an earlier daemon made it */
+    bool told; /* the spawner has answered for it, or an earlier daemon made it */
     enum sweep sweep;
     uint32_t load;
     uint64_t done;
     int64_t idle_since;
-    int64_t rest_until; /* monotonic */
+    int64_t rest_until;     /* monotonic */
     uint64_t recent_run_us; /* moving average over about 8 jobs; 0: none yet */
     struct channel *channel;
     struct event *retry;
@@ -50,7 +50,9 @@ struct pool {
 };
 
 static const char *const state_words[WORKER_STATE_COUNT] = {
-    [WORKER_WANTED] = "starting", [WORKER_READY] = "ready", [WORKER_LEAVING] = "leaving",
+    [WORKER_WANTED] = "starting",
+    [WORKER_READY] = "ready",
+    [WORKER_LEAVING] = "leaving",
     [WORKER_GONE] = "gone",
 };
 
@@ -127,8 +129,8 @@ static void on_record(void *arg, struct record *record)
     else if (record->type == MESSAGE_PROGRESS)
         on_progress(worker, record);
     else
-        log_warning("worker %llu sent an unknown record of type %u",
-                    (unsigned long long)worker->id, record->type);
+        log_warning("worker %llu sent an unknown record of type %u", (unsigned long long)worker->id,
+                    record->type);
 }
 
 static void on_closed(void *arg)
@@ -242,8 +244,9 @@ static void on_swept(void *arg, uint64_t id)
     look_at_worker(worker);
 }
 
-/* A spawner that died may or may not have made what it was asked for. A worker whose folder is there
- * is looked at by its lock; the others are asked for again: an existing folder refuses a second. */
+/* A spawner that died may or may not have made what it was asked for. A worker whose folder is
+ * there is looked at by its lock; the others are asked for again: an existing folder refuses a
+ * second. */
 static void on_spawner_lost(void *arg)
 {
     struct pool *pool = arg;

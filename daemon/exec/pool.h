@@ -1,9 +1,10 @@
 /* The workers, seen from the daemon: asks the spawner for them, connects, hands jobs over, notices
- * their death. It decides nothing about jobs: the engine does, by the callbacks. All that is sent is
- * held until pool_flush, after the commit.
+ * their death. It decides nothing about jobs: the engine does, by the callbacks. All that is sent
+ * is held until pool_flush, after the commit.
  *
- * A worker's life: WANTED (asked for) -> READY (said hello) -> GONE (its connection closed; its lock
- * is watched until it is free, which proves the worker and its process tree dead) -> forgotten. */
+ * A worker's life: WANTED (asked for) -> READY (said hello) -> GONE (its connection closed; its
+ * lock is watched until it is free, which proves the worker and its process tree dead) ->
+ * forgotten. */
 #ifndef BATCHD_DAEMON_EXEC_POOL_H
 #define BATCHD_DAEMON_EXEC_POOL_H
 
@@ -36,8 +37,8 @@ enum worker_state { WORKER_WANTED, WORKER_READY, WORKER_LEAVING, WORKER_GONE, WO
 struct pool_worker_view {
     uint64_t id;
     enum worker_state state;
-    uint32_t load;    /* jobs handed over and not yet ended */
-    uint64_t done;    /* jobs ended since this daemon started */
+    uint32_t load; /* jobs handed over and not yet ended */
+    uint64_t done; /* jobs ended since this daemon started */
 };
 
 struct pool *pool_new(struct event_base *base, const struct pool_options *options,
@@ -50,15 +51,16 @@ void pool_spawn(struct pool *pool, uint64_t worker);
 void pool_adopt(struct pool *pool, uint64_t worker);
 /* Removes a gone worker and its folder. Call after the commit that settled its jobs. */
 void pool_forget(struct pool *pool, uint64_t worker);
-/* Removes folders of workers that the pool does not know: a daemon was killed between that commit and
- * pool_forget, or a spawner before it removed one. Call when every worker of the store was adopted. */
+/* Removes folders of workers that the pool does not know: a daemon was killed between that commit
+ * and pool_forget, or a spawner before it removed one. Call when every worker of the store was
+ * adopted. */
 void pool_remove_unknown(struct pool *pool);
 
 /* The worker that should take the next job, 0 when none has room. */
 uint64_t pool_choose(const struct pool *pool);
-size_t pool_count(const struct pool *pool);       /* all but the gone and the leaving */
-size_t pool_ready_idle(const struct pool *pool);  /* ready, nothing to do */
-size_t pool_coming(const struct pool *pool);      /* asked for, not ready yet */
+size_t pool_count(const struct pool *pool);      /* all but the gone and the leaving */
+size_t pool_ready_idle(const struct pool *pool); /* ready, nothing to do */
+size_t pool_coming(const struct pool *pool);     /* asked for, not ready yet */
 
 /* Counts a job of `worker` in or out. */
 void pool_load(struct pool *pool, uint64_t worker, int change);

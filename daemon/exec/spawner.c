@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 
 #define RETRY_US 20000
-/* A started spawner that has not answered after this many looks (2 s) is started again; systemd's is
- * then complained about once, and looked for less often: somebody stopped it. */
+/* A started spawner that has not answered after this many looks (2 s) is started again; systemd's
+ * is then complained about once, and looked for less often: somebody stopped it. */
 #define LOOKS_BEFORE_START 100
 #define RETRY_SLOW_US 500000
 
@@ -47,7 +47,8 @@ static void on_record(void *arg, struct record *record)
         spawner->events->spawned(spawner->arg, worker);
     } else if (record->type == MESSAGE_SWEEP_DONE && get_worker_id(record, &worker) == 0) {
         spawner->events->swept(spawner->arg, worker);
-    } else if (record->type == MESSAGE_SPAWN_FAILED && get_spawn_failed(record, &worker, text) == 0) {
+    } else if (record->type == MESSAGE_SPAWN_FAILED &&
+               get_spawn_failed(record, &worker, text) == 0) {
         spawner->events->failed(spawner->arg, worker, text);
     }
 }
@@ -63,8 +64,8 @@ static void on_closed(void *arg)
 
 static const struct channel_events channel_calls = {.record = on_record, .closed = on_closed};
 
-/* The spawner detaches itself (it forks twice), so the process started here ends at once. Nothing of
- * the daemon's but stderr is inherited: every descriptor is close-on-exec. */
+/* The spawner detaches itself (it forks twice), so the process started here ends at once. Nothing
+ * of the daemon's but stderr is inherited: every descriptor is close-on-exec. */
 static void start_process(const struct spawner *spawner)
 {
     char name[] = "batchd-worker";

@@ -1,6 +1,6 @@
-/* The connection to the spawner, which forks workers so that they are not children of the daemon. In
- * user mode the spawner is started here, detached, when none answers; under systemd it has its own
- * unit and is waited for. */
+/* The connection to the spawner, which forks workers so that they are not children of the daemon.
+ * In user mode the spawner is started here, detached, when none answers; under systemd it has its
+ * own unit and is waited for. */
 #ifndef BATCHD_DAEMON_EXEC_SPAWNER_H
 #define BATCHD_DAEMON_EXEC_SPAWNER_H
 
@@ -21,10 +21,11 @@ struct spawner *spawner_new(struct event_base *base, const char *state_dir, cons
                             const struct spawner_events *events, void *arg);
 void spawner_free(struct spawner *spawner);
 
-/* Asks for a worker at the next spawner_flush. Kept until there is a connection, as the next two. */
+/* Asks for a worker at the next spawner_flush. Kept until there is a connection, as the next two.
+ */
 void spawner_request(struct spawner *spawner, uint64_t worker);
-/* System mode, where workers' folders are the spawner's. Of a worker whose lock is free: kill and prove
- * dead what it left; remove its folder (no answer). */
+/* System mode, where workers' folders are the spawner's. Of a worker whose lock is free: kill and
+ * prove dead what it left; remove its folder (no answer). */
 void spawner_sweep(struct spawner *spawner, uint64_t worker);
 void spawner_remove(struct spawner *spawner, uint64_t worker);
 void spawner_flush(struct spawner *spawner);
