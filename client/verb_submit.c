@@ -7,6 +7,7 @@
 #include "common/parse.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -47,18 +48,44 @@ static bool is_name(const char *name)
            name[0] != '\0' && strspn(name, "0123456789") == 0;
 }
 
+/* Our account, when the environment is somebody else's (runuser, su -p, sudo -E): HOME, USER,
+ * LOGNAME and SHELL are then the account's, or the job would work in another person's home. NULL:
+ * it is ours. */
+static const struct passwd *account_of_foreign_environment(void)
+{
+    const char *name = getenv("LOGNAME");              // NOLINT(concurrency-mt-unsafe)
+    const char *user = getenv("USER");                 // NOLINT(concurrency-mt-unsafe)
+    const struct passwd *account = getpwuid(getuid()); // NOLINT(concurrency-mt-unsafe)
+    bool ours = account == NULL || ((name == NULL || strcmp(name, account->pw_name) == 0) &&
+                                    (user == NULL || strcmp(user, account->pw_name) == 0));
+    return ours ? NULL : account;
+}
+
+static void put_default(json_t *env, const char *name, const char *value)
+{
+    if (json_object_get(env, name) == NULL)
+        json_put_text(env, name, value);
+}
+
 static void add_environment(struct submission *submission)
 {
     bool all = strcmp(submission->env_policy, "all") == 0;
+    const struct passwd *account = account_of_foreign_environment();
+    if (account != NULL && strcmp(submission->env_policy, "clean") == 0) {
+        put_default(submission->env, "HOME", account->pw_dir);
+        put_default(submission->env, "USER", account->pw_name);
+        put_default(submission->env, "LOGNAME", account->pw_name);
+        put_default(submission->env, "SHELL",
+                    account->pw_shell[0] == '\0' ? "/bin/sh" : account->pw_shell);
+    }
     for (char **entry = environ; *entry != NULL && strcmp(submission->env_policy, "none") != 0;
          entry++) {
         const char *equals = strchr(*entry, '=');
         if (equals == NULL)
             continue;
         CLEANUP_FREE char *name = xmemdup(*entry, (size_t)(equals - *entry));
-        if (is_name(name) && (is_clean(name) || (all && !is_secret(name))) &&
-            json_object_get(submission->env, name) == NULL)
-            json_put_text(submission->env, name, equals + 1);
+        if (is_name(name) && (is_clean(name) || (all && !is_secret(name))))
+            put_default(submission->env, name, equals + 1);
     }
 }
 

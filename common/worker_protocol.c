@@ -70,11 +70,17 @@ int get_spawn(struct record *record, uint64_t *ret_worker)
     return version == RECORD_VERSION ? done(record) : -1;
 }
 
-void put_spawned(struct record_writer *writer, uint64_t worker)
+void put_worker_id(struct record_writer *writer, enum worker_message type, uint64_t worker)
 {
-    record_begin(writer, MESSAGE_SPAWNED);
+    record_begin(writer, (uint16_t)type);
     record_put_u64(writer, worker);
     record_end(writer);
+}
+
+int get_worker_id(struct record *record, uint64_t *ret_worker)
+{
+    *ret_worker = record_get_u64(record);
+    return done(record);
 }
 
 void put_spawn_failed(struct record_writer *writer, uint64_t worker, const char *text)

@@ -2,11 +2,12 @@
  * holds. Both sides of the socket and the reader of the log use these same structs and codecs.
  *
  *   STATE/workers/spawner.lock   flock held by the spawner for life
- *   STATE/workers/spawner.sock   SPAWN requests
+ *   STATE/workers/spawner.sock   SPAWN, REMOVE and SWEEP requests
  *   STATE/workers/N/lock         flock taken by the spawner before the fork; the open file
  *                                description is shared by spawner and worker, so the lock is free
  *                                only when the worker is dead AND the spawner has swept its tree
  *   STATE/workers/N/log          append-only records GO, EXIT, SWEPT
+ *   STATE/workers/N/cgroup       the control group that holds it and its job, if it has one
  *   STATE/workers/N/sock         the worker listens; one batchd at a time is served, the next one
  *                                is accepted only after the one before was read to its end
  *
@@ -30,6 +31,8 @@
 /* Jobs a worker holds at a time: one running and those handed over ahead of time. */
 #define WORKER_QUEUE_MAX 8
 #define JOB_ARGS_MAX 65536U
+/* In system mode no job runs as a lower uid: those are system accounts (Debian policy 9.2.2). */
+#define JOB_UID_MIN 1000U
 
 enum worker_message {
     /* batchd -> spawner */
@@ -49,6 +52,11 @@ enum worker_message {
     MESSAGE_EXITED,   /* struct job_exit; sent again on every new connection until ACK */
     MESSAGE_DROPPED,  /* struct job_dropped: it never started; sent again until ACK */
     MESSAGE_PROGRESS, /* struct attempt_id, bytes: lines that a processor wrote on fd 3 */
+    /* batchd -> spawner, about a worker whose lock is free; any other is left alone */
+    MESSAGE_REMOVE = 32, /* u64 worker id: remove its folder (system mode: it is the spawner's) */
+    MESSAGE_SWEEP,       /* u64 worker id: an earlier spawner died before it could write SWEPT */
+    /* spawner -> batchd */
+    MESSAGE_SWEEP_DONE, /* u64 worker id: its log has SWEPT if its tree could be proved dead */
     /* log only */
     LOG_GO = 64, /* struct job_started (pid 0): written before exec */
     LOG_EXIT,    /* struct job_exit */
@@ -142,7 +150,9 @@ struct worker_hello {
  * free). */
 void put_spawn(struct record_writer *writer, uint64_t worker);
 int get_spawn(struct record *record, uint64_t *ret_worker);
-void put_spawned(struct record_writer *writer, uint64_t worker);
+/* SPAWNED, REMOVE, SWEEP, SWEEP_DONE: a worker id and nothing else. */
+void put_worker_id(struct record_writer *writer, enum worker_message type, uint64_t worker);
+int get_worker_id(struct record *record, uint64_t *ret_worker);
 void put_spawn_failed(struct record_writer *writer, uint64_t worker, const char *text);
 int get_spawn_failed(struct record *record, uint64_t *ret_worker, char text[200]);
 void put_run(struct record_writer *writer, const struct job_run *run);

@@ -6,6 +6,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/timers.h"
+#include "common/worker_protocol.h"
 #include "daemon/api/api.h"
 #include "daemon/engine/engine.h"
 #include "daemon/net/listener.h"
@@ -40,7 +41,8 @@ struct daemon {
     char boot_id[40];
     char *socket_path; /* made by us, to be removed; NULL: systemd's */
     int lock_fd;
-    uint64_t watchdog_us; /* 0: none asked for */
+    size_t told_running, told_waiting; /* in STATUS */
+    uint64_t watchdog_us;              /* 0: none asked for */
     int64_t watchdog_next;
     bool ending;
     bool shrink; /* the store's WAL, after the next commit */
@@ -86,13 +88,24 @@ static void on_ignored(evutil_socket_t number, short what, void *arg)
     (void)arg;
 }
 
+/* "systemctl status" shows it. Told when it changed, so that an idle daemon leaves systemd alone.
+ */
+static void tell_status(struct daemon *daemon, const char *before)
+{
+    const struct jobset *jobs = engine_jobs(daemon->engine);
+    size_t running = jobset_count(jobs, JOB_STATE_RUNNING) + jobset_count(jobs, JOB_STATE_STARTING);
+    size_t waiting = jobset_count(jobs, JOB_STATE_PENDING);
+    if (before[0] == '\0' && running == daemon->told_running && waiting == daemon->told_waiting)
+        return;
+    (void)sd_notifyf(0, "%sSTATUS=%zu running, %zu waiting", before, running, waiting);
+    daemon->told_running = running;
+    daemon->told_waiting = waiting;
+}
+
 static void on_tick(void *arg)
 {
     struct daemon *daemon = arg;
-    const struct jobset *jobs = engine_jobs(daemon->engine);
-    (void)sd_notifyf(0, "STATUS=%zu running, %zu waiting",
-                     jobset_count(jobs, JOB_STATE_RUNNING) + jobset_count(jobs, JOB_STATE_STARTING),
-                     jobset_count(jobs, JOB_STATE_PENDING));
+    tell_status(daemon, "");
     daemon->shrink = engine_disk_low(daemon->engine);
     timer_set(daemon->tick, TICK_MS);
 }
@@ -208,6 +221,7 @@ static int start_network(struct daemon *daemon, const struct config *config,
                              .socket_path = places->socket_path,
                              .processor_dirs = (const char *const *)places->processor_dirs,
                              .owner_uid = geteuid(),
+                             .uid_min = places->system ? JOB_UID_MIN : 0,
                              .cpus = machine_cpus(),
                              .memory_bytes = machine_memory_bytes()};
     daemon->api = api_new(daemon->base, daemon->engine, &daemon->api_options);
@@ -244,6 +258,8 @@ struct daemon *daemon_new(const struct config *config, const struct places *plac
     struct daemon *daemon = xcalloc(1, sizeof(*daemon));
     daemon->lock_fd = -1;
     (void)signal(SIGPIPE, SIG_IGN);
+    if (places->system && geteuid() == 0)
+        log_warning("batchd runs as root; batchd.service runs it as user batchd");
     raise_descriptor_limit();
     machine_ask_for_short_slices();
     if (take_lock(daemon, places, err) < 0 || read_boot_id(daemon, err) < 0 ||
@@ -315,7 +331,7 @@ int daemon_run(struct daemon *daemon, struct error *err)
 {
     if (end_turn(daemon, err) < 0)
         return -1;
-    (void)sd_notify(0, "READY=1");
+    tell_status(daemon, "READY=1\n");
     log_info("batchd %s is ready (pid %d)", BATCHD_VERSION, getpid());
     while (!daemon->ending) {
         bool more = listener_pending(daemon->listener) || db_in_transaction(daemon->db);

@@ -1,6 +1,12 @@
-# make install DESTDIR= PREFIX=
-.PHONY: install
-install: all
+# make install DESTDIR= PREFIX=: programs, units, users. What a unit executes is put below PREFIX.
+# Afterwards, as root on the machine itself:
+#   systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload
+#   systemctl enable --now batchd.socket batchd-worker.service batchd.service
+UNITS := $(wildcard systemd/*.service systemd/*.socket)
+.PHONY: install install-programs install-service
+install: install-programs install-service
+
+install-programs: all
 	install -d '$(DESTDIR)$(PREFIX)/sbin' '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/libexec/batchd/processors' \
 	  '$(DESTDIR)$(PREFIX)/share/doc/batchd'
 	install -m755 '$(OUT)/batchd' '$(DESTDIR)$(PREFIX)/sbin/batchd'
@@ -16,3 +22,13 @@ install: all
 	  folder='$(DESTDIR)$(PREFIX)/libexec/batchd/processors'/$$name && install -d "$$folder" && \
 	  install -m755 "$(OUT)/processors/$$name/$$name" "$$folder/$$name" && \
 	  install -m644 "$(OUT)/processors/$$name/manifest.json" "$$folder/manifest.json" || exit 1; done
+
+install-service:
+	install -d '$(DESTDIR)$(UNITDIR)' '$(DESTDIR)$(PREFIX)/lib/sysusers.d' '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d' \
+	  '$(DESTDIR)$(PREFIX)/lib/systemd/catalog'
+	@for unit in $(UNITS); do \
+	  sed -E '/^Exec[A-Za-z]*=/s|=/usr/(sbin\|libexec)/|=$(PREFIX)/\1/|' "$$unit" > '$(DESTDIR)$(UNITDIR)'/"$${unit##*/}" && \
+	  chmod 644 '$(DESTDIR)$(UNITDIR)'/"$${unit##*/}" || exit 1; done
+	install -m644 systemd/sysusers.d/batchd.conf '$(DESTDIR)$(PREFIX)/lib/sysusers.d/batchd.conf'
+	install -m644 systemd/tmpfiles.d/batchd.conf '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/batchd.conf'
+	install -m644 systemd/batchd.catalog '$(DESTDIR)$(PREFIX)/lib/systemd/catalog/batchd.catalog'

@@ -60,4 +60,13 @@ $(OUT)/%.o: %.cc
 	@mkdir -p $(@D)
 	$(Q)$(CXX_FOR_CC) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+# The prefix is compiled in: another one rebuilds what holds it.
+PREFIX_STAMP := $(OUT)/prefix
+ifneq ($(shell cat '$(PREFIX_STAMP)' 2>/dev/null),$(PREFIX))
+.PHONY: $(PREFIX_STAMP)
+endif
+$(PREFIX_STAMP):
+	@mkdir -p $(@D) && printf '%s\n' '$(PREFIX)' > $@
+$(OUT)/daemon/places.o: $(PREFIX_STAMP)
+
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -32,6 +32,7 @@ system: all
 lint:
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/lint/layers.py
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/lint/sizes.py
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/lint/catalog.py
 	@$(MAKE) --no-print-directory headers lint-format lint-tidy lint-man
 
 # Each header compiles by itself.
@@ -74,3 +75,18 @@ $(OUT)/tests/bench/load: $(OUT)/tests/bench/load.o $(COMMON_LIB)
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@OUT='$(CURDIR)/$(OUT)' $(PYTHON) demo/demo.py
+
+# On a machine of its own with real systemd (testbed/README.md); needs root. Not part of check.
+TESTBED ?= ../shared/testbed
+.PHONY: vm vm-poweroff
+vm:
+	@if [ ! -x '$(TESTBED)/vm/run.sh' ]; then echo "vm: skipped, $(TESTBED)/vm/run.sh is not here"; \
+	else $(MAKE) --no-print-directory all PREFIX=/usr OUT=build/vm-programs && \
+	  '$(TESTBED)/vm/run.sh' --out build/vm --env PROGRAMS=build/vm-programs . tests/vm/service.sh && \
+	  $(MAKE) --no-print-directory vm-poweroff; fi
+
+# The first boot ends by switching the machine off (125); the second looks at what became of the jobs.
+vm-poweroff:
+	@disk=$$(mktemp -u); run="'$(TESTBED)/vm/run.sh' --state $$disk --env PROGRAMS=build/vm-programs"; \
+	eval "$$run . tests/vm/poweroff.sh" 2>/dev/null; \
+	eval "$$run --out build/vm-poweroff . tests/vm/poweroff.sh"; code=$$?; rm -f "$$disk"; exit $$code

@@ -9,8 +9,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/keyctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define STACK_BYTES 65536U
@@ -68,6 +71,17 @@ static int place_descriptors(const struct child_plan *plan)
     return close_range((unsigned)last + 1, ~0U, 0);
 }
 
+/* The worker is protected from the kernel's out-of-memory killer; the job is what it shall look at.
+ */
+static void take_back_protection(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    ssize_t ignored = fd < 0 ? 0 : write(fd, "0", 1);
+    (void)ignored;
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 /* Becomes the job's user for good, and makes sure of it. */
 static int become_user(const struct child_plan *plan)
 {
@@ -75,11 +89,16 @@ static int become_user(const struct child_plan *plan)
     gid_t gid = plan->run->gid;
     uid_t real, effective, saved;
     gid_t real_group, effective_group, saved_group;
+    take_back_protection();
     if (setgroups((size_t)plan->group_count, plan->groups) < 0 || setresgid(gid, gid, gid) < 0 ||
         setresuid(uid, uid, uid) < 0)
         return -1;
     if (getresuid(&real, &effective, &saved) < 0 ||
         getresgid(&real_group, &effective_group, &saved_group) < 0)
+        return -1;
+    /* Else all jobs would share the worker's, which is root's. */
+    (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+    if (plan->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -1;
     bool right = real == uid && effective == uid && saved == uid && real_group == gid &&
                  effective_group == gid && saved_group == gid;
@@ -115,7 +134,7 @@ static void search_path(const struct child_call *call)
             memcpy(candidate, at, length);
             candidate[length] = '/';
             memcpy(candidate + length + (length > 0), run->argv[0], name + 1);
-            (void)execve(candidate, run->argv, run->env);
+            (void)execve(candidate, run->argv, call->plan->env);
             if (errno == EACCES)
                 remembered = EACCES;
             else if (errno != ENOENT && errno != ENOTDIR)
@@ -143,9 +162,9 @@ static int child_main(void *arg)
     if (open_stdin(run) < 0)
         give_up(call, STAGE_STDIN);
     if (run->program[0] != '\0')
-        (void)execve(run->program, run->argv, run->env);
+        (void)execve(run->program, run->argv, plan->env);
     else if (strchr(run->argv[0], '/') != NULL)
-        (void)execve(run->argv[0], run->argv, run->env);
+        (void)execve(run->argv[0], run->argv, plan->env);
     else
         search_path(call);
     give_up(call, STAGE_PROGRAM);

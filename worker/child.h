@@ -16,6 +16,8 @@ struct child_plan {
     int stdout_fd, stderr_fd;
     int lines_fd; /* becomes 3; -1: none */
     bool change_user;
+    bool no_new_privs;
+    char *const *env;
     const gid_t *groups;
     int group_count;
 };

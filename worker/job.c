@@ -193,7 +193,9 @@ int job_start(struct job *job, const struct job_run *run, struct journal *journa
                                         .lines_fd = fds.writers[2],
                                         .change_user = user.change,
                                         .groups = user.groups,
-                                        .group_count = user.group_count};
+                                        .group_count = user.group_count,
+                                        .env = user.env != NULL ? user.env : run->env,
+                                        .no_new_privs = user.change && !job->options.allow_setuid};
         result =
             child_start(&plan, &job->pid, err) == 0 ? 1 : fail_start(job, err, journal, ret_exit);
 #ifdef BATCHD_MUTANT_GO_AFTER_EXEC

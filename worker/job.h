@@ -14,9 +14,10 @@ struct job;
 
 struct job_options {
     int jobs_fd;
-    int null_fd;      /* /dev/null */
-    gid_t group;      /* who may read output, (gid_t)-1: nobody else */
-    bool system_mode; /* jobs run as their own user */
+    int null_fd;       /* /dev/null */
+    gid_t group;       /* who may read output, (gid_t)-1: nobody else */
+    bool system_mode;  /* jobs run as their own user */
+    bool allow_setuid; /* system mode: without no_new_privs */
 };
 
 /* What the loop is told. */

@@ -5,7 +5,9 @@
 #include "worker/worker.h"
 
 #include <getopt.h>
+#include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -18,8 +20,9 @@ static const char help[] =
     "  --state DIR      batchd's state folder\n"
     "  --foreground     do not detach; stay when there is nothing to do\n"
     "  --system         run each job as its own user (needs root)\n"
-    "  --group GID      group that may read output and speak to workers\n"
-    "  --front-uid UID  user that batchd runs as\n"
+    "  --group GROUP    group that may read output and speak to workers\n"
+    "  --front-uid USER user that batchd runs as\n"
+    "  --allow-setuid   let jobs gain rights by set-user-ID programs such as sudo\n"
     "  --version        print the version\n"
     "  -h, --help       print this\n";
 
@@ -37,6 +40,7 @@ enum long_option {
     OPT_SYSTEM,
     OPT_GROUP,
     OPT_FRONT,
+    OPT_SETUID,
     OPT_VERSION
 };
 
@@ -47,6 +51,7 @@ static const struct option options[] = {{"spawner", no_argument, NULL, OPT_SPAWN
                                         {"system", no_argument, NULL, OPT_SYSTEM},
                                         {"group", required_argument, NULL, OPT_GROUP},
                                         {"front-uid", required_argument, NULL, OPT_FRONT},
+                                        {"allow-setuid", no_argument, NULL, OPT_SETUID},
                                         {"version", no_argument, NULL, OPT_VERSION},
                                         {"help", no_argument, NULL, 'h'},
                                         {NULL, 0, NULL, 0}};
@@ -73,6 +78,35 @@ static int read_id(const char *text, unsigned *ret)
     return 0;
 }
 
+/* Names are looked up once, at the start; workers are given numbers. */
+static int read_group(const char *text, gid_t *ret)
+{
+    const struct group *found;
+    if (read_id(text, ret) == 0)
+        return 0;
+    found = getgrnam(text); // NOLINT(concurrency-mt-unsafe)
+    if (found == NULL) {
+        log_error("--group %s: there is no such group", text);
+        return -1;
+    }
+    *ret = found->gr_gid;
+    return 0;
+}
+
+static int read_user(const char *text, uid_t *ret)
+{
+    const struct passwd *found;
+    if (read_id(text, ret) == 0)
+        return 0;
+    found = getpwnam(text); // NOLINT(concurrency-mt-unsafe)
+    if (found == NULL) {
+        log_error("--front-uid %s: there is no such user", text);
+        return -1;
+    }
+    *ret = found->pw_uid;
+    return 0;
+}
+
 static int take_option(int option, struct arguments *ret)
 {
     unsigned long long id;
@@ -96,9 +130,12 @@ static int take_option(int option, struct arguments *ret)
         ret->spawner.system_mode = ret->worker.system_mode = true;
         return 0;
     case OPT_GROUP:
-        return read_id(optarg, &ret->worker.group);
+        return read_group(optarg, &ret->worker.group);
     case OPT_FRONT:
-        return read_id(optarg, &ret->worker.front_uid);
+        return read_user(optarg, &ret->worker.front_uid);
+    case OPT_SETUID:
+        ret->spawner.allow_setuid = ret->worker.allow_setuid = true;
+        return 0;
     default:
         ret->stop = true;
         (void)fputs(option == OPT_VERSION ? "batchd-worker " BATCHD_VERSION "\n" : help, stdout);

@@ -5,22 +5,23 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/worker_folder.h"
 #include "common/worker_protocol.h"
+#include "worker/cgroup.h"
+#include "worker/fleet.h"
 #include "worker/link.h"
 #include "worker/notify.h"
 #include "worker/tree.h"
-#include "worker/worker.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 
@@ -36,146 +37,35 @@ struct child {
     uint64_t id;
     pid_t pid; /* 0: dead, its tree is being swept */
     int lock_fd, log_fd;
+    char *cgroup; /* owned; NULL: it has none */
+    bool asked;   /* of an earlier spawner; batchd waits for SWEEP_DONE */
 };
 
 struct spawner {
     struct spawner_options options;
     int lock_fd, listen_fd, signal_fd, jobs_fd;
+    char *cgroup; /* our own control group; NULL: none is ours */
     struct link links[LINKS_MAX];
     struct child *children;
-    int64_t busy_at; /* when there was last something to do */
-    int64_t kill_at; /* terminating: when the rest is killed; 0: not terminating */
+    int64_t busy_at;   /* when there was last something to do */
+    int64_t kill_at;   /* terminating: when the rest is killed; 0: not terminating */
+    bool handing_over; /* SIGUSR1: leave, the workers go on without us */
 };
-
-/* ---- folders ---- */
-
-/* Opens a folder of ours below the current one, made if absent; follows no link and takes no folder
- * that belongs to somebody else. */
-static int open_folder(const struct spawner_options *options, const char *name)
-{
-    struct stat found;
-    mode_t mode = options->group == (gid_t)-1 ? 0700 : 0750;
-    if (mkdir(name, mode) < 0 && errno != EEXIST)
-        return -1;
-    CLEANUP_CLOSE int fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &found) < 0)
-        return -1;
-    if (found.st_uid != geteuid()) {
-        errno = EPERM;
-        return -1;
-    }
-    if (options->group != (gid_t)-1 && fchown(fd, (uid_t)-1, options->group) < 0)
-        return -1;
-    return TAKE_FD(fd);
-}
-
-/* A socket at a short relative name: the spawner's working folder is STATE/workers. */
-static int listen_at(const struct spawner_options *options, const char *name)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", name);
-    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    (void)unlink(name);
-    mode_t saved = umask(options->group == (gid_t)-1 ? 0177 : 0117);
-    int result = fd < 0 ? -1 : bind(fd, (const struct sockaddr *)&address, sizeof(address));
-    (void)umask(saved);
-    if (result < 0 || listen(fd, 16) < 0)
-        return -1;
-    if (options->group != (gid_t)-1 && lchown(name, (uid_t)-1, options->group) < 0)
-        return -1;
-    return TAKE_FD(fd);
-}
-
-/* ---- making a worker ---- */
-
-struct worker_files {
-    int lock_fd, log_fd, listen_fd;
-};
-
-static int make_file(const struct spawner_options *options, const char *folder, const char *name,
-                     int flags)
-{
-    char path[64];
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | flags,
-                  options->group == (gid_t)-1 ? 0600 : 0640);
-    if (fd >= 0 && options->group != (gid_t)-1 && fchown(fd, (uid_t)-1, options->group) < 0)
-        return -1;
-    return fd;
-}
-
-/* The folder is new (O_EXCL in effect), so no id is used twice; the lock is taken before the fork.
- */
-static int make_files(const struct spawner_options *options, uint64_t id, struct worker_files *ret)
-{
-    char folder[32];
-    char sock[48];
-    (void)snprintf(folder, sizeof(folder), "%llu", (unsigned long long)id);
-    (void)snprintf(sock, sizeof(sock), "%s/sock", folder);
-    *ret = (struct worker_files){-1, -1, -1};
-    if (mkdir(folder, options->group == (gid_t)-1 ? 0700 : 0750) < 0)
-        return -1;
-    if (options->group != (gid_t)-1 && lchown(folder, (uid_t)-1, options->group) < 0)
-        return -1;
-    ret->lock_fd = make_file(options, folder, "lock", 0);
-    if (ret->lock_fd < 0 || flock(ret->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return -1;
-    ret->log_fd = make_file(options, folder, "log", O_APPEND);
-    ret->listen_fd = listen_at(options, sock);
-    return ret->log_fd < 0 || ret->listen_fd < 0 ? -1 : 0;
-}
-
-/* In the child: the worker's descriptors at their places, nothing else of ours. */
-__attribute__((noreturn)) static void exec_worker(const struct spawner *spawner, uint64_t id,
-                                                  const struct worker_files *files)
-{
-    const struct spawner_options *options = &spawner->options;
-    const int wanted[] = {files->lock_fd, files->log_fd, files->listen_fd, spawner->jobs_fd};
-    char number[24], group[16], front[16];
-    int high[4];
-    for (int i = 0; i < 4; i++)
-        high[i] = fcntl(wanted[i], F_DUPFD, 32);
-    for (int i = 0; i < 4; i++) {
-        if (high[i] < 0 || dup2(high[i], WORKER_FD_LOCK + i) < 0)
-            _exit(EX_OSERR);
-    }
-    (void)close_range(WORKER_FD_LAST + 1, ~0U, 0);
-    sigset_t none;
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)signal(SIGPIPE, SIG_DFL);
-    (void)signal(SIGHUP, SIG_DFL);
-    if (chdir("/") < 0)
-        _exit(EX_OSERR);
-    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)id);
-    (void)snprintf(group, sizeof(group), "%d", (int)options->group);
-    (void)snprintf(front, sizeof(front), "%d", (int)options->front_uid);
-    (void)execl(options->program, "batchd-worker", "--worker", number, "--group", group,
-                "--front-uid", front, options->system_mode ? "--system" : NULL, (char *)NULL);
-    _exit(EX_OSERR);
-}
 
 static int spawn(struct spawner *spawner, uint64_t id)
 {
-    struct worker_files files;
-    int made = make_files(&spawner->options, id, &files);
-    pid_t pid = made < 0 ? -1 : fork();
-    if (pid == 0)
-        exec_worker(spawner, id, &files);
-    int saved = errno;
-    cleanup_close(&files.listen_fd);
-    if (pid < 0) {
-        cleanup_close(&files.lock_fd);
-        cleanup_close(&files.log_fd);
-        errno = saved;
+    const struct launcher launcher = {
+        .options = &spawner->options, .jobs_fd = spawner->jobs_fd, .cgroup = spawner->cgroup};
+    struct launched made;
+    if (launch_worker(&launcher, id, &made) < 0)
         return -1;
-    }
     struct child *child = xcalloc(1, sizeof(*child));
     *child = (struct child){.next = spawner->children,
                             .id = id,
-                            .pid = pid,
-                            .lock_fd = files.lock_fd,
-                            .log_fd = files.log_fd};
+                            .pid = made.pid,
+                            .lock_fd = made.lock_fd,
+                            .log_fd = made.log_fd,
+                            .cgroup = made.cgroup};
     spawner->children = child;
     return 0;
 }
@@ -205,26 +95,51 @@ static void kill_stray(void *arg, pid_t pid)
     (void)kill(pid, SIGKILL);
 }
 
-static void forget_swept(struct spawner *spawner)
+static void tell_all(struct spawner *spawner, enum worker_message type, uint64_t id)
+{
+    for (int i = 0; i < LINKS_MAX; i++) {
+        if (spawner->links[i].fd >= 0) {
+            put_worker_id(&spawner->links[i].out, type, id);
+            link_flush(&spawner->links[i]);
+        }
+    }
+}
+
+static void note_swept(struct spawner *spawner, struct child *child)
+{
+    struct record_writer writer = {0};
+    put_empty(&writer, LOG_SWEPT);
+    if (fd_write_all(child->log_fd, writer.data, writer.used) < 0)
+        log_error("worker %llu: its log takes no record: %s", (unsigned long long)child->id,
+                  strerrordesc_np(errno));
+    record_writer_done(&writer);
+    if (child->cgroup != NULL)
+        cgroup_remove(child->cgroup);
+    (void)close(child->log_fd);
+    (void)close(child->lock_fd); /* from now on its death can be seen */
+    if (child->asked)
+        tell_all(spawner, MESSAGE_SWEEP_DONE, child->id);
+    free(child->cgroup);
+    free(child);
+}
+
+/* True when a control group is not empty yet. */
+static bool forget_swept(struct spawner *spawner)
 {
     struct child **link = &spawner->children;
+    bool left = false;
     while (*link != NULL) {
         struct child *child = *link;
-        if (child->pid != 0) {
+        bool alive = child->pid != 0 || (child->cgroup != NULL && cgroup_sweep(child->cgroup) == 0);
+        left = left || (alive && child->pid == 0);
+        if (alive) {
             link = &child->next;
-            continue;
+        } else {
+            *link = child->next;
+            note_swept(spawner, child);
         }
-        struct record_writer writer = {0};
-        put_empty(&writer, LOG_SWEPT);
-        if (fd_write_all(child->log_fd, writer.data, writer.used) < 0)
-            log_error("worker %llu: its log takes no record: %s", (unsigned long long)child->id,
-                      strerrordesc_np(errno));
-        record_writer_done(&writer);
-        *link = child->next;
-        (void)close(child->log_fd);
-        (void)close(child->lock_fd); /* from now on its death can be seen */
-        free(child);
     }
+    return left;
 }
 
 /* Reaps, then sweeps what the dead left. True when it has to be called again soon. */
@@ -243,28 +158,60 @@ static bool bury(struct spawner *spawner)
     if (!dead)
         return false;
     tree_each_child(kill_stray, &round);
-    if (!round.found)
-        forget_swept(spawner);
-    return round.found;
+    return round.found || forget_swept(spawner);
 }
 
 /* ---- requests ---- */
 
-static void answer(struct spawner *spawner, struct link *link, struct record *record)
+/* The tree of a worker that outlived the spawner that made it, and is dead: only its control group
+ * still knows it. -1: there is nothing to do, or it cannot be done. */
+static int begin_sweep(struct spawner *spawner, uint64_t id)
 {
-    uint64_t id;
+    CLEANUP_CLOSE int folder = worker_folder_open(AT_FDCWD, id);
+    CLEANUP_CLOSE int lock = folder < 0 ? -1 : worker_folder_lock(folder);
+    CLEANUP_CLOSE int log =
+        lock < 0 ? -1 : openat(folder, "log", O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+    CLEANUP_FREE char *group = log < 0 ? NULL : fd_read_file(folder, "cgroup", PATH_MAX, NULL);
+    if (group == NULL || group[0] != '/' || cgroup_sweep(group) < 0)
+        return -1;
+    struct child *child = xcalloc(1, sizeof(*child));
+    *child = (struct child){.next = spawner->children,
+                            .id = id,
+                            .lock_fd = TAKE_FD(lock),
+                            .log_fd = TAKE_FD(log),
+                            .cgroup = TAKE_PTR(group),
+                            .asked = true};
+    spawner->children = child;
+    return 0;
+}
+
+static void answer_spawn(struct spawner *spawner, struct link *link, uint64_t id)
+{
     char text[200];
-    if (record->type != MESSAGE_SPAWN || get_spawn(record, &id) < 0) {
-        log_error("an unknown request of type %u", record->type);
-        return;
-    }
     if (spawner->kill_at == 0 && spawn(spawner, id) == 0) {
-        put_spawned(&link->out, id);
+        put_worker_id(&link->out, MESSAGE_SPAWNED, id);
         return;
     }
     (void)snprintf(text, sizeof(text), "%s",
                    spawner->kill_at != 0 ? "the spawner is ending" : strerrordesc_np(errno));
     put_spawn_failed(&link->out, id, text);
+}
+
+static void answer(struct spawner *spawner, struct link *link, struct record *record)
+{
+    uint64_t id;
+    if (record->type == MESSAGE_SPAWN && get_spawn(record, &id) == 0) {
+        answer_spawn(spawner, link, id);
+    } else if (record->type == MESSAGE_REMOVE && get_worker_id(record, &id) == 0) {
+        if (worker_folder_remove(AT_FDCWD, id) < 0)
+            log_warning("the folder of worker %llu is not removed: %s", (unsigned long long)id,
+                        strerrordesc_np(errno));
+    } else if (record->type == MESSAGE_SWEEP && get_worker_id(record, &id) == 0) {
+        if (begin_sweep(spawner, id) < 0)
+            put_worker_id(&link->out, MESSAGE_SWEEP_DONE, id);
+    } else {
+        log_error("an unknown request of type %u", record->type);
+    }
 }
 
 static void serve(struct spawner *spawner, struct link *link)
@@ -302,37 +249,53 @@ static void accept_link(struct spawner *spawner)
 
 /* ---- the loop ---- */
 
+static void begin_end(struct spawner *spawner)
+{
+    spawner->kill_at = clock_monotonic_us() + SHUTDOWN_KILL_US;
+    for (const struct child *child = spawner->children; child != NULL; child = child->next) {
+        if (child->pid > 0)
+            (void)kill(child->pid, SIGTERM);
+    }
+    fleet_terminate(spawner->cgroup, spawner->options.program);
+}
+
 static void on_signals(struct spawner *spawner)
 {
     struct signalfd_siginfo info;
     while (read(spawner->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo != SIGTERM || spawner->kill_at != 0)
-            continue;
-        spawner->kill_at = clock_monotonic_us() + SHUTDOWN_KILL_US;
-        for (const struct child *child = spawner->children; child != NULL; child = child->next) {
-            if (child->pid > 0)
-                (void)kill(child->pid, SIGTERM);
-        }
+        if (info.ssi_signo == SIGUSR1)
+            spawner->handing_over = true;
+        if (info.ssi_signo == SIGTERM && spawner->kill_at == 0)
+            begin_end(spawner);
     }
+}
+
+/* True when no worker is left, of ours or of an earlier spawner's. */
+static bool all_ended(const struct spawner *spawner, int64_t now)
+{
+    bool late = now > spawner->kill_at;
+    for (const struct child *child = spawner->children; child != NULL && late;
+         child = child->next) {
+        if (child->pid > 0)
+            (void)kill(child->pid, SIGKILL);
+    }
+    if (late)
+        (void)fleet_kill(spawner->cgroup);
+    return spawner->children == NULL && !fleet_alive(spawner->cgroup);
 }
 
 static bool leaving(struct spawner *spawner)
 {
     int64_t now = clock_monotonic_us();
     bool linked = false;
+    if (spawner->kill_at != 0)
+        return all_ended(spawner, now);
     for (int i = 0; i < LINKS_MAX; i++)
         linked = linked || spawner->links[i].fd >= 0;
     if (spawner->children != NULL || linked)
         spawner->busy_at = now;
-    if (spawner->kill_at != 0) {
-        for (const struct child *child = spawner->children; child != NULL && now > spawner->kill_at;
-             child = child->next) {
-            if (child->pid > 0)
-                (void)kill(child->pid, SIGKILL);
-        }
-        return spawner->children == NULL;
-    }
-    return !spawner->options.foreground && now - spawner->busy_at > IDLE_EXIT_US;
+    return spawner->handing_over ||
+           (!spawner->options.foreground && now - spawner->busy_at > IDLE_EXIT_US);
 }
 
 static void turn(struct spawner *spawner, int wait_ms)
@@ -361,17 +324,19 @@ static int prepare(struct spawner *spawner)
 {
     struct error err;
     sigset_t wanted;
+    if (spawner->options.group != (gid_t)-1)
+        (void)umask(0027); /* what we make is for us, and for batchd's group to read */
     if (chdir(spawner->options.state_dir) < 0)
         return -1;
-    spawner->jobs_fd = open_folder(&spawner->options, "jobs");
-    CLEANUP_CLOSE int workers_fd = open_folder(&spawner->options, "workers");
+    spawner->jobs_fd = launch_open_folder(&spawner->options, "jobs");
+    CLEANUP_CLOSE int workers_fd = launch_open_folder(&spawner->options, "workers");
     if (spawner->jobs_fd < 0 || workers_fd < 0 || fchdir(workers_fd) < 0)
         return -1;
     if (fd_lock_file(AT_FDCWD, "spawner.lock", &spawner->lock_fd, &err) < 0) {
         errno = err.code == ERROR_BUSY ? EBUSY : err.saved_errno;
         return -1;
     }
-    spawner->listen_fd = listen_at(&spawner->options, "spawner.sock");
+    spawner->listen_fd = launch_listen(&spawner->options, "spawner.sock");
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     (void)prctl(PR_SET_NAME, "batchd-spawner");
     (void)signal(SIGPIPE, SIG_IGN);
@@ -379,9 +344,12 @@ static int prepare(struct spawner *spawner)
     (void)sigemptyset(&wanted);
     (void)sigaddset(&wanted, SIGCHLD);
     (void)sigaddset(&wanted, SIGTERM);
+    (void)sigaddset(&wanted, SIGUSR1);
     (void)sigprocmask(SIG_SETMASK, &wanted, NULL);
     spawner->signal_fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     spawner->busy_at = clock_monotonic_us();
+    if (spawner->options.system_mode)
+        spawner->cgroup = cgroup_own();
     return spawner->listen_fd < 0 || spawner->signal_fd < 0 ? -1 : 0;
 }
 
@@ -427,5 +395,6 @@ int spawner_run(const struct spawner_options *options)
         turn(&spawner, spawner.kill_at != 0 && wait_ms > 100 ? 100 : wait_ms);
     }
     (void)unlink("spawner.sock");
+    free(spawner.cgroup);
     return EX_OK;
 }

@@ -5,8 +5,11 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <string.h>
 
 #define GROUPS_MAX 65536
+/* nobody: what the kernel calls a uid that it cannot tell. */
+#define OVERFLOW_UID 65534U
 
 static int own_user_only(const struct job_run *run, struct error *err)
 {
@@ -31,6 +34,42 @@ static int load_groups(const struct passwd *entry, struct user *ret, struct erro
     return 0;
 }
 
+static bool member(const struct user *user, gid_t gid)
+{
+    for (int i = 0; i < user->group_count; i++) {
+        if (user->groups[i] == gid)
+            return true;
+    }
+    return false;
+}
+
+static bool has_name(const struct job_run *run, const char *entry)
+{
+    size_t length = strcspn(entry, "=") + 1;
+    for (uint32_t i = 0; i < run->envc; i++) {
+        if (strncmp(run->env[i], entry, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void fill_env(const struct passwd *entry, const struct job_run *run, struct user *ret)
+{
+    const char *shell = entry->pw_shell[0] != '\0' ? entry->pw_shell : "/bin/sh";
+    size_t used = 0;
+    ret->account[0] = xasprintf("HOME=%s", entry->pw_dir);
+    ret->account[1] = xasprintf("USER=%s", entry->pw_name);
+    ret->account[2] = xasprintf("LOGNAME=%s", entry->pw_name);
+    ret->account[3] = xasprintf("SHELL=%s", shell);
+    ret->env = xcalloc((size_t)run->envc + 5, sizeof(char *));
+    for (size_t i = 0; i < 4; i++) {
+        if (!has_name(run, ret->account[i]))
+            ret->env[used++] = ret->account[i];
+    }
+    for (uint32_t i = 0; i < run->envc; i++)
+        ret->env[used++] = run->env[i];
+}
+
 int user_check(const struct job_run *run, bool system_mode, struct user *ret, struct error *err)
 {
     char buffer[16384];
@@ -38,23 +77,28 @@ int user_check(const struct job_run *run, bool system_mode, struct user *ret, st
     struct passwd *found = NULL;
     if (!system_mode)
         return own_user_only(run, err);
-    if (run->uid < USER_MIN_UID || run->uid == 65534 || run->uid == UINT32_MAX)
+    if (run->uid < JOB_UID_MIN || run->uid == OVERFLOW_UID || run->uid == UINT32_MAX)
         return error_set(err, ERROR_DENIED, "jobs never run as uid %u; the lowest is %u", run->uid,
-                         USER_MIN_UID);
+                         JOB_UID_MIN);
     if (getpwuid_r(run->uid, &entry, buffer, sizeof(buffer), &found) != 0 || found == NULL)
         return error_set(err, ERROR_DENIED, "uid %u has no account", run->uid);
-    if (run->gid != entry.pw_gid)
-        return error_set(err, ERROR_DENIED, "gid %u is not the primary group of %s", run->gid,
-                         entry.pw_name);
     *ret = (struct user){.change = true};
-    if (load_groups(&entry, ret, err) == 0)
-        return 0;
-    user_done(ret);
-    return -1;
+    int result = load_groups(&entry, ret, err);
+    if (result == 0 && !member(ret, run->gid))
+        result =
+            error_set(err, ERROR_DENIED, "%s is not a member of group %u", entry.pw_name, run->gid);
+    if (result == 0)
+        fill_env(&entry, run, ret);
+    else
+        user_done(ret);
+    return result;
 }
 
 void user_done(struct user *user)
 {
     free(user->groups);
+    free(user->env);
+    for (size_t i = 0; i < 4; i++)
+        free(user->account[i]);
     *user = (struct user){0};
 }

@@ -7,17 +7,18 @@
 
 #include <sys/types.h>
 
-/* System accounts lie below (Debian policy 9.2.2); 65534 is nobody, the kernel's overflow id. */
-#define USER_MIN_UID 1000U
-
 struct user {
     bool change; /* the job runs as another user than the worker */
     gid_t *groups;
     int group_count;
+    char *
+        *env; /* what the run has, with the account's part before it; NULL: just what the run has */
+    char *account[4];
 };
 
-/* In user mode only the worker's own uid; in system mode a real account of at least USER_MIN_UID,
- * whose primary group replaces run->gid. 0, or -1 with ERROR_DENIED. */
+/* In user mode only the worker's own uid; in system mode a real account of at least JOB_UID_MIN,
+ * with a group that it is a member of. There HOME, USER, LOGNAME and SHELL are the account's unless
+ * the job names its own. The result borrows the run's texts. 0, or -1 with ERROR_DENIED. */
 int user_check(const struct job_run *run, bool system_mode, struct user *ret, struct error *err);
 void user_done(struct user *user);
 

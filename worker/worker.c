@@ -392,7 +392,8 @@ static int prepare(struct worker *worker)
     const struct job_options options = {.jobs_fd = WORKER_FD_JOBS,
                                         .null_fd = fcntl(null_fd, F_DUPFD_CLOEXEC, 10),
                                         .group = worker->options.group,
-                                        .system_mode = worker->options.system_mode};
+                                        .system_mode = worker->options.system_mode,
+                                        .allow_setuid = worker->options.allow_setuid};
     worker->job = job_new(&options, &job_calls, worker);
     worker->journal = journal_new(WORKER_FD_LOG);
     return worker->signal_fd < 0 || options.null_fd < 0 ? -1 : 0;

@@ -1,6 +1,8 @@
 /* io.batchd.Jobs.Submit {argv | type, params, name, queue, priority, cpus, memory, timeout_ms, cwd,
  * env, umask, stdin, tags, key, max_attempts, rerun_if_lost, array} -> {id, state, existing}
  * The reply leaves after the commit that holds the job: it is a promise. */
+#include "common/alloc.h"
+#include "common/cleanup.h"
 #include "daemon/api/submit_spec.h"
 
 /* A disk that is full is seldom empty a second later. */
@@ -30,12 +32,25 @@ static void refuse(struct api_call *call, const struct error *err, uint64_t id)
     }
 }
 
+/* The worker refuses it too; said here, it is said before a job exists. */
+static void refuse_uid(struct api_call *call)
+{
+    CLEANUP_FREE char *text = xasprintf("jobs never run as uid %u; the lowest is %u", call->uid,
+                                        call->api->options.uid_min);
+    reply_error(call, "org.varlink.service.PermissionDenied", NULL, text,
+                "submit as an ordinary user");
+}
+
 static void run(struct api_call *call)
 {
     struct job_facts facts = {0};
     struct error err;
     uint64_t id = 0;
     bool existing = false;
+    if (call->uid < call->api->options.uid_min) {
+        refuse_uid(call);
+        return;
+    }
     if (submit_spec_decode(call, call->params, &facts, &err) < 0) {
         refuse(call, &err, 0);
         return;

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
+#include "daemon/engine/job_log.h"
 #include "daemon/engine/outcome.h"
 #include "daemon/exec/worker_log.h"
 #include "daemon/store/worker_rows.h"
@@ -27,6 +28,7 @@ static void on_started(void *arg, uint64_t worker, const struct job_started *sta
     engine_tell(engine, job, &entry->status, BUS_STARTED);
     if (entry->status.is_task)
         array_task_runs(engine, arrays_find(engine, job->id));
+    job_log_started(job, &entry->status);
     /* It is not one of the short ones: what waits behind it at this worker is taken back. */
     for (struct active *other = engine->active; other != NULL; other = other->next) {
         const struct job_stop back = {.id = active_id(other), .only_queued = 1};

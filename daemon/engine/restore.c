@@ -168,6 +168,7 @@ int engine_restore(struct engine *engine, struct error *err)
         free(worker);
     }
     arrays_store(engine);
+    pool_remove_unknown(engine->pool);
     log_info("restored %zu waiting and %zu started jobs",
              jobset_count(engine->jobs, JOB_STATE_PENDING),
              jobset_count(engine->jobs, JOB_STATE_STARTING) +

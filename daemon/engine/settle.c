@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
+#include "daemon/engine/job_log.h"
 #include "daemon/engine/outcome.h"
 #include "daemon/store/attempt_rows.h"
 
@@ -45,31 +46,6 @@ static void uncount(struct engine *engine, struct active *entry)
     if (entry->counted)
         pool_load(engine->pool, entry->status.worker, -1);
     entry->counted = false;
-}
-
-static void log_end(const struct active *entry, enum ending ending)
-{
-    static const char *const words[] = {
-        [ENDING_COMPLETED] = "completed",
-        [ENDING_FAILED] = "failed",
-        [ENDING_CANCELLED] = "was cancelled",
-        [ENDING_AGAIN_CHARGED] = "failed and is tried again",
-        [ENDING_AGAIN_FREE] = "was lost and is run again",
-    };
-    char id[48];
-    char attempt[12];
-    (void)snprintf(id, sizeof(id), entry->status.is_task ? "%llu_%llu" : "%llu",
-                   (unsigned long long)entry->status.id, (unsigned long long)entry->status.index);
-    (void)snprintf(attempt, sizeof(attempt), "%u", entry->status.attempt);
-    const struct outcome *outcome = &entry->status.outcome;
-    const struct log_field fields[] = {{"BATCHD_JOB_ID", id},
-                                       {"BATCHD_ATTEMPT", attempt},
-                                       {"BATCHD_STATE", words[ending]},
-                                       {"BATCHD_RESULT", outcome_class_word(outcome->class)},
-                                       {NULL, NULL}};
-    log_fields(LOG_LEVEL_INFO, fields, "job %s %s (%s, exit %d, signal %d)%s%s", id, words[ending],
-               outcome_class_word(outcome->class), outcome->exit_code, outcome->signal,
-               outcome->message[0] == '\0' ? "" : ": ", outcome->message);
 }
 
 /* Another attempt: this one's end is kept as history, the job waits again. */
@@ -116,7 +92,7 @@ void engine_settle(struct engine *engine, struct active *entry, bool tree_dead)
     };
     enum ending ending =
         outcome_ending(&entry->status, entry->max_attempts, entry->rerun_if_lost, tree_dead);
-    log_end(entry, ending);
+    job_log_end(jobset_find(engine->jobs, entry->status.id), &entry->status, ending);
     uncount(engine, entry);
     if (ending == ENDING_AGAIN_CHARGED || ending == ENDING_AGAIN_FREE)
         run_again(engine, entry, ending == ENDING_AGAIN_CHARGED);

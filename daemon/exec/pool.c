@@ -5,17 +5,24 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/worker_folder.h"
 #include "daemon/exec/channel.h"
 #include "daemon/exec/spawner.h"
+#include "daemon/exec/worker_log.h"
 
+#include <dirent.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Jobs shorter than this are prefetched: waiting for a commit would cost a noticeable part. */
 #define SHORT_JOB_US (50 * US_PER_MS)
 /* How often a dead worker's lock, or a worker that does not answer yet, is looked at again. */
 #define RETRY_US (20 * US_PER_MS)
+
+/* Asking the spawner about a dead worker that no spawner has swept. */
+enum sweep { SWEEP_NOT_ASKED, SWEEP_ASKED, SWEEP_ANSWERED };
 
 struct worker {
     struct pool *pool;
@@ -23,6 +30,7 @@ struct worker {
     uint64_t id;
     enum worker_state state;
     bool told; /* the spawner has answered for it, or an earlier daemon made it */
+    enum sweep sweep;
     uint32_t load;
     uint64_t done;
     int64_t idle_since;
@@ -135,6 +143,29 @@ static void on_closed(void *arg)
 
 static const struct channel_events worker_events = {.record = on_record, .closed = on_closed};
 
+/* In system mode the folders are the spawner's, and it has control groups. */
+static bool spawner_is_root(const struct pool *pool)
+{
+    return pool->options.worker_binary == NULL;
+}
+
+/* False while the spawner is still to say whether the tree of this dead worker is dead too: the one
+ * that made it may have died before. */
+static bool tree_judged(struct worker *worker)
+{
+    struct error err;
+    if (!spawner_is_root(worker->pool) || worker->sweep == SWEEP_ANSWERED)
+        return true;
+    struct worker_log *log = worker_log_load(worker->pool->options.state_dir, worker->id, &err);
+    bool swept = log != NULL && worker_log_swept(log);
+    worker_log_free(log);
+    if (!swept && worker->sweep == SWEEP_NOT_ASKED) {
+        worker->sweep = SWEEP_ASKED;
+        spawner_sweep(worker->pool->spawner, worker->id);
+    }
+    return swept;
+}
+
 /* Connects if it listens; else, a free lock proves it and its tree dead. A held lock means that it
  * is coming up, or dying, or being swept: look again. */
 static void look_at_worker(struct worker *worker)
@@ -150,9 +181,10 @@ static void look_at_worker(struct worker *worker)
         return;
     }
     int held = fd_lock_held(AT_FDCWD, lock);
-    if (held == 0 || (held < 0 && errno == ENOENT && worker->told))
+    bool no_folder = held < 0 && errno == ENOENT && worker->told;
+    if (no_folder || (held == 0 && tree_judged(worker)))
         mark_gone(worker, false);
-    else
+    else if (worker->sweep != SWEEP_ASKED)
         look_again(worker);
 }
 
@@ -203,6 +235,15 @@ static void on_spawn_failed(void *arg, uint64_t id, const char *text)
         mark_gone(worker, true);
 }
 
+static void on_swept(void *arg, uint64_t id)
+{
+    struct worker *worker = find(arg, id);
+    if (worker == NULL || worker->sweep != SWEEP_ASKED)
+        return;
+    worker->sweep = SWEEP_ANSWERED;
+    look_at_worker(worker);
+}
+
 /* A spawner that died may or may not have made what it was asked for. A worker whose folder is
  * there is looked at by its lock; the others are asked for again: an existing folder refuses a
  * second. */
@@ -210,6 +251,10 @@ static void on_spawner_lost(void *arg)
 {
     struct pool *pool = arg;
     for (struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
+        if (worker->sweep == SWEEP_ASKED) {
+            worker->sweep = SWEEP_NOT_ASKED;
+            look_again(worker);
+        }
         if (worker->state != WORKER_WANTED || worker->told)
             continue;
         CLEANUP_FREE char *folder = worker_path(worker, "");
@@ -219,10 +264,12 @@ static void on_spawner_lost(void *arg)
         else
             spawner_request(pool->spawner, worker->id);
     }
+    if (spawner_is_root(pool)) /* what it was asked to remove */
+        pool_remove_unknown(pool);
 }
 
 static const struct spawner_events spawner_answers = {
-    .spawned = on_spawned, .failed = on_spawn_failed, .lost = on_spawner_lost};
+    .spawned = on_spawned, .failed = on_spawn_failed, .swept = on_swept, .lost = on_spawner_lost};
 
 /* ---- public ---- */
 
@@ -265,21 +312,50 @@ void pool_adopt(struct pool *pool, uint64_t id)
     look_again(worker);
 }
 
+static int open_workers(const struct pool *pool)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/workers", pool->options.state_dir);
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void remove_folder(struct pool *pool, uint64_t id)
+{
+    if (spawner_is_root(pool)) {
+        spawner_remove(pool->spawner, id);
+        return;
+    }
+    CLEANUP_CLOSE int workers = open_workers(pool);
+    if (workers >= 0 && worker_folder_remove(workers, id) < 0)
+        log_warning("the folder of worker %llu is not removed: %s", (unsigned long long)id,
+                    strerrordesc_np(errno));
+}
+
+void pool_remove_unknown(struct pool *pool)
+{
+    int fd = open_workers(pool);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) { // NOLINT(concurrency-mt-unsafe)
+        char *end;
+        unsigned long long id = strtoull(entry->d_name, &end, 10);
+        if (*end == '\0' && id > 0 && find(pool, id) == NULL)
+            remove_folder(pool, id);
+    }
+    if (folder != NULL)
+        (void)closedir(folder);
+    else
+        cleanup_close(&fd);
+}
+
 void pool_forget(struct pool *pool, uint64_t id)
 {
-    static const char *const names[] = {"sock", "log", "lock"};
     struct worker **link = &pool->workers;
     while (*link != NULL && (*link)->id != id)
         link = &(*link)->next;
     struct worker *worker = *link;
     if (worker == NULL)
         return;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        CLEANUP_FREE char *path = worker_path(worker, names[i]);
-        (void)unlink(path); /* in system mode the folder is the spawner's to remove */
-    }
-    CLEANUP_FREE char *folder = worker_path(worker, "");
-    (void)rmdir(folder);
+    remove_folder(pool, id);
     *link = worker->next;
     destroy(worker);
 }

@@ -52,6 +52,10 @@ void pool_spawn(struct pool *pool, uint64_t id);
 void pool_adopt(struct pool *pool, uint64_t id);
 /* Removes a gone worker and its folder. Call after the commit that settled its jobs. */
 void pool_forget(struct pool *pool, uint64_t id);
+/* Removes folders of workers that the pool does not know: a daemon was killed between that commit
+ * and pool_forget, or a spawner before it removed one. Call when every worker of the store was
+ * adopted. */
+void pool_remove_unknown(struct pool *pool);
 
 /* The worker that should take the next job, 0 when none has room. */
 uint64_t pool_choose(const struct pool *pool);

@@ -15,8 +15,10 @@
 #include <sys/wait.h>
 
 #define RETRY_US 20000
-/* A started spawner that has not answered after this many looks (2 s) is started again. */
+/* A started spawner that has not answered after this many looks (2 s) is started again; systemd's
+ * is then complained about once, and looked for less often: somebody stopped it. */
 #define LOOKS_BEFORE_START 100
+#define RETRY_SLOW_US 500000
 
 struct spawner {
     struct event_base *base;
@@ -31,7 +33,8 @@ struct spawner {
 
 static void look_again(struct spawner *spawner)
 {
-    const struct timeval delay = {.tv_usec = RETRY_US};
+    bool slow = spawner->binary == NULL && spawner->looks > LOOKS_BEFORE_START;
+    const struct timeval delay = {.tv_usec = slow ? RETRY_SLOW_US : RETRY_US};
     (void)event_add(spawner->retry, &delay);
 }
 
@@ -40,10 +43,10 @@ static void on_record(void *arg, struct record *record)
     struct spawner *spawner = arg;
     uint64_t worker;
     char text[200];
-    if (record->type == MESSAGE_SPAWNED) {
-        worker = record_get_u64(record);
-        if (record_complete(record))
-            spawner->events->spawned(spawner->arg, worker);
+    if (record->type == MESSAGE_SPAWNED && get_worker_id(record, &worker) == 0) {
+        spawner->events->spawned(spawner->arg, worker);
+    } else if (record->type == MESSAGE_SWEEP_DONE && get_worker_id(record, &worker) == 0) {
+        spawner->events->swept(spawner->arg, worker);
     } else if (record->type == MESSAGE_SPAWN_FAILED &&
                get_spawn_failed(record, &worker, text) == 0) {
         spawner->events->failed(spawner->arg, worker, text);
@@ -101,14 +104,14 @@ static void connect_now(struct spawner *spawner)
         *writer = spawner->waiting;
         spawner->waiting = (struct record_writer){0};
         channel_flush(spawner->channel);
+        spawner->looks = 0;
         return;
     }
-    if (spawner->looks++ % LOOKS_BEFORE_START == 0) {
-        if (spawner->binary != NULL)
-            start_process(spawner);
-        else
-            log_warning("no spawner answers at %s; is batchd-worker.service running?", path);
-    }
+    if (spawner->binary != NULL && spawner->looks % LOOKS_BEFORE_START == 0)
+        start_process(spawner);
+    if (spawner->binary == NULL && spawner->looks == LOOKS_BEFORE_START)
+        log_warning("no spawner answers at %s; is batchd-worker.service running?", path);
+    spawner->looks++;
     look_again(spawner);
 }
 
@@ -144,10 +147,24 @@ void spawner_free(struct spawner *spawner)
     free(spawner);
 }
 
+static struct record_writer *writer_of(struct spawner *spawner)
+{
+    return spawner->channel != NULL ? channel_writer(spawner->channel) : &spawner->waiting;
+}
+
 void spawner_request(struct spawner *spawner, uint64_t worker)
 {
-    put_spawn(spawner->channel != NULL ? channel_writer(spawner->channel) : &spawner->waiting,
-              worker);
+    put_spawn(writer_of(spawner), worker);
+}
+
+void spawner_sweep(struct spawner *spawner, uint64_t worker)
+{
+    put_worker_id(writer_of(spawner), MESSAGE_SWEEP, worker);
+}
+
+void spawner_remove(struct spawner *spawner, uint64_t worker)
+{
+    put_worker_id(writer_of(spawner), MESSAGE_REMOVE, worker);
 }
 
 void spawner_flush(struct spawner *spawner)

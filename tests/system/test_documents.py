@@ -88,13 +88,19 @@ def test_manual_of_batchctl():
 
 
 def test_install_puts_them_in_place(tmp_path):
-    subprocess.run(["make", "-s", "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"], cwd=ROOT, check=True,
-                   capture_output=True)
-    share = tmp_path / "usr/share"
-    for path in ("man/man1/batchctl.1", "man/man5/batchd.toml.5", "man/man7/batchd-protocol.7",
-                 "man/man8/batchd.8", "bash-completion/completions/batchctl",
-                 "zsh/vendor-completions/_batchctl", "fish/vendor_completions.d/batchctl.fish"):
-        assert (share / path).stat().st_size > 0, path
+    """With the prefix that was built: another would rebuild the program under the other tests."""
+    prefix = (OUT / "prefix").read_text().strip()
+    make = ["make", "-s", "install", f"OUT={OUT}", f"DESTDIR={tmp_path}", f"PREFIX={prefix}"]
+    subprocess.run(make, cwd=ROOT, check=True, capture_output=True)
+    place = tmp_path / prefix.lstrip("/")
+    for path in ("sbin/batchd", "bin/batchctl", "libexec/batchd/batchd-worker",
+                 "libexec/batchd/processors/video/video", "libexec/batchd/processors/image/manifest.json",
+                 "share/man/man1/batchctl.1", "share/man/man5/batchd.toml.5",
+                 "share/man/man7/batchd-protocol.7", "share/man/man8/batchd.8",
+                 "share/bash-completion/completions/batchctl",
+                 "share/fish/vendor_completions.d/batchctl.fish", "lib/sysusers.d/batchd.conf"):
+        assert (place / path).stat().st_size > 0, path
+    assert list((place / "share/zsh").rglob("_batchctl"))
 
 
 def test_manual_of_the_settings():

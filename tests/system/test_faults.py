@@ -1,5 +1,6 @@
 """Bad input, second daemons, damaged stores, hostile clients."""
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -344,3 +345,19 @@ def test_replay_longer_than_a_reader_may_lag(make_daemon):
             client.receive()
     assert refused.value.name == "io.batchd.StaleCursor"
     assert daemon.call("io.batchd.Server.Ping")
+
+
+def test_worker_folders_that_nobody_knows_are_removed_unless_locked(daemon):
+    daemon.stop()
+    folders = [daemon.state / "workers" / name for name in ("901", "902", "other")]
+    for folder in folders:
+        folder.mkdir(mode=0o700, parents=True)
+        for name in ("lock", "log", "cgroup"):
+            (folder / name).touch()
+    with open(folders[1] / "lock", "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        daemon.start()
+        assert [folder.exists() for folder in folders] == [False, True, True]
+        daemon.stop()
+    daemon.start()
+    assert not folders[1].exists()
