@@ -20,7 +20,7 @@ fill(struct error *err, enum error_code code, const char *field, const char *for
     if (err == NULL)
         return;
     err->code = code;
-    err->saved_errno = errno;
+    err->saved_errno = 0;
     (void)snprintf(err->field, sizeof(err->field), "%s", field);
     (void)vsnprintf(err->text, sizeof(err->text), format, args);
 }
@@ -52,6 +52,7 @@ int error_set_errno(struct error *err, const char *format, ...)
     va_end(args);
     if (err != NULL) {
         size_t used = strlen(err->text);
+        err->saved_errno = saved;
         (void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerrordesc_np(saved));
     }
     errno = saved;

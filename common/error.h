@@ -26,7 +26,7 @@ enum error_code {
 
 struct error {
     enum error_code code;
-    int saved_errno;               /* errno at the time of error_set, 0 when it says nothing */
+    int saved_errno;               /* the errno behind it (error_set_errno), else 0 */
     char field[ERROR_FIELD_BYTES]; /* the request or configuration field at fault, or "" */
     char text[ERROR_TEXT_BYTES];
 };

@@ -26,7 +26,7 @@
 /* Housekeeping: idle workers leave, STATUS is told. */
 #define TICK_MS 1000
 /* How often a full disk is looked at. */
-#define ROOM_LOOK_US 200000
+#define ROOM_LOOK_NS 200000000
 
 struct daemon {
     struct event_base *base;
@@ -346,15 +346,19 @@ int daemon_run(struct daemon *daemon, struct error *err)
     return 0;
 }
 
-void daemon_wait_for_room(const struct config *config, const struct places *places)
+bool daemon_wait_for_room(const struct config *config, const struct places *places,
+                          const sigset_t *stops)
 {
+    const struct timespec pause = {.tv_nsec = ROOM_LOOK_NS};
     log_error("the disk of %s is full; batchd waits for room, running jobs go on",
               places->state_dir);
     (void)sd_notify(0, "STATUS=the disk is full: waiting for room");
     do {
         (void)sd_notify(0, "WATCHDOG=1");
-        (void)usleep(ROOM_LOOK_US);
+        if (sigtimedwait(stops, NULL, &pause) > 0)
+            return false;
     } while (!disk_has_room(places->state_dir, config->store_reserve_bytes));
+    return true;
 }
 
 int daemon_check_store(const struct config *config, const struct places *places, struct error *err)

@@ -7,6 +7,8 @@
 #include "daemon/config.h"
 #include "daemon/places.h"
 
+#include <signal.h>
+
 struct daemon;
 
 /* Opens the store and the socket. ERROR_BUSY: another batchd owns this state. NULL with err. */
@@ -18,10 +20,11 @@ void daemon_free(struct daemon *daemon);
  * err->saved_errno when the disk is full. Nothing was said that is not on disk. */
 int daemon_run(struct daemon *daemon, struct error *err);
 
-/* Returns when the disk of the state has room again. A daemon may then be made anew: nothing was
- * lost, and the workers keep the results that it could not take. SIGTERM ends the process
- * meanwhile. */
-void daemon_wait_for_room(const struct config *config, const struct places *places);
+/* Returns true when the disk of the state has room again. A daemon may then be made anew: nothing
+ * was lost, and the workers keep the results that it could not take. False: one of `stops`, which
+ * are blocked, came meanwhile. */
+bool daemon_wait_for_room(const struct config *config, const struct places *places,
+                          const sigset_t *stops);
 
 /* Takes the socket that systemd may have handed over; *ret_fd is -1 when it has not. Once in a
  * process. 0, or -1 with ERROR_INVALID. */

@@ -7,6 +7,7 @@
 #include "daemon/places.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -148,6 +149,38 @@ static int fail(const struct error *err)
     return daemon_exit_status(err);
 }
 
+/* Runs daemons one after another until one was told to stop: a store that has no room is closed,
+ * and opened again when there is some. SIGTERM and SIGINT are let in only while a daemon runs, so
+ * that none is lost between two. */
+static int serve_daemons(const struct config *config, const struct places *places)
+{
+    struct error err;
+    sigset_t stops;
+    bool was_up = false;
+    (void)sigemptyset(&stops);
+    (void)sigaddset(&stops, SIGTERM);
+    (void)sigaddset(&stops, SIGINT);
+    (void)sigprocmask(SIG_BLOCK, &stops, NULL);
+    (void)signal(SIGHUP, SIG_IGN);
+    for (;;) {
+        struct daemon *daemon = daemon_new(config, places, &err);
+        int result = -1;
+        if (daemon != NULL) {
+            was_up = true;
+            (void)sigprocmask(SIG_UNBLOCK, &stops, NULL);
+            result = daemon_run(daemon, &err);
+            (void)sigprocmask(SIG_BLOCK, &stops, NULL);
+        }
+        daemon_free(daemon);
+        if (result == 0)
+            return EX_OK;
+        if (!was_up || err.saved_errno != ENOSPC)
+            return fail(&err);
+        if (!daemon_wait_for_room(config, places, &stops))
+            return EX_OK;
+    }
+}
+
 static int serve(const struct arguments *arguments, const struct config *config,
                  struct places *places)
 {
@@ -158,18 +191,7 @@ static int serve(const struct arguments *arguments, const struct config *config,
         return daemon_check_store(config, places, &err) < 0 ? fail(&err) : EX_OK;
     if (daemon_take_socket(&places->socket_fd, &err) < 0)
         return fail(&err);
-    for (;;) {
-        struct daemon *daemon = daemon_new(config, places, &err);
-        if (daemon == NULL)
-            return fail(&err);
-        int result = daemon_run(daemon, &err);
-        daemon_free(daemon);
-        if (result == 0)
-            return EX_OK;
-        if (err.saved_errno != ENOSPC)
-            return fail(&err);
-        daemon_wait_for_room(config, places);
-    }
+    return serve_daemons(config, places);
 }
 
 static int run(const struct arguments *arguments)

@@ -24,8 +24,8 @@
 #define SHUTDOWN_GRACE_MS 5000
 /* After a job could not be begun for want of disk or descriptors. */
 #define REST_MS 1000
-/* Records taken before the job's pipes are looked at again. */
-#define POLL_FDS (3 + JOB_POLL_FDS)
+/* The job's pipes, the signals, and batchd or the listening socket. */
+#define POLL_FDS (JOB_POLL_FDS + 2)
 
 /* A result or a drop that batchd has not acknowledged. */
 struct owed {

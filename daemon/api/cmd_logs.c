@@ -4,6 +4,7 @@
  * note (stream "note") says what the output cap left out. */
 #include "daemon/api/output_reader.h"
 #include "daemon/api/view.h"
+#include "daemon/core/array_spec.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,18 @@ static int read_streams(const struct api_call *call, struct follow *follow, stru
     return 0;
 }
 
+static void refuse_array(const struct job_row *row, struct error *err)
+{
+    struct array_spec spec = {.ranges = NULL};
+    unsigned long long id = row->facts.id;
+    if (array_spec_parse(row->facts.array, UINT64_MAX, &spec, err) < 0)
+        return;
+    (void)error_set_field(err, "index",
+                          "job %llu is an array, and its tasks write: name one, such as %llu_%llu",
+                          id, id, (unsigned long long)array_spec_index(&spec, 0));
+    array_spec_done(&spec);
+}
+
 static void begin(struct api_call *call, bool until_end)
 {
     struct follow wanted = {.until_end = until_end};
@@ -146,10 +159,7 @@ static void begin(struct api_call *call, bool until_end)
                             .is_task = row.status.is_task,
                             .attempt = attempt > 0 ? (uint32_t)attempt : row.status.attempt};
     if (row.facts.array != NULL && !row.status.is_task) {
-        (void)error_set_field(&err, "index",
-                              "job %llu is an array; the output is its tasks': name "
-                              "one, such as %llu_0",
-                              (unsigned long long)row.facts.id, (unsigned long long)row.facts.id);
+        refuse_array(&row, &err);
         reply_failure(call, &err);
     } else if (attempt > (int64_t)row.status.attempt) {
         (void)error_set_field(&err, "attempt", "job %llu had %u attempts so far",

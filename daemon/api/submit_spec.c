@@ -239,6 +239,10 @@ static int decode_array(const struct api_call *call, const json_t *params, struc
     int found = json_get_string(params, "array", false, &text, err);
     if (found <= 0)
         return found;
+    if (strlen(text) > ARRAY_TEXT_MAX)
+        return error_set_field(err, "array",
+                               "array has %zu bytes; it may have %u: say it by ranges",
+                               strlen(text), ARRAY_TEXT_MAX);
     if (array_spec_parse(text, engine_limits(call->api->engine)->array_max, &spec, err) < 0)
         return -1;
     array_spec_done(&spec);

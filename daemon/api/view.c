@@ -136,24 +136,25 @@ static void add_times(json_t *object, const struct job_row *row)
 static void add_array(const struct api *api, json_t *object, const struct job_row *row)
 {
     struct array_spec spec = {.ranges = NULL};
-    const struct array_progress *tasks = &row->status.tasks;
+    struct array_progress tasks = row->status.tasks;
+    uint64_t active = 0;
     if (row->facts.array == NULL || row->status.is_task) {
         json_put(object, "array", json_null());
         json_put(object, "index",
                  row->status.is_task ? json_integer((json_int_t)row->status.index) : json_null());
         return;
     }
-    (void)array_spec_parse(row->facts.array, UINT64_MAX, &spec, NULL);
-    uint64_t ended = tasks->completed + tasks->failed + tasks->cancelled;
-    uint64_t active = engine_array_active(api->engine, row->facts.id);
+    (void)array_spec_parse(row->facts.array, UINT64_MAX, &spec, NULL); /* checked at submit */
+    (void)engine_array_live(api->engine, row->facts.id, &tasks, &active);
+    uint64_t ended = tasks.completed + tasks.failed + tasks.cancelled;
     json_t *array = json_object();
     json_put_text(array, "spec", row->facts.array);
     json_put_int(array, "count", (int64_t)spec.total);
     json_put_int(array, "pending", (int64_t)(spec.total - ended - active));
     json_put_int(array, "running", (int64_t)active);
-    json_put_int(array, "completed", (int64_t)tasks->completed);
-    json_put_int(array, "failed", (int64_t)tasks->failed);
-    json_put_int(array, "cancelled", (int64_t)tasks->cancelled);
+    json_put_int(array, "completed", (int64_t)tasks.completed);
+    json_put_int(array, "failed", (int64_t)tasks.failed);
+    json_put_int(array, "cancelled", (int64_t)tasks.cancelled);
     json_put(object, "array", array);
     json_put(object, "index", json_null());
     array_spec_done(&spec);

@@ -14,6 +14,8 @@
 /* A list longer than this is better said by ranges; it bounds the search for a position. */
 #define ARRAY_RANGES_MAX 1000U
 #define ARRAY_INDEX_MAX UINT32_MAX
+/* Room for that many ranges; it bounds what a list of arrays reads. */
+#define ARRAY_TEXT_MAX 32768U
 
 struct array_range {
     uint64_t first, last, step; /* last is a member: last = first + n * step */

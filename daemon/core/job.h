@@ -47,9 +47,6 @@ struct job {
     int64_t submitted_at; /* microseconds since the epoch */
     uint32_t uid;
     uint32_t queue_at; /* position in the queue's heap; JOB_NOT_QUEUED when not in it */
-    uint32_t attempt;  /* attempts begun so far; numbers are never used twice */
-    uint16_t charged;  /* of these, the ones that count against max_attempts */
-    uint8_t losses;    /* of these, the ones the host lost */
     uint8_t packed;    /* state in the low 4 bits, priority in 3, the top one: an array */
 };
 
@@ -97,7 +94,9 @@ struct job_status {
     bool is_task;   /* of one task of the array `id`, not of a job */
     uint64_t index; /* of the task */
     enum job_state state;
-    uint32_t attempt, charged, losses;
+    uint32_t attempt;             /* attempts begun so far; numbers are never used twice */
+    uint32_t charged;             /* of these, the ones that count against max_attempts */
+    uint32_t losses;              /* of these, the ones the host lost */
     bool cancelling;              /* a cancel was acknowledged; the worker is being told */
     uint64_t worker;              /* 0: none */
     int64_t started_at, ended_at; /* 0: not yet */

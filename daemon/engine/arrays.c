@@ -17,23 +17,6 @@ static void array_free(struct array *array)
     free(array);
 }
 
-int arrays_add(struct engine *engine, const struct job_status *status, const char *spec,
-               struct error *err)
-{
-    struct array *array = xcalloc(1, sizeof(*array));
-    /* The limit held when it was submitted: it may have been lowered since. */
-    if (array_spec_parse(spec, UINT64_MAX, &array->spec, err) < 0) {
-        array_free(array);
-        err->code = ERROR_DAMAGED;
-        return error_wrap(err, "job %llu", (unsigned long long)status->id);
-    }
-    array->status = *status;
-    array->status.result = NULL; /* set only at the end */
-    array->next = engine->arrays;
-    engine->arrays = array;
-    return 0;
-}
-
 void arrays_free(struct engine *engine)
 {
     while (engine->arrays != NULL) {
@@ -43,11 +26,47 @@ void arrays_free(struct engine *engine)
     }
 }
 
-struct array *arrays_find(const struct engine *engine, uint64_t job)
+struct array *arrays_live(const struct engine *engine, uint64_t job)
 {
     struct array *array = engine->arrays;
     while (array != NULL && array->status.id != job)
         array = array->next;
+    return array;
+}
+
+static int add_again(void *arg, const struct job_status *task)
+{
+    struct array *array = arg;
+    array->again = xreallocarray(array->again, array->again_count + 1, sizeof(*array->again));
+    array->again[array->again_count++] = task->index; /* they come in ascending order */
+    return 0;
+}
+
+static int load(struct engine *engine, struct array *array, const struct job_row *row,
+                struct error *err)
+{
+    /* The limit held when it was submitted: it may have been lowered since. */
+    if (row->facts.array == NULL ||
+        array_spec_parse(row->facts.array, UINT64_MAX, &array->spec, err) < 0)
+        return error_set(err, ERROR_DAMAGED, "job %llu has no array that can be read",
+                         (unsigned long long)row->facts.id);
+    array->status = row->status;
+    array->status.result = NULL; /* set only at the end */
+    return task_rows_each_waiting(engine->db, row->facts.id, add_again, array, err);
+}
+
+struct array *arrays_open(struct engine *engine, const struct job_row *row, struct error *err)
+{
+    struct array *array = arrays_live(engine, row->facts.id);
+    if (array != NULL)
+        return array;
+    array = xcalloc(1, sizeof(*array));
+    if (load(engine, array, row, err) < 0) {
+        array_free(array);
+        return NULL;
+    }
+    array->next = engine->arrays;
+    engine->arrays = array;
     return array;
 }
 
@@ -78,13 +97,21 @@ void array_requeue(struct engine *engine, const struct array *array)
     jobset_queue(engine->jobs, jobset_find(engine->jobs, array->status.id), startable(array) > 0);
 }
 
+static void store(struct engine *engine, struct array *array)
+{
+    struct error err;
+    if (!engine->broken && job_rows_update(engine->db, &array->status, &err) < 0)
+        engine_break(engine, &err);
+    array->changed = false;
+}
+
 static void move(struct engine *engine, struct array *array, enum job_event event,
                  enum bus_kind told)
 {
     struct job *job = jobset_find(engine->jobs, array->status.id);
     engine_move(engine, job, event);
     array->status.state = job_state_of(job);
-    array->changed = true;
+    store(engine, array);
     engine_tell(engine, job, &array->status, told);
 }
 
@@ -122,8 +149,10 @@ void array_put_back(struct engine *engine, struct array *array, uint64_t index)
     array->active--;
     /* Nothing of it runs and nothing has ended: it waits again as a whole. */
     if (array->status.state != JOB_STATE_PENDING && array->active == 0 &&
-        array_waiting(array) == array->spec.total)
+        array_waiting(array) == array->spec.total) {
+        array->status.started_at = 0;
         move(engine, array, JOB_EVENT_RETURN, BUS_REQUEUED);
+    }
     array_requeue(engine, array);
 }
 
@@ -150,37 +179,43 @@ static void add_usage(struct usage *sum, const struct usage *task)
     sum->lost_bytes += task->lost_bytes;
 }
 
-/* An array ends as its first failed task did; without one it completed, or was cancelled. */
+/* The first failed task's end. */
+static void copy_failure(struct engine *engine, struct array *array)
+{
+    struct job_status failed;
+    struct error err;
+    int found = task_rows_first_failed(engine->db, array->status.id, &failed, &err);
+    if (found == 0)
+        (void)error_set(&err, ERROR_INTERNAL, "array %llu counts a failed task that has no row",
+                        (unsigned long long)array->status.id);
+    if (found <= 0) {
+        engine_break(engine, &err);
+        return;
+    }
+    array->status.outcome = failed.outcome;
+    job_status_done(&failed);
+}
+
+/* Cancelled when a task was; else as its first failed task ended; else well. */
 static void set_outcome(struct engine *engine, struct array *array)
 {
     const struct array_progress *tasks = &array->status.tasks;
     struct outcome *outcome = &array->status.outcome;
-    struct job_status failed;
-    struct error err;
-    *outcome = (struct outcome){.class = tasks->cancelled > 0 || array->status.cancelling
-                                             ? OUTCOME_CANCELLED
-                                             : OUTCOME_SUCCESS,
-                                .exit_code = tasks->cancelled > 0 ? -1 : 0};
-    if (tasks->failed > 0 && !array->status.cancelling) {
-        int found = task_rows_first_failed(engine->db, array->status.id, &failed, &err);
-        if (found < 0)
-            engine_break(engine, &err);
-        if (found > 0) {
-            *outcome = failed.outcome;
-            job_status_done(&failed);
-        }
-    }
+    *outcome = (struct outcome){.class = OUTCOME_SUCCESS};
+    if (tasks->cancelled > 0)
+        *outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
+    else if (tasks->failed > 0)
+        copy_failure(engine, array);
     if (tasks->failed + tasks->cancelled > 0)
         (void)snprintf(outcome->message, sizeof(outcome->message),
-                       "%llu of %llu tasks failed, %llu were cancelled",
-                       (unsigned long long)tasks->failed, (unsigned long long)array->spec.total,
-                       (unsigned long long)tasks->cancelled);
+                       "%s%s%llu of %llu tasks failed, %llu were cancelled", array->reason,
+                       array->reason[0] == '\0' ? "" : ": ", (unsigned long long)tasks->failed,
+                       (unsigned long long)array->spec.total, (unsigned long long)tasks->cancelled);
 }
 
 static void end_array(struct engine *engine, struct array *array)
 {
     struct array **link = &engine->arrays;
-    struct error err;
     struct job *job = jobset_find(engine->jobs, array->status.id);
     set_outcome(engine, array);
     enum outcome_class class = array->status.outcome.class;
@@ -190,8 +225,6 @@ static void end_array(struct engine *engine, struct array *array)
          : class == OUTCOME_CANCELLED ? JOB_EVENT_CANCEL
                                       : JOB_EVENT_FAIL,
          BUS_ENDED);
-    if (!engine->broken && job_rows_update(engine->db, &array->status, &err) < 0)
-        engine_break(engine, &err);
     jobset_remove(engine->jobs, job);
     while (*link != array)
         link = &(*link)->next;
@@ -199,10 +232,12 @@ static void end_array(struct engine *engine, struct array *array)
     array_free(array);
 }
 
-static void end_if_over(struct engine *engine, struct array *array)
+bool array_end_if_over(struct engine *engine, struct array *array)
 {
-    if (array->active == 0 && array_waiting(array) == 0)
-        end_array(engine, array);
+    if (array->active > 0 || array_waiting(array) > 0)
+        return false;
+    end_array(engine, array);
+    return true;
 }
 
 void array_task_ended(struct engine *engine, struct array *array, const struct job_status *task)
@@ -217,7 +252,7 @@ void array_task_ended(struct engine *engine, struct array *array, const struct j
     array->active--;
     array->changed = true;
     array_requeue(engine, array);
-    end_if_over(engine, array);
+    (void)array_end_if_over(engine, array);
 }
 
 /* ---- cancel ---- */
@@ -243,14 +278,15 @@ static void cancel_again(struct engine *engine, struct array *array)
     array->again_count = 0;
 }
 
-void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms)
+void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms, const char *reason)
 {
     struct array_progress *tasks = &array->status.tasks;
     tasks->cancelled += array->spec.total - tasks->next;
     tasks->next = array->spec.total;
     array->status.cancelling = true;
-    array->changed = true;
+    (void)snprintf(array->reason, sizeof(array->reason), "%s", reason == NULL ? "" : reason);
     cancel_again(engine, array);
+    store(engine, array);
     for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
         if (entry->status.id != array->status.id)
             continue;
@@ -259,16 +295,21 @@ void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms)
         engine_stop_active(engine, entry, grace_ms);
     }
     array_requeue(engine, array);
-    end_if_over(engine, array);
+    (void)array_end_if_over(engine, array);
 }
 
-void arrays_store(struct engine *engine)
+void arrays_end_turn(struct engine *engine)
 {
-    struct error err;
-    for (struct array *array = engine->arrays; array != NULL; array = array->next) {
-        if (array->changed && !engine->broken &&
-            job_rows_update(engine->db, &array->status, &err) < 0)
-            engine_break(engine, &err);
-        array->changed = false;
+    struct array **link = &engine->arrays;
+    while (*link != NULL) {
+        struct array *array = *link;
+        if (array->changed)
+            store(engine, array);
+        if (array->active > 0) {
+            link = &array->next;
+            continue;
+        }
+        *link = array->next;
+        array_free(array);
     }
 }

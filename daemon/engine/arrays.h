@@ -1,12 +1,19 @@
-/* The unfinished arrays: how far each is, and which of its tasks goes next. Tasks that have a
- * worker are in the active list like jobs; what they do to their array is told here. An array's row
- * is written once a turn (arrays_store), however many of its tasks moved. */
+/* The arrays that are in motion: those with tasks at a worker. Only they are kept in memory, so a
+ * waiting array costs what a waiting job costs; one becomes live when its next task is taken or it
+ * is cancelled, from its row, and is forgotten at the end of the turn in which its last task left a
+ * worker. Tasks that have a worker are in the active list like jobs; what they do to their array is
+ * told here. An array's row is written once a turn (arrays_end_turn) however many of its tasks
+ * moved, and at once when its state changes. */
 #ifndef BATCHD_DAEMON_ENGINE_ARRAYS_H
 #define BATCHD_DAEMON_ENGINE_ARRAYS_H
 
 #include "common/error.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/core/job.h"
+#include "daemon/store/job_rows.h"
+
+/* What fits beside the counts into an outcome's message. */
+#define CANCEL_REASON_BYTES 100
 
 struct engine;
 
@@ -16,19 +23,21 @@ struct array {
     struct job_status status; /* of the array itself; status.tasks says how far it is */
     uint64_t *again;          /* indices of tasks that wait for another attempt, ascending */
     size_t again_count;
-    uint64_t active; /* tasks that have a worker */
-    bool changed;    /* the row is to be written */
+    uint64_t active;                  /* tasks that have a worker */
+    bool changed;                     /* the row is to be written */
+    char reason[CANCEL_REASON_BYTES]; /* of a cancel, "" if none was given */
 };
 
-/* A new array, or one of an earlier daemon. -1 with ERROR_DAMAGED when `spec` is none. */
-int arrays_add(struct engine *engine, const struct job_status *status, const char *spec,
-               struct error *err);
+/* The live array of this id, or NULL. */
+struct array *arrays_live(const struct engine *engine, uint64_t job);
+/* The same, made live from its row when it is not. NULL with ERROR_DAMAGED or ERROR_IO. */
+struct array *arrays_open(struct engine *engine, const struct job_row *row, struct error *err);
 void arrays_free(struct engine *engine);
-struct array *arrays_find(const struct engine *engine, uint64_t job); /* NULL: none */
 
 /* Tasks that have not been given to a worker. */
 uint64_t array_waiting(const struct array *array);
-/* How many tasks may start now, beyond the one by which each queued array counts in the queue. */
+/* How many tasks may start now, beyond the one by which each queued array counts in the queue. What
+ * is not live counts as one: its next start makes it live. */
 uint64_t arrays_more_startable(const struct engine *engine);
 
 /* Takes the next task; *ret_again: it has a row already. Only when array_waiting. */
@@ -40,14 +49,18 @@ void array_task_runs(struct engine *engine, struct array *array);
 /* A task has ended for good; after the last one the array ends, and `array` is gone. */
 void array_task_ended(struct engine *engine, struct array *array, const struct job_status *task);
 
+/* Ends it when nothing of it waits or runs; then `array` is gone and the result is true. */
+bool array_end_if_over(struct engine *engine, struct array *array);
+
 /* Cancels what has not started and tells the workers of what has. The array ends when the last of
- * them has ended; then `array` is gone. */
-void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms);
+ * them has ended; then `array` is gone. `reason` may be NULL. */
+void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms,
+                  const char *reason);
 
 /* Puts the array into the queue, or takes it out, as its limit and its tasks ask for. */
 void array_requeue(struct engine *engine, const struct array *array);
 
-/* Writes the rows of the arrays that changed in this turn. */
-void arrays_store(struct engine *engine);
+/* Writes the rows of the arrays that changed in this turn, and forgets those at rest. */
+void arrays_end_turn(struct engine *engine);
 
 #endif

@@ -125,155 +125,21 @@ void engine_free(struct engine *engine)
     free(engine);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-/* The promise behind a client key: same user, key and content is the same job. */
-static bool same_content(const struct job_facts *a, const struct job_facts *b)
-{
-    return a->priority == b->priority && a->cpus == b->cpus && a->memory_bytes == b->memory_bytes &&
-           a->max_attempts == b->max_attempts && a->rerun_if_lost == b->rerun_if_lost &&
-           same_text(a->name, b->name) && same_text(a->type, b->type) &&
-           same_text(a->tags, b->tags) && same_text(a->array, b->array) &&
-           a->run_bytes == b->run_bytes && memcmp(a->run, b->run, a->run_bytes) == 0;
-}
-
-/* 1: *ret_id is the job with this key; 0: there is none; -1: error. */
-static int find_by_key(struct engine *engine, const struct job_facts *facts, uint64_t *ret_id,
-                       struct error *err)
-{
-    struct job_row row;
-    if (facts->key == NULL)
-        return 0;
-    if (job_rows_find_key(engine->db, facts->uid, facts->key, ret_id, err) < 0)
-        return -1;
-    if (*ret_id == 0)
-        return 0;
-    if (job_rows_load(engine->db, *ret_id, &row, err) < 0)
-        return -1;
-    bool same = same_content(facts, &row.facts);
-    job_row_done(&row);
-    if (same)
-        return 1;
-    return error_set(err, ERROR_CONFLICT, "key \"%.80s\" belongs to job %llu, which is another",
-                     facts->key, (unsigned long long)*ret_id);
-}
-
-/* The row is there: the job begins to wait. */
-static int add_submitted(struct engine *engine, const struct job_facts *facts, struct error *err)
-{
-    const struct job job = {
-        .id = facts->id, .submitted_at = facts->submitted_at, .uid = facts->uid};
-    const struct job_status status = {
-        .id = facts->id, .state = JOB_STATE_PENDING, .outcome = {.exit_code = -1}};
-    enum jobset_kind kind = facts->array == NULL ? JOBSET_PLAIN : JOBSET_ARRAY;
-    const struct job *mine =
-        jobset_add(engine->jobs, &job, kind, JOB_STATE_PENDING, facts->priority);
-    if (facts->array != NULL && arrays_add(engine, &status, facts->array, err) < 0) {
-        engine_break(engine, err); /* it was checked when it was decoded */
-        return -1;
-    }
-    if (facts->array != NULL)
-        array_requeue(engine, arrays_find(engine, facts->id));
-    engine_tell(engine, mine, &status, BUS_SUBMITTED);
-    return 0;
-}
-
-int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
-                  bool *ret_existing, struct error *err)
-{
-    *ret_id = 0;
-    int found = find_by_key(engine, facts, ret_id, err);
-    *ret_existing = found > 0;
-    if (found != 0)
-        return found < 0 ? -1 : 0;
-    size_t waiting = jobset_waiting_of(engine->jobs, facts->uid);
-    if (waiting >= engine->options.queue_limit_per_user)
-        return error_set(err, ERROR_LIMIT,
-                         "%zu jobs of yours are waiting; the limit is %llu "
-                         "(daemon.queue_limit_per_user)",
-                         waiting, (unsigned long long)engine->options.queue_limit_per_user);
-    if (disk_accept(engine->disk, facts->run_bytes, err) < 0)
-        return -1;
-    facts->submitted_at = clock_wall_us();
-    if (job_rows_insert(engine->db, facts, err) < 0) {
-        engine_break(engine, err);
-        return -1;
-    }
-    *ret_id = facts->id;
-    return add_submitted(engine, facts, err);
-}
-
-static int cancel_waiting(struct engine *engine, struct job *job, const char *reason)
-{
-    struct job_row row;
-    struct error err;
-    if (job_rows_load(engine->db, job->id, &row, &err) < 0) {
-        engine_break(engine, &err);
-        return -1;
-    }
-    engine_move(engine, job, JOB_EVENT_CANCEL);
-    row.status.state = JOB_STATE_CANCELLED;
-    row.status.ended_at = clock_wall_us();
-    row.status.outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
-    (void)snprintf(row.status.outcome.message, sizeof(row.status.outcome.message), "%s",
-                   reason == NULL ? "" : reason);
-    if (job_rows_update(engine->db, &row.status, &err) < 0)
-        engine_break(engine, &err);
-    engine_tell(engine, job, &row.status, BUS_ENDED);
-    job_row_done(&row);
-    jobset_remove(engine->jobs, job);
-    return 0;
-}
-
-static enum job_state cancel_array(struct engine *engine, const struct job *job, uint64_t grace_ms)
-{
-    struct array *array = arrays_find(engine, job->id);
-    bool idle = array->active == 0;
-    if (!array->status.cancelling && !idle)
-        engine_tell(engine, job, &array->status, BUS_CANCELLING);
-    array_cancel(engine, array, grace_ms);
-    return idle ? JOB_STATE_CANCELLED : job_state_of(job);
-}
-
-int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const char *reason,
-                  enum job_state *ret_state, struct error *err)
-{
-    struct job *job = jobset_find(engine->jobs, id);
-    if (job == NULL)
-        return error_set(err, ERROR_CONFLICT, "job %llu has already ended", (unsigned long long)id);
-    uint64_t grace = grace_ms < 0 ? engine->options.stop_grace_ms : (uint64_t)grace_ms;
-    if (job_is_array(job)) {
-        *ret_state = cancel_array(engine, job, grace);
-        return 0;
-    }
-    if (job_state_of(job) == JOB_STATE_PENDING) {
-        *ret_state = JOB_STATE_CANCELLED;
-        return cancel_waiting(engine, job, reason);
-    }
-    struct active *entry = active_find(engine->active, id);
-    *ret_state = job_state_of(job);
-    if (!entry->status.cancelling) {
-        entry->status.cancelling = true;
-        engine_store_status(engine, entry);
-        engine_tell(engine, job, &entry->status, BUS_CANCELLING);
-    }
-    engine_stop_active(engine, entry, grace);
-    return 0;
-}
-
 const char *engine_progress(const struct engine *engine, const struct attempt_id *id)
 {
     const struct active *entry = active_find_attempt(engine->active, id);
     return entry == NULL ? NULL : entry->progress;
 }
 
-uint64_t engine_array_active(const struct engine *engine, uint64_t id)
+bool engine_array_live(const struct engine *engine, uint64_t id, struct array_progress *ret_tasks,
+                       uint64_t *ret_active)
 {
-    const struct array *array = arrays_find(engine, id);
-    return array == NULL ? 0 : array->active;
+    const struct array *array = arrays_live(engine, id);
+    if (array == NULL)
+        return false;
+    *ret_tasks = array->status.tasks;
+    *ret_active = array->active;
+    return true;
 }
 
 /* One more worker for each job that finds none, up to the maximum. */
@@ -310,7 +176,7 @@ void engine_schedule(struct engine *engine)
     while (!engine->broken && (job = jobset_first(engine->jobs)) != NULL &&
            (worker = pool_choose(engine->pool)) != 0)
         engine_start_job(engine, job, worker);
-    arrays_store(engine);
+    arrays_end_turn(engine);
     grow(engine);
     shrink(engine);
     disk_watch(engine->disk); /* may make room for the commit that follows */

@@ -33,8 +33,10 @@ int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const ch
 
 /* The newest progress of a running processor job as a JSON text, or NULL. Borrowed. */
 const char *engine_progress(const struct engine *engine, const struct attempt_id *id);
-/* How many tasks of an array have a worker; 0 when it is no unfinished array. */
-uint64_t engine_array_active(const struct engine *engine, uint64_t id);
+/* How far an array is of which tasks have a worker: its row is behind until the turn ends. False
+ * for any other, whose row is right. */
+bool engine_array_live(const struct engine *engine, uint64_t id, struct array_progress *ret_tasks,
+                       uint64_t *ret_active);
 
 /* Chooses what starts now, within this turn's transaction. Called once, at the end of the turn. */
 void engine_schedule(struct engine *engine);

@@ -14,60 +14,49 @@
 
 #include <string.h>
 
-struct restoring {
-    struct engine *engine;
-    struct error err; /* set when a callback failed */
-};
-
+/* An array is queued like a job; whether one of its tasks can start is looked at below for those
+ * that have tasks at a worker, and all others wait. */
 static int add_open_job(void *arg, const struct job_open *open)
 {
-    struct restoring *restoring = arg;
-    struct engine *engine = restoring->engine;
-    (void)jobset_add(engine->jobs, open->job, open->array == NULL ? JOBSET_PLAIN : JOBSET_ARRAY,
-                     open->status->state, open->priority);
-    if (open->array != NULL)
-        return arrays_add(engine, open->status, open->array, &restoring->err);
-    if (open->status->state != JOB_STATE_PENDING) {
+    struct engine *engine = arg;
+    struct job *job =
+        jobset_add(engine->jobs, open->job, open->is_array ? JOBSET_ARRAY : JOBSET_PLAIN,
+                   open->status->state, open->priority);
+    if (open->is_array) {
+        jobset_queue(engine->jobs, job, true);
+    } else if (open->status->state != JOB_STATE_PENDING) {
         struct active *entry = active_add(&engine->active, open->status);
         entry->status.result = NULL; /* set only at the end */
     }
     return 0;
 }
 
-/* A task that waits goes back to its array; another one has a worker. */
+/* A task that waits is found again by its array; another one has a worker. */
 static int add_open_task(void *arg, const struct job_status *status)
 {
-    struct restoring *restoring = arg;
-    struct engine *engine = restoring->engine;
-    struct array *array = arrays_find(engine, status->id);
-    if (array == NULL)
-        return error_set(&restoring->err, ERROR_DAMAGED, "task %llu_%llu has no unfinished array",
-                         (unsigned long long)status->id, (unsigned long long)status->index);
-    array->active++;
-    if (status->state == JOB_STATE_PENDING) {
-        array_put_back(engine, array, status->index);
-    } else {
+    struct engine *engine = arg;
+    if (status->state != JOB_STATE_PENDING) {
         struct active *entry = active_add(&engine->active, status);
         entry->status.result = NULL; /* set only at the end */
     }
     return 0;
 }
 
-static int load_jobs(struct engine *engine, struct error *err)
+static int count_in(struct engine *engine, const struct job_row *row, struct error *err)
 {
-    struct restoring restoring = {.engine = engine};
-    if (job_rows_each_open(engine->db, add_open_job, &restoring, err) < 0 ||
-        task_rows_each_open(engine->db, add_open_task, &restoring, err) < 0)
+    const struct job *job = jobset_find(engine->jobs, row->facts.id);
+    if (job == NULL || !job_is_array(job))
+        return error_set(err, ERROR_DAMAGED, "a task has no unfinished array %llu",
+                         (unsigned long long)row->facts.id);
+    struct array *array = arrays_open(engine, row, err);
+    if (array == NULL)
         return -1;
-    for (const struct array *array = engine->arrays; array != NULL; array = array->next)
-        array_requeue(engine, array);
-    if (restoring.err.code == ERROR_NONE)
-        return 0;
-    *err = restoring.err;
-    return -1;
+    array->active++;
+    array_requeue(engine, array);
+    return 0;
 }
 
-/* What an active job's row says beside its status. */
+/* What an active job's row says beside its status, and an active task's array. */
 static int load_facts(struct engine *engine, struct error *err)
 {
     for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
@@ -77,9 +66,20 @@ static int load_facts(struct engine *engine, struct error *err)
         entry->rerun_if_lost = row.facts.rerun_if_lost;
         entry->is_processor = row.facts.type != NULL;
         entry->max_attempts = row.facts.max_attempts;
+        int result = entry->status.is_task ? count_in(engine, &row, err) : 0;
         job_row_done(&row);
+        if (result < 0)
+            return -1;
     }
     return 0;
+}
+
+static int load_jobs(struct engine *engine, struct error *err)
+{
+    if (job_rows_each_open(engine->db, add_open_job, engine, err) < 0 ||
+        task_rows_each_open(engine->db, add_open_task, engine, err) < 0)
+        return -1;
+    return load_facts(engine, err);
 }
 
 struct known_worker {
@@ -154,8 +154,7 @@ static void settle_orphans(struct engine *engine, const struct known_worker *wor
 int engine_restore(struct engine *engine, struct error *err)
 {
     struct worker_scan scan = {.engine = engine};
-    if (load_jobs(engine, err) < 0 || load_facts(engine, err) < 0 ||
-        worker_rows_each(engine->db, keep_worker, &scan, err) < 0)
+    if (load_jobs(engine, err) < 0 || worker_rows_each(engine->db, keep_worker, &scan, err) < 0)
         return -1;
     settle_orphans(engine, scan.list);
     while (scan.list != NULL) {
@@ -167,7 +166,7 @@ int engine_restore(struct engine *engine, struct error *err)
             settle_after_reboot(engine, worker->id, err);
         free(worker);
     }
-    arrays_store(engine);
+    arrays_end_turn(engine);
     pool_remove_unknown(engine->pool);
     log_info("restored %zu waiting and %zu started jobs",
              jobset_count(engine->jobs, JOB_STATE_PENDING),

@@ -77,7 +77,7 @@ static void end_job(struct engine *engine, struct active *entry, enum job_event 
     engine_store_status(engine, entry);
     engine_tell(engine, job, &entry->status, BUS_ENDED);
     if (entry->status.is_task)
-        array_task_ended(engine, arrays_find(engine, job->id), &entry->status);
+        array_task_ended(engine, arrays_live(engine, job->id), &entry->status);
     else
         jobset_remove(engine->jobs, job);
     active_remove(&engine->active, entry);
@@ -114,7 +114,7 @@ void engine_return(struct engine *engine, struct active *entry, const char *why)
     engine_store_status(engine, entry);
     engine_tell(engine, job, &entry->status, BUS_REQUEUED);
     if (entry->status.is_task)
-        array_put_back(engine, arrays_find(engine, job->id), entry->status.index);
+        array_put_back(engine, arrays_live(engine, job->id), entry->status.index);
     active_remove(&engine->active, entry);
 }
 

@@ -33,7 +33,7 @@ static void add_job_env(const struct engine *engine, const struct job_facts *fac
                 xasprintf("BATCHD_MEMORY_BYTES=%llu", (unsigned long long)facts->memory_bytes));
     add_env(run, xasprintf("BATCHD_SUBMIT_DIR=%s", run->cwd));
     add_env(run, xasprintf("BATCHD_SOCKET=%s", engine->options.socket_path));
-    const struct array *array = run->id.is_task ? arrays_find(engine, facts->id) : NULL;
+    const struct array *array = run->id.is_task ? arrays_live(engine, facts->id) : NULL;
     if (array != NULL) {
         add_env(run, xasprintf("BATCHD_ARRAY_INDEX=%llu", (unsigned long long)run->id.index));
         add_env(run, xasprintf("BATCHD_ARRAY_COUNT=%llu", (unsigned long long)array->spec.total));
@@ -78,7 +78,13 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
 static int take_task(struct engine *engine, struct job_row *row, struct error *err)
 {
     bool again = false;
-    const uint64_t index = array_take(engine, arrays_find(engine, row->facts.id), &again);
+    struct array *array = arrays_open(engine, row, err);
+    if (array == NULL)
+        return -1;
+    if (array_waiting(array) == 0)
+        return error_set(err, ERROR_DAMAGED, "array %llu is queued and has no task that waits",
+                         (unsigned long long)row->facts.id);
+    const uint64_t index = array_take(engine, array, &again);
     job_status_done(&row->status);
     row->status = (struct job_status){.id = row->facts.id,
                                       .is_task = true,
@@ -94,7 +100,7 @@ static int load(struct engine *engine, const struct job *job, uint64_t worker, s
     if (job_rows_load(engine->db, job->id, row, err) < 0)
         return -1;
     if (job_is_array(job) && take_task(engine, row, err) < 0) {
-        job_facts_done(&row->facts);
+        job_row_done(row);
         return -1;
     }
     row->status.attempt++;

@@ -7,6 +7,7 @@
 #include "common/parse.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 /* Often enough that a fast writer (1 GiB/s) does not pass a reserve of megabytes unseen for long,
@@ -24,17 +25,28 @@ struct disk {
     uint64_t accepted; /* bytes since the last commit */
     int64_t looked_at; /* monotonic */
     bool low, have_file;
+    bool no_file; /* it cannot be made here: do not try again */
 };
 
+/* Without room, or on a file system that cannot allocate ahead, the refusal of new jobs has to do.
+ */
 static void make_file(struct disk *disk)
 {
     CLEANUP_CLOSE int fd = open(disk->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    /* Without room, or on a file system that cannot, the refusal of new jobs has to do. */
-    if (fd < 0 || fallocate(fd, 0, 0, (off_t)disk->reserve) < 0) {
-        (void)unlink(disk->path);
+    if (fd >= 0 && fallocate(fd, 0, 0, (off_t)disk->reserve) == 0) {
+        disk->have_file = true;
         return;
     }
-    disk->have_file = true;
+    disk->no_file = errno != ENOSPC;
+    (void)unlink(disk->path);
+}
+
+/* One that was begun and not filled, by a daemon that was killed, is none. */
+static bool is_filled(const struct disk *disk)
+{
+    struct stat info;
+    return lstat(disk->path, &info) == 0 && S_ISREG(info.st_mode) &&
+           (uint64_t)info.st_blocks * 512 >= disk->reserve / 2;
 }
 
 static void set_low(struct disk *disk, bool low)
@@ -78,7 +90,7 @@ static void look(struct disk *disk)
         log_warning("%s is full: the reserve is given up", disk->folder);
         (void)unlink(disk->path);
         disk->have_file = false;
-    } else if (!disk->have_file && disk->free_bytes >= 3 * disk->reserve) {
+    } else if (!disk->have_file && !disk->no_file && disk->free_bytes >= 3 * disk->reserve) {
         make_file(disk);
     }
     set_low(disk, disk->free_bytes < disk->reserve);
@@ -90,7 +102,9 @@ struct disk *disk_new(const char *state_dir, uint64_t reserve_bytes)
     disk->folder = xstrdup(state_dir);
     disk->path = xasprintf("%s/reserve", state_dir);
     disk->wanted = reserve_bytes;
-    disk->have_file = access(disk->path, F_OK) == 0;
+    disk->no_file = reserve_bytes == 0;
+    (void)ask(disk->folder, disk->wanted, &disk->free_bytes, &disk->reserve);
+    disk->have_file = is_filled(disk);
     look(disk);
     return disk;
 }

@@ -23,24 +23,39 @@ struct db {
     bool in_transaction;
 };
 
-/* Maps SQLite's result to our codes. Damage is kept apart from input/output, because the exit code
- * and the advice differ; of a full disk errno tells. */
-static int fail(struct db *db, int code, const char *doing, struct error *err)
+static enum error_code code_of(int code)
 {
-    errno = (code & 0xff) == SQLITE_FULL ? ENOSPC : 0;
     switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_FORMAT:
-        return error_set(err, ERROR_DAMAGED, "%s: %s", doing, sqlite3_errmsg(db->handle));
+        return ERROR_DAMAGED;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return error_set(err, ERROR_BUSY, "%s: %s", doing, sqlite3_errmsg(db->handle));
+        return ERROR_BUSY;
     case SQLITE_CONSTRAINT:
-        return error_set(err, ERROR_CONFLICT, "%s: %s", doing, sqlite3_errmsg(db->handle));
+        return ERROR_CONFLICT;
     default:
-        return error_set(err, ERROR_IO, "%s: %s", doing, sqlite3_errmsg(db->handle));
+        return ERROR_IO;
     }
+}
+
+/* A quota that is used up (EDQUOT) is a full disk to us; SQLite names only ENOSPC so. */
+static bool is_full(struct db *db, int code)
+{
+    int number = sqlite3_system_errno(db->handle);
+    return (code & 0xff) == SQLITE_FULL ||
+           ((code & 0xff) == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT));
+}
+
+/* Maps SQLite's result to our codes: damage is kept apart from input/output, because the exit code
+ * and the advice differ. A full disk has ENOSPC in saved_errno. */
+static int fail(struct db *db, int code, const char *doing, struct error *err)
+{
+    (void)error_set(err, code_of(code), "%s: %s", doing, sqlite3_errmsg(db->handle));
+    if (err != NULL && is_full(db, code))
+        err->saved_errno = ENOSPC;
+    return -1;
 }
 
 /* Sets a pragma and reads it back: SQLite answers another value rather than fail. */
@@ -217,28 +232,6 @@ void db_shrink(struct db *db)
     int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (code != SQLITE_OK)
         log_debug("the WAL cannot be copied now: %s", sqlite3_errmsg(db->handle));
-}
-
-int db_savepoint(struct db *db, struct error *err)
-{
-    static const char sql[] = "SAVEPOINT request";
-    if (db_begin(db, err) < 0)
-        return -1;
-    return simple(db, sql, err);
-}
-
-int db_release(struct db *db, struct error *err)
-{
-    static const char sql[] = "RELEASE request";
-    return simple(db, sql, err);
-}
-
-int db_rollback_to(struct db *db, struct error *err)
-{
-    static const char sql[] = "ROLLBACK TO request";
-    if (simple(db, sql, err) < 0)
-        return -1;
-    return db_release(db, err);
 }
 
 sqlite3_stmt *db_statement(struct db *db, const char *sql, struct error *err)

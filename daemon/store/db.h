@@ -39,13 +39,8 @@ bool db_in_transaction(const struct db *db);
  * transaction. What cannot be done now is done by a later one. */
 void db_shrink(struct db *db);
 
-/* Savepoints let one refused request of a turn be undone without touching the others. */
-int db_savepoint(struct db *db, struct error *err);
-int db_release(struct db *db, struct error *err);
-int db_rollback_to(struct db *db, struct error *err);
-
-/* A statement prepared once and kept for the life of `db`. `slot` is a static const-like counter of
- * the caller's module: statements are found by the address of their text. NULL with err. */
+/* A statement prepared once and kept for the life of `db`; found again by the address of its text,
+ * which must be static. NULL with err. */
 sqlite3_stmt *db_statement(struct db *db, const char *sql, struct error *err);
 
 /* Steps a statement that returns no row and resets it. */

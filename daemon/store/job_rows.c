@@ -256,37 +256,50 @@ int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn eac
     return stop == 0 && code < 0 ? -1 : 0;
 }
 
+static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status *status,
+                     struct job_open *ret, struct error *err)
+{
+    if (read_status(statement, status, err) < 0)
+        return -1;
+    *job = (struct job){.id = status->id,
+                        .uid = (uint32_t)sqlite3_column_int64(statement, FACTS_AT),
+                        .submitted_at = sqlite3_column_int64(statement, FACTS_AT + 2)};
+    *ret = (struct job_open){.job = job,
+                             .status = status,
+                             .priority =
+                                 (enum job_priority)sqlite3_column_int(statement, FACTS_AT + 1),
+                             .is_array = sqlite3_column_int(statement, FACTS_AT + 3) != 0};
+    if ((unsigned)ret->priority < JOB_PRIORITY_COUNT)
+        return 0;
+    job_status_done(status);
+    return error_set(err, ERROR_DAMAGED, "the row of job %llu has no priority of ours",
+                     (unsigned long long)job->id);
+}
+
 int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error *err)
 {
-    static const char sql[] =
-        "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS ",uid,priority,submitted_at,array FROM job "
-        "INDEXED BY job_open WHERE state<4 ORDER BY id";
+    static const char sql[] = "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS
+                              ",uid,priority,submitted_at,array IS NOT NULL FROM job "
+                              "INDEXED BY job_open WHERE state<4 ORDER BY id";
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
     int code;
     while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
+        struct job job;
         struct job_status status;
-        if (read_status(statement, &status, err) < 0)
-            break;
-        struct job job = {.id = status.id,
-                          .uid = (uint32_t)sqlite3_column_int64(statement, FACTS_AT),
-                          .submitted_at = sqlite3_column_int64(statement, FACTS_AT + 2),
-                          .attempt = status.attempt,
-                          .charged = (uint16_t)status.charged,
-                          .losses = (uint8_t)status.losses};
-        const struct job_open open = {
-            .job = &job,
-            .status = &status,
-            .priority = (enum job_priority)sqlite3_column_int(statement, FACTS_AT + 1),
-            .array = (const char *)sqlite3_column_text(statement, FACTS_AT + 3)};
+        struct job_open open;
+        if (read_open(statement, &job, &status, &open, err) < 0) {
+            (void)sqlite3_reset(statement);
+            return -1;
+        }
         int stop = each(arg, &open);
         job_status_done(&status);
         if (stop != 0)
             break;
     }
     (void)sqlite3_reset(statement);
-    return code == SQLITE_DONE ? 0 : -1;
+    return code < 0 ? -1 : 0;
 }
 
 int job_rows_count(struct db *db, uint64_t counts[JOB_STATE_COUNT], struct error *err)

@@ -2,7 +2,14 @@
 
 #include "daemon/store/status_columns.h"
 
+#include <assert.h>
+
 #define STATUS_AT 2
+
+/* The texts below say 0, 4 and 5 for states, as the indexes do. */
+static_assert(JOB_STATE_PENDING == 0 && JOB_STATE_COMPLETED == 4 && JOB_STATE_FAILED == 5,
+              "states in the store");
+
 #define TASK_COLUMNS "job,task_index," STATUS_COLUMNS
 
 int task_rows_put(struct db *db, const struct job_status *status, struct error *err)
@@ -63,13 +70,13 @@ int task_rows_load(struct db *db, uint64_t job, uint64_t index, struct job_statu
 
 int task_rows_first_failed(struct db *db, uint64_t job, struct job_status *ret, struct error *err)
 {
-    static const char sql[] = "SELECT " TASK_COLUMNS " FROM task WHERE job=?1 AND state=?2 "
+    static const char sql[] = "SELECT " TASK_COLUMNS " FROM task INDEXED BY task_failed "
+                              "WHERE job=?1 AND state=5 "
                               "ORDER BY task_index LIMIT 1";
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
-    const int64_t numbers[] = {(int64_t)job, JOB_STATE_FAILED};
-    bind_numbers(statement, 1, numbers, 2);
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
     return read_one(db, statement, ret, err);
 }
 
@@ -100,6 +107,18 @@ int task_rows_each_open(struct db *db, task_row_fn each, void *arg, struct error
         "ORDER BY job,task_index";
     sqlite3_stmt *statement = db_statement(db, sql, err);
     return statement == NULL ? -1 : each_row(db, statement, each, arg, err);
+}
+
+int task_rows_each_waiting(struct db *db, uint64_t job, task_row_fn each, void *arg,
+                           struct error *err)
+{
+    static const char sql[] = "SELECT " TASK_COLUMNS " FROM task INDEXED BY task_open "
+                              "WHERE job=?1 AND state=0 AND state<4 ORDER BY task_index";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
+    return each_row(db, statement, each, arg, err);
 }
 
 int task_rows_check(struct db *db, struct error *err)

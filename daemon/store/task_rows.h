@@ -22,6 +22,10 @@ int task_rows_first_failed(struct db *db, uint64_t job, struct job_status *ret, 
 typedef int (*task_row_fn)(void *arg, const struct job_status *status);
 int task_rows_each_open(struct db *db, task_row_fn each, void *arg, struct error *err);
 
+/* The tasks of one array that wait for another attempt, in the order of their index. */
+int task_rows_each_waiting(struct db *db, uint64_t job, task_row_fn each, void *arg,
+                           struct error *err);
+
 /* Reads every row, and so checks every checksum. 0, or -1 with ERROR_DAMAGED. */
 int task_rows_check(struct db *db, struct error *err);
 

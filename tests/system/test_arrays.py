@@ -134,3 +134,126 @@ def test_table_shows_how_far_it_is(daemon):
     assert "frames" in daemon.ctl("show", str(job)).stdout
     daemon.call("io.batchd.Jobs.Cancel", id=job)
     daemon.wait(job)
+
+
+def resident(daemon):
+    for line in open(f"/proc/{daemon.process.pid}/status", encoding="ascii"):
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")
+
+
+def test_many_waiting_arrays_cost_what_jobs_cost():
+    """20,000 of them, each as wordy as it may be: memory as of queued jobs, and nothing slows down."""
+    with Daemon(config="[workers]\nmax = 1\n") as daemon:
+        daemon.wait_running(daemon.submit("sleep", "600", priority="urgent"))
+        wordy = ",".join(str(2 * i) for i in range(1000))
+        client = daemon.client()
+
+        def submit(count, array):
+            for _ in range(count // 500):  # a client that never reads is not read from either
+                for _ in range(500):
+                    client.send("io.batchd.Jobs.Submit", argv=["true"], cwd="/", array=array)
+                for _ in range(500):
+                    client.receive()
+
+        submit(2000, wordy)  # SQLite's page cache is full by then
+        before = resident(daemon)
+        submit(2000, wordy)
+        submit(18000, "0-1")
+        assert (resident(daemon) - before) / 20000 < 200
+        jobs = client.call("io.batchd.Jobs.List", limit=1000, all=True)["jobs"]
+        assert jobs[-1]["array"]["pending"] == jobs[-1]["array"]["count"] == 1000
+        client.close()
+
+
+def test_cancel_and_end_in_one_turn_tell_the_truth(daemon):
+    """The task ends well while the daemon is stopped; the cancel comes in the same turn."""
+    import os
+    import signal
+    import time
+    go = daemon.state / "go"
+    job = daemon.submit("sh", "-c", 'until [ -e "$0" ]; do sleep 0.01; done', str(go), array="0-0")
+    daemon.wait_running(job)
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    client = daemon.client()
+    client.send("io.batchd.Jobs.Cancel", id=job)
+    go.touch()
+    deadline = time.monotonic() + 10
+    while b"/go" in b"".join(p.read_bytes() for p in cmdlines()) and time.monotonic() < deadline:
+        time.sleep(0.01)  # a poll with a deadline
+    os.kill(daemon.process.pid, signal.SIGCONT)
+    ended = daemon.wait(job)[0]
+    tasks = ended["array"]
+    assert (ended["state"] == "cancelled") == (tasks["cancelled"] > 0), ended
+    assert (ended["state"] == "completed") == (tasks["completed"] > 0), ended
+
+
+def cmdlines():
+    import pathlib
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                (entry / "cmdline").read_bytes()
+                yield entry / "cmdline"
+            except OSError:
+                continue
+
+
+def test_a_cancel_shows_at_once(daemon):
+    job = daemon.submit("sleep", "600", array="0-9%1")
+    daemon.wait_running(job)
+    client = daemon.client()
+    client.send("io.batchd.Jobs.Cancel", id=job, reason="enough")
+    client.send("io.batchd.Jobs.Show", id=job)
+    client.send("io.batchd.Jobs.Show", id=job, index=5)
+    client.receive()
+    shown, task = (client.receive()["parameters"]["job"] for _ in range(2))
+    assert shown["cancelling"] and shown["array"]["pending"] == 0, shown
+    assert task["state"] == "cancelled", task
+    assert daemon.wait(job)[0]["outcome"]["message"].startswith("enough: ")
+
+
+def test_a_cancel_of_a_waiting_array_keeps_its_reason():
+    with Daemon(config="[workers]\nmax = 1\n") as daemon:
+        daemon.wait_running(daemon.submit("sleep", "600"))
+        job = daemon.submit("true", array="0-3", priority="low")
+        assert daemon.call("io.batchd.Jobs.Cancel", id=job, reason="wrong input")["state"] == "cancelled"
+        ended = daemon.wait(job)[0]
+        assert ended["outcome"]["message"].startswith("wrong input"), ended
+        assert ended["array"]["cancelled"] == 4 and ended["started_at"] is None
+
+
+def test_a_long_specification_is_refused(daemon):
+    with pytest.raises(Refused) as refused:
+        daemon.submit("true", array="0" * 100000 + "1-5")
+    assert refused.value.parameters["field"] == "array"
+
+
+def test_an_array_that_cannot_be_read_stops_the_start(make_daemon):
+    daemon = make_daemon(config="[workers]\nmax = 1\n")
+    daemon.start()
+    daemon.wait_running(daemon.submit("sleep", "600", array="0-3%1"))
+    daemon.kill()
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        db.execute("UPDATE job SET array='zzz'")
+    db.close()
+    daemon.start(wait=False)
+    assert daemon.process.wait(timeout=20) == 65
+    assert "job 1" in daemon.text()
+
+
+def test_retries_with_a_limit_over_kills():
+    """Each task fails twice and then succeeds, two at a time, through restarts."""
+    script = ('echo x >>"$0/$BATCHD_ARRAY_INDEX"; [ "$(wc -l <"$0/$BATCHD_ARRAY_INDEX")" -ge 3 ]')
+    with Daemon(config="[workers]\nmax = 3\n") as daemon:
+        folder = daemon.state / "tasks"
+        folder.mkdir()
+        job = daemon.submit("sh", "-c", script, str(folder), array="0-39%2", max_attempts=5)
+        for _ in range(10):
+            daemon.restart()
+        ended = daemon.wait(job)[0]
+        assert ended["array"]["completed"] == 40 and ended["state"] == "completed", ended
+        assert [len((folder / str(i)).read_text()) for i in range(40)] == [6] * 40
+        history = daemon.call("io.batchd.Jobs.Show", id=job, index=7, attempts=True)["job"]["attempts"]
+        assert [one["outcome"]["class"] for one in history] == ["exit", "exit", "success"]

@@ -204,9 +204,9 @@ def fill(daemon, leave=0):
     free = os.statvfs(daemon.state)
     size = free.f_bavail * free.f_frsize - leave
     ballast = daemon.state / "ballast"
-    with open(ballast, "ab") as file, contextlib.suppress(OSError):
-        if size > 0:
-            file.write(bytes(size))
+    with contextlib.suppress(OSError), open(ballast, "ab", buffering=0) as file:
+        while size > 0:
+            size -= file.write(bytes(size))
     return ballast
 
 
@@ -254,21 +254,64 @@ def test_a_disk_without_a_byte_left_stops_the_store_not_the_jobs(small_disk, tmp
     daemon = small_disk
     go = tmp_path / "go"
     running = [daemon.submit("sh", "-c", f'until [ -e "$0" ]; do sleep 0.02; done; exit {code}',
-                             str(go)) for code in (3, 0, 4)]
+                             str(go)) for code in (3, 0, 4, 5)]
     daemon.wait_running(*running)
     pid = daemon.process.pid
-    deadline = time.monotonic() + 20
-    while "waits for room" not in daemon.text():
-        ballast = fill(daemon)
-        go.write_text("")
-        assert time.monotonic() < deadline, daemon.text()
-        with contextlib.suppress(OSError, Refused):  # writes into what is left
-            daemon.call("io.batchd.Jobs.Cancel", id=daemon.submit("true"))
+    ballast = fill_until_it_waits(daemon)
+    go.write_text("")
     ballast.unlink()
     submit_when_there_is_room(daemon)
     ended = daemon.wait(*running)
-    assert [job["outcome"]["exit_code"] for job in ended] == [3, 0, 4], ended
+    assert [job["outcome"]["exit_code"] for job in ended] == [3, 0, 4, 5], ended
     assert daemon.process.pid == pid and daemon.process.poll() is None
+
+
+def fill_until_it_waits(daemon):
+    """All four slots are taken; cancels of waiting jobs write into what is left of the disk."""
+    waiting = [daemon.submit("true", priority="background") for _ in range(300)]
+    for job in waiting:
+        ballast = fill(daemon)
+        with contextlib.suppress(OSError):
+            daemon.call("io.batchd.Jobs.Cancel", id=job)
+        if "waits for room" in daemon.text():
+            return ballast
+    raise AssertionError(daemon.text())
+
+
+def test_signals_while_it_waits_for_room(small_disk):
+    daemon = small_disk
+    daemon.wait_running(*[daemon.submit("sleep", "600") for _ in range(4)])
+    fill_until_it_waits(daemon)
+    daemon.process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        daemon.process.wait(timeout=0.5)  # it lives
+    assert daemon.stop() == 0
+
+
+def test_a_disk_that_fills_again_and_again(small_disk):
+    daemon = small_disk
+    daemon.wait_running(*[daemon.submit("sleep", "600") for _ in range(4)])
+    pid = daemon.process.pid
+    ballast = fill_until_it_waits(daemon)
+    deadline = time.monotonic() + 6
+    while time.monotonic() < deadline:  # room comes and goes while it tries to begin
+        ballast.write_bytes(b"")
+        fill(daemon)
+        assert daemon.process.poll() is None, daemon.text()
+    ballast.unlink()
+    submit_when_there_is_room(daemon)
+    assert daemon.process.pid == pid
+
+
+def test_reserve_file(make_daemon):
+    daemon = make_daemon(config='[store]\nreserve = "1M"\n')
+    (daemon.state / "reserve").touch()  # begun by a daemon that was killed
+    daemon.start()
+    assert (daemon.state / "reserve").stat().st_blocks * 512 >= 1 << 20
+    without = make_daemon(config="[store]\nreserve = 0\n")
+    without.start()
+    without.wait(without.submit("true"))
+    assert not (without.state / "reserve").exists()
 
 
 def test_submitting_into_a_full_disk_loses_nothing(small_disk):

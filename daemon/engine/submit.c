@@ -1,0 +1,95 @@
+/* A new job: the client's key, the quota, the disk, the row, the queue. */
+#include "common/clock.h"
+#include "daemon/engine/engine.h"
+#include "daemon/engine/internal.h"
+#include "daemon/resources/disk.h"
+
+#include <string.h>
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* The promise behind a client key: same user, key and content is the same job. */
+static bool same_content(const struct job_facts *a, const struct job_facts *b)
+{
+    return a->priority == b->priority && a->cpus == b->cpus && a->memory_bytes == b->memory_bytes &&
+           a->max_attempts == b->max_attempts && a->rerun_if_lost == b->rerun_if_lost &&
+           same_text(a->name, b->name) && same_text(a->type, b->type) &&
+           same_text(a->tags, b->tags) && same_text(a->array, b->array) &&
+           a->run_bytes == b->run_bytes && memcmp(a->run, b->run, a->run_bytes) == 0;
+}
+
+/* 1: *ret_id is the job with this key; 0: there is none; -1: error. */
+static int find_by_key(struct engine *engine, const struct job_facts *facts, uint64_t *ret_id,
+                       struct error *err)
+{
+    struct job_row row;
+    if (facts->key == NULL)
+        return 0;
+    if (job_rows_find_key(engine->db, facts->uid, facts->key, ret_id, err) < 0)
+        return -1;
+    if (*ret_id == 0)
+        return 0;
+    if (job_rows_load(engine->db, *ret_id, &row, err) < 0)
+        return -1;
+    bool same = same_content(facts, &row.facts);
+    job_row_done(&row);
+    if (same)
+        return 1;
+    return error_set(err, ERROR_CONFLICT, "key \"%.80s\" belongs to job %llu, which is another",
+                     facts->key, (unsigned long long)*ret_id);
+}
+
+/* The row is there: the job begins to wait. */
+static void add_submitted(struct engine *engine, const struct job_facts *facts)
+{
+    const struct job job = {
+        .id = facts->id, .submitted_at = facts->submitted_at, .uid = facts->uid};
+    const struct job_status status = {
+        .id = facts->id, .state = JOB_STATE_PENDING, .outcome = {.exit_code = -1}};
+    enum jobset_kind kind = facts->array == NULL ? JOBSET_PLAIN : JOBSET_ARRAY;
+    struct job *mine = jobset_add(engine->jobs, &job, kind, JOB_STATE_PENDING, facts->priority);
+    if (facts->array != NULL)
+        jobset_queue(engine->jobs, mine, true);
+    engine_tell(engine, mine, &status, BUS_SUBMITTED);
+}
+
+static uint64_t text_bytes(const char *text)
+{
+    return text == NULL ? 0 : strlen(text);
+}
+
+/* What the row takes, roughly. */
+static uint64_t row_bytes(const struct job_facts *facts)
+{
+    return facts->run_bytes + text_bytes(facts->name) + text_bytes(facts->tags) +
+           text_bytes(facts->key) + text_bytes(facts->array);
+}
+
+int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
+                  bool *ret_existing, struct error *err)
+{
+    *ret_id = 0;
+    int found = find_by_key(engine, facts, ret_id, err);
+    *ret_existing = found > 0;
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    size_t waiting = jobset_waiting_of(engine->jobs, facts->uid);
+    if (waiting >= engine->options.queue_limit_per_user)
+        return error_set(err, ERROR_LIMIT,
+                         "%zu jobs of yours are waiting; the limit is %llu "
+                         "(daemon.queue_limit_per_user)",
+                         waiting, (unsigned long long)engine->options.queue_limit_per_user);
+    if (disk_accept(engine->disk, row_bytes(facts), err) < 0)
+        return -1;
+    facts->submitted_at = clock_wall_us();
+    if (job_rows_insert(engine->db, facts, err) < 0) {
+        engine_break(engine, err);
+        return -1;
+    }
+    *ret_id = facts->id;
+    add_submitted(engine, facts);
+    return 0;
+}
