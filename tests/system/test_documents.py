@@ -90,7 +90,7 @@ def test_manual_of_batchctl():
 def test_install_puts_them_in_place(tmp_path):
     """With the prefix that was built: another would rebuild the program under the other tests."""
     prefix = (OUT / "prefix").read_text().strip()
-    make = ["make", "-s", "install", f"OUT={OUT}", f"DESTDIR={tmp_path}", f"PREFIX={prefix}"]
+    make = ["make", "-s", "install", f"OUT={OUT.relative_to(ROOT)}", f"DESTDIR={tmp_path}", f"PREFIX={prefix}"]
     subprocess.run(make, cwd=ROOT, check=True, capture_output=True)
     place = tmp_path / prefix.lstrip("/")
     for path in ("sbin/batchd", "bin/batchctl", "libexec/batchd/batchd-worker",
