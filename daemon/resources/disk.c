@@ -81,6 +81,12 @@ bool disk_has_room(const char *state_dir, uint64_t reserve_bytes)
     return ask(state_dir, reserve_bytes, &free_bytes, &reserve) < 0 || free_bytes >= reserve;
 }
 
+/* What must be free for new jobs: the reserve, beside its file or in its place. */
+static uint64_t needed(const struct disk *disk)
+{
+    return disk->have_file ? disk->reserve : 2 * disk->reserve;
+}
+
 static void look(struct disk *disk)
 {
     disk->looked_at = clock_monotonic_us();
@@ -93,7 +99,7 @@ static void look(struct disk *disk)
     } else if (!disk->have_file && !disk->no_file && disk->free_bytes >= 3 * disk->reserve) {
         make_file(disk);
     }
-    set_low(disk, disk->free_bytes < disk->reserve);
+    set_low(disk, disk->free_bytes < needed(disk));
 }
 
 struct disk *disk_new(const char *state_dir, uint64_t reserve_bytes)
@@ -129,7 +135,7 @@ int disk_accept(struct disk *disk, uint64_t bytes, struct error *err)
     char text[32];
     uint64_t wanted = COPIES * (disk->accepted + bytes);
     disk_watch(disk);
-    if (!disk->low && disk->free_bytes >= disk->reserve + wanted) {
+    if (!disk->low && disk->free_bytes >= needed(disk) + wanted) {
         disk->accepted += bytes;
         return 0;
     }

@@ -5,7 +5,8 @@
  *   free >= reserve, counting what was accepted in this turn     new jobs are taken
  *   free <  reserve                                              new jobs are refused
  *   free <  reserve / 2                                          the reserve file is removed
- *   free >= 3 * reserve                                          it is made again
+ *   without the file: free >= 2 * reserve                        new jobs are taken
+ *                     free >= 3 * reserve                        the file is made again
  *
  * The reserve is what was configured, but at most an eighth of the file system. */
 #ifndef BATCHD_DAEMON_RESOURCES_DISK_H

@@ -3,7 +3,7 @@ import sqlite3
 
 import pytest
 
-from daemon import Daemon, Refused
+from daemon import OUT, Daemon, Refused
 
 ECHO = ("sh", "-c", 'echo "$BATCHD_ARRAY_INDEX of $BATCHD_ARRAY_COUNT"; exit $((BATCHD_ARRAY_INDEX % ${1:-1000}))')
 
@@ -161,7 +161,8 @@ def test_many_waiting_arrays_cost_what_jobs_cost():
         before = resident(daemon)
         submit(2000, wordy)
         submit(18000, "0-1")
-        assert (resident(daemon) - before) / 20000 < 200
+        if OUT.name != "san":  # a sanitizer keeps what was freed
+            assert (resident(daemon) - before) / 20000 < 200
         jobs = client.call("io.batchd.Jobs.List", limit=1000, all=True)["jobs"]
         assert jobs[-1]["array"]["pending"] == jobs[-1]["array"]["count"] == 1000
         client.close()
