@@ -156,11 +156,11 @@ void array_put_back(struct engine *engine, struct array *array, uint64_t index)
     array_requeue(engine, array);
 }
 
-void array_task_runs(struct engine *engine, struct array *array)
+void array_task_runs(struct engine *engine, struct array *array, int64_t started_at)
 {
     if (array->status.state != JOB_STATE_STARTING)
         return;
-    array->status.started_at = clock_wall_us();
+    array->status.started_at = started_at;
     move(engine, array, JOB_EVENT_GO, BUS_STARTED);
 }
 
@@ -246,8 +246,8 @@ void array_task_ended(struct engine *engine, struct array *array, const struct j
     tasks->completed += task->state == JOB_STATE_COMPLETED;
     tasks->failed += task->state == JOB_STATE_FAILED;
     tasks->cancelled += task->state == JOB_STATE_CANCELLED;
-    if (array->status.started_at == 0)
-        array->status.started_at = task->started_at;
+    if (task->started_at > 0)
+        array_task_runs(engine, array, task->started_at);
     add_usage(&array->status.usage, &task->usage);
     array->active--;
     array->changed = true;

@@ -44,8 +44,8 @@ uint64_t arrays_more_startable(const struct engine *engine);
 uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again);
 /* A task goes back to wait. */
 void array_put_back(struct engine *engine, struct array *array, uint64_t index);
-/* A task runs: so does its array. */
-void array_task_runs(struct engine *engine, struct array *array);
+/* A task runs, or ran unnoticed because it was short: so does its array. */
+void array_task_runs(struct engine *engine, struct array *array, int64_t started_at);
 /* A task has ended for good; after the last one the array ends, and `array` is gone. */
 void array_task_ended(struct engine *engine, struct array *array, const struct job_status *task);
 

@@ -27,7 +27,7 @@ static void on_started(void *arg, uint64_t worker, const struct job_started *sta
     engine_store_status(engine, entry);
     engine_tell(engine, job, &entry->status, BUS_STARTED);
     if (entry->status.is_task)
-        array_task_runs(engine, arrays_live(engine, job->id));
+        array_task_runs(engine, arrays_live(engine, job->id), started->started_at);
     job_log_started(job, &entry->status);
     /* It is not one of the short ones: what waits behind it at this worker is taken back. */
     for (struct active *other = engine->active; other != NULL; other = other->next) {

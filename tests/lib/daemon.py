@@ -155,7 +155,7 @@ class Daemon:
                               capture_output=True, text=True, timeout=60, check=False, **more)
 
     def text(self):
-        return self.log.read_text(errors="replace")[-4000:]
+        return self.log.read_text(errors="replace")[-1200:]
 
     def processes(self, what):
         """Pids of this daemon's workers ("--worker") or spawner ("--spawner")."""
