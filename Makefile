@@ -1,5 +1,5 @@
-# batchd: make | make check | make lint | make san | make torture | make bench
-#         make install DESTDIR= PREFIX=/usr/local | make deps | make clean
+# batchd: make | make demo | make check | make lint | make format | make san | make torture | make bench
+#         make vm | make go-client | make install DESTDIR= PREFIX=/usr/local | make deps | make clean
 # SAN=1 builds with ASan and UBSan into build/san, CC=clang with clang into build/clang.
 
 VERSION := 0.1.0
