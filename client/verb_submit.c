@@ -53,9 +53,9 @@ static bool is_name(const char *name)
  * it is ours. */
 static const struct passwd *account_of_foreign_environment(void)
 {
-    const char *name = getenv("LOGNAME");              // NOLINT(concurrency-mt-unsafe)
-    const char *user = getenv("USER");                 // NOLINT(concurrency-mt-unsafe)
-    const struct passwd *account = getpwuid(getuid()); // NOLINT(concurrency-mt-unsafe)
+    const char *name = getenv("LOGNAME");
+    const char *user = getenv("USER");
+    const struct passwd *account = getpwuid(getuid());
     bool ours = account == NULL || ((name == NULL || strcmp(name, account->pw_name) == 0) &&
                                     (user == NULL || strcmp(user, account->pw_name) == 0));
     return ours ? NULL : account;
@@ -94,7 +94,7 @@ static int take_env(struct submission *submission, const char *text)
 {
     const char *equals = strchrnul(text, '=');
     CLEANUP_FREE char *name = xmemdup(text, (size_t)(equals - text));
-    const char *value = *equals == '=' ? equals + 1 : getenv(name); // NOLINT(concurrency-mt-unsafe)
+    const char *value = *equals == '=' ? equals + 1 : getenv(name);
     if (value == NULL)
         return cli_fail(EXIT_USAGE, NULL, "--env %s: it is not set here", name);
     json_put_text(submission->env, name, value);

@@ -1,5 +1,6 @@
 #include "worker/child.h"
 
+#include "common/alloc.h"
 #include "common/cleanup.h"
 
 #include <fcntl.h>
@@ -199,32 +200,52 @@ static int explain(const struct job_run *run, const struct report *report, struc
     return error_set_errno(err, "cannot set up its descriptors");
 }
 
-/* The child shares our memory or, with a copy, this one page. */
-static struct report *shared_report(void)
+struct child_starter {
+    struct report *report; /* a shared page: the child may have a copy of all other memory */
+    char *stack; /* private; used by one child after another, we are suspended meanwhile */
+};
+
+static void *map(size_t bytes, int flags)
 {
-    void *page = mmap(NULL, sizeof(struct report), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return page == MAP_FAILED ? NULL : page;
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
 }
 
-int child_start(const struct child_plan *plan, pid_t *ret_pid, struct error *err)
+struct child_starter *child_starter_new(void)
 {
-    static struct report *report;
-    static _Alignas(16) char stack[STACK_BYTES]; /* one start at a time: the parent is suspended */
-    if (report == NULL && (report = shared_report()) == NULL)
-        return error_set_errno(err, "cannot share a page");
-    *report = (struct report){.stage = STAGE_NONE};
+    struct child_starter *starter = xcalloc(1, sizeof(*starter));
+    starter->report = map(sizeof(*starter->report), MAP_SHARED);
+    starter->stack = map(STACK_BYTES, MAP_PRIVATE | MAP_STACK);
+    if (starter->report != NULL && starter->stack != NULL)
+        return starter;
+    child_starter_free(starter);
+    return NULL;
+}
+
+void child_starter_free(struct child_starter *starter)
+{
+    if (starter == NULL)
+        return;
+    if (starter->report != NULL)
+        (void)munmap(starter->report, sizeof(*starter->report));
+    if (starter->stack != NULL)
+        (void)munmap(starter->stack, STACK_BYTES);
+    free(starter);
+}
+
+int child_start(struct child_starter *starter, const struct child_plan *plan, pid_t *ret_pid,
+                struct error *err)
+{
+    struct report *report = starter->report;
     struct child_call call = {.plan = plan, .path = path_of(plan->run), .report = report};
     sigset_t all, before;
-    /* The child before left this stack by exec, and the marks of its frames stay with the
-     * sanitizer; without the sanitizer this is nothing. */
-    ASAN_UNPOISON_MEMORY_REGION(stack, sizeof(stack));
+    *report = (struct report){.stage = STAGE_NONE};
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
     /* The last child left it by exec, not by returning: under ASan its frames are still marked. */
-    ASAN_UNPOISON_MEMORY_REGION(stack, sizeof(stack));
+    ASAN_UNPOISON_MEMORY_REGION(starter->stack, STACK_BYTES);
     int flags = CLONE_VFORK | (plan->change_user ? 0 : CLONE_VM) | SIGCHLD;
-    pid_t pid = clone(child_main, stack + sizeof(stack), flags, &call);
+    pid_t pid = clone(child_main, starter->stack + STACK_BYTES, flags, &call);
     int saved = errno;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     errno = saved;

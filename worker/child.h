@@ -22,7 +22,14 @@ struct child_plan {
     int group_count;
 };
 
+/* The memory that one child after another starts in. */
+struct child_starter;
+
+struct child_starter *child_starter_new(void); /* NULL: there is no memory (errno) */
+void child_starter_free(struct child_starter *starter);
+
 /* Starts the job. 0 and *ret_pid; -1 with err, whose saved_errno says why it could not run. */
-int child_start(const struct child_plan *plan, pid_t *ret_pid, struct error *err);
+int child_start(struct child_starter *starter, const struct child_plan *plan, pid_t *ret_pid,
+                struct error *err);
 
 #endif

@@ -25,7 +25,7 @@ static bool any_group(const char *own, group_fn each, const char *program)
     DIR *folder = own == NULL ? NULL : opendir(own);
     const struct dirent *entry;
     bool any = false;
-    while (folder != NULL && (entry = readdir(folder)) != NULL) { // NOLINT(concurrency-mt-unsafe)
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
         if (strncmp(entry->d_name, prefix, sizeof(prefix) - 1) != 0)
             continue;
         CLEANUP_FREE char *group = xasprintf("%s/%s", own, entry->d_name);

@@ -30,6 +30,8 @@ struct job {
     const struct job_events *events;
     void *arg;
     struct output *output;
+    struct child_starter *starter;
+    char *buffer; /* READ_BYTES, between pipe and file */
     enum phase phase;
     struct attempt_id id;
     pid_t pid;          /* the main process; unreaped while PHASE_RUNNING */
@@ -51,6 +53,10 @@ struct job *job_new(const struct job_options *options, const struct job_events *
     job->events = events;
     job->arg = arg;
     job->output = output_new(options->jobs_fd, options->group);
+    job->starter = child_starter_new();
+    job->buffer = xmalloc(READ_BYTES);
+    if (job->starter == NULL)
+        abort(); /* as for want of any small memory */
     for (int i = 0; i < 3; i++)
         job->pipes[i] = -1;
     return job;
@@ -63,6 +69,8 @@ void job_free(struct job *job)
     for (int i = 0; i < 3; i++)
         cleanup_close(&job->pipes[i]);
     output_free(job->output);
+    child_starter_free(job->starter);
+    free(job->buffer);
     free(job);
 }
 
@@ -196,8 +204,9 @@ int job_start(struct job *job, const struct job_run *run, struct journal *journa
                                         .group_count = user.group_count,
                                         .env = user.env != NULL ? user.env : run->env,
                                         .no_new_privs = user.change && !job->options.allow_setuid};
-        result =
-            child_start(&plan, &job->pid, err) == 0 ? 1 : fail_start(job, err, journal, ret_exit);
+        result = child_start(job->starter, &plan, &job->pid, err) == 0
+                     ? 1
+                     : fail_start(job, err, journal, ret_exit);
 #ifdef BATCHD_MUTANT_GO_AFTER_EXEC
         (void)usleep(50000);
         (void)journal_go(journal, &go, err);
@@ -227,10 +236,9 @@ static void take_bytes(struct job *job, int which, const char *data, size_t byte
 /* True when there may be more. */
 static bool read_pipe(struct job *job, int which)
 {
-    static char data[READ_BYTES];
-    ssize_t got = read(job->pipes[which], data, sizeof(data));
+    ssize_t got = read(job->pipes[which], job->buffer, READ_BYTES);
     if (got > 0) {
-        take_bytes(job, which, data, (size_t)got);
+        take_bytes(job, which, job->buffer, (size_t)got);
         return true;
     }
     if (got < 0 && (errno == EAGAIN || errno == EINTR))

@@ -84,7 +84,7 @@ static int read_group(const char *text, gid_t *ret)
     const struct group *found;
     if (read_id(text, ret) == 0)
         return 0;
-    found = getgrnam(text); // NOLINT(concurrency-mt-unsafe)
+    found = getgrnam(text);
     if (found == NULL) {
         log_error("--group %s: there is no such group", text);
         return -1;
@@ -98,7 +98,7 @@ static int read_user(const char *text, uid_t *ret)
     const struct passwd *found;
     if (read_id(text, ret) == 0)
         return 0;
-    found = getpwnam(text); // NOLINT(concurrency-mt-unsafe)
+    found = getpwnam(text);
     if (found == NULL) {
         log_error("--front-uid %s: there is no such user", text);
         return -1;
@@ -146,11 +146,10 @@ static int take_option(int option, struct arguments *ret)
 int main(int argc, char **argv)
 {
     struct arguments arguments = {.worker = {.group = (gid_t)-1, .front_uid = (uid_t)-1}};
-    static char self[PATH_MAX];
+    char self[PATH_MAX] = "";
     int option;
     log_init("batchd-worker", LOG_LEVEL_INFO);
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) !=
-           -1) { // NOLINT(concurrency-mt-unsafe)
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         if (option == '?' || take_option(option, &arguments) < 0) {
             log_error("wrong option or value; see batchd-worker --help");
             return EX_USAGE;

@@ -11,7 +11,7 @@ void notify_ready(void)
 {
     static const char text[] = "READY=1";
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *path = getenv("NOTIFY_SOCKET"); // NOLINT(concurrency-mt-unsafe)
+    const char *path = getenv("NOTIFY_SOCKET");
     size_t length = path == NULL ? 0 : strlen(path);
     if (length > 0 && length < sizeof(address.sun_path)) {
         CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -23,5 +23,5 @@ void notify_ready(void)
                                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
         (void)ignored;
     }
-    (void)unsetenv("NOTIFY_SOCKET"); // NOLINT(concurrency-mt-unsafe)
+    (void)unsetenv("NOTIFY_SOCKET");
 }

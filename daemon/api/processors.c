@@ -56,7 +56,7 @@ static void find_names(const char *const *dirs, struct names *ret)
     for (; *dirs != NULL; dirs++) {
         DIR *folder = opendir(*dirs);
         const struct dirent *entry;
-        while (folder != NULL && (entry = readdir(folder)) != NULL) // NOLINT(concurrency-mt-unsafe)
+        while (folder != NULL && (entry = readdir(folder)) != NULL)
             add_name(ret, *dirs, entry->d_name);
         if (folder != NULL)
             (void)closedir(folder);

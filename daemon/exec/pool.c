@@ -335,7 +335,7 @@ void pool_remove_unknown(struct pool *pool)
     int fd = open_workers(pool);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
-    while (folder != NULL && (entry = readdir(folder)) != NULL) { // NOLINT(concurrency-mt-unsafe)
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
         char *end;
         unsigned long long id = strtoull(entry->d_name, &end, 10);
         if (*end == '\0' && id > 0 && find(pool, id) == NULL)
