@@ -5,7 +5,6 @@
 VERSION := 0.1.0
 PREFIX ?= /usr/local
 DESTDIR ?=
-SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,/etc/systemd/system)
 CXX_FOR_CC := $(if $(findstring clang,$(CC)),clang++,g++)
 OUT := build/$(if $(SAN),san,$(if $(findstring clang,$(CC)),clang,release))

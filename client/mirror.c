@@ -27,5 +27,7 @@ int mirror_job(const struct cli *cli, const json_t *job)
         return EXIT_OUT_OF_MEMORY;
     if (json_is_integer(number))
         return 128 + (int)json_integer_value(number);
+    if (!json_is_integer(code))
+        code = json_object_get(outcome, "shell_status");
     return json_is_integer(code) ? (int)json_integer_value(code) : EXIT_REFUSED;
 }

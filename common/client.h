@@ -1,5 +1,5 @@
 /* The blocking client of batchd: connects, calls a method, follows a stream. What batchctl uses,
- * and what a C program may (installed as batchd/client.h with libbatchd-client.a).
+ * and what a C program may: #include <batchd/client.h>, pkg-config --cflags --libs batchd-client.
  *
  * One connection, one call at a time. A struct batchd_client is not to be shared between threads.
  */

@@ -6,6 +6,7 @@
 #include "common/cleanup.h"
 
 #include <endian.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static struct {
     const char *program;
     enum log_level level;
     int journal_fd;
-    uint64_t dropped;
+    uint64_t dropped; /* lines that neither journald nor stderr took, not yet told */
 } sink = {.program = "batchd", .level = LOG_LEVEL_INFO, .journal_fd = -1};
 
 static const char *const level_words[LOG_LEVEL_COUNT] = {"error", "warning", "info", "debug"};
@@ -110,6 +111,14 @@ static bool send_journal(enum log_level level, const struct log_field *fields, c
     return false;
 }
 
+/* A reader that stalls (a pager, a full pipe) must not stop us. A line is shorter than PIPE_BUF, so
+ * what poll lets pass does not block. */
+static bool stderr_takes(void)
+{
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&fd, 1, 0) > 0 && (fd.revents & POLLOUT) != 0;
+}
+
 static void send_stderr(enum log_level level, const char *message)
 {
     char line[MESSAGE_BYTES + 64];
@@ -118,8 +127,27 @@ static void send_stderr(enum log_level level, const char *message)
     for (const char *c = message; *c != '\0' && at < sizeof(line) - 2; c++)
         line[at++] = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
     line[at++] = '\n';
-    ssize_t ignored = write(STDERR_FILENO, line, at);
-    (void)ignored;
+    if (!stderr_takes() || write(STDERR_FILENO, line, at) < 0)
+        sink.dropped++;
+}
+
+static void send_message(enum log_level level, const struct log_field *fields, const char *message)
+{
+    if (sink.journal_fd < 0 || !send_journal(level, fields, message))
+        send_stderr(level, message);
+}
+
+/* Says so in the log once there is room again. */
+static void tell_dropped(void)
+{
+    char message[64];
+    uint64_t before = sink.dropped;
+    (void)snprintf(message, sizeof(message), "%llu lines before this one were dropped",
+                   (unsigned long long)before);
+    sink.dropped = 0;
+    send_message(LOG_LEVEL_WARNING, NULL, message);
+    if (sink.dropped > 0)
+        sink.dropped += before;
 }
 
 __attribute__((format(printf, 3, 0))) static void
@@ -130,8 +158,9 @@ emit(enum log_level level, const struct log_field *fields, const char *format, v
     int saved = errno;
     char message[MESSAGE_BYTES];
     (void)vsnprintf(message, sizeof(message), format, args);
-    if (sink.journal_fd < 0 || !send_journal(level, fields, message))
-        send_stderr(level, message);
+    if (sink.dropped > 0)
+        tell_dropped();
+    send_message(level, fields, message);
     errno = saved;
 }
 
@@ -155,9 +184,4 @@ void log_fields(enum log_level level, const struct log_field *fields, const char
     va_start(args, format);
     emit(level, fields, format, args);
     va_end(args);
-}
-
-uint64_t log_dropped(void)
-{
-    return sink.dropped;
 }

@@ -37,7 +37,4 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_fields(enum log_level level, const struct log_field *fields, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Messages that journald did not take since the start. */
-uint64_t log_dropped(void);
-
 #endif

@@ -33,6 +33,8 @@
 #define JOB_ARGS_MAX 65536U
 /* In system mode no job runs as a lower uid: those are system accounts (Debian policy 9.2.2). */
 #define JOB_UID_MIN 1000U
+/* Nor as nobody: what the kernel calls a uid that it cannot tell. */
+#define JOB_UID_OVERFLOW 65534U
 
 enum worker_message {
     /* batchd -> spawner */

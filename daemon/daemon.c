@@ -336,10 +336,10 @@ static void feed_watchdog(struct daemon *daemon)
     daemon->watchdog_next = now + (int64_t)(daemon->watchdog_us / 3);
 }
 
-/* What workers report while they run short jobs comes every few hundred microseconds. Committed one by
- * one it would keep the disk and a processor busy; so when a commit was just made and no client waits,
- * the turn stays open a little, and one commit takes more of it. Workers have the next jobs already
- * (workers.prefetch). A client's request, or news after a pause, is committed at once. */
+/* What workers report while they run short jobs comes every few hundred microseconds. Committed one
+ * by one it would keep the disk and a processor busy; so when a commit was just made and no client
+ * waits, the turn stays open a little, and one commit takes more of it. Workers have the next jobs
+ * already (workers.prefetch). A client's request, or news after a pause, is committed at once. */
 static bool stays_open(struct daemon *daemon)
 {
     int64_t left = daemon->committed_at + PACE_US - clock_monotonic_us();

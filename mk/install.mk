@@ -3,8 +3,8 @@
 #   systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload
 #   systemctl enable --now batchd.socket batchd-worker.service batchd.service
 UNITS := $(wildcard systemd/*.service systemd/*.socket)
-.PHONY: install install-programs install-service
-install: install-programs install-service
+.PHONY: install install-programs install-library install-service
+install: install-programs install-library install-service
 
 install-programs: all
 	install -d '$(DESTDIR)$(PREFIX)/sbin' '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/libexec/batchd/processors' \
@@ -22,6 +22,13 @@ install-programs: all
 	  folder='$(DESTDIR)$(PREFIX)/libexec/batchd/processors'/$$name && install -d "$$folder" && \
 	  install -m755 "$(OUT)/processors/$$name/$$name" "$$folder/$$name" && \
 	  install -m644 "$(OUT)/processors/$$name/manifest.json" "$$folder/manifest.json" || exit 1; done
+
+install-library: all
+	install -d '$(DESTDIR)$(PREFIX)/include/batchd' '$(DESTDIR)$(PREFIX)/lib/pkgconfig'
+	install -m644 '$(CLIENT_LIBRARY)' '$(DESTDIR)$(PREFIX)/lib/libbatchd-client.a'
+	sed 's|"common/|"batchd/|' common/client.h > '$(DESTDIR)$(PREFIX)/include/batchd/client.h'
+	install -m644 common/error.h '$(DESTDIR)$(PREFIX)/include/batchd/error.h'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' mk/batchd-client.pc.in > '$(DESTDIR)$(PREFIX)/lib/pkgconfig/batchd-client.pc'
 
 install-service:
 	install -d '$(DESTDIR)$(UNITDIR)' '$(DESTDIR)$(PREFIX)/lib/sysusers.d' '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d' \

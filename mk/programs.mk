@@ -8,7 +8,7 @@ PROCLIB_SRC := $(wildcard processors/lib/*.c)
 obj = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 
 PROCESSOR_NAMES := $(notdir $(patsubst %/manifest.json,%,$(wildcard processors/*/manifest.json)))
-PROGRAMS := $(OUT)/batchd $(OUT)/batchd-worker $(OUT)/batchctl \
+PROGRAMS := $(OUT)/batchd $(OUT)/batchd-worker $(OUT)/batchctl $(OUT)/libbatchd-client.a \
   $(foreach p,$(PROCESSOR_NAMES),$(OUT)/processors/$(p)/$(p) $(OUT)/processors/$(p)/manifest.json)
 
 COMMON_LIB := $(OUT)/libcommon.a
@@ -24,6 +24,13 @@ $(CLIENT_LIB): $(call obj,$(CLIENT_SRC))
 $(PROCESSOR_LIB): $(call obj,$(PROCLIB_SRC))
 %.a:
 	@rm -f $@ && ar rcsD $@ $^
+
+# For C users: the calls of common/client.h alone are visible outside (common/client.h says how it is
+# used, mk/batchd-client.pc.in how it is found).
+CLIENT_LIBRARY := $(OUT)/libbatchd-client.a
+$(CLIENT_LIBRARY): $(call obj,$(addprefix common/,$(addsuffix .c,alloc base64 client clock error fd frame json)))
+	$(Q)rm -f $@ && ld -r -o $(OUT)/batchd-client.o $^ && \
+	  objcopy --wildcard --keep-global-symbol='batchd_*' $(OUT)/batchd-client.o && ar rcsD $@ $(OUT)/batchd-client.o
 
 CORE_LIBS := $(call libs_of,libevent_core sqlite3 jansson libsystemd)
 CLIENT_LIBS := $(call libs_of,jansson smartcols)

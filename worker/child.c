@@ -109,12 +109,21 @@ static int become_user(const struct child_plan *plan)
     return -1;
 }
 
+/* The worker is suspended until the exec, so nothing here may block: a FIFO without a writer is
+ * refused, as is all else that is no file and no device. */
 static int open_stdin(const struct job_run *run)
 {
+    struct stat info;
     if (run->stdin_path == NULL || run->stdin_path[0] == '\0')
         return 0;
-    int fd = open(run->stdin_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
+    int fd = open(run->stdin_path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &info) < 0)
+        return -1;
+    if (!S_ISREG(info.st_mode) && !S_ISCHR(info.st_mode)) {
+        errno = S_ISDIR(info.st_mode) ? EISDIR : EINVAL;
+        return -1;
+    }
+    if (fcntl(fd, F_SETFL, 0) < 0)
         return -1;
     int result = dup2(fd, 0);
     (void)close(fd);

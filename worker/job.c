@@ -92,7 +92,7 @@ struct job_started job_started_record(const struct job *job)
 
 /* ---- start ---- */
 
-/* A processor's input: a sealed memory file, so that no writer has to be kept. */
+/* A processor's input: a file in memory, so that no writer has to be kept. */
 static int open_input(const struct job_run *run, int null_fd)
 {
     if (!run->is_processor)
@@ -127,6 +127,9 @@ static int open_pipes(struct job *job, const struct job_run *run, struct start_f
         job->pipes[i] = pair[0];
         fds->writers[i] = pair[1];
         if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0) /* our end only: the job's blocks */
+            return -1;
+        /* Its own, so that it may open /dev/stderr once more. */
+        if (job->options.system_mode && fchown(pair[1], run->uid, run->gid) < 0)
             return -1;
     }
     fds->input = open_input(run, job->options.null_fd);
@@ -180,8 +183,9 @@ int job_start(struct job *job, const struct job_run *run, struct journal *journa
     if (journal_reserve(journal, err) < 0)
         return -1;
     set_begin(job, run);
+    /* A user who may not is an end; a database that does not answer is not: it comes again. */
     if (user_check(run, job->options.system_mode, &user, err) < 0)
-        return fail_start(job, err, journal, ret_exit);
+        return err->code == ERROR_DENIED ? fail_start(job, err, journal, ret_exit) : -1;
     if (open_pipes(job, run, &fds) < 0) {
         close_start_fds(&fds);
         close_pipes(job);

@@ -8,8 +8,6 @@
 #include <string.h>
 
 #define GROUPS_MAX 65536
-/* nobody: what the kernel calls a uid that it cannot tell. */
-#define OVERFLOW_UID 65534U
 
 static int own_user_only(const struct job_run *run, struct error *err)
 {
@@ -70,6 +68,13 @@ static void fill_env(const struct passwd *entry, const struct job_run *run, stru
         ret->env[used++] = run->env[i];
 }
 
+/* What getpwuid_r(3) says of an account that is not there; all else is trouble with the database,
+ * which passes. */
+static bool means_absent(int code)
+{
+    return code == 0 || code == ENOENT || code == ESRCH || code == EBADF || code == EPERM;
+}
+
 int user_check(const struct job_run *run, bool system_mode, struct user *ret, struct error *err)
 {
     char buffer[16384];
@@ -77,10 +82,15 @@ int user_check(const struct job_run *run, bool system_mode, struct user *ret, st
     struct passwd *found = NULL;
     if (!system_mode)
         return own_user_only(run, err);
-    if (run->uid < JOB_UID_MIN || run->uid == OVERFLOW_UID || run->uid == UINT32_MAX)
+    if (run->uid < JOB_UID_MIN || run->uid == JOB_UID_OVERFLOW || run->uid == UINT32_MAX)
         return error_set(err, ERROR_DENIED, "jobs never run as uid %u; the lowest is %u", run->uid,
                          JOB_UID_MIN);
-    if (getpwuid_r(run->uid, &entry, buffer, sizeof(buffer), &found) != 0 || found == NULL)
+    int code = getpwuid_r(run->uid, &entry, buffer, sizeof(buffer), &found);
+    if (found == NULL && !means_absent(code)) {
+        errno = code;
+        return error_set_errno(err, "the account of uid %u cannot be looked up", run->uid);
+    }
+    if (found == NULL)
         return error_set(err, ERROR_DENIED, "uid %u has no account", run->uid);
     *ret = (struct user){.change = true};
     int result = load_groups(&entry, ret, err);

@@ -11,14 +11,14 @@ struct user {
     bool change; /* the job runs as another user than the worker */
     gid_t *groups;
     int group_count;
-    char *
-        *env; /* what the run has, with the account's part before it; NULL: just what the run has */
+    char **env; /* the account's part and what the run has; NULL: just what the run has */
     char *account[4];
 };
 
 /* In user mode only the worker's own uid; in system mode a real account of at least JOB_UID_MIN,
  * with a group that it is a member of. There HOME, USER, LOGNAME and SHELL are the account's unless
- * the job names its own. The result borrows the run's texts. 0, or -1 with ERROR_DENIED. */
+ * the job names its own. The result borrows the run's texts. 0; -1 with
+ * ERROR_DENIED, or with another code when the account database does not answer. */
 int user_check(const struct job_run *run, bool system_mode, struct user *ret, struct error *err);
 void user_done(struct user *user);
 

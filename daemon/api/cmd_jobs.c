@@ -263,8 +263,9 @@ static char *describe_end(const struct job_row *row)
     int64_t past_us = clock_wall_us() - row->status.ended_at;
     char ago[32];
     format_span(past_us > 0 ? (uint64_t)past_us / US_PER_MS : 0, ago, sizeof(ago));
-    CLEANUP_FREE char *how = outcome->exit_code >= 0 ? xasprintf("exit %d", outcome->exit_code)
-                                                     : xstrdup(outcome_class_word(outcome->class));
+    CLEANUP_FREE char *how = outcome->class != OUTCOME_SPAWN && outcome->exit_code >= 0
+                                 ? xasprintf("exit %d", outcome->exit_code)
+                                 : xstrdup(outcome_class_word(outcome->class));
     return xasprintf("cannot cancel job %llu: it %s (%s, %s ago)",
                      (unsigned long long)row->facts.id,
                      row->status.state == JOB_STATE_COMPLETED ? "already completed"

@@ -47,7 +47,8 @@ static void run(struct api_call *call)
     struct error err;
     uint64_t id = 0;
     bool existing = false;
-    if (call->uid < call->api->options.uid_min) {
+    if (call->uid < call->api->options.uid_min ||
+        (call->api->options.uid_min > 0 && call->uid == JOB_UID_OVERFLOW)) {
         refuse_uid(call);
         return;
     }

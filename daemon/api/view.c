@@ -16,9 +16,13 @@ json_t *view_outcome(const struct outcome *outcome, enum job_state state)
     if (!job_state_terminal(state) || outcome->class == OUTCOME_NONE)
         return json_null();
     json_t *object = json_object();
+    json_t *code = outcome->exit_code < 0 ? json_null() : json_integer(outcome->exit_code);
+    /* What was never executed has no exit code; a shell would still give it a status. */
+    bool spawn = outcome->class == OUTCOME_SPAWN;
     json_put_text(object, "class", outcome_class_word(outcome->class));
-    json_put(object, "exit_code",
-             outcome->exit_code < 0 ? json_null() : json_integer(outcome->exit_code));
+    json_put(object, "exit_code", spawn ? json_null() : json_incref(code));
+    json_put(object, "shell_status", spawn ? json_incref(code) : json_null());
+    json_decref(code);
     json_put(object, "signal", outcome->signal == 0 ? json_null() : json_integer(outcome->signal));
     json_put_text(object, "message", outcome->message[0] == '\0' ? NULL : outcome->message);
     return object;

@@ -69,16 +69,23 @@ void job_log_end(const struct job *job, const struct job_status *status, enum en
     struct line line;
     const struct outcome *outcome = &status->outcome;
     const char *class = outcome_class_word(outcome->class);
+    bool has_code = outcome->exit_code >= 0 && outcome->class != OUTCOME_SPAWN;
+    char how[48];
     begin(&line, job, status);
+    if (has_code)
+        (void)snprintf(how, sizeof(how), "exit %d", outcome->exit_code);
+    else if (outcome->signal != 0)
+        (void)snprintf(how, sizeof(how), "signal %d", outcome->signal);
+    else
+        (void)snprintf(how, sizeof(how), "%s", class);
     add(&line, "BATCHD_STATE", ends[ending].words);
     add(&line, "BATCHD_RESULT", class);
     add(&line, "MESSAGE_ID", outcome->class == OUTCOME_LOST ? lost_id : ends[ending].message_id);
-    if (outcome->exit_code >= 0)
+    if (has_code)
         add_number(&line, "BATCHD_EXIT_STATUS", (unsigned)outcome->exit_code);
     else if (outcome->signal != 0)
         add_number(&line, "BATCHD_SIGNAL", (unsigned)outcome->signal);
     add(&line, NULL, NULL);
-    log_fields(LOG_LEVEL_INFO, line.fields, "job %s %s (%s, exit %d, signal %d)%s%s", line.name,
-               ends[ending].words, class, outcome->exit_code, outcome->signal,
-               outcome->message[0] == '\0' ? "" : ": ", outcome->message);
+    log_fields(LOG_LEVEL_INFO, line.fields, "job %s %s (%s)%s%s", line.name,
+               ends[ending].words, how, outcome->message[0] == '\0' ? "" : ": ", outcome->message);
 }

@@ -92,11 +92,7 @@ static int configure(struct db *db, const struct db_options *options, struct err
     (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     if (pragma(db, "PRAGMA locking_mode=EXCLUSIVE", "PRAGMA locking_mode", "exclusive", err) < 0 ||
         pragma(db, "PRAGMA journal_mode=WAL", "PRAGMA journal_mode", "wal", err) < 0 ||
-#ifdef BATCHD_MUTANT_SYNC_OFF /* crash tests build this to show that they can fail */
-        pragma(db, "PRAGMA synchronous=OFF", "PRAGMA synchronous", "0", err) < 0 ||
-#else
         pragma(db, "PRAGMA synchronous=FULL", "PRAGMA synchronous", "2", err) < 0 ||
-#endif
         pragma(db, "PRAGMA foreign_keys=ON", "PRAGMA foreign_keys", "1", err) < 0 ||
         pragma(db, "PRAGMA cell_size_check=ON", "PRAGMA cell_size_check", "1", err) < 0 ||
         pragma(db, "PRAGMA mmap_size=0", "PRAGMA mmap_size", "0", err) < 0)

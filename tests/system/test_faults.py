@@ -404,3 +404,35 @@ def test_worker_folders_that_nobody_knows_are_removed_unless_locked(daemon):
         daemon.stop()
     daemon.start()
     assert not folders[1].exists()
+
+
+def test_stdin_that_would_block_or_is_no_file(daemon, tmp_path):
+    """A FIFO without a writer must not hold the worker: nothing could stop that job."""
+    os.mkfifo(tmp_path / "fifo")
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "socket"))
+    for name in ("fifo", "socket", "."):
+        job = daemon.submit("cat", stdin=str(tmp_path / name))
+        ended = daemon.wait(job)[0]
+        assert (ended["state"], ended["outcome"]["class"]) == ("failed", "spawn"), ended
+        assert "stdin" in ended["outcome"]["message"]
+    listening.close()
+    (tmp_path / "file").write_text("text")
+    job = daemon.submit("cat", stdin=str(tmp_path / "file"))
+    daemon.wait(job)
+    assert daemon.ctl("logs", str(job)).stdout == "text"
+
+
+def test_a_log_reader_that_stalls_stops_nothing(make_daemon):
+    daemon = make_daemon(config='[daemon]\nlog_level = "debug"\n')
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, 1031, 4096)  # F_SETPIPE_SZ: a page
+    daemon.process = subprocess.Popen([daemon.batchd, "--state", daemon.state, "--config", daemon.config],
+                                      stdin=subprocess.DEVNULL, stdout=writing, stderr=writing)
+    os.close(writing)
+    daemon.wait_ready()
+    daemon.wait(*[daemon.submit("true") for _ in range(200)])  # each logs a line
+    os.read(reading, 65536)
+    daemon.wait(daemon.submit("true"))
+    assert b"lines before this one were dropped" in os.read(reading, 65536)
+    os.close(reading)

@@ -18,8 +18,8 @@ def outcome(job):
     (["false"], ("exit", 1, None)),
     (["sh", "-c", "exit 77"], ("exit", 77, None)),
     (["sh", "-c", "kill -9 $$"], ("signal", None, 9)),
-    (["no-such-program"], ("spawn", 127, None)),
-    (["/etc/passwd"], ("spawn", 126, None)),
+    (["no-such-program"], ("spawn", None, None)),
+    (["/etc/passwd"], ("spawn", None, None)),
 ])
 def test_results(daemon, argv, expected):
     assert outcome(daemon.wait(daemon.submit(*argv))[0]) == expected

@@ -92,6 +92,12 @@ CapInh:0000000000000000CapPrm:0000000000000000CapEff:0000000000000000CapAmb:0000
 id=$(ctl bob submit -q -w --env-policy none --env USER=x -- /bin/sh -c 'id -un; echo "$HOME $USER $SHELL"')
 same "bob's job: what it names itself stays, the rest is the account's" "bob
 /home/bob x /bin/bash" "$(batchctl logs 2)"
+check "a job may open /dev/stderr and /dev/stdout" ctl alice submit -q -w -C /home/alice -- \
+    sh -c 'echo error >/dev/stderr && echo out >/dev/stdout'
+same "and both arrive" "out
+error" "$(ctl alice logs @last 2>&1 | sort -r)"
+check "a FIFO as stdin holds no worker" bash -c "runuser -u alice -- mkfifo /home/alice/fifo &&
+    ! runuser -u alice -- batchctl submit -q -w -C /home/alice --stdin /home/alice/fifo -- cat"
 check "a folder that only the job's user may enter" ctl bob submit -q -w -C /home/bob -- true
 ctl bob submit -q -w -C /root -- true 2>/dev/null
 same "a folder that the job's user may not enter" "126 spawn" "$(field 4 outcome.exit_code) $(field 4 outcome.class)"
