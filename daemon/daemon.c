@@ -389,6 +389,9 @@ bool daemon_wait_for_room(const struct config *config, const struct places *plac
 int daemon_check_store(const struct config *config, const struct places *places, struct error *err)
 {
     struct daemon holder = {.lock_fd = -1};
+    CLEANUP_FREE char *path = xasprintf("%s/batchd.db", places->state_dir);
+    if (access(path, F_OK) < 0) /* opening it would make one */
+        return error_set_errno(err, "%s", path);
     int result = take_lock(&holder, places, err);
     if (result == 0) {
         struct db *db = open_store(config, places, err);

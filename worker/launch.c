@@ -60,11 +60,11 @@ static int make_file(const struct spawner_options *options, const char *folder, 
 {
     char path[64];
     (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | flags,
-                  options->group == (gid_t)-1 ? 0600 : 0640);
+    CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | flags,
+                                options->group == (gid_t)-1 ? 0600 : 0640);
     if (fd >= 0 && options->group != (gid_t)-1 && fchown(fd, (uid_t)-1, options->group) < 0)
         return -1;
-    return fd;
+    return TAKE_FD(fd);
 }
 
 /* The folder is new (O_EXCL in effect), so no id is used twice; the lock is taken before the fork.

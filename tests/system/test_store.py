@@ -55,3 +55,10 @@ def test_a_changed_row_fails_its_checksum(daemon, change):
     found = check_store(daemon)
     assert found.returncode == 65
     assert "fails its checksum" in found.stderr
+
+
+def test_checking_a_store_that_is_not_there_makes_none(make_daemon):
+    daemon = make_daemon()
+    found = check_store(daemon)
+    assert found.returncode == 69 and "batchd.db: No such file" in found.stderr
+    assert not (daemon.state / "batchd.db").exists()
