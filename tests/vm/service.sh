@@ -100,7 +100,7 @@ check "a FIFO as stdin holds no worker" bash -c "runuser -u alice -- mkfifo /hom
     ! runuser -u alice -- batchctl submit -q -w -C /home/alice --stdin /home/alice/fifo -- cat"
 check "a folder that only the job's user may enter" ctl bob submit -q -w -C /home/bob -- true
 ctl bob submit -q -w -C /root -- true 2>/dev/null
-same "a folder that the job's user may not enter" "126 spawn" "$(field 4 outcome.exit_code) $(field 4 outcome.class)"
+same "a folder that the job's user may not enter" "null spawn" "$(field 4 outcome.exit_code) $(field 4 outcome.class)"
 refusal=$(batchctl submit -- id 2>&1); code=$?
 same "root's jobs are refused" 5 $code
 like "and the refusal says the rule" "jobs never run as uid 0; the lowest is 1000" "$refusal"
