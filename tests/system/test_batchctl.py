@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import time
@@ -57,6 +58,7 @@ def on_terminal(daemon, *words, columns=60, **env):
     (["submit"], 2, "a command, --shell and --type"),
     (["submit", "-C", "/nonexistent", "true"], 2, "No such file or directory"),
     (["call", "x.y", "[]"], 2, "not a JSON object"),
+    (["logs", "-f", "--head", "2", "1"], 2, "give one"),
     (["events", "x"], 2, 'takes no "x"'),
     (["status", "x"], 2, 'takes no "x"'),
     ([*NOWHERE, "list"], 6, "hint: start it with: batchd --user"),
@@ -187,3 +189,49 @@ def test_output_that_cannot_be_written(daemon):
         done = subprocess.run([*daemon.ctl_words(), "status"], stdout=full, stderr=subprocess.PIPE,
                               text=True, timeout=20, check=False)
     assert done.returncode == 1 and "cannot write" in done.stderr
+
+
+LINES = "for i in 1 2 3 4 5; do echo out $i; echo err $i >&2; done"
+
+
+def test_lines_of_logs_keep_their_stream_and_time(daemon):
+    daemon.wait(daemon.submit("sh", "-c", f"{LINES}; printf rest >&2"))
+    done = daemon.ctl("logs", "-n", "3", "--stderr", "1")
+    assert (done.stdout, done.stderr) == ("", "err 4\nerr 5\nrest")
+    assert daemon.ctl("logs", "--head", "2", "--stdout", "1").stdout == "out 1\nout 2\n"
+    assert daemon.ctl("logs", "--head", "99", "1").stdout == daemon.ctl("logs", "-n99", "1").stdout
+    stamped = daemon.ctl("logs", "-n", "1", "--stdout", "--timestamps", "1").stdout
+    assert re.fullmatch(r"\d+-\d\d-\d\d [\d:]+\.\d{3} out 5\n", stamped), stamped
+    parts = [json.loads(line) for line in daemon.ctl("logs", "--json", "-n", "2", "--stderr", "1").stdout.splitlines()]
+    assert "".join(part["data"] for part in parts) == "err 5\nrest"
+    assert {part["stream"] for part in parts} == {"stderr"} and all(part["time_us"] for part in parts)
+
+
+@pytest.mark.parametrize("attempt", [[], ["--attempt", "1"]])
+def test_last_lines_are_followed_on(daemon, tmp_path, attempt):
+    go = tmp_path / "go"
+    script = f"{LINES}; until [ -e {go} ]; do sleep 0.02; done; echo out 6; echo err 6 >&2; echo out 7; exit 3"
+    job = daemon.submit("sh", "-c", script)
+    deadline = time.monotonic() + 20
+    while daemon.ctl("logs", str(job)).stderr.count("\n") < 5:
+        assert time.monotonic() < deadline
+    follow = subprocess.Popen([*daemon.ctl_words(), "logs", "-f", "-n", "2", "--stdout", *attempt, str(job)],
+                              stdout=subprocess.PIPE, text=True)
+    assert [follow.stdout.readline() for _ in range(2)] == ["out 4\n", "out 5\n"]
+    go.touch()
+    assert follow.communicate(timeout=20)[0] == "out 6\nout 7\n"
+    assert daemon.ctl("logs", "-f", "-n", "1", "--stderr", str(job)).stderr == "err 6\n"
+
+
+def test_following_goes_on_with_the_next_attempt(daemon, tmp_path):
+    go = tmp_path / "go"
+    script = f"echo old; echo $BATCHD_ATTEMPT; until [ -e {go} ]; do sleep 0.02; done; exit 3"
+    job = daemon.submit("sh", "-c", script, max_attempts=2)
+    deadline = time.monotonic() + 20
+    while daemon.ctl("logs", str(job)).stdout != "old\n1\n":
+        assert time.monotonic() < deadline
+    follow = subprocess.Popen([*daemon.ctl_words(), "logs", "-f", "-n", "1", str(job)],
+                              stdout=subprocess.PIPE, text=True)
+    assert follow.stdout.readline() == "1\n"
+    go.touch()
+    assert follow.communicate(timeout=20)[0] == "old\n2\n"
