@@ -158,7 +158,7 @@ def test_tsv_and_pipe_are_whole(daemon):
     header, row = daemon.ctl("list", "-o", "tsv").stdout.splitlines()
     cells = dict(zip(header.split("\t"), row.split("\t"), strict=True))
     assert cells["NAME"] == name and cells["RESULT"] == "exit 3"
-    assert cells["COMMAND"] == "sh -c 'exit 3' 'tab here'"
+    assert cells["COMMAND"] == "sh -c 'exit 3' 'tab?here'"
     assert name in daemon.ctl("list").stdout and "\x1b" not in daemon.ctl("list").stdout
     assert "\x1b" in daemon.ctl("list", "--color=always").stdout
 
@@ -182,6 +182,23 @@ def test_show_is_for_people_and_tames_control_bytes(daemon):
                  "command: sh -c 'exit 3'"):
         assert line in text, text
     assert "{" not in text
+
+
+def test_what_others_wrote_does_not_command_the_terminal(daemon):
+    """ESC, DEL, and CSI as C1 in UTF-8, in every place where a job's text is shown."""
+    evil = "/nonex\x1b[31m\x7f\u009b32mX"
+    done = daemon.ctl("submit", "-w", "-n", evil, "--tag", f"k={evil}", "--", evil)
+    assert done.returncode == 127 and "?[31m??32mX" in done.stderr
+    seen = [done.stderr]
+    for words in (["show", "--attempts"], ["list", "-o", "tsv"], ["list", "-o", "wide"], ["list", "-o", "table"],
+                  ["wait"]):
+        done = daemon.ctl(*words, "1")
+        assert "/nonex?[31m??32mX" in done.stdout + done.stderr, words
+        seen.append(done.stdout + done.stderr)
+    seen += [daemon.ctl("status").stdout, daemon.ctl("submit", "-Q", evil, "true").stderr]
+    assert "?[31m" in seen[-1] and "?[31m" in seen[-2]
+    for text in seen:
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", text), repr(text)
 
 
 def test_output_that_cannot_be_written(daemon):
