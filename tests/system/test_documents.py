@@ -87,6 +87,18 @@ def test_manual_of_batchctl():
     assert found == options(text)
 
 
+def test_synopsis_of_each_verb():
+    """As its --help has it, closed brackets and all."""
+    lines = [" ".join(line.split()) for line in plain("batchctl.1").splitlines()]
+    assert "batchctl submit [options] [--] COMMAND [ARG...]" in lines
+    assert "batchctl status [options]" in lines
+    ctl = OUT / "batchctl"
+    help_ = subprocess.run([ctl, "--help"], capture_output=True, text=True, check=True).stdout
+    for verb in (line.split()[0] for line in help_.split("\n\n")[1].split("\n")):
+        usage = subprocess.run([ctl, verb, "--help"], capture_output=True, text=True, check=True).stdout
+        assert usage.split("\n")[0].removeprefix("Usage: ").replace("OPTIONS", "options") in lines, verb
+
+
 def test_install_puts_them_in_place(tmp_path):
     """With the prefix that was built: another would rebuild the program under the other tests."""
     prefix = (OUT / "prefix").read_text().strip()
