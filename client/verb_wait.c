@@ -2,7 +2,9 @@
 #include "client/mirror.h"
 #include "client/verbs.h"
 
+#include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/parse.h"
 
 #include <string.h>
@@ -125,8 +127,35 @@ static int cancel_one(struct cli *cli, const json_t *parameters, json_t *id)
     return 0;
 }
 
-static int show_dry(const struct cli *cli, json_t *id)
+/* As the daemon would refuse a job that has ended. */
+static int refuse_ended(const json_t *job)
 {
+    const char *state = json_string_value(json_object_get(job, "state"));
+    const json_t *outcome = json_object_get(job, "outcome");
+    const json_t *number = json_object_get(outcome, "exit_code");
+    const char *class = json_string_value(json_object_get(outcome, "class"));
+    int64_t past = clock_wall_us() - json_integer_value(json_object_get(job, "ended_at"));
+    char ago[32];
+    format_span(past > 0 ? (uint64_t)past / US_PER_MS : 0, ago, sizeof(ago));
+    CLEANUP_FREE char *how = json_is_integer(number)
+                                 ? xasprintf("exit %lld", json_integer_value(number))
+                                 : xstrdup(class == NULL ? "" : class);
+    return cli_fail(EXIT_REFUSED, NULL, "cannot cancel job %lld: it %s %s (%s, %s ago)",
+                    json_integer_value(json_object_get(job, "id")),
+                    strcmp(state, "cancelled") == 0 ? "was already" : "already", state, how, ago);
+}
+
+/* What cancel would do, by the job's state: the id, or the refusal. */
+static int show_dry(struct cli *cli, json_t *id)
+{
+    int code = 0;
+    CLEANUP_JSON json_t *reply =
+        cli_call(cli, "io.batchd.Jobs.Show", json_pack("{sO}", "id", id), &code);
+    if (reply == NULL)
+        return code;
+    const json_t *job = json_object_get(reply, "job");
+    if (json_is_integer(json_object_get(job, "ended_at")))
+        return refuse_ended(job);
     if (!cli->json)
         return printf("%lld\n", json_integer_value(id)) < 0 ? EXIT_REFUSED : EXIT_DONE;
     CLEANUP_JSON json_t *object = json_object();
@@ -184,7 +213,7 @@ static int run_cancel(struct cli *cli, int argc, char **argv)
 static const struct cli_option cancel_options[] = {
     {"grace", 0, "SPAN", "time between SIGTERM and SIGKILL (default: workers.stop_grace)"},
     {"reason", 0, "TEXT", "kept with the job"},
-    {"dry-run", 0, NULL, "only print the ids"},
+    {"dry-run", 0, NULL, "only print the ids it would cancel"},
     {NULL, 0, NULL, NULL},
 };
 const struct verb verb_cancel = {.name = "cancel",

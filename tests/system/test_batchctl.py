@@ -131,6 +131,24 @@ def test_cancel_of_what_ended(daemon):
     assert "cannot cancel job 1: it already failed (exit 3, " in done.stderr and " ago)" in done.stderr
 
 
+def test_cancel_dry_run_says_what_cancel_would(daemon):
+    daemon.wait(daemon.submit("sh", "-c", "exit 3"), daemon.submit("true"))
+    running = daemon.submit("sleep", "60")
+    daemon.call("io.batchd.Jobs.Cancel", id=daemon.submit("sleep", "60"))
+    daemon.wait(4)
+    daemon.wait_running(running)
+    before = daemon.jobs()
+    for words in (["1"], ["2"], ["3-3"], ["4"], ["5"], ["3-7"], ["1-7"]):
+        dry = daemon.ctl("cancel", "--dry-run", *words)
+        assert dry.stdout == ("3\n" if words[0].startswith(("3", "1-")) else ""), words
+        assert daemon.jobs() == before
+        if words[0] in ("1", "2", "4", "5"):
+            real = daemon.ctl("cancel", *words)
+            assert (re.sub(r"[\w.]+ ago", "ago", real.stderr), real.returncode) == (
+                re.sub(r"[\w.]+ ago", "ago", dry.stderr), dry.returncode)
+    assert daemon.ctl("cancel", "--dry-run", "3", "5-7").returncode == 4
+
+
 def test_json_of_every_verb(daemon):
     daemon.wait(daemon.submit("echo", "text", name="n"))
 
@@ -145,9 +163,9 @@ def test_json_of_every_verb(daemon):
     assert read("status", "--json")["counts"]["completed"] == 1
     assert "time_us" in read("ping", "--json")
     assert read("version", "--json")["client_version"] == read("version", "--json")["version"]
-    assert read("cancel", "--json", "--dry-run", "1") == {"id": 1, "dry_run": True}
     assert read("submit", "--json", "true")["id"] == 2
     assert read("submit", "--json", "--wait", "true")[0]["state"] == "completed"
+    assert read("cancel", "--json", "--dry-run", str(daemon.submit("sleep", "60"))) == {"id": 4, "dry_run": True}
     assert read("call", "--json", "io.batchd.Server.Ping")
     assert json.loads(ctl(*NOWHERE, "version", "--json").stdout).keys() == {"client_version"}
 
