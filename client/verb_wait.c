@@ -9,6 +9,28 @@
 
 #include <string.h>
 
+/* Of `wait --for running`: whether all (any: one) of the jobs run or have run. One that ended
+ * without it was waited for in vain. */
+static int have_run(const struct cli *cli, const json_t *jobs, bool any)
+{
+    size_t i;
+    const json_t *job;
+    const json_t *never = NULL;
+    json_array_foreach((json_t *)(uintptr_t)jobs, i, job) {
+        bool ran = json_is_integer(json_object_get(job, "started_at"));
+        if (any && ran)
+            return EXIT_DONE;
+        if (!ran && never == NULL && json_is_integer(json_object_get(job, "ended_at")))
+            never = job;
+    }
+    if (never == NULL)
+        return EXIT_DONE;
+    if (!cli->quiet)
+        (void)fprintf(stderr, "batchctl: job %lld ended without having run\n",
+                      json_integer_value(json_object_get(never, "id")));
+    return EXIT_FALSE;
+}
+
 /* As cli_wait; *ret_mirrored when the exit code is the jobs'. */
 static int wait_for(struct cli *cli, json_t *ids, json_t *options, bool *ret_mirrored)
 {
@@ -20,6 +42,7 @@ static int wait_for(struct cli *cli, json_t *ids, json_t *options, bool *ret_mir
     json_t *parameters = options == NULL ? json_object() : options;
     bool running = json_object_get(parameters, "for") != NULL &&
                    strcmp(json_string_value(json_object_get(parameters, "for")), "running") == 0;
+    bool any = json_is_true(json_object_get(parameters, "any"));
     json_put(parameters, "ids", ids);
     code = cli_connect(cli);
     if (code != 0) {
@@ -33,8 +56,10 @@ static int wait_for(struct cli *cli, json_t *ids, json_t *options, bool *ret_mir
         cli_print_json(json_object_get(reply, "jobs"));
     if (json_is_true(json_object_get(reply, "timed_out")))
         return cli_fail(EXIT_TIMED_OUT, NULL, "timed out; the jobs go on");
+    if (running)
+        return have_run(cli, json_object_get(reply, "jobs"), any);
     json_array_foreach(json_object_get(reply, "jobs"), i, job) {
-        int one = running ? EXIT_DONE : mirror_job(cli, job);
+        int one = mirror_job(cli, job);
         json_int_t id = json_integer_value(json_object_get(job, "id"));
         if (one != EXIT_DONE && (mirrored == EXIT_DONE || id < mirrored_id)) {
             mirrored = one;
@@ -96,7 +121,8 @@ static int run_wait(struct cli *cli, int argc, char **argv)
 static const struct cli_option wait_options[] = {
     {"any", 0, NULL, "until one of them has ended"},
     {"all-ok", 0, NULL, "exit 0 when all succeeded, else 1"},
-    {"for", 0, "STATE", "terminal, completed or running (default: terminal)"},
+    {"for", 0, "STATE",
+     "terminal, completed or running: exit 3 if it never ran (default: terminal)"},
     {"timeout", 0, "SPAN", "give up after this time: exit 124 (default: never)"},
     {NULL, 0, NULL, NULL},
 };

@@ -115,6 +115,27 @@ def test_wait_takes_the_first_failure_by_id(daemon):
     assert daemon.ctl("wait", "--timeout", "50ms", str(daemon.submit("sleep", "9"))).returncode == 124
 
 
+def test_wait_for_running_of_what_never_ran(daemon):
+    cpus = daemon.call("io.batchd.Server.Status")["resources"]["cpus"]
+    busy = daemon.submit("sleep", "60", cpus=cpus)
+    daemon.wait_running(busy)
+    waiting = daemon.submit("true")
+    watch = subprocess.Popen([*daemon.ctl_words(), "wait", "--for", "running", str(waiting)],
+                             stderr=subprocess.PIPE, text=True)
+    daemon.call("io.batchd.Jobs.Cancel", id=waiting)
+    text = watch.communicate(timeout=20)[1]
+    assert (watch.returncode, text) == (3, f"batchctl: job {waiting} ended without having run\n")
+    for code, *words in ((0, busy), (3, waiting), (3, busy, waiting), (0, "--any", waiting, busy),
+                         (3, "--any", waiting), (3, "--json", waiting)):
+        assert daemon.ctl("wait", "--for", "running", *map(str, words)).returncode == code, words
+    daemon.call("io.batchd.Jobs.Cancel", id=busy)
+    daemon.wait(busy)
+    assert daemon.ctl("wait", "--for", "running", str(busy)).returncode == 0
+    array = daemon.submit("true", array="0-3")
+    daemon.wait(array)
+    assert daemon.ctl("wait", "--for", "running", str(array)).returncode == 0
+
+
 def test_wait_that_lost_its_daemon(daemon):
     job = daemon.submit("sleep", "60")
     waiting = subprocess.Popen([*daemon.ctl_words(), "--timeout", "30s", "wait", str(job)],
