@@ -121,6 +121,27 @@ def test_manual_of_the_settings():
         assert re.search(rf"^     {name}\b", text, re.M), name
 
 
+def head(name):
+    text = (ROOT / name).read_text()
+    return text[:text.index("*/")]
+
+
+def test_heads_of_the_benchmarks_programs():
+    """How they are called stands there, one call a line; a formatter must not run lines together."""
+    load = re.findall(r"^ \*   load (\w+) ([A-Z ]+?)   ", head("tests/bench/load.c"), re.M)
+    assert [name for name, _ in load] == ["single", "stream", "array", "hold"]
+    assert all(len(words.split()) == 3 and words.endswith(" PROGRAM") for _, words in load), load
+    limits = head("tests/bench/limits.c").splitlines()
+    assert [line.split()[1:3] for line in limits if line.startswith(" *   ")] == [
+        ["limits", "spawn"], ["limits", "commits"]]
+    assert any(line.startswith(" * Prints ") for line in limits)
+
+
+def test_editors_know_all_makefiles():
+    sections = dict(re.findall(r"^\[(.+)\]\n((?:.+\n?)*)", (ROOT / ".editorconfig").read_text(), re.M))
+    assert "indent_style = tab" in sections["{Makefile,mk/*.mk}"]
+
+
 def interface_files():
     return {file.stem: file.read_text() for file in (ROOT / "common/varlink").glob("*.varlink")}
 
