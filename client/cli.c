@@ -1,5 +1,7 @@
 #include "client/cli.h"
 
+#include "client/text.h"
+
 #include "common/alloc.h"
 #include "common/base64.h"
 #include "common/cleanup.h"
@@ -70,8 +72,10 @@ int cli_fail_error(const struct cli *cli, const struct error *err)
     const char *name = cli->client == NULL ? NULL : batchd_error_name(cli->client);
     if (name != NULL) {
         const json_t *parameters = batchd_error_parameters(cli->client);
-        return cli_fail(code_of_name(name), json_string_value(json_object_get(parameters, "hint")),
-                        "%s", err->text);
+        CLEANUP_FREE char *hint =
+            text_tame(xstrdup(json_string_value(json_object_get(parameters, "hint"))));
+        CLEANUP_FREE char *text = text_tame(xstrdup(err->text));
+        return cli_fail(code_of_name(name), hint, "%s", text);
     }
     if (err->code == ERROR_UNREACHABLE)
         return cli_fail(EXIT_UNREACHABLE, "start it with: batchd --user &", "%s", err->text);

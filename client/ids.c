@@ -31,7 +31,7 @@ static int add_list(struct cli *cli, json_t *parameters, bool first_only, json_t
     }
 }
 
-static int add_range(const char *word, json_t *ids)
+static int add_range(const struct cli *cli, const char *word, json_t *ids)
 {
     struct error err;
     uint64_t from;
@@ -44,7 +44,9 @@ static int add_range(const char *word, json_t *ids)
     if (parse_u64(low, 1, UINT64_C(1) << 53U, &from, &err) < 0 ||
         parse_u64(dash == NULL ? low : dash + 1, from, from + RANGE_MAX, &to, &err) < 0)
         return cli_fail(EXIT_USAGE,
-                        "ids: 42, 42_7, 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE",
+                        cli->verb->takes_tasks
+                            ? "ids: 42, 42_7, 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE"
+                            : "ids: 42, 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE",
                         "\"%s\" is not a job id", word);
     for (uint64_t id = from; id <= to; id++)
         (void)json_array_append_new(ids, json_integer((json_int_t)id));
@@ -62,7 +64,7 @@ static int add_task(const struct cli *cli, const char *word, const char *undersc
         memcpy(job, word, (size_t)(underscore - word));
     if (parse_u64(job, 1, UINT64_C(1) << 53U, &id, &err) < 0 ||
         parse_u64(underscore + 1, 0, UINT32_MAX, &index, &err) < 0)
-        return cli_fail(EXIT_USAGE, "a task of an array: 42_7", "\"%s\" is not a job id", word);
+        return add_range(cli, word, ids); /* says what an id may be */
     if (!cli->verb->takes_tasks)
         return cli_fail(EXIT_USAGE, NULL, "%s takes whole jobs; %s is one task of array %s",
                         cli->verb->name, word, job);
@@ -110,7 +112,7 @@ static int add_word(struct cli *cli, const char *word, json_t *ids)
     const char *underscore = strchr(word, '_');
     if (underscore != NULL)
         return add_task(cli, word, underscore, ids);
-    return add_range(word, ids);
+    return add_range(cli, word, ids);
 }
 
 json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code)

@@ -1,5 +1,7 @@
 #include "client/table.h"
 
+#include "client/text.h"
+
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -71,7 +73,7 @@ char *table_outcome(const json_t *job)
         return xasprintf("exit %lld", json_integer_value(code));
     if (strcmp(class, "timeout") == 0)
         return xstrdup("timed out");
-    return xasprintf("%s%s%s", class, message[0] == '\0' ? "" : ": ", message);
+    return text_tame(xasprintf("%s%s%s", class, message[0] == '\0' ? "" : ": ", message));
 }
 
 /* The word as a shell would take it: quoted when it has to be. */
@@ -107,7 +109,7 @@ char *table_command(const json_t *job)
         free(text);
         text = longer;
     }
-    return text;
+    return text_tame(text);
 }
 
 char *table_time(const json_t *job)
@@ -175,6 +177,8 @@ static void fill_cells(const struct cli *cli, const json_t *job, struct cells *r
                            xstrdup(text_of(job, "state")), xstrdup(text_of(job, "priority")),
                            xstrdup(text_of(job, "user")), submitted(cli, job), table_time(job),
                            table_result(job), xstrdup(text_of(job, "name")), table_command(job)}};
+    for (size_t i = 0; i < COLUMNS; i++)
+        (void)text_tame(ret->text[i]);
 }
 
 static void free_cells(struct cells *cells)
@@ -197,8 +201,7 @@ static void add_line(const struct cli *cli, struct libscols_table *table, const 
     free_cells(&cells);
 }
 
-/* Tab-separated: all columns, blanks as they are; a control byte inside (a tab, an end of line) is
- * a blank. */
+/* Tab-separated: all columns, blanks as they are. No cell has a tab or an end of line inside. */
 static void print_tsv(const struct cli *cli, const json_t *jobs, bool header)
 {
     const json_t *job;
@@ -208,11 +211,8 @@ static void print_tsv(const struct cli *cli, const json_t *jobs, bool header)
     json_array_foreach((json_t *)(uintptr_t)jobs, row, job) {
         struct cells cells;
         fill_cells(cli, job, &cells);
-        for (size_t i = 0; i < COLUMNS; i++) {
-            for (char *c = cells.text[i]; *c != '\0'; c++)
-                *c = (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c;
+        for (size_t i = 0; i < COLUMNS; i++)
             (void)printf("%s%c", cells.text[i], i + 1 < COLUMNS ? '\t' : '\n');
-        }
         free_cells(&cells);
     }
 }

@@ -7,7 +7,8 @@
 /* `format` is table, wide or tsv. */
 void table_print_jobs(const struct cli *cli, const json_t *jobs, const char *format, bool header);
 
-/* One cell's text, owned by the caller: what a column of the table says about a job. */
+/* One cell's text, tame (text.h), owned by the caller: what a column of the table says about a job.
+ */
 char *table_result(const json_t *job);
 char *table_command(const json_t *job);
 /* "3m12s" the job waited or ran, by its times. */

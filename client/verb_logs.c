@@ -1,4 +1,5 @@
 /* batchctl logs, events: what streams. */
+#include "client/output.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
@@ -9,9 +10,11 @@
 #include <string.h>
 #include <time.h>
 
+/* Where parts go, and how. */
 struct sink {
     const struct cli *cli;
     bool timestamps;
+    size_t skip; /* bytes that were shown before the stream began */
 };
 
 static void print_time(FILE *file, int64_t at)
@@ -24,14 +27,13 @@ static void print_time(FILE *file, int64_t at)
     (void)fprintf(file, "%s.%03d ", text, (int)(at % US_PER_SECOND / US_PER_MS));
 }
 
-static int print_part(void *arg, const json_t *part)
+static int print_part(struct sink *sink, const json_t *part)
 {
-    const struct sink *sink = arg;
     const char *stream = json_string_value(json_object_get(part, "stream"));
     FILE *file = stream != NULL && strcmp(stream, "stderr") == 0 ? stderr : stdout;
     if (sink->cli->json) {
         cli_print_json(part);
-        return 0;
+        return fflush(stdout) == 0 ? 0 : 1;
     }
     if (sink->timestamps)
         print_time(file, json_integer_value(json_object_get(part, "time_us")));
@@ -39,7 +41,24 @@ static int print_part(void *arg, const json_t *part)
     return fflush(file) == 0 ? 0 : 1;
 }
 
-static int stream(struct cli *cli, const char *method, json_t *parameters, struct sink *sink)
+static int print_new(void *arg, const json_t *part)
+{
+    struct sink *sink = arg;
+    if (sink->skip == 0)
+        return print_part(sink, part);
+    size_t bytes = output_bytes(part);
+    size_t shown = sink->skip < bytes ? sink->skip : bytes;
+    sink->skip -= shown;
+    if (shown == bytes)
+        return 0;
+    CLEANUP_JSON json_t *rest = output_behind(part, shown);
+    return print_part(sink, rest);
+}
+
+/* Takes `parameters`. *ret_last (may be NULL) gets the last reply, NULL when there was none; the
+ * caller owns it. */
+static int stream(struct cli *cli, const char *method, json_t *parameters, batchd_part_fn each,
+                  void *arg, json_t **ret_last)
 {
     struct error err;
     int code = cli_connect(cli);
@@ -47,83 +66,94 @@ static int stream(struct cli *cli, const char *method, json_t *parameters, struc
         json_decref(parameters);
         return code;
     }
-    CLEANUP_JSON json_t *last =
-        batchd_stream(cli->client, method, parameters, print_part, sink, &err);
-    if (last == NULL)
-        return err.code == ERROR_NONE ? EXIT_DONE : cli_fail_error(cli, &err);
+    json_t *last = batchd_stream(cli->client, method, parameters, each, arg, &err);
+    if (last == NULL && err.code != ERROR_NONE)
+        return cli_fail_error(cli, &err);
+    if (ret_last != NULL)
+        *ret_last = last;
+    else
+        json_decref(last);
     return EXIT_DONE;
 }
 
 int cli_follow(struct cli *cli, json_int_t id)
 {
     struct sink sink = {.cli = cli};
-    return stream(cli, "io.batchd.Logs.Follow", json_pack("{sI}", "id", id), &sink);
-}
-
-/* The last or first N lines need the whole text; it is gathered from the stream. */
-struct gathered {
-    char *data;
-    size_t used;
-    long lines;
-    bool head;
-};
-
-static int gather(void *arg, const json_t *part)
-{
-    struct gathered *gathered = arg;
-    CLEANUP_FREE char *data = NULL;
-    size_t bytes = 0;
-    if (json_value_bytes(json_object_get(part, "data"), "data", SIZE_MAX, true, &data, &bytes,
-                         NULL) < 0)
-        return 0;
-    gathered->data = xreallocarray(gathered->data, gathered->used + bytes + 1, 1);
-    memcpy(gathered->data + gathered->used, data, bytes);
-    gathered->used += bytes;
-    return 0;
-}
-
-static void print_gathered(const struct gathered *gathered)
-{
-    size_t from = 0;
-    size_t to = gathered->used;
-    long left = gathered->lines;
-    if (gathered->head) {
-        for (to = 0; to < gathered->used && left > 0; to++)
-            left -= gathered->data[to] == '\n';
-    } else {
-        from = gathered->used;
-        while (from > 0 && (left > 0 || gathered->data[from - 1] != '\n')) {
-            from--;
-            left -= from > 0 && gathered->data[from - 1] == '\n';
-        }
-    }
-    (void)fwrite(gathered->data + from, 1, to - from, stdout);
-}
-
-static int show_lines(struct cli *cli, json_t *parameters, struct gathered *gathered)
-{
-    struct error err;
-    int code = cli_connect(cli);
-    if (code != 0) {
-        json_decref(parameters);
-        return code;
-    }
-    CLEANUP_JSON json_t *last =
-        batchd_stream(cli->client, "io.batchd.Logs.Read", parameters, gather, gathered, &err);
-    if (last == NULL)
-        code = cli_fail_error(cli, &err);
-    else if (gathered->data != NULL)
-        print_gathered(gathered);
-    free(gathered->data);
-    return code;
+    return stream(cli, "io.batchd.Logs.Follow", json_pack("{sI}", "id", id), print_new, &sink,
+                  NULL);
 }
 
 struct logs_request {
     json_t *parameters;
     struct sink sink;
-    struct gathered lines;
-    bool follow;
+    uint64_t lines; /* 0: all */
+    bool head, follow;
 };
+
+static int keep_part(void *arg, const json_t *part)
+{
+    return json_array_append(arg, (json_t *)(uintptr_t)part);
+}
+
+/* The last or first N lines are known when all that is there was read. What was read is skipped by
+ * a Follow behind it. */
+static int show_lines(struct cli *cli, struct logs_request *request)
+{
+    CLEANUP_JSON json_t *parts = json_array();
+    size_t i;
+    const json_t *part;
+    int code = stream(cli, "io.batchd.Logs.Read", json_deep_copy(request->parameters), keep_part,
+                      parts, NULL);
+    if (code != 0)
+        return code;
+    CLEANUP_JSON json_t *chosen = output_lines(parts, request->lines, request->head);
+    json_array_foreach(chosen, i, part) {
+        if (print_part(&request->sink, part) != 0)
+            break; /* main says so */
+    }
+    json_array_foreach(parts, i, part)
+        request->sink.skip += output_bytes(part);
+    return EXIT_DONE;
+}
+
+/* Names the attempt that is read and then followed, so that both are of the same one. It is not
+ * named when none has begun. */
+static int name_attempt(struct cli *cli, json_t *parameters)
+{
+    int code = 0;
+    CLEANUP_JSON json_t *request = json_object();
+    json_put(request, "id", json_incref(json_object_get(parameters, "id")));
+    if (json_object_get(parameters, "index") != NULL)
+        json_put(request, "index", json_incref(json_object_get(parameters, "index")));
+    CLEANUP_JSON json_t *reply = cli_call(cli, "io.batchd.Jobs.Show", json_incref(request), &code);
+    json_int_t attempt =
+        json_integer_value(json_object_get(json_object_get(reply, "job"), "attempt"));
+    if (attempt > 0)
+        json_put_int(parameters, "attempt", attempt);
+    return code;
+}
+
+/* The last lines, then on until the job ends. A Follow that names an attempt ends without a state
+ * when that one was not the last any more: then the next one is followed, from its start. */
+static int follow_lines(struct cli *cli, struct logs_request *request)
+{
+    json_t *parameters = request->parameters;
+    bool asked = json_object_get(parameters, "attempt") != NULL;
+    int code = asked ? 0 : name_attempt(cli, parameters);
+    if (code == 0 && json_object_get(parameters, "attempt") != NULL)
+        code = show_lines(cli, request);
+    while (code == 0) {
+        CLEANUP_JSON json_t *last = NULL;
+        const json_t *attempt = json_object_get(parameters, "attempt");
+        code = stream(cli, "io.batchd.Logs.Follow", json_deep_copy(parameters), print_new,
+                      &request->sink, &last);
+        if (asked || attempt == NULL || last == NULL || json_object_get(last, "state") != NULL)
+            break;
+        json_put_int(parameters, "attempt", json_integer_value(attempt) + 1);
+        request->sink.skip = 0;
+    }
+    return code;
+}
 
 static int take_option(struct logs_request *request, const char *name, const char *value)
 {
@@ -138,11 +168,12 @@ static int take_option(struct logs_request *request, const char *name, const cha
     } else {
         if (parse_u64(value, 1, UINT32_MAX, &number, &err) < 0)
             return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
-        if (strcmp(name, "attempt") == 0)
+        if (strcmp(name, "attempt") == 0) {
             json_put_int(request->parameters, "attempt", (int64_t)number);
-        else
-            request->lines =
-                (struct gathered){.lines = (long)number, .head = strcmp(name, "head") == 0};
+        } else {
+            request->lines = number;
+            request->head = strcmp(name, "head") == 0;
+        }
     }
     return 0;
 }
@@ -163,21 +194,24 @@ static int run_logs(struct cli *cli, int argc, char **argv)
     }
     if (failed)
         return EXIT_USAGE;
+    if (request.head && request.follow)
+        return cli_fail(EXIT_USAGE, "batchctl logs -f -n N: the last N lines, then on",
+                        "--head ends with the first lines, --follow with the job: give one");
     CLEANUP_JSON json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
     if (ids == NULL)
         return code;
     if (json_array_size(ids) != 1)
         return cli_fail(EXIT_USAGE, NULL, "logs takes one job at a time");
     cli_put_id(parameters, json_array_get(ids, 0));
-    if (request.lines.lines > 0)
-        return show_lines(cli, json_incref(parameters), &request.lines);
+    if (request.lines > 0)
+        return request.follow ? follow_lines(cli, &request) : show_lines(cli, &request);
     return stream(cli, request.follow ? "io.batchd.Logs.Follow" : "io.batchd.Logs.Read",
-                  json_incref(parameters), &request.sink);
+                  json_incref(parameters), print_new, &request.sink, NULL);
 }
 
 static const struct cli_option logs_options[] = {
     {"follow", 'f', NULL, "go on until the job ends"},
-    {"lines", 'n', "N", "the last N lines"},
+    {"lines", 'n', "N", "the last N lines; with -f, then on"},
     {"head", 0, "N", "the first N lines"},
     {"stdout", 0, NULL, "only its stdout"},
     {"stderr", 0, NULL, "only its stderr"},

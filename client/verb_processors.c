@@ -1,5 +1,6 @@
 /* batchctl processors: the job types and their parameters. */
 #include "client/cli.h"
+#include "client/text.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
@@ -32,8 +33,10 @@ static void add_line(struct libscols_table *table, const char *const *cells)
     struct libscols_line *line = scols_table_new_line(table, NULL);
     if (line == NULL)
         abort();
-    for (size_t i = 0; cells[i] != NULL; i++)
-        (void)scols_line_set_data(line, i, cells[i]);
+    for (size_t i = 0; cells[i] != NULL; i++) {
+        CLEANUP_FREE char *cell = text_tame(xstrdup(cells[i]));
+        (void)scols_line_set_data(line, i, cell);
+    }
 }
 
 static void print_list(const struct cli *cli, const json_t *processors)
@@ -52,7 +55,56 @@ static void print_list(const struct cli *cli, const json_t *processors)
     scols_unref_table(table);
 }
 
-/* "from 0 to 51", "h264, h265", or nothing. */
+/* ---- show ---- */
+
+#define WIDTH 80U
+#define INDENT 4U
+
+/* Characters of a word, not bytes: those that continue one in UTF-8 are left out. */
+static size_t width_of(const char *word, size_t bytes)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < bytes; i++)
+        width += ((unsigned char)word[i] & 0xc0U) != 0x80;
+    return width;
+}
+
+/* Prints the text, broken between words where a line would be wider than WIDTH. Lines begin with
+ * the indent; the first has it only when `indented`. */
+static void print_wrapped(const char *text, bool indented)
+{
+    size_t column = WIDTH; /* so that the first word begins a line */
+    CLEANUP_FREE char *tame = text_tame(xstrdup(text));
+    for (const char *word = tame; *word != '\0';) {
+        size_t bytes = strcspn(word, " ");
+        size_t width = width_of(word, bytes);
+        if (column + 1 + width > WIDTH) {
+            size_t indent = indented || word != tame ? INDENT : 0;
+            (void)printf("%s%*s", word == tame ? "" : "\n", (int)indent, "");
+            column = indent;
+        } else {
+            (void)putchar(' ');
+            column++;
+        }
+        (void)fwrite(word, 1, bytes, stdout);
+        column += width;
+        word += bytes;
+        word += strspn(word, " ");
+    }
+    (void)putchar('\n');
+}
+
+/* A value as a person would write it: 0.1, not 0.10000000000000001. The caller frees. */
+static char *value_text(const json_t *value)
+{
+    if (json_is_string(value))
+        return xstrdup(json_string_value(value));
+    return json_is_real(value) ? xasprintf("%g", json_real_value(value))
+           : value == NULL     ? xstrdup("")
+                               : json_to_text(value, NULL);
+}
+
+/* "0..51", "h264, h265", or nothing. The caller frees. */
 static char *allowed(const json_t *param)
 {
     const json_t *min = json_object_get(param, "min");
@@ -61,52 +113,51 @@ static char *allowed(const json_t *param)
     size_t i;
     char *list = xstrdup("");
     json_array_foreach(json_object_get(param, "enum"), i, word) {
-        char *longer = xasprintf("%s%s%s", list, i == 0 ? "" : " ", json_string_value(word));
+        char *longer = xasprintf("%s%s%s", list, i == 0 ? "" : ", ", json_string_value(word));
         free(list);
         list = longer;
     }
     if (list[0] != '\0' || (min == NULL && max == NULL))
         return list;
-    CLEANUP_FREE char *from = min == NULL ? xstrdup("") : json_to_text(min, NULL);
-    CLEANUP_FREE char *to = max == NULL ? xstrdup("") : json_to_text(max, NULL);
+    CLEANUP_FREE char *from = value_text(min);
+    CLEANUP_FREE char *to = value_text(max);
     free(list);
     return xasprintf("%s..%s", from, to);
 }
 
-static void add_param(struct libscols_table *table, const json_t *param)
+/* "crf int (0..51; default 23)", and below it what it is for. */
+static void print_param(const json_t *param)
 {
     const json_t *value = json_object_get(param, "default");
+    bool has_default = value != NULL && !json_is_null(value);
+    bool required = json_is_true(json_object_get(param, "required"));
     CLEANUP_FREE char *range = allowed(param);
-    CLEANUP_FREE char *other =
-        json_is_string(value) || value == NULL ? NULL : json_to_text(value, NULL);
-    const char *fallback = json_is_string(value) ? json_string_value(value)
-                           : other != NULL       ? other
-                           : json_is_true(json_object_get(param, "required")) ? "(required)"
-                                                                              : "";
-    const char *const cells[] = {text_of(param, "name"),
-                                 text_of(param, "type"),
-                                 fallback,
-                                 range,
-                                 text_of(param, "help"),
-                                 NULL};
-    add_line(table, cells);
+    CLEANUP_FREE char *fallback = value_text(value);
+    CLEANUP_FREE char *facts = xasprintf(
+        "%s%s%s%s%s", range, range[0] != '\0' && (has_default || required) ? "; " : "",
+        has_default ? "default " : "", has_default ? fallback : "", required ? "required" : "");
+    CLEANUP_FREE char *line =
+        xasprintf("%s %s%s%s%s", text_of(param, "name"), text_of(param, "type"),
+                  facts[0] == '\0' ? "" : " (", facts, facts[0] == '\0' ? "" : ")");
+    print_wrapped(line, false);
+    if (text_of(param, "help")[0] != '\0')
+        print_wrapped(text_of(param, "help"), true);
 }
 
-static void print_one(const struct cli *cli, const json_t *processor)
+static void print_one(const json_t *processor)
 {
-    static const char *const columns[] = {"PARAMETER", "TYPE", "DEFAULT", "ALLOWED", "HELP", NULL};
-    struct libscols_table *table = new_table(cli, columns);
     const json_t *param;
     size_t i;
-    (void)printf("%s %s: %s\nprogram: %s\nlicence: %s\n\n", text_of(processor, "name"),
-                 text_of(processor, "version"), text_of(processor, "summary"),
-                 text_of(processor, "program"), text_of(processor, "licence"));
+    CLEANUP_FREE char *name = text_tame(xstrdup(text_of(processor, "name")));
+    CLEANUP_FREE char *title =
+        xasprintf("%s %s: %s", name, text_of(processor, "version"), text_of(processor, "summary"));
+    CLEANUP_FREE char *program = text_tame(xstrdup(text_of(processor, "program")));
+    CLEANUP_FREE char *licence = text_tame(xstrdup(text_of(processor, "licence")));
+    print_wrapped(title, false);
+    (void)printf("program: %s\nlicence: %s\n\n", program, licence);
     json_array_foreach(json_object_get(processor, "params"), i, param)
-        add_param(table, param);
-    (void)scols_print_table(table);
-    scols_unref_table(table);
-    (void)printf("\nExample: batchctl submit --type %s --param NAME=VALUE ...\n",
-                 text_of(processor, "name"));
+        print_param(param);
+    (void)printf("\nExample: batchctl submit --type %s --param NAME=VALUE ...\n", name);
 }
 
 static int list(struct cli *cli)
@@ -135,7 +186,7 @@ static int show(struct cli *cli, const char *name)
     if (cli->json)
         cli_print_json(json_object_get(reply, "processor"));
     else
-        print_one(cli, json_object_get(reply, "processor"));
+        print_one(json_object_get(reply, "processor"));
     return 0;
 }
 

@@ -1,5 +1,6 @@
 /* batchctl show: all about a job, for people; with --json as the daemon says it. */
 #include "client/table.h"
+#include "client/text.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
@@ -10,11 +11,10 @@
 #include <string.h>
 #include <time.h>
 
-/* What another user wrote must not command this terminal: control bytes become '?'. */
 static void put_text(const char *text)
 {
-    for (; *text != '\0'; text++)
-        (void)putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+    CLEANUP_FREE char *tame = text_tame(xstrdup(text));
+    (void)fputs(tame, stdout);
 }
 
 static void print_line(const char *label, const char *text)
@@ -74,10 +74,9 @@ static void print_pairs(const char *label, const json_t *pairs)
         (void)printf("%12s%c ", label, label[0] == '\0' ? ' ' : ':');
         put_text(name);
         (void)putchar('=');
-        if (json_is_string(value))
-            put_text(json_string_value(value));
-        else
-            (void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+        CLEANUP_FREE char *text =
+            json_is_string(value) ? xstrdup(json_string_value(value)) : json_to_text(value, NULL);
+        put_text(text);
         (void)putchar('\n');
         label = "";
     }

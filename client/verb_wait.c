@@ -2,10 +2,34 @@
 #include "client/mirror.h"
 #include "client/verbs.h"
 
+#include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/parse.h"
 
 #include <string.h>
+
+/* Of `wait --for running`: whether all (any: one) of the jobs run or have run. One that ended
+ * without it was waited for in vain. */
+static int have_run(const struct cli *cli, const json_t *jobs, bool any)
+{
+    size_t i;
+    const json_t *job;
+    const json_t *never = NULL;
+    json_array_foreach((json_t *)(uintptr_t)jobs, i, job) {
+        bool ran = json_is_integer(json_object_get(job, "started_at"));
+        if (any && ran)
+            return EXIT_DONE;
+        if (!ran && never == NULL && json_is_integer(json_object_get(job, "ended_at")))
+            never = job;
+    }
+    if (never == NULL)
+        return EXIT_DONE;
+    if (!cli->quiet)
+        (void)fprintf(stderr, "batchctl: job %lld ended without having run\n",
+                      json_integer_value(json_object_get(never, "id")));
+    return EXIT_FALSE;
+}
 
 /* As cli_wait; *ret_mirrored when the exit code is the jobs'. */
 static int wait_for(struct cli *cli, json_t *ids, json_t *options, bool *ret_mirrored)
@@ -18,6 +42,7 @@ static int wait_for(struct cli *cli, json_t *ids, json_t *options, bool *ret_mir
     json_t *parameters = options == NULL ? json_object() : options;
     bool running = json_object_get(parameters, "for") != NULL &&
                    strcmp(json_string_value(json_object_get(parameters, "for")), "running") == 0;
+    bool any = json_is_true(json_object_get(parameters, "any"));
     json_put(parameters, "ids", ids);
     code = cli_connect(cli);
     if (code != 0) {
@@ -31,8 +56,10 @@ static int wait_for(struct cli *cli, json_t *ids, json_t *options, bool *ret_mir
         cli_print_json(json_object_get(reply, "jobs"));
     if (json_is_true(json_object_get(reply, "timed_out")))
         return cli_fail(EXIT_TIMED_OUT, NULL, "timed out; the jobs go on");
+    if (running)
+        return have_run(cli, json_object_get(reply, "jobs"), any);
     json_array_foreach(json_object_get(reply, "jobs"), i, job) {
-        int one = running ? EXIT_DONE : mirror_job(cli, job);
+        int one = mirror_job(cli, job);
         json_int_t id = json_integer_value(json_object_get(job, "id"));
         if (one != EXIT_DONE && (mirrored == EXIT_DONE || id < mirrored_id)) {
             mirrored = one;
@@ -94,7 +121,8 @@ static int run_wait(struct cli *cli, int argc, char **argv)
 static const struct cli_option wait_options[] = {
     {"any", 0, NULL, "until one of them has ended"},
     {"all-ok", 0, NULL, "exit 0 when all succeeded, else 1"},
-    {"for", 0, "STATE", "terminal, completed or running (default: terminal)"},
+    {"for", 0, "STATE",
+     "terminal, completed or running: exit 3 if it never ran (default: terminal)"},
     {"timeout", 0, "SPAN", "give up after this time: exit 124 (default: never)"},
     {NULL, 0, NULL, NULL},
 };
@@ -125,8 +153,35 @@ static int cancel_one(struct cli *cli, const json_t *parameters, json_t *id)
     return 0;
 }
 
-static int show_dry(const struct cli *cli, json_t *id)
+/* As the daemon would refuse a job that has ended. */
+static int refuse_ended(const json_t *job)
 {
+    const char *state = json_string_value(json_object_get(job, "state"));
+    const json_t *outcome = json_object_get(job, "outcome");
+    const json_t *number = json_object_get(outcome, "exit_code");
+    const char *class = json_string_value(json_object_get(outcome, "class"));
+    int64_t past = clock_wall_us() - json_integer_value(json_object_get(job, "ended_at"));
+    char ago[32];
+    format_span(past > 0 ? (uint64_t)past / US_PER_MS : 0, ago, sizeof(ago));
+    CLEANUP_FREE char *how = json_is_integer(number)
+                                 ? xasprintf("exit %lld", json_integer_value(number))
+                                 : xstrdup(class == NULL ? "" : class);
+    return cli_fail(EXIT_REFUSED, NULL, "cannot cancel job %lld: it %s %s (%s, %s ago)",
+                    json_integer_value(json_object_get(job, "id")),
+                    strcmp(state, "cancelled") == 0 ? "was already" : "already", state, how, ago);
+}
+
+/* What cancel would do, by the job's state: the id, or the refusal. */
+static int show_dry(struct cli *cli, json_t *id)
+{
+    int code = 0;
+    CLEANUP_JSON json_t *reply =
+        cli_call(cli, "io.batchd.Jobs.Show", json_pack("{sO}", "id", id), &code);
+    if (reply == NULL)
+        return code;
+    const json_t *job = json_object_get(reply, "job");
+    if (json_is_integer(json_object_get(job, "ended_at")))
+        return refuse_ended(job);
     if (!cli->json)
         return printf("%lld\n", json_integer_value(id)) < 0 ? EXIT_REFUSED : EXIT_DONE;
     CLEANUP_JSON json_t *object = json_object();
@@ -184,7 +239,7 @@ static int run_cancel(struct cli *cli, int argc, char **argv)
 static const struct cli_option cancel_options[] = {
     {"grace", 0, "SPAN", "time between SIGTERM and SIGKILL (default: workers.stop_grace)"},
     {"reason", 0, "TEXT", "kept with the job"},
-    {"dry-run", 0, NULL, "only print the ids"},
+    {"dry-run", 0, NULL, "only print the ids it would cancel"},
     {NULL, 0, NULL, NULL},
 };
 const struct verb verb_cancel = {.name = "cancel",

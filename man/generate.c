@@ -50,8 +50,10 @@ static void put_globals(void)
 
 static void put_verb(const struct verb *verb)
 {
-    (void)printf(".Ss %s\n.D1 Nm Cm %s Op Ar options Li \"%s\"\n", verb->name, verb->name,
-                 verb->arguments);
+    (void)printf(".Ss %s\n.D1 Nm Cm %s Oo Ar options Oc", verb->name, verb->name);
+    if (verb->arguments[0] != '\0')
+        (void)printf(" Li \"%s\"", verb->arguments);
+    (void)putchar('\n');
     put_sentence(verb->help);
     if (verb->alias != NULL)
         (void)printf("Also\n.Cm %s .\n", verb->alias);

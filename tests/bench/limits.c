@@ -1,7 +1,9 @@
 /* What this machine can do at most, to set batchd's figures against:
- *   limits spawn JOBS SPAWNERS PROGRAM   posix_spawn and reap by so many processes: seconds
- *   limits commits DIR COUNT             SQLite, WAL and FULL, a row of 400 bytes per commit:
- * seconds Prints the seconds that the work took, start-up left out. */
+ *
+ *   limits spawn JOBS SPAWNERS PROGRAM   posix_spawn and reap, by so many processes
+ *   limits commits DIR COUNT             SQLite, WAL and FULL, a row of 400 bytes per commit
+ *
+ * Prints the seconds that the work took, start-up left out. */
 #include <errno.h>
 #include <spawn.h>
 #include <sqlite3.h>

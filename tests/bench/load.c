@@ -4,7 +4,8 @@
  *   load stream SOCKET COUNT PROGRAM   submits all without waiting in between, then waits for the
  *                                      last; prints the seconds until the last result is on disk
  *   load array SOCKET TASKS PROGRAM    one submit of an array; prints seconds
- *   load hold SOCKET COUNT             submits jobs that nobody will start (priority background) */
+ *   load hold SOCKET COUNT PROGRAM     submits as stream does, at priority background, and does not
+ *                                      wait; prints the seconds until the last was taken */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/client.h"

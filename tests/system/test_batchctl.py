@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import time
@@ -53,10 +54,14 @@ def on_terminal(daemon, *words, columns=60, **env):
     (["list", "--limit", "0"], 2, "--limit"),
     (["list", "-o", "xml"], 2, "table, wide, json, jsonl, tsv or id"),
     (["show"], 2, "needs a job id"),
-    (["show", "x"], 2, "hint: ids: 42"),
+    (["show", "x"], 2, "hint: ids: 42, 42_7, 40-45"),
+    (["show", "4_x"], 2, "hint: ids: 42, 42_7, 40-45"),
+    (["cancel", "x"], 2, "hint: ids: 42, 40-45"),
+    (["wait", "4_x"], 2, "hint: ids: 42, 40-45"),
     (["submit"], 2, "a command, --shell and --type"),
     (["submit", "-C", "/nonexistent", "true"], 2, "No such file or directory"),
     (["call", "x.y", "[]"], 2, "not a JSON object"),
+    (["logs", "-f", "--head", "2", "1"], 2, "give one"),
     (["events", "x"], 2, 'takes no "x"'),
     (["status", "x"], 2, 'takes no "x"'),
     ([*NOWHERE, "list"], 6, "hint: start it with: batchd --user"),
@@ -113,6 +118,27 @@ def test_wait_takes_the_first_failure_by_id(daemon):
     assert daemon.ctl("wait", "--timeout", "50ms", str(daemon.submit("sleep", "9"))).returncode == 124
 
 
+def test_wait_for_running_of_what_never_ran(daemon):
+    cpus = daemon.call("io.batchd.Server.Status")["resources"]["cpus"]
+    busy = daemon.submit("sleep", "60", cpus=cpus)
+    daemon.wait_running(busy)
+    waiting = daemon.submit("true")
+    watch = subprocess.Popen([*daemon.ctl_words(), "wait", "--for", "running", str(waiting)],
+                             stderr=subprocess.PIPE, text=True)
+    daemon.call("io.batchd.Jobs.Cancel", id=waiting)
+    text = watch.communicate(timeout=20)[1]
+    assert (watch.returncode, text) == (3, f"batchctl: job {waiting} ended without having run\n")
+    for code, *words in ((0, busy), (3, waiting), (3, busy, waiting), (0, "--any", waiting, busy),
+                         (3, "--any", waiting), (3, "--json", waiting)):
+        assert daemon.ctl("wait", "--for", "running", *map(str, words)).returncode == code, words
+    daemon.call("io.batchd.Jobs.Cancel", id=busy)
+    daemon.wait(busy)
+    assert daemon.ctl("wait", "--for", "running", str(busy)).returncode == 0
+    array = daemon.submit("true", array="0-3")
+    daemon.wait(array)
+    assert daemon.ctl("wait", "--for", "running", str(array)).returncode == 0
+
+
 def test_wait_that_lost_its_daemon(daemon):
     job = daemon.submit("sleep", "60")
     waiting = subprocess.Popen([*daemon.ctl_words(), "--timeout", "30s", "wait", str(job)],
@@ -129,6 +155,24 @@ def test_cancel_of_what_ended(daemon):
     assert "cannot cancel job 1: it already failed (exit 3, " in done.stderr and " ago)" in done.stderr
 
 
+def test_cancel_dry_run_says_what_cancel_would(daemon):
+    daemon.wait(daemon.submit("sh", "-c", "exit 3"), daemon.submit("true"))
+    running = daemon.submit("sleep", "60")
+    daemon.call("io.batchd.Jobs.Cancel", id=daemon.submit("sleep", "60"))
+    daemon.wait(4)
+    daemon.wait_running(running)
+    before = daemon.jobs()
+    for words in (["1"], ["2"], ["3-3"], ["4"], ["5"], ["3-7"], ["1-7"]):
+        dry = daemon.ctl("cancel", "--dry-run", *words)
+        assert dry.stdout == ("3\n" if words[0].startswith(("3", "1-")) else ""), words
+        assert daemon.jobs() == before
+        if words[0] in ("1", "2", "4", "5"):
+            real = daemon.ctl("cancel", *words)
+            assert (re.sub(r"[\w.]+ ago", "ago", real.stderr), real.returncode) == (
+                re.sub(r"[\w.]+ ago", "ago", dry.stderr), dry.returncode)
+    assert daemon.ctl("cancel", "--dry-run", "3", "5-7").returncode == 4
+
+
 def test_json_of_every_verb(daemon):
     daemon.wait(daemon.submit("echo", "text", name="n"))
 
@@ -143,9 +187,9 @@ def test_json_of_every_verb(daemon):
     assert read("status", "--json")["counts"]["completed"] == 1
     assert "time_us" in read("ping", "--json")
     assert read("version", "--json")["client_version"] == read("version", "--json")["version"]
-    assert read("cancel", "--json", "--dry-run", "1") == {"id": 1, "dry_run": True}
     assert read("submit", "--json", "true")["id"] == 2
     assert read("submit", "--json", "--wait", "true")[0]["state"] == "completed"
+    assert read("cancel", "--json", "--dry-run", str(daemon.submit("sleep", "60"))) == {"id": 4, "dry_run": True}
     assert read("call", "--json", "io.batchd.Server.Ping")
     assert json.loads(ctl(*NOWHERE, "version", "--json").stdout).keys() == {"client_version"}
 
@@ -156,7 +200,7 @@ def test_tsv_and_pipe_are_whole(daemon):
     header, row = daemon.ctl("list", "-o", "tsv").stdout.splitlines()
     cells = dict(zip(header.split("\t"), row.split("\t"), strict=True))
     assert cells["NAME"] == name and cells["RESULT"] == "exit 3"
-    assert cells["COMMAND"] == "sh -c 'exit 3' 'tab here'"
+    assert cells["COMMAND"] == "sh -c 'exit 3' 'tab?here'"
     assert name in daemon.ctl("list").stdout and "\x1b" not in daemon.ctl("list").stdout
     assert "\x1b" in daemon.ctl("list", "--color=always").stdout
 
@@ -182,8 +226,71 @@ def test_show_is_for_people_and_tames_control_bytes(daemon):
     assert "{" not in text
 
 
+def test_what_others_wrote_does_not_command_the_terminal(daemon):
+    """ESC, DEL, and CSI as C1 in UTF-8, in every place where a job's text is shown."""
+    evil = "/nonex\x1b[31m\x7f\u009b32mX"
+    done = daemon.ctl("submit", "-w", "-n", evil, "--tag", f"k={evil}", "--", evil)
+    assert done.returncode == 127 and "?[31m??32mX" in done.stderr
+    seen = [done.stderr]
+    for words in (["show", "--attempts"], ["list", "-o", "tsv"], ["list", "-o", "wide"], ["list", "-o", "table"],
+                  ["wait"]):
+        done = daemon.ctl(*words, "1")
+        assert "/nonex?[31m??32mX" in done.stdout + done.stderr, words
+        seen.append(done.stdout + done.stderr)
+    seen += [daemon.ctl("status").stdout, daemon.ctl("submit", "-Q", evil, "true").stderr]
+    assert "?[31m" in seen[-1] and "?[31m" in seen[-2]
+    for text in seen:
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", text), repr(text)
+
+
 def test_output_that_cannot_be_written(daemon):
     with open("/dev/full", "w", encoding="ascii") as full:
         done = subprocess.run([*daemon.ctl_words(), "status"], stdout=full, stderr=subprocess.PIPE,
                               text=True, timeout=20, check=False)
     assert done.returncode == 1 and "cannot write" in done.stderr
+
+
+LINES = "for i in 1 2 3 4 5; do echo out $i; echo err $i >&2; done"
+
+
+def test_lines_of_logs_keep_their_stream_and_time(daemon):
+    daemon.wait(daemon.submit("sh", "-c", f"{LINES}; printf rest >&2"))
+    done = daemon.ctl("logs", "-n", "3", "--stderr", "1")
+    assert (done.stdout, done.stderr) == ("", "err 4\nerr 5\nrest")
+    assert daemon.ctl("logs", "--head", "2", "--stdout", "1").stdout == "out 1\nout 2\n"
+    assert daemon.ctl("logs", "--head", "99", "1").stdout == daemon.ctl("logs", "-n99", "1").stdout
+    stamped = daemon.ctl("logs", "-n", "1", "--stdout", "--timestamps", "1").stdout
+    assert re.fullmatch(r"\d+-\d\d-\d\d [\d:]+\.\d{3} out 5\n", stamped), stamped
+    parts = [json.loads(line) for line in daemon.ctl("logs", "--json", "-n", "2", "--stderr", "1").stdout.splitlines()]
+    assert "".join(part["data"] for part in parts) == "err 5\nrest"
+    assert {part["stream"] for part in parts} == {"stderr"} and all(part["time_us"] for part in parts)
+
+
+@pytest.mark.parametrize("attempt", [[], ["--attempt", "1"]])
+def test_last_lines_are_followed_on(daemon, tmp_path, attempt):
+    go = tmp_path / "go"
+    script = f"{LINES}; until [ -e {go} ]; do sleep 0.02; done; echo out 6; echo err 6 >&2; echo out 7; exit 3"
+    job = daemon.submit("sh", "-c", script)
+    deadline = time.monotonic() + 20
+    while daemon.ctl("logs", str(job)).stderr.count("\n") < 5:
+        assert time.monotonic() < deadline
+    follow = subprocess.Popen([*daemon.ctl_words(), "logs", "-f", "-n", "2", "--stdout", *attempt, str(job)],
+                              stdout=subprocess.PIPE, text=True)
+    assert [follow.stdout.readline() for _ in range(2)] == ["out 4\n", "out 5\n"]
+    go.touch()
+    assert follow.communicate(timeout=20)[0] == "out 6\nout 7\n"
+    assert daemon.ctl("logs", "-f", "-n", "1", "--stderr", str(job)).stderr == "err 6\n"
+
+
+def test_following_goes_on_with_the_next_attempt(daemon, tmp_path):
+    go = tmp_path / "go"
+    script = f"echo old; echo $BATCHD_ATTEMPT; until [ -e {go} ]; do sleep 0.02; done; exit 3"
+    job = daemon.submit("sh", "-c", script, max_attempts=2)
+    deadline = time.monotonic() + 20
+    while daemon.ctl("logs", str(job)).stdout != "old\n1\n":
+        assert time.monotonic() < deadline
+    follow = subprocess.Popen([*daemon.ctl_words(), "logs", "-f", "-n", "1", str(job)],
+                              stdout=subprocess.PIPE, text=True)
+    assert follow.stdout.readline() == "1\n"
+    go.touch()
+    assert follow.communicate(timeout=20)[0] == "old\n2\n"

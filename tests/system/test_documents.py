@@ -88,6 +88,18 @@ def test_manual_of_batchctl():
     assert found == options(text)
 
 
+def test_synopsis_of_each_verb():
+    """As its --help has it, closed brackets and all."""
+    lines = [" ".join(line.split()) for line in plain("batchctl.1").splitlines()]
+    assert "batchctl submit [options] [--] COMMAND [ARG...]" in lines
+    assert "batchctl status [options]" in lines
+    ctl = OUT / "batchctl"
+    help_ = subprocess.run([ctl, "--help"], capture_output=True, text=True, check=True).stdout
+    for verb in (line.split()[0] for line in help_.split("\n\n")[1].split("\n")):
+        usage = subprocess.run([ctl, verb, "--help"], capture_output=True, text=True, check=True).stdout
+        assert usage.split("\n")[0].removeprefix("Usage: ").replace("OPTIONS", "options") in lines, verb
+
+
 def test_install_puts_them_in_place(tmp_path):
     """With the prefix that was built: another would rebuild the program under the other tests."""
     prefix = (OUT / "prefix").read_text().strip()
@@ -108,6 +120,27 @@ def test_manual_of_the_settings():
     text = plain("batchd.toml.5")
     for name in re.findall(r"^#(\w+) =", (ROOT / "config.example.toml").read_text(), re.M):
         assert re.search(rf"^     {name}\b", text, re.M), name
+
+
+def head(name):
+    text = (ROOT / name).read_text()
+    return text[:text.index("*/")]
+
+
+def test_heads_of_the_benchmarks_programs():
+    """How they are called stands there, one call a line; a formatter must not run lines together."""
+    load = re.findall(r"^ \*   load (\w+) ([A-Z ]+?)   ", head("tests/bench/load.c"), re.M)
+    assert [name for name, _ in load] == ["single", "stream", "array", "hold"]
+    assert all(len(words.split()) == 3 and words.endswith(" PROGRAM") for _, words in load), load
+    limits = head("tests/bench/limits.c").splitlines()
+    assert [line.split()[1:3] for line in limits if line.startswith(" *   ")] == [
+        ["limits", "spawn"], ["limits", "commits"]]
+    assert any(line.startswith(" * Prints ") for line in limits)
+
+
+def test_editors_know_all_makefiles():
+    sections = dict(re.findall(r"^\[(.+)\]\n((?:.+\n?)*)", (ROOT / ".editorconfig").read_text(), re.M))
+    assert "indent_style = tab" in sections["{Makefile,mk/*.mk}"]
 
 
 def interface_files():

@@ -62,8 +62,28 @@ def test_list_and_show(example):
     table = daemon.ctl("processors").stdout
     assert "the most frequent words of a text" in table and "version must be" in table
     shown = daemon.ctl("processors", "show", "video").stdout
-    assert re.search(r"^crf +int +23 +0\.\.51 ", shown, re.M)
-    assert re.search(r"^input +path +\(required\) ", shown, re.M)
+    assert re.search(r"^crf int \(0\.\.51; default 23\)\n    constant quality", shown, re.M)
+    assert re.search(r"^input path \(required\)\n", shown, re.M)
+
+
+def test_show_fits_a_terminal_and_is_tame(example):
+    daemon, folder = example
+    (folder / "evil").mkdir()
+    (folder / "evil/manifest.json").write_text(json.dumps({
+        "name": "evil", "version": "1", "summary": "\x1b[31mred \u009b32m", "licence": "MIT", "exec": "evil",
+        "params": [{"name": "part", "type": "number", "min": 0.1, "max": 2, "default": 0.3,
+                    "help": "\x1b[1m" + "word " * 40}]}))
+    (folder / "evil/evil").write_text("#!/bin/sh\n")
+    (folder / "evil/evil").chmod(0o755)
+    for name in ("image", "video", "evil"):
+        done = daemon.ctl("processors", "show", name)
+        assert done.returncode == 0, done.stderr
+        lines = [line for line in done.stdout.splitlines() if not line.startswith("program: ")]
+        assert max(map(len, lines)) <= 80 and all(line == line.rstrip() for line in lines), done.stdout
+        assert "00000000" not in done.stdout
+    assert "part number (0.1..2; default 0.3)\n    ?[1mword word" in done.stdout
+    for text in (done.stdout, daemon.ctl("processors").stdout):
+        assert "?[31mred ?32m" in text and not re.search("[\x1b\x80-\x9f]", text), text
 
 
 def test_unknown_and_broken_types(example):
