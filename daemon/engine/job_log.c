@@ -86,6 +86,6 @@ void job_log_end(const struct job *job, const struct job_status *status, enum en
     else if (outcome->signal != 0)
         add_number(&line, "BATCHD_SIGNAL", (unsigned)outcome->signal);
     add(&line, NULL, NULL);
-    log_fields(LOG_LEVEL_INFO, line.fields, "job %s %s (%s)%s%s", line.name,
-               ends[ending].words, how, outcome->message[0] == '\0' ? "" : ": ", outcome->message);
+    log_fields(LOG_LEVEL_INFO, line.fields, "job %s %s (%s)%s%s", line.name, ends[ending].words,
+               how, outcome->message[0] == '\0' ? "" : ": ", outcome->message);
 }
