@@ -22,7 +22,7 @@ static char *data_of(const json_t *part, size_t *ret_bytes)
 size_t output_bytes(const json_t *part)
 {
     size_t bytes;
-    CLEANUP_FREE char *data = data_of(part, &bytes);
+    free(data_of(part, &bytes));
     return bytes;
 }
 
