@@ -104,9 +104,9 @@ static void on_timer(void *arg)
     if (sent == 1 && over && (row.status.attempt == follow->id.attempt || !follow->until_end)) {
         finish(call, &row);
     } else if (sent == 1 && row.status.attempt > follow->id.attempt && follow->until_end) {
-        /* Another attempt began: go on with its output. */
+        /* Another attempt began: go on with the next one's output. */
         output_reader_free(follow->reader);
-        follow->id.attempt = row.status.attempt;
+        follow->id.attempt++;
         follow->reader = output_reader_new(call->api->options.state_dir, &follow->id);
         timer_set(follow->timer, 0);
     } else {

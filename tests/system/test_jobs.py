@@ -157,3 +157,11 @@ def test_key_makes_submit_repeatable(daemon):
     with pytest.raises(Refused) as refused:
         daemon.call("io.batchd.Jobs.Submit", argv=["false"], cwd="/", key="k")
     assert refused.value.name == "io.batchd.KeyConflict" and refused.value.parameters["id"] == first["id"]
+
+
+def test_follow_shows_every_attempt(daemon):
+    """Attempts that end faster than a follower looks are not left out."""
+    job = daemon.submit("sh", "-c", 'echo "attempt $BATCHD_ATTEMPT"; exit 1', max_attempts=40)
+    followed = daemon.ctl("logs", "-f", str(job)).stdout
+    assert followed == "".join(f"attempt {i}\n" for i in range(int(followed.split()[1]), 41))
+    daemon.wait(job)
