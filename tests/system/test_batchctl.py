@@ -118,9 +118,10 @@ def test_wait_takes_the_first_failure_by_id(daemon):
     assert daemon.ctl("wait", "--timeout", "50ms", str(daemon.submit("sleep", "9"))).returncode == 124
 
 
-def test_wait_for_running_of_what_never_ran(daemon):
-    cpus = daemon.call("io.batchd.Server.Status")["resources"]["cpus"]
-    busy = daemon.submit("sleep", "60", cpus=cpus)
+def test_wait_for_running_of_what_never_ran(make_daemon):
+    daemon = make_daemon(config="[workers]\nmax = 1\n")
+    daemon.start()
+    busy = daemon.submit("sleep", "60")
     daemon.wait_running(busy)
     waiting = daemon.submit("true")
     watch = subprocess.Popen([*daemon.ctl_words(), "wait", "--for", "running", str(waiting)],
