@@ -237,6 +237,15 @@ const char *cli_next(struct cli *cli, int argc, char **argv, const char **ret_va
     }
 }
 
+int cli_operands(struct cli *cli, int argc, char **argv)
+{
+    const char *value = NULL;
+    bool failed = false;
+    int operand = 1;
+    (void)cli_next(cli, argc, argv, &value, &failed, &operand);
+    return failed ? -1 : operand;
+}
+
 bool cli_has_global(const struct verb *verb, const struct cli_option *option)
 {
     return verb == NULL || find_option(verb, option->name, 0) == option;

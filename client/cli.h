@@ -58,6 +58,9 @@ struct verb {
 const char *cli_next(struct cli *cli, int argc, char **argv, const char **ret_value,
                      bool *ret_failed, int *ret_operand);
 
+/* For a verb without options of its own: where its operands begin, or -1 after reporting. */
+int cli_operands(struct cli *cli, int argc, char **argv);
+
 /* Prints "batchctl: TEXT" and, when there is one, "hint: TEXT"; returns `code`. */
 int cli_fail(int code, const char *hint, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -51,11 +51,8 @@ static int run(struct cli *cli, int argc, char **argv)
     } writers[] = {{"bash", completion_write_bash},
                    {"zsh", completion_write_zsh},
                    {"fish", completion_write_fish}};
-    const char *value = NULL;
-    bool failed = false;
-    int operand = 1;
-    (void)cli_next(cli, argc, argv, &value, &failed, &operand);
-    if (failed)
+    int operand = cli_operands(cli, argc, argv);
+    if (operand < 0)
         return EXIT_USAGE;
     if (argc - operand != 1)
         return cli_fail(EXIT_USAGE, cli->verb->example, "completion takes one shell");

@@ -192,11 +192,8 @@ static int show(struct cli *cli, const char *name)
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    const char *value = NULL;
-    bool failed = false;
-    int operand = 1;
-    (void)cli_next(cli, argc, argv, &value, &failed, &operand);
-    if (failed)
+    int operand = cli_operands(cli, argc, argv);
+    if (operand < 0)
         return EXIT_USAGE;
     int count = argc - operand;
     char **words = argv + operand;

@@ -13,11 +13,8 @@ static const struct cli_option no_options[] = {{NULL, 0, NULL, NULL}};
 /* For verbs without options and operands: 0, or the exit code after reporting. */
 static int no_arguments(struct cli *cli, int argc, char **argv)
 {
-    const char *value = NULL;
-    bool failed = false;
-    int operand = 1;
-    (void)cli_next(cli, argc, argv, &value, &failed, &operand);
-    if (failed)
+    int operand = cli_operands(cli, argc, argv);
+    if (operand < 0)
         return EXIT_USAGE;
     if (operand < argc)
         return cli_fail(EXIT_USAGE, NULL, "%s takes no \"%s\"", cli->verb->name, argv[operand]);

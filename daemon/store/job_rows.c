@@ -22,18 +22,28 @@ void job_row_done(struct job_row *row)
     job_status_done(&row->status);
 }
 
+#define FACT_NUMBERS 8
+
+/* The numbers in the order of their columns, which is also that of the sum. */
+static void fact_numbers(const struct job_facts *facts, int64_t ret[FACT_NUMBERS])
+{
+    const int64_t numbers[FACT_NUMBERS] = {facts->uid,
+                                           facts->gid,
+                                           facts->priority,
+                                           facts->cpus,
+                                           (int64_t)facts->memory_bytes,
+                                           facts->max_attempts,
+                                           facts->rerun_if_lost,
+                                           facts->submitted_at};
+    memcpy(ret, numbers, sizeof(numbers));
+}
+
 static uint32_t sum_facts(const struct job_facts *facts)
 {
-    const int64_t numbers[] = {facts->uid,
-                               facts->gid,
-                               facts->priority,
-                               facts->cpus,
-                               (int64_t)facts->memory_bytes,
-                               facts->max_attempts,
-                               facts->rerun_if_lost,
-                               facts->submitted_at};
+    int64_t numbers[FACT_NUMBERS];
+    fact_numbers(facts, numbers);
     uint32_t sum = 0;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+    for (size_t i = 0; i < FACT_NUMBERS; i++)
         sum = sum_number(sum, numbers[i]);
     sum = sum_text(sum, facts->name);
     sum = sum_text(sum, facts->type);
@@ -46,15 +56,9 @@ static uint32_t sum_facts(const struct job_facts *facts)
 
 static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *facts)
 {
-    const int64_t numbers[] = {facts->uid,
-                               facts->gid,
-                               facts->priority,
-                               facts->cpus,
-                               (int64_t)facts->memory_bytes,
-                               facts->max_attempts,
-                               facts->rerun_if_lost,
-                               facts->submitted_at};
-    bind_numbers(statement, at, numbers, 8);
+    int64_t numbers[FACT_NUMBERS];
+    fact_numbers(facts, numbers);
+    bind_numbers(statement, at, numbers, FACT_NUMBERS);
     bind_text(statement, at + 8, facts->name);
     bind_text(statement, at + 9, facts->type);
     bind_text(statement, at + 10, facts->key);

@@ -2,6 +2,7 @@
 #include "processors/video/audio_track.h"
 
 #include "processors/lib/report.h"
+#include "processors/video/filter_graph.h"
 #include "processors/video/media_log.h"
 #include "processors/video/output.h"
 #include "processors/video/reader.h"
@@ -33,28 +34,12 @@ static int make_source(struct audio_track *track)
                                         NULL, track->graph);
 }
 
-static int link_graph(struct audio_track *track)
+static int build_graph(struct audio_track *track, struct error *err)
 {
     static const char filters[] =
         "aresample=async=1,aformat=sample_fmts=fltp:"
         "sample_rates=96000|88200|64000|48000|44100|32000|24000|22050|16000|12000|11025|8000:"
         "channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1";
-    AVFilterInOut *from = avfilter_inout_alloc();
-    AVFilterInOut *to = avfilter_inout_alloc();
-    if (from == NULL || to == NULL)
-        abort();
-    from->name = av_strdup("in");
-    from->filter_ctx = track->source;
-    to->name = av_strdup("out");
-    to->filter_ctx = track->sink;
-    int rc = avfilter_graph_parse_ptr(track->graph, filters, &to, &from, NULL);
-    avfilter_inout_free(&from);
-    avfilter_inout_free(&to);
-    return rc < 0 ? rc : avfilter_graph_config(track->graph, NULL);
-}
-
-static int build_graph(struct audio_track *track, struct error *err)
-{
     track->graph = avfilter_graph_alloc();
     if (track->graph == NULL)
         abort();
@@ -64,7 +49,7 @@ static int build_graph(struct audio_track *track, struct error *err)
         rc = avfilter_graph_create_filter(&track->sink, avfilter_get_by_name("abuffersink"), "out",
                                           NULL, NULL, track->graph);
     if (rc >= 0)
-        rc = link_graph(track);
+        rc = filter_graph_link(track->graph, track->source, track->sink, filters);
     return rc < 0 ? media_error(err, ERROR_DAMAGED, rc, "the sound cannot be brought to AAC") : 0;
 }
 

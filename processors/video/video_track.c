@@ -4,6 +4,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "processors/lib/request.h"
+#include "processors/video/filter_graph.h"
 #include "processors/video/media_log.h"
 #include "processors/video/output.h"
 #include "processors/video/reader.h"
@@ -30,22 +31,6 @@ static int make_source(struct video_track *track, const AVFrame *shape, char *ar
                                         NULL, track->graph);
 }
 
-static int link_graph(struct video_track *track)
-{
-    AVFilterInOut *from = avfilter_inout_alloc();
-    AVFilterInOut *to = avfilter_inout_alloc();
-    if (from == NULL || to == NULL)
-        abort();
-    from->name = av_strdup("in");
-    from->filter_ctx = track->source;
-    to->name = av_strdup("out");
-    to->filter_ctx = track->sink;
-    int rc = avfilter_graph_parse_ptr(track->graph, track->geometry.filters, &to, &from, NULL);
-    avfilter_inout_free(&from);
-    avfilter_inout_free(&to);
-    return rc < 0 ? rc : avfilter_graph_config(track->graph, NULL);
-}
-
 /* For pictures like `shape`. The filters keep no memory of earlier frames, so that a stream that
  * changes its size gets a new graph and loses nothing. */
 static int build_graph(struct video_track *track, const AVFrame *shape, struct error *err)
@@ -61,7 +46,7 @@ static int build_graph(struct video_track *track, const AVFrame *shape, struct e
         rc = avfilter_graph_create_filter(&track->sink, avfilter_get_by_name("buffersink"), "out",
                                           NULL, NULL, track->graph);
     if (rc >= 0)
-        rc = link_graph(track);
+        rc = filter_graph_link(track->graph, track->source, track->sink, track->geometry.filters);
     return rc < 0 ? media_error(err, ERROR_DAMAGED, rc, "pictures of %dx%d cannot be scaled",
                                 shape->width, shape->height)
                   : 0;
