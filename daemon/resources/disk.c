@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-/* Often enough that a fast writer (1 GiB/s) does not pass a reserve of megabytes unseen for long,
- * seldom enough to cost nothing. */
+/* For each job that is offered: a turn may take thousands, and a look costs a microsecond. */
 #define LOOK_US (20 * US_PER_MS)
 /* A job is written to the WAL, to the database at the next checkpoint, and into indexes. */
 #define COPIES 3U
@@ -126,15 +125,15 @@ void disk_free(struct disk *disk)
 
 void disk_watch(struct disk *disk)
 {
-    if (clock_monotonic_us() - disk->looked_at >= LOOK_US)
-        look(disk);
+    look(disk);
 }
 
 int disk_accept(struct disk *disk, uint64_t bytes, struct error *err)
 {
     char text[32];
     uint64_t wanted = COPIES * (disk->accepted + bytes);
-    disk_watch(disk);
+    if (clock_monotonic_us() - disk->looked_at >= LOOK_US)
+        look(disk);
     if (!disk->low && disk->free_bytes >= needed(disk) + wanted) {
         disk->accepted += bytes;
         return 0;

@@ -25,7 +25,8 @@ void disk_free(struct disk *disk); /* the reserve file stays */
 /* Whether a new job of so many bytes may be written. 0, or -1 with ERROR_BUSY. */
 int disk_accept(struct disk *disk, uint64_t bytes, struct error *err);
 
-/* To be called before every commit; looks at the disk at most some times a second. */
+/* To be called right before every commit: a fast writer (1 GiB/s) eats a reserve of megabytes in
+ * milliseconds, and a commit that finds no room closes every connection. */
 void disk_watch(struct disk *disk);
 /* What was accepted is on disk. */
 void disk_committed(struct disk *disk);

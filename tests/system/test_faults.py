@@ -220,9 +220,9 @@ def refused_for_space(daemon, **more):
 def test_a_full_disk_refuses_jobs_and_keeps_results(small_disk):
     daemon = small_disk
     running = [daemon.submit("sh", "-c", f'until [ -e "$0" ]; do sleep 0.02; done; exit {code}',
-                             str(daemon.state / "go")) for code in (3, 0, 4)]
+                             str(daemon.state / "go")) for code in (3, 0, 4, 6)]
     daemon.wait_running(*running)
-    waiting = daemon.submit("sh", "-c", "exit 5", priority="low")
+    waiting = daemon.submit("sh", "-c", "exit 5", priority="low")  # all four slots are taken
     assert (daemon.state / "reserve").stat().st_size == 1 << 20
     pid = daemon.process.pid
     ballast = fill(daemon)
@@ -231,7 +231,7 @@ def test_a_full_disk_refuses_jobs_and_keeps_results(small_disk):
     assert daemon.ctl("submit", "--", "true").returncode == 1
     (daemon.state / "go").write_text("")
     ended = daemon.wait(*running)
-    assert [job["outcome"]["exit_code"] for job in ended] == [3, 0, 4]
+    assert [job["outcome"]["exit_code"] for job in ended] == [3, 0, 4, 6]
     ballast.unlink()
     assert daemon.wait(waiting)[0]["outcome"]["exit_code"] == 5
     assert daemon.wait(submit_when_there_is_room(daemon))[0]["state"] == "completed"
