@@ -17,6 +17,8 @@ static const struct {
     {"for", "STATE", "terminal completed running"},
     {"output", "FORMAT", "table wide json jsonl tsv id"},
     {"env-policy", "POLICY", "clean all none"},
+    {"policy", "POLICY", "fifo priority sjf fair all"},
+    {"backfill", "KIND", "none easy both"},
     {"color", "WHEN", "auto always never"},
 };
 

@@ -91,24 +91,22 @@ static int take_option(struct list_request *request, const char *name, const cha
     return 0;
 }
 
-/* Page by page; *ret_jobs is owned. */
-static int fetch(struct cli *cli, const struct list_request *request, json_t **ret_jobs)
+int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs)
 {
     int code = 0;
     CLEANUP_JSON json_t *jobs = json_array();
     for (;;) {
-        long left = request->limit == 0 ? 1000 : request->limit - (long)json_array_size(jobs);
-        json_put_int(request->parameters, "limit", left < 1000 ? left : 1000);
+        long left = limit == 0 ? 1000 : limit - (long)json_array_size(jobs);
+        json_put_int(parameters, "limit", left < 1000 ? left : 1000);
         CLEANUP_JSON json_t *reply =
-            cli_call(cli, "io.batchd.Jobs.List", json_deep_copy(request->parameters), &code);
+            cli_call(cli, "io.batchd.Jobs.List", json_deep_copy(parameters), &code);
         if (reply == NULL)
             return code;
         (void)json_array_extend(jobs, json_object_get(reply, "jobs"));
         const json_t *next = json_object_get(reply, "next");
-        if (!json_is_integer(next) ||
-            (request->limit > 0 && (long)json_array_size(jobs) >= request->limit))
+        if (!json_is_integer(next) || (limit > 0 && (long)json_array_size(jobs) >= limit))
             break;
-        json_put_int(request->parameters, "after_id", json_integer_value(next));
+        json_put_int(parameters, "after_id", json_integer_value(next));
     }
     *ret_jobs = TAKE_PTR(jobs);
     return 0;
@@ -158,7 +156,7 @@ static int run_list(struct cli *cli, int argc, char **argv)
     }
     if (cli->quiet && strcmp(request.format, "table") == 0)
         request.format = "id";
-    code = fetch(cli, &request, &jobs);
+    code = cli_list(cli, parameters, request.limit, &jobs);
     if (code == 0)
         print_list(cli, jobs, &request);
     return code;

@@ -1,12 +1,11 @@
 /* batchctl processors: the job types and their parameters. */
-#include "client/cli.h"
+#include "client/grid.h"
 #include "client/text.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
 
-#include <libsmartcols.h>
 #include <string.h>
 
 static const char *text_of(const json_t *object, const char *key)
@@ -15,44 +14,19 @@ static const char *text_of(const json_t *object, const char *key)
     return text == NULL ? "" : text;
 }
 
-static struct libscols_table *new_table(const struct cli *cli, const char *const *columns)
-{
-    struct libscols_table *table = scols_new_table();
-    if (table == NULL)
-        abort();
-    if (!cli->tty)
-        (void)scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
-    for (; *columns != NULL; columns++)
-        (void)scols_table_new_column(table, *columns, 0,
-                                     cli->tty && columns[1] == NULL ? SCOLS_FL_WRAP : 0);
-    return table;
-}
-
-static void add_line(struct libscols_table *table, const char *const *cells)
-{
-    struct libscols_line *line = scols_table_new_line(table, NULL);
-    if (line == NULL)
-        abort();
-    for (size_t i = 0; cells[i] != NULL; i++) {
-        CLEANUP_FREE char *cell = text_tame(xstrdup(cells[i]));
-        (void)scols_line_set_data(line, i, cell);
-    }
-}
-
 static void print_list(const struct cli *cli, const json_t *processors)
 {
     static const char *const columns[] = {"NAME", "VERSION", "SUMMARY", NULL};
-    struct libscols_table *table = new_table(cli, columns);
+    struct libscols_table *table = grid_new(cli, columns);
     const json_t *one;
     size_t i;
     json_array_foreach(processors, i, one) {
         const char *problem = text_of(one, "problem");
         const char *const cells[] = {text_of(one, "name"), text_of(one, "version"),
                                      problem[0] == '\0' ? text_of(one, "summary") : problem, NULL};
-        add_line(table, cells);
+        grid_add(table, cells);
     }
-    (void)scols_print_table(table);
-    scols_unref_table(table);
+    grid_print(table);
 }
 
 /* ---- show ---- */

@@ -7,11 +7,14 @@
 extern const struct verb verb_submit, verb_list, verb_show, verb_logs, verb_wait, verb_cancel;
 extern const struct verb verb_status, verb_ping, verb_version, verb_events, verb_call;
 extern const struct verb verb_completion;
-extern const struct verb verb_processors;
+extern const struct verb verb_processors, verb_simulate;
 
 /* Waits for jobs and mirrors them: takes `ids`; `options` (may be NULL) are further parameters of
  * Wait, owned too. The exit code. */
 int cli_wait(struct cli *cli, json_t *ids, json_t *options);
+/* Lists jobs page by page: `parameters` of Jobs.List are changed, at most `limit` jobs (0: all) are
+ * given, owned. 0, or the exit code after reporting. */
+int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs);
 /* Shows a job's output until it ends. 0 or an exit code after reporting. */
 int cli_follow(struct cli *cli, json_int_t id);
 

@@ -21,7 +21,8 @@ MODE := -O2 -g -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protec
 HARDEN_LD := -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 DEFINES := -D_GNU_SOURCE -DBATCHD_VERSION='"$(VERSION)"' -DBATCHD_PREFIX='"$(PREFIX)"'
-CFLAGS_ALL = -std=gnu17 $(MODE) $(WARN) $(WERROR_FLAG) $(DEFINES) -fPIE -I. $(PKG_CFLAGS) $(CFLAGS)
+# -ffp-contract=off: fair share's sums are the same on every processor and with every compiler.
+CFLAGS_ALL = -std=gnu17 -ffp-contract=off $(MODE) $(WARN) $(WERROR_FLAG) $(DEFINES) -fPIE -I. $(PKG_CFLAGS) $(CFLAGS)
 CXXFLAGS_ALL = -std=c++17 $(MODE) -Wall -Wextra $(WERROR_FLAG) $(DEFINES) -fPIE -fno-exceptions -fno-rtti -I. $(CXXFLAGS)
 LDFLAGS_ALL = -pie $(MODE) $(HARDEN_LD) -Wl,--as-needed $(LDFLAGS)
 

@@ -1,5 +1,6 @@
 # The programs and what each is made of. Every .c file of a folder belongs to that folder's program.
 COMMON_SRC := $(wildcard common/*.c)
+CORE_SRC := $(wildcard daemon/core/*.c)
 DAEMON_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c daemon/*/*.c))
 WORKER_SRC := $(filter-out worker/main.c,$(wildcard worker/*.c))
 CLIENT_SRC := $(filter-out client/main.c,$(wildcard client/*.c))
@@ -12,12 +13,15 @@ PROGRAMS := $(OUT)/batchd $(OUT)/batchd-worker $(OUT)/batchctl $(OUT)/libbatchd-
   $(foreach p,$(PROCESSOR_NAMES),$(OUT)/processors/$(p)/$(p) $(OUT)/processors/$(p)/manifest.json)
 
 COMMON_LIB := $(OUT)/libcommon.a
+# The scheduler and what it decides over, pure: the daemon's, and batchctl's for simulations.
+CORE_LIB := $(OUT)/libcore.a
 DAEMON_LIB := $(OUT)/libdaemon.a
 WORKER_LIB := $(OUT)/libworker.a
 CLIENT_LIB := $(OUT)/libclient.a
 PROCESSOR_LIB := $(OUT)/libprocessor.a
 
 $(COMMON_LIB): $(call obj,$(COMMON_SRC)) $(OUT)/common/toml.o
+$(CORE_LIB): $(call obj,$(CORE_SRC))
 $(DAEMON_LIB): $(call obj,$(DAEMON_SRC)) $(OUT)/daemon/api/interfaces.o
 $(WORKER_LIB): $(call obj,$(WORKER_SRC))
 $(CLIENT_LIB): $(call obj,$(CLIENT_SRC))
@@ -33,7 +37,7 @@ $(CLIENT_LIBRARY): $(call obj,$(addprefix common/,$(addsuffix .c,alloc base64 cl
 	  objcopy --wildcard --keep-global-symbol='batchd_*' $(OUT)/batchd-client.o && ar rcsD $@ $(OUT)/batchd-client.o
 
 CORE_LIBS := $(call libs_of,libevent_core sqlite3 jansson libsystemd)
-CLIENT_LIBS := $(call libs_of,jansson smartcols)
+CLIENT_LIBS := $(call libs_of,jansson smartcols zlib)
 VIDEO_PKGS := libavformat libavcodec libavfilter libswscale libavutil jansson
 IMAGE_PKGS := vips jansson
 
@@ -41,7 +45,7 @@ $(OUT)/batchd: $(call obj,daemon/main.c) $(DAEMON_LIB) $(COMMON_LIB)
 	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) -lm
 $(OUT)/batchd-worker: $(call obj,worker/main.c) $(WORKER_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
-$(OUT)/batchctl: $(call obj,client/main.c) $(CLIENT_LIB) $(COMMON_LIB)
+$(OUT)/batchctl: $(call obj,client/main.c) $(CLIENT_LIB) $(CORE_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS) -lm
 $(OUT)/processors/video/video: $(call obj,$(wildcard processors/video/*.c)) $(PROCESSOR_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,$(VIDEO_PKGS)) -lm

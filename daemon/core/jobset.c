@@ -15,7 +15,7 @@ struct user_count {
 };
 
 struct jobset {
-    const struct scheduler_policy *policy;
+    const struct job_order *order;
     struct job **slabs;
     uint32_t slab_count, used; /* records handed out so far, free ones included */
     uint32_t free_head;        /* list of free records, linked through queue_at */
@@ -92,7 +92,7 @@ static void hash_delete(struct jobset *set, uint64_t id)
 
 static bool goes_before(const struct jobset *set, uint32_t a, uint32_t b)
 {
-    return set->policy->before(record_at(set, a), record_at(set, b));
+    return set->order->before(record_at(set, a), record_at(set, b));
 }
 
 static void heap_place(struct jobset *set, uint32_t position, uint32_t number)
@@ -166,10 +166,10 @@ static struct user_count *user_of(struct jobset *set, uint32_t uid)
 
 /* ---- public ---- */
 
-struct jobset *jobset_new(const struct scheduler_policy *policy)
+struct jobset *jobset_new(const struct job_order *order)
 {
     struct jobset *set = xcalloc(1, sizeof(*set));
-    set->policy = policy;
+    set->order = order;
     set->free_head = NO_JOB;
     hash_resize(set, 1024);
     return set;

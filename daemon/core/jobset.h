@@ -11,11 +11,11 @@
 #define BATCHD_DAEMON_CORE_JOBSET_H
 
 #include "daemon/core/job.h"
-#include "daemon/core/scheduler.h"
+#include "daemon/core/job_order.h"
 
 struct jobset;
 
-struct jobset *jobset_new(const struct scheduler_policy *policy);
+struct jobset *jobset_new(const struct job_order *order);
 void jobset_free(struct jobset *set);
 
 enum jobset_kind { JOBSET_PLAIN, JOBSET_ARRAY };

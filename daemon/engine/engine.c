@@ -97,7 +97,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine->options = *options;
     engine->db = db;
     engine->disk = disk_new(options->state_dir, options->disk_reserve_bytes);
-    engine->jobs = jobset_new(scheduler_policy_find("priority"));
+    engine->jobs = jobset_new(job_order_find("priority"));
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
     engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
     if (engine_restore(engine, err) < 0) {

@@ -17,7 +17,8 @@ BELOW = {
 BELOW["daemon/api"] = [*BELOW["daemon/engine"], "daemon/engine"]
 BELOW["daemon/net"] = [*BELOW["daemon/api"], "daemon/api"]
 BELOW["daemon"] = [*BELOW["daemon/net"], "daemon/net"]
-for outside in ("client", "worker", "processors/lib"):
+BELOW["client"] = ["common", "daemon/core"]  # core is pure: simulate runs the scheduler itself
+for outside in ("worker", "processors/lib"):
     BELOW[outside] = ["common"]
 for program in sorted((ROOT / "processors").glob("*/manifest.json")):
     BELOW[f"processors/{program.parent.name}"] = ["common", "processors/lib"]
@@ -28,6 +29,7 @@ LIBRARIES = {  # header prefix: where it may be included
     "event2/": ("daemon/net/", "daemon/web/", "daemon/exec/", "common/timers.c", "daemon/daemon.c"),
     "systemd/": ("daemon/daemon.c",),
     "libsmartcols.h": ("client/",),
+    "zlib.h": ("client/trace.c",),
     "libav": ("processors/video/",),  # GPL: no other program links it
     "libsw": ("processors/video/",),
     "vips/": ("processors/image/",),

@@ -29,7 +29,7 @@ END_TEST
 START_TEST(priority_order_over_random_changes)
 {
     enum { COUNT = 20000 };
-    struct jobset *set = jobset_new(scheduler_policy_find("priority"));
+    struct jobset *set = jobset_new(job_order_find("priority"));
     unsigned seed = 1;
     for (uint64_t id = 1; id <= COUNT; id++) {
         const struct job job = {.id = id, .uid = (uint32_t)(id % 3)};

@@ -1,0 +1,28 @@
+/* Jobs to replay: a file in the Standard Workload Format (Feitelson's Parallel Workloads Archive,
+ * version 2.2), plain or gzip, or the daemon's own history. */
+#ifndef BATCHD_CLIENT_TRACE_H
+#define BATCHD_CLIENT_TRACE_H
+
+#include "common/error.h"
+#include "common/json.h"
+
+#include "daemon/core/simulation.h"
+
+struct trace {
+    struct simulated_job *jobs; /* owned; in the order of the file */
+    size_t count, room;
+    size_t dropped;      /* lines that describe no work that was done */
+    uint32_t processors; /* as the file's header says, or the most that ran at once; 0: unknown */
+};
+
+void trace_done(struct trace *trace);
+
+/* Reads a file. Dropped are jobs without a positive number of processors (allocated, else
+ * requested) and those with a negative run time. At most `limit` jobs are kept (0: all). 0, or -1
+ * with err: the line, the field and the rule. */
+int trace_read(const char *path, uint64_t limit, struct trace *ret, struct error *err);
+
+/* Takes jobs in the JSON of the protocol: those that ran and ended. */
+void trace_take_history(const json_t *jobs, uint64_t limit, struct trace *ret);
+
+#endif

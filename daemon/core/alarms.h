@@ -1,0 +1,27 @@
+/* Waiting jobs by the time at which their place in the queue changes by itself: a binary heap that
+ * the jobs know their position in. Only queues with ageing or a longest delay have one. */
+#ifndef BATCHD_DAEMON_CORE_ALARMS_H
+#define BATCHD_DAEMON_CORE_ALARMS_H
+
+#include "daemon/core/sched_job.h"
+
+#include <stddef.h>
+
+struct alarm {
+    int64_t at;
+    struct sched_job *job;
+};
+
+struct alarms {
+    struct alarm *entries; /* owned */
+    uint32_t count, room;
+};
+
+void alarms_done(struct alarms *alarms);
+/* The job must have none: alarm_at is NO_ALARM. */
+void alarms_set(struct alarms *alarms, struct sched_job *job, int64_t at);
+void alarms_clear(struct alarms *alarms, struct sched_job *job); /* no-op when it has none */
+/* The earliest, or NULL. */
+const struct alarm *alarms_first(const struct alarms *alarms);
+
+#endif

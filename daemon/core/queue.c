@@ -1,0 +1,303 @@
+#include "daemon/core/queue.h"
+
+#include "common/alloc.h"
+#include "daemon/core/alarms.h"
+#include "daemon/core/running_set.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One user's waiting jobs. Stays when they are gone: users are few. */
+struct group {
+    uint32_t uid;
+    size_t user; /* in the fair share */
+    struct ready_set overdue, ready;
+};
+
+struct queue {
+    struct queue_settings settings;
+    struct fair_share *share;
+    struct group *groups; /* by uid */
+    size_t group_count, group_room;
+    struct alarms alarms;
+    size_t count;
+};
+
+/* Where a job stands among the first ones of all users. */
+struct place {
+    struct sched_job *job;
+    bool overdue;
+    double usage, held;
+    uint64_t key;
+};
+
+static const char *const policy_words[] = {"fifo", "priority", "sjf", "fair"};
+static const char *const backfill_words[] = {"none", "easy"};
+
+static int parse_word(const char *const *words, int count, const char *word)
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(words[i], word) == 0)
+            return i;
+    }
+    return -1;
+}
+
+const char *queue_policy_word(enum queue_policy policy)
+{
+    return policy_words[policy];
+}
+
+int queue_policy_parse(const char *word, enum queue_policy *ret)
+{
+    int number = parse_word(policy_words, QUEUE_POLICY_COUNT, word);
+    if (number < 0)
+        return -1;
+    *ret = (enum queue_policy)number;
+    return 0;
+}
+
+const char *queue_backfill_word(enum queue_backfill backfill)
+{
+    return backfill_words[backfill];
+}
+
+int queue_backfill_parse(const char *word, enum queue_backfill *ret)
+{
+    int number = parse_word(backfill_words, QUEUE_BACKFILL_COUNT, word);
+    if (number < 0)
+        return -1;
+    *ret = (enum queue_backfill)number;
+    return 0;
+}
+
+static enum ready_order order_of(enum queue_policy policy)
+{
+    static const enum ready_order orders[] = {
+        [QUEUE_FIFO] = READY_BY_SUBMIT,
+        [QUEUE_PRIORITY] = READY_BY_LEVEL,
+        [QUEUE_SJF] = READY_BY_ESTIMATE,
+        [QUEUE_FAIR] = READY_BY_LEVEL,
+    };
+    return orders[policy];
+}
+
+struct queue *queue_new(const struct queue_settings *settings, struct fair_share *share)
+{
+    struct queue *queue = xcalloc(1, sizeof(*queue));
+    queue->settings = *settings;
+    queue->share = share;
+    return queue;
+}
+
+void queue_free(struct queue *queue)
+{
+    if (queue == NULL)
+        return;
+    free(queue->groups);
+    alarms_done(&queue->alarms);
+    free(queue);
+}
+
+const struct queue_settings *queue_settings(const struct queue *queue)
+{
+    return &queue->settings;
+}
+
+static struct group *group_of(struct queue *queue, uint32_t uid)
+{
+    size_t low = 0;
+    for (size_t high = queue->group_count; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (queue->groups[middle].uid < uid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < queue->group_count && queue->groups[low].uid == uid)
+        return &queue->groups[low];
+    if (queue->group_count == queue->group_room) {
+        queue->group_room = queue->group_room == 0 ? 8 : queue->group_room * 2;
+        queue->groups = xreallocarray(queue->groups, queue->group_room, sizeof(*queue->groups));
+    }
+    struct group *group = &queue->groups[low];
+    memmove(group + 1, group, (queue->group_count++ - low) * sizeof(*group));
+    *group = (struct group){.uid = uid,
+                            .user = fair_share_user(queue->share, uid),
+                            .overdue = {.order = READY_BY_WAIT},
+                            .ready = {.order = order_of(queue->settings.policy)}};
+    return group;
+}
+
+/* ---- how long it has waited ---- */
+
+static bool is_overdue(const struct queue_settings *settings, int64_t waited)
+{
+    return settings->max_delay_us > 0 && waited >= settings->max_delay_us;
+}
+
+/* Ageing is what `priority` does; `fair` orders the jobs of one user by the level they were given.
+ */
+static bool ages(const struct queue_settings *settings)
+{
+    return settings->policy == QUEUE_PRIORITY && settings->ageing_us > 0;
+}
+
+static uint8_t rank_at(const struct queue_settings *settings, const struct sched_job *job,
+                       int64_t now)
+{
+    int64_t waited = now > job->since ? now - job->since : 0;
+    if (is_overdue(settings, waited))
+        return RANK_OVERDUE;
+    if (!ages(settings))
+        return job->level;
+    int64_t lifts = waited / settings->ageing_us;
+    return lifts >= job->level ? 0 : (uint8_t)(job->level - lifts);
+}
+
+static int64_t next_change(const struct queue_settings *settings, const struct sched_job *job)
+{
+    int64_t at = NEVER;
+    if (job->rank == RANK_OVERDUE)
+        return at;
+    if (ages(settings) && job->rank > 0)
+        at = job->since + (job->level - job->rank + 1) * settings->ageing_us;
+    if (settings->max_delay_us > 0 && job->since + settings->max_delay_us < at)
+        at = job->since + settings->max_delay_us;
+    return at;
+}
+
+/* ---- in and out ---- */
+
+static struct ready_set *set_of(struct group *group, const struct sched_job *job)
+{
+    return job->rank == RANK_OVERDUE ? &group->overdue : &group->ready;
+}
+
+static void put(struct queue *queue, struct sched_job *job, int64_t now)
+{
+    job->rank = rank_at(&queue->settings, job, now);
+    job->alarm_at = NO_ALARM;
+    ready_set_insert(set_of(group_of(queue, job->uid), job), job);
+    int64_t at = next_change(&queue->settings, job);
+    if (at != NEVER)
+        alarms_set(&queue->alarms, job, at);
+}
+
+static void take(struct queue *queue, struct sched_job *job)
+{
+    ready_set_remove(set_of(group_of(queue, job->uid), job), job);
+    alarms_clear(&queue->alarms, job);
+}
+
+void queue_add(struct queue *queue, struct sched_job *job, int64_t now)
+{
+    put(queue, job, now);
+    queue->count++;
+}
+
+void queue_remove(struct queue *queue, struct sched_job *job)
+{
+    take(queue, job);
+    queue->count--;
+}
+
+size_t queue_count(const struct queue *queue)
+{
+    return queue->count;
+}
+
+void queue_advance(struct queue *queue, int64_t now)
+{
+    const struct alarm *alarm;
+    fair_share_advance(queue->share, now);
+    while ((alarm = alarms_first(&queue->alarms)) != NULL && alarm->at <= now) {
+        struct sched_job *job = alarm->job;
+        take(queue, job);
+        put(queue, job, now);
+    }
+}
+
+int64_t queue_next_alarm(const struct queue *queue)
+{
+    const struct alarm *alarm = alarms_first(&queue->alarms);
+    return alarm == NULL ? NEVER : alarm->at;
+}
+
+/* ---- what goes first ---- */
+
+static struct place place_of(const struct queue *queue, const struct group *group,
+                             struct sched_job *job)
+{
+    struct place place = {.job = job, .overdue = job->rank == RANK_OVERDUE};
+    if (place.overdue) {
+        place.key = ready_key(READY_BY_WAIT, job);
+        return place;
+    }
+    place.key = ready_key(group->ready.order, job);
+    if (queue->settings.policy == QUEUE_FAIR) {
+        place.usage = fair_share_order(queue->share, group->user);
+        place.held = fair_share_held(queue->share, group->user);
+    }
+    return place;
+}
+
+static bool stands_before(const struct place *a, const struct place *b)
+{
+    if (b->job == NULL || a->overdue != b->overdue)
+        return b->job == NULL || a->overdue;
+    if (a->usage < b->usage || a->usage > b->usage)
+        return a->usage < b->usage;
+    if (a->held < b->held || a->held > b->held)
+        return a->held < b->held;
+    return a->key != b->key ? a->key < b->key : a->job->id < b->job->id;
+}
+
+static struct sched_job *head_of(const struct group *group)
+{
+    return group->overdue.first != NULL ? group->overdue.first : group->ready.first;
+}
+
+/* Takes the group's job as the best if it stands before the best so far. */
+static void consider(const struct queue *queue, const struct group *group, struct sched_job *job,
+                     struct place *best)
+{
+    struct place place = place_of(queue, group, job);
+    if (stands_before(&place, best))
+        *best = place;
+}
+
+struct sched_job *queue_first(const struct queue *queue)
+{
+    struct place best = {0};
+    for (size_t i = 0; i < queue->group_count; i++) {
+        struct sched_job *head = head_of(&queue->groups[i]);
+        if (head != NULL)
+            consider(queue, &queue->groups[i], head, &best);
+    }
+    return best.job;
+}
+
+static struct sched_job *fitting_of(const struct group *group, const struct ready_limits *limits)
+{
+    struct sched_job *job = ready_set_fitting(&group->overdue, limits);
+    return job != NULL ? job : ready_set_fitting(&group->ready, limits);
+}
+
+/* A user is searched only when the user's first job would stand before the best so far. */
+struct sched_job *queue_fitting(const struct queue *queue, const struct ready_limits *limits)
+{
+    struct place best = {0};
+    for (size_t i = 0; i < queue->group_count; i++) {
+        const struct group *group = &queue->groups[i];
+        struct sched_job *head = head_of(group);
+        if (head == NULL)
+            continue;
+        struct place place = place_of(queue, group, head);
+        struct sched_job *job = stands_before(&place, &best) ? fitting_of(group, limits) : NULL;
+        if (job != NULL)
+            consider(queue, group, job, &best);
+    }
+    return best.job;
+}

@@ -1,0 +1,196 @@
+#include "daemon/core/ready_set.h"
+
+#include "common/clock.h"
+
+#include <assert.h>
+
+uint64_t ready_key(enum ready_order order, const struct sched_job *job)
+{
+    switch (order) {
+    case READY_BY_LEVEL:
+        return job->rank;
+    case READY_BY_ESTIMATE:
+        return (uint64_t)job->estimate_us;
+    case READY_BY_WAIT:
+        return (uint64_t)job->since ^ (UINT64_C(1) << 63U); /* a time before 1970 stays earlier */
+    case READY_BY_SUBMIT:
+        break;
+    }
+    return 0;
+}
+
+static bool goes_before(enum ready_order order, const struct sched_job *a,
+                        const struct sched_job *b)
+{
+    uint64_t first = ready_key(order, a);
+    uint64_t second = ready_key(order, b);
+    return first != second ? first < second : a->id < b->id;
+}
+
+/* The treap's random priority: a mix of the id (SplitMix64, Steele et al. 2014), so that equal sets
+ * have equal trees and nothing is stored. */
+static uint64_t weight(const struct sched_job *job)
+{
+    uint64_t mix = job->id + UINT64_C(0x9e3779b97f4a7c15);
+    mix = (mix ^ mix >> 30U) * UINT64_C(0xbf58476d1ce4e5b9);
+    mix = (mix ^ mix >> 27U) * UINT64_C(0x94d049bb133111eb);
+    return mix ^ mix >> 31U;
+}
+
+static uint32_t whole_seconds(int64_t us)
+{
+    int64_t seconds = us / US_PER_SECOND;
+    return seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+}
+
+static void take_least(struct sched_job *job, const struct sched_job *child)
+{
+    if (child == NULL)
+        return;
+    if (child->least_cpus < job->least_cpus)
+        job->least_cpus = child->least_cpus;
+    if (child->least_estimate_s < job->least_estimate_s)
+        job->least_estimate_s = child->least_estimate_s;
+}
+
+static void update(struct sched_job *job)
+{
+    job->least_cpus = job->cpus;
+    job->least_estimate_s = whole_seconds(job->estimate_us);
+    take_least(job, job->left);
+    take_least(job, job->right);
+}
+
+/* Into those that go before `pivot` and the rest. Depth: that of the tree, about 2 ln n. */
+static void split(enum ready_order order, struct sched_job *tree, const struct sched_job *pivot,
+                  struct sched_job **ret_before, struct sched_job **ret_after)
+{
+    if (tree == NULL) {
+        *ret_before = *ret_after = NULL;
+        return;
+    }
+    if (goes_before(order, tree, pivot)) {
+        split(order, tree->right, pivot, &tree->right, ret_after);
+        *ret_before = tree;
+    } else {
+        split(order, tree->left, pivot, ret_before, &tree->left);
+        *ret_after = tree;
+    }
+    update(tree);
+}
+
+/* All of `before` go before all of `after`. */
+static struct sched_job *merge(struct sched_job *before, struct sched_job *after)
+{
+    if (before == NULL || after == NULL)
+        return before == NULL ? after : before;
+    if (weight(before) > weight(after)) {
+        before->right = merge(before->right, after);
+        update(before);
+        return before;
+    }
+    after->left = merge(before, after->left);
+    update(after);
+    return after;
+}
+
+static struct sched_job *insert(enum ready_order order, struct sched_job *tree,
+                                struct sched_job *job)
+{
+    if (tree == NULL || weight(job) > weight(tree)) {
+        split(order, tree, job, &job->left, &job->right);
+        update(job);
+        return job;
+    }
+    if (goes_before(order, tree, job))
+        tree->right = insert(order, tree->right, job);
+    else
+        tree->left = insert(order, tree->left, job);
+    update(tree);
+    return tree;
+}
+
+static struct sched_job *without(enum ready_order order, struct sched_job *tree,
+                                 struct sched_job *job)
+{
+    assert(tree != NULL);
+    if (tree == job)
+        return merge(job->left, job->right);
+    if (goes_before(order, tree, job))
+        tree->right = without(order, tree->right, job);
+    else
+        tree->left = without(order, tree->left, job);
+    update(tree);
+    return tree;
+}
+
+static void find_first(struct ready_set *set)
+{
+    set->first = set->root;
+    while (set->first != NULL && set->first->left != NULL)
+        set->first = set->first->left;
+}
+
+void ready_set_insert(struct ready_set *set, struct sched_job *job)
+{
+    job->left = job->right = NULL;
+    set->root = insert(set->order, set->root, job);
+    set->count++;
+    if (set->first == NULL || goes_before(set->order, job, set->first))
+        set->first = job;
+}
+
+void ready_set_remove(struct ready_set *set, struct sched_job *job)
+{
+    set->root = without(set->order, set->root, job);
+    set->count--;
+    if (set->first == job)
+        find_first(set);
+}
+
+bool ready_fits(const struct sched_job *job, const struct ready_limits *limits)
+{
+    if (job->cpus > limits->free.amount[RESOURCE_CPUS])
+        return false;
+    const struct resources *wanted = request_table_at(limits->requests, job->request);
+    return resources_fit(wanted, &limits->free) &&
+           (job->estimate_us <= limits->window_us || resources_fit(wanted, &limits->left_over));
+}
+
+/* Whether some job below may be within the limits: false is certain. */
+static bool may_hold(const struct sched_job *tree, const struct ready_limits *limits)
+{
+    return tree->least_cpus <= limits->free.amount[RESOURCE_CPUS] &&
+           (tree->least_estimate_s <= whole_seconds(limits->window_us) ||
+            tree->least_cpus <= limits->left_over.amount[RESOURCE_CPUS]);
+}
+
+static struct sched_job *fitting(struct sched_job *tree, const struct ready_limits *limits)
+{
+    if (tree == NULL || !may_hold(tree, limits))
+        return NULL;
+    struct sched_job *found = fitting(tree->left, limits);
+    if (found != NULL)
+        return found;
+    return ready_fits(tree, limits) ? tree : fitting(tree->right, limits);
+}
+
+struct sched_job *ready_set_fitting(const struct ready_set *set, const struct ready_limits *limits)
+{
+    return fitting(set->root, limits);
+}
+
+static void walk(struct sched_job *tree, void (*visit)(struct sched_job *job, void *arg), void *arg)
+{
+    if (tree == NULL)
+        return;
+    walk(tree->left, visit, arg);
+    visit(tree, arg);
+    walk(tree->right, visit, arg);
+}
+
+void ready_set_walk(const struct ready_set *set, void (*visit)(struct sched_job *job, void *arg),
+                    void *arg)
+{
+    walk(set->root, visit, arg);
+}

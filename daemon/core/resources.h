@@ -1,0 +1,32 @@
+/* Amounts of what a machine has and a job asks for: processors, bytes of memory, GPUs, bytes of
+ * disk, and counters that the configuration names (licences). A vector of exact integers; the kinds
+ * are numbered by the caller, the first four are fixed. */
+#ifndef BATCHD_DAEMON_CORE_RESOURCES_H
+#define BATCHD_DAEMON_CORE_RESOURCES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum resource_kind {
+    RESOURCE_CPUS,
+    RESOURCE_MEMORY, /* bytes */
+    RESOURCE_GPUS,
+    RESOURCE_DISK,    /* bytes */
+    RESOURCE_COUNTER, /* the first of the named counters */
+    RESOURCE_KINDS = 16
+};
+
+struct resources {
+    uint64_t amount[RESOURCE_KINDS];
+};
+
+/* Whether each amount of `wanted` is there. */
+bool resources_fit(const struct resources *wanted, const struct resources *there);
+void resources_add(struct resources *sum, const struct resources *more);
+/* Takes away; the caller made sure that it fits. */
+void resources_take(struct resources *sum, const struct resources *less);
+/* The largest share of any kind that `wanted` is of `total`, 0 to 1: the dominant resource (Ghodsi
+ * et al., "Dominant Resource Fairness", NSDI 2011). A kind the machine has none of counts not. */
+double resources_dominant(const struct resources *wanted, const struct resources *total);
+
+#endif

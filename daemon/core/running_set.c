@@ -1,0 +1,56 @@
+#include "daemon/core/running_set.h"
+
+#include "common/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void running_set_done(struct running_set *set)
+{
+    free(set->entries);
+    *set = (struct running_set){0};
+}
+
+static bool ends_before(const struct running *a, const struct running *b)
+{
+    return a->ends_at != b->ends_at ? a->ends_at < b->ends_at : a->job->id < b->job->id;
+}
+
+void running_set_add(struct running_set *set, const struct running *one)
+{
+    if (set->count == set->room) {
+        set->room = set->room == 0 ? 64 : set->room * 2;
+        set->entries = xreallocarray(set->entries, set->room, sizeof(*set->entries));
+    }
+    size_t at = set->count++;
+    for (; at > 0 && ends_before(one, &set->entries[at - 1]); at--)
+        set->entries[at] = set->entries[at - 1];
+    set->entries[at] = *one;
+}
+
+bool running_set_take(struct running_set *set, const struct sched_job *job, struct running *ret_was)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->entries[i].job != job)
+            continue;
+        *ret_was = set->entries[i];
+        memmove(&set->entries[i], &set->entries[i + 1], (--set->count - i) * sizeof(*set->entries));
+        return true;
+    }
+    return false;
+}
+
+int64_t running_set_room(const struct running_set *set, const struct request_table *requests,
+                         const struct resources *wanted, int64_t now, struct resources *there)
+{
+    for (size_t i = 0; i < set->count;) {
+        int64_t instant = set->entries[i].ends_at > now ? set->entries[i].ends_at : now;
+        for (; i < set->count && set->entries[i].ends_at <= instant; i++)
+            resources_add(there, request_table_at(requests, set->entries[i].job->request));
+        if (instant == NEVER)
+            break;
+        if (resources_fit(wanted, there))
+            return instant;
+    }
+    return NEVER;
+}

@@ -1,0 +1,36 @@
+/* What runs, by when it is expected to end: enough to say when there will be room for more. Sorted
+ * in an array, since a machine runs hundreds of jobs, not millions. */
+#ifndef BATCHD_DAEMON_CORE_RUNNING_SET_H
+#define BATCHD_DAEMON_CORE_RUNNING_SET_H
+
+#include "daemon/core/request_table.h"
+#include "daemon/core/sched_job.h"
+
+#include <stddef.h>
+
+#define NEVER INT64_MAX
+
+struct running {
+    struct sched_job *job;
+    int64_t started_at, ends_at; /* ends_at: NEVER when nobody knows */
+};
+
+struct running_set {
+    struct running *entries; /* by ends_at, then id; owned */
+    size_t count, room;
+};
+
+void running_set_done(struct running_set *set);
+void running_set_add(struct running_set *set, const struct running *one);
+/* Takes it out; false: it is not there. */
+bool running_set_take(struct running_set *set, const struct sched_job *job,
+                      struct running *ret_was);
+
+/* The earliest time, `now` or later, at which `wanted` will fit; *there is what is free now, and
+ * becomes what will be free then. What ends at one instant is counted together; what should have
+ * ended ends now. NEVER, when an end that nobody knows has to come first: *there is then what is
+ * free when all ended. */
+int64_t running_set_room(const struct running_set *set, const struct request_table *requests,
+                         const struct resources *wanted, int64_t now, struct resources *there);
+
+#endif

@@ -1,0 +1,423 @@
+/* The scheduler against a naive model of it (a plain list that is sorted for each question), and
+ * the rules of each policy one by one. */
+#include "common/clock.h"
+#include "daemon/core/scheduler.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECONDS(n) ((n)*US_PER_SECOND)
+#define DAY SECONDS(86400)
+
+static struct sched_job a_job(uint64_t id, uint32_t uid, uint8_t level, int64_t since)
+{
+    return (struct sched_job){
+        .id = id, .uid = uid, .level = level, .since = since, .estimate_us = SECONDS(60)};
+}
+
+static struct scheduler *new_scheduler(enum queue_policy policy, enum queue_backfill backfill,
+                                       uint64_t cpus)
+{
+    const struct scheduler_options options = {.total = {.amount = {[RESOURCE_CPUS] = cpus}},
+                                              .queue = {.policy = policy, .backfill = backfill},
+                                              .half_life_us = 7 * DAY};
+    return scheduler_new(&options);
+}
+
+static void add(struct scheduler *scheduler, struct sched_job *job, uint64_t cpus, int64_t now)
+{
+    const struct resources wanted = {.amount = {[RESOURCE_CPUS] = cpus}};
+    scheduler_add(scheduler, job, &wanted, now);
+}
+
+static uint64_t next_id(struct scheduler *scheduler)
+{
+    struct sched_job *job = scheduler_next(scheduler);
+    return job == NULL ? 0 : job->id;
+}
+
+/* ---- orders ---- */
+
+START_TEST(ageing_lifts_a_level_for_each_interval)
+{
+    const struct queue_settings settings = {.policy = QUEUE_PRIORITY, .ageing_us = SECONDS(100)};
+    struct fair_share *share = fair_share_new(0);
+    struct queue *queue = queue_new(&settings, share);
+    struct sched_job low = a_job(1, 1, 3, 0);
+    struct sched_job normal = a_job(2, 1, 2, SECONDS(60));
+    struct sched_job urgent = a_job(3, 1, 0, SECONDS(350));
+    queue_add(queue, &low, 0);
+    queue_add(queue, &normal, SECONDS(60));
+    ck_assert_ptr_eq(queue_first(queue), &normal);
+    ck_assert_int_eq(queue_next_alarm(queue), SECONDS(100));
+    queue_advance(queue, SECONDS(99));
+    ck_assert_ptr_eq(queue_first(queue), &normal);
+    queue_advance(queue, SECONDS(100)); /* both are normal now; the older goes first */
+    ck_assert_ptr_eq(queue_first(queue), &low);
+    queue_advance(queue, SECONDS(160)); /* the other is high */
+    ck_assert_ptr_eq(queue_first(queue), &normal);
+    queue_add(queue, &urgent, SECONDS(350));
+    queue_advance(queue, SECONDS(350)); /* lifted to urgent, but no further, and older */
+    ck_assert_ptr_eq(queue_first(queue), &low);
+    queue_remove(queue, &low);
+    ck_assert_ptr_eq(queue_first(queue), &normal);
+    queue_remove(queue, &normal);
+    ck_assert_ptr_eq(queue_first(queue), &urgent);
+    queue_remove(queue, &urgent);
+    ck_assert_ptr_null(queue_first(queue));
+    ck_assert_int_eq(queue_next_alarm(queue), NEVER);
+    queue_free(queue);
+    fair_share_free(share);
+}
+END_TEST
+
+/* A stream of urgent jobs that never ends: each second one comes, each second one can start. */
+START_TEST(max_delay_bounds_every_wait)
+{
+    enum { URGENT = 2000 };
+    const struct scheduler_options options = {
+        .total = {.amount = {[RESOURCE_CPUS] = 1}},
+        .queue = {.policy = QUEUE_PRIORITY, .max_delay_us = SECONDS(500)}};
+    struct scheduler *scheduler = scheduler_new(&options);
+    static struct sched_job urgent[URGENT];
+    struct sched_job background = a_job(1, 1, 4, 0);
+    int64_t started_at = -1;
+    add(scheduler, &background, 1, 0);
+    for (int i = 0; i < URGENT && started_at < 0; i++) {
+        urgent[i] = a_job((uint64_t)i + 2, 2, 0, SECONDS(i));
+        add(scheduler, &urgent[i], 1, SECONDS(i));
+        scheduler_begin(scheduler, SECONDS(i));
+        struct sched_job *job = scheduler_next(scheduler);
+        ck_assert_ptr_nonnull(job);
+        if (job == &background)
+            started_at = SECONDS(i);
+        scheduler_end(scheduler, job, SECONDS(i));
+    }
+    ck_assert_int_eq(started_at, SECONDS(500));
+    scheduler_free(scheduler);
+}
+END_TEST
+
+START_TEST(fair_serves_the_newcomer_before_a_million_jobs)
+{
+    enum { MANY = 1000000 };
+    struct sched_job *jobs = calloc(MANY, sizeof(*jobs));
+    struct scheduler *scheduler = new_scheduler(QUEUE_FAIR, QUEUE_BACKFILL_NONE, 4);
+    struct sched_job other = a_job(MANY + 1, 2, 4, 0);
+    for (uint64_t i = 0; i < MANY; i++) {
+        jobs[i] = a_job(i + 1, 1, 0, 0);
+        add(scheduler, &jobs[i], 1, 0);
+    }
+    add(scheduler, &other, 1, 0);
+    scheduler_begin(scheduler, 0);
+    ck_assert_uint_eq(next_id(scheduler), 1); /* nobody has used anything: level, then submit */
+    ck_assert_ptr_eq(scheduler_next(scheduler), &other);
+    scheduler_free(scheduler);
+    free(jobs);
+}
+END_TEST
+
+/* Usage decays by half in a half-life; while running it is charged and decays at once. */
+START_TEST(usage_follows_the_formula)
+{
+    struct fair_share *share = fair_share_new(7 * DAY);
+    size_t user = fair_share_user(share, 1000);
+    size_t other = fair_share_user(share, 1001);
+    fair_share_start(share, user, 0.5, 0);
+    fair_share_end(share, user, 0.5, SECONDS(3600));
+    double used = fair_share_usage(share, user);
+    double lambda = log(2) / (7.0 * 86400);
+    ck_assert_double_eq_tol(used, 0.5 * (1 - exp(-lambda * 3600)) / lambda, 1e-6);
+    fair_share_advance(share, SECONDS(3600) + 7 * DAY);
+    ck_assert_double_eq_tol(fair_share_usage(share, user), used / 2, 1e-6);
+    ck_assert_double_gt(fair_share_order(share, user), fair_share_order(share, other));
+    ck_assert(fair_share_order(share, other) == 0);
+    /* Twice the shares and twice the usage stand alike. */
+    fair_share_set(share, other, 2);
+    fair_share_start(share, other, 1, SECONDS(3600) + 7 * DAY);
+    fair_share_start(share, user, 0.5, SECONDS(3600) + 7 * DAY);
+    double gap = fair_share_order(share, user) - fair_share_order(share, other);
+    fair_share_advance(share, SECONDS(3600) + 1000 * 7 * DAY); /* beyond every rebase */
+    ck_assert_double_gt(gap, 0);
+    ck_assert_double_eq_tol(fair_share_usage(share, other) / fair_share_usage(share, user), 2,
+                            1e-9);
+    fair_share_free(share);
+}
+END_TEST
+
+/* The machine holds 4 GPUs and 8 processors: who holds 2 GPUs has half of it, 3 processors 3/8. */
+START_TEST(the_dominant_resource_counts)
+{
+    const struct resources total = {.amount = {[RESOURCE_CPUS] = 8, [RESOURCE_GPUS] = 4}};
+    const struct resources gpus = {.amount = {[RESOURCE_CPUS] = 1, [RESOURCE_GPUS] = 2}};
+    const struct resources cpus = {.amount = {[RESOURCE_CPUS] = 3}};
+    ck_assert_double_eq(resources_dominant(&gpus, &total), 0.5);
+    ck_assert_double_eq(resources_dominant(&cpus, &total), 0.375);
+}
+END_TEST
+
+/* ---- resources ---- */
+
+START_TEST(nothing_is_promised_twice)
+{
+    struct scheduler *scheduler = scheduler_new(&(struct scheduler_options){
+        .total = {.amount = {[RESOURCE_CPUS] = 4, [RESOURCE_MEMORY] = 100, [RESOURCE_GPUS] = 1}}});
+    struct sched_job jobs[3];
+    const struct resources wanted[3] = {{.amount = {[RESOURCE_CPUS] = 1, [RESOURCE_MEMORY] = 60}},
+                                        {.amount = {[RESOURCE_CPUS] = 1, [RESOURCE_MEMORY] = 41}},
+                                        {.amount = {[RESOURCE_CPUS] = 1, [RESOURCE_GPUS] = 1}}};
+    for (uint64_t i = 0; i < 3; i++) {
+        jobs[i] = a_job(i + 1, 1, 2, 0);
+        scheduler_add(scheduler, &jobs[i], &wanted[i], 0);
+    }
+    scheduler_begin(scheduler, 0);
+    ck_assert_uint_eq(next_id(scheduler), 1);
+    ck_assert_uint_eq(next_id(scheduler), 0); /* 41 of memory are not there, and it blocks */
+    scheduler_end(scheduler, &jobs[0], SECONDS(1));
+    scheduler_begin(scheduler, SECONDS(1));
+    ck_assert_uint_eq(next_id(scheduler), 2);
+    ck_assert_uint_eq(next_id(scheduler), 3);
+    ck_assert_uint_eq(scheduler_free_resources(scheduler)->amount[RESOURCE_GPUS], 0);
+    scheduler_end(scheduler, &jobs[1], SECONDS(2));
+    scheduler_end(scheduler, &jobs[2], SECONDS(2));
+    ck_assert_uint_eq(scheduler_free_resources(scheduler)->amount[RESOURCE_MEMORY], 100);
+    scheduler_free(scheduler);
+}
+END_TEST
+
+START_TEST(an_unknown_end_lets_only_those_beside_pass)
+{
+    struct scheduler *scheduler = new_scheduler(QUEUE_FIFO, QUEUE_BACKFILL_EASY, 10);
+    struct sched_job jobs[4];
+    const uint64_t cpus[4] = {6, 8, 4, 2};
+    int64_t at;
+    for (uint64_t i = 0; i < 4; i++) {
+        jobs[i] = a_job(i + 1, 1, 2, 0);
+        jobs[i].estimate_us = i == 0 ? ESTIMATE_UNKNOWN : SECONDS(1);
+        add(scheduler, &jobs[i], cpus[i], 0);
+    }
+    scheduler_begin(scheduler, 0);
+    ck_assert_uint_eq(next_id(scheduler), 1);
+    ck_assert_uint_eq(next_id(scheduler), 4); /* 8 + 2 fit, 8 + 4 would not */
+    ck_assert_uint_eq(next_id(scheduler), 0);
+    ck_assert_ptr_eq(scheduler_reserved(scheduler, &at), &jobs[1]);
+    ck_assert_int_eq(at, NEVER);
+    scheduler_free(scheduler);
+}
+END_TEST
+
+/* ---- against a model ---- */
+
+enum { JOBS = 400, STEPS = 100000, CPUS = 24 };
+
+struct model_job {
+    struct sched_job sched;
+    uint64_t cpus;
+    enum { ABSENT, WAITING, RUNNING } state;
+    int64_t ends_at;
+};
+
+struct model {
+    struct model_job jobs[JOBS];
+    struct queue_settings settings;
+    struct scheduler *scheduler;
+    uint64_t next_id, free;
+    int64_t now;
+};
+
+static int64_t delay_of(const struct model *model, const struct sched_job *job)
+{
+    return model->now - job->since;
+}
+
+static bool late(const struct model *model, const struct sched_job *job)
+{
+    return model->settings.max_delay_us > 0 && delay_of(model, job) >= model->settings.max_delay_us;
+}
+
+static int level_now(const struct model *model, const struct sched_job *job)
+{
+    if (model->settings.policy != QUEUE_PRIORITY || model->settings.ageing_us == 0)
+        return job->level;
+    int64_t level = job->level - delay_of(model, job) / model->settings.ageing_us;
+    return level < 0 ? 0 : (int)level;
+}
+
+static int compare_numbers(double a, double b)
+{
+    return (a > b) - (a < b);
+}
+
+static int compare_by_policy(const struct model *model, const struct sched_job *a,
+                             const struct sched_job *b)
+{
+    struct fair_share *share = scheduler_share(model->scheduler);
+    size_t first = fair_share_user(share, a->uid);
+    size_t second = fair_share_user(share, b->uid);
+    int result = 0;
+    if (model->settings.policy == QUEUE_SJF)
+        result = compare_numbers((double)a->estimate_us, (double)b->estimate_us);
+    if (model->settings.policy == QUEUE_FAIR) {
+        result = compare_numbers(fair_share_order(share, first), fair_share_order(share, second));
+        if (result == 0)
+            result = compare_numbers(fair_share_held(share, first), fair_share_held(share, second));
+    }
+    if (result == 0 &&
+        (model->settings.policy == QUEUE_FAIR || model->settings.policy == QUEUE_PRIORITY))
+        result = level_now(model, a) - level_now(model, b);
+    return result;
+}
+
+static bool goes_first(const struct model *model, const struct sched_job *a,
+                       const struct sched_job *b)
+{
+    if (late(model, a) || late(model, b)) {
+        if (late(model, a) != late(model, b))
+            return late(model, a);
+        return a->since != b->since ? a->since < b->since : a->id < b->id;
+    }
+    int result = compare_by_policy(model, a, b);
+    return result != 0 ? result < 0 : a->id < b->id;
+}
+
+/* The first waiting job within the limits; limits of NULL: the first of all. */
+static struct model_job *model_first(struct model *model, uint64_t free, int64_t window,
+                                     uint64_t left_over)
+{
+    struct model_job *best = NULL;
+    for (int i = 0; i < JOBS; i++) {
+        struct model_job *job = &model->jobs[i];
+        bool fits =
+            job->cpus <= free && (job->sched.estimate_us <= window || job->cpus <= left_over);
+        if (job->state == WAITING && fits &&
+            (best == NULL || goes_first(model, &job->sched, &best->sched)))
+            best = job;
+    }
+    return best;
+}
+
+/* The earliest time at which so many processors are free, and how many are then. */
+static int64_t model_room(const struct model *model, uint64_t wanted, uint64_t *ret_free)
+{
+    for (int64_t at = model->now;; at++) {
+        *ret_free = model->free;
+        for (int i = 0; i < JOBS; i++) {
+            if (model->jobs[i].state == RUNNING && model->jobs[i].ends_at <= at)
+                *ret_free += model->jobs[i].cpus;
+        }
+        if (*ret_free >= wanted)
+            return at;
+        int64_t next = NEVER; /* the next end is the next time that anything changes */
+        for (int i = 0; i < JOBS; i++) {
+            const struct model_job *job = &model->jobs[i];
+            if (job->state == RUNNING && job->ends_at > at && job->ends_at < next)
+                next = job->ends_at;
+        }
+        at = next - 1;
+    }
+}
+
+static void check_start(struct model *model, struct model_job *wanted)
+{
+    struct sched_job *job = scheduler_next(model->scheduler);
+    ck_assert_ptr_eq(job, wanted == NULL ? NULL : &wanted->sched);
+    if (wanted == NULL)
+        return;
+    wanted->state = RUNNING;
+    wanted->ends_at = model->now + wanted->sched.estimate_us;
+    ck_assert_uint_le(wanted->cpus, model->free);
+    model->free -= wanted->cpus;
+}
+
+static void check_round(struct model *model)
+{
+    struct model_job *job;
+    scheduler_begin(model->scheduler, model->now);
+    while ((job = model_first(model, UINT64_MAX, NEVER, 0)) != NULL && job->cpus <= model->free)
+        check_start(model, job);
+    if (job != NULL && model->settings.backfill == QUEUE_BACKFILL_EASY) {
+        uint64_t left_over;
+        int64_t at = model_room(model, job->cpus, &left_over);
+        left_over -= job->cpus;
+        while ((job = model_first(model, model->free, at - model->now, left_over)) != NULL) {
+            if (job->sched.estimate_us > at - model->now)
+                left_over -= job->cpus;
+            check_start(model, job);
+        }
+    }
+    check_start(model, NULL);
+}
+
+static void random_step(struct model *model)
+{
+    struct model_job *job = &model->jobs[rand() % JOBS];
+    model->now += rand() % 3 == 0 ? rand() % SECONDS(20) : 0;
+    if (job->state == ABSENT) {
+        *job = (struct model_job){.cpus = 1 + (uint64_t)(rand() % 3 == 0 ? rand() % CPUS : 0),
+                                  .state = WAITING};
+        job->sched = a_job(++model->next_id, (uint32_t)(rand() % 5), (uint8_t)(rand() % 5),
+                           model->now - rand() % SECONDS(50));
+        job->sched.estimate_us = rand() % 8 * SECONDS(25);
+        add(model->scheduler, &job->sched, job->cpus, model->now);
+    } else if (job->state == WAITING && rand() % 4 == 0) {
+        scheduler_withdraw(model->scheduler, &job->sched);
+        job->state = ABSENT;
+    } else if (job->state == RUNNING) { /* earlier or later than estimated */
+        scheduler_end(model->scheduler, &job->sched, model->now);
+        model->free += job->cpus;
+        job->state = ABSENT;
+    }
+    if (rand() % 4 == 0)
+        check_round(model);
+}
+
+static void run_model(enum queue_policy policy, enum queue_backfill backfill, bool bounds)
+{
+    struct model *model = calloc(1, sizeof(*model));
+    model->settings = (struct queue_settings){.policy = policy, .backfill = backfill};
+    if (bounds) {
+        model->settings.ageing_us = SECONDS(150);
+        model->settings.max_delay_us = SECONDS(900);
+    }
+    const struct scheduler_options options = {.total = {.amount = {[RESOURCE_CPUS] = CPUS}},
+                                              .queue = model->settings,
+                                              .half_life_us = SECONDS(1000)};
+    model->scheduler = scheduler_new(&options);
+    model->free = CPUS;
+    for (int i = 0; i < STEPS / 16; i++)
+        random_step(model);
+    ck_assert_uint_gt(model->next_id, STEPS / 100);
+    scheduler_free(model->scheduler);
+    free(model);
+}
+
+/* In each of 16 settings. */
+START_TEST(random_changes_match_the_model)
+{
+    srand((unsigned)_i + 1);
+    run_model((enum queue_policy)(_i % 4), (enum queue_backfill)(_i / 4 % 2), _i >= 8);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("scheduler");
+    TCase *tests = tcase_create("all");
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, ageing_lifts_a_level_for_each_interval);
+    tcase_add_test(tests, max_delay_bounds_every_wait);
+    tcase_add_test(tests, fair_serves_the_newcomer_before_a_million_jobs);
+    tcase_add_test(tests, usage_follows_the_formula);
+    tcase_add_test(tests, the_dominant_resource_counts);
+    tcase_add_test(tests, nothing_is_promised_twice);
+    tcase_add_test(tests, an_unknown_end_lets_only_those_beside_pass);
+    tcase_add_loop_test(tests, random_changes_match_the_model, 0, 16);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
