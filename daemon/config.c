@@ -255,6 +255,8 @@ void config_defaults(struct config *ret)
 void config_done(struct config *config)
 {
     free(config->daemon_log_level);
+    free(config->queue_policy);
+    free(config->queue_backfill);
     free(config->processors_path);
     *config = (struct config){0};
 }
@@ -313,7 +315,7 @@ void config_print(FILE *file, const struct config *config, bool example)
             "# Made from the table in daemon/config_table.c by batchd --print-config=example.\n",
             file);
     for (const struct config_key *key = config_keys; key->name != NULL; key++) {
-        const char *dot = strchr(key->name, '.');
+        const char *dot = strrchr(key->name, '.');
         size_t length = (size_t)(dot - key->name);
         if (strncmp(table, key->name, length + 1) != 0)
             (void)fprintf(file, "%s[%.*s]\n", key == config_keys && !example ? "" : "\n",

@@ -19,6 +19,10 @@ struct config {
     uint64_t daemon_array_max, daemon_event_backlog, store_reserve_bytes;
     uint64_t store_cache_bytes;
     uint64_t store_wal_limit_bytes;
+    uint32_t resources_cpus;
+    uint64_t resources_memory_bytes;
+    char *queue_policy, *queue_backfill; /* of the queue "default" */
+    uint64_t queue_ageing_ms, queue_max_delay_ms, queue_half_life_ms;
     uint32_t workers_min, workers_max;
     uint32_t workers_prefetch;
     uint64_t workers_idle_exit_ms;

@@ -25,6 +25,7 @@
 
 /* Housekeeping: idle workers leave, STATUS is told. */
 #define TICK_MS 1000
+#define WORKERS_MAX 4096U /* as workers.max */
 /* How close two commits may be when no client waits for the second. */
 #define PACE_US 2000
 /* How often a full disk is looked at. */
@@ -154,10 +155,31 @@ static struct db *open_store(const struct config *config, const struct places *p
     return db_open(path, &options, err);
 }
 
+/* The words were checked when the configuration was read. */
+static struct scheduler_options scheduler_options_of(const struct config *config)
+{
+    struct scheduler_options options = {
+        .queue = {.ageing_us = (int64_t)config->queue_ageing_ms * US_PER_MS,
+                  .max_delay_us = (int64_t)config->queue_max_delay_ms * US_PER_MS},
+        .half_life_us = (int64_t)config->queue_half_life_ms * US_PER_MS};
+    options.total.amount[RESOURCE_CPUS] =
+        config->resources_cpus > 0 ? config->resources_cpus : machine_cpus();
+    options.total.amount[RESOURCE_MEMORY] = config->resources_memory_bytes > 0
+                                                ? config->resources_memory_bytes
+                                                : machine_memory_bytes();
+    (void)queue_policy_parse(config->queue_policy, &options.queue.policy);
+    (void)queue_backfill_parse(config->queue_backfill, &options.queue.backfill);
+    return options;
+}
+
 static int start_engine(struct daemon *daemon, const struct config *config,
                         const struct places *places, struct error *err)
 {
-    uint32_t workers = config->workers_max > 0 ? config->workers_max : machine_cpus();
+    const struct scheduler_options scheduler = scheduler_options_of(config);
+    uint64_t cpus = scheduler.total.amount[RESOURCE_CPUS];
+    uint32_t workers = cpus < WORKERS_MAX ? (uint32_t)cpus : WORKERS_MAX;
+    if (config->workers_max > 0)
+        workers = config->workers_max;
     daemon->engine_options = (struct engine_options){
         .state_dir = places->state_dir,
         .socket_path = places->socket_path,
@@ -172,7 +194,8 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .queue_limit_per_user = config->daemon_queue_limit_per_user,
         .disk_reserve_bytes = config->store_reserve_bytes,
         .array_max = config->daemon_array_max,
-        .event_backlog = config->daemon_event_backlog};
+        .event_backlog = config->daemon_event_backlog,
+        .scheduler = scheduler};
     daemon->db = open_store(config, places, err);
     if (daemon->db == NULL)
         return -1;
@@ -225,9 +248,7 @@ static int start_network(struct daemon *daemon, const struct config *config,
                              .socket_path = places->socket_path,
                              .processor_dirs = (const char *const *)places->processor_dirs,
                              .owner_uid = geteuid(),
-                             .uid_min = places->system ? JOB_UID_MIN : 0,
-                             .cpus = machine_cpus(),
-                             .memory_bytes = machine_memory_bytes()};
+                             .uid_min = places->system ? JOB_UID_MIN : 0};
     daemon->api = api_new(daemon->base, daemon->engine, &daemon->api_options);
     if (open_socket(daemon, places, &fd, err) < 0)
         return -1;

@@ -95,7 +95,7 @@ static void put_setting(const struct config_key *key)
                                         [CONFIG_SPAN] = "A span",
                                         [CONFIG_SIZE] = "A size",
                                         [CONFIG_WORD] = "A text"};
-    (void)printf(".It Cm %s\n", strchr(key->name, '.') + 1);
+    (void)printf(".It Cm %s\n", strrchr(key->name, '.') + 1);
     put_sentence(key->help);
     (void)fputs(types[key->type], stdout);
     if (key->type != CONFIG_WORD) {

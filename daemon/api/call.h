@@ -14,8 +14,6 @@ struct api_options {
     const char *const *processor_dirs;   /* NULL-terminated, searched in order */
     uint32_t owner_uid;                  /* may see and do everything, as root may */
     uint32_t uid_min;                    /* jobs of lower uids are refused; 0: none */
-    uint32_t cpus;
-    uint64_t memory_bytes;
 };
 
 /* Where replies go. */

@@ -101,6 +101,17 @@ static json_t *view_counts(const struct api_call *call)
     return counts;
 }
 
+/* What there is, and what is not given to a job. */
+static void put_resources(json_t *object, const struct scheduler *scheduler)
+{
+    const struct resources *total = scheduler_total(scheduler);
+    const struct resources *unused = scheduler_free_resources(scheduler);
+    json_put_int(object, "cpus", (int64_t)total->amount[RESOURCE_CPUS]);
+    json_put_int(object, "cpus_free", (int64_t)unused->amount[RESOURCE_CPUS]);
+    json_put_int(object, "memory_bytes", (int64_t)total->amount[RESOURCE_MEMORY]);
+    json_put_int(object, "memory_free_bytes", (int64_t)unused->amount[RESOURCE_MEMORY]);
+}
+
 static void run_status(struct api_call *call)
 {
     const struct jobset *jobs = engine_jobs(call->api->engine);
@@ -116,8 +127,7 @@ static void run_status(struct api_call *call)
         queue, "running",
         (int64_t)(jobset_count(jobs, JOB_STATE_RUNNING) + jobset_count(jobs, JOB_STATE_STARTING)));
     (void)json_array_append_new(queues, queue);
-    json_put_int(resources, "cpus", call->api->options.cpus);
-    json_put_int(resources, "memory_bytes", (int64_t)call->api->options.memory_bytes);
+    put_resources(resources, engine_scheduler(call->api->engine));
     json_put_int(resources, "disk_free_bytes", (int64_t)engine_disk_free_bytes(call->api->engine));
     json_put(resources, "disk_low", json_boolean(engine_disk_low(call->api->engine)));
     json_put_int(resources, "workers_max", engine_limits(call->api->engine)->workers_max);

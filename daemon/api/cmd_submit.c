@@ -41,6 +41,29 @@ static void refuse_uid(struct api_call *call)
                 "submit as an ordinary user");
 }
 
+/* A job that could not start on this machine when it is empty would wait for ever. */
+static bool refuse_what_never_fits(struct api_call *call, const struct job_facts *facts)
+{
+    static const char *const names[] = {[RESOURCE_CPUS] = "cpus", [RESOURCE_MEMORY] = "memory"};
+    const struct resources *total = scheduler_total(engine_scheduler(call->api->engine));
+    const struct resources wanted = job_facts_wanted(facts);
+    for (size_t kind = 0; kind < sizeof(names) / sizeof(names[0]); kind++) {
+        if (wanted.amount[kind] <= total->amount[kind])
+            continue;
+        json_t *extra = json_object();
+        CLEANUP_FREE char *text =
+            xasprintf("%s = %llu never fits: this machine has %llu (resources.%s)", names[kind],
+                      (unsigned long long)wanted.amount[kind],
+                      (unsigned long long)total->amount[kind], names[kind]);
+        json_put_text(extra, "resource", names[kind]);
+        json_put_int(extra, "requested", (int64_t)wanted.amount[kind]);
+        json_put_int(extra, "largest", (int64_t)total->amount[kind]);
+        reply_error(call, "NeverFits", extra, text, NULL);
+        return true;
+    }
+    return false;
+}
+
 static void run(struct api_call *call)
 {
     struct job_facts facts = {0};
@@ -54,6 +77,10 @@ static void run(struct api_call *call)
     }
     if (submit_spec_decode(call, call->params, &facts, &err) < 0) {
         refuse(call, &err, 0);
+        return;
+    }
+    if (refuse_what_never_fits(call, &facts)) {
+        job_facts_done(&facts);
         return;
     }
     int result = engine_submit(call->api->engine, &facts, &id, &existing, &err);

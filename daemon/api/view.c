@@ -110,9 +110,11 @@ static json_t *view_reasons(const struct api *api, const struct job_row *row)
     json_t *reasons = json_array();
     if (row->status.state != JOB_STATE_PENDING)
         return reasons;
-    const struct job *first = jobset_first(engine_jobs(api->engine));
-    bool is_first = first != NULL && first->id == row->facts.id;
-    (void)json_array_append_new(reasons, json_string(is_first ? "Resources" : "Priority"));
+    const struct scheduler *scheduler = engine_scheduler(api->engine);
+    const struct job *first = scheduler_first(scheduler);
+    const struct job *job = jobset_find(engine_jobs(api->engine), row->facts.id);
+    bool at_resources = job == NULL || job == first || !scheduler_ever_fits(scheduler, job);
+    (void)json_array_append_new(reasons, json_string(at_resources ? "Resources" : "Priority"));
     return reasons;
 }
 

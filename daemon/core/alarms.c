@@ -47,7 +47,7 @@ static void move_down(struct alarms *alarms, uint32_t position, struct alarm ala
     place(alarms, position, alarm);
 }
 
-void alarms_set(struct alarms *alarms, struct sched_job *job, int64_t at)
+void alarms_set(struct alarms *alarms, struct job *job, int64_t at)
 {
     assert(job->alarm_at == NO_ALARM);
     if (alarms->count == alarms->room) {
@@ -57,7 +57,7 @@ void alarms_set(struct alarms *alarms, struct sched_job *job, int64_t at)
     move_up(alarms, alarms->count++, (struct alarm){.at = at, .job = job});
 }
 
-void alarms_clear(struct alarms *alarms, struct sched_job *job)
+void alarms_clear(struct alarms *alarms, struct job *job)
 {
     uint32_t position = job->alarm_at;
     if (position == NO_ALARM)

@@ -3,13 +3,13 @@
 #ifndef BATCHD_DAEMON_CORE_ALARMS_H
 #define BATCHD_DAEMON_CORE_ALARMS_H
 
-#include "daemon/core/sched_job.h"
+#include "daemon/core/job.h"
 
 #include <stddef.h>
 
 struct alarm {
     int64_t at;
-    struct sched_job *job;
+    struct job *job;
 };
 
 struct alarms {
@@ -19,8 +19,8 @@ struct alarms {
 
 void alarms_done(struct alarms *alarms);
 /* The job must have none: alarm_at is NO_ALARM. */
-void alarms_set(struct alarms *alarms, struct sched_job *job, int64_t at);
-void alarms_clear(struct alarms *alarms, struct sched_job *job); /* no-op when it has none */
+void alarms_set(struct alarms *alarms, struct job *job, int64_t at);
+void alarms_clear(struct alarms *alarms, struct job *job); /* no-op when it has none */
 /* The earliest, or NULL. */
 const struct alarm *alarms_first(const struct alarms *alarms);
 

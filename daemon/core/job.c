@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static_assert(sizeof(struct job) == 32, "a queued job is small");
+static_assert(sizeof(struct job) == 72, "a waiting job is small");
 
 static const char *const priority_words[JOB_PRIORITY_COUNT] = {
     [JOB_PRIORITY_URGENT] = "urgent",         [JOB_PRIORITY_HIGH] = "high",
@@ -28,6 +28,12 @@ void job_facts_done(struct job_facts *facts)
     free(facts->array);
     free(facts->run);
     *facts = (struct job_facts){0};
+}
+
+struct resources job_facts_wanted(const struct job_facts *facts)
+{
+    return (struct resources){
+        .amount = {[RESOURCE_CPUS] = facts->cpus, [RESOURCE_MEMORY] = facts->memory_bytes}};
 }
 
 void job_status_done(struct job_status *status)

@@ -1,10 +1,11 @@
-/* What a job is. `struct job` is the small part that a queued job costs in memory; its text (argv,
+/* What a job is. `struct job` is the small part that a waiting job costs in memory; its text (argv,
  * environment, names) stays in the store as `struct job_facts`; `struct job_status` is what changes
  * over its life and is kept in memory only while the job has a worker. No I/O, no clock. */
 #ifndef BATCHD_DAEMON_CORE_JOB_H
 #define BATCHD_DAEMON_CORE_JOB_H
 
 #include "daemon/core/job_state.h"
+#include "daemon/core/resources.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,16 +42,29 @@ enum outcome_class {
 /* A job whose workers died this often is not run again: it may be what kills them. */
 #define JOB_LOSSES_MAX 3U
 
-/* One unfinished job, in the slab of the jobset: 32 bytes. */
-struct job {
-    uint64_t id;
-    int64_t submitted_at; /* microseconds since the epoch */
-    uint32_t uid;
-    uint32_t queue_at; /* position in the queue's heap; JOB_NOT_QUEUED when not in it */
-    uint8_t packed;    /* state in the low 4 bits, priority in 3, the top one: an array */
-};
+#define ESTIMATE_UNKNOWN INT64_MAX
+#define RANK_OVERDUE UINT8_MAX
+#define NO_ALARM UINT32_MAX
 
-#define JOB_NOT_QUEUED UINT32_MAX
+/* One unfinished job as the scheduler knows it: 72 bytes. It must not move while it waits. Times
+ * and spans are microseconds. */
+struct job {
+    uint64_t id;         /* in the order of the submits: it breaks every tie */
+    int64_t since;       /* when it could first have started: dependencies done, begin time come */
+    int64_t estimate_us; /* how long it runs, or ESTIMATE_UNKNOWN */
+    /* Owned by the ready set that the job is in: children in the tree, and the least of the tree
+     * below it, itself included (seconds rounded down, so that they bound from below). */
+    struct job *left, *right;
+    uint32_t least_cpus, least_estimate_s;
+    uint32_t cpus;    /* of its request, here because it is looked at so often */
+    uint32_t request; /* in the scheduler's request table */
+    uint32_t uid;
+    uint32_t alarm_at; /* position in the queue's alarms, or NO_ALARM; owned by the queue */
+    uint8_t level;     /* enum job_priority as submitted */
+    uint8_t rank;      /* its level now, lifted by ageing, or RANK_OVERDUE; owned by the queue */
+    uint8_t packed;    /* state in the low 4 bits, the top one: an array; owned by the jobset */
+    bool queued;       /* it stands in its queue; owned by the scheduler */
+};
 
 /* Never changes after the submit. Strings are owned (job_facts_done). */
 struct job_facts {
@@ -107,6 +121,8 @@ struct job_status {
 };
 
 void job_facts_done(struct job_facts *facts);
+/* What it asks for. */
+struct resources job_facts_wanted(const struct job_facts *facts);
 void job_status_done(struct job_status *status);
 
 /* Words of the wire; -1 when the word is none of them. */
@@ -117,11 +133,6 @@ const char *outcome_class_word(enum outcome_class class);
 static inline enum job_state job_state_of(const struct job *job)
 {
     return (enum job_state)(job->packed & 15U);
-}
-
-static inline enum job_priority job_priority_of(const struct job *job)
-{
-    return (enum job_priority)((job->packed >> 4U) & 7U);
 }
 
 static inline bool job_is_array(const struct job *job)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLAB_JOBS 4096U /* 128 KiB a slab */
+#define SLAB_JOBS 4096U /* 288 KiB a slab */
 #define NO_JOB UINT32_MAX
 
 struct user_count {
@@ -15,15 +15,13 @@ struct user_count {
 };
 
 struct jobset {
-    const struct job_order *order;
+    struct scheduler *scheduler;
     struct job **slabs;
     uint32_t slab_count, used; /* records handed out so far, free ones included */
-    uint32_t free_head;        /* list of free records, linked through queue_at */
+    uint32_t free_head;        /* list of free records, linked through request */
     uint32_t *slots;           /* hash: record number, or NO_JOB */
     uint32_t slot_count;       /* a power of two */
     uint32_t filled;
-    uint32_t *heap;
-    uint32_t heap_used, heap_room;
     size_t counts[JOB_STATE_COUNT];
     struct user_count *users; /* few: a linear list */
     size_t user_count;
@@ -88,69 +86,6 @@ static void hash_delete(struct jobset *set, uint64_t id)
     set->filled--;
 }
 
-/* ---- heap of waiting jobs ---- */
-
-static bool goes_before(const struct jobset *set, uint32_t a, uint32_t b)
-{
-    return set->order->before(record_at(set, a), record_at(set, b));
-}
-
-static void heap_place(struct jobset *set, uint32_t position, uint32_t number)
-{
-    set->heap[position] = number;
-    record_at(set, number)->queue_at = position;
-}
-
-static void heap_up(struct jobset *set, uint32_t position, uint32_t number)
-{
-    while (position > 0) {
-        uint32_t parent = (position - 1) / 2;
-        if (!goes_before(set, number, set->heap[parent]))
-            break;
-        heap_place(set, position, set->heap[parent]);
-        position = parent;
-    }
-    heap_place(set, position, number);
-}
-
-static void heap_down(struct jobset *set, uint32_t position, uint32_t number)
-{
-    for (;;) {
-        uint32_t child = 2 * position + 1;
-        if (child >= set->heap_used)
-            break;
-        if (child + 1 < set->heap_used && goes_before(set, set->heap[child + 1], set->heap[child]))
-            child++;
-        if (!goes_before(set, set->heap[child], number))
-            break;
-        heap_place(set, position, set->heap[child]);
-        position = child;
-    }
-    heap_place(set, position, number);
-}
-
-static void heap_insert(struct jobset *set, uint32_t number)
-{
-    if (set->heap_used == set->heap_room) {
-        set->heap_room = set->heap_room > 0 ? set->heap_room * 2 : 1024;
-        set->heap = xreallocarray(set->heap, set->heap_room, sizeof(uint32_t));
-    }
-    heap_up(set, set->heap_used++, number);
-}
-
-static void heap_remove(struct jobset *set, struct job *job)
-{
-    uint32_t position = job->queue_at;
-    uint32_t last = set->heap[--set->heap_used];
-    job->queue_at = JOB_NOT_QUEUED;
-    if (position == set->heap_used)
-        return;
-    if (position > 0 && goes_before(set, last, set->heap[(position - 1) / 2]))
-        heap_up(set, position, last);
-    else
-        heap_down(set, position, last);
-}
-
 /* ---- users ---- */
 
 static struct user_count *user_of(struct jobset *set, uint32_t uid)
@@ -166,10 +101,10 @@ static struct user_count *user_of(struct jobset *set, uint32_t uid)
 
 /* ---- public ---- */
 
-struct jobset *jobset_new(const struct job_order *order)
+struct jobset *jobset_new(struct scheduler *scheduler)
 {
     struct jobset *set = xcalloc(1, sizeof(*set));
-    set->order = order;
+    set->scheduler = scheduler;
     set->free_head = NO_JOB;
     hash_resize(set, 1024);
     return set;
@@ -183,7 +118,6 @@ void jobset_free(struct jobset *set)
         free(set->slabs[i]);
     free(set->slabs);
     free(set->slots);
-    free(set->heap);
     free(set->users);
     free(set);
 }
@@ -192,7 +126,7 @@ static uint32_t take_record(struct jobset *set)
 {
     if (set->free_head != NO_JOB) {
         uint32_t number = set->free_head;
-        set->free_head = record_at(set, number)->queue_at;
+        set->free_head = record_at(set, number)->request;
         return number;
     }
     if (set->used == set->slab_count * SLAB_JOBS) {
@@ -203,17 +137,17 @@ static uint32_t take_record(struct jobset *set)
     return set->used++;
 }
 
-static void enter_state(struct jobset *set, struct job *job, uint32_t number, enum job_state state)
+static void enter_state(struct jobset *set, struct job *job, enum job_state state, int64_t now)
 {
-    job->packed = (uint8_t)((job->packed & 0xf0U) | state);
+    job->packed = (uint8_t)((job->packed & 0x80U) | state);
     set->counts[state]++;
     if (state == JOB_STATE_PENDING) {
         user_of(set, job->uid)->waiting++;
         if (!job_is_array(job))
-            heap_insert(set, number);
+            scheduler_queue(set->scheduler, job, now);
     }
-    if (job_state_terminal(state) && job->queue_at != JOB_NOT_QUEUED)
-        heap_remove(set, job);
+    if (job_state_terminal(state))
+        scheduler_unqueue(set->scheduler, job);
 }
 
 static void leave_state(struct jobset *set, struct job *job)
@@ -222,22 +156,22 @@ static void leave_state(struct jobset *set, struct job *job)
     if (job_state_of(job) == JOB_STATE_PENDING) {
         user_of(set, job->uid)->waiting--;
         if (!job_is_array(job))
-            heap_remove(set, job);
+            scheduler_unqueue(set->scheduler, job);
     }
 }
 
-struct job *jobset_add(struct jobset *set, const struct job *job, enum jobset_kind kind,
-                       enum job_state state, enum job_priority priority)
+struct job *jobset_add(struct jobset *set, const struct job *job, const struct resources *wanted,
+                       enum jobset_kind kind, enum job_state state, int64_t now)
 {
     uint32_t number = take_record(set);
     struct job *mine = record_at(set, number);
     *mine = *job;
-    mine->packed = (uint8_t)((unsigned)priority << 4U | (kind == JOBSET_ARRAY ? 0x80U : 0));
-    mine->queue_at = JOB_NOT_QUEUED;
+    mine->packed = kind == JOBSET_ARRAY ? 0x80U : 0;
+    scheduler_learn(set->scheduler, mine, wanted);
     if (++set->filled > set->slot_count / 4 * 3)
         hash_resize(set, set->slot_count * 2);
     hash_put(set, number);
-    enter_state(set, mine, number, state);
+    enter_state(set, mine, state, now);
     return mine;
 }
 
@@ -247,23 +181,23 @@ struct job *jobset_find(const struct jobset *set, uint64_t id)
     return set->slots[slot] == NO_JOB ? NULL : record_at(set, set->slots[slot]);
 }
 
-int jobset_move(struct jobset *set, struct job *job, enum job_event event)
+int jobset_move(struct jobset *set, struct job *job, enum job_event event, int64_t now)
 {
     int next = job_state_next(job_state_of(job), event);
     if (next < 0)
         return -1;
     leave_state(set, job);
-    enter_state(set, job, set->slots[hash_slot(set, job->id)], (enum job_state)next);
+    enter_state(set, job, (enum job_state)next, now);
     return 0;
 }
 
-void jobset_queue(struct jobset *set, struct job *array, bool wanted)
+void jobset_queue(struct jobset *set, struct job *array, bool wanted, int64_t now)
 {
     assert(job_is_array(array));
-    if (wanted && array->queue_at == JOB_NOT_QUEUED)
-        heap_insert(set, set->slots[hash_slot(set, array->id)]);
-    else if (!wanted && array->queue_at != JOB_NOT_QUEUED)
-        heap_remove(set, array);
+    if (wanted)
+        scheduler_queue(set->scheduler, array, now);
+    else
+        scheduler_unqueue(set->scheduler, array);
 }
 
 void jobset_remove(struct jobset *set, struct job *job)
@@ -272,18 +206,9 @@ void jobset_remove(struct jobset *set, struct job *job)
     uint32_t number = set->slots[hash_slot(set, job->id)];
     set->counts[job_state_of(job)]--;
     hash_delete(set, job->id);
-    job->queue_at = set->free_head;
+    scheduler_forget(set->scheduler, job);
+    job->request = set->free_head;
     set->free_head = number;
-}
-
-struct job *jobset_first(const struct jobset *set)
-{
-    return set->heap_used > 0 ? record_at(set, set->heap[0]) : NULL;
-}
-
-size_t jobset_queued(const struct jobset *set)
-{
-    return set->heap_used;
 }
 
 size_t jobset_count(const struct jobset *set, enum job_state state)

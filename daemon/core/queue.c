@@ -26,7 +26,7 @@ struct queue {
 
 /* Where a job stands among the first ones of all users. */
 struct place {
-    struct sched_job *job;
+    struct job *job;
     bool overdue;
     double usage, held;
     uint64_t key;
@@ -144,8 +144,7 @@ static bool ages(const struct queue_settings *settings)
     return settings->policy == QUEUE_PRIORITY && settings->ageing_us > 0;
 }
 
-static uint8_t rank_at(const struct queue_settings *settings, const struct sched_job *job,
-                       int64_t now)
+static uint8_t rank_at(const struct queue_settings *settings, const struct job *job, int64_t now)
 {
     int64_t waited = now > job->since ? now - job->since : 0;
     if (is_overdue(settings, waited))
@@ -156,7 +155,7 @@ static uint8_t rank_at(const struct queue_settings *settings, const struct sched
     return lifts >= job->level ? 0 : (uint8_t)(job->level - lifts);
 }
 
-static int64_t next_change(const struct queue_settings *settings, const struct sched_job *job)
+static int64_t next_change(const struct queue_settings *settings, const struct job *job)
 {
     int64_t at = NEVER;
     if (job->rank == RANK_OVERDUE)
@@ -170,12 +169,12 @@ static int64_t next_change(const struct queue_settings *settings, const struct s
 
 /* ---- in and out ---- */
 
-static struct ready_set *set_of(struct group *group, const struct sched_job *job)
+static struct ready_set *set_of(struct group *group, const struct job *job)
 {
     return job->rank == RANK_OVERDUE ? &group->overdue : &group->ready;
 }
 
-static void put(struct queue *queue, struct sched_job *job, int64_t now)
+static void put(struct queue *queue, struct job *job, int64_t now)
 {
     job->rank = rank_at(&queue->settings, job, now);
     job->alarm_at = NO_ALARM;
@@ -185,19 +184,19 @@ static void put(struct queue *queue, struct sched_job *job, int64_t now)
         alarms_set(&queue->alarms, job, at);
 }
 
-static void take(struct queue *queue, struct sched_job *job)
+static void take(struct queue *queue, struct job *job)
 {
     ready_set_remove(set_of(group_of(queue, job->uid), job), job);
     alarms_clear(&queue->alarms, job);
 }
 
-void queue_add(struct queue *queue, struct sched_job *job, int64_t now)
+void queue_add(struct queue *queue, struct job *job, int64_t now)
 {
     put(queue, job, now);
     queue->count++;
 }
 
-void queue_remove(struct queue *queue, struct sched_job *job)
+void queue_remove(struct queue *queue, struct job *job)
 {
     take(queue, job);
     queue->count--;
@@ -213,7 +212,7 @@ void queue_advance(struct queue *queue, int64_t now)
     const struct alarm *alarm;
     fair_share_advance(queue->share, now);
     while ((alarm = alarms_first(&queue->alarms)) != NULL && alarm->at <= now) {
-        struct sched_job *job = alarm->job;
+        struct job *job = alarm->job;
         take(queue, job);
         put(queue, job, now);
     }
@@ -227,8 +226,7 @@ int64_t queue_next_alarm(const struct queue *queue)
 
 /* ---- what goes first ---- */
 
-static struct place place_of(const struct queue *queue, const struct group *group,
-                             struct sched_job *job)
+static struct place place_of(const struct queue *queue, const struct group *group, struct job *job)
 {
     struct place place = {.job = job, .overdue = job->rank == RANK_OVERDUE};
     if (place.overdue) {
@@ -254,13 +252,13 @@ static bool stands_before(const struct place *a, const struct place *b)
     return a->key != b->key ? a->key < b->key : a->job->id < b->job->id;
 }
 
-static struct sched_job *head_of(const struct group *group)
+static struct job *head_of(const struct group *group)
 {
     return group->overdue.first != NULL ? group->overdue.first : group->ready.first;
 }
 
 /* Takes the group's job as the best if it stands before the best so far. */
-static void consider(const struct queue *queue, const struct group *group, struct sched_job *job,
+static void consider(const struct queue *queue, const struct group *group, struct job *job,
                      struct place *best)
 {
     struct place place = place_of(queue, group, job);
@@ -268,34 +266,34 @@ static void consider(const struct queue *queue, const struct group *group, struc
         *best = place;
 }
 
-struct sched_job *queue_first(const struct queue *queue)
+struct job *queue_first(const struct queue *queue)
 {
     struct place best = {0};
     for (size_t i = 0; i < queue->group_count; i++) {
-        struct sched_job *head = head_of(&queue->groups[i]);
+        struct job *head = head_of(&queue->groups[i]);
         if (head != NULL)
             consider(queue, &queue->groups[i], head, &best);
     }
     return best.job;
 }
 
-static struct sched_job *fitting_of(const struct group *group, const struct ready_limits *limits)
+static struct job *fitting_of(const struct group *group, const struct ready_limits *limits)
 {
-    struct sched_job *job = ready_set_fitting(&group->overdue, limits);
+    struct job *job = ready_set_fitting(&group->overdue, limits);
     return job != NULL ? job : ready_set_fitting(&group->ready, limits);
 }
 
 /* A user is searched only when the user's first job would stand before the best so far. */
-struct sched_job *queue_fitting(const struct queue *queue, const struct ready_limits *limits)
+struct job *queue_fitting(const struct queue *queue, const struct ready_limits *limits)
 {
     struct place best = {0};
     for (size_t i = 0; i < queue->group_count; i++) {
         const struct group *group = &queue->groups[i];
-        struct sched_job *head = head_of(group);
+        struct job *head = head_of(group);
         if (head == NULL)
             continue;
         struct place place = place_of(queue, group, head);
-        struct sched_job *job = stands_before(&place, &best) ? fitting_of(group, limits) : NULL;
+        struct job *job = stands_before(&place, &best) ? fitting_of(group, limits) : NULL;
         if (job != NULL)
             consider(queue, group, job, &best);
     }

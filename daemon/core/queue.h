@@ -40,8 +40,8 @@ struct queue *queue_new(const struct queue_settings *settings, struct fair_share
 void queue_free(struct queue *queue); /* the jobs are the caller's */
 const struct queue_settings *queue_settings(const struct queue *queue);
 
-void queue_add(struct queue *queue, struct sched_job *job, int64_t now);
-void queue_remove(struct queue *queue, struct sched_job *job);
+void queue_add(struct queue *queue, struct job *job, int64_t now);
+void queue_remove(struct queue *queue, struct job *job);
 size_t queue_count(const struct queue *queue);
 
 /* Brings the order up to `now`: lifts those that are due. To be called before the questions below
@@ -51,7 +51,7 @@ void queue_advance(struct queue *queue, int64_t now);
 int64_t queue_next_alarm(const struct queue *queue);
 
 /* What goes first, or NULL; and the first of those within the limits, or NULL. */
-struct sched_job *queue_first(const struct queue *queue);
-struct sched_job *queue_fitting(const struct queue *queue, const struct ready_limits *limits);
+struct job *queue_first(const struct queue *queue);
+struct job *queue_fitting(const struct queue *queue, const struct ready_limits *limits);
 
 #endif

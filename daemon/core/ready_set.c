@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-uint64_t ready_key(enum ready_order order, const struct sched_job *job)
+uint64_t ready_key(enum ready_order order, const struct job *job)
 {
     switch (order) {
     case READY_BY_LEVEL:
@@ -19,8 +19,7 @@ uint64_t ready_key(enum ready_order order, const struct sched_job *job)
     return 0;
 }
 
-static bool goes_before(enum ready_order order, const struct sched_job *a,
-                        const struct sched_job *b)
+static bool goes_before(enum ready_order order, const struct job *a, const struct job *b)
 {
     uint64_t first = ready_key(order, a);
     uint64_t second = ready_key(order, b);
@@ -29,7 +28,7 @@ static bool goes_before(enum ready_order order, const struct sched_job *a,
 
 /* The treap's random priority: a mix of the id (SplitMix64, Steele et al. 2014), so that equal sets
  * have equal trees and nothing is stored. */
-static uint64_t weight(const struct sched_job *job)
+static uint64_t weight(const struct job *job)
 {
     uint64_t mix = job->id + UINT64_C(0x9e3779b97f4a7c15);
     mix = (mix ^ mix >> 30U) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -43,7 +42,7 @@ static uint32_t whole_seconds(int64_t us)
     return seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
 }
 
-static void take_least(struct sched_job *job, const struct sched_job *child)
+static void take_least(struct job *job, const struct job *child)
 {
     if (child == NULL)
         return;
@@ -53,7 +52,7 @@ static void take_least(struct sched_job *job, const struct sched_job *child)
         job->least_estimate_s = child->least_estimate_s;
 }
 
-static void update(struct sched_job *job)
+static void update(struct job *job)
 {
     job->least_cpus = job->cpus;
     job->least_estimate_s = whole_seconds(job->estimate_us);
@@ -62,8 +61,8 @@ static void update(struct sched_job *job)
 }
 
 /* Into those that go before `pivot` and the rest. Depth: that of the tree, about 2 ln n. */
-static void split(enum ready_order order, struct sched_job *tree, const struct sched_job *pivot,
-                  struct sched_job **ret_before, struct sched_job **ret_after)
+static void split(enum ready_order order, struct job *tree, const struct job *pivot,
+                  struct job **ret_before, struct job **ret_after)
 {
     if (tree == NULL) {
         *ret_before = *ret_after = NULL;
@@ -80,7 +79,7 @@ static void split(enum ready_order order, struct sched_job *tree, const struct s
 }
 
 /* All of `before` go before all of `after`. */
-static struct sched_job *merge(struct sched_job *before, struct sched_job *after)
+static struct job *merge(struct job *before, struct job *after)
 {
     if (before == NULL || after == NULL)
         return before == NULL ? after : before;
@@ -94,8 +93,7 @@ static struct sched_job *merge(struct sched_job *before, struct sched_job *after
     return after;
 }
 
-static struct sched_job *insert(enum ready_order order, struct sched_job *tree,
-                                struct sched_job *job)
+static struct job *insert(enum ready_order order, struct job *tree, struct job *job)
 {
     if (tree == NULL || weight(job) > weight(tree)) {
         split(order, tree, job, &job->left, &job->right);
@@ -110,8 +108,7 @@ static struct sched_job *insert(enum ready_order order, struct sched_job *tree,
     return tree;
 }
 
-static struct sched_job *without(enum ready_order order, struct sched_job *tree,
-                                 struct sched_job *job)
+static struct job *without(enum ready_order order, struct job *tree, struct job *job)
 {
     assert(tree != NULL);
     if (tree == job)
@@ -131,7 +128,7 @@ static void find_first(struct ready_set *set)
         set->first = set->first->left;
 }
 
-void ready_set_insert(struct ready_set *set, struct sched_job *job)
+void ready_set_insert(struct ready_set *set, struct job *job)
 {
     job->left = job->right = NULL;
     set->root = insert(set->order, set->root, job);
@@ -140,7 +137,7 @@ void ready_set_insert(struct ready_set *set, struct sched_job *job)
         set->first = job;
 }
 
-void ready_set_remove(struct ready_set *set, struct sched_job *job)
+void ready_set_remove(struct ready_set *set, struct job *job)
 {
     set->root = without(set->order, set->root, job);
     set->count--;
@@ -148,7 +145,7 @@ void ready_set_remove(struct ready_set *set, struct sched_job *job)
         find_first(set);
 }
 
-bool ready_fits(const struct sched_job *job, const struct ready_limits *limits)
+bool ready_fits(const struct job *job, const struct ready_limits *limits)
 {
     if (job->cpus > limits->free.amount[RESOURCE_CPUS])
         return false;
@@ -158,29 +155,29 @@ bool ready_fits(const struct sched_job *job, const struct ready_limits *limits)
 }
 
 /* Whether some job below may be within the limits: false is certain. */
-static bool may_hold(const struct sched_job *tree, const struct ready_limits *limits)
+static bool may_hold(const struct job *tree, const struct ready_limits *limits)
 {
     return tree->least_cpus <= limits->free.amount[RESOURCE_CPUS] &&
            (tree->least_estimate_s <= whole_seconds(limits->window_us) ||
             tree->least_cpus <= limits->left_over.amount[RESOURCE_CPUS]);
 }
 
-static struct sched_job *fitting(struct sched_job *tree, const struct ready_limits *limits)
+static struct job *fitting(struct job *tree, const struct ready_limits *limits)
 {
     if (tree == NULL || !may_hold(tree, limits))
         return NULL;
-    struct sched_job *found = fitting(tree->left, limits);
+    struct job *found = fitting(tree->left, limits);
     if (found != NULL)
         return found;
     return ready_fits(tree, limits) ? tree : fitting(tree->right, limits);
 }
 
-struct sched_job *ready_set_fitting(const struct ready_set *set, const struct ready_limits *limits)
+struct job *ready_set_fitting(const struct ready_set *set, const struct ready_limits *limits)
 {
     return fitting(set->root, limits);
 }
 
-static void walk(struct sched_job *tree, void (*visit)(struct sched_job *job, void *arg), void *arg)
+static void walk(struct job *tree, void (*visit)(struct job *job, void *arg), void *arg)
 {
     if (tree == NULL)
         return;
@@ -189,7 +186,7 @@ static void walk(struct sched_job *tree, void (*visit)(struct sched_job *job, vo
     walk(tree->right, visit, arg);
 }
 
-void ready_set_walk(const struct ready_set *set, void (*visit)(struct sched_job *job, void *arg),
+void ready_set_walk(const struct ready_set *set, void (*visit)(struct job *job, void *arg),
                     void *arg)
 {
     walk(set->root, visit, arg);

@@ -7,7 +7,7 @@
 #define BATCHD_DAEMON_CORE_READY_SET_H
 
 #include "daemon/core/request_table.h"
-#include "daemon/core/sched_job.h"
+#include "daemon/core/job.h"
 
 #include <stddef.h>
 
@@ -21,8 +21,8 @@ enum ready_order {
 
 struct ready_set {
     enum ready_order order;
-    struct sched_job *root;
-    struct sched_job *first; /* NULL: empty */
+    struct job *root;
+    struct job *first; /* NULL: empty */
     size_t count;
 };
 
@@ -36,17 +36,17 @@ struct ready_limits {
 };
 
 /* The first key of `job` in this order. */
-uint64_t ready_key(enum ready_order order, const struct sched_job *job);
+uint64_t ready_key(enum ready_order order, const struct job *job);
 
-void ready_set_insert(struct ready_set *set, struct sched_job *job);
-void ready_set_remove(struct ready_set *set, struct sched_job *job); /* it must be in it */
+void ready_set_insert(struct ready_set *set, struct job *job);
+void ready_set_remove(struct ready_set *set, struct job *job); /* it must be in it */
 
-bool ready_fits(const struct sched_job *job, const struct ready_limits *limits);
+bool ready_fits(const struct job *job, const struct ready_limits *limits);
 /* The first job of the set within the limits, or NULL. */
-struct sched_job *ready_set_fitting(const struct ready_set *set, const struct ready_limits *limits);
+struct job *ready_set_fitting(const struct ready_set *set, const struct ready_limits *limits);
 
 /* Calls `visit` for each job in order; it must not change the set. */
-void ready_set_walk(const struct ready_set *set, void (*visit)(struct sched_job *job, void *arg),
+void ready_set_walk(const struct ready_set *set, void (*visit)(struct job *job, void *arg),
                     void *arg);
 
 #endif

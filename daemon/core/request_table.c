@@ -94,6 +94,11 @@ uint32_t request_table_take(struct request_table *table, const struct resources 
     return number;
 }
 
+void request_table_hold(struct request_table *table, uint32_t number)
+{
+    table->requests[number].holders++;
+}
+
 void request_table_release(struct request_table *table, uint32_t number)
 {
     struct request *request = &table->requests[number];

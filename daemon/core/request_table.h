@@ -12,6 +12,7 @@ void request_table_free(struct request_table *table);
 
 /* The number of this request, with one more holder. It is valid until as many releases. */
 uint32_t request_table_take(struct request_table *table, const struct resources *wanted);
+void request_table_hold(struct request_table *table, uint32_t number); /* one more holder */
 void request_table_release(struct request_table *table, uint32_t number);
 
 /* Valid until the next take. */

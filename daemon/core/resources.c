@@ -10,6 +10,17 @@ bool resources_fit(const struct resources *wanted, const struct resources *there
     return fits;
 }
 
+uint64_t resources_times(const struct resources *wanted, const struct resources *there,
+                         uint64_t limit)
+{
+    uint64_t times = limit;
+    for (int kind = 0; kind < RESOURCE_KINDS; kind++) {
+        if (wanted->amount[kind] > 0 && there->amount[kind] / wanted->amount[kind] < times)
+            times = there->amount[kind] / wanted->amount[kind];
+    }
+    return times;
+}
+
 void resources_add(struct resources *sum, const struct resources *more)
 {
     for (int kind = 0; kind < RESOURCE_KINDS; kind++)
@@ -22,6 +33,14 @@ void resources_take(struct resources *sum, const struct resources *less)
         assert(sum->amount[kind] >= less->amount[kind]);
         sum->amount[kind] -= less->amount[kind];
     }
+}
+
+void resources_left(const struct resources *total, const struct resources *used,
+                    struct resources *ret)
+{
+    for (int kind = 0; kind < RESOURCE_KINDS; kind++)
+        ret->amount[kind] =
+            total->amount[kind] > used->amount[kind] ? total->amount[kind] - used->amount[kind] : 0;
 }
 
 double resources_dominant(const struct resources *wanted, const struct resources *total)

@@ -22,9 +22,15 @@ struct resources {
 
 /* Whether each amount of `wanted` is there. */
 bool resources_fit(const struct resources *wanted, const struct resources *there);
+/* How many times `wanted` is there, at most `limit`. */
+uint64_t resources_times(const struct resources *wanted, const struct resources *there,
+                         uint64_t limit);
 void resources_add(struct resources *sum, const struct resources *more);
 /* Takes away; the caller made sure that it fits. */
 void resources_take(struct resources *sum, const struct resources *less);
+/* What of `total` is not in `used`: 0 where more is used than there is. */
+void resources_left(const struct resources *total, const struct resources *used,
+                    struct resources *ret);
 /* The largest share of any kind that `wanted` is of `total`, 0 to 1: the dominant resource (Ghodsi
  * et al., "Dominant Resource Fairness", NSDI 2011). A kind the machine has none of counts not. */
 double resources_dominant(const struct resources *wanted, const struct resources *total);

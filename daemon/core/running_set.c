@@ -13,7 +13,7 @@ void running_set_done(struct running_set *set)
 
 static bool ends_before(const struct running *a, const struct running *b)
 {
-    return a->ends_at != b->ends_at ? a->ends_at < b->ends_at : a->job->id < b->job->id;
+    return a->ends_at != b->ends_at ? a->ends_at < b->ends_at : a->run < b->run;
 }
 
 void running_set_add(struct running_set *set, const struct running *one)
@@ -28,10 +28,10 @@ void running_set_add(struct running_set *set, const struct running *one)
     set->entries[at] = *one;
 }
 
-bool running_set_take(struct running_set *set, const struct sched_job *job, struct running *ret_was)
+bool running_set_take(struct running_set *set, uint64_t run, struct running *ret_was)
 {
     for (size_t i = 0; i < set->count; i++) {
-        if (set->entries[i].job != job)
+        if (set->entries[i].run != run)
             continue;
         *ret_was = set->entries[i];
         memmove(&set->entries[i], &set->entries[i + 1], (--set->count - i) * sizeof(*set->entries));
@@ -46,7 +46,7 @@ int64_t running_set_room(const struct running_set *set, const struct request_tab
     for (size_t i = 0; i < set->count;) {
         int64_t instant = set->entries[i].ends_at > now ? set->entries[i].ends_at : now;
         for (; i < set->count && set->entries[i].ends_at <= instant; i++)
-            resources_add(there, request_table_at(requests, set->entries[i].job->request));
+            resources_add(there, request_table_at(requests, set->entries[i].request));
         if (instant == NEVER)
             break;
         if (resources_fit(wanted, there))

@@ -4,27 +4,26 @@
 #define BATCHD_DAEMON_CORE_RUNNING_SET_H
 
 #include "daemon/core/request_table.h"
-#include "daemon/core/sched_job.h"
 
 #include <stddef.h>
 
 #define NEVER INT64_MAX
 
 struct running {
-    struct sched_job *job;
+    uint64_t run; /* its number */
+    uint32_t request, uid;
     int64_t started_at, ends_at; /* ends_at: NEVER when nobody knows */
 };
 
 struct running_set {
-    struct running *entries; /* by ends_at, then id; owned */
+    struct running *entries; /* by ends_at, then run; owned */
     size_t count, room;
 };
 
 void running_set_done(struct running_set *set);
 void running_set_add(struct running_set *set, const struct running *one);
 /* Takes it out; false: it is not there. */
-bool running_set_take(struct running_set *set, const struct sched_job *job,
-                      struct running *ret_was);
+bool running_set_take(struct running_set *set, uint64_t run, struct running *ret_was);
 
 /* The earliest time, `now` or later, at which `wanted` will fit; *there is what is free now, and
  * becomes what will be free then. What ends at one instant is counted together; what should have

@@ -8,6 +8,7 @@
 
 struct scheduler {
     struct resources total;
+    struct resources used; /* by what runs; more than there is after the machine was made smaller */
     struct request_table *requests;
     struct fair_share *share;
     struct queue *queue;
@@ -15,9 +16,9 @@ struct scheduler {
     /* The round: free is kept over rounds too. */
     int64_t now;
     struct ready_limits limits;
-    const struct sched_job *reserved; /* NULL: nothing was blocked so far */
+    const struct job *reserved; /* NULL: nothing was blocked so far */
     int64_t reserved_at;
-    bool over;
+    uint64_t last_run;
 };
 
 struct scheduler *scheduler_new(const struct scheduler_options *options)
@@ -43,30 +44,48 @@ void scheduler_free(struct scheduler *scheduler)
     free(scheduler);
 }
 
-void scheduler_add(struct scheduler *scheduler, struct sched_job *job,
-                   const struct resources *wanted, int64_t now)
-{
-    assert(resources_fit(wanted, &scheduler->total));
-    job->request = request_table_take(scheduler->requests, wanted);
-    job->cpus = (uint32_t)wanted->amount[RESOURCE_CPUS];
-    queue_add(scheduler->queue, job, now);
-}
-
-void scheduler_withdraw(struct scheduler *scheduler, struct sched_job *job)
-{
-    queue_remove(scheduler->queue, job);
-    request_table_release(scheduler->requests, job->request);
-}
-
-static const struct resources *wanted_by(const struct scheduler *scheduler,
-                                         const struct sched_job *job)
+static const struct resources *wanted_by(const struct scheduler *scheduler, const struct job *job)
 {
     return request_table_at(scheduler->requests, job->request);
 }
 
-static double rate_of(const struct scheduler *scheduler, const struct sched_job *job)
+bool scheduler_ever_fits(const struct scheduler *scheduler, const struct job *job)
 {
-    return resources_dominant(wanted_by(scheduler, job), &scheduler->total);
+    return resources_fit(wanted_by(scheduler, job), &scheduler->total);
+}
+
+void scheduler_learn(struct scheduler *scheduler, struct job *job, const struct resources *wanted)
+{
+    job->request = request_table_take(scheduler->requests, wanted);
+    job->cpus = wanted->amount[RESOURCE_CPUS] > UINT32_MAX
+                    ? UINT32_MAX
+                    : (uint32_t)wanted->amount[RESOURCE_CPUS];
+    job->alarm_at = NO_ALARM;
+    job->queued = false;
+}
+
+void scheduler_forget(struct scheduler *scheduler, struct job *job)
+{
+    assert(!job->queued);
+    request_table_release(scheduler->requests, job->request);
+}
+
+void scheduler_queue(struct scheduler *scheduler, struct job *job, int64_t now)
+{
+    if (job->queued || !scheduler_ever_fits(scheduler, job))
+        return;
+    job->queued = true;
+    queue_add(scheduler->queue, job, now);
+}
+
+void scheduler_unqueue(struct scheduler *scheduler, struct job *job)
+{
+    if (!job->queued)
+        return;
+    job->queued = false;
+    queue_remove(scheduler->queue, job);
+    if (scheduler->reserved == job) /* others may be first now */
+        scheduler_begin(scheduler, scheduler->now);
 }
 
 void scheduler_begin(struct scheduler *scheduler, int64_t now)
@@ -74,17 +93,16 @@ void scheduler_begin(struct scheduler *scheduler, int64_t now)
     queue_advance(scheduler->queue, now);
     scheduler->now = now;
     scheduler->reserved = NULL;
-    scheduler->over = false;
     /* Until something is blocked, whatever fits may start. */
     scheduler->limits.window_us = NEVER;
     memset(&scheduler->limits.left_over, 0, sizeof(scheduler->limits.left_over));
 }
 
 /* When nobody knows when it can start, only what fits beside it may: window 0. */
-static void reserve(struct scheduler *scheduler, const struct sched_job *job)
+static void reserve(struct scheduler *scheduler, const struct job *job)
 {
     const struct resources *wanted = wanted_by(scheduler, job);
-    struct resources there = scheduler->limits.free;
+    struct resources there = scheduler->limits.free; /* grows as jobs end */
     int64_t at =
         running_set_room(&scheduler->running, scheduler->requests, wanted, scheduler->now, &there);
     resources_take(&there, wanted);
@@ -94,9 +112,14 @@ static void reserve(struct scheduler *scheduler, const struct sched_job *job)
     scheduler->limits.window_us = at == NEVER ? 0 : at - scheduler->now;
 }
 
-static struct sched_job *choose(struct scheduler *scheduler)
+struct job *scheduler_first(const struct scheduler *scheduler)
 {
-    struct sched_job *first = queue_first(scheduler->queue);
+    return queue_first(scheduler->queue);
+}
+
+struct job *scheduler_next(struct scheduler *scheduler)
+{
+    struct job *first = queue_first(scheduler->queue);
     if (first == NULL)
         return NULL;
     if (scheduler->reserved == NULL) {
@@ -109,42 +132,51 @@ static struct sched_job *choose(struct scheduler *scheduler)
     return queue_fitting(scheduler->queue, &scheduler->limits);
 }
 
-static void start(struct scheduler *scheduler, struct sched_job *job)
+static int64_t later(int64_t at, int64_t span)
 {
-    const struct resources *wanted = wanted_by(scheduler, job);
-    int64_t ends_at =
-        job->estimate_us > NEVER - scheduler->now ? NEVER : scheduler->now + job->estimate_us;
-    queue_remove(scheduler->queue, job);
-    resources_take(&scheduler->limits.free, wanted);
-    if (scheduler->reserved != NULL && job->estimate_us > scheduler->limits.window_us)
+    return span > NEVER - at ? NEVER : at + span;
+}
+
+/* Beside a reservation: what does not end before it uses what is left over. It may also be one that
+ * was handed ahead and has the resources of one before it: that does not count again. */
+static void use_left_over(struct scheduler *scheduler, const struct job *job,
+                          const struct resources *wanted)
+{
+    if (scheduler->reserved != NULL && job->estimate_us > scheduler->limits.window_us &&
+        resources_fit(wanted, &scheduler->limits.left_over))
         resources_take(&scheduler->limits.left_over, wanted);
-    running_set_add(
-        &scheduler->running,
-        &(struct running){.job = job, .started_at = scheduler->now, .ends_at = ends_at});
-    fair_share_start(scheduler->share, fair_share_user(scheduler->share, job->uid),
-                     rate_of(scheduler, job), scheduler->now);
 }
 
-struct sched_job *scheduler_next(struct scheduler *scheduler)
+uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64_t started_at)
 {
-    struct sched_job *job = scheduler->over ? NULL : choose(scheduler);
-    if (job == NULL)
-        scheduler->over = true;
-    else
-        start(scheduler, job);
-    return job;
+    const struct resources *wanted = request_table_at(scheduler->requests, job->request);
+    const struct running running = {.run = ++scheduler->last_run,
+                                    .request = job->request,
+                                    .uid = job->uid,
+                                    .started_at = started_at,
+                                    .ends_at = later(started_at, job->estimate_us)};
+    request_table_hold(scheduler->requests, job->request);
+    resources_add(&scheduler->used, wanted);
+    resources_left(&scheduler->total, &scheduler->used, &scheduler->limits.free);
+    use_left_over(scheduler, job, wanted);
+    running_set_add(&scheduler->running, &running);
+    fair_share_start(scheduler->share, fair_share_user(scheduler->share, job->uid),
+                     resources_dominant(wanted, &scheduler->total), started_at);
+    return running.run;
 }
 
-void scheduler_end(struct scheduler *scheduler, struct sched_job *job, int64_t now)
+void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now)
 {
     struct running was;
-    bool found = running_set_take(&scheduler->running, job, &was);
+    bool found = running_set_take(&scheduler->running, run, &was);
     assert(found);
     (void)found;
-    fair_share_end(scheduler->share, fair_share_user(scheduler->share, job->uid),
-                   rate_of(scheduler, job), now);
-    resources_add(&scheduler->limits.free, wanted_by(scheduler, job));
-    request_table_release(scheduler->requests, job->request);
+    const struct resources *wanted = request_table_at(scheduler->requests, was.request);
+    fair_share_end(scheduler->share, fair_share_user(scheduler->share, was.uid),
+                   resources_dominant(wanted, &scheduler->total), now);
+    resources_take(&scheduler->used, wanted);
+    resources_left(&scheduler->total, &scheduler->used, &scheduler->limits.free);
+    request_table_release(scheduler->requests, was.request);
 }
 
 int64_t scheduler_next_alarm(const struct scheduler *scheduler)
@@ -157,12 +189,23 @@ size_t scheduler_waiting(const struct scheduler *scheduler)
     return queue_count(scheduler->queue);
 }
 
+const struct resources *scheduler_total(const struct scheduler *scheduler)
+{
+    return &scheduler->total;
+}
+
+uint64_t scheduler_room_for(const struct scheduler *scheduler, const struct job *job,
+                            uint64_t limit)
+{
+    return resources_times(wanted_by(scheduler, job), &scheduler->limits.free, limit);
+}
+
 const struct resources *scheduler_free_resources(const struct scheduler *scheduler)
 {
     return &scheduler->limits.free;
 }
 
-const struct sched_job *scheduler_reserved(const struct scheduler *scheduler, int64_t *ret_at)
+const struct job *scheduler_reserved(const struct scheduler *scheduler, int64_t *ret_at)
 {
     *ret_at = scheduler->reserved_at;
     return scheduler->reserved;

@@ -21,27 +21,42 @@ struct scheduler;
 struct scheduler *scheduler_new(const struct scheduler_options *options);
 void scheduler_free(struct scheduler *scheduler);
 
-/* A job that waits from now on: the fields of sched_job above `left`, and uid and level, are the
- * caller's to fill, `wanted` fills the rest. It must fit into the whole machine. */
-void scheduler_add(struct scheduler *scheduler, struct sched_job *job,
-                   const struct resources *wanted, int64_t now);
-/* A waiting job that will not start. */
-void scheduler_withdraw(struct scheduler *scheduler, struct sched_job *job);
+/* A job that the caller will queue: id, uid, level, since and estimate_us are the caller's to fill,
+ * the rest is set here. Until scheduler_forget its memory must not move. */
+void scheduler_learn(struct scheduler *scheduler, struct job *job, const struct resources *wanted);
+void scheduler_forget(struct scheduler *scheduler, struct job *job); /* it is not queued */
+
+/* Whether it could start on an empty machine. What never fits is not queued: a machine that was
+ * made smaller has such jobs, and they stop nobody. */
+bool scheduler_ever_fits(const struct scheduler *scheduler, const struct job *job);
+/* From now on it waits, or no longer; no-op when it is so already. */
+void scheduler_queue(struct scheduler *scheduler, struct job *job, int64_t now);
+void scheduler_unqueue(struct scheduler *scheduler, struct job *job);
 
 void scheduler_begin(struct scheduler *scheduler, int64_t now);
-/* The next job to start in this round: it is counted as running from the round's time on, until
- * scheduler_end. NULL: the round is over. */
-struct sched_job *scheduler_next(struct scheduler *scheduler);
-void scheduler_end(struct scheduler *scheduler, struct sched_job *job, int64_t now);
+/* What is to start next in this round, still in its queue; NULL: the round is over. The caller
+ * tells that it runs, and takes it out of the queue (an array stays while tasks of it wait). */
+struct job *scheduler_next(struct scheduler *scheduler);
+/* What goes first, whether it fits or not; NULL: nothing waits. */
+struct job *scheduler_first(const struct scheduler *scheduler);
+
+/* The job, or one task of the array, runs since `started_at`. Returns the number by which its end
+ * is told; never 0. */
+uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64_t started_at);
+void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now);
 
 /* When the order of what waits changes next by itself (ageing, max_delay), or NEVER: worth a round
  * then. */
 int64_t scheduler_next_alarm(const struct scheduler *scheduler);
 
-size_t scheduler_waiting(const struct scheduler *scheduler);
+size_t scheduler_waiting(const struct scheduler *scheduler); /* an array counts once */
+const struct resources *scheduler_total(const struct scheduler *scheduler);
 const struct resources *scheduler_free_resources(const struct scheduler *scheduler);
+/* How many jobs like this one fit beside what runs, at most `limit`. */
+uint64_t scheduler_room_for(const struct scheduler *scheduler, const struct job *job,
+                            uint64_t limit);
 /* For whom the last round reserved, and when it is to start; NULL: for nobody. */
-const struct sched_job *scheduler_reserved(const struct scheduler *scheduler, int64_t *ret_at);
+const struct job *scheduler_reserved(const struct scheduler *scheduler, int64_t *ret_at);
 struct fair_share *scheduler_share(const struct scheduler *scheduler);
 
 #endif

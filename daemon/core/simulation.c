@@ -14,7 +14,7 @@ struct simulation {
 };
 
 /* The sched_job is the first member. */
-static struct simulated_job *whole(struct sched_job *job)
+static struct simulated_job *whole(struct job *job)
 {
     return (struct simulated_job *)job;
 }
@@ -32,9 +32,10 @@ static void end_jobs(struct simulation *simulation, int64_t now)
 {
     const struct alarm *end;
     while ((end = alarms_first(&simulation->ends)) != NULL && end->at <= now) {
-        struct sched_job *job = end->job;
+        struct job *job = end->job;
         alarms_clear(&simulation->ends, job);
-        scheduler_end(simulation->scheduler, job, now);
+        scheduler_end(simulation->scheduler, whole(job)->run, now);
+        scheduler_forget(simulation->scheduler, job);
     }
 }
 
@@ -47,16 +48,19 @@ static void take_arrivals(struct simulation *simulation, int64_t now)
         struct resources wanted = {.amount = {[RESOURCE_CPUS] = job->cpus}};
         job->sched.id = simulation->arrived + 1;
         job->sched.since = job->submitted_at;
-        scheduler_add(simulation->scheduler, &job->sched, &wanted, now);
+        scheduler_learn(simulation->scheduler, &job->sched, &wanted);
+        scheduler_queue(simulation->scheduler, &job->sched, now);
     }
 }
 
 static void start_jobs(struct simulation *simulation, int64_t now)
 {
-    struct sched_job *job;
+    struct job *job;
     scheduler_begin(simulation->scheduler, now);
     while ((job = scheduler_next(simulation->scheduler)) != NULL) {
         whole(job)->started_at = now;
+        whole(job)->run = scheduler_run(simulation->scheduler, job, now);
+        scheduler_unqueue(simulation->scheduler, job);
         alarms_set(&simulation->ends, job, now + whole(job)->run_us);
     }
 }

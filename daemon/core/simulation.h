@@ -8,12 +8,13 @@
 #include "daemon/core/scheduler.h"
 
 struct simulated_job {
-    struct sched_job sched; /* of this the caller fills uid, level and estimate_us */
-    uint64_t label;         /* how the caller calls it; order among equal submit times */
+    struct job sched; /* of this the caller fills uid, level and estimate_us */
+    uint64_t label;   /* how the caller calls it; order among equal submit times */
     int64_t submitted_at;
     int64_t run_us; /* how long it really runs */
     uint32_t cpus;  /* at least 1, at most the capacity */
     int64_t started_at;
+    uint64_t run; /* the scheduler's number while it runs */
 };
 
 /* Fills started_at of each. The jobs are sorted by submit time, then label. */

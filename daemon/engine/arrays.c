@@ -94,7 +94,8 @@ uint64_t arrays_more_startable(const struct engine *engine)
 
 void array_requeue(struct engine *engine, const struct array *array)
 {
-    jobset_queue(engine->jobs, jobset_find(engine->jobs, array->status.id), startable(array) > 0);
+    jobset_queue(engine->jobs, jobset_find(engine->jobs, array->status.id), startable(array) > 0,
+                 clock_wall_us());
 }
 
 static void store(struct engine *engine, struct array *array)

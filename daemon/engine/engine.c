@@ -8,7 +8,6 @@
 #include "daemon/engine/internal.h"
 #include "daemon/resources/disk.h"
 #include "daemon/store/task_rows.h"
-#include "daemon/store/worker_rows.h"
 
 #include <string.h>
 
@@ -24,7 +23,7 @@ void engine_break(struct engine *engine, const struct error *err)
 void engine_move(struct engine *engine, struct job *job, enum job_event event)
 {
     enum job_state from = job_state_of(job);
-    if (jobset_move(engine->jobs, job, event) == 0)
+    if (jobset_move(engine->jobs, job, event, clock_wall_us()) == 0)
         return;
     struct error err;
     (void)error_set(&err, ERROR_INTERNAL, "job %llu: %s is not allowed while %s",
@@ -97,7 +96,8 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine->options = *options;
     engine->db = db;
     engine->disk = disk_new(options->state_dir, options->disk_reserve_bytes);
-    engine->jobs = jobset_new(job_order_find("priority"));
+    engine->scheduler = scheduler_new(&options->scheduler);
+    engine->jobs = jobset_new(engine->scheduler);
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
     engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
     if (engine_restore(engine, err) < 0) {
@@ -122,6 +122,7 @@ void engine_free(struct engine *engine)
     active_free_all(&engine->active);
     arrays_free(engine);
     jobset_free(engine->jobs);
+    scheduler_free(engine->scheduler);
     free(engine);
 }
 
@@ -140,46 +141,6 @@ bool engine_array_live(const struct engine *engine, uint64_t id, struct array_pr
     *ret_tasks = array->status.tasks;
     *ret_active = array->active;
     return true;
-}
-
-/* One more worker for each job that finds none, up to the maximum. */
-static void grow(struct engine *engine)
-{
-    uint64_t waiting = jobset_queued(engine->jobs) + arrays_more_startable(engine);
-    size_t coming = pool_coming(engine->pool);
-    struct error err;
-    while (!engine->broken && pool_count(engine->pool) < engine->options.workers_max &&
-           (coming < waiting || pool_count(engine->pool) < engine->options.workers_min)) {
-        uint64_t worker;
-        if (worker_rows_insert(engine->db, engine->options.boot_id, clock_wall_us(), &worker,
-                               &err) < 0) {
-            engine_break(engine, &err);
-            return;
-        }
-        pool_spawn(engine->pool, worker);
-        coming++;
-    }
-}
-
-static void shrink(struct engine *engine)
-{
-    uint64_t idle =
-        pool_idle_since(engine->pool, clock_monotonic_us() - engine->options.worker_idle_us);
-    if (idle != 0 && pool_count(engine->pool) > engine->options.workers_min)
-        pool_quit(engine->pool, idle);
-}
-
-void engine_schedule(struct engine *engine)
-{
-    struct job *job;
-    uint64_t worker;
-    while (!engine->broken && (job = jobset_first(engine->jobs)) != NULL &&
-           (worker = pool_choose(engine->pool)) != 0)
-        engine_start_job(engine, job, worker);
-    arrays_end_turn(engine);
-    grow(engine);
-    shrink(engine);
-    disk_watch(engine->disk); /* may make room for the commit that follows */
 }
 
 void engine_committed(struct engine *engine)
@@ -208,6 +169,11 @@ uint64_t engine_disk_free_bytes(const struct engine *engine)
 const struct jobset *engine_jobs(const struct engine *engine)
 {
     return engine->jobs;
+}
+
+const struct scheduler *engine_scheduler(const struct engine *engine)
+{
+    return engine->scheduler;
 }
 
 struct pool *engine_pool(struct engine *engine)

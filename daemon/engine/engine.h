@@ -47,6 +47,7 @@ void engine_committed(struct engine *engine);
 bool engine_disk_low(const struct engine *engine);
 uint64_t engine_disk_free_bytes(const struct engine *engine);
 const struct jobset *engine_jobs(const struct engine *engine);
+const struct scheduler *engine_scheduler(const struct engine *engine);
 struct pool *engine_pool(struct engine *engine);
 struct bus *engine_bus(struct engine *engine);
 struct db *engine_db(struct engine *engine);

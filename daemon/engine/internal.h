@@ -19,14 +19,16 @@ struct pending_forget {
 
 struct engine {
     struct engine_options options;
-    struct db *db;       /* borrowed */
-    struct jobset *jobs; /* owned, as all below */
+    struct db *db;               /* borrowed */
+    struct scheduler *scheduler; /* owned, as all below */
+    struct jobset *jobs;
     struct disk *disk;
     struct pool *pool;
     struct bus *bus;
     struct active *active;
     struct array *arrays;
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
+    const struct job *unplaced;    /* of this turn's round: it fits, and no worker is idle */
     bool broken;
     struct error broken_by; /* counts when broken */
 };
@@ -53,8 +55,13 @@ void engine_tell(struct engine *engine, const struct job *job, const struct job_
 
 /* restore.c */
 int engine_restore(struct engine *engine, struct error *err);
-/* start.c: hands a waiting job to a worker. */
-void engine_start_job(struct engine *engine, struct job *job, uint64_t worker);
+/* start.c: hands a waiting job to a worker; `holds`: it is given its resources, else it waits
+ * behind another there. */
+void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, bool holds);
+/* schedule.c: an active job has its resources from then on; and it has them no longer, but the next
+ * one that waits behind it in its worker has. No-op when it has none. */
+void engine_hold(struct engine *engine, struct active *entry, int64_t since);
+void engine_release(struct engine *engine, struct active *entry);
 /* settle.c */
 void engine_settle(struct engine *engine, struct active *entry, bool tree_dead);
 void engine_return(struct engine *engine, struct active *entry, const char *why);

@@ -2,6 +2,8 @@
 #ifndef BATCHD_DAEMON_ENGINE_OPTIONS_H
 #define BATCHD_DAEMON_ENGINE_OPTIONS_H
 
+#include "daemon/core/scheduler.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +20,7 @@ struct engine_options {
     uint64_t disk_reserve_bytes;
     uint64_t array_max; /* tasks of one array */
     size_t event_backlog;
+    struct scheduler_options scheduler;
 };
 
 #endif

@@ -3,6 +3,7 @@
  * alive: the log on disk decides at once, and without an EXIT the attempt is lost. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
@@ -19,11 +20,12 @@
 static int add_open_job(void *arg, const struct job_open *open)
 {
     struct engine *engine = arg;
+    int64_t now = clock_wall_us();
     struct job *job =
-        jobset_add(engine->jobs, open->job, open->is_array ? JOBSET_ARRAY : JOBSET_PLAIN,
-                   open->status->state, open->priority);
+        jobset_add(engine->jobs, open->job, open->wanted,
+                   open->is_array ? JOBSET_ARRAY : JOBSET_PLAIN, open->status->state, now);
     if (open->is_array) {
-        jobset_queue(engine->jobs, job, true);
+        jobset_queue(engine->jobs, job, true, now);
     } else if (open->status->state != JOB_STATE_PENDING) {
         struct active *entry = active_add(&engine->active, open->status);
         entry->status.result = NULL; /* set only at the end */
@@ -56,6 +58,16 @@ static int count_in(struct engine *engine, const struct job_row *row, struct err
     return 0;
 }
 
+/* Of the jobs of a worker one has the resources, and all ask for the same (schedule.c). */
+static bool has_holder(const struct engine *engine, uint64_t worker)
+{
+    for (const struct active *entry = engine->active; entry != NULL; entry = entry->next) {
+        if (entry->status.worker == worker && entry->run != 0)
+            return true;
+    }
+    return false;
+}
+
 /* What an active job's row says beside its status, and an active task's array. */
 static int load_facts(struct engine *engine, struct error *err)
 {
@@ -66,6 +78,8 @@ static int load_facts(struct engine *engine, struct error *err)
         entry->rerun_if_lost = row.facts.rerun_if_lost;
         entry->is_processor = row.facts.type != NULL;
         entry->max_attempts = row.facts.max_attempts;
+        if (!has_holder(engine, entry->status.worker))
+            engine_hold(engine, entry, entry->status.started_at);
         int result = entry->status.is_task ? count_in(engine, &row, err) : 0;
         job_row_done(&row);
         if (result < 0)

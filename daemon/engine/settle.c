@@ -44,8 +44,9 @@ char *engine_read_result(const struct engine *engine, const struct active *entry
 static void uncount(struct engine *engine, struct active *entry)
 {
     if (entry->counted)
-        pool_load(engine->pool, entry->status.worker, -1);
+        pool_unload(engine->pool, entry->status.worker);
     entry->counted = false;
+    engine_release(engine, entry);
 }
 
 /* Another attempt: this one's end is kept as history, the job waits again. */

@@ -112,7 +112,7 @@ static int load(struct engine *engine, const struct job *job, uint64_t worker, s
     return -1;
 }
 
-void engine_start_job(struct engine *engine, struct job *job, uint64_t worker)
+void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, bool holds)
 {
     struct job_row row;
     struct job_run run = {0};
@@ -127,9 +127,11 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker)
     entry->is_processor = row.facts.type != NULL;
     entry->max_attempts = row.facts.max_attempts;
     entry->counted = true;
+    if (holds)
+        engine_hold(engine, entry, clock_wall_us());
     engine_step(engine, entry, JOB_EVENT_ASSIGN);
     engine_store_status(engine, entry);
-    pool_load(engine->pool, worker, 1);
+    pool_load(engine->pool, worker, job->request);
     pool_run(engine->pool, worker, &run);
     engine_tell(engine, job, &entry->status, BUS_STARTING);
     job_run_done(&run);

@@ -45,14 +45,19 @@ static int find_by_key(struct engine *engine, const struct job_facts *facts, uin
 /* The row is there: the job begins to wait. */
 static void add_submitted(struct engine *engine, const struct job_facts *facts)
 {
-    const struct job job = {
-        .id = facts->id, .submitted_at = facts->submitted_at, .uid = facts->uid};
+    const struct job job = {.id = facts->id,
+                            .since = facts->submitted_at,
+                            .estimate_us = ESTIMATE_UNKNOWN,
+                            .uid = facts->uid,
+                            .level = (uint8_t)facts->priority};
+    const struct resources wanted = job_facts_wanted(facts);
     const struct job_status status = {
         .id = facts->id, .state = JOB_STATE_PENDING, .outcome = {.exit_code = -1}};
     enum jobset_kind kind = facts->array == NULL ? JOBSET_PLAIN : JOBSET_ARRAY;
-    struct job *mine = jobset_add(engine->jobs, &job, kind, JOB_STATE_PENDING, facts->priority);
+    struct job *mine =
+        jobset_add(engine->jobs, &job, &wanted, kind, JOB_STATE_PENDING, facts->submitted_at);
     if (facts->array != NULL)
-        jobset_queue(engine->jobs, mine, true);
+        jobset_queue(engine->jobs, mine, true, facts->submitted_at);
     engine_tell(engine, mine, &status, BUS_SUBMITTED);
 }
 

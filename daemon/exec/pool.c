@@ -32,6 +32,7 @@ struct worker {
     bool told; /* the spawner has answered for it, or an earlier daemon made it */
     enum sweep sweep;
     uint32_t load;
+    uint32_t request; /* of its jobs, when it has any */
     uint64_t done;
     int64_t idle_since;
     int64_t rest_until;     /* monotonic */
@@ -367,20 +368,30 @@ static uint32_t room_of(const struct worker *worker)
     return room < WORKER_QUEUE_MAX ? room : WORKER_QUEUE_MAX;
 }
 
-uint64_t pool_choose(const struct pool *pool)
+static bool takes_jobs(const struct worker *worker)
+{
+    return worker->state == WORKER_READY && worker->channel != NULL &&
+           (worker->rest_until == 0 || worker->rest_until <= clock_monotonic_us());
+}
+
+uint64_t pool_choose_idle(const struct pool *pool)
+{
+    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
+        if (worker->load == 0 && takes_jobs(worker))
+            return worker->id;
+    }
+    return 0;
+}
+
+uint64_t pool_choose_behind(const struct pool *pool, uint32_t request)
 {
     const struct worker *best = NULL;
     for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
-        if (worker->state != WORKER_READY || worker->channel == NULL ||
-            worker->load >= room_of(worker) ||
-            (worker->rest_until != 0 && worker->rest_until > clock_monotonic_us()))
-            continue;
-        if (best == NULL || worker->load < best->load)
+        if (worker->load > 0 && worker->load < room_of(worker) && worker->request == request &&
+            takes_jobs(worker) && (best == NULL || worker->load < best->load))
             best = worker;
     }
-    if (best == NULL || (best->load > 0 && pool_coming(pool) > 0))
-        return 0;
-    return best->id;
+    return best == NULL ? 0 : best->id;
 }
 
 static size_t count_state(const struct pool *pool, enum worker_state state)
@@ -409,12 +420,21 @@ size_t pool_ready_idle(const struct pool *pool)
     return count;
 }
 
-void pool_load(struct pool *pool, uint64_t id, int change)
+void pool_load(struct pool *pool, uint64_t id, uint32_t request)
 {
     struct worker *worker = find(pool, id);
     if (worker == NULL)
         return;
-    worker->load = (uint32_t)((int)worker->load + change);
+    worker->request = request;
+    worker->load++;
+}
+
+void pool_unload(struct pool *pool, uint64_t id)
+{
+    struct worker *worker = find(pool, id);
+    if (worker == NULL)
+        return;
+    worker->load--;
     if (worker->load == 0)
         worker->idle_since = clock_monotonic_us();
 }

@@ -260,20 +260,29 @@ int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn eac
     return stop == 0 && code < 0 ? -1 : 0;
 }
 
+/* Columns behind those of the status. */
+enum open_column { OPEN_UID, OPEN_PRIORITY, OPEN_SUBMITTED, OPEN_IS_ARRAY, OPEN_CPUS, OPEN_MEMORY };
+
+static int64_t open_number(sqlite3_stmt *statement, enum open_column column)
+{
+    return sqlite3_column_int64(statement, FACTS_AT + (int)column);
+}
+
 static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status *status,
-                     struct job_open *ret, struct error *err)
+                     struct resources *wanted, struct error *err)
 {
     if (read_status(statement, status, err) < 0)
         return -1;
+    int64_t priority = open_number(statement, OPEN_PRIORITY);
     *job = (struct job){.id = status->id,
-                        .uid = (uint32_t)sqlite3_column_int64(statement, FACTS_AT),
-                        .submitted_at = sqlite3_column_int64(statement, FACTS_AT + 2)};
-    *ret = (struct job_open){.job = job,
-                             .status = status,
-                             .priority =
-                                 (enum job_priority)sqlite3_column_int(statement, FACTS_AT + 1),
-                             .is_array = sqlite3_column_int(statement, FACTS_AT + 3) != 0};
-    if ((unsigned)ret->priority < JOB_PRIORITY_COUNT)
+                        .since = open_number(statement, OPEN_SUBMITTED),
+                        .estimate_us = ESTIMATE_UNKNOWN,
+                        .uid = (uint32_t)open_number(statement, OPEN_UID),
+                        .level = (uint8_t)priority};
+    *wanted = (struct resources){
+        .amount = {[RESOURCE_CPUS] = (uint64_t)open_number(statement, OPEN_CPUS),
+                   [RESOURCE_MEMORY] = (uint64_t)open_number(statement, OPEN_MEMORY)}};
+    if (priority >= 0 && priority < JOB_PRIORITY_COUNT)
         return 0;
     job_status_done(status);
     return error_set(err, ERROR_DAMAGED, "the row of job %llu has no priority of ours",
@@ -282,9 +291,10 @@ static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status
 
 int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error *err)
 {
-    static const char sql[] = "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS
-                              ",uid,priority,submitted_at,array IS NOT NULL FROM job "
-                              "INDEXED BY job_open WHERE state<4 ORDER BY id";
+    static const char sql[] =
+        "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS
+        ",uid,priority,submitted_at,array IS NOT NULL,cpus,memory_bytes FROM job "
+        "INDEXED BY job_open WHERE state<4 ORDER BY id";
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
@@ -292,11 +302,15 @@ int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error 
     while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
         struct job job;
         struct job_status status;
-        struct job_open open;
-        if (read_open(statement, &job, &status, &open, err) < 0) {
+        struct resources wanted;
+        if (read_open(statement, &job, &status, &wanted, err) < 0) {
             (void)sqlite3_reset(statement);
             return -1;
         }
+        const struct job_open open = {.job = &job,
+                                      .status = &status,
+                                      .wanted = &wanted,
+                                      .is_array = open_number(statement, OPEN_IS_ARRAY) != 0};
         int stop = each(arg, &open);
         job_status_done(&status);
         if (stop != 0)

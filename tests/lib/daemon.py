@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -69,6 +70,9 @@ class Daemon:
         self.batchd = batchd or OUT / "batchd"
         self.env = dict(os.environ, **(env or {}))
         self.config = self.state / "test.toml"
+        if "[resources]" not in config:  # as many as may run, whatever this machine has
+            most = re.search(r"^max = (\d+)$", config, re.M)
+            config += f"[resources]\ncpus = {most[1] if most else os.cpu_count()}\n"
         self.config.write_text(config)
         self.process = None
 

@@ -29,18 +29,23 @@ END_TEST
 START_TEST(priority_order_over_random_changes)
 {
     enum { COUNT = 20000 };
-    struct jobset *set = jobset_new(job_order_find("priority"));
+    const struct scheduler_options options = {.total = {.amount = {[RESOURCE_CPUS] = 1}},
+                                              .queue = {.policy = QUEUE_PRIORITY}};
+    const struct resources wanted = {.amount = {[RESOURCE_CPUS] = 1}};
+    struct scheduler *scheduler = scheduler_new(&options);
+    struct jobset *set = jobset_new(scheduler);
     unsigned seed = 1;
     for (uint64_t id = 1; id <= COUNT; id++) {
-        const struct job job = {.id = id, .uid = (uint32_t)(id % 3)};
-        (void)jobset_add(set, &job, JOBSET_PLAIN, JOB_STATE_PENDING,
-                         (enum job_priority)(rand_r(&seed) % JOB_PRIORITY_COUNT));
+        const struct job job = {.id = id,
+                                .uid = (uint32_t)(id % 3),
+                                .level = (uint8_t)(rand_r(&seed) % JOB_PRIORITY_COUNT)};
+        (void)jobset_add(set, &job, &wanted, JOBSET_PLAIN, JOB_STATE_PENDING, 0);
     }
     for (int i = 0; i < COUNT / 2; i++) {
         struct job *job = jobset_find(set, (uint64_t)(rand_r(&seed) % COUNT) + 1);
         if (job == NULL)
             continue;
-        ck_assert_int_eq(jobset_move(set, job, JOB_EVENT_CANCEL), 0);
+        ck_assert_int_eq(jobset_move(set, job, JOB_EVENT_CANCEL, 0), 0);
         jobset_remove(set, job);
     }
     size_t left = jobset_count(set, JOB_STATE_PENDING);
@@ -49,21 +54,22 @@ START_TEST(priority_order_over_random_changes)
     int level = 0;
     uint64_t last = 0;
     size_t seen = 0;
-    for (struct job *job; (job = jobset_first(set)) != NULL; seen++) {
-        int here = (int)job_priority_of(job);
+    for (struct job *job; (job = scheduler_first(scheduler)) != NULL; seen++) {
+        int here = job->level;
         ck_assert_int_ge(here, level);
         if (here == level)
             ck_assert_uint_gt(job->id, last);
         level = here;
         last = job->id;
-        ck_assert_int_eq(jobset_move(set, job, JOB_EVENT_ASSIGN), 0);
+        ck_assert_int_eq(jobset_move(set, job, JOB_EVENT_ASSIGN, 0), 0);
         ck_assert_ptr_eq(jobset_find(set, last), job);
-        ck_assert_int_eq(jobset_move(set, job, JOB_EVENT_SUCCEED), 0);
+        ck_assert_int_eq(jobset_move(set, job, JOB_EVENT_SUCCEED, 0), 0);
         jobset_remove(set, job);
         ck_assert_ptr_null(jobset_find(set, last));
     }
     ck_assert_uint_eq(seen, left);
     jobset_free(set);
+    scheduler_free(scheduler);
 }
 END_TEST
 

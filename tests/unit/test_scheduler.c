@@ -11,9 +11,9 @@
 #define SECONDS(n) ((n)*US_PER_SECOND)
 #define DAY SECONDS(86400)
 
-static struct sched_job a_job(uint64_t id, uint32_t uid, uint8_t level, int64_t since)
+static struct job a_job(uint64_t id, uint32_t uid, uint8_t level, int64_t since)
 {
-    return (struct sched_job){
+    return (struct job){
         .id = id, .uid = uid, .level = level, .since = since, .estimate_us = SECONDS(60)};
 }
 
@@ -26,15 +26,28 @@ static struct scheduler *new_scheduler(enum queue_policy policy, enum queue_back
     return scheduler_new(&options);
 }
 
-static void add(struct scheduler *scheduler, struct sched_job *job, uint64_t cpus, int64_t now)
+static void add(struct scheduler *scheduler, struct job *job, uint64_t cpus, int64_t now)
 {
     const struct resources wanted = {.amount = {[RESOURCE_CPUS] = cpus}};
-    scheduler_add(scheduler, job, &wanted, now);
+    scheduler_learn(scheduler, job, &wanted);
+    scheduler_queue(scheduler, job, now);
+}
+
+/* What the scheduler says is next runs; its number is in *ret_run. */
+static struct job *start(struct scheduler *scheduler, int64_t now, uint64_t *ret_run)
+{
+    struct job *job = scheduler_next(scheduler);
+    if (job == NULL)
+        return NULL;
+    *ret_run = scheduler_run(scheduler, job, now);
+    scheduler_unqueue(scheduler, job);
+    return job;
 }
 
 static uint64_t next_id(struct scheduler *scheduler)
 {
-    struct sched_job *job = scheduler_next(scheduler);
+    uint64_t run;
+    struct job *job = start(scheduler, 0, &run);
     return job == NULL ? 0 : job->id;
 }
 
@@ -45,9 +58,9 @@ START_TEST(ageing_lifts_a_level_for_each_interval)
     const struct queue_settings settings = {.policy = QUEUE_PRIORITY, .ageing_us = SECONDS(100)};
     struct fair_share *share = fair_share_new(0);
     struct queue *queue = queue_new(&settings, share);
-    struct sched_job low = a_job(1, 1, 3, 0);
-    struct sched_job normal = a_job(2, 1, 2, SECONDS(60));
-    struct sched_job urgent = a_job(3, 1, 0, SECONDS(350));
+    struct job low = a_job(1, 1, 3, 0);
+    struct job normal = a_job(2, 1, 2, SECONDS(60));
+    struct job urgent = a_job(3, 1, 0, SECONDS(350));
     queue_add(queue, &low, 0);
     queue_add(queue, &normal, SECONDS(60));
     ck_assert_ptr_eq(queue_first(queue), &normal);
@@ -81,19 +94,20 @@ START_TEST(max_delay_bounds_every_wait)
         .total = {.amount = {[RESOURCE_CPUS] = 1}},
         .queue = {.policy = QUEUE_PRIORITY, .max_delay_us = SECONDS(500)}};
     struct scheduler *scheduler = scheduler_new(&options);
-    static struct sched_job urgent[URGENT];
-    struct sched_job background = a_job(1, 1, 4, 0);
+    static struct job urgent[URGENT];
+    struct job background = a_job(1, 1, 4, 0);
     int64_t started_at = -1;
     add(scheduler, &background, 1, 0);
     for (int i = 0; i < URGENT && started_at < 0; i++) {
         urgent[i] = a_job((uint64_t)i + 2, 2, 0, SECONDS(i));
         add(scheduler, &urgent[i], 1, SECONDS(i));
         scheduler_begin(scheduler, SECONDS(i));
-        struct sched_job *job = scheduler_next(scheduler);
+        uint64_t run = 0;
+        struct job *job = start(scheduler, SECONDS(i), &run);
         ck_assert_ptr_nonnull(job);
         if (job == &background)
             started_at = SECONDS(i);
-        scheduler_end(scheduler, job, SECONDS(i));
+        scheduler_end(scheduler, run, SECONDS(i));
     }
     ck_assert_int_eq(started_at, SECONDS(500));
     scheduler_free(scheduler);
@@ -103,9 +117,9 @@ END_TEST
 START_TEST(fair_serves_the_newcomer_before_a_million_jobs)
 {
     enum { MANY = 1000000 };
-    struct sched_job *jobs = calloc(MANY, sizeof(*jobs));
+    struct job *jobs = calloc(MANY, sizeof(*jobs));
     struct scheduler *scheduler = new_scheduler(QUEUE_FAIR, QUEUE_BACKFILL_NONE, 4);
-    struct sched_job other = a_job(MANY + 1, 2, 4, 0);
+    struct job other = a_job(MANY + 1, 2, 4, 0);
     for (uint64_t i = 0; i < MANY; i++) {
         jobs[i] = a_job(i + 1, 1, 0, 0);
         add(scheduler, &jobs[i], 1, 0);
@@ -113,7 +127,7 @@ START_TEST(fair_serves_the_newcomer_before_a_million_jobs)
     add(scheduler, &other, 1, 0);
     scheduler_begin(scheduler, 0);
     ck_assert_uint_eq(next_id(scheduler), 1); /* nobody has used anything: level, then submit */
-    ck_assert_ptr_eq(scheduler_next(scheduler), &other);
+    ck_assert_uint_eq(next_id(scheduler), other.id);
     scheduler_free(scheduler);
     free(jobs);
 }
@@ -164,24 +178,26 @@ START_TEST(nothing_is_promised_twice)
 {
     struct scheduler *scheduler = scheduler_new(&(struct scheduler_options){
         .total = {.amount = {[RESOURCE_CPUS] = 4, [RESOURCE_MEMORY] = 100, [RESOURCE_GPUS] = 1}}});
-    struct sched_job jobs[3];
+    struct job jobs[3];
     const struct resources wanted[3] = {{.amount = {[RESOURCE_CPUS] = 1, [RESOURCE_MEMORY] = 60}},
                                         {.amount = {[RESOURCE_CPUS] = 1, [RESOURCE_MEMORY] = 41}},
                                         {.amount = {[RESOURCE_CPUS] = 1, [RESOURCE_GPUS] = 1}}};
     for (uint64_t i = 0; i < 3; i++) {
         jobs[i] = a_job(i + 1, 1, 2, 0);
-        scheduler_add(scheduler, &jobs[i], &wanted[i], 0);
+        scheduler_learn(scheduler, &jobs[i], &wanted[i]);
+        scheduler_queue(scheduler, &jobs[i], 0);
     }
+    uint64_t runs[3];
     scheduler_begin(scheduler, 0);
-    ck_assert_uint_eq(next_id(scheduler), 1);
+    ck_assert_ptr_eq(start(scheduler, 0, &runs[0]), &jobs[0]);
     ck_assert_uint_eq(next_id(scheduler), 0); /* 41 of memory are not there, and it blocks */
-    scheduler_end(scheduler, &jobs[0], SECONDS(1));
+    scheduler_end(scheduler, runs[0], SECONDS(1));
     scheduler_begin(scheduler, SECONDS(1));
-    ck_assert_uint_eq(next_id(scheduler), 2);
-    ck_assert_uint_eq(next_id(scheduler), 3);
+    ck_assert_ptr_eq(start(scheduler, SECONDS(1), &runs[1]), &jobs[1]);
+    ck_assert_ptr_eq(start(scheduler, SECONDS(1), &runs[2]), &jobs[2]);
     ck_assert_uint_eq(scheduler_free_resources(scheduler)->amount[RESOURCE_GPUS], 0);
-    scheduler_end(scheduler, &jobs[1], SECONDS(2));
-    scheduler_end(scheduler, &jobs[2], SECONDS(2));
+    scheduler_end(scheduler, runs[1], SECONDS(2));
+    scheduler_end(scheduler, runs[2], SECONDS(2));
     ck_assert_uint_eq(scheduler_free_resources(scheduler)->amount[RESOURCE_MEMORY], 100);
     scheduler_free(scheduler);
 }
@@ -190,7 +206,7 @@ END_TEST
 START_TEST(an_unknown_end_lets_only_those_beside_pass)
 {
     struct scheduler *scheduler = new_scheduler(QUEUE_FIFO, QUEUE_BACKFILL_EASY, 10);
-    struct sched_job jobs[4];
+    struct job jobs[4];
     const uint64_t cpus[4] = {6, 8, 4, 2};
     int64_t at;
     for (uint64_t i = 0; i < 4; i++) {
@@ -213,10 +229,11 @@ END_TEST
 enum { JOBS = 400, STEPS = 100000, CPUS = 24 };
 
 struct model_job {
-    struct sched_job sched;
+    struct job sched;
     uint64_t cpus;
     enum { ABSENT, WAITING, RUNNING } state;
     int64_t ends_at;
+    uint64_t run;
 };
 
 struct model {
@@ -227,17 +244,17 @@ struct model {
     int64_t now;
 };
 
-static int64_t delay_of(const struct model *model, const struct sched_job *job)
+static int64_t delay_of(const struct model *model, const struct job *job)
 {
     return model->now - job->since;
 }
 
-static bool late(const struct model *model, const struct sched_job *job)
+static bool late(const struct model *model, const struct job *job)
 {
     return model->settings.max_delay_us > 0 && delay_of(model, job) >= model->settings.max_delay_us;
 }
 
-static int level_now(const struct model *model, const struct sched_job *job)
+static int level_now(const struct model *model, const struct job *job)
 {
     if (model->settings.policy != QUEUE_PRIORITY || model->settings.ageing_us == 0)
         return job->level;
@@ -250,8 +267,7 @@ static int compare_numbers(double a, double b)
     return (a > b) - (a < b);
 }
 
-static int compare_by_policy(const struct model *model, const struct sched_job *a,
-                             const struct sched_job *b)
+static int compare_by_policy(const struct model *model, const struct job *a, const struct job *b)
 {
     struct fair_share *share = scheduler_share(model->scheduler);
     size_t first = fair_share_user(share, a->uid);
@@ -270,8 +286,7 @@ static int compare_by_policy(const struct model *model, const struct sched_job *
     return result;
 }
 
-static bool goes_first(const struct model *model, const struct sched_job *a,
-                       const struct sched_job *b)
+static bool goes_first(const struct model *model, const struct job *a, const struct job *b)
 {
     if (late(model, a) || late(model, b)) {
         if (late(model, a) != late(model, b))
@@ -321,10 +336,12 @@ static int64_t model_room(const struct model *model, uint64_t wanted, uint64_t *
 
 static void check_start(struct model *model, struct model_job *wanted)
 {
-    struct sched_job *job = scheduler_next(model->scheduler);
+    uint64_t run = 0;
+    struct job *job = start(model->scheduler, model->now, &run);
     ck_assert_ptr_eq(job, wanted == NULL ? NULL : &wanted->sched);
     if (wanted == NULL)
         return;
+    wanted->run = run;
     wanted->state = RUNNING;
     wanted->ends_at = model->now + wanted->sched.estimate_us;
     ck_assert_uint_le(wanted->cpus, model->free);
@@ -362,10 +379,12 @@ static void random_step(struct model *model)
         job->sched.estimate_us = rand() % 8 * SECONDS(25);
         add(model->scheduler, &job->sched, job->cpus, model->now);
     } else if (job->state == WAITING && rand() % 4 == 0) {
-        scheduler_withdraw(model->scheduler, &job->sched);
+        scheduler_unqueue(model->scheduler, &job->sched);
+        scheduler_forget(model->scheduler, &job->sched);
         job->state = ABSENT;
     } else if (job->state == RUNNING) { /* earlier or later than estimated */
-        scheduler_end(model->scheduler, &job->sched, model->now);
+        scheduler_end(model->scheduler, job->run, model->now);
+        scheduler_forget(model->scheduler, &job->sched);
         model->free += job->cpus;
         job->state = ABSENT;
     }
