@@ -41,15 +41,19 @@ static void print_workers(const json_t *workers, const json_t *resources)
     const json_t *worker;
     size_t i;
     long long busy = 0;
-    char memory[32];
+    char memory[32], left[32];
     json_array_foreach((json_t *)(uintptr_t)workers, i, worker)
         busy += json_integer_value(json_object_get(worker, "load")) > 0;
     format_size((uint64_t)json_integer_value(json_object_get(resources, "memory_bytes")), memory,
                 sizeof(memory));
-    (void)printf("workers: %zu of at most %lld, %lld busy\nmachine: %lld cpus, %s memory\n",
+    format_size((uint64_t)json_integer_value(json_object_get(resources, "memory_free_bytes")), left,
+                sizeof(left));
+    (void)printf("workers: %zu of at most %lld, %lld busy\n"
+                 "resources: %lld cpus (%lld free), %s memory (%s free)\n",
                  json_array_size(workers),
                  json_integer_value(json_object_get(resources, "workers_max")), busy,
-                 json_integer_value(json_object_get(resources, "cpus")), memory);
+                 json_integer_value(json_object_get(resources, "cpus")),
+                 json_integer_value(json_object_get(resources, "cpus_free")), memory, left);
     if (json_is_true(json_object_get(resources, "disk_low")))
         (void)puts("disk: nearly full, new jobs are refused");
 }

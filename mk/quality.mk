@@ -62,11 +62,13 @@ torture: all
 ROUNDS ?= 5
 .PHONY: bench
 bench: deps
-	@$(MAKE) --no-print-directory all $(OUT)/tests/bench/limits $(OUT)/tests/bench/load
+	@$(MAKE) --no-print-directory all $(addprefix $(OUT)/tests/bench/,limits load decisions)
 	@OUT='$(CURDIR)/$(OUT)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py \
 	  --rounds $(ROUNDS) $(addprefix --only ,$(ONLY))
 $(OUT)/tests/bench/limits: $(OUT)/tests/bench/limits.o
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,sqlite3)
+$(OUT)/tests/bench/decisions: $(OUT)/tests/bench/decisions.o $(CORE_LIB) $(COMMON_LIB)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,jansson) -lm
 $(OUT)/tests/bench/load: $(OUT)/tests/bench/load.o $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,jansson)
 

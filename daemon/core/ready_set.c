@@ -52,10 +52,18 @@ static void take_least(struct job *job, const struct job *child)
         job->least_estimate_s = child->least_estimate_s;
 }
 
-static void update(struct job *job)
+static void take_own(struct job *job)
 {
     job->least_cpus = job->cpus;
     job->least_estimate_s = whole_seconds(job->estimate_us);
+}
+
+/* The bounds exactly. Where nodes only went away they are left as they were: they still bound from
+ * below, and reading both children of each node on the way costs more than all else. A search that
+ * finds nothing mends what it saw. */
+static void update(struct job *job)
+{
+    take_own(job);
     take_least(job, job->left);
     take_least(job, job->right);
 }
@@ -75,7 +83,6 @@ static void split(enum ready_order order, struct job *tree, const struct job *pi
         split(order, tree->left, pivot, ret_before, &tree->left);
         *ret_after = tree;
     }
-    update(tree);
 }
 
 /* All of `before` go before all of `after`. */
@@ -84,12 +91,12 @@ static struct job *merge(struct job *before, struct job *after)
     if (before == NULL || after == NULL)
         return before == NULL ? after : before;
     if (weight(before) > weight(after)) {
+        take_least(before, after);
         before->right = merge(before->right, after);
-        update(before);
         return before;
     }
+    take_least(after, before);
     after->left = merge(before, after->left);
-    update(after);
     return after;
 }
 
@@ -100,11 +107,11 @@ static struct job *insert(enum ready_order order, struct job *tree, struct job *
         update(job);
         return job;
     }
+    take_least(tree, job);
     if (goes_before(order, tree, job))
         tree->right = insert(order, tree->right, job);
     else
         tree->left = insert(order, tree->left, job);
-    update(tree);
     return tree;
 }
 
@@ -117,7 +124,6 @@ static struct job *without(enum ready_order order, struct job *tree, struct job 
         tree->right = without(order, tree->right, job);
     else
         tree->left = without(order, tree->left, job);
-    update(tree);
     return tree;
 }
 
@@ -131,6 +137,7 @@ static void find_first(struct ready_set *set)
 void ready_set_insert(struct ready_set *set, struct job *job)
 {
     job->left = job->right = NULL;
+    take_own(job);
     set->root = insert(set->order, set->root, job);
     set->count++;
     if (set->first == NULL || goes_before(set->order, job, set->first))
@@ -167,9 +174,13 @@ static struct job *fitting(struct job *tree, const struct ready_limits *limits)
     if (tree == NULL || !may_hold(tree, limits))
         return NULL;
     struct job *found = fitting(tree->left, limits);
-    if (found != NULL)
-        return found;
-    return ready_fits(tree, limits) ? tree : fitting(tree->right, limits);
+    if (found == NULL && ready_fits(tree, limits))
+        found = tree;
+    if (found == NULL)
+        found = fitting(tree->right, limits);
+    if (found == NULL)
+        update(tree);
+    return found;
 }
 
 struct job *ready_set_fitting(const struct ready_set *set, const struct ready_limits *limits)

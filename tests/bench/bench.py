@@ -7,7 +7,9 @@ maximum show the noise). `make bench` runs it; `make bench ROUNDS=9 ONLY=jobs` a
   submits   durable submits by one client, one at a time / SQLite FULL commits of one row
   array     one submit of a 100,000-task array
   latency   p99 of a submit while 2 slots run jobs / while nothing runs
-  memory    resident bytes a queued job, from 20,000 to 120,000 queued"""
+  memory    resident bytes a queued job, from 20,000 to 120,000 queued
+  scheduler one decision with 1,000 and with 1,000,000 jobs waiting, under each policy (fair: of
+            1,000 users); p99, and the mean in decisions a second. 10,000 and 100,000: tests/bench/decisions"""
 import argparse
 import os
 import pathlib
@@ -21,6 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from daemon import OUT, Daemon  # noqa: E402
 
 LIMITS, LOAD = OUT / "tests/bench/limits", OUT / "tests/bench/load"
+DECISIONS = OUT / "tests/bench/decisions"
 PROGRAM = "/bin/true"
 
 
@@ -131,6 +134,16 @@ def bench_memory(figures):
         private.destroy()
 
 
+def bench_scheduler(figures):
+    for policy in ("fifo", "priority", "sjf", "fair"):
+        users = 1000 if policy == "fair" else 8
+        few, many = (run(DECISIONS, policy, jobs, users, 20000) for jobs in (1000, 1000000))
+        figures.add(f"{policy}: decisions/s, a million", many[0])
+        figures.add(f"{policy}: p99 of one, ns, a million", many[1])
+        figures.add(f"{policy}: mean, a million / 1,000", few[0] / many[0])
+        figures.add(f"{policy}: p99, a million / 1,000", many[1] / few[1])
+
+
 class Figures:
     def __init__(self):
         self.rows = {}
@@ -148,9 +161,11 @@ class Figures:
 
 AIMS = {"jobs/s / xargs -P8": ">=1.6", "jobs/s / raw posix_spawn by 8": ">=0.9",
         "submits/s / SQLite commits/s": ">=0.6", "array of 100,000 tasks, ms": "<20",
-        "submit p99 busy / idle": "<=3", "bytes a queued job": "<=100"}
+        "submit p99 busy / idle": "<=3", "bytes a queued job": "<=100",
+        **{f"{policy}: {what}, a million / 1,000": "<=5" if policy == "fair" else "<=3"
+           for policy in ("fifo", "priority", "sjf", "fair") for what in ("mean", "p99")}}
 BENCHES = {"jobs": bench_jobs, "submits": bench_submits, "array": bench_array,
-           "latency": bench_latency, "memory": bench_memory}
+           "latency": bench_latency, "memory": bench_memory, "scheduler": bench_scheduler}
 
 
 def main():

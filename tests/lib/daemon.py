@@ -142,6 +142,9 @@ class Daemon:
                           **{"for": "running"})
         assert not reply["timed_out"], (self.jobs(), self.text())
 
+    def job(self, ident):
+        return self.call("io.batchd.Jobs.Show", id=ident)["job"]
+
     def jobs(self, **filters):
         found, after = [], 0
         while True:

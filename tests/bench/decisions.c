@@ -1,0 +1,92 @@
+/* What one decision of the scheduler costs: begins a round, takes what starts next, runs it, ends
+ * it, and a new job comes, with so many jobs waiting all the time. decisions POLICY JOBS USERS
+ * DECISIONS   prints decisions a second, then the p99 of one in nanoseconds The machine has room
+ * for one job, so each decision begins with an end. */
+#include "common/alloc.h"
+#include "common/clock.h"
+#include "daemon/core/scheduler.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define LEVELS 5
+
+struct bench {
+    struct scheduler *scheduler;
+    struct job *jobs;
+    uint64_t users, next_id;
+    unsigned seed;
+};
+
+static int64_t nanoseconds(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static void submit(struct bench *bench, struct job *job, int64_t now)
+{
+    const struct resources wanted = {.amount = {[RESOURCE_CPUS] = 1}};
+    *job = (struct job){.id = ++bench->next_id,
+                        .since = now,
+                        .estimate_us = (1 + rand_r(&bench->seed) % 3600) * US_PER_SECOND,
+                        .uid = (uint32_t)((uint64_t)rand_r(&bench->seed) % bench->users),
+                        .level = (uint8_t)(rand_r(&bench->seed) % LEVELS)};
+    scheduler_learn(bench->scheduler, job, &wanted);
+    scheduler_queue(bench->scheduler, job, now);
+}
+
+/* A millisecond passes between two. Returns what the decision itself took. */
+static int64_t decide(struct bench *bench, int64_t now)
+{
+    int64_t start = nanoseconds();
+    scheduler_begin(bench->scheduler, now);
+    struct job *job = scheduler_next(bench->scheduler);
+    uint64_t run = scheduler_run(bench->scheduler, job, now);
+    scheduler_unqueue(bench->scheduler, job);
+    int64_t took = nanoseconds() - start;
+    scheduler_end(bench->scheduler, run, now + US_PER_MS / 2);
+    scheduler_forget(bench->scheduler, job);
+    submit(bench, job, now + US_PER_MS / 2);
+    return took;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t first = *(const int64_t *)a;
+    int64_t second = *(const int64_t *)b;
+    return (first > second) - (first < second);
+}
+
+int main(int argc, char **argv)
+{
+    enum queue_policy policy;
+    if (argc != 5 || queue_policy_parse(argv[1], &policy) < 0)
+        return 2;
+    size_t count = strtoul(argv[2], NULL, 10);
+    size_t decisions = strtoul(argv[4], NULL, 10);
+    const struct scheduler_options options = {.total = {.amount = {[RESOURCE_CPUS] = 1}},
+                                              .queue = {.policy = policy},
+                                              .half_life_us = 604800 * US_PER_SECOND};
+    struct bench bench = {.scheduler = scheduler_new(&options),
+                          .jobs = xcalloc(count, sizeof(struct job)),
+                          .users = strtoul(argv[3], NULL, 10),
+                          .seed = 1};
+    int64_t *took = xcalloc(decisions, sizeof(*took));
+    int64_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        submit(&bench, &bench.jobs[i], 0);
+    for (size_t i = 0; i < decisions; i++) {
+        took[i] = decide(&bench, (int64_t)(i + 1) * US_PER_MS);
+        sum += took[i];
+    }
+    qsort(took, decisions, sizeof(*took), by_value);
+    printf("%.0f %lld\n", (double)decisions * 1e9 / (double)sum,
+           (long long)took[decisions * 99 / 100]);
+    scheduler_free(bench.scheduler);
+    free(bench.jobs);
+    free(took);
+    return 0;
+}
