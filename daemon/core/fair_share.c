@@ -91,6 +91,14 @@ static double seconds_since_base(const struct fair_share *share, int64_t now)
     return (double)(now - share->base) / US_PER_SECOND;
 }
 
+/* G of a time that may be past. */
+static double growth_at(const struct fair_share *share, int64_t at)
+{
+    double seconds = seconds_since_base(share, at);
+    return share->half_life <= 0 ? seconds
+                                 : share->half_life / M_LN2 * exp2(seconds / share->half_life);
+}
+
 /* V and G are both 2^(t/h) times something: a later base divides both alike. */
 static void rebase(struct fair_share *share, int64_t now)
 {
@@ -107,15 +115,11 @@ void fair_share_advance(struct fair_share *share, int64_t now)
     if (share->base == INT64_MIN)
         share->base = now;
     share->now = now;
-    if (share->half_life <= 0) {
-        share->scale = 1;
-        share->growth = seconds_since_base(share, now);
-        return;
-    }
-    if (seconds_since_base(share, now) / share->half_life > REBASE)
+    if (share->half_life > 0 && seconds_since_base(share, now) / share->half_life > REBASE)
         rebase(share, now);
-    share->scale = exp2(seconds_since_base(share, now) / share->half_life);
-    share->growth = share->half_life / M_LN2 * share->scale;
+    share->scale =
+        share->half_life > 0 ? exp2(seconds_since_base(share, now) / share->half_life) : 1;
+    share->growth = growth_at(share, now);
 }
 
 static double value(const struct fair_share *share, const struct user *user)
@@ -132,11 +136,21 @@ static void set_rate(struct fair_share *share, struct user *user, double rate, i
     user->level = before - rate * share->growth;
 }
 
-void fair_share_start(struct fair_share *share, size_t user, double rate, int64_t now)
+void fair_share_add(struct fair_share *share, size_t user, double rate, int64_t started_at,
+                    int64_t ended_at)
+{
+    if (ended_at <= started_at)
+        return;
+    fair_share_advance(share, ended_at);
+    share->users[user].level += rate * (growth_at(share, ended_at) - growth_at(share, started_at));
+}
+
+void fair_share_start(struct fair_share *share, size_t user, double rate, int64_t since)
 {
     struct user *one = &share->users[user];
     one->running++;
-    set_rate(share, one, one->rate + rate, now);
+    set_rate(share, one, one->rate + rate, since);
+    fair_share_add(share, user, rate, since, share->now);
 }
 
 void fair_share_end(struct fair_share *share, size_t user, double rate, int64_t now)

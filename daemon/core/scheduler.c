@@ -179,6 +179,13 @@ void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now)
     request_table_release(scheduler->requests, was.request);
 }
 
+void scheduler_charge(struct scheduler *scheduler, uint32_t uid, const struct resources *held,
+                      int64_t started_at, int64_t ended_at)
+{
+    fair_share_add(scheduler->share, fair_share_user(scheduler->share, uid),
+                   resources_dominant(held, &scheduler->total), started_at, ended_at);
+}
+
 int64_t scheduler_next_alarm(const struct scheduler *scheduler)
 {
     return queue_next_alarm(scheduler->queue);

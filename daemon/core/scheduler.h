@@ -44,6 +44,9 @@ struct job *scheduler_first(const struct scheduler *scheduler);
  * is told; never 0. */
 uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64_t started_at);
 void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now);
+/* The user held this for a time that is past: for fair share, after a restart. */
+void scheduler_charge(struct scheduler *scheduler, uint32_t uid, const struct resources *held,
+                      int64_t started_at, int64_t ended_at);
 
 /* When the order of what waits changes next by itself (ageing, max_delay), or NEVER: worth a round
  * then. */

@@ -11,6 +11,7 @@
 #include "daemon/engine/outcome.h"
 #include "daemon/exec/worker_log.h"
 #include "daemon/store/task_rows.h"
+#include "daemon/store/usage_rows.h"
 #include "daemon/store/worker_rows.h"
 
 #include <string.h>
@@ -165,10 +166,30 @@ static void settle_orphans(struct engine *engine, const struct known_worker *wor
     }
 }
 
+static void add_use(void *arg, const struct use *use)
+{
+    const struct engine *engine = arg;
+    scheduler_charge(engine->scheduler, use->uid, &use->held, use->started_at, use->ended_at);
+}
+
+/* Usage is not stored: it follows from what the jobs used and when. After so many half-lives less
+ * than a billionth of it is left. */
+static int load_usage(struct engine *engine, struct error *err)
+{
+    const struct scheduler_options *options = &engine->options.scheduler;
+    if (options->queue.policy != QUEUE_FAIR)
+        return 0;
+    int64_t since = 0;
+    if (options->half_life_us > 0 && options->half_life_us < clock_wall_us() / 30)
+        since = clock_wall_us() - 30 * options->half_life_us;
+    return usage_rows_each(engine->db, since, add_use, engine, err);
+}
+
 int engine_restore(struct engine *engine, struct error *err)
 {
     struct worker_scan scan = {.engine = engine};
-    if (load_jobs(engine, err) < 0 || worker_rows_each(engine->db, keep_worker, &scan, err) < 0)
+    if (load_usage(engine, err) < 0 || load_jobs(engine, err) < 0 ||
+        worker_rows_each(engine->db, keep_worker, &scan, err) < 0)
         return -1;
     settle_orphans(engine, scan.list);
     while (scan.list != NULL) {

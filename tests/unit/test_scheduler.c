@@ -161,6 +161,33 @@ START_TEST(usage_follows_the_formula)
 }
 END_TEST
 
+/* What is known only afterwards, in any order, counts as if it had been charged at its time. */
+START_TEST(past_usage_is_the_same_usage)
+{
+    for (int64_t half_life = 0; half_life <= SECONDS(1000); half_life += SECONDS(1000)) {
+        struct fair_share *live = fair_share_new(half_life);
+        struct fair_share *late = fair_share_new(half_life);
+        size_t user = fair_share_user(live, 7);
+        ck_assert_uint_eq(fair_share_user(late, 7), user);
+        fair_share_start(live, user, 0.25, SECONDS(100));
+        fair_share_start(live, user, 0.5, SECONDS(400));
+        fair_share_end(live, user, 0.25, SECONDS(700));
+        fair_share_end(live, user, 0.5, SECONDS(900));
+        fair_share_start(live, user, 1, SECONDS(950));
+        fair_share_add(late, user, 0.5, SECONDS(400), SECONDS(900));
+        fair_share_start(late, user, 1, SECONDS(950));
+        fair_share_add(late, user, 0.25, SECONDS(100), SECONDS(700));
+        fair_share_advance(live, SECONDS(80000)); /* beyond a rebase */
+        fair_share_advance(late, SECONDS(80000));
+        ck_assert_double_gt(fair_share_usage(live, user), 1);
+        ck_assert_double_eq_tol(fair_share_usage(live, user) / fair_share_usage(late, user), 1,
+                                1e-9);
+        fair_share_free(live);
+        fair_share_free(late);
+    }
+}
+END_TEST
+
 /* The machine holds 4 GPUs and 8 processors: who holds 2 GPUs has half of it, 3 processors 3/8. */
 START_TEST(the_dominant_resource_counts)
 {
@@ -429,6 +456,7 @@ int main(void)
     tcase_add_test(tests, max_delay_bounds_every_wait);
     tcase_add_test(tests, fair_serves_the_newcomer_before_a_million_jobs);
     tcase_add_test(tests, usage_follows_the_formula);
+    tcase_add_test(tests, past_usage_is_the_same_usage);
     tcase_add_test(tests, the_dominant_resource_counts);
     tcase_add_test(tests, nothing_is_promised_twice);
     tcase_add_test(tests, an_unknown_end_lets_only_those_beside_pass);

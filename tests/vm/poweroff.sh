@@ -15,7 +15,7 @@ job='trap "echo told; sleep 1; echo leaves; exit 9" TERM; echo attempt $BATCHD_A
      [ $BATCHD_ATTEMPT = 1 ] || exit 0; while :; do sleep 0.1; done'
 
 if ! command -v batchctl >/dev/null; then
-    mkdir -p /etc/batchd; printf '[workers]\nmax = 4\n' >/etc/batchd/config.toml # this machine may have one processor
+    mkdir -p /etc/batchd; printf '[resources]\ncpus = 4\n' >/etc/batchd/config.toml # this machine may have one processor
     make install PREFIX=/usr OUT="$PROGRAMS" >/dev/null && systemd-sysusers &&
         systemd-tmpfiles --create /usr/lib/tmpfiles.d/batchd.conf && systemctl daemon-reload &&
         systemctl enable -q --now batchd.socket batchd-worker.service batchd.service || exit 1

@@ -45,7 +45,7 @@ ended_right() {
 
 mkdir -p $marks; chmod 1777 $marks
 usermod -aG video alice
-mkdir -p /etc/batchd; printf '[workers]\nmax = 4\n' >/etc/batchd/config.toml # this machine may have one processor
+mkdir -p /etc/batchd; printf '[resources]\ncpus = 4\n' >/etc/batchd/config.toml # this machine may have one processor
 
 # ---- install ----
 if [ ! -x "$PROGRAMS/batchd" ]; then make -j2 all PREFIX=/usr OUT="$PROGRAMS" >/tmp/build.log 2>&1 || { tail /tmp/build.log; exit 1; }; fi
@@ -247,6 +247,22 @@ mkdir -m750 $state/workers/4242; touch $state/workers/4242/lock
 systemctl restart batchd.service
 check "a folder that nobody knows is removed at the start" wait_for 20 test ! -e $state/workers/4242
 ended_right "folders" "$id" 7 50
+
+# ---- fair share ----
+# What alice has used counts after a restart; all that the checks above used is forgotten by then.
+id -u carol >/dev/null 2>&1 || useradd -m carol
+printf '[resources]\ncpus = 4\n[queues.default]\npolicy = "fair"\nhalf_life = "1s"\n' >/etc/batchd/config.toml
+sleep 20
+systemctl restart batchd.service
+ctl alice submit -q -w -c4 -- sleep 2
+hold=$(ctl carol submit -q -c4 -- sh -c "until [ -e $marks/fair ]; do sleep 0.1; done")
+wait_for 20 is "$hold" state running
+systemctl restart batchd.service
+first=$(ctl alice submit -q -c4 -- true)
+second=$(ctl bob submit -q -c4 -- true)
+touch $marks/fair
+wait_for 20 is "$first" state completed
+check "fair share over a restart: who used less goes first" test "$(field "$second" started_at)" -lt "$(field "$first" started_at)"
 
 # ---- a site that lets jobs use sudo ----
 mkdir -p /run/systemd/system/batchd-worker.service.d
