@@ -4,6 +4,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/parse.h"
 
 #include <errno.h>
@@ -187,6 +188,16 @@ static int take_chdir(struct submission *submission, const char *value)
     return 0;
 }
 
+static int take_begin(struct submission *submission, const char *value)
+{
+    struct error err;
+    int64_t at;
+    if (parse_time(value, clock_wall_us(), 1, &at, &err) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--begin: %s", err.text);
+    json_put_int(submission->request, "begin", at);
+    return 0;
+}
+
 static int take_option(struct submission *submission, const char *name, const char *value)
 {
     static const char *const plain[] = {"name", "queue", "priority", "key",
@@ -211,8 +222,12 @@ static int take_option(struct submission *submission, const char *name, const ch
         return take_pair(submission->params, "param", value);
     if (strcmp(name, "chdir") == 0)
         return take_chdir(submission, value);
+    if (strcmp(name, "begin") == 0)
+        return take_begin(submission, value);
     if (strcmp(name, "shell") == 0)
         submission->shell = value;
+    else if (strcmp(name, "hold") == 0)
+        json_put(submission->request, "hold", json_true());
     else if (strcmp(name, "wait") == 0)
         submission->wait = true;
     else if (strcmp(name, "follow") == 0)
@@ -339,6 +354,8 @@ static const struct cli_option options[] = {
     {"memory", 'm', "SIZE", "memory it needs, told to it as BATCHD_MEMORY_BYTES"},
     {"timeout", 't', "SPAN", "stop it after this running time (default: never)"},
     {"array", 'a', "SPEC", "one job of many tasks: 0-99, 1,3,5, 0-30:2, 0-99%8 (8 at a time)"},
+    {"begin", 0, "TIME", "do not start it before: now+2h, 16:00, tomorrow 09:00, ISO 8601"},
+    {"hold", 0, NULL, "do not start it until batchctl release"},
     {"chdir", 'C', "DIR", "run there (default: here)"},
     {"env", 0, "NAME[=VALUE]", "one variable more; without a value, yours"},
     {"env-policy", 0, "POLICY", "clean, all or none of your environment (default: clean)"},

@@ -14,6 +14,8 @@ static const struct api_verb *const verbs[] = {
     &verb_list,
     &verb_show,
     &verb_cancel,
+    &verb_hold,
+    &verb_release,
     &verb_wait,
     &verb_logs_read,
     &verb_logs_follow,

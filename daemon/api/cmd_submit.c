@@ -1,5 +1,6 @@
 /* io.batchd.Jobs.Submit {argv | type, params, name, queue, priority, cpus, memory, timeout_ms, cwd,
- * env, umask, stdin, tags, key, max_attempts, rerun_if_lost, array} -> {id, state, existing}
+ * env, umask, stdin, tags, key, max_attempts, rerun_if_lost, array, begin, hold}
+ * -> {id, state, existing}
  * The reply leaves after the commit that holds the job: it is a promise. */
 #include "common/alloc.h"
 #include "common/cleanup.h"

@@ -19,11 +19,12 @@
 #define CPUS_MAX 65536
 #define SPAN_MS_MAX (INT64_C(1000) * 86400 * 3650) /* ten years */
 #define TAGS_MAX 64U
+#define TIME_US_MAX (INT64_C(253402300799) * 1000000) /* the end of the year 9999 */
 
 const char *const submit_fields[] = {
     "argv",   "type",         "params",        "name",  "queue", "priority", "cpus",
     "memory", "timeout_ms",   "cwd",           "env",   "umask", "stdin",    "tags",
-    "key",    "max_attempts", "rerun_if_lost", "array", NULL};
+    "key",    "max_attempts", "rerun_if_lost", "array", "begin", "hold",     NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
 {
@@ -231,6 +232,13 @@ static int decode_type(const struct api_call *call, const json_t *params, struct
     return 0;
 }
 
+static int decode_start(const json_t *params, struct job_facts *facts, struct error *err)
+{
+    if (json_get_int(params, "begin", false, 0, TIME_US_MAX, &facts->begin_at, err) < 0)
+        return -1;
+    return json_get_bool(params, "hold", false, &facts->hold, err);
+}
+
 static int decode_array(const struct api_call *call, const json_t *params, struct job_facts *facts,
                         struct error *err)
 {
@@ -270,7 +278,8 @@ static int decode(const struct api_call *call, const json_t *params, struct job_
     if (decode_words(params, facts, err) < 0 || decode_argv(params, run, err) < 0 ||
         decode_paths(params, run, err) < 0 || decode_type(call, params, facts, run, err) < 0 ||
         decode_env(params, run, err) < 0 || decode_limits(params, facts, run, err) < 0 ||
-        decode_tags(params, facts, err) < 0 || decode_array(call, params, facts, err) < 0)
+        decode_tags(params, facts, err) < 0 || decode_start(params, facts, err) < 0 ||
+        decode_array(call, params, facts, err) < 0)
         return -1;
     default_name(facts, run);
     return 0;

@@ -3,6 +3,7 @@
 #include "common/worker_protocol.h"
 #include "daemon/api/users.h"
 #include "daemon/core/array_spec.h"
+#include "daemon/store/condition_rows.h"
 
 #include <string.h>
 
@@ -105,16 +106,27 @@ json_t *view_env(const struct job_row *row, bool values)
     return env;
 }
 
+static void add_reason(json_t *reasons, const char *reason)
+{
+    (void)json_array_append_new(reasons, json_string(reason));
+}
+
+/* All reasons why it does not run; the queue counts only for what nothing else keeps. */
 static json_t *view_reasons(const struct api *api, const struct job_row *row)
 {
     json_t *reasons = json_array();
-    if (row->status.state != JOB_STATE_PENDING)
-        return reasons;
     const struct scheduler *scheduler = engine_scheduler(api->engine);
-    const struct job *first = scheduler_first(scheduler);
     const struct job *job = jobset_find(engine_jobs(api->engine), row->facts.id);
-    bool at_resources = job == NULL || job == first || !scheduler_ever_fits(scheduler, job);
-    (void)json_array_append_new(reasons, json_string(at_resources ? "Resources" : "Priority"));
+    if (row->status.state != JOB_STATE_PENDING || job == NULL)
+        return reasons;
+    if (job_blocked_by(job, JOB_HELD))
+        add_reason(reasons, "Held");
+    if (job_blocked_by(job, JOB_LATER))
+        add_reason(reasons, "BeginTime");
+    if (job_blocked_by(job, JOB_BLOCKS))
+        return reasons;
+    bool first = job == scheduler_first(scheduler) || !scheduler_ever_fits(scheduler, job);
+    add_reason(reasons, first ? "Resources" : "Priority");
     return reasons;
 }
 
@@ -130,10 +142,18 @@ static json_t *view_progress(const struct api *api, const struct job_row *row)
     return progress;
 }
 
-static void add_times(json_t *object, const struct job_row *row)
+/* It could have started when the last of what kept it was gone. A damaged row keeps nothing. */
+static void add_times(const struct api *api, json_t *object, const struct job_row *row)
 {
+    struct condition condition;
+    int64_t eligible = row->facts.submitted_at;
+    if (condition_rows_load(engine_db(api->engine), row->facts.id, &condition, NULL) < 0)
+        condition = (struct condition){0};
+    eligible = condition.begin_at > eligible ? condition.begin_at : eligible;
+    eligible = condition.released_at > eligible ? condition.released_at : eligible;
     json_put_int(object, "submitted_at", row->facts.submitted_at);
-    json_put_int(object, "eligible_at", row->facts.submitted_at);
+    json_put(object, "begin_at", view_time(condition.begin_at));
+    json_put_int(object, "eligible_at", eligible);
     json_put(object, "started_at", view_time(row->status.started_at));
     json_put(object, "ended_at", view_time(row->status.ended_at));
 }
@@ -183,7 +203,7 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     json_put(object, "reasons", view_reasons(api, row));
     json_put_int(object, "attempt", row->status.attempt);
     json_put_int(object, "max_attempts", row->facts.max_attempts);
-    add_times(object, row);
+    add_times(api, object, row);
     json_put(object, "progress", view_progress(api, row));
     json_put(object, "outcome", view_outcome(&row->status.outcome, row->status.state));
     json_put(object, "usage", view_usage(&row->status));

@@ -19,9 +19,9 @@ void fair_share_free(struct fair_share *share);
 size_t fair_share_user(struct fair_share *share, uint32_t uid);
 void fair_share_set(struct fair_share *share, size_t user, double shares); /* above 0 */
 
-/* From `since` on the user holds so much more of the machine (0 to 1), or so much less: the same rate
- * must be given for the end as for the start. An earlier `since` than that of the last advance is
- * charged for afterwards; an end is at the earliest then. */
+/* From `since` on the user holds so much more of the machine (0 to 1), or so much less: the same
+ * rate must be given for the end as for the start. An earlier `since` than that of the last advance
+ * is charged for afterwards; an end is at the earliest then. */
 void fair_share_start(struct fair_share *share, size_t user, double rate, int64_t since);
 void fair_share_end(struct fair_share *share, size_t user, double rate, int64_t now);
 /* The user held so much for a time that is past. */

@@ -62,7 +62,7 @@ struct job {
     uint32_t alarm_at; /* position in the queue's alarms, or NO_ALARM; owned by the queue */
     uint8_t level;     /* enum job_priority as submitted */
     uint8_t rank;      /* its level now, lifted by ageing, or RANK_OVERDUE; owned by the queue */
-    uint8_t packed;    /* state in the low 4 bits, the top one: an array; owned by the jobset */
+    uint8_t packed;    /* state in the low 4 bits, enum job_block, an array; owned by the jobset */
     bool queued;       /* it stands in its queue; owned by the scheduler */
 };
 
@@ -75,6 +75,8 @@ struct job_facts {
     uint64_t memory_bytes;
     uint32_t max_attempts;
     bool rerun_if_lost;
+    bool hold;        /* as submitted, as the next: not in the job's row (condition_rows.h) */
+    int64_t begin_at; /* 0: at once */
     int64_t submitted_at;
     char *name;
     char *type;   /* NULL for a command */
@@ -133,6 +135,14 @@ const char *outcome_class_word(enum outcome_class class);
 static inline enum job_state job_state_of(const struct job *job)
 {
     return (enum job_state)(job->packed & 15U);
+}
+
+/* What keeps a waiting job out of its queue; bits of `packed`. */
+enum job_block { JOB_LATER = 0x20, JOB_HELD = 0x40, JOB_BLOCKS = JOB_LATER | JOB_HELD };
+
+static inline bool job_blocked_by(const struct job *job, enum job_block blocks)
+{
+    return (job->packed & (unsigned)blocks) != 0;
 }
 
 static inline bool job_is_array(const struct job *job)

@@ -137,14 +137,20 @@ static uint32_t take_record(struct jobset *set)
     return set->used++;
 }
 
+static void queue_plain(struct jobset *set, struct job *job, int64_t now)
+{
+    if (!job_is_array(job) && !job_blocked_by(job, JOB_BLOCKS) &&
+        job_state_of(job) == JOB_STATE_PENDING)
+        scheduler_queue(set->scheduler, job, now);
+}
+
 static void enter_state(struct jobset *set, struct job *job, enum job_state state, int64_t now)
 {
-    job->packed = (uint8_t)((job->packed & 0x80U) | state);
+    job->packed = (uint8_t)((job->packed & 0xf0U) | state);
     set->counts[state]++;
     if (state == JOB_STATE_PENDING) {
         user_of(set, job->uid)->waiting++;
-        if (!job_is_array(job))
-            scheduler_queue(set->scheduler, job, now);
+        queue_plain(set, job, now);
     }
     if (job_state_terminal(state))
         scheduler_unqueue(set->scheduler, job);
@@ -194,10 +200,31 @@ int jobset_move(struct jobset *set, struct job *job, enum job_event event, int64
 void jobset_queue(struct jobset *set, struct job *array, bool wanted, int64_t now)
 {
     assert(job_is_array(array));
-    if (wanted)
+    if (wanted && !job_blocked_by(array, JOB_BLOCKS))
         scheduler_queue(set->scheduler, array, now);
     else
         scheduler_unqueue(set->scheduler, array);
+}
+
+void jobset_block(struct jobset *set, struct job *job, enum job_block block)
+{
+    job->packed = (uint8_t)(job->packed | (unsigned)block);
+    scheduler_unqueue(set->scheduler, job);
+}
+
+void jobset_unblock(struct jobset *set, struct job *job, enum job_block block, int64_t now)
+{
+    job->packed = (uint8_t)(job->packed & ~(unsigned)block);
+    queue_plain(set, job, now);
+}
+
+void jobset_set_since(struct jobset *set, struct job *job, int64_t since, int64_t now)
+{
+    bool queued = job->queued;
+    scheduler_unqueue(set->scheduler, job);
+    job->since = since;
+    if (queued)
+        scheduler_queue(set->scheduler, job, now);
 }
 
 void jobset_remove(struct jobset *set, struct job *job)

@@ -32,8 +32,15 @@ struct job *jobset_find(const struct jobset *set, uint64_t id); /* NULL: not her
 int jobset_move(struct jobset *set, struct job *job, enum job_event event, int64_t now);
 void jobset_remove(struct jobset *set, struct job *job); /* terminal jobs only */
 
-/* Puts an unfinished array into the queue or takes it out; no-op when it is so already. */
+/* Puts an unfinished array into the queue, unless it is blocked, or takes it out. */
 void jobset_queue(struct jobset *set, struct job *array, bool wanted, int64_t now);
+
+/* Keeps a job out of the queue while it has at least one such block. A plain job is queued again
+ * when the last one goes; for an array the caller asks jobset_queue. */
+void jobset_block(struct jobset *set, struct job *job, enum job_block block);
+void jobset_unblock(struct jobset *set, struct job *job, enum job_block block, int64_t now);
+/* It counts as waiting since then. */
+void jobset_set_since(struct jobset *set, struct job *job, int64_t since, int64_t now);
 
 size_t jobset_count(const struct jobset *set, enum job_state state);
 size_t jobset_waiting_of(const struct jobset *set, uint32_t uid);

@@ -121,6 +121,7 @@ void engine_free(struct engine *engine)
     bus_free(engine->bus);
     active_free_all(&engine->active);
     arrays_free(engine);
+    alarms_done(&engine->begins);
     jobset_free(engine->jobs);
     scheduler_free(engine->scheduler);
     free(engine);

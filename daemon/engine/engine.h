@@ -31,6 +31,13 @@ int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_
 int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const char *reason,
                   enum job_state *ret_state, struct error *err);
 
+/* Keeps a waiting job, or the tasks of an array that have not started, from starting until it is
+ * released; no-op when it is so already. ERROR_CONFLICT: it does not wait. */
+int engine_hold_job(struct engine *engine, uint64_t id, enum job_state *ret_state,
+                    struct error *err);
+int engine_release_job(struct engine *engine, uint64_t id, enum job_state *ret_state,
+                       struct error *err);
+
 /* The newest progress of a running processor job as a JSON text, or NULL. Borrowed. */
 const char *engine_progress(const struct engine *engine, const struct attempt_id *id);
 /* How far an array is of which tasks have a worker: its row is behind until the turn ends. False

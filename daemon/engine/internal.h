@@ -6,7 +6,9 @@
 #include "daemon/engine/options.h"
 #include "daemon/events/bus.h"
 #include "daemon/exec/pool.h"
+#include "daemon/core/alarms.h"
 #include "daemon/core/jobset.h"
+#include "daemon/store/condition_rows.h"
 #include "daemon/store/job_rows.h"
 
 struct array;
@@ -27,6 +29,7 @@ struct engine {
     struct bus *bus;
     struct active *active;
     struct array *arrays;
+    struct alarms begins;          /* jobs by the time before which they may not start */
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
     const struct job *unplaced;    /* of this turn's round: it fits, and no worker is idle */
     bool broken;
@@ -58,6 +61,11 @@ int engine_restore(struct engine *engine, struct error *err);
 /* start.c: hands a waiting job to a worker; `holds`: it is given its resources, else it waits
  * behind another there. */
 void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, bool holds);
+/* conditions.c: a submitted or restored job waits for this; those whose time has come are queued;
+ * and a job that waits no more is forgotten. */
+void engine_apply_condition(struct engine *engine, const struct condition *condition, int64_t now);
+void engine_begin_due(struct engine *engine, int64_t now);
+void engine_drop_condition(struct engine *engine, struct job *job);
 /* schedule.c: an active job has its resources from then on; and it has them no longer, but the next
  * one that waits behind it in its worker has. No-op when it has none. */
 void engine_hold(struct engine *engine, struct active *entry, int64_t since);

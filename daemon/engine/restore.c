@@ -89,10 +89,16 @@ static int load_facts(struct engine *engine, struct error *err)
     return 0;
 }
 
+static void add_condition(void *arg, const struct condition *condition)
+{
+    engine_apply_condition(arg, condition, clock_wall_us());
+}
+
 static int load_jobs(struct engine *engine, struct error *err)
 {
     if (job_rows_each_open(engine->db, add_open_job, engine, err) < 0 ||
-        task_rows_each_open(engine->db, add_open_task, engine, err) < 0)
+        task_rows_each_open(engine->db, add_open_task, engine, err) < 0 ||
+        condition_rows_each_open(engine->db, add_condition, engine, err) < 0)
         return -1;
     return load_facts(engine, err);
 }

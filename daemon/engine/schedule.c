@@ -97,8 +97,10 @@ static void shrink(struct engine *engine)
 
 void engine_schedule(struct engine *engine)
 {
+    int64_t now = clock_wall_us();
     engine->unplaced = NULL;
-    scheduler_begin(engine->scheduler, clock_wall_us());
+    engine_begin_due(engine, now);
+    scheduler_begin(engine->scheduler, now);
     while (!engine->broken && start_next(engine))
         continue;
     grow(engine);

@@ -58,6 +58,14 @@ static void add_submitted(struct engine *engine, const struct job_facts *facts)
         jobset_add(engine->jobs, &job, &wanted, kind, JOB_STATE_PENDING, facts->submitted_at);
     if (facts->array != NULL)
         jobset_queue(engine->jobs, mine, true, facts->submitted_at);
+    if (facts->hold || facts->begin_at > 0) {
+        const struct condition condition = {
+            .job = facts->id, .held = facts->hold, .begin_at = facts->begin_at};
+        struct error err;
+        if (condition_rows_put(engine->db, &condition, &err) < 0)
+            engine_break(engine, &err);
+        engine_apply_condition(engine, &condition, facts->submitted_at);
+    }
     engine_tell(engine, mine, &status, BUS_SUBMITTED);
 }
 

@@ -15,6 +15,8 @@ enum bus_kind {
     BUS_STARTED,
     BUS_PROGRESS, /* not kept in the ring, takes no seq: seq is that of the event before */
     BUS_REQUEUED,
+    BUS_HELD,
+    BUS_RELEASED,
     BUS_CANCELLING,
     BUS_ENDED,
     BUS_KIND_COUNT

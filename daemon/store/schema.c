@@ -74,6 +74,11 @@ static const char *const migrations[] = {
     "INSERT INTO attempt SELECT job,-1,attempt,worker,started_at,ended_at,class,exit_code,signal,"
     " message FROM attempt_1;"
     "DROP TABLE attempt_1;",
+
+    /* 3: what a waiting job waits for, beyond the jobs before it. */
+    "CREATE TABLE condition("
+    " job INTEGER PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE, held INTEGER NOT NULL,"
+    " begin_at INTEGER NOT NULL, released_at INTEGER NOT NULL, sum INTEGER NOT NULL);",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

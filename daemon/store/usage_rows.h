@@ -11,9 +11,9 @@ struct use {
     int64_t started_at, ended_at;
 };
 
-/* Calls `each` for every attempt of a job or a task that ended after `since`, in no order. Reads the
- * whole table of jobs: numbers only, without their checksums, since nothing but an order depends on
- * them. 0, or -1 with err. */
+/* Calls `each` for every attempt of a job or a task that ended after `since`, in no order. Reads
+ * the whole table of jobs: numbers only, without their checksums, since nothing but an order
+ * depends on them. 0, or -1 with err. */
 typedef void (*use_fn)(void *arg, const struct use *use);
 int usage_rows_each(struct db *db, int64_t since, use_fn each, void *arg, struct error *err);
 

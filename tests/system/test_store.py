@@ -2,6 +2,7 @@
 import pathlib
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -21,7 +22,7 @@ def old_store(daemon, version):
     db.close()
 
 
-@pytest.mark.parametrize("version", [1])
+@pytest.mark.parametrize("version", [1, 2])
 def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version):
     daemon = make_daemon()
     old_store(daemon, version)
@@ -44,9 +45,11 @@ def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version)
                                     "UPDATE job SET run_us=run_us+1 WHERE id=1",
                                     "UPDATE job SET tasks_failed=1 WHERE id=2",
                                     "UPDATE task SET exit_code=7 WHERE task_index=1",
-                                    "UPDATE job SET array='0-9' WHERE id=2"])
+                                    "UPDATE job SET array='0-9' WHERE id=2",
+                                    "UPDATE condition SET begin_at=0"])
 def test_a_changed_row_fails_its_checksum(daemon, change):
     daemon.wait(daemon.submit("true"), daemon.submit("true", array="0-2"))
+    daemon.submit("true", begin=int((time.time() + 3600) * 1e6), hold=True)
     daemon.kill()
     assert check_store(daemon).returncode == 0
     with sqlite3.connect(daemon.state / "batchd.db") as db:

@@ -1,0 +1,104 @@
+#include "daemon/store/condition_rows.h"
+
+#include "daemon/store/status_columns.h"
+
+#define COLUMNS "job,held,begin_at,released_at,sum"
+#define NUMBERS 4
+
+static void numbers_of(const struct condition *condition, int64_t ret[NUMBERS])
+{
+    ret[0] = (int64_t)condition->job;
+    ret[1] = condition->held;
+    ret[2] = condition->begin_at;
+    ret[3] = condition->released_at;
+}
+
+static uint32_t sum_of(const struct condition *condition)
+{
+    int64_t numbers[NUMBERS];
+    uint32_t sum = 0;
+    numbers_of(condition, numbers);
+    for (int i = 0; i < NUMBERS; i++)
+        sum = sum_number(sum, numbers[i]);
+    return sum;
+}
+
+int condition_rows_put(struct db *db, const struct condition *condition, struct error *err)
+{
+    static const char sql[] =
+        "INSERT OR REPLACE INTO condition(" COLUMNS ") VALUES(?1,?2,?3,?4,?5)";
+    int64_t numbers[NUMBERS];
+    if (db_begin(db, err) < 0)
+        return -1;
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    numbers_of(condition, numbers);
+    bind_numbers(statement, 1, numbers, NUMBERS);
+    (void)sqlite3_bind_int64(statement, NUMBERS + 1, sum_of(condition));
+    return db_run(db, statement, err);
+}
+
+static int read_row(sqlite3_stmt *statement, struct condition *ret, struct error *err)
+{
+    *ret = (struct condition){.job = (uint64_t)sqlite3_column_int64(statement, 0),
+                              .held = sqlite3_column_int64(statement, 1) != 0,
+                              .begin_at = sqlite3_column_int64(statement, 2),
+                              .released_at = sqlite3_column_int64(statement, 3)};
+    if (sum_of(ret) == (uint32_t)sqlite3_column_int64(statement, 4))
+        return 0;
+    return error_set(err, ERROR_DAMAGED, "the row of conditions of job %llu fails its checksum",
+                     (unsigned long long)ret->job);
+}
+
+int condition_rows_load(struct db *db, uint64_t job, struct condition *ret, struct error *err)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM condition WHERE job=?1";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    *ret = (struct condition){.job = job};
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
+    int code = db_step(db, statement, err);
+    if (code != SQLITE_ROW)
+        return code < 0 ? -1 : 0;
+    int result = read_row(statement, ret, err);
+    (void)sqlite3_reset(statement);
+    return result;
+}
+
+static int each(struct db *db, const char *sql, condition_fn call, void *arg, struct error *err)
+{
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    struct condition condition;
+    int code;
+    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
+        if (read_row(statement, &condition, err) < 0) {
+            (void)sqlite3_reset(statement);
+            return -1;
+        }
+        call(arg, &condition);
+    }
+    return code < 0 ? -1 : 0;
+}
+
+int condition_rows_each_open(struct db *db, condition_fn call, void *arg, struct error *err)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM condition WHERE job IN"
+                              " (SELECT id FROM job INDEXED BY job_open WHERE state<4)";
+    return each(db, sql, call, arg, err);
+}
+
+static void ignore(void *arg, const struct condition *condition)
+{
+    (void)arg;
+    (void)condition;
+}
+
+int condition_rows_check(struct db *db, struct error *err)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM condition";
+    return each(db, sql, ignore, NULL, err);
+}

@@ -1,0 +1,171 @@
+"""What keeps a job waiting beyond the jobs before it: hold and begin time, over restarts."""
+import time
+
+import pytest
+from daemon import Refused
+
+SOON = 1.5  # seconds
+
+
+def later(seconds):
+    return int((time.time() + seconds) * 1e6)
+
+
+def change(daemon, method, ident):
+    return daemon.call(f"io.batchd.Jobs.{method}", id=ident)
+
+
+def gate(daemon):
+    return ["sh", "-c", 'until [ -e "$0" ]; do sleep 0.02; done', str(daemon.state / "go")]
+
+
+def test_a_held_job_waits_until_it_is_released(daemon):
+    held, free = daemon.submit("true", hold=True), daemon.submit("true")
+    daemon.wait(free)
+    assert (daemon.job(held)["state"], daemon.job(held)["reasons"]) == ("pending", ["Held"])
+    daemon.restart()
+    daemon.wait(daemon.submit("true"))
+    assert daemon.job(held)["reasons"] == ["Held"]
+    assert change(daemon, "Release", held)["state"] == "pending"
+    job = daemon.wait(held)[0]
+    assert job["state"] == "completed" and job["eligible_at"] > job["submitted_at"]
+    assert job["started_at"] >= job["eligible_at"]
+
+
+def test_hold_and_release_repeat_and_are_told(daemon):
+    blocker = daemon.submit(*gate(daemon), cpus=daemon.call("io.batchd.Server.Status")["resources"]["cpus"])
+    daemon.wait_running(blocker)
+    client = daemon.client()
+    client.send("io.batchd.Events.Subscribe", more=True)
+    job = daemon.submit("true")
+    for _ in range(2):
+        assert change(daemon, "Hold", job) == {"id": job, "state": "pending"}
+    assert daemon.job(job)["reasons"] == ["Held"]
+    for _ in range(2):
+        change(daemon, "Release", job)
+    (daemon.state / "go").write_text("")
+    daemon.wait(job)
+    kinds = []
+    while "ended" not in kinds:
+        event = client.receive()["parameters"]
+        kinds += [event["event"]] if event["id"] == job else []
+    assert [kind for kind in kinds if kind != "started"] == ["submitted", "held", "released", "starting", "ended"]
+
+
+def test_only_what_waits_can_be_held(daemon):
+    running = daemon.submit(*gate(daemon))
+    daemon.wait_running(running)
+    for method in ("Hold", "Release"):
+        with pytest.raises(Refused) as refused:
+            change(daemon, method, running)
+        assert refused.value.name == "io.batchd.InvalidState"
+        assert refused.value.parameters["state"] == "running"
+        assert refused.value.parameters["allowed"] == ["pending"]
+    (daemon.state / "go").write_text("")
+    daemon.wait(running)
+    done = daemon.ctl("hold", str(running))
+    assert done.returncode == 1 and "already ended" in done.stderr
+    assert daemon.ctl("hold", "4711").returncode == 4
+    assert daemon.ctl("release").returncode == 2
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_job_does_not_start_before_its_time(daemon, restart):
+    begin = later(SOON)
+    job, first = daemon.submit("true", begin=begin, priority="urgent"), daemon.submit("true")
+    assert daemon.job(job)["reasons"] == ["BeginTime"] and daemon.job(job)["begin_at"] == begin
+    if restart:
+        daemon.restart()
+    ended = daemon.wait(job)[0]
+    assert begin <= ended["started_at"] < begin + 3_000_000
+    assert ended["eligible_at"] == begin
+    assert daemon.wait(first)[0]["started_at"] < begin
+
+
+def test_its_time_came_while_batchd_was_down(daemon):
+    job = daemon.submit("true", begin=later(0.5))
+    daemon.kill()
+    time.sleep(0.7)
+    daemon.start()
+    assert daemon.wait(job)[0]["state"] == "completed"
+
+
+def test_a_time_that_is_past_is_at_once(daemon):
+    assert daemon.wait(daemon.submit("true", begin=1))[0]["state"] == "completed"
+
+
+def test_held_and_before_its_time(daemon):
+    job = daemon.submit("true", begin=later(0.5), hold=True)
+    assert daemon.job(job)["reasons"] == ["Held", "BeginTime"]
+    deadline = time.monotonic() + 20
+    while daemon.job(job)["reasons"] != ["Held"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # a poll with a deadline
+    change(daemon, "Release", job)
+    assert daemon.wait(job)[0]["state"] == "completed"
+
+
+def test_cancelled_before_its_time(daemon):
+    jobs = [daemon.submit("true", begin=later(seconds), array=array)
+            for seconds in (0.3, 3600) for array in (None, "0-2")]
+    for job in jobs:
+        assert daemon.call("io.batchd.Jobs.Cancel", id=job)["state"] == "cancelled"
+    time.sleep(0.5)
+    assert daemon.wait(daemon.submit("true"))[0]["state"] == "completed"
+    assert [daemon.job(job)["state"] for job in jobs] == ["cancelled"] * 4
+    daemon.restart()
+    daemon.wait(daemon.submit("true"))
+
+
+def test_arrays_are_held_too(make_daemon):
+    daemon = make_daemon(config="[workers]\nmax = 1\n")
+    daemon.start()
+    array = daemon.submit("sleep", "0.1", array="0-5", hold=True)
+    time.sleep(0.2)
+    assert daemon.job(array)["reasons"] == ["Held"]
+    change(daemon, "Release", array)
+    daemon.wait_running(array)
+    change(daemon, "Hold", array)  # what runs goes on, nothing more starts
+    daemon.restart()
+    time.sleep(0.4)
+    tasks = daemon.job(array)["array"]
+    assert tasks["pending"] > 0 and tasks["running"] == 0 and tasks["completed"] >= 1
+    change(daemon, "Release", array)
+    assert daemon.wait(array)[0]["state"] == "completed"
+
+
+def test_a_retry_waits_in_the_queue_and_not_for_its_begin_again(daemon):
+    job = daemon.submit("sh", "-c", '[ "$BATCHD_ATTEMPT" = 2 ]', begin=later(0.2), max_attempts=2)
+    ended = daemon.wait(job)[0]
+    assert (ended["state"], ended["attempt"]) == ("completed", 2)
+
+
+def test_from_the_command_line(daemon):
+    submitted = daemon.ctl("submit", "--hold", "--begin", "now+1s", "-n", "one", "--", "true")
+    assert submitted.returncode == 0, submitted.stderr
+    job = int(submitted.stdout)
+    assert daemon.ctl("release", "--dry-run", "name:one").stdout == f"{job}\n"
+    assert daemon.job(job)["reasons"][0] == "Held"
+    assert daemon.ctl("release", "name:one").stdout == f"Released job {job}\n"
+    assert daemon.ctl("wait", str(job)).returncode == 0
+    bad = daemon.ctl("submit", "--begin", "someday", "--", "true")
+    assert bad.returncode == 2 and "--begin" in bad.stderr and "someday" in bad.stderr
+
+
+@pytest.mark.parametrize("field,value", [("begin", -1), ("begin", "noon"), ("begin", 1 << 62),
+                                         ("hold", "yes")])
+def test_bad_conditions(daemon, field, value):
+    with pytest.raises(Refused) as refused:
+        daemon.submit("true", **{field: value})
+    assert refused.value.name == "io.batchd.InvalidSpec"
+    assert refused.value.parameters["field"] == field
+    assert daemon.jobs() == []
+
+
+def test_a_thousand_begin_times_cost_nothing_and_come_in_order(make_daemon):
+    daemon = make_daemon(config="[workers]\nmax = 1\n")
+    daemon.start()
+    base = later(1)
+    jobs = [daemon.submit("true", begin=base - 1000 * i) for i in range(300)]
+    ended = {job["id"]: job for job in daemon.wait(*jobs)}
+    assert all(ended[job]["started_at"] >= base - 1000 * i for i, job in enumerate(jobs))
