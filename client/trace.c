@@ -68,7 +68,9 @@ static void keep(struct trace *trace, const struct simulated_job *job)
         trace->room = trace->room == 0 ? 1024 : trace->room * 2;
         trace->jobs = xreallocarray(trace->jobs, trace->room, sizeof(*trace->jobs));
     }
-    trace->jobs[trace->count++] = *job;
+    trace->jobs[trace->count] = *job;
+    trace->jobs[trace->count].position = trace->count;
+    trace->count++;
 }
 
 /* ---- Standard Workload Format ---- */
@@ -109,15 +111,26 @@ static int check_range(const double *fields, enum field field, double least, dou
                            field_names[field], fields[field], least, most);
 }
 
+static int check_whole(const double *fields, enum field field, double least, double most,
+                       struct error *err)
+{
+    if (check_range(fields, field, least, most, err) < 0)
+        return -1;
+    if (floor(fields[field]) >= fields[field])
+        return 0;
+    return error_set_field(err, field_names[field], "%s %g must be a whole number",
+                           field_names[field], fields[field]);
+}
+
 static int check_fields(const double *fields, struct error *err)
 {
-    if (check_range(fields, FIELD_ID, 0, 9e15, err) < 0 ||
+    if (check_whole(fields, FIELD_ID, 0, 9e15, err) < 0 ||
         check_range(fields, FIELD_SUBMIT, -SECONDS_MAX, SECONDS_MAX, err) < 0 ||
         check_range(fields, FIELD_RUN, -SECONDS_MAX, SECONDS_MAX, err) < 0 ||
-        check_range(fields, FIELD_ALLOCATED, -1, UINT32_MAX, err) < 0 ||
-        check_range(fields, FIELD_REQUESTED, -1, UINT32_MAX, err) < 0)
+        check_whole(fields, FIELD_ALLOCATED, -1, UINT32_MAX, err) < 0 ||
+        check_whole(fields, FIELD_REQUESTED, -1, UINT32_MAX, err) < 0)
         return -1;
-    return check_range(fields, FIELD_USER, -1, UINT32_MAX - 1.0, err);
+    return check_whole(fields, FIELD_USER, -1, UINT32_MAX - 1.0, err);
 }
 
 static int64_t to_us(double seconds)
@@ -193,9 +206,11 @@ static int next_line(struct reader *reader, char *line, struct error *err)
             last = gzgetc(reader->file);
         return 1;
     }
-    if (bytes > 0 && line[bytes - 1] != '\n' && check_stream(reader, err) < 0)
-        return -1;
-    return 1;
+    if (bytes > 0 && line[bytes - 1] == '\n')
+        return 1;
+    if (gzeof(reader->file) == 0)
+        return error_set(err, ERROR_INVALID, "it has a zero byte; this is no text");
+    return check_stream(reader, err) < 0 ? -1 : 1;
 }
 
 static int read_lines(struct reader *reader, uint64_t limit, struct trace *trace, struct error *err)

@@ -12,7 +12,7 @@ struct trace {
     struct simulated_job *jobs; /* owned; in the order of the file */
     size_t count, room;
     size_t dropped;      /* lines that describe no work that was done */
-    uint32_t processors; /* as the file's header says, or the most that ran at once; 0: unknown */
+    uint32_t processors; /* as the file's header says; 0: it does not */
 };
 
 void trace_done(struct trace *trace);

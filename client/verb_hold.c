@@ -22,7 +22,6 @@ static int change_one(struct cli *cli, const char *method, const char *done, jso
 
 static int change(struct cli *cli, int argc, char **argv, const char *method, const char *done)
 {
-    const char *name;
     const char *value = NULL;
     bool failed = false;
     bool dry = false;
@@ -30,7 +29,7 @@ static int change(struct cli *cli, int argc, char **argv, const char *method, co
     int code;
     size_t i;
     json_t *id;
-    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL)
+    while (cli_next(cli, argc, argv, &value, &failed, &operand) != NULL)
         dry = true;
     if (failed)
         return EXIT_USAGE;

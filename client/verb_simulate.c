@@ -182,9 +182,11 @@ static void run_one(const struct simulate_request *request, struct trace *trace,
 
 static int by_label(const void *a, const void *b)
 {
-    uint64_t first = ((const struct simulated_job *)a)->label;
-    uint64_t second = ((const struct simulated_job *)b)->label;
-    return (first > second) - (first < second);
+    const struct simulated_job *first = a;
+    const struct simulated_job *second = b;
+    if (first->label != second->label)
+        return first->label < second->label ? -1 : 1;
+    return (first->position > second->position) - (first->position < second->position);
 }
 
 /* Seconds of the trace's own clock, whole ones without a point. */

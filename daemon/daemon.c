@@ -26,6 +26,8 @@
 
 /* Housekeeping: idle workers leave, STATUS is told. */
 #define TICK_MS 1000
+/* Slurm's default is 500 (bf_max_job_test); with 1,000 a round stays under 0.1 ms. */
+#define BACKFILL_DEPTH 1000
 #define WORKERS_MAX 4096U /* as workers.max */
 /* How close two commits may be when no client waits for the second. */
 #define PACE_US 2000
@@ -162,7 +164,8 @@ static struct scheduler_options scheduler_options_of(const struct config *config
     struct scheduler_options options = {
         .queue = {.ageing_us = (int64_t)config->queue_ageing_ms * US_PER_MS,
                   .max_delay_us = (int64_t)config->queue_max_delay_ms * US_PER_MS},
-        .half_life_us = (int64_t)config->queue_half_life_ms * US_PER_MS};
+        .half_life_us = (int64_t)config->queue_half_life_ms * US_PER_MS,
+        .backfill_depth = BACKFILL_DEPTH};
     options.total.amount[RESOURCE_CPUS] =
         config->resources_cpus > 0 ? config->resources_cpus : machine_cpus();
     options.total.amount[RESOURCE_MEMORY] = config->resources_memory_bytes > 0

@@ -145,7 +145,7 @@ static json_t *view_progress(const struct api *api, const struct job_row *row)
 /* It could have started when the last of what kept it was gone. A damaged row keeps nothing. */
 static void add_times(const struct api *api, json_t *object, const struct job_row *row)
 {
-    struct condition condition;
+    struct condition condition = {0};
     int64_t eligible = row->facts.submitted_at;
     if (condition_rows_load(engine_db(api->engine), row->facts.id, &condition, NULL) < 0)
         condition = (struct condition){0};

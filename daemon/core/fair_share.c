@@ -110,8 +110,8 @@ static void rebase(struct fair_share *share, int64_t now)
 
 void fair_share_advance(struct fair_share *share, int64_t now)
 {
-    if (now <= share->now)
-        return;
+    if (now < share->now)
+        share->base += now - share->now; /* the clock was put back: go on from here */
     if (share->base == INT64_MIN)
         share->base = now;
     share->now = now;
@@ -128,12 +128,18 @@ static double value(const struct fair_share *share, const struct user *user)
 }
 
 /* The level is chosen so that the value goes on from where it was. */
-static void set_rate(struct fair_share *share, struct user *user, double rate, int64_t now)
+static void set_rate(struct fair_share *share, struct user *user, double rate)
 {
-    fair_share_advance(share, now);
     double before = value(share, user);
     user->rate = rate;
     user->level = before - rate * share->growth;
+}
+
+/* News that come late do not put the clock back. */
+static void reach(struct fair_share *share, int64_t at)
+{
+    if (at > share->now)
+        fair_share_advance(share, at);
 }
 
 void fair_share_add(struct fair_share *share, size_t user, double rate, int64_t started_at,
@@ -141,7 +147,7 @@ void fair_share_add(struct fair_share *share, size_t user, double rate, int64_t 
 {
     if (ended_at <= started_at)
         return;
-    fair_share_advance(share, ended_at);
+    reach(share, ended_at);
     share->users[user].level += rate * (growth_at(share, ended_at) - growth_at(share, started_at));
 }
 
@@ -149,7 +155,8 @@ void fair_share_start(struct fair_share *share, size_t user, double rate, int64_
 {
     struct user *one = &share->users[user];
     one->running++;
-    set_rate(share, one, one->rate + rate, since);
+    reach(share, since);
+    set_rate(share, one, one->rate + rate);
     fair_share_add(share, user, rate, since, share->now);
 }
 
@@ -158,7 +165,8 @@ void fair_share_end(struct fair_share *share, size_t user, double rate, int64_t 
     struct user *one = &share->users[user];
     assert(one->running > 0);
     one->running--;
-    set_rate(share, one, one->running == 0 ? 0 : one->rate - rate, now);
+    reach(share, now);
+    set_rate(share, one, one->running == 0 ? 0 : one->rate - rate);
 }
 
 double fair_share_order(const struct fair_share *share, size_t user)

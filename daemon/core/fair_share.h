@@ -28,7 +28,8 @@ void fair_share_end(struct fair_share *share, size_t user, double rate, int64_t 
 void fair_share_add(struct fair_share *share, size_t user, double rate, int64_t started_at,
                     int64_t ended_at);
 
-/* The time for which fair_share_order speaks. */
+/* The time for which fair_share_order speaks. An earlier one than before is a clock that was put
+ * back: usage stays as it is and goes on from there. */
 void fair_share_advance(struct fair_share *share, int64_t now);
 /* Least first: a number that orders users by usage / shares, at the time of the last advance,
  * start or end. */

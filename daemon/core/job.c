@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MEBIBYTE (UINT64_C(1) << 20)
+
 static_assert(sizeof(struct job) == 72, "a waiting job is small");
 
 static const char *const priority_words[JOB_PRIORITY_COUNT] = {
@@ -30,10 +32,17 @@ void job_facts_done(struct job_facts *facts)
     *facts = (struct job_facts){0};
 }
 
+struct resources job_wanted(uint64_t cpus, uint64_t memory_bytes)
+{
+    uint64_t rest = memory_bytes % MEBIBYTE;
+    return (struct resources){
+        .amount = {[RESOURCE_CPUS] = cpus,
+                   [RESOURCE_MEMORY] = memory_bytes + (rest > 0 ? MEBIBYTE - rest : 0)}};
+}
+
 struct resources job_facts_wanted(const struct job_facts *facts)
 {
-    return (struct resources){
-        .amount = {[RESOURCE_CPUS] = facts->cpus, [RESOURCE_MEMORY] = facts->memory_bytes}};
+    return job_wanted(facts->cpus, facts->memory_bytes);
 }
 
 void job_status_done(struct job_status *status)

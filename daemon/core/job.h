@@ -123,7 +123,9 @@ struct job_status {
 };
 
 void job_facts_done(struct job_facts *facts);
-/* What it asks for. */
+/* What a job of this asks for. Memory is counted in whole MiB: what differs by less is the same
+ * request, so that there are not as many requests as jobs (request_table.h). */
+struct resources job_wanted(uint64_t cpus, uint64_t memory_bytes);
 struct resources job_facts_wanted(const struct job_facts *facts);
 void job_status_done(struct job_status *status);
 

@@ -1,12 +1,17 @@
 #include "daemon/core/queue.h"
 
 #include "common/alloc.h"
+#include "common/clock.h"
 #include "daemon/core/alarms.h"
 #include "daemon/core/running_set.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A clock that was put back by more than this makes ages wrong that are looked at in intervals of
+ * seconds and more. */
+#define CLOCK_STEP_US US_PER_SECOND
 
 /* One user's waiting jobs. Stays when they are gone: users are few. */
 struct group {
@@ -22,6 +27,7 @@ struct queue {
     size_t group_count, group_room;
     struct alarms alarms;
     size_t count;
+    int64_t now; /* of the last advance */
 };
 
 /* Where a job stands among the first ones of all users. */
@@ -88,6 +94,7 @@ struct queue *queue_new(const struct queue_settings *settings, struct fair_share
     struct queue *queue = xcalloc(1, sizeof(*queue));
     queue->settings = *settings;
     queue->share = share;
+    queue->now = INT64_MIN + CLOCK_STEP_US;
     return queue;
 }
 
@@ -207,10 +214,37 @@ size_t queue_count(const struct queue *queue)
     return queue->count;
 }
 
+static void collect(struct job *job, void *arg)
+{
+    struct job ***next = arg;
+    *(*next)++ = job;
+}
+
+/* Puts everything in its place anew. */
+static void rebuild(struct queue *queue, int64_t now)
+{
+    struct job **jobs = xreallocarray(NULL, queue->count + 1, sizeof(struct job *));
+    struct job **next = jobs;
+    for (size_t i = 0; i < queue->group_count; i++) {
+        ready_set_walk(&queue->groups[i].overdue, collect, &next);
+        ready_set_walk(&queue->groups[i].ready, collect, &next);
+    }
+    for (size_t i = 0; i < queue->count; i++) {
+        take(queue, jobs[i]);
+        if (jobs[i]->since > now)
+            jobs[i]->since = now;
+        put(queue, jobs[i], now);
+    }
+    free(jobs);
+}
+
 void queue_advance(struct queue *queue, int64_t now)
 {
     const struct alarm *alarm;
     fair_share_advance(queue->share, now);
+    if (now < queue->now - CLOCK_STEP_US)
+        rebuild(queue, now);
+    queue->now = now;
     while ((alarm = alarms_first(&queue->alarms)) != NULL && alarm->at <= now) {
         struct job *job = alarm->job;
         take(queue, job);
@@ -277,14 +311,14 @@ struct job *queue_first(const struct queue *queue)
     return best.job;
 }
 
-static struct job *fitting_of(const struct group *group, const struct ready_limits *limits)
+static struct job *fitting_of(const struct group *group, struct ready_limits *limits)
 {
     struct job *job = ready_set_fitting(&group->overdue, limits);
     return job != NULL ? job : ready_set_fitting(&group->ready, limits);
 }
 
 /* A user is searched only when the user's first job would stand before the best so far. */
-struct job *queue_fitting(const struct queue *queue, const struct ready_limits *limits)
+struct job *queue_fitting(const struct queue *queue, struct ready_limits *limits)
 {
     struct place best = {0};
     for (size_t i = 0; i < queue->group_count; i++) {

@@ -45,13 +45,13 @@ void queue_remove(struct queue *queue, struct job *job);
 size_t queue_count(const struct queue *queue);
 
 /* Brings the order up to `now`: lifts those that are due. To be called before the questions below
- * when time has passed. */
+ * when time has passed. A wall clock that was put back is noticed: ages are counted anew. */
 void queue_advance(struct queue *queue, int64_t now);
 /* When the order changes next by itself, or NEVER of running_set.h. */
 int64_t queue_next_alarm(const struct queue *queue);
 
 /* What goes first, or NULL; and the first of those within the limits, or NULL. */
 struct job *queue_first(const struct queue *queue);
-struct job *queue_fitting(const struct queue *queue, const struct ready_limits *limits);
+struct job *queue_fitting(const struct queue *queue, struct ready_limits *limits);
 
 #endif

@@ -169,10 +169,11 @@ static bool may_hold(const struct job *tree, const struct ready_limits *limits)
             tree->least_cpus <= limits->left_over.amount[RESOURCE_CPUS]);
 }
 
-static struct job *fitting(struct job *tree, const struct ready_limits *limits)
+static struct job *fitting(struct job *tree, struct ready_limits *limits)
 {
-    if (tree == NULL || !may_hold(tree, limits))
+    if (tree == NULL || limits->visits == 0 || !may_hold(tree, limits))
         return NULL;
+    limits->visits--;
     struct job *found = fitting(tree->left, limits);
     if (found == NULL && ready_fits(tree, limits))
         found = tree;
@@ -183,7 +184,7 @@ static struct job *fitting(struct job *tree, const struct ready_limits *limits)
     return found;
 }
 
-struct job *ready_set_fitting(const struct ready_set *set, const struct ready_limits *limits)
+struct job *ready_set_fitting(const struct ready_set *set, struct ready_limits *limits)
 {
     return fitting(set->root, limits);
 }

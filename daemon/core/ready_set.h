@@ -33,6 +33,7 @@ struct ready_limits {
     struct resources free;
     struct resources left_over;
     int64_t window_us;
+    uint64_t visits; /* so many jobs more may be looked at; counts down */
 };
 
 /* The first key of `job` in this order. */
@@ -42,8 +43,10 @@ void ready_set_insert(struct ready_set *set, struct job *job);
 void ready_set_remove(struct ready_set *set, struct job *job); /* it must be in it */
 
 bool ready_fits(const struct job *job, const struct ready_limits *limits);
-/* The first job of the set within the limits, or NULL. */
-struct job *ready_set_fitting(const struct ready_set *set, const struct ready_limits *limits);
+/* The first job of the set within the limits, or NULL: none, or none that was looked at. What a
+ * subtree holds at least is known for processors and time, so most of those that do not fit are not
+ * looked at; where other resources are scarce all are. */
+struct job *ready_set_fitting(const struct ready_set *set, struct ready_limits *limits);
 
 /* Calls `visit` for each job in order; it must not change the set. */
 void ready_set_walk(const struct ready_set *set, void (*visit)(struct job *job, void *arg),

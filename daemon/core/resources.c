@@ -46,7 +46,7 @@ void resources_left(const struct resources *total, const struct resources *used,
 double resources_dominant(const struct resources *wanted, const struct resources *total)
 {
     double largest = 0;
-    for (int kind = 0; kind < RESOURCE_KINDS; kind++) {
+    for (int kind = 0; kind <= RESOURCE_GPUS; kind++) {
         if (wanted->amount[kind] == 0 || total->amount[kind] == 0)
             continue;
         double share = (double)wanted->amount[kind] / (double)total->amount[kind];

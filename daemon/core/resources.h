@@ -31,8 +31,9 @@ void resources_take(struct resources *sum, const struct resources *less);
 /* What of `total` is not in `used`: 0 where more is used than there is. */
 void resources_left(const struct resources *total, const struct resources *used,
                     struct resources *ret);
-/* The largest share of any kind that `wanted` is of `total`, 0 to 1: the dominant resource (Ghodsi
- * et al., "Dominant Resource Fairness", NSDI 2011). A kind the machine has none of counts not. */
+/* The largest share that `wanted` is of the processors, memory or GPUs of `total`, 0 to 1: the
+ * dominant resource (Ghodsi et al., "Dominant Resource Fairness", NSDI 2011). A kind that the
+ * machine has none of does not count. */
 double resources_dominant(const struct resources *wanted, const struct resources *total);
 
 #endif

@@ -40,17 +40,34 @@ bool running_set_take(struct running_set *set, uint64_t run, struct running *ret
     return false;
 }
 
-int64_t running_set_room(const struct running_set *set, const struct request_table *requests,
-                         const struct resources *wanted, int64_t now, struct resources *there)
+static bool fits(const struct resources *wanted, const struct occupancy *occupancy)
 {
-    for (size_t i = 0; i < set->count;) {
-        int64_t instant = set->entries[i].ends_at > now ? set->entries[i].ends_at : now;
-        for (; i < set->count && set->entries[i].ends_at <= instant; i++)
-            resources_add(there, request_table_at(requests, set->entries[i].request));
-        if (instant == NEVER)
-            break;
-        if (resources_fit(wanted, there))
+    struct resources there;
+    resources_left(&occupancy->total, &occupancy->used, &there);
+    return resources_fit(wanted, &there);
+}
+
+static void end_one(const struct running *running, const struct request_table *requests,
+                    struct occupancy *occupancy)
+{
+    resources_take(&occupancy->used, request_table_at(requests, running->request));
+}
+
+int64_t running_set_room(const struct running_set *set, const struct request_table *requests,
+                         const struct resources *wanted, int64_t now, struct occupancy *occupancy)
+{
+    size_t late = 0; /* the first so many should have ended */
+    while (late < set->count && set->entries[late].ends_at < now)
+        late++;
+    size_t i = late;
+    while (i < set->count && set->entries[i].ends_at != NEVER) {
+        int64_t instant = set->entries[i].ends_at;
+        for (; i < set->count && set->entries[i].ends_at == instant; i++)
+            end_one(&set->entries[i], requests, occupancy);
+        if (fits(wanted, occupancy))
             return instant;
     }
+    for (size_t j = 0; j < set->count && !fits(wanted, occupancy); j = j + 1 == late ? i : j + 1)
+        end_one(&set->entries[j], requests, occupancy);
     return NEVER;
 }

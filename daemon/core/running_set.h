@@ -1,5 +1,5 @@
 /* What runs, by when it is expected to end: enough to say when there will be room for more. Sorted
- * in an array, since a machine runs hundreds of jobs, not millions. */
+ * in an array, since a machine runs hundreds of jobs, at most some thousands, not millions. */
 #ifndef BATCHD_DAEMON_CORE_RUNNING_SET_H
 #define BATCHD_DAEMON_CORE_RUNNING_SET_H
 
@@ -25,11 +25,18 @@ void running_set_add(struct running_set *set, const struct running *one);
 /* Takes it out; false: it is not there. */
 bool running_set_take(struct running_set *set, uint64_t run, struct running *ret_was);
 
-/* The earliest time, `now` or later, at which `wanted` will fit; *there is what is free now, and
- * becomes what will be free then. What ends at one instant is counted together; what should have
- * ended ends now. NEVER, when an end that nobody knows has to come first: *there is then what is
- * free when all ended. */
+/* The machine and what of it is used; more may be, after it was made smaller. */
+struct occupancy {
+    struct resources total, used;
+};
+
+/* The earliest time, `now` or later, at which `wanted` will fit; *occupancy becomes what it will be
+ * then. What ends at one instant is counted together. NEVER, when an end that nobody knows has to
+ * come first: of what should have ended before now, and then of what has no known end, as many as
+ * are needed are counted, the earlier ones first. (Were all of them counted, what started in the
+ * meantime would seem to make room, round after round, and `wanted` would starve.) It must fit into
+ * the whole machine. */
 int64_t running_set_room(const struct running_set *set, const struct request_table *requests,
-                         const struct resources *wanted, int64_t now, struct resources *there);
+                         const struct resources *wanted, int64_t now, struct occupancy *occupancy);
 
 #endif

@@ -7,8 +7,7 @@
 #include <string.h>
 
 struct scheduler {
-    struct resources total;
-    struct resources used; /* by what runs; more than there is after the machine was made smaller */
+    struct occupancy machine;
     struct request_table *requests;
     struct fair_share *share;
     struct queue *queue;
@@ -19,12 +18,14 @@ struct scheduler {
     const struct job *reserved; /* NULL: nothing was blocked so far */
     int64_t reserved_at;
     uint64_t last_run;
+    uint64_t backfill_depth;
 };
 
 struct scheduler *scheduler_new(const struct scheduler_options *options)
 {
     struct scheduler *scheduler = xcalloc(1, sizeof(*scheduler));
-    scheduler->total = options->total;
+    scheduler->machine.total = options->total;
+    scheduler->backfill_depth = options->backfill_depth;
     scheduler->requests = request_table_new();
     scheduler->share = fair_share_new(options->half_life_us);
     scheduler->queue = queue_new(&options->queue, scheduler->share);
@@ -51,7 +52,7 @@ static const struct resources *wanted_by(const struct scheduler *scheduler, cons
 
 bool scheduler_ever_fits(const struct scheduler *scheduler, const struct job *job)
 {
-    return resources_fit(wanted_by(scheduler, job), &scheduler->total);
+    return resources_fit(wanted_by(scheduler, job), &scheduler->machine.total);
 }
 
 void scheduler_learn(struct scheduler *scheduler, struct job *job, const struct resources *wanted)
@@ -95,6 +96,8 @@ void scheduler_begin(struct scheduler *scheduler, int64_t now)
     scheduler->reserved = NULL;
     /* Until something is blocked, whatever fits may start. */
     scheduler->limits.window_us = NEVER;
+    scheduler->limits.visits =
+        scheduler->backfill_depth > 0 ? scheduler->backfill_depth : UINT64_MAX;
     memset(&scheduler->limits.left_over, 0, sizeof(scheduler->limits.left_over));
 }
 
@@ -102,13 +105,13 @@ void scheduler_begin(struct scheduler *scheduler, int64_t now)
 static void reserve(struct scheduler *scheduler, const struct job *job)
 {
     const struct resources *wanted = wanted_by(scheduler, job);
-    struct resources there = scheduler->limits.free; /* grows as jobs end */
+    struct occupancy then = scheduler->machine;
     int64_t at =
-        running_set_room(&scheduler->running, scheduler->requests, wanted, scheduler->now, &there);
-    resources_take(&there, wanted);
+        running_set_room(&scheduler->running, scheduler->requests, wanted, scheduler->now, &then);
+    resources_add(&then.used, wanted);
     scheduler->reserved = job;
     scheduler->reserved_at = at;
-    scheduler->limits.left_over = there;
+    resources_left(&then.total, &then.used, &scheduler->limits.left_over);
     scheduler->limits.window_us = at == NEVER ? 0 : at - scheduler->now;
 }
 
@@ -147,6 +150,11 @@ static void use_left_over(struct scheduler *scheduler, const struct job *job,
         resources_take(&scheduler->limits.left_over, wanted);
 }
 
+static void count_free(struct scheduler *scheduler)
+{
+    resources_left(&scheduler->machine.total, &scheduler->machine.used, &scheduler->limits.free);
+}
+
 uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64_t started_at)
 {
     const struct resources *wanted = request_table_at(scheduler->requests, job->request);
@@ -156,12 +164,12 @@ uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64
                                     .started_at = started_at,
                                     .ends_at = later(started_at, job->estimate_us)};
     request_table_hold(scheduler->requests, job->request);
-    resources_add(&scheduler->used, wanted);
-    resources_left(&scheduler->total, &scheduler->used, &scheduler->limits.free);
+    resources_add(&scheduler->machine.used, wanted);
+    count_free(scheduler);
     use_left_over(scheduler, job, wanted);
     running_set_add(&scheduler->running, &running);
     fair_share_start(scheduler->share, fair_share_user(scheduler->share, job->uid),
-                     resources_dominant(wanted, &scheduler->total), started_at);
+                     resources_dominant(wanted, &scheduler->machine.total), started_at);
     return running.run;
 }
 
@@ -173,9 +181,9 @@ void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now)
     (void)found;
     const struct resources *wanted = request_table_at(scheduler->requests, was.request);
     fair_share_end(scheduler->share, fair_share_user(scheduler->share, was.uid),
-                   resources_dominant(wanted, &scheduler->total), now);
-    resources_take(&scheduler->used, wanted);
-    resources_left(&scheduler->total, &scheduler->used, &scheduler->limits.free);
+                   resources_dominant(wanted, &scheduler->machine.total), now);
+    resources_take(&scheduler->machine.used, wanted);
+    count_free(scheduler);
     request_table_release(scheduler->requests, was.request);
 }
 
@@ -183,7 +191,7 @@ void scheduler_charge(struct scheduler *scheduler, uint32_t uid, const struct re
                       int64_t started_at, int64_t ended_at)
 {
     fair_share_add(scheduler->share, fair_share_user(scheduler->share, uid),
-                   resources_dominant(held, &scheduler->total), started_at, ended_at);
+                   resources_dominant(held, &scheduler->machine.total), started_at, ended_at);
 }
 
 int64_t scheduler_next_alarm(const struct scheduler *scheduler)
@@ -198,7 +206,7 @@ size_t scheduler_waiting(const struct scheduler *scheduler)
 
 const struct resources *scheduler_total(const struct scheduler *scheduler)
 {
-    return &scheduler->total;
+    return &scheduler->machine.total;
 }
 
 uint64_t scheduler_room_for(const struct scheduler *scheduler, const struct job *job,

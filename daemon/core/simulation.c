@@ -3,6 +3,7 @@
 #include "daemon/core/alarms.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@ struct simulation {
     struct alarms ends; /* of what runs; such a job is in no queue, so its alarm is free for this */
 };
 
-/* The sched_job is the first member. */
+static_assert(offsetof(struct simulated_job, sched) == 0, "one is found from the other");
+
 static struct simulated_job *whole(struct job *job)
 {
     return (struct simulated_job *)job;
@@ -25,7 +27,9 @@ static int by_submit(const void *a, const void *b)
     const struct simulated_job *second = b;
     if (first->submitted_at != second->submitted_at)
         return first->submitted_at < second->submitted_at ? -1 : 1;
-    return (first->label > second->label) - (first->label < second->label);
+    if (first->label != second->label)
+        return first->label < second->label ? -1 : 1;
+    return (first->position > second->position) - (first->position < second->position);
 }
 
 static void end_jobs(struct simulation *simulation, int64_t now)

@@ -8,8 +8,9 @@
 #include "daemon/core/scheduler.h"
 
 struct simulated_job {
-    struct job sched; /* of this the caller fills uid, level and estimate_us */
-    uint64_t label;   /* how the caller calls it; order among equal submit times */
+    struct job sched;  /* of this the caller fills uid, level and estimate_us */
+    uint64_t label;    /* how the caller calls it; order among equal submit times */
+    uint64_t position; /* in the order of the caller, which decides when the labels are equal too */
     int64_t submitted_at;
     int64_t run_us; /* how long it really runs */
     uint32_t cpus;  /* at least 1, at most the capacity */
@@ -17,7 +18,7 @@ struct simulated_job {
     uint64_t run; /* the scheduler's number while it runs */
 };
 
-/* Fills started_at of each. The jobs are sorted by submit time, then label. */
+/* Fills started_at of each. The jobs are sorted by submit time, label and position. */
 void simulation_run(const struct scheduler_options *options, struct simulated_job *jobs,
                     size_t count);
 

@@ -90,7 +90,7 @@ int engine_hold_job(struct engine *engine, uint64_t id, enum job_state *ret_stat
                     struct error *err)
 {
     struct job *job;
-    struct condition condition;
+    struct condition condition = {0};
     if (load_waiting(engine, id, "hold", &job, &condition, err) < 0)
         return -1;
     *ret_state = job_state_of(job);
@@ -108,7 +108,7 @@ int engine_release_job(struct engine *engine, uint64_t id, enum job_state *ret_s
                        struct error *err)
 {
     struct job *job;
-    struct condition condition;
+    struct condition condition = {0};
     int64_t now = clock_wall_us();
     if (load_waiting(engine, id, "release", &job, &condition, err) < 0)
         return -1;

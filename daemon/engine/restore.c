@@ -59,7 +59,6 @@ static int count_in(struct engine *engine, const struct job_row *row, struct err
     return 0;
 }
 
-/* Of the jobs of a worker one has the resources, and all ask for the same (schedule.c). */
 static bool has_holder(const struct engine *engine, uint64_t worker)
 {
     for (const struct active *entry = engine->active; entry != NULL; entry = entry->next) {
@@ -67,6 +66,25 @@ static bool has_holder(const struct engine *engine, uint64_t worker)
             return true;
     }
     return false;
+}
+
+/* In the order in which they came: new entries are put in front of the list. */
+static void hold_oldest(struct engine *engine, struct active *entry, bool started)
+{
+    if (entry == NULL)
+        return;
+    hold_oldest(engine, entry->next, started);
+    int64_t since = entry->status.started_at;
+    if ((since > 0) == started && !has_holder(engine, entry->status.worker))
+        engine_hold(engine, entry, started ? since : clock_wall_us());
+}
+
+/* Of the jobs of a worker the one that runs has the resources, or the first of those handed over;
+ * all ask for the same (schedule.c). */
+static void hold_resources(struct engine *engine)
+{
+    hold_oldest(engine, engine->active, true);
+    hold_oldest(engine, engine->active, false);
 }
 
 /* What an active job's row says beside its status, and an active task's array. */
@@ -79,13 +97,12 @@ static int load_facts(struct engine *engine, struct error *err)
         entry->rerun_if_lost = row.facts.rerun_if_lost;
         entry->is_processor = row.facts.type != NULL;
         entry->max_attempts = row.facts.max_attempts;
-        if (!has_holder(engine, entry->status.worker))
-            engine_hold(engine, entry, entry->status.started_at);
         int result = entry->status.is_task ? count_in(engine, &row, err) : 0;
         job_row_done(&row);
         if (result < 0)
             return -1;
     }
+    hold_resources(engine);
     return 0;
 }
 

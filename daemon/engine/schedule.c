@@ -49,10 +49,9 @@ static bool start_next(struct engine *engine)
         return true;
     }
     engine->unplaced = job;
-    if (job == NULL)
-        job = scheduler_first(engine->scheduler);
-    else if (pool_coming(engine->pool) > 0)
+    if (job != NULL && pool_coming(engine->pool) > 0)
         return false;
+    job = scheduler_first(engine->scheduler);
     worker = job == NULL ? 0 : pool_choose_behind(engine->pool, job->request);
     if (worker == 0)
         return false;

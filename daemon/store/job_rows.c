@@ -279,9 +279,8 @@ static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status
                         .estimate_us = ESTIMATE_UNKNOWN,
                         .uid = (uint32_t)open_number(statement, OPEN_UID),
                         .level = (uint8_t)priority};
-    *wanted = (struct resources){
-        .amount = {[RESOURCE_CPUS] = (uint64_t)open_number(statement, OPEN_CPUS),
-                   [RESOURCE_MEMORY] = (uint64_t)open_number(statement, OPEN_MEMORY)}};
+    *wanted = job_wanted((uint64_t)open_number(statement, OPEN_CPUS),
+                         (uint64_t)open_number(statement, OPEN_MEMORY));
     if (priority >= 0 && priority < JOB_PRIORITY_COUNT)
         return 0;
     job_status_done(status);

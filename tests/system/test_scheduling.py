@@ -39,21 +39,24 @@ def order_of(daemon, *jobs):
     return [job["id"] for job in sorted(daemon.wait(*jobs), key=lambda job: job["started_at"])]
 
 
-@pytest.mark.parametrize("backfill", ["none", "easy"])
-def test_processors_are_never_over_committed(make_daemon, backfill):
+@pytest.mark.parametrize("backfill,workers", [("none", 8), ("easy", 8), ("easy", 3)])
+def test_nothing_is_ever_over_committed(make_daemon, backfill, workers):
     """Short and longer jobs, so that some are handed ahead; killed and started again on the way."""
-    daemon = make_daemon(config=settings(4, f'backfill = "{backfill}"'))
+    daemon = make_daemon(config=settings(4, f'backfill = "{backfill}"', "1G", workers))
     daemon.start()
     dice = random.Random(3)
     jobs = [daemon.submit("sleep", dice.choice(["0", "0.01", "0.05", "0.2"]),
-                          cpus=dice.choice([1, 1, 1, 2, 3, 4])) for _ in range(150)]
+                          cpus=dice.choice([1, 1, 1, 2, 3, 4]),
+                          memory=dice.choice([0, 0, 0, 300, 600]) << 20) for _ in range(150)]
     for _ in range(3):
         time.sleep(0.4)
         daemon.kill()
         daemon.start()
     ended = daemon.wait(*jobs)
     assert all(job["state"] == "completed" for job in ended)
-    assert most_at_once(ended, cpus) == 4
+    assert most_at_once(ended, cpus) <= 4
+    assert most_at_once(ended, lambda job: 1) >= 3
+    assert most_at_once(ended, lambda job: job["resources"]["memory_bytes"]) <= 1 << 30
     left = daemon.call("io.batchd.Server.Status")["resources"]
     assert (left["cpus"], left["cpus_free"]) == (4, 4)
 
@@ -131,6 +134,20 @@ def test_backfill(make_daemon, backfill, passes):
         assert daemon.job(beside)["reasons"] == ["Priority"]
     (daemon.state / "go").write_text("")
     daemon.wait(first, beside)
+
+
+def test_small_jobs_never_starve_a_wide_one(make_daemon):
+    """Nobody knows how long they run. The wide one starts when enough of those before it ended."""
+    daemon = make_daemon(config=settings(4))
+    daemon.start()
+    small = [daemon.submit("sleep", f"0.{2 + i % 3}", priority="background") for i in range(60)]
+    daemon.wait_running(small[3])
+    wide = daemon.submit("true", cpus=3, priority="urgent")
+    started = daemon.wait(wide)[0]["started_at"]
+    before = [job for job in daemon.jobs() if job["id"] in small and job["started_at"] is not None
+              and job["started_at"] < started]
+    assert len(before) <= 8
+    assert all(job["state"] == "completed" for job in daemon.wait(*small))
 
 
 @pytest.mark.parametrize("policy", ["fifo", "priority"])

@@ -85,6 +85,13 @@ def test_plain_and_gzip_are_the_same_and_repeat(tmp_path):
         for backfill in ("none", "easy")]
 
 
+def test_jobs_of_the_same_number_keep_their_order(tmp_path):
+    trace = tmp_path / "t.swf"
+    trace.write_text(line(7, 0, 5, 1, user=1) + line(7, 0, 3, 1, user=2) + line(7, 0, 2, 1, user=3))
+    done = ctl("--trace", trace, "--cpus", 1, "--policy", "fifo", "--backfill", "none", "--starts")
+    assert done.stdout == "7,0\n7,5\n7,8\n"
+
+
 def test_measures_by_hand(tmp_path):
     """One processor: job 1 runs 0..20, job 2 (submitted at 10) 20..25, job 3 (at 10) 25..125."""
     trace = tmp_path / "t.swf"
@@ -132,6 +139,10 @@ BAD = {
     "negative id": (line(-1, 0, 10, 1), ["line 1", "job number", "-1"]),
     "absurd time": (line(1, 1e15, 10, 1), ["line 1", "submit time", "1e+15"]),
     "absurd processors": (line(1, 0, 10, 1e12), ["line 1", "allocated processors", "1e+12"]),
+    "half a processor": (line(1, 0, 10, 2.5), ["line 1", "allocated processors", "2.5", "whole"]),
+    "half a job": (line(1.5, 0, 10, 2), ["line 1", "job number", "whole"]),
+    "a zero byte": ("\0" + GOOD, ["line 1", "zero byte"]),
+    "a zero byte inside": (GOOD + GOOD.replace("10", "1\0"), ["line 2", "zero byte"]),
     "a long line": ("1 " * 5000, ["line 1"]),
     "nothing": ("; only a comment\n" + line(1, 0, -1, 4) + line(2, 0, 5, 0, 0), ["no job", "2 dropped"]),
 }

@@ -251,6 +251,125 @@ START_TEST(an_unknown_end_lets_only_those_beside_pass)
 }
 END_TEST
 
+/* Four processors, four long jobs; the first in order wants three, and small ones never cease. Each
+ * step one of what runs ends, the oldest. Whether nobody knows how long jobs run or all think it is
+ * shorter than it is: the first starts when three of the four have ended. */
+START_TEST(small_jobs_never_starve_a_wide_one)
+{
+    enum { SMALL = 50 };
+    static struct job small[SMALL];
+    struct scheduler *scheduler = new_scheduler(QUEUE_PRIORITY, QUEUE_BACKFILL_EASY, 4);
+    struct job wide = a_job(1000, 1, 0, 0);
+    uint64_t runs[SMALL + 4] = {0};
+    int started = 0;
+    bool wide_runs = false;
+    for (int i = 0; i < SMALL; i++) {
+        small[i] = a_job((uint64_t)i + 1, 2, 4, 0);
+        small[i].estimate_us = _i == 0 ? ESTIMATE_UNKNOWN : SECONDS(1);
+        add(scheduler, &small[i], 1, 0);
+    }
+    scheduler_begin(scheduler, 0);
+    while (start(scheduler, 0, &runs[started]) != NULL)
+        started++;
+    ck_assert_int_eq(started, 4);
+    wide.estimate_us = SECONDS(1);
+    add(scheduler, &wide, 3, 0);
+    for (int step = 0; step < 12 && !wide_runs; step++) {
+        int64_t now = SECONDS(10 * (step + 1));
+        struct job *job;
+        uint64_t run = 0;
+        scheduler_end(scheduler, runs[step], now);
+        scheduler_begin(scheduler, now);
+        while ((job = start(scheduler, now, &run)) != NULL) {
+            wide_runs |= job == &wide;
+            runs[started++] = run;
+        }
+    }
+    ck_assert(wide_runs);
+    ck_assert_int_le(started, 8);
+    scheduler_free(scheduler);
+}
+END_TEST
+
+/* Eight of four processors are used: the machine was made smaller. */
+START_TEST(what_is_used_beyond_the_machine_ends_first)
+{
+    struct scheduler *scheduler = new_scheduler(QUEUE_FIFO, QUEUE_BACKFILL_EASY, 4);
+    struct job running[4];
+    struct job next = a_job(9, 1, 2, 0);
+    int64_t at;
+    for (int i = 0; i < 4; i++) {
+        running[i] = a_job((uint64_t)i + 1, 1, 2, 0);
+        running[i].estimate_us = SECONDS(100 * (i + 1));
+        const struct resources wanted = {.amount = {[RESOURCE_CPUS] = 2}};
+        scheduler_learn(scheduler, &running[i], &wanted);
+        (void)scheduler_run(scheduler, &running[i], 0);
+    }
+    add(scheduler, &next, 4, SECONDS(1));
+    scheduler_begin(scheduler, SECONDS(1));
+    ck_assert_ptr_null(scheduler_next(scheduler));
+    ck_assert_ptr_eq(scheduler_reserved(scheduler, &at), &next);
+    ck_assert_int_eq(at, SECONDS(400));
+    scheduler_free(scheduler);
+}
+END_TEST
+
+/* A day ahead for a moment, then right again. */
+START_TEST(a_clock_that_is_put_back)
+{
+    const struct scheduler_options options = {
+        .total = {.amount = {[RESOURCE_CPUS] = 1}},
+        .queue = {.policy = QUEUE_PRIORITY, .max_delay_us = SECONDS(3600)},
+        .half_life_us = 7 * DAY};
+    struct scheduler *scheduler = scheduler_new(&options);
+    struct job background = a_job(1, 1, 4, DAY), ahead = a_job(2, 1, 3, 2 * DAY);
+    struct job urgent = a_job(3, 2, 0, DAY + SECONDS(10));
+    struct fair_share *share = scheduler_share(scheduler);
+    size_t user = fair_share_user(share, 2);
+    add(scheduler, &background, 1, DAY);
+    scheduler_begin(scheduler, 2 * DAY);
+    add(scheduler, &ahead, 1, 2 * DAY);
+    ck_assert_ptr_eq(scheduler_first(scheduler), &background); /* it seems to be overdue */
+    add(scheduler, &urgent, 1, DAY + SECONDS(10));
+    scheduler_begin(scheduler, DAY + SECONDS(10));
+    ck_assert_ptr_eq(scheduler_first(scheduler), &urgent);
+    uint64_t run;
+    ck_assert_ptr_eq(start(scheduler, DAY + SECONDS(10), &run), &urgent);
+    double before = fair_share_usage(share, user);
+    scheduler_begin(scheduler, DAY + SECONDS(3700)); /* both are overdue by now */
+    ck_assert_double_gt(fair_share_usage(share, user) - before, 3600);
+    ck_assert_double_lt(fair_share_usage(share, user) - before, 3700);
+    ck_assert_int_eq(background.rank, RANK_OVERDUE);
+    ck_assert_int_eq(ahead.rank, RANK_OVERDUE);
+    scheduler_free(scheduler);
+}
+END_TEST
+
+START_TEST(a_round_looks_at_so_many_and_no_more)
+{
+    struct scheduler_options options = {
+        .total = {.amount = {[RESOURCE_CPUS] = 10, [RESOURCE_MEMORY] = 100}},
+        .queue = {.policy = QUEUE_FIFO, .backfill = QUEUE_BACKFILL_EASY}};
+    for (options.backfill_depth = 0; options.backfill_depth <= 50; options.backfill_depth += 50) {
+        enum { WIDE = 200 };
+        static struct job wide[WIDE];
+        struct scheduler *scheduler = scheduler_new(&options);
+        struct job small = a_job(WIDE + 1, 1, 2, 0);
+        const struct resources wanted = {.amount = {[RESOURCE_CPUS] = 1, [RESOURCE_MEMORY] = 60}};
+        for (uint64_t i = 0; i < WIDE; i++) {
+            wide[i] = a_job(i + 1, 1, 2, 0);
+            scheduler_learn(scheduler, &wide[i], &wanted);
+            scheduler_queue(scheduler, &wide[i], 0);
+        }
+        add(scheduler, &small, 1, 0);
+        scheduler_begin(scheduler, 0);
+        ck_assert_uint_eq(next_id(scheduler), 1);
+        ck_assert_uint_eq(next_id(scheduler), options.backfill_depth == 0 ? small.id : 0);
+        scheduler_free(scheduler);
+    }
+}
+END_TEST
+
 /* ---- against a model ---- */
 
 enum { JOBS = 400, STEPS = 100000, CPUS = 24 };
@@ -340,25 +459,68 @@ static struct model_job *model_first(struct model *model, uint64_t free, int64_t
     return best;
 }
 
+/* What is free when all have ended that are known to end by then. */
+static uint64_t model_free_at(const struct model *model, int64_t at)
+{
+    uint64_t there = model->free;
+    for (int i = 0; i < JOBS; i++) {
+        const struct model_job *job = &model->jobs[i];
+        if (job->state == RUNNING && job->ends_at >= model->now && job->ends_at <= at)
+            there += job->cpus;
+    }
+    return there;
+}
+
+/* The next known end after `at`, or NEVER. */
+static int64_t model_next_end(const struct model *model, int64_t at)
+{
+    int64_t next = NEVER;
+    for (int i = 0; i < JOBS; i++) {
+        const struct model_job *job = &model->jobs[i];
+        if (job->state == RUNNING && job->ends_at > at && job->ends_at < next)
+            next = job->ends_at;
+    }
+    return next;
+}
+
+static bool unknown_end(const struct model *model, const struct model_job *job)
+{
+    return job->state == RUNNING && (job->ends_at < model->now || job->ends_at == NEVER);
+}
+
+/* Of the late and the unknown the one that comes first after `last`: by its end, then its number.
+ */
+static const struct model_job *model_next_unknown(const struct model *model,
+                                                  const struct model_job *last)
+{
+    const struct model_job *found = NULL;
+    for (int i = 0; i < JOBS; i++) {
+        const struct model_job *job = &model->jobs[i];
+        bool behind = last == NULL || job->ends_at > last->ends_at ||
+                      (job->ends_at == last->ends_at && job->run > last->run);
+        bool before = found == NULL || job->ends_at < found->ends_at ||
+                      (job->ends_at == found->ends_at && job->run < found->run);
+        if (unknown_end(model, job) && behind && before)
+            found = job;
+    }
+    return found;
+}
+
 /* The earliest time at which so many processors are free, and how many are then. */
 static int64_t model_room(const struct model *model, uint64_t wanted, uint64_t *ret_free)
 {
-    for (int64_t at = model->now;; at++) {
-        *ret_free = model->free;
-        for (int i = 0; i < JOBS; i++) {
-            if (model->jobs[i].state == RUNNING && model->jobs[i].ends_at <= at)
-                *ret_free += model->jobs[i].cpus;
-        }
+    for (int64_t at = model->now; at != NEVER; at = model_next_end(model, at)) {
+        *ret_free = model_free_at(model, at);
         if (*ret_free >= wanted)
             return at;
-        int64_t next = NEVER; /* the next end is the next time that anything changes */
-        for (int i = 0; i < JOBS; i++) {
-            const struct model_job *job = &model->jobs[i];
-            if (job->state == RUNNING && job->ends_at > at && job->ends_at < next)
-                next = job->ends_at;
-        }
-        at = next - 1;
     }
+    *ret_free = model_free_at(model, NEVER - 1);
+    for (const struct model_job *job = NULL; *ret_free < wanted;) {
+        job = model_next_unknown(model, job);
+        ck_assert_ptr_nonnull(job);
+        *ret_free += job->cpus;
+    }
+    return NEVER;
 }
 
 static void check_start(struct model *model, struct model_job *wanted)
@@ -370,7 +532,9 @@ static void check_start(struct model *model, struct model_job *wanted)
         return;
     wanted->run = run;
     wanted->state = RUNNING;
-    wanted->ends_at = model->now + wanted->sched.estimate_us;
+    wanted->ends_at = wanted->sched.estimate_us == ESTIMATE_UNKNOWN
+                          ? NEVER
+                          : model->now + wanted->sched.estimate_us;
     ck_assert_uint_le(wanted->cpus, model->free);
     model->free -= wanted->cpus;
 }
@@ -385,8 +549,9 @@ static void check_round(struct model *model)
         uint64_t left_over;
         int64_t at = model_room(model, job->cpus, &left_over);
         left_over -= job->cpus;
-        while ((job = model_first(model, model->free, at - model->now, left_over)) != NULL) {
-            if (job->sched.estimate_us > at - model->now)
+        int64_t window = at == NEVER ? 0 : at - model->now;
+        while ((job = model_first(model, model->free, window, left_over)) != NULL) {
+            if (job->sched.estimate_us > window)
                 left_over -= job->cpus;
             check_start(model, job);
         }
@@ -403,7 +568,7 @@ static void random_step(struct model *model)
                                   .state = WAITING};
         job->sched = a_job(++model->next_id, (uint32_t)(rand() % 5), (uint8_t)(rand() % 5),
                            model->now - rand() % SECONDS(50));
-        job->sched.estimate_us = rand() % 8 * SECONDS(25);
+        job->sched.estimate_us = rand() % 6 == 0 ? ESTIMATE_UNKNOWN : rand() % 8 * SECONDS(25);
         add(model->scheduler, &job->sched, job->cpus, model->now);
     } else if (job->state == WAITING && rand() % 4 == 0) {
         scheduler_unqueue(model->scheduler, &job->sched);
@@ -460,6 +625,10 @@ int main(void)
     tcase_add_test(tests, the_dominant_resource_counts);
     tcase_add_test(tests, nothing_is_promised_twice);
     tcase_add_test(tests, an_unknown_end_lets_only_those_beside_pass);
+    tcase_add_loop_test(tests, small_jobs_never_starve_a_wide_one, 0, 2);
+    tcase_add_test(tests, what_is_used_beyond_the_machine_ends_first);
+    tcase_add_test(tests, a_clock_that_is_put_back);
+    tcase_add_test(tests, a_round_looks_at_so_many_and_no_more);
     tcase_add_loop_test(tests, random_changes_match_the_model, 0, 16);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
