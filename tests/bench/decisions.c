@@ -1,21 +1,27 @@
-/* What one decision of the scheduler costs: begins a round, takes what starts next, runs it, ends
- * it, and a new job comes, with so many jobs waiting all the time. decisions POLICY JOBS USERS
- * DECISIONS   prints decisions a second, then the p99 of one in nanoseconds The machine has room
- * for one job, so each decision begins with an end. */
+/* What one decision of the scheduler costs, with so many jobs waiting all the time:
+ *   decisions POLICY JOBS USERS N    a round begins, what starts next is taken and runs; it ends
+ *                                    and a new job comes
+ *   decisions blocked JOBS USERS N   a round in which nothing can start: there are processors, but
+ *                                    no memory, and easy backfill looks for one that may pass, as
+ *                                    deep as in the daemon
+ * Prints how many of N a second, then the p99 of one in nanoseconds. */
 #include "common/alloc.h"
 #include "common/clock.h"
 #include "daemon/core/scheduler.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define LEVELS 5
+#define BACKFILL_DEPTH 1000 /* as in daemon.c */
 
 struct bench {
     struct scheduler *scheduler;
     struct job *jobs;
     uint64_t users, next_id;
+    uint64_t memory; /* that each job asks for */
     unsigned seed;
 };
 
@@ -28,7 +34,8 @@ static int64_t nanoseconds(void)
 
 static void submit(struct bench *bench, struct job *job, int64_t now)
 {
-    const struct resources wanted = {.amount = {[RESOURCE_CPUS] = 1}};
+    const struct resources wanted = {
+        .amount = {[RESOURCE_CPUS] = 1, [RESOURCE_MEMORY] = bench->memory}};
     *job = (struct job){.id = ++bench->next_id,
                         .since = now,
                         .estimate_us = (1 + rand_r(&bench->seed) % 3600) * US_PER_SECOND,
@@ -53,6 +60,26 @@ static int64_t decide(struct bench *bench, int64_t now)
     return took;
 }
 
+/* The one that runs never ends. */
+static int64_t look(struct bench *bench, int64_t now)
+{
+    int64_t start = nanoseconds();
+    scheduler_begin(bench->scheduler, now);
+    struct job *job = scheduler_next(bench->scheduler);
+    int64_t took = nanoseconds() - start;
+    if (job != NULL)
+        abort();
+    return took;
+}
+
+static void start_first(struct bench *bench)
+{
+    scheduler_begin(bench->scheduler, 0);
+    struct job *first = scheduler_next(bench->scheduler);
+    (void)scheduler_run(bench->scheduler, first, 0);
+    scheduler_unqueue(bench->scheduler, first);
+}
+
 static int by_value(const void *a, const void *b)
 {
     int64_t first = *(const int64_t *)a;
@@ -62,24 +89,31 @@ static int by_value(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-    enum queue_policy policy;
-    if (argc != 5 || queue_policy_parse(argv[1], &policy) < 0)
+    enum queue_policy policy = QUEUE_PRIORITY;
+    bool blocked = argc == 5 && strcmp(argv[1], "blocked") == 0;
+    if (argc != 5 || (!blocked && queue_policy_parse(argv[1], &policy) < 0))
         return 2;
     size_t count = strtoul(argv[2], NULL, 10);
     size_t decisions = strtoul(argv[4], NULL, 10);
-    const struct scheduler_options options = {.total = {.amount = {[RESOURCE_CPUS] = 1}},
-                                              .queue = {.policy = policy},
-                                              .half_life_us = 604800 * US_PER_SECOND};
+    const struct scheduler_options options = {
+        .total = {.amount = {[RESOURCE_CPUS] = blocked ? 16 : 1, [RESOURCE_MEMORY] = 64}},
+        .queue = {.policy = policy,
+                  .backfill = blocked ? QUEUE_BACKFILL_EASY : QUEUE_BACKFILL_NONE},
+        .half_life_us = 604800 * US_PER_SECOND,
+        .backfill_depth = BACKFILL_DEPTH};
     struct bench bench = {.scheduler = scheduler_new(&options),
                           .jobs = xcalloc(count, sizeof(struct job)),
                           .users = strtoul(argv[3], NULL, 10),
+                          .memory = blocked ? 40 : 0,
                           .seed = 1};
     int64_t *took = xcalloc(decisions, sizeof(*took));
     int64_t sum = 0;
     for (size_t i = 0; i < count; i++)
         submit(&bench, &bench.jobs[i], 0);
+    if (blocked)
+        start_first(&bench);
     for (size_t i = 0; i < decisions; i++) {
-        took[i] = decide(&bench, (int64_t)(i + 1) * US_PER_MS);
+        took[i] = (blocked ? look : decide)(&bench, (int64_t)(i + 1) * US_PER_MS);
         sum += took[i];
     }
     qsort(took, decisions, sizeof(*took), by_value);
