@@ -28,6 +28,20 @@ static char *signal_name(const json_t *number)
     return name != NULL ? xstrdup(name) : xasprintf("%lld", json_integer_value(number));
 }
 
+/* Why it does not run: "Held,BeginTime"; "" when it does. */
+static char *reasons_of(const json_t *job)
+{
+    const json_t *reason;
+    size_t i;
+    char *text = xstrdup("");
+    json_array_foreach((json_t *)(uintptr_t)json_object_get(job, "reasons"), i, reason) {
+        char *longer = xasprintf("%s%s%s", text, i == 0 ? "" : ",", json_string_value(reason));
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
 char *table_result(const json_t *job)
 {
     const json_t *outcome = json_object_get(job, "outcome");
@@ -43,7 +57,7 @@ char *table_result(const json_t *job)
     }
     if (class == NULL)
         return json_is_number(fraction) ? xasprintf("%.0f %%", 100 * json_number_value(fraction))
-                                        : xstrdup("");
+                                        : reasons_of(job);
     if (strcmp(class, "success") == 0)
         return xstrdup("ok");
     if (strcmp(class, "exit") == 0 || strcmp(class, "processor") == 0)

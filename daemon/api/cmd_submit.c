@@ -4,6 +4,7 @@
  * The reply leaves after the commit that holds the job: it is a promise. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/parse.h"
 #include "daemon/api/submit_spec.h"
 
 /* A disk that is full is seldom empty a second later. */
@@ -42,6 +43,14 @@ static void refuse_uid(struct api_call *call)
                 "submit as an ordinary user");
 }
 
+static void format_amount(size_t kind, uint64_t amount, char *ret, size_t bytes)
+{
+    if (kind == RESOURCE_MEMORY)
+        format_size(amount, ret, bytes);
+    else
+        (void)snprintf(ret, bytes, "%llu", (unsigned long long)amount);
+}
+
 /* A job that could not start on this machine when it is empty would wait for ever. */
 static bool refuse_what_never_fits(struct api_call *call, const struct job_facts *facts)
 {
@@ -52,10 +61,12 @@ static bool refuse_what_never_fits(struct api_call *call, const struct job_facts
         if (wanted.amount[kind] <= total->amount[kind])
             continue;
         json_t *extra = json_object();
+        char asked[32], most[32];
+        format_amount(kind, wanted.amount[kind], asked, sizeof(asked));
+        format_amount(kind, total->amount[kind], most, sizeof(most));
         CLEANUP_FREE char *text =
-            xasprintf("%s = %llu never fits: this machine has %llu (resources.%s)", names[kind],
-                      (unsigned long long)wanted.amount[kind],
-                      (unsigned long long)total->amount[kind], names[kind]);
+            xasprintf("%s = %s never fits: this machine has %s (resources.%s)", names[kind], asked,
+                      most, names[kind]);
         json_put_text(extra, "resource", names[kind]);
         json_put_int(extra, "requested", (int64_t)wanted.amount[kind]);
         json_put_int(extra, "largest", (int64_t)total->amount[kind]);

@@ -145,7 +145,7 @@ def test_from_the_command_line(daemon):
     assert submitted.returncode == 0, submitted.stderr
     job = int(submitted.stdout)
     assert daemon.ctl("release", "--dry-run", "name:one").stdout == f"{job}\n"
-    assert daemon.job(job)["reasons"][0] == "Held"
+    assert "Held,BeginTime" in daemon.ctl("list").stdout
     assert daemon.ctl("release", "name:one").stdout == f"Released job {job}\n"
     assert daemon.ctl("wait", str(job)).returncode == 0
     bad = daemon.ctl("submit", "--begin", "someday", "--", "true")
