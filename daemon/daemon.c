@@ -168,9 +168,9 @@ static struct scheduler_options scheduler_options_of(const struct config *config
         .backfill_depth = BACKFILL_DEPTH};
     options.total.amount[RESOURCE_CPUS] =
         config->resources_cpus > 0 ? config->resources_cpus : machine_cpus();
-    options.total.amount[RESOURCE_MEMORY] = config->resources_memory_bytes > 0
-                                                ? config->resources_memory_bytes
-                                                : machine_memory_bytes();
+    options.total.amount[RESOURCE_MEMORY] =
+        job_whole_mib(config->resources_memory_bytes > 0 ? config->resources_memory_bytes
+                                                         : machine_memory_bytes());
     (void)queue_policy_parse(config->queue_policy, &options.queue.policy);
     (void)queue_backfill_parse(config->queue_backfill, &options.queue.backfill);
     return options;

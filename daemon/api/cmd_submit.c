@@ -57,18 +57,20 @@ static bool refuse_what_never_fits(struct api_call *call, const struct job_facts
     static const char *const names[] = {[RESOURCE_CPUS] = "cpus", [RESOURCE_MEMORY] = "memory"};
     const struct resources *total = scheduler_total(engine_scheduler(call->api->engine));
     const struct resources wanted = job_facts_wanted(facts);
+    const uint64_t asked_for[] = {
+        [RESOURCE_CPUS] = facts->cpus, [RESOURCE_MEMORY] = facts->memory_bytes};
     for (size_t kind = 0; kind < sizeof(names) / sizeof(names[0]); kind++) {
         if (wanted.amount[kind] <= total->amount[kind])
             continue;
         json_t *extra = json_object();
         char asked[32], most[32];
-        format_amount(kind, wanted.amount[kind], asked, sizeof(asked));
+        format_amount(kind, asked_for[kind], asked, sizeof(asked));
         format_amount(kind, total->amount[kind], most, sizeof(most));
         CLEANUP_FREE char *text =
             xasprintf("%s = %s never fits: this machine has %s (resources.%s)", names[kind], asked,
                       most, names[kind]);
         json_put_text(extra, "resource", names[kind]);
-        json_put_int(extra, "requested", (int64_t)wanted.amount[kind]);
+        json_put_int(extra, "requested", (int64_t)asked_for[kind]);
         json_put_int(extra, "largest", (int64_t)total->amount[kind]);
         reply_error(call, "NeverFits", extra, text, NULL);
         return true;

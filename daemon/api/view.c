@@ -117,13 +117,15 @@ static json_t *view_reasons(const struct api *api, const struct job_row *row)
     json_t *reasons = json_array();
     const struct scheduler *scheduler = engine_scheduler(api->engine);
     const struct job *job = jobset_find(engine_jobs(api->engine), row->facts.id);
-    if (row->status.state != JOB_STATE_PENDING || job == NULL)
+    bool pending = row->status.state == JOB_STATE_PENDING;
+    /* Of an array that runs the tasks to come may be held. */
+    if (job == NULL || !(pending || (job_is_array(job) && !row->status.is_task)))
         return reasons;
     if (job_blocked_by(job, JOB_HELD))
         add_reason(reasons, "Held");
     if (job_blocked_by(job, JOB_LATER))
         add_reason(reasons, "BeginTime");
-    if (job_blocked_by(job, JOB_BLOCKS))
+    if (job_blocked_by(job, JOB_BLOCKS) || !pending)
         return reasons;
     bool first = job == scheduler_first(scheduler) || !scheduler_ever_fits(scheduler, job);
     add_reason(reasons, first ? "Resources" : "Priority");
@@ -142,7 +144,8 @@ static json_t *view_progress(const struct api *api, const struct job_row *row)
     return progress;
 }
 
-/* It could have started when the last of what kept it was gone. A damaged row keeps nothing. */
+/* It could have started when the last of what kept it was gone: null while it is held. A damaged
+ * row keeps nothing. */
 static void add_times(const struct api *api, json_t *object, const struct job_row *row)
 {
     struct condition condition = {0};
@@ -153,7 +156,7 @@ static void add_times(const struct api *api, json_t *object, const struct job_ro
     eligible = condition.released_at > eligible ? condition.released_at : eligible;
     json_put_int(object, "submitted_at", row->facts.submitted_at);
     json_put(object, "begin_at", view_time(condition.begin_at));
-    json_put_int(object, "eligible_at", eligible);
+    json_put(object, "eligible_at", condition.held ? json_null() : json_integer(eligible));
     json_put(object, "started_at", view_time(row->status.started_at));
     json_put(object, "ended_at", view_time(row->status.ended_at));
 }

@@ -1,5 +1,6 @@
-/* Waiting jobs by the time at which their place in the queue changes by itself: a binary heap that
- * the jobs know their position in. Only queues with ageing or a longest delay have one. */
+/* Jobs by a time: a binary heap that the jobs know their position in, so each is in one at most. A
+ * queued job is in its queue's, by when its place there changes by itself (ageing, max_delay); one
+ * that may not start yet is in the engine's, by when it may. */
 #ifndef BATCHD_DAEMON_CORE_ALARMS_H
 #define BATCHD_DAEMON_CORE_ALARMS_H
 

@@ -32,12 +32,16 @@ void job_facts_done(struct job_facts *facts)
     *facts = (struct job_facts){0};
 }
 
-struct resources job_wanted(uint64_t cpus, uint64_t memory_bytes)
+uint64_t job_whole_mib(uint64_t memory_bytes)
 {
     uint64_t rest = memory_bytes % MEBIBYTE;
+    return memory_bytes + (rest > 0 ? MEBIBYTE - rest : 0);
+}
+
+struct resources job_wanted(uint64_t cpus, uint64_t memory_bytes)
+{
     return (struct resources){
-        .amount = {[RESOURCE_CPUS] = cpus,
-                   [RESOURCE_MEMORY] = memory_bytes + (rest > 0 ? MEBIBYTE - rest : 0)}};
+        .amount = {[RESOURCE_CPUS] = cpus, [RESOURCE_MEMORY] = job_whole_mib(memory_bytes)}};
 }
 
 struct resources job_facts_wanted(const struct job_facts *facts)

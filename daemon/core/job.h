@@ -59,7 +59,7 @@ struct job {
     uint32_t cpus;    /* of its request, here because it is looked at so often */
     uint32_t request; /* in the scheduler's request table */
     uint32_t uid;
-    uint32_t alarm_at; /* position in the queue's alarms, or NO_ALARM; owned by the queue */
+    uint32_t alarm_at; /* position in the alarms it is in (alarms.h), or NO_ALARM */
     uint8_t level;     /* enum job_priority as submitted */
     uint8_t rank;      /* its level now, lifted by ageing, or RANK_OVERDUE; owned by the queue */
     uint8_t packed;    /* state in the low 4 bits, enum job_block, an array; owned by the jobset */
@@ -126,6 +126,7 @@ void job_facts_done(struct job_facts *facts);
 /* What a job of this asks for. Memory is counted in whole MiB: what differs by less is the same
  * request, so that there are not as many requests as jobs (request_table.h). */
 struct resources job_wanted(uint64_t cpus, uint64_t memory_bytes);
+uint64_t job_whole_mib(uint64_t memory_bytes); /* rounded up; so is what a machine has */
 struct resources job_facts_wanted(const struct job_facts *facts);
 void job_status_done(struct job_status *status);
 

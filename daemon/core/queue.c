@@ -199,6 +199,8 @@ static void take(struct queue *queue, struct job *job)
 
 void queue_add(struct queue *queue, struct job *job, int64_t now)
 {
+    if (job->since > now) /* the clock was put back */
+        job->since = now;
     put(queue, job, now);
     queue->count++;
 }
@@ -317,13 +319,28 @@ static struct job *fitting_of(const struct group *group, struct ready_limits *li
     return job != NULL ? job : ready_set_fitting(&group->ready, limits);
 }
 
+/* So few are looked at of each user, however many users there are. */
+#define LEAST_VISITS 16
+
+static uint64_t visits_of_each(const struct queue *queue, uint64_t depth)
+{
+    size_t waiting = 0;
+    if (depth == 0)
+        return UINT64_MAX;
+    for (size_t i = 0; i < queue->group_count; i++)
+        waiting += head_of(&queue->groups[i]) != NULL;
+    return waiting * LEAST_VISITS >= depth ? LEAST_VISITS : depth / (waiting > 0 ? waiting : 1);
+}
+
 /* A user is searched only when the user's first job would stand before the best so far. */
 struct job *queue_fitting(const struct queue *queue, struct ready_limits *limits)
 {
     struct place best = {0};
+    uint64_t visits = visits_of_each(queue, limits->depth);
     for (size_t i = 0; i < queue->group_count; i++) {
         const struct group *group = &queue->groups[i];
         struct job *head = head_of(group);
+        limits->visits = visits;
         if (head == NULL)
             continue;
         struct place place = place_of(queue, group, head);

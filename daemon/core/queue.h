@@ -50,7 +50,8 @@ void queue_advance(struct queue *queue, int64_t now);
 /* When the order changes next by itself, or NEVER of running_set.h. */
 int64_t queue_next_alarm(const struct queue *queue);
 
-/* What goes first, or NULL; and the first of those within the limits, or NULL. */
+/* What goes first, or NULL; and the first of those within the limits, or NULL. With a depth each
+ * user with waiting jobs has an equal part of it, so that nobody's jobs hide another's. */
 struct job *queue_first(const struct queue *queue);
 struct job *queue_fitting(const struct queue *queue, struct ready_limits *limits);
 

@@ -33,7 +33,8 @@ struct ready_limits {
     struct resources free;
     struct resources left_over;
     int64_t window_us;
-    uint64_t visits; /* so many jobs more may be looked at; counts down */
+    uint64_t depth;  /* a search looks at so many jobs, 0: at all */
+    uint64_t visits; /* so many more in the set that is searched now; counts down */
 };
 
 /* The first key of `job` in this order. */

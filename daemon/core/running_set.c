@@ -67,7 +67,9 @@ int64_t running_set_room(const struct running_set *set, const struct request_tab
         if (fits(wanted, occupancy))
             return instant;
     }
-    for (size_t j = 0; j < set->count && !fits(wanted, occupancy); j = j + 1 == late ? i : j + 1)
+    for (size_t j = 0; j < late && !fits(wanted, occupancy); j++)
         end_one(&set->entries[j], requests, occupancy);
+    for (; i < set->count && !fits(wanted, occupancy); i++)
+        end_one(&set->entries[i], requests, occupancy);
     return NEVER;
 }

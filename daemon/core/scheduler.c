@@ -18,14 +18,13 @@ struct scheduler {
     const struct job *reserved; /* NULL: nothing was blocked so far */
     int64_t reserved_at;
     uint64_t last_run;
-    uint64_t backfill_depth;
 };
 
 struct scheduler *scheduler_new(const struct scheduler_options *options)
 {
     struct scheduler *scheduler = xcalloc(1, sizeof(*scheduler));
     scheduler->machine.total = options->total;
-    scheduler->backfill_depth = options->backfill_depth;
+    scheduler->limits.depth = options->backfill_depth;
     scheduler->requests = request_table_new();
     scheduler->share = fair_share_new(options->half_life_us);
     scheduler->queue = queue_new(&options->queue, scheduler->share);
@@ -71,6 +70,21 @@ void scheduler_forget(struct scheduler *scheduler, struct job *job)
     request_table_release(scheduler->requests, job->request);
 }
 
+/* Until something is blocked, whatever fits may start. */
+static void open_round(struct scheduler *scheduler)
+{
+    scheduler->reserved = NULL;
+    scheduler->limits.window_us = NEVER;
+    memset(&scheduler->limits.left_over, 0, sizeof(scheduler->limits.left_over));
+}
+
+void scheduler_begin(struct scheduler *scheduler, int64_t now)
+{
+    queue_advance(scheduler->queue, now);
+    scheduler->now = now;
+    open_round(scheduler);
+}
+
 void scheduler_queue(struct scheduler *scheduler, struct job *job, int64_t now)
 {
     if (job->queued || !scheduler_ever_fits(scheduler, job))
@@ -86,19 +100,7 @@ void scheduler_unqueue(struct scheduler *scheduler, struct job *job)
     job->queued = false;
     queue_remove(scheduler->queue, job);
     if (scheduler->reserved == job) /* others may be first now */
-        scheduler_begin(scheduler, scheduler->now);
-}
-
-void scheduler_begin(struct scheduler *scheduler, int64_t now)
-{
-    queue_advance(scheduler->queue, now);
-    scheduler->now = now;
-    scheduler->reserved = NULL;
-    /* Until something is blocked, whatever fits may start. */
-    scheduler->limits.window_us = NEVER;
-    scheduler->limits.visits =
-        scheduler->backfill_depth > 0 ? scheduler->backfill_depth : UINT64_MAX;
-    memset(&scheduler->limits.left_over, 0, sizeof(scheduler->limits.left_over));
+        open_round(scheduler);
 }
 
 /* When nobody knows when it can start, only what fits beside it may: window 0. */

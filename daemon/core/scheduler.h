@@ -14,8 +14,8 @@ struct scheduler_options {
     struct resources total;
     struct queue_settings queue;
     int64_t half_life_us; /* of usage, for `fair`; 0: usage never decays */
-    /* How many waiting jobs a round looks at for one that may pass the reserved one; 0: all. What
-     * is further back waits. */
+    /* How many waiting jobs are looked at for one that may pass the reserved one; 0: all. What is
+     * further back waits. */
     uint64_t backfill_depth;
 };
 

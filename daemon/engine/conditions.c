@@ -19,8 +19,8 @@ static void unblock(struct engine *engine, struct job *job, enum job_block block
 
 static void watch(struct engine *engine, struct job *job, int64_t begin_at, int64_t now)
 {
-    if (begin_at <= now)
-        return;
+    if (begin_at <= now || job_state_of(job) != JOB_STATE_PENDING)
+        return; /* it may run already: the clock was put back meanwhile */
     jobset_block(engine->jobs, job, JOB_LATER);
     alarms_set(&engine->begins, job, begin_at);
 }
@@ -66,10 +66,7 @@ static int load_waiting(struct engine *engine, uint64_t id, const char *what, st
     if (!job_is_array(*ret) && job_state_of(*ret) != JOB_STATE_PENDING)
         return error_set(err, ERROR_CONFLICT, "cannot %s job %llu: it is %s", what,
                          (unsigned long long)id, job_state_word(job_state_of(*ret)));
-    if (condition_rows_load(engine->db, id, condition, err) == 0)
-        return 0;
-    engine_break(engine, err);
-    return -1;
+    return condition_rows_load(engine->db, id, condition, err);
 }
 
 static int store(struct engine *engine, const struct condition *condition, struct error *err)

@@ -77,10 +77,12 @@ static void end_job(struct engine *engine, struct active *entry, enum job_event 
     engine_step(engine, entry, event);
     engine_store_status(engine, entry);
     engine_tell(engine, job, &entry->status, BUS_ENDED);
-    if (entry->status.is_task)
+    if (entry->status.is_task) {
         array_task_ended(engine, arrays_live(engine, job->id), &entry->status);
-    else
+    } else {
+        engine_drop_condition(engine, job);
         jobset_remove(engine->jobs, job);
+    }
     active_remove(&engine->active, entry);
 }
 

@@ -26,15 +26,18 @@ static int find_by_key(struct engine *engine, const struct job_facts *facts, uin
                        struct error *err)
 {
     struct job_row row;
+    struct condition condition = {0};
     if (facts->key == NULL)
         return 0;
     if (job_rows_find_key(engine->db, facts->uid, facts->key, ret_id, err) < 0)
         return -1;
     if (*ret_id == 0)
         return 0;
-    if (job_rows_load(engine->db, *ret_id, &row, err) < 0)
+    if (condition_rows_load(engine->db, *ret_id, &condition, err) < 0 ||
+        job_rows_load(engine->db, *ret_id, &row, err) < 0)
         return -1;
-    bool same = same_content(facts, &row.facts);
+    bool same = same_content(facts, &row.facts) && condition.hold == facts->hold &&
+                condition.begin_at == facts->begin_at;
     job_row_done(&row);
     if (same)
         return 1;
@@ -59,8 +62,10 @@ static void add_submitted(struct engine *engine, const struct job_facts *facts)
     if (facts->array != NULL)
         jobset_queue(engine->jobs, mine, true, facts->submitted_at);
     if (facts->hold || facts->begin_at > 0) {
-        const struct condition condition = {
-            .job = facts->id, .held = facts->hold, .begin_at = facts->begin_at};
+        const struct condition condition = {.job = facts->id,
+                                            .hold = facts->hold,
+                                            .held = facts->hold,
+                                            .begin_at = facts->begin_at};
         struct error err;
         if (condition_rows_put(engine->db, &condition, &err) < 0)
             engine_break(engine, &err);

@@ -2,15 +2,16 @@
 
 #include "daemon/store/status_columns.h"
 
-#define COLUMNS "job,held,begin_at,released_at,sum"
-#define NUMBERS 4
+#define COLUMNS "job,hold,held,begin_at,released_at,sum"
+#define NUMBERS 5
 
 static void numbers_of(const struct condition *condition, int64_t ret[NUMBERS])
 {
     ret[0] = (int64_t)condition->job;
-    ret[1] = condition->held;
-    ret[2] = condition->begin_at;
-    ret[3] = condition->released_at;
+    ret[1] = condition->hold;
+    ret[2] = condition->held;
+    ret[3] = condition->begin_at;
+    ret[4] = condition->released_at;
 }
 
 static uint32_t sum_of(const struct condition *condition)
@@ -26,7 +27,7 @@ static uint32_t sum_of(const struct condition *condition)
 int condition_rows_put(struct db *db, const struct condition *condition, struct error *err)
 {
     static const char sql[] =
-        "INSERT OR REPLACE INTO condition(" COLUMNS ") VALUES(?1,?2,?3,?4,?5)";
+        "INSERT OR REPLACE INTO condition(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6)";
     int64_t numbers[NUMBERS];
     if (db_begin(db, err) < 0)
         return -1;
@@ -42,10 +43,11 @@ int condition_rows_put(struct db *db, const struct condition *condition, struct 
 static int read_row(sqlite3_stmt *statement, struct condition *ret, struct error *err)
 {
     *ret = (struct condition){.job = (uint64_t)sqlite3_column_int64(statement, 0),
-                              .held = sqlite3_column_int64(statement, 1) != 0,
-                              .begin_at = sqlite3_column_int64(statement, 2),
-                              .released_at = sqlite3_column_int64(statement, 3)};
-    if (sum_of(ret) == (uint32_t)sqlite3_column_int64(statement, 4))
+                              .hold = sqlite3_column_int64(statement, 1) != 0,
+                              .held = sqlite3_column_int64(statement, 2) != 0,
+                              .begin_at = sqlite3_column_int64(statement, 3),
+                              .released_at = sqlite3_column_int64(statement, 4)};
+    if (sum_of(ret) == (uint32_t)sqlite3_column_int64(statement, NUMBERS))
         return 0;
     return error_set(err, ERROR_DAMAGED, "the row of conditions of job %llu fails its checksum",
                      (unsigned long long)ret->job);

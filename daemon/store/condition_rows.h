@@ -7,6 +7,7 @@
 
 struct condition {
     uint64_t job;
+    bool hold;           /* as it was submitted */
     bool held;           /* until somebody releases it */
     int64_t begin_at;    /* not before this time, 0: any */
     int64_t released_at; /* when it was last released, 0: never held */

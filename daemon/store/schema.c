@@ -77,7 +77,8 @@ static const char *const migrations[] = {
 
     /* 3: what a waiting job waits for, beyond the jobs before it. */
     "CREATE TABLE condition("
-    " job INTEGER PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE, held INTEGER NOT NULL,"
+    " job INTEGER PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE,"
+    " hold INTEGER NOT NULL, held INTEGER NOT NULL,"
     " begin_at INTEGER NOT NULL, released_at INTEGER NOT NULL, sum INTEGER NOT NULL);",
 };
 

@@ -130,6 +130,7 @@ def test_arrays_are_held_too(make_daemon):
     time.sleep(0.4)
     tasks = daemon.job(array)["array"]
     assert tasks["pending"] > 0 and tasks["running"] == 0 and tasks["completed"] >= 1
+    assert daemon.job(array)["reasons"] == ["Held"] and daemon.job(array)["eligible_at"] is None
     change(daemon, "Release", array)
     assert daemon.wait(array)[0]["state"] == "completed"
 
@@ -162,10 +163,42 @@ def test_bad_conditions(daemon, field, value):
     assert daemon.jobs() == []
 
 
-def test_a_thousand_begin_times_cost_nothing_and_come_in_order(make_daemon):
+def test_many_begin_times(make_daemon):
     daemon = make_daemon(config="[workers]\nmax = 1\n")
     daemon.start()
-    base = later(1)
-    jobs = [daemon.submit("true", begin=base - 1000 * i) for i in range(300)]
+    base = later(3)
+    jobs = [daemon.submit("true", begin=base - 100000 * (i * 7 % 10)) for i in range(100)]
+    for job in jobs[::3]:
+        daemon.call("io.batchd.Jobs.Cancel", id=job)
     ended = {job["id"]: job for job in daemon.wait(*jobs)}
-    assert all(ended[job]["started_at"] >= base - 1000 * i for i, job in enumerate(jobs))
+    for i, job in enumerate(jobs):
+        assert ended[job]["state"] == ("cancelled" if i % 3 == 0 else "completed")
+        assert i % 3 == 0 or ended[job]["started_at"] >= base - 100000 * (i * 7 % 10)
+
+
+def test_waiting_counts_from_the_begin_time(make_daemon):
+    """With a longest delay the job has an alarm in its queue after it had one for its time."""
+    daemon = make_daemon(config='[workers]\nmax = 1\n[queues.default]\nmax_delay = "1s"\n')
+    daemon.start()
+    held = daemon.submit(*gate(daemon))
+    daemon.wait_running(held)
+    old = daemon.submit("true", begin=later(0.3), priority="background")
+    new = daemon.submit("true", begin=later(2.5), priority="background")
+    time.sleep(3)
+    urgent = daemon.submit("true", priority="urgent")
+    (daemon.state / "go").write_text("")
+    started = {job["id"]: job["started_at"] for job in daemon.wait(old, new, urgent)}
+    assert started[old] < started[urgent] < started[new]
+
+
+@pytest.mark.parametrize("first,second", [({}, {"hold": True}), ({"hold": True}, {}),
+                                          ({"begin": 5}, {"begin": 6}), ({"begin": 5}, {})])
+def test_a_key_covers_them(daemon, first, second):
+    job = daemon.submit("true", key="k", **first)
+    assert daemon.submit("true", key="k", **first) == job
+    with pytest.raises(Refused) as refused:
+        daemon.submit("true", key="k", **second)
+    assert refused.value.name == "io.batchd.KeyConflict"
+    if first.get("hold"):
+        change(daemon, "Release", job)
+        assert daemon.submit("true", key="k", **first) == job

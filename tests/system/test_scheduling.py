@@ -91,7 +91,20 @@ def test_what_never_fits_is_refused(make_daemon):
     done = daemon.ctl("submit", "-m", "2G", "--", "true")
     assert done.returncode == 1 and "memory = 2.0G never fits: this machine has 1.0G" in done.stderr
     assert daemon.jobs() == []
+    for odd in ((1 << 30) - 1, 1):
+        assert daemon.wait(daemon.submit("true", memory=odd))[0]["state"] == "completed"
     assert daemon.wait(daemon.submit("true", cpus=4, memory=1 << 30))[0]["state"] == "completed"
+
+
+def test_all_of_an_odd_memory_can_be_asked_for(make_daemon):
+    daemon = make_daemon(config=settings(1, memory=str(1000000001)))
+    daemon.start()
+    total = daemon.call("io.batchd.Server.Status")["resources"]["memory_bytes"]
+    for bytes_ in (1000000001, total):
+        assert daemon.wait(daemon.submit("true", memory=bytes_))[0]["state"] == "completed"
+    with pytest.raises(Refused) as refused:
+        daemon.submit("true", memory=total + 1)
+    assert (refused.value.parameters["requested"], refused.value.parameters["largest"]) == (total + 1, total)
 
 
 def test_a_smaller_machine_keeps_what_it_cannot_run(make_daemon):

@@ -314,6 +314,54 @@ START_TEST(what_is_used_beyond_the_machine_ends_first)
 }
 END_TEST
 
+/* Known ends are counted once, also when an unknown one has to come after them. */
+START_TEST(known_and_unknown_ends)
+{
+    struct scheduler *scheduler = new_scheduler(QUEUE_FIFO, QUEUE_BACKFILL_EASY, 4);
+    struct job jobs[4] = {a_job(1, 1, 2, 0), a_job(2, 1, 2, 0), a_job(3, 1, 2, 0),
+                          a_job(4, 1, 2, 0)};
+    const uint64_t cpus[4] = {2, 1, 4, 1};
+    int64_t at;
+    jobs[1].estimate_us = ESTIMATE_UNKNOWN;
+    for (int i = 0; i < 4; i++)
+        add(scheduler, &jobs[i], cpus[i], 0);
+    scheduler_begin(scheduler, 0);
+    ck_assert_uint_eq(next_id(scheduler), 1);
+    ck_assert_uint_eq(next_id(scheduler), 2);
+    ck_assert_uint_eq(next_id(scheduler), 0);
+    ck_assert_ptr_eq(scheduler_reserved(scheduler, &at), &jobs[2]);
+    ck_assert_int_eq(at, NEVER);
+    scheduler_unqueue(scheduler, &jobs[2]);
+    ck_assert_uint_eq(next_id(scheduler), 4);
+    scheduler_free(scheduler);
+}
+END_TEST
+
+/* One user's thousand jobs that do not fit hide nobody's job that does. */
+START_TEST(each_user_is_looked_at)
+{
+    enum { WIDE = 1500 };
+    static struct job wide[WIDE];
+    const struct scheduler_options options = {
+        .total = {.amount = {[RESOURCE_CPUS] = 10, [RESOURCE_MEMORY] = 100}},
+        .queue = {.policy = QUEUE_FIFO, .backfill = QUEUE_BACKFILL_EASY},
+        .backfill_depth = 1000};
+    const struct resources wanted = {.amount = {[RESOURCE_CPUS] = 1, [RESOURCE_MEMORY] = 60}};
+    struct scheduler *scheduler = scheduler_new(&options);
+    struct job small = a_job(3, 9, 2, 0);
+    for (uint64_t i = 0; i < WIDE; i++) {
+        wide[i] = a_job(i < 2 ? i + 1 : i + 10, 1, 2, 0);
+        scheduler_learn(scheduler, &wide[i], &wanted);
+        scheduler_queue(scheduler, &wide[i], 0);
+    }
+    add(scheduler, &small, 1, 0);
+    scheduler_begin(scheduler, 0);
+    ck_assert_uint_eq(next_id(scheduler), 1);
+    ck_assert_uint_eq(next_id(scheduler), small.id);
+    scheduler_free(scheduler);
+}
+END_TEST
+
 /* A day ahead for a moment, then right again. */
 START_TEST(a_clock_that_is_put_back)
 {
@@ -627,6 +675,8 @@ int main(void)
     tcase_add_test(tests, an_unknown_end_lets_only_those_beside_pass);
     tcase_add_loop_test(tests, small_jobs_never_starve_a_wide_one, 0, 2);
     tcase_add_test(tests, what_is_used_beyond_the_machine_ends_first);
+    tcase_add_test(tests, known_and_unknown_ends);
+    tcase_add_test(tests, each_user_is_looked_at);
     tcase_add_test(tests, a_clock_that_is_put_back);
     tcase_add_test(tests, a_round_looks_at_so_many_and_no_more);
     tcase_add_loop_test(tests, random_changes_match_the_model, 0, 16);
