@@ -83,6 +83,9 @@ void cli_write_bytes(FILE *file, const json_t *value);
  * (owned); 42_7 becomes {id, index} where the verb takes tasks. NULL after reporting, with
  * *ret_code. */
 json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code);
+/* Calls `one` with each of these ids; the first exit code that is not 0. */
+typedef int (*cli_id_fn)(struct cli *cli, json_t *id, void *arg);
+int cli_each_id(struct cli *cli, char **words, int count, cli_id_fn one, void *arg);
 /* Puts one of these into a request, as "id" and "index". */
 void cli_put_id(json_t *request, const json_t *id);
 

@@ -134,3 +134,19 @@ json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code)
     }
     return TAKE_PTR(ids);
 }
+
+int cli_each_id(struct cli *cli, char **words, int count, cli_id_fn one, void *arg)
+{
+    int result = EXIT_DONE;
+    int code;
+    size_t i;
+    json_t *id;
+    CLEANUP_JSON json_t *ids = cli_ids(cli, words, count, &code);
+    if (ids == NULL)
+        return code;
+    json_array_foreach(ids, i, id) {
+        code = one(cli, id, arg);
+        result = result == EXIT_DONE ? code : result;
+    }
+    return result;
+}

@@ -5,56 +5,53 @@
 
 #include <string.h>
 
-static int change_one(struct cli *cli, const char *method, const char *done, json_t *id)
+struct change {
+    const char *method, *done;
+    bool dry;
+};
+
+static int change_one(struct cli *cli, json_t *id, void *arg)
 {
+    const struct change *change = arg;
     int code = 0;
+    if (change->dry) {
+        cli_print_json(id);
+        return EXIT_DONE;
+    }
     json_t *request = json_object();
     json_put(request, "id", json_incref(id));
-    CLEANUP_JSON json_t *reply = cli_call(cli, method, request, &code);
+    CLEANUP_JSON json_t *reply = cli_call(cli, change->method, request, &code);
     if (reply == NULL)
         return code;
     if (cli->json)
         cli_print_json(reply);
     else if (!cli->quiet)
-        (void)printf("%s job %lld\n", done, json_integer_value(id));
+        (void)printf("%s job %lld\n", change->done, json_integer_value(id));
     return EXIT_DONE;
 }
 
-static int change(struct cli *cli, int argc, char **argv, const char *method, const char *done)
+static int change_all(struct cli *cli, int argc, char **argv, struct change change)
 {
     const char *value = NULL;
     bool failed = false;
-    bool dry = false;
     int operand = 1;
-    int code;
-    size_t i;
-    json_t *id;
     while (cli_next(cli, argc, argv, &value, &failed, &operand) != NULL)
-        dry = true;
+        change.dry = true;
     if (failed)
         return EXIT_USAGE;
-    CLEANUP_JSON json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
-    if (ids == NULL)
-        return code;
-    int result = EXIT_DONE;
-    json_array_foreach(ids, i, id) {
-        if (dry)
-            cli_print_json(id);
-        else
-            code = change_one(cli, method, done, id);
-        result = result == EXIT_DONE ? code : result;
-    }
-    return result;
+    return cli_each_id(cli, argv + operand, argc - operand, change_one, &change);
 }
 
 static int run_hold(struct cli *cli, int argc, char **argv)
 {
-    return change(cli, argc, argv, "io.batchd.Jobs.Hold", "Held");
+    return change_all(cli, argc, argv,
+                      (struct change){.method = "io.batchd.Jobs.Hold", .done = "Held"});
 }
 
 static int run_release(struct cli *cli, int argc, char **argv)
 {
-    return change(cli, argc, argv, "io.batchd.Jobs.Release", "Released");
+    return change_all(cli, argc, argv,
+                      (struct change){.method = "io.batchd.Jobs.Release", .done = "Released"});
 }
 
 static const struct cli_option hold_options[] = {

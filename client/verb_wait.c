@@ -135,8 +135,9 @@ const struct verb verb_wait = {.name = "wait",
 
 /* ---- cancel ---- */
 
-static int cancel_one(struct cli *cli, const json_t *parameters, json_t *id)
+static int cancel_one(struct cli *cli, json_t *id, void *arg)
 {
+    const json_t *parameters = arg;
     int code = 0;
     json_t *request = json_deep_copy(parameters);
     json_put(request, "id", json_incref(id));
@@ -172,8 +173,9 @@ static int refuse_ended(const json_t *job)
 }
 
 /* What cancel would do, by the job's state: the id, or the refusal. */
-static int show_dry(struct cli *cli, json_t *id)
+static int show_dry(struct cli *cli, json_t *id, void *arg)
 {
+    (void)arg;
     int code = 0;
     CLEANUP_JSON json_t *reply =
         cli_call(cli, "io.batchd.Jobs.Show", json_pack("{sO}", "id", id), &code);
@@ -215,25 +217,15 @@ static int run_cancel(struct cli *cli, int argc, char **argv)
     bool failed = false;
     bool dry = false;
     int operand = 1;
-    int code;
-    size_t i;
-    json_t *id;
     while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        code = take_cancel_option(parameters, &dry, name, value);
+        int code = take_cancel_option(parameters, &dry, name, value);
         if (code != 0)
             return code;
     }
     if (failed)
         return EXIT_USAGE;
-    CLEANUP_JSON json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
-    if (ids == NULL)
-        return code;
-    int result = EXIT_DONE;
-    json_array_foreach(ids, i, id) {
-        code = dry ? show_dry(cli, id) : cancel_one(cli, parameters, id);
-        result = result == EXIT_DONE ? code : result;
-    }
-    return result;
+    return cli_each_id(cli, argv + operand, argc - operand, dry ? show_dry : cancel_one,
+                       parameters);
 }
 
 static const struct cli_option cancel_options[] = {

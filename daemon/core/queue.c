@@ -15,16 +15,14 @@
 
 /* One user's waiting jobs. Stays when they are gone: users are few. */
 struct group {
-    uint32_t uid;
-    size_t user; /* in the fair share */
     struct ready_set overdue, ready;
 };
 
 struct queue {
     struct queue_settings settings;
     struct fair_share *share;
-    struct group *groups; /* by uid */
-    size_t group_count, group_room;
+    struct group *groups; /* by the user's number in the fair share */
+    size_t group_count;
     struct alarms alarms;
     size_t count;
     int64_t now; /* of the last advance */
@@ -114,27 +112,15 @@ const struct queue_settings *queue_settings(const struct queue *queue)
 
 static struct group *group_of(struct queue *queue, uint32_t uid)
 {
-    size_t low = 0;
-    for (size_t high = queue->group_count; low < high;) {
-        size_t middle = low + (high - low) / 2;
-        if (queue->groups[middle].uid < uid)
-            low = middle + 1;
-        else
-            high = middle;
+    size_t user = fair_share_user(queue->share, uid);
+    if (user >= queue->group_count) {
+        queue->groups = xreallocarray(queue->groups, user + 1, sizeof(*queue->groups));
+        for (; queue->group_count <= user; queue->group_count++)
+            queue->groups[queue->group_count] =
+                (struct group){.overdue = {.order = READY_BY_WAIT},
+                               .ready = {.order = order_of(queue->settings.policy)}};
     }
-    if (low < queue->group_count && queue->groups[low].uid == uid)
-        return &queue->groups[low];
-    if (queue->group_count == queue->group_room) {
-        queue->group_room = queue->group_room == 0 ? 8 : queue->group_room * 2;
-        queue->groups = xreallocarray(queue->groups, queue->group_room, sizeof(*queue->groups));
-    }
-    struct group *group = &queue->groups[low];
-    memmove(group + 1, group, (queue->group_count++ - low) * sizeof(*group));
-    *group = (struct group){.uid = uid,
-                            .user = fair_share_user(queue->share, uid),
-                            .overdue = {.order = READY_BY_WAIT},
-                            .ready = {.order = order_of(queue->settings.policy)}};
-    return group;
+    return &queue->groups[user];
 }
 
 /* ---- how long it has waited ---- */
@@ -271,8 +257,9 @@ static struct place place_of(const struct queue *queue, const struct group *grou
     }
     place.key = ready_key(group->ready.order, job);
     if (queue->settings.policy == QUEUE_FAIR) {
-        place.usage = fair_share_order(queue->share, group->user);
-        place.held = fair_share_held(queue->share, group->user);
+        size_t user = (size_t)(group - queue->groups);
+        place.usage = fair_share_order(queue->share, user);
+        place.held = fair_share_held(queue->share, user);
     }
     return place;
 }

@@ -12,7 +12,7 @@
 struct running {
     uint64_t run; /* its number */
     uint32_t request, uid;
-    int64_t started_at, ends_at; /* ends_at: NEVER when nobody knows */
+    int64_t ends_at; /* NEVER when nobody knows */
 };
 
 struct running_set {

@@ -163,7 +163,6 @@ uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64
     const struct running running = {.run = ++scheduler->last_run,
                                     .request = job->request,
                                     .uid = job->uid,
-                                    .started_at = started_at,
                                     .ends_at = later(started_at, job->estimate_us)};
     request_table_hold(scheduler->requests, job->request);
     resources_add(&scheduler->machine.used, wanted);

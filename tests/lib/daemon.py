@@ -62,6 +62,18 @@ def before_exec(entry):
     return b"--worker" in pathlib.Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
 
 
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # a poll with a deadline
+
+
+def wait_until_time(micros):
+    """Until the wall clock is there."""
+    wait_until(lambda: time.time() * 1e6 >= micros)
+
+
 class Daemon:
     def __init__(self, folder=None, config="", batchd=None, env=None):
         self.state = pathlib.Path(folder or tempfile.mkdtemp(prefix="batchd-"))

@@ -2,7 +2,7 @@
 import time
 
 import pytest
-from daemon import Refused
+from daemon import Refused, wait_until, wait_until_time
 
 SOON = 1.5  # seconds
 
@@ -83,9 +83,10 @@ def test_a_job_does_not_start_before_its_time(daemon, restart):
 
 
 def test_its_time_came_while_batchd_was_down(daemon):
-    job = daemon.submit("true", begin=later(0.5))
+    begin = later(0.5)
+    job = daemon.submit("true", begin=begin)
     daemon.kill()
-    time.sleep(0.7)
+    wait_until_time(begin)
     daemon.start()
     assert daemon.wait(job)[0]["state"] == "completed"
 
@@ -97,20 +98,18 @@ def test_a_time_that_is_past_is_at_once(daemon):
 def test_held_and_before_its_time(daemon):
     job = daemon.submit("true", begin=later(0.5), hold=True)
     assert daemon.job(job)["reasons"] == ["Held", "BeginTime"]
-    deadline = time.monotonic() + 20
-    while daemon.job(job)["reasons"] != ["Held"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)  # a poll with a deadline
+    wait_until(lambda: daemon.job(job)["reasons"] == ["Held"])
     change(daemon, "Release", job)
     assert daemon.wait(job)[0]["state"] == "completed"
 
 
 def test_cancelled_before_its_time(daemon):
-    jobs = [daemon.submit("true", begin=later(seconds), array=array)
-            for seconds in (0.3, 3600) for array in (None, "0-2")]
+    soon = later(2)
+    jobs = [daemon.submit("true", begin=begin, array=array)
+            for begin in (soon, later(3600)) for array in (None, "0-2")]
     for job in jobs:
         assert daemon.call("io.batchd.Jobs.Cancel", id=job)["state"] == "cancelled"
-    time.sleep(0.5)
+    wait_until_time(soon)
     assert daemon.wait(daemon.submit("true"))[0]["state"] == "completed"
     assert [daemon.job(job)["state"] for job in jobs] == ["cancelled"] * 4
     daemon.restart()
@@ -121,13 +120,13 @@ def test_arrays_are_held_too(make_daemon):
     daemon = make_daemon(config="[workers]\nmax = 1\n")
     daemon.start()
     array = daemon.submit("sleep", "0.1", array="0-5", hold=True)
-    time.sleep(0.2)
     assert daemon.job(array)["reasons"] == ["Held"]
     change(daemon, "Release", array)
     daemon.wait_running(array)
     change(daemon, "Hold", array)  # what runs goes on, nothing more starts
     daemon.restart()
-    time.sleep(0.4)
+    wait_until(lambda: daemon.job(array)["array"]["running"] == 0)
+    daemon.wait(daemon.submit("true"))  # there is room, and none of its tasks took it
     tasks = daemon.job(array)["array"]
     assert tasks["pending"] > 0 and tasks["running"] == 0 and tasks["completed"] >= 1
     assert daemon.job(array)["reasons"] == ["Held"] and daemon.job(array)["eligible_at"] is None
@@ -183,8 +182,9 @@ def test_waiting_counts_from_the_begin_time(make_daemon):
     held = daemon.submit(*gate(daemon))
     daemon.wait_running(held)
     old = daemon.submit("true", begin=later(0.3), priority="background")
-    new = daemon.submit("true", begin=later(2.5), priority="background")
-    time.sleep(3)
+    begin = later(2.5)
+    new = daemon.submit("true", begin=begin, priority="background")
+    wait_until(lambda: daemon.job(new)["reasons"] != ["BeginTime"])
     urgent = daemon.submit("true", priority="urgent")
     (daemon.state / "go").write_text("")
     started = {job["id"]: job["started_at"] for job in daemon.wait(old, new, urgent)}

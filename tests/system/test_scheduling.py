@@ -2,10 +2,9 @@
 backfill and bounds as the queue's settings say."""
 import json
 import random
-import time
 
 import pytest
-from daemon import Refused
+from daemon import Refused, wait_until, wait_until_time
 
 
 def settings(cpus, queue="", memory=None, workers=8):
@@ -48,8 +47,8 @@ def test_nothing_is_ever_over_committed(make_daemon, backfill, workers):
     jobs = [daemon.submit("sleep", dice.choice(["0", "0.01", "0.05", "0.2"]),
                           cpus=dice.choice([1, 1, 1, 2, 3, 4]),
                           memory=dice.choice([0, 0, 0, 300, 600]) << 20) for _ in range(150)]
-    for _ in range(3):
-        time.sleep(0.4)
+    for ended in (30, 60, 90):
+        wait_until(lambda: daemon.call("io.batchd.Server.Status")["counts"].get("completed", 0) >= ended)
         daemon.kill()
         daemon.start()
     ended = daemon.wait(*jobs)
@@ -139,7 +138,6 @@ def test_backfill(make_daemon, backfill, passes):
     if passes:
         assert daemon.wait(beside)[0]["state"] == "completed"
         both = daemon.submit("true", cpus=2)  # beside the first there is no room for two
-    time.sleep(0.2)
     assert daemon.job(first)["state"] == "pending" and daemon.job(first)["reasons"] == ["Resources"]
     if passes:
         assert daemon.job(both)["reasons"] == ["Priority"]
@@ -180,25 +178,25 @@ def test_order(make_daemon, policy):
     assert order_of(daemon, *jobs) == expected
 
 
-def test_who_has_waited_long_enough_goes_first(make_daemon):
-    daemon = make_daemon(config=settings(1, 'max_delay = "1s"'))
+def after_a_wait(make_daemon, queue, level, seconds):
+    """One processor is taken; a job of this level has waited so long. The daemon and the job."""
+    daemon = make_daemon(config=settings(1, queue))
     daemon.start()
-    held = daemon.submit(*gate(daemon))
-    daemon.wait_running(held)
-    last = daemon.submit("true", priority="background")
-    time.sleep(1.1)
+    daemon.wait_running(daemon.submit(*gate(daemon)))
+    job = daemon.submit("true", priority=level)
+    wait_until_time(daemon.job(job)["eligible_at"] + seconds * 1e6)
+    return daemon, job
+
+
+def test_who_has_waited_long_enough_goes_first(make_daemon):
+    daemon, last = after_a_wait(make_daemon, 'max_delay = "1s"', "background", 1.1)
     urgent = daemon.submit("true", priority="urgent")
     (daemon.state / "go").write_text("")
     assert order_of(daemon, last, urgent) == [last, urgent]
 
 
 def test_ageing_lifts(make_daemon):
-    daemon = make_daemon(config=settings(1, 'ageing = "500ms"'))
-    daemon.start()
-    held = daemon.submit(*gate(daemon))
-    daemon.wait_running(held)
-    old = daemon.submit("true", priority="low")
-    time.sleep(0.6)
+    daemon, old = after_a_wait(make_daemon, 'ageing = "1s"', "low", 1.1)
     normal, high = daemon.submit("true"), daemon.submit("true", priority="high")
     (daemon.state / "go").write_text("")
     assert order_of(daemon, old, normal, high) == [high, old, normal]
