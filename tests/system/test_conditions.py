@@ -109,7 +109,9 @@ def test_cancelled_before_its_time(daemon):
             for begin in (soon, later(3600)) for array in (None, "0-2")]
     for job in jobs:
         assert daemon.call("io.batchd.Jobs.Cancel", id=job)["state"] == "cancelled"
-    wait_until_time(soon)
+    for _ in jobs:  # they take the places of those in memory
+        daemon.submit("true", hold=True)
+    wait_until_time(soon + 1_500_000)  # batchd looks each second
     assert daemon.wait(daemon.submit("true"))[0]["state"] == "completed"
     assert [daemon.job(job)["state"] for job in jobs] == ["cancelled"] * 4
     daemon.restart()
