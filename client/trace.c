@@ -274,7 +274,7 @@ void trace_take_history(const json_t *jobs, uint64_t limit, struct trace *ret)
         enum job_priority priority = JOB_PRIORITY_NORMAL;
         if (word != NULL)
             (void)job_priority_parse(word, &priority);
-        job.sched.level = (uint8_t)priority;
+        job.sched.level = (unsigned)priority & JOB_LEVEL_MASK;
         job.sched.estimate_us = job.run_us;
         keep(ret, &job);
     }

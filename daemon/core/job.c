@@ -24,6 +24,7 @@ static const char *const class_words[OUTCOME_CLASS_COUNT] = {
 void job_facts_done(struct job_facts *facts)
 {
     free(facts->name);
+    free(facts->queue);
     free(facts->type);
     free(facts->key);
     free(facts->tags);

@@ -43,7 +43,8 @@ enum outcome_class {
 #define JOB_LOSSES_MAX 3U
 
 #define ESTIMATE_UNKNOWN INT64_MAX
-#define RANK_OVERDUE UINT8_MAX
+#define JOB_LEVEL_MASK 15U /* levels and ranks have four bits */
+#define RANK_OVERDUE 15U
 #define NO_ALARM UINT32_MAX
 
 /* One unfinished job as the scheduler knows it: 72 bytes. It must not move while it waits. Times
@@ -60,9 +61,10 @@ struct job {
     uint32_t request; /* in the scheduler's request table */
     uint32_t uid;
     uint32_t alarm_at; /* position in the alarms it is in (alarms.h), or NO_ALARM */
-    uint8_t level;     /* enum job_priority as submitted */
-    uint8_t rank;      /* its level now, lifted by ageing, or RANK_OVERDUE; owned by the queue */
-    uint8_t packed;    /* state in the low 4 bits, enum job_block, an array; owned by the jobset */
+    uint8_t level : 4; /* enum job_priority as submitted */
+    uint8_t rank : 4;  /* its level now, lifted by ageing, or RANK_OVERDUE; owned by the queue */
+    uint8_t packed;    /* state in the low 3 bits, enum job_block, an array; owned by the jobset */
+    uint8_t queue;     /* number of its queue in the scheduler */
     bool queued;       /* it stands in its queue; owned by the scheduler */
 };
 
@@ -79,6 +81,7 @@ struct job_facts {
     int64_t begin_at; /* 0: at once */
     int64_t submitted_at;
     char *name;
+    char *queue;  /* its name; changes when the job is moved */
     char *type;   /* NULL for a command */
     char *key;    /* NULL: none */
     char *tags;   /* a JSON object as text; opaque below the api */
@@ -137,7 +140,7 @@ const char *outcome_class_word(enum outcome_class class);
 
 static inline enum job_state job_state_of(const struct job *job)
 {
-    return (enum job_state)(job->packed & 15U);
+    return (enum job_state)(job->packed & 7U);
 }
 
 /* What keeps a waiting job out of its queue; bits of `packed`. */

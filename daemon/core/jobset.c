@@ -146,7 +146,7 @@ static void queue_plain(struct jobset *set, struct job *job, int64_t now)
 
 static void enter_state(struct jobset *set, struct job *job, enum job_state state, int64_t now)
 {
-    job->packed = (uint8_t)((job->packed & 0xf0U) | state);
+    job->packed = (uint8_t)((job->packed & 0xf8U) | state);
     set->counts[state]++;
     if (state == JOB_STATE_PENDING) {
         user_of(set, job->uid)->waiting++;

@@ -16,6 +16,7 @@
 /* One user's waiting jobs. Stays when they are gone: users are few. */
 struct group {
     struct ready_set overdue, ready;
+    uint32_t running;
 };
 
 struct queue {
@@ -25,6 +26,8 @@ struct queue {
     size_t group_count;
     struct alarms alarms;
     size_t count;
+    uint32_t running;
+    bool paused;
     int64_t now; /* of the last advance */
 };
 
@@ -35,46 +38,6 @@ struct place {
     double usage, held;
     uint64_t key;
 };
-
-static const char *const policy_words[] = {"fifo", "priority", "sjf", "fair"};
-static const char *const backfill_words[] = {"none", "easy"};
-
-static int parse_word(const char *const *words, int count, const char *word)
-{
-    for (int i = 0; i < count; i++) {
-        if (strcmp(words[i], word) == 0)
-            return i;
-    }
-    return -1;
-}
-
-const char *queue_policy_word(enum queue_policy policy)
-{
-    return policy_words[policy];
-}
-
-int queue_policy_parse(const char *word, enum queue_policy *ret)
-{
-    int number = parse_word(policy_words, QUEUE_POLICY_COUNT, word);
-    if (number < 0)
-        return -1;
-    *ret = (enum queue_policy)number;
-    return 0;
-}
-
-const char *queue_backfill_word(enum queue_backfill backfill)
-{
-    return backfill_words[backfill];
-}
-
-int queue_backfill_parse(const char *word, enum queue_backfill *ret)
-{
-    int number = parse_word(backfill_words, QUEUE_BACKFILL_COUNT, word);
-    if (number < 0)
-        return -1;
-    *ret = (enum queue_backfill)number;
-    return 0;
-}
 
 static enum ready_order order_of(enum queue_policy policy)
 {
@@ -169,7 +132,7 @@ static struct ready_set *set_of(struct group *group, const struct job *job)
 
 static void put(struct queue *queue, struct job *job, int64_t now)
 {
-    job->rank = rank_at(&queue->settings, job, now);
+    job->rank = rank_at(&queue->settings, job, now) & JOB_LEVEL_MASK;
     job->alarm_at = NO_ALARM;
     ready_set_insert(set_of(group_of(queue, job->uid), job), job);
     int64_t at = next_change(&queue->settings, job);
@@ -208,8 +171,15 @@ static void collect(struct job *job, void *arg)
     *(*next)++ = job;
 }
 
-/* Puts everything in its place anew. */
-static void rebuild(struct queue *queue, int64_t now)
+static void put_back(struct queue *queue, struct job *job, int64_t now)
+{
+    if (job->since > now)
+        job->since = now;
+    put(queue, job, now);
+}
+
+/* Puts everything in its place anew, by these settings. */
+static void rebuild(struct queue *queue, const struct queue_settings *settings, int64_t now)
 {
     struct job **jobs = xreallocarray(NULL, queue->count + 1, sizeof(struct job *));
     struct job **next = jobs;
@@ -217,13 +187,39 @@ static void rebuild(struct queue *queue, int64_t now)
         ready_set_walk(&queue->groups[i].overdue, collect, &next);
         ready_set_walk(&queue->groups[i].ready, collect, &next);
     }
-    for (size_t i = 0; i < queue->count; i++) {
+    for (size_t i = 0; i < queue->count; i++)
         take(queue, jobs[i]);
-        if (jobs[i]->since > now)
-            jobs[i]->since = now;
-        put(queue, jobs[i], now);
-    }
+    queue->settings = *settings;
+    for (size_t i = 0; i < queue->group_count; i++)
+        queue->groups[i].ready.order = order_of(settings->policy);
+    for (size_t i = 0; i < queue->count; i++)
+        put_back(queue, jobs[i], now);
     free(jobs);
+}
+
+/* Only these decide where a job stands and when that changes. */
+static bool same_order(const struct queue_settings *a, const struct queue_settings *b)
+{
+    return a->policy == b->policy && a->ageing_us == b->ageing_us &&
+           a->max_delay_us == b->max_delay_us;
+}
+
+void queue_change(struct queue *queue, const struct queue_settings *settings, int64_t now)
+{
+    if (same_order(&queue->settings, settings))
+        queue->settings = *settings;
+    else
+        rebuild(queue, settings, now);
+}
+
+void queue_pause(struct queue *queue, bool paused)
+{
+    queue->paused = paused;
+}
+
+bool queue_paused(const struct queue *queue)
+{
+    return queue->paused;
 }
 
 void queue_advance(struct queue *queue, int64_t now)
@@ -231,7 +227,7 @@ void queue_advance(struct queue *queue, int64_t now)
     const struct alarm *alarm;
     fair_share_advance(queue->share, now);
     if (now < queue->now - CLOCK_STEP_US)
-        rebuild(queue, now);
+        rebuild(queue, &queue->settings, now);
     queue->now = now;
     while ((alarm = alarms_first(&queue->alarms)) != NULL && alarm->at <= now) {
         struct job *job = alarm->job;
@@ -244,6 +240,47 @@ int64_t queue_next_alarm(const struct queue *queue)
 {
     const struct alarm *alarm = alarms_first(&queue->alarms);
     return alarm == NULL ? NEVER : alarm->at;
+}
+
+/* ---- limits ---- */
+
+void queue_run(struct queue *queue, uint32_t uid)
+{
+    group_of(queue, uid)->running++;
+    queue->running++;
+}
+
+void queue_end(struct queue *queue, uint32_t uid)
+{
+    struct group *group = group_of(queue, uid);
+    assert(group->running > 0);
+    group->running--;
+    queue->running--;
+}
+
+uint32_t queue_running(const struct queue *queue)
+{
+    return queue->running;
+}
+
+uint32_t queue_room(const struct queue *queue)
+{
+    if (queue->paused)
+        return 0;
+    if (queue->settings.slots == 0)
+        return UINT32_MAX;
+    return queue->settings.slots > queue->running ? queue->settings.slots - queue->running : 0;
+}
+
+static bool is_full(const struct queue *queue, const struct group *group)
+{
+    return queue->settings.per_user > 0 && group->running >= queue->settings.per_user;
+}
+
+bool queue_user_full(const struct queue *queue, uint32_t uid)
+{
+    size_t user = fair_share_user(queue->share, uid);
+    return user < queue->group_count && is_full(queue, &queue->groups[user]);
 }
 
 /* ---- what goes first ---- */
@@ -275,8 +312,11 @@ static bool stands_before(const struct place *a, const struct place *b)
     return a->key != b->key ? a->key < b->key : a->job->id < b->job->id;
 }
 
-static struct job *head_of(const struct group *group)
+/* The group's first, NULL when none of it may start. */
+static struct job *head_of(const struct queue *queue, const struct group *group)
 {
+    if (is_full(queue, group))
+        return NULL;
     return group->overdue.first != NULL ? group->overdue.first : group->ready.first;
 }
 
@@ -293,7 +333,7 @@ struct job *queue_first(const struct queue *queue)
 {
     struct place best = {0};
     for (size_t i = 0; i < queue->group_count; i++) {
-        struct job *head = head_of(&queue->groups[i]);
+        struct job *head = head_of(queue, &queue->groups[i]);
         if (head != NULL)
             consider(queue, &queue->groups[i], head, &best);
     }
@@ -315,7 +355,7 @@ static uint64_t visits_of_each(const struct queue *queue, uint64_t depth)
     if (depth == 0)
         return UINT64_MAX;
     for (size_t i = 0; i < queue->group_count; i++)
-        waiting += head_of(&queue->groups[i]) != NULL;
+        waiting += head_of(queue, &queue->groups[i]) != NULL;
     return waiting * LEAST_VISITS >= depth ? LEAST_VISITS : depth / (waiting > 0 ? waiting : 1);
 }
 
@@ -326,7 +366,7 @@ struct job *queue_fitting(const struct queue *queue, struct ready_limits *limits
     uint64_t visits = visits_of_each(queue, limits->depth);
     for (size_t i = 0; i < queue->group_count; i++) {
         const struct group *group = &queue->groups[i];
-        struct job *head = head_of(group);
+        struct job *head = head_of(queue, group);
         limits->visits = visits;
         if (head == NULL)
             continue;

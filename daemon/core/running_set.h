@@ -13,6 +13,7 @@ struct running {
     uint64_t run; /* its number */
     uint32_t request, uid;
     int64_t ends_at; /* NEVER when nobody knows */
+    uint8_t queue;
 };
 
 struct running_set {

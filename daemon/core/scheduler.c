@@ -6,11 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A queue as a round sees it. */
+struct lane {
+    struct queue *queue; /* NULL: none of this number */
+    /* In this round: nothing more of it fits, and its first does not. */
+    bool closed, blocked;
+};
+
 struct scheduler {
     struct occupancy machine;
     struct request_table *requests;
     struct fair_share *share;
-    struct queue *queue;
+    struct lane lanes[SCHEDULER_QUEUES];
+    unsigned lane_count; /* numbers in use are below it */
     struct running_set running;
     /* The round: free is kept over rounds too. */
     int64_t now;
@@ -27,9 +35,9 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     scheduler->limits.depth = options->backfill_depth;
     scheduler->requests = request_table_new();
     scheduler->share = fair_share_new(options->half_life_us);
-    scheduler->queue = queue_new(&options->queue, scheduler->share);
     scheduler->limits.requests = scheduler->requests;
     scheduler->limits.free = options->total;
+    (void)scheduler_add_queue(scheduler, &options->queue);
     return scheduler;
 }
 
@@ -37,12 +45,59 @@ void scheduler_free(struct scheduler *scheduler)
 {
     if (scheduler == NULL)
         return;
-    queue_free(scheduler->queue);
+    for (unsigned i = 0; i < scheduler->lane_count; i++)
+        queue_free(scheduler->lanes[i].queue);
     fair_share_free(scheduler->share);
     request_table_free(scheduler->requests);
     running_set_done(&scheduler->running);
     free(scheduler);
 }
+
+/* ---- queues ---- */
+
+int scheduler_add_queue(struct scheduler *scheduler, const struct queue_settings *settings)
+{
+    unsigned number = 0;
+    while (number < scheduler->lane_count && scheduler->lanes[number].queue != NULL)
+        number++;
+    if (number == SCHEDULER_QUEUES)
+        return -1;
+    if (number == scheduler->lane_count)
+        scheduler->lane_count++;
+    scheduler->lanes[number] = (struct lane){.queue = queue_new(settings, scheduler->share)};
+    return (int)number;
+}
+
+void scheduler_remove_queue(struct scheduler *scheduler, uint8_t number)
+{
+    struct lane *lane = &scheduler->lanes[number];
+    assert(number > 0 && queue_count(lane->queue) == 0 && queue_running(lane->queue) == 0);
+    queue_free(lane->queue);
+    *lane = (struct lane){.queue = NULL};
+}
+
+void scheduler_change_queue(struct scheduler *scheduler, uint8_t number,
+                            const struct queue_settings *settings, int64_t now)
+{
+    queue_change(scheduler->lanes[number].queue, settings, now);
+}
+
+void scheduler_pause_queue(struct scheduler *scheduler, uint8_t number, bool paused)
+{
+    queue_pause(scheduler->lanes[number].queue, paused);
+}
+
+const struct queue *scheduler_queue_at(const struct scheduler *scheduler, uint8_t number)
+{
+    return scheduler->lanes[number].queue;
+}
+
+static struct queue *queue_of(const struct scheduler *scheduler, const struct job *job)
+{
+    return scheduler->lanes[job->queue].queue;
+}
+
+/* ---- jobs ---- */
 
 static const struct resources *wanted_by(const struct scheduler *scheduler, const struct job *job)
 {
@@ -76,11 +131,16 @@ static void open_round(struct scheduler *scheduler)
     scheduler->reserved = NULL;
     scheduler->limits.window_us = NEVER;
     memset(&scheduler->limits.left_over, 0, sizeof(scheduler->limits.left_over));
+    for (unsigned i = 0; i < scheduler->lane_count; i++)
+        scheduler->lanes[i].closed = scheduler->lanes[i].blocked = false;
 }
 
 void scheduler_begin(struct scheduler *scheduler, int64_t now)
 {
-    queue_advance(scheduler->queue, now);
+    for (unsigned i = 0; i < scheduler->lane_count; i++) {
+        if (scheduler->lanes[i].queue != NULL)
+            queue_advance(scheduler->lanes[i].queue, now);
+    }
     scheduler->now = now;
     open_round(scheduler);
 }
@@ -90,7 +150,7 @@ void scheduler_queue(struct scheduler *scheduler, struct job *job, int64_t now)
     if (job->queued || !scheduler_ever_fits(scheduler, job))
         return;
     job->queued = true;
-    queue_add(scheduler->queue, job, now);
+    queue_add(queue_of(scheduler, job), job, now);
 }
 
 void scheduler_unqueue(struct scheduler *scheduler, struct job *job)
@@ -98,7 +158,7 @@ void scheduler_unqueue(struct scheduler *scheduler, struct job *job)
     if (!job->queued)
         return;
     job->queued = false;
-    queue_remove(scheduler->queue, job);
+    queue_remove(queue_of(scheduler, job), job);
     if (scheduler->reserved == job) /* others may be first now */
         open_round(scheduler);
 }
@@ -117,25 +177,96 @@ static void reserve(struct scheduler *scheduler, const struct job *job)
     scheduler->limits.window_us = at == NEVER ? 0 : at - scheduler->now;
 }
 
-struct job *scheduler_first(const struct scheduler *scheduler)
+/* ---- between queues ---- */
+
+static uint64_t weight_of(const struct lane *lane)
 {
-    return queue_first(scheduler->queue);
+    uint32_t weight = queue_settings(lane->queue)->weight;
+    return weight == 0 ? 1 : weight;
+}
+
+/* Running / weight, without rounding; among equals the lower number. */
+static bool goes_before(const struct lane *a, const struct lane *b)
+{
+    return b == NULL ||
+           queue_running(a->queue) * weight_of(b) < queue_running(b->queue) * weight_of(a);
+}
+
+static bool is_open(const struct lane *lane)
+{
+    return lane->queue != NULL && !lane->closed && queue_count(lane->queue) > 0 &&
+           queue_room(lane->queue) > 0;
+}
+
+static struct lane *best_lane(struct scheduler *scheduler)
+{
+    struct lane *best = NULL;
+    for (unsigned i = 0; i < scheduler->lane_count; i++) {
+        struct lane *lane = &scheduler->lanes[i];
+        if (is_open(lane) && goes_before(lane, best))
+            best = lane;
+    }
+    return best;
+}
+
+/* What of this queue starts next in the round, or NULL: nothing more. */
+static struct job *next_of(struct scheduler *scheduler, struct lane *lane)
+{
+    bool passes = queue_settings(lane->queue)->backfill == QUEUE_BACKFILL_EASY;
+    struct job *first = lane->blocked ? NULL : queue_first(lane->queue);
+    if (first != NULL) {
+        if (ready_fits(first, &scheduler->limits))
+            return first;
+        lane->blocked = true;
+        if (scheduler->reserved == NULL && (passes || scheduler->lane_count > 1))
+            reserve(scheduler, first);
+    }
+    return lane->blocked && passes ? queue_fitting(lane->queue, &scheduler->limits) : NULL;
 }
 
 struct job *scheduler_next(struct scheduler *scheduler)
 {
-    struct job *first = queue_first(scheduler->queue);
-    if (first == NULL)
-        return NULL;
-    if (scheduler->reserved == NULL) {
-        if (ready_fits(first, &scheduler->limits))
-            return first;
-        if (queue_settings(scheduler->queue)->backfill == QUEUE_BACKFILL_NONE)
-            return NULL;
-        reserve(scheduler, first);
+    struct lane *lane;
+    while ((lane = best_lane(scheduler)) != NULL) {
+        struct job *job = next_of(scheduler, lane);
+        if (job != NULL)
+            return job;
+        lane->closed = true;
     }
-    return queue_fitting(scheduler->queue, &scheduler->limits);
+    return NULL;
 }
+
+struct job *scheduler_first(const struct scheduler *scheduler)
+{
+    const struct lane *best = NULL;
+    struct job *first = NULL;
+    for (unsigned i = 0; i < scheduler->lane_count; i++) {
+        const struct lane *lane = &scheduler->lanes[i];
+        if (lane->queue == NULL || queue_paused(lane->queue) || !goes_before(lane, best))
+            continue;
+        struct job *job = queue_first(lane->queue);
+        if (job != NULL) {
+            best = lane;
+            first = job;
+        }
+    }
+    return first;
+}
+
+unsigned scheduler_reasons(const struct scheduler *scheduler, const struct job *job)
+{
+    const struct queue *queue = queue_of(scheduler, job);
+    unsigned reasons = queue_paused(queue) ? WAIT_QUEUE_PAUSED : 0;
+    if (queue_user_full(queue, job->uid))
+        reasons |= WAIT_USER_LIMIT;
+    if (!scheduler_ever_fits(scheduler, job))
+        return reasons | WAIT_RESOURCES;
+    if (reasons != 0)
+        return reasons;
+    return job == queue_first(queue) ? WAIT_RESOURCES : WAIT_PRIORITY;
+}
+
+/* ---- what runs ---- */
 
 static int64_t later(int64_t at, int64_t span)
 {
@@ -163,12 +294,14 @@ uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64
     const struct running running = {.run = ++scheduler->last_run,
                                     .request = job->request,
                                     .uid = job->uid,
+                                    .queue = job->queue,
                                     .ends_at = later(started_at, job->estimate_us)};
     request_table_hold(scheduler->requests, job->request);
     resources_add(&scheduler->machine.used, wanted);
     count_free(scheduler);
     use_left_over(scheduler, job, wanted);
     running_set_add(&scheduler->running, &running);
+    queue_run(queue_of(scheduler, job), job->uid);
     fair_share_start(scheduler->share, fair_share_user(scheduler->share, job->uid),
                      resources_dominant(wanted, &scheduler->machine.total), started_at);
     return running.run;
@@ -185,6 +318,7 @@ void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now)
                    resources_dominant(wanted, &scheduler->machine.total), now);
     resources_take(&scheduler->machine.used, wanted);
     count_free(scheduler);
+    queue_end(scheduler->lanes[was.queue].queue, was.uid);
     request_table_release(scheduler->requests, was.request);
 }
 
@@ -197,12 +331,26 @@ void scheduler_charge(struct scheduler *scheduler, uint32_t uid, const struct re
 
 int64_t scheduler_next_alarm(const struct scheduler *scheduler)
 {
-    return queue_next_alarm(scheduler->queue);
+    int64_t at = NEVER;
+    for (unsigned i = 0; i < scheduler->lane_count; i++) {
+        const struct queue *queue = scheduler->lanes[i].queue;
+        if (queue != NULL && queue_next_alarm(queue) < at)
+            at = queue_next_alarm(queue);
+    }
+    return at;
 }
 
 size_t scheduler_waiting(const struct scheduler *scheduler)
 {
-    return queue_count(scheduler->queue);
+    size_t waiting = 0;
+    for (unsigned i = 0; i < scheduler->lane_count; i++) {
+        const struct queue *queue = scheduler->lanes[i].queue;
+        if (queue == NULL)
+            continue;
+        size_t room = queue_room(queue);
+        waiting += queue_count(queue) < room ? queue_count(queue) : room;
+    }
+    return waiting;
 }
 
 const struct resources *scheduler_total(const struct scheduler *scheduler)
@@ -213,7 +361,9 @@ const struct resources *scheduler_total(const struct scheduler *scheduler)
 uint64_t scheduler_room_for(const struct scheduler *scheduler, const struct job *job,
                             uint64_t limit)
 {
-    return resources_times(wanted_by(scheduler, job), &scheduler->limits.free, limit);
+    uint64_t room = queue_room(queue_of(scheduler, job));
+    return resources_times(wanted_by(scheduler, job), &scheduler->limits.free,
+                           limit < room ? limit : room);
 }
 
 const struct resources *scheduler_free_resources(const struct scheduler *scheduler)

@@ -1,9 +1,12 @@
 /* Who starts now: pure functions over waiting jobs, what runs, resources and a time. The caller
- * asks in rounds: scheduler_begin, then scheduler_next until it answers NULL. Within a round the
- * first job that does not fit is reserved for (backfill easy) once, at the earliest time it can
- * start by the estimates of what runs; what starts after it in that round ends by then or uses only
- * what is left over beside it. The daemon and the simulation run this code; the same calls give the
- * same answers. */
+ * asks in rounds: scheduler_begin, then scheduler_next until it answers NULL. Jobs wait in queues;
+ * of those that may start something, the one with the least running for its weight goes first.
+ * Within a round the first job that does not fit, of whichever queue, is reserved for once, at the
+ * earliest time it can start by the estimates of what runs; what starts after it in that round,
+ * from whichever queue, ends by then or uses only what is left over beside it. A queue with
+ * backfill none starts nothing behind a job of its own that does not fit (and where it is the only
+ * one, there is no need to reserve). The daemon and the simulation run this code; the same calls
+ * give the same answers. */
 #ifndef BATCHD_DAEMON_CORE_SCHEDULER_H
 #define BATCHD_DAEMON_CORE_SCHEDULER_H
 
@@ -12,8 +15,8 @@
 
 struct scheduler_options {
     struct resources total;
-    struct queue_settings queue;
-    int64_t half_life_us; /* of usage, for `fair`; 0: usage never decays */
+    struct queue_settings queue; /* of the first queue, number 0 */
+    int64_t half_life_us;        /* of usage, for `fair`; 0: usage never decays */
     /* How many waiting jobs are looked at for one that may pass the reserved one; 0: all. What is
      * further back waits. */
     uint64_t backfill_depth;
@@ -24,8 +27,21 @@ struct scheduler;
 struct scheduler *scheduler_new(const struct scheduler_options *options);
 void scheduler_free(struct scheduler *scheduler);
 
-/* A job that the caller will queue: id, uid, level, since and estimate_us are the caller's to fill,
- * the rest is set here. Until scheduler_forget its memory must not move. */
+/* Queues have the numbers 0 to SCHEDULER_QUEUES - 1, and a job's `queue` is one of them. */
+#define SCHEDULER_QUEUES 255U
+/* One more: its number, or -1 when there are so many. */
+int scheduler_add_queue(struct scheduler *scheduler, const struct queue_settings *settings);
+/* Nothing waits or runs in it; its number may be given to another. Not of number 0. */
+void scheduler_remove_queue(struct scheduler *scheduler, uint8_t number);
+/* From now on; what waits in it is put in the new order. */
+void scheduler_change_queue(struct scheduler *scheduler, uint8_t number,
+                            const struct queue_settings *settings, int64_t now);
+void scheduler_pause_queue(struct scheduler *scheduler, uint8_t number, bool paused);
+/* To ask of. Borrowed; NULL: there is none of this number. */
+const struct queue *scheduler_queue_at(const struct scheduler *scheduler, uint8_t number);
+
+/* A job that the caller will queue: id, uid, level, queue, since and estimate_us are the caller's
+ * to fill, the rest is set here. Until scheduler_forget its memory must not move. */
 void scheduler_learn(struct scheduler *scheduler, struct job *job, const struct resources *wanted);
 void scheduler_forget(struct scheduler *scheduler, struct job *job); /* it is not queued */
 
@@ -40,8 +56,18 @@ void scheduler_begin(struct scheduler *scheduler, int64_t now);
 /* What is to start next in this round, still in its queue; NULL: the round is over. The caller
  * tells that it runs, and takes it out of the queue (an array stays while tasks of it wait). */
 struct job *scheduler_next(struct scheduler *scheduler);
-/* What goes first, whether it fits or not; NULL: nothing waits. */
+/* What goes first, whether it fits or not, and although its queue has no slot; NULL: nothing waits
+ * that may start. */
 struct job *scheduler_first(const struct scheduler *scheduler);
+
+/* Why a queued job does not run; bits. */
+enum wait_reason {
+    WAIT_QUEUE_PAUSED = 1,
+    WAIT_USER_LIMIT = 2, /* of its queue */
+    WAIT_RESOURCES = 4,  /* or slots: it goes first in its queue and does not fit */
+    WAIT_PRIORITY = 8,   /* others go first in its queue */
+};
+unsigned scheduler_reasons(const struct scheduler *scheduler, const struct job *job);
 
 /* The job, or one task of the array, runs since `started_at`. Returns the number by which its end
  * is told; never 0. */
@@ -55,10 +81,11 @@ void scheduler_charge(struct scheduler *scheduler, uint32_t uid, const struct re
  * then. */
 int64_t scheduler_next_alarm(const struct scheduler *scheduler);
 
-size_t scheduler_waiting(const struct scheduler *scheduler); /* an array counts once */
+/* Queued jobs that their queues leave room for; an array counts once. */
+size_t scheduler_waiting(const struct scheduler *scheduler);
 const struct resources *scheduler_total(const struct scheduler *scheduler);
 const struct resources *scheduler_free_resources(const struct scheduler *scheduler);
-/* How many jobs like this one fit beside what runs, at most `limit`. */
+/* How many jobs like this one fit beside what runs and into its queue, at most `limit`. */
 uint64_t scheduler_room_for(const struct scheduler *scheduler, const struct job *job,
                             uint64_t limit);
 /* For whom the last round reserved, and when it is to start; NULL: for nobody. */

@@ -52,7 +52,7 @@ static void add_submitted(struct engine *engine, const struct job_facts *facts)
                             .since = facts->submitted_at,
                             .estimate_us = ESTIMATE_UNKNOWN,
                             .uid = facts->uid,
-                            .level = (uint8_t)facts->priority};
+                            .level = (unsigned)facts->priority & JOB_LEVEL_MASK};
     const struct resources wanted = job_facts_wanted(facts);
     const struct job_status status = {
         .id = facts->id, .state = JOB_STATE_PENDING, .outcome = {.exit_code = -1}};

@@ -278,7 +278,7 @@ static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status
                         .since = open_number(statement, OPEN_SUBMITTED),
                         .estimate_us = ESTIMATE_UNKNOWN,
                         .uid = (uint32_t)open_number(statement, OPEN_UID),
-                        .level = (uint8_t)priority};
+                        .level = (unsigned)priority & JOB_LEVEL_MASK};
     *wanted = job_wanted((uint64_t)open_number(statement, OPEN_CPUS),
                          (uint64_t)open_number(statement, OPEN_MEMORY));
     if (priority >= 0 && priority < JOB_PRIORITY_COUNT)

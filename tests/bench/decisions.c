@@ -40,7 +40,7 @@ static void submit(struct bench *bench, struct job *job, int64_t now)
                         .since = now,
                         .estimate_us = (1 + rand_r(&bench->seed) % 3600) * US_PER_SECOND,
                         .uid = (uint32_t)((uint64_t)rand_r(&bench->seed) % bench->users),
-                        .level = (uint8_t)(rand_r(&bench->seed) % LEVELS)};
+                        .level = (unsigned)rand_r(&bench->seed) % LEVELS & JOB_LEVEL_MASK};
     scheduler_learn(bench->scheduler, job, &wanted);
     scheduler_queue(bench->scheduler, job, now);
 }

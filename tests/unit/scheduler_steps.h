@@ -9,8 +9,11 @@
 
 static inline struct job a_job(uint64_t id, uint32_t uid, uint8_t level, int64_t since)
 {
-    return (struct job){
-        .id = id, .uid = uid, .level = level, .since = since, .estimate_us = SECONDS(60)};
+    return (struct job){.id = id,
+                        .uid = uid,
+                        .level = level & JOB_LEVEL_MASK,
+                        .since = since,
+                        .estimate_us = SECONDS(60)};
 }
 
 static inline void add(struct scheduler *scheduler, struct job *job, uint64_t cpus, int64_t now)

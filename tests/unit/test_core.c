@@ -38,7 +38,8 @@ START_TEST(priority_order_over_random_changes)
     for (uint64_t id = 1; id <= COUNT; id++) {
         const struct job job = {.id = id,
                                 .uid = (uint32_t)(id % 3),
-                                .level = (uint8_t)(rand_r(&seed) % JOB_PRIORITY_COUNT)};
+                                .level =
+                                    (unsigned)rand_r(&seed) % JOB_PRIORITY_COUNT & JOB_LEVEL_MASK};
         (void)jobset_add(set, &job, &wanted, JOBSET_PLAIN, JOB_STATE_PENDING, 0);
     }
     for (int i = 0; i < COUNT / 2; i++) {
