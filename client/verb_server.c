@@ -36,24 +36,47 @@ static void print_counts(const json_t *counts)
     (void)printf("%s\n", comma[0] == '\0' ? "none" : "");
 }
 
+static long long number_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static void print_bytes(const json_t *resources, const char *what, const char *total_key,
+                        const char *free_key)
+{
+    char total[32], left[32];
+    format_size((uint64_t)number_of(resources, total_key), total, sizeof(total));
+    format_size((uint64_t)number_of(resources, free_key), left, sizeof(left));
+    (void)printf(", %s %s (%s free)", total, what, left);
+}
+
+static void print_resources(const json_t *resources)
+{
+    const char *name;
+    const json_t *counter;
+    (void)printf("resources: %lld cpus (%lld free)", number_of(resources, "cpus"),
+                 number_of(resources, "cpus_free"));
+    print_bytes(resources, "memory", "memory_bytes", "memory_free_bytes");
+    if (number_of(resources, "gpus") > 0)
+        (void)printf(", %lld gpus (%lld free)", number_of(resources, "gpus"),
+                     number_of(resources, "gpus_free"));
+    print_bytes(resources, "disk", "disk_bytes", "disk_unpromised_bytes");
+    json_object_foreach(json_object_get(resources, "counters"), name, counter)
+        (void)printf(", %lld %s (%lld free)", number_of(counter, "total"), name,
+                     number_of(counter, "free"));
+    (void)putchar('\n');
+}
+
 static void print_workers(const json_t *workers, const json_t *resources)
 {
     const json_t *worker;
     size_t i;
     long long busy = 0;
-    char memory[32], left[32];
     json_array_foreach((json_t *)(uintptr_t)workers, i, worker)
-        busy += json_integer_value(json_object_get(worker, "load")) > 0;
-    format_size((uint64_t)json_integer_value(json_object_get(resources, "memory_bytes")), memory,
-                sizeof(memory));
-    format_size((uint64_t)json_integer_value(json_object_get(resources, "memory_free_bytes")), left,
-                sizeof(left));
-    (void)printf("workers: %zu of at most %lld, %lld busy\n"
-                 "resources: %lld cpus (%lld free), %s memory (%s free)\n",
-                 json_array_size(workers),
-                 json_integer_value(json_object_get(resources, "workers_max")), busy,
-                 json_integer_value(json_object_get(resources, "cpus")),
-                 json_integer_value(json_object_get(resources, "cpus_free")), memory, left);
+        busy += number_of(worker, "load") > 0;
+    (void)printf("workers: %zu of at most %lld, %lld busy\n", json_array_size(workers),
+                 number_of(resources, "workers_max"), busy);
+    print_resources(resources);
     if (json_is_true(json_object_get(resources, "disk_low")))
         (void)puts("disk: nearly full, new jobs are refused");
 }

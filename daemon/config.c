@@ -41,7 +41,7 @@ static void *field(struct config *config, const struct config_key *key)
 
 static void set_number(struct config *config, const struct config_key *key, uint64_t number)
 {
-    if (key->type == CONFIG_INTEGER32)
+    if (key->type == CONFIG_INTEGER32 || key->type == CONFIG_COUNT_OR_AUTO)
         *(uint32_t *)field(config, key) = (uint32_t)number;
     else
         *(uint64_t *)field(config, key) = number;
@@ -85,9 +85,10 @@ static int read_number(const struct config_key *key, const struct toml_value *va
     if (value->kind == TOML_STRING && key->type == CONFIG_SIZE)
         return parse_size(value->string, ret, err);
     return error_set(err, ERROR_INVALID, "it must be a %s",
-                     key->type == CONFIG_SPAN   ? "time span such as \"90s\""
-                     : key->type == CONFIG_SIZE ? "size such as \"64M\""
-                                                : "whole number that is not negative");
+                     key->type == CONFIG_SPAN            ? "time span such as \"90s\""
+                     : key->type == CONFIG_SIZE          ? "size such as \"64M\""
+                     : key->type == CONFIG_COUNT_OR_AUTO ? "whole number, or \"auto\""
+                                                         : "whole number that is not negative");
 }
 
 static void format_limit(const struct config_key *key, uint64_t number, char *ret, size_t bytes)
@@ -100,30 +101,69 @@ static void format_limit(const struct config_key *key, uint64_t number, char *re
         (void)snprintf(ret, bytes, "%llu", (unsigned long long)number);
 }
 
+static int check_range(const struct config_key *key, const char *name, uint64_t number,
+                       struct error *err)
+{
+    char given[32], low[32], high[32];
+    if (number >= key->min && number <= key->max)
+        return 0;
+    format_limit(key, number, given, sizeof(given));
+    format_limit(key, key->min, low, sizeof(low));
+    format_limit(key, key->max, high, sizeof(high));
+    return error_set(err, ERROR_INVALID, "%s is %s; it must be from %s to %s", name, given, low,
+                     high);
+}
+
+/* The key's last word is the counter's name. */
+static int set_counter(struct config *config, const struct config_key *key,
+                       const struct toml_value *value, struct error *err)
+{
+    const char *name = strrchr(value->key, '.') + 1;
+    uint64_t number = 0;
+    if (resource_name_check(name, err) < 0 || read_number(key, value, &number, err) < 0)
+        return error_wrap(err, "%.80s", value->key);
+    if (check_range(key, value->key, number, err) < 0)
+        return -1;
+    int kind = resource_names_add(&config->counters, name);
+    if (kind < 0)
+        return error_set(err, ERROR_INVALID,
+                         "%.80s is one counter too many: at most %u are counted", value->key,
+                         RESOURCE_COUNTERS_MAX);
+    config->counter_amounts[kind - RESOURCE_COUNTER] = number;
+    return 0;
+}
+
 static int set_value(struct config *config, const struct config_key *key,
                      const struct toml_value *value, struct error *err)
 {
-    uint64_t number = 0;
-    char given[32], low[32], high[32];
+    uint64_t number = CONFIG_AUTO;
+    bool automatic = key->type == CONFIG_COUNT_OR_AUTO && value->kind == TOML_STRING &&
+                     strcmp(value->string, "auto") == 0;
     if (key->type == CONFIG_WORD)
         return set_word(config, key, value, err);
-    if (read_number(key, value, &number, err) < 0)
+    if (key->type == CONFIG_COUNTER)
+        return set_counter(config, key, value, err);
+    if (!automatic && read_number(key, value, &number, err) < 0)
         return error_wrap(err, "%s", key->name);
-    if (number < key->min || number > key->max) {
-        format_limit(key, number, given, sizeof(given));
-        format_limit(key, key->min, low, sizeof(low));
-        format_limit(key, key->max, high, sizeof(high));
-        return error_set(err, ERROR_INVALID, "%s is %s; it must be from %s to %s", key->name, given,
-                         low, high);
-    }
+    if (!automatic && check_range(key, key->name, number, err) < 0)
+        return -1;
     set_number(config, key, number);
     return 0;
+}
+
+/* Whether this is its row; that of all other names of a table stands behind those with a name. */
+static bool is_row_of(const struct config_key *key, const char *name)
+{
+    size_t table = (size_t)(strrchr(key->name, '.') - key->name);
+    if (key->type != CONFIG_COUNTER)
+        return strcmp(key->name, name) == 0;
+    return strncmp(key->name, name, table + 1) == 0 && strchr(name + table + 1, '.') == NULL;
 }
 
 static const struct config_key *find_key(const char *name)
 {
     for (const struct config_key *key = config_keys; key->name != NULL; key++) {
-        if (strcmp(key->name, name) == 0)
+        if (is_row_of(key, name))
             return key;
     }
     return NULL;
@@ -182,7 +222,7 @@ static int take_value(void *arg, const struct toml_value *value)
 {
     struct loading *loading = arg;
     struct error err;
-    const struct config_key *key = find_key(value->key);
+    const struct config_key *key = value->kind == TOML_TABLE ? NULL : find_key(value->key);
     if ((value->kind == TOML_TABLE && is_table(value->key)) ||
         is_below(value->key, loading->unknown))
         return 0;
@@ -238,6 +278,8 @@ void config_defaults(struct config *ret)
     for (const struct config_key *key = config_keys; key->name != NULL; key++) {
         struct toml_value value = {.key = key->name};
         struct error err;
+        if (key->type == CONFIG_COUNTER)
+            continue; /* there is none */
         CLEANUP_FREE char *text = xstrdup(key->fallback);
         if (text[0] == '"') {
             text[strlen(text) - 1] = '\0';
@@ -286,9 +328,11 @@ int config_load(const char *path, bool required, config_problem_fn each, void *a
     return 0;
 }
 
+/* NAME = VALUE and the end of the line. */
 static void print_value(FILE *file, const struct config *config, const struct config_key *key)
 {
     const char *at = (const char *)config + key->offset;
+    (void)fprintf(file, "%s = ", strrchr(key->name, '.') + 1);
     switch (key->type) {
     case CONFIG_WORD:
         (void)fprintf(file, "\"%s\"", *(char *const *)(const void *)at);
@@ -303,7 +347,33 @@ static void print_value(FILE *file, const struct config *config, const struct co
     case CONFIG_SPAN:
         (void)fprintf(file, "\"%llums\"", (unsigned long long)*(const uint64_t *)(const void *)at);
         break;
+    case CONFIG_COUNT_OR_AUTO:
+        if (*(const uint32_t *)(const void *)at == CONFIG_AUTO)
+            (void)fputs("\"auto\"", file);
+        else
+            (void)fprintf(file, "%u", *(const uint32_t *)(const void *)at);
+        break;
+    case CONFIG_COUNTER:
+        break;
     }
+    (void)fputc('\n', file);
+}
+
+static void print_counters(FILE *file, const struct config *config)
+{
+    for (unsigned i = 0; i < config->counters.count; i++)
+        (void)fprintf(file, "%s = %llu\n", config->counters.counters[i],
+                      (unsigned long long)config->counter_amounts[i]);
+}
+
+/* What a file may say in the place of the row; of a row of all other names an instance. */
+static void print_example(FILE *file, const struct config_key *key)
+{
+    if (key->type == CONFIG_COUNTER)
+        (void)fprintf(file, "\n# %s\n# licence = %s\n", key->help, key->fallback);
+    else
+        (void)fprintf(file, "\n# %s\n#%s = %s\n", key->help, strrchr(key->name, '.') + 1,
+                      key->fallback);
 }
 
 void config_print(FILE *file, const struct config *config, bool example)
@@ -321,12 +391,11 @@ void config_print(FILE *file, const struct config *config, bool example)
             (void)fprintf(file, "%s[%.*s]\n", key == config_keys && !example ? "" : "\n",
                           (int)length, key->name);
         table = key->name;
-        if (example) {
-            (void)fprintf(file, "\n# %s\n#%s = %s\n", key->help, dot + 1, key->fallback);
-            continue;
-        }
-        (void)fprintf(file, "%s = ", dot + 1);
-        print_value(file, config, key);
-        (void)fputc('\n', file);
+        if (example)
+            print_example(file, key);
+        else if (key->type == CONFIG_COUNTER)
+            print_counters(file, config);
+        else
+            print_value(file, config, key);
     }
 }

@@ -5,6 +5,7 @@
 #define BATCHD_DAEMON_CONFIG_H
 
 #include "common/error.h"
+#include "daemon/core/resource_names.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,6 +22,10 @@ struct config {
     uint64_t store_wal_limit_bytes;
     uint32_t resources_cpus;
     uint64_t resources_memory_bytes;
+    uint32_t resources_gpus; /* CONFIG_AUTO: those that are found */
+    uint64_t resources_disk_bytes;
+    struct resource_names counters; /* the other names in [resources] */
+    uint64_t counter_amounts[RESOURCE_COUNTERS_MAX];
     char *queue_policy, *queue_backfill; /* of the queue "default" */
     uint64_t queue_ageing_ms, queue_max_delay_ms, queue_half_life_ms;
     uint32_t workers_min, workers_max;
@@ -31,7 +36,17 @@ struct config {
     char *processors_path;
 };
 
-enum config_type { CONFIG_INTEGER32, CONFIG_INTEGER64, CONFIG_SPAN, CONFIG_SIZE, CONFIG_WORD };
+#define CONFIG_AUTO UINT32_MAX
+
+enum config_type {
+    CONFIG_INTEGER32,
+    CONFIG_INTEGER64,
+    CONFIG_SPAN,
+    CONFIG_SIZE,
+    CONFIG_WORD,
+    CONFIG_COUNT_OR_AUTO, /* a whole number, or "auto": 32 bits, CONFIG_AUTO */
+    CONFIG_COUNTER,       /* the row of all names in its table that have no row: whole numbers */
+};
 
 struct config_key {
     const char *name; /* "workers.max" */

@@ -1,4 +1,5 @@
 #include "daemon/config.h"
+#include "daemon/core/gpus.h"
 
 #define AT(member) offsetof(struct config, member)
 #define KIBI UINT64_C(1024)
@@ -43,6 +44,13 @@ const struct config_key config_keys[] = {
      "Processors that jobs are given; 0 means those that batchd may use."},
     {"resources.memory", CONFIG_SIZE, AT(resources_memory_bytes), 0, 1048576 * GIBI, NULL, "0",
      false, "Memory that jobs are given; 0 means all of the machine."},
+    {"resources.gpus", CONFIG_COUNT_OR_AUTO, AT(resources_gpus), 0, GPUS_MAX, NULL, "\"auto\"",
+     false,
+     "GPUs that jobs are given, each to one job; auto: those of NVIDIA, or else of AMD, that are found."},
+    {"resources.disk", CONFIG_SIZE, AT(resources_disk_bytes), 0, 1048576 * GIBI, NULL, "0", false,
+     "Disk that jobs may ask for in sum; 0 means the size of the state's file system less store.reserve."},
+    {"resources.NAME", CONFIG_COUNTER, 0, 0, RESOURCE_COUNTER_LIMIT, NULL, "2", false,
+     "Any other name is a counter that jobs may ask for (submit -R NAME=N), such as licences."},
     {"queues.default.policy", CONFIG_WORD, AT(queue_policy), 0, 0, "fifo priority fair",
      "\"priority\"", false,
      "Who goes first: fifo (by submit), priority (by level), fair (whose jobs used least)."},

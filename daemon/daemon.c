@@ -11,6 +11,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/net/listener.h"
 #include "daemon/resources/disk.h"
+#include "daemon/resources/gpu_devices.h"
 #include "daemon/resources/machine.h"
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/task_rows.h"
@@ -158,19 +159,37 @@ static struct db *open_store(const struct config *config, const struct places *p
     return db_open(path, &options, err);
 }
 
+/* What jobs may be given: as configured, else as it is found. */
+static struct resources total_of(const struct config *config, const char *state_dir)
+{
+    struct resources total = {.amount = {0}};
+    uint64_t memory = config->resources_memory_bytes;
+    uint64_t disk = config->resources_disk_bytes;
+    if (memory == 0)
+        memory = machine_memory_bytes();
+    if (disk == 0)
+        disk = disk_size_bytes(state_dir, config->store_reserve_bytes);
+    total.amount[RESOURCE_CPUS] =
+        config->resources_cpus > 0 ? config->resources_cpus : machine_cpus();
+    total.amount[RESOURCE_MEMORY] = job_whole_mib(memory);
+    total.amount[RESOURCE_GPUS] =
+        config->resources_gpus == CONFIG_AUTO ? gpu_devices_count("") : config->resources_gpus;
+    total.amount[RESOURCE_DISK] = job_whole_mib(disk);
+    for (unsigned i = 0; i < config->counters.count; i++)
+        total.amount[RESOURCE_COUNTER + i] = config->counter_amounts[i];
+    return total;
+}
+
 /* The words were checked when the configuration was read. */
-static struct scheduler_options scheduler_options_of(const struct config *config)
+static struct scheduler_options scheduler_options_of(const struct config *config,
+                                                     const char *state_dir)
 {
     struct scheduler_options options = {
+        .total = total_of(config, state_dir),
         .queue = {.ageing_us = (int64_t)config->queue_ageing_ms * US_PER_MS,
                   .max_delay_us = (int64_t)config->queue_max_delay_ms * US_PER_MS},
         .half_life_us = (int64_t)config->queue_half_life_ms * US_PER_MS,
         .backfill_depth = BACKFILL_DEPTH};
-    options.total.amount[RESOURCE_CPUS] =
-        config->resources_cpus > 0 ? config->resources_cpus : machine_cpus();
-    options.total.amount[RESOURCE_MEMORY] =
-        job_whole_mib(config->resources_memory_bytes > 0 ? config->resources_memory_bytes
-                                                         : machine_memory_bytes());
     (void)queue_policy_parse(config->queue_policy, &options.queue.policy);
     (void)queue_backfill_parse(config->queue_backfill, &options.queue.backfill);
     return options;
@@ -179,7 +198,7 @@ static struct scheduler_options scheduler_options_of(const struct config *config
 static int start_engine(struct daemon *daemon, const struct config *config,
                         const struct places *places, struct error *err)
 {
-    const struct scheduler_options scheduler = scheduler_options_of(config);
+    const struct scheduler_options scheduler = scheduler_options_of(config, places->state_dir);
     uint64_t cpus = scheduler.total.amount[RESOURCE_CPUS];
     uint32_t workers = cpus < WORKERS_MAX ? (uint32_t)cpus : WORKERS_MAX;
     if (config->workers_max > 0)
@@ -199,7 +218,8 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .disk_reserve_bytes = config->store_reserve_bytes,
         .array_max = config->daemon_array_max,
         .event_backlog = config->daemon_event_backlog,
-        .scheduler = scheduler};
+        .scheduler = scheduler,
+        .names = config->counters};
     daemon->db = open_store(config, places, err);
     if (daemon->db == NULL)
         return -1;

@@ -90,11 +90,11 @@ static void put_limit(const struct config_key *key, uint64_t number)
 
 static void put_setting(const struct config_key *key)
 {
-    static const char *const types[] = {[CONFIG_INTEGER32] = "A number",
-                                        [CONFIG_INTEGER64] = "A number",
-                                        [CONFIG_SPAN] = "A span",
-                                        [CONFIG_SIZE] = "A size",
-                                        [CONFIG_WORD] = "A text"};
+    static const char *const types[] = {
+        [CONFIG_INTEGER32] = "A number", [CONFIG_INTEGER64] = "A number",
+        [CONFIG_SPAN] = "A span",        [CONFIG_SIZE] = "A size",
+        [CONFIG_WORD] = "A text",        [CONFIG_COUNT_OR_AUTO] = "\\(dqauto\\(dq or a number",
+        [CONFIG_COUNTER] = "A number"};
     (void)printf(".It Cm %s\n", strrchr(key->name, '.') + 1);
     put_sentence(key->help);
     (void)fputs(types[key->type], stdout);
@@ -104,8 +104,11 @@ static void put_setting(const struct config_key *key)
         (void)fputs(" to ", stdout);
         put_limit(key, key->max);
     }
-    (void)printf("; the default is\n.Li %s .\n",
-                 strcmp(key->fallback, "\"\"") == 0 ? "\\(dq\\(dq" : key->fallback);
+    if (key->type == CONFIG_COUNTER)
+        (void)puts("; by default there is none.");
+    else
+        (void)printf("; the default is\n.Li %s .\n",
+                     strcmp(key->fallback, "\"\"") == 0 ? "\\(dq\\(dq" : key->fallback);
 }
 
 /* Table by table; the rows of one stand together. */

@@ -101,15 +101,34 @@ static json_t *view_counts(const struct api_call *call)
     return counts;
 }
 
-/* What there is, and what is not given to a job. */
-static void put_resources(json_t *object, const struct scheduler *scheduler)
+static void put_counters(json_t *object, const struct resource_names *names,
+                         const struct resources *total, const struct resources *unused)
 {
+    json_t *counters = json_object();
+    for (unsigned i = 0; i < names->count; i++) {
+        json_t *counter = json_object();
+        json_put_int(counter, "total", (int64_t)total->amount[RESOURCE_COUNTER + i]);
+        json_put_int(counter, "free", (int64_t)unused->amount[RESOURCE_COUNTER + i]);
+        json_put(counters, names->counters[i], counter);
+    }
+    json_put(object, "counters", counters);
+}
+
+/* What there is, and what is not given to a job. disk_free_bytes is what the file system has. */
+static void put_resources(json_t *object, const struct engine *engine)
+{
+    const struct scheduler *scheduler = engine_scheduler(engine);
     const struct resources *total = scheduler_total(scheduler);
     const struct resources *unused = scheduler_free_resources(scheduler);
     json_put_int(object, "cpus", (int64_t)total->amount[RESOURCE_CPUS]);
     json_put_int(object, "cpus_free", (int64_t)unused->amount[RESOURCE_CPUS]);
     json_put_int(object, "memory_bytes", (int64_t)total->amount[RESOURCE_MEMORY]);
     json_put_int(object, "memory_free_bytes", (int64_t)unused->amount[RESOURCE_MEMORY]);
+    json_put_int(object, "gpus", (int64_t)total->amount[RESOURCE_GPUS]);
+    json_put_int(object, "gpus_free", (int64_t)unused->amount[RESOURCE_GPUS]);
+    json_put_int(object, "disk_bytes", (int64_t)total->amount[RESOURCE_DISK]);
+    json_put_int(object, "disk_unpromised_bytes", (int64_t)unused->amount[RESOURCE_DISK]);
+    put_counters(object, &engine_limits(engine)->names, total, unused);
 }
 
 static void run_status(struct api_call *call)
@@ -127,7 +146,7 @@ static void run_status(struct api_call *call)
         queue, "running",
         (int64_t)(jobset_count(jobs, JOB_STATE_RUNNING) + jobset_count(jobs, JOB_STATE_STARTING)));
     (void)json_array_append_new(queues, queue);
-    put_resources(resources, engine_scheduler(call->api->engine));
+    put_resources(resources, call->api->engine);
     json_put_int(resources, "disk_free_bytes", (int64_t)engine_disk_free_bytes(call->api->engine));
     json_put(resources, "disk_low", json_boolean(engine_disk_low(call->api->engine)));
     json_put_int(resources, "workers_max", engine_limits(call->api->engine)->workers_max);

@@ -1,6 +1,6 @@
 /* Amounts of what a machine has and a job asks for: processors, bytes of memory, GPUs, bytes of
- * disk, and counters that the configuration names (licences). A vector of exact integers; the kinds
- * are numbered by the caller, the first four are fixed. */
+ * disk, and counters that the configuration names (licences; resource_names.h numbers them). A
+ * vector of exact integers. */
 #ifndef BATCHD_DAEMON_CORE_RESOURCES_H
 #define BATCHD_DAEMON_CORE_RESOURCES_H
 
@@ -13,7 +13,9 @@ enum resource_kind {
     RESOURCE_GPUS,
     RESOURCE_DISK,    /* bytes */
     RESOURCE_COUNTER, /* the first of the named counters */
-    RESOURCE_KINDS = 16
+    /* Counters that a job asks for and the configuration no longer names: a machine has 0. */
+    RESOURCE_REMOVED = 15,
+    RESOURCE_KINDS
 };
 
 struct resources {

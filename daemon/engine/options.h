@@ -2,6 +2,7 @@
 #ifndef BATCHD_DAEMON_ENGINE_OPTIONS_H
 #define BATCHD_DAEMON_ENGINE_OPTIONS_H
 
+#include "daemon/core/resource_names.h"
 #include "daemon/core/scheduler.h"
 
 #include <stddef.h>
@@ -21,6 +22,7 @@ struct engine_options {
     uint64_t array_max; /* tasks of one array */
     size_t event_backlog;
     struct scheduler_options scheduler;
+    struct resource_names names; /* of the counters in scheduler.total */
 };
 
 #endif

@@ -80,6 +80,15 @@ bool disk_has_room(const char *state_dir, uint64_t reserve_bytes)
     return ask(state_dir, reserve_bytes, &free_bytes, &reserve) < 0 || free_bytes >= reserve;
 }
 
+uint64_t disk_size_bytes(const char *state_dir, uint64_t reserve_bytes)
+{
+    struct statvfs info;
+    if (statvfs(state_dir, &info) < 0)
+        return 0;
+    uint64_t size = (uint64_t)info.f_blocks * info.f_frsize;
+    return size - (reserve_bytes < size / SHARE ? reserve_bytes : size / SHARE);
+}
+
 /* What must be free for new jobs: the reserve, beside its file or in its place. */
 static uint64_t needed(const struct disk *disk)
 {

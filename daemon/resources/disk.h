@@ -34,6 +34,10 @@ void disk_committed(struct disk *disk);
 /* Whether so much is free that a daemon can start: at least the reserve. */
 bool disk_has_room(const char *state_dir, uint64_t reserve_bytes);
 
+/* The size of the file system of this folder without the reserve, 0 when it cannot be asked or has
+ * no size. It is what jobs may be promised in sum: what is free now changes with what they do. */
+uint64_t disk_size_bytes(const char *state_dir, uint64_t reserve_bytes);
+
 /* True while new jobs are refused. */
 bool disk_low(const struct disk *disk);
 uint64_t disk_free_bytes(const struct disk *disk); /* as last seen */

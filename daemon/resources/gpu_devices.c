@@ -1,0 +1,73 @@
+#include "daemon/resources/gpu_devices.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/fd.h"
+#include "daemon/core/gpus.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VENDOR_AMD 0x1002
+
+/* Of one file, at most that long. */
+#define NUMBER_BYTES 64U
+
+/* Whether the path ends in a word and a number, as in "nvidia0": "nvidiactl" does not. */
+static bool is_numbered(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t word = strcspn(slash, "0123456789");
+    return slash[word] != '\0' && slash[word + strspn(slash + word, "0123456789")] == '\0';
+}
+
+static bool any(const char *path)
+{
+    return path[0] != '\0';
+}
+
+/* A processor is a node, too, with the id 0. */
+static bool has_gpu_id(const char *path)
+{
+    size_t bytes = 0;
+    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, NUMBER_BYTES, &bytes);
+    return text != NULL && strtoull(text, NULL, 10) != 0;
+}
+
+static bool is_amd(const char *path)
+{
+    size_t bytes = 0;
+    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, NUMBER_BYTES, &bytes);
+    return text != NULL && strtoull(text, NULL, 16) == VENDOR_AMD;
+}
+
+static uint32_t count(const char *root, const char *pattern, bool (*counts)(const char *path))
+{
+    CLEANUP_FREE char *whole = xasprintf("%s%s", root, pattern);
+    uint32_t found = 0;
+    glob_t paths = {0};
+    if (glob(whole, 0, NULL, &paths) == 0) {
+        for (size_t i = 0; i < paths.gl_pathc && found < GPUS_MAX; i++)
+            found += counts(paths.gl_pathv[i]);
+    }
+    globfree(&paths);
+    return found;
+}
+
+uint32_t gpu_devices_count(const char *root)
+{
+    static const struct {
+        const char *pattern;
+        bool (*counts)(const char *path);
+    } places[] = {{"/proc/driver/nvidia/gpus/*", any},
+                  {"/dev/nvidia[0-9]*", is_numbered},
+                  {"/sys/class/kfd/kfd/topology/nodes/*/gpu_id", has_gpu_id},
+                  {"/sys/class/drm/card[0-9]*/device/vendor", is_amd}};
+    uint32_t found = 0;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && found == 0; i++)
+        found = count(root, places[i].pattern, places[i].counts);
+    return found;
+}
