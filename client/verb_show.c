@@ -115,6 +115,11 @@ static void print_limits(const json_t *job)
         format_span((uint64_t)number_of(job, "timeout_ms"), text, sizeof(text));
         print_line("timeout", text);
     }
+    if (json_is_integer(json_object_get(job, "estimate_ms"))) {
+        format_span((uint64_t)number_of(job, "estimate_ms"), text, sizeof(text));
+        (void)printf("%12s: %s (%s)\n", "estimate", text,
+                     json_string_value(json_object_get(job, "estimate_source")));
+    }
     (void)printf("%12s: %lld of %lld\n", "attempt", number_of(job, "attempt"),
                  number_of(job, "max_attempts"));
 }

@@ -156,7 +156,10 @@ static int take_size_or_span(struct submission *submission, const char *name, co
     int result = size ? parse_size(value, &number, &err) : parse_span_ms(value, &number, &err);
     if (result < 0)
         return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
-    json_put_int(submission->request, size ? "memory" : "timeout_ms", (int64_t)number);
+    const char *field = size                           ? "memory"
+                        : strcmp(name, "timeout") == 0 ? "timeout_ms"
+                                                       : "estimate_ms";
+    json_put_int(submission->request, field, (int64_t)number);
     return 0;
 }
 
@@ -208,7 +211,8 @@ static int take_option(struct submission *submission, const char *name, const ch
             return 0;
         }
     }
-    if (strcmp(name, "memory") == 0 || strcmp(name, "timeout") == 0)
+    if (strcmp(name, "memory") == 0 || strcmp(name, "timeout") == 0 ||
+        strcmp(name, "estimate") == 0)
         return take_size_or_span(submission, name, value);
     if (strcmp(name, "cpus") == 0 || strcmp(name, "max-attempts") == 0)
         return take_count(submission, name, value);
@@ -353,6 +357,7 @@ static const struct cli_option options[] = {
     {"cpus", 'c', "N", "processors it uses, told to it as BATCHD_CPUS (default: 1)"},
     {"memory", 'm', "SIZE", "memory it needs, told to it as BATCHD_MEMORY_BYTES"},
     {"timeout", 't', "SPAN", "stop it after this running time (default: never)"},
+    {"estimate", 'e', "SPAN", "how long it runs (default: as such jobs did, see batchctl stats)"},
     {"array", 'a', "SPEC", "one job of many tasks: 0-99, 1,3,5, 0-30:2, 0-99%8 (8 at a time)"},
     {"begin", 0, "TIME", "do not start it before: now+2h, 16:00, tomorrow 09:00, ISO 8601"},
     {"hold", 0, NULL, "do not start it until batchctl release"},

@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/processors.h"
 #include "daemon/core/array_spec.h"
@@ -22,9 +23,9 @@
 #define TIME_US_MAX (INT64_C(253402300799) * 1000000) /* the end of the year 9999 */
 
 const char *const submit_fields[] = {
-    "argv",   "type",         "params",        "name",  "queue", "priority", "cpus",
-    "memory", "timeout_ms",   "cwd",           "env",   "umask", "stdin",    "tags",
-    "key",    "max_attempts", "rerun_if_lost", "array", "begin", "hold",     NULL};
+    "argv",          "type",  "params", "name",  "queue",       "priority", "cpus", "memory",
+    "timeout_ms",    "cwd",   "env",    "umask", "stdin",       "tags",     "key",  "max_attempts",
+    "rerun_if_lost", "array", "begin",  "hold",  "estimate_ms", NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
 {
@@ -134,16 +135,19 @@ static int decode_limits(const json_t *params, struct job_facts *facts, struct j
     int64_t memory = 0;
     int64_t timeout = 0;
     int64_t attempts = 1;
+    int64_t estimate = 0;
     facts->rerun_if_lost = true;
     if (json_get_int(params, "cpus", false, 1, CPUS_MAX, &cpus, err) < 0 ||
         json_get_int(params, "memory", false, 0, INT64_C(1) << 50U, &memory, err) < 0 ||
         json_get_int(params, "timeout_ms", false, 1, SPAN_MS_MAX, &timeout, err) < 0 ||
+        json_get_int(params, "estimate_ms", false, 1, SPAN_MS_MAX, &estimate, err) < 0 ||
         json_get_int(params, "max_attempts", false, 1, JOB_ATTEMPTS_MAX, &attempts, err) < 0 ||
         json_get_bool(params, "rerun_if_lost", false, &facts->rerun_if_lost, err) < 0)
         return -1;
     facts->cpus = (uint32_t)cpus;
     facts->memory_bytes = (uint64_t)memory;
     facts->max_attempts = (uint32_t)attempts;
+    facts->estimate_us = estimate * US_PER_MS;
     run->timeout_ms = (uint64_t)timeout;
     return 0;
 }

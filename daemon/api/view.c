@@ -1,5 +1,6 @@
 #include "daemon/api/view.h"
 
+#include "common/clock.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/users.h"
 #include "daemon/core/array_spec.h"
@@ -161,6 +162,25 @@ static void add_times(const struct api *api, json_t *object, const struct job_ro
     json_put(object, "ended_at", view_time(row->status.ended_at));
 }
 
+/* How long it is expected to run; once it started, as it was predicted then. */
+static void add_estimate(const struct api *api, json_t *object, const struct job_row *row)
+{
+    enum estimate_source source = row->status.predicted_by;
+    int64_t estimate_us = row->status.predicted_us;
+    const struct job *job = jobset_find(engine_jobs(api->engine), row->facts.id);
+    bool waits = row->status.state == JOB_STATE_PENDING ||
+                 (row->facts.array != NULL && !row->status.is_task);
+    if (estimate_us == 0 && job != NULL && waits) {
+        estimate_us = engine_estimate_of(api->engine, job, &source);
+    } else if (estimate_us == 0 && row->facts.estimate_us > 0) {
+        estimate_us = row->facts.estimate_us;
+        source = ESTIMATE_USER;
+    }
+    json_put(object, "estimate_ms",
+             estimate_us == 0 ? json_null() : json_integer((estimate_us + 999) / US_PER_MS));
+    json_put_text(object, "estimate_source", estimate_source_word(source));
+}
+
 /* An array: what it was asked for and how far it is. A task: its index. */
 static void add_array(const struct api *api, json_t *object, const struct job_row *row)
 {
@@ -207,6 +227,7 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     json_put_int(object, "attempt", row->status.attempt);
     json_put_int(object, "max_attempts", row->facts.max_attempts);
     add_times(api, object, row);
+    add_estimate(api, object, row);
     json_put(object, "progress", view_progress(api, row));
     json_put(object, "outcome", view_outcome(&row->status.outcome, row->status.state));
     json_put(object, "usage", view_usage(&row->status));

@@ -4,6 +4,7 @@
 #ifndef BATCHD_DAEMON_CORE_JOB_H
 #define BATCHD_DAEMON_CORE_JOB_H
 
+#include "daemon/core/estimates.h"
 #include "daemon/core/job_state.h"
 #include "daemon/core/resources.h"
 
@@ -45,6 +46,8 @@ enum outcome_class {
 #define ESTIMATE_UNKNOWN INT64_MAX
 #define JOB_LEVEL_MASK 15U /* levels and ranks have four bits */
 #define RANK_OVERDUE 15U
+/* In `class` of struct job: the rest is the number of its class. */
+#define JOB_OWN_ESTIMATE 0x80000000U
 #define NO_ALARM UINT32_MAX
 
 /* One unfinished job as the scheduler knows it: 72 bytes. It must not move while it waits. Times
@@ -61,6 +64,7 @@ struct job {
     uint32_t request; /* in the scheduler's request table */
     uint32_t uid;
     uint32_t alarm_at; /* position in the alarms it is in (alarms.h), or NO_ALARM */
+    uint32_t class;    /* the jobs it is like (estimates.h), and JOB_OWN_ESTIMATE: without them */
     uint8_t level : 4; /* enum job_priority as submitted */
     uint8_t rank : 4;  /* its level now, lifted by ageing, or RANK_OVERDUE; owned by the queue */
     uint8_t packed;    /* state in the low 3 bits, enum job_block, an array; owned by the jobset */
@@ -75,6 +79,7 @@ struct job_facts {
     enum job_priority priority;
     uint32_t cpus;
     uint64_t memory_bytes;
+    int64_t estimate_us; /* its user's, 0: none */
     uint32_t max_attempts;
     bool rerun_if_lost;
     bool hold;        /* as submitted, as the next: not in the job's row (condition_rows.h) */
@@ -113,11 +118,13 @@ struct job_status {
     bool is_task;   /* of one task of the array `id`, not of a job */
     uint64_t index; /* of the task */
     enum job_state state;
-    uint32_t attempt;             /* attempts begun so far; numbers are never used twice */
-    uint32_t charged;             /* of these, the ones that count against max_attempts */
-    uint32_t losses;              /* of these, the ones the host lost */
-    bool cancelling;              /* a cancel was acknowledged; the worker is being told */
-    uint64_t worker;              /* 0: none */
+    uint32_t attempt;     /* attempts begun so far; numbers are never used twice */
+    uint32_t charged;     /* of these, the ones that count against max_attempts */
+    uint32_t losses;      /* of these, the ones the host lost */
+    bool cancelling;      /* a cancel was acknowledged; the worker is being told */
+    uint64_t worker;      /* 0: none */
+    int64_t predicted_us; /* how long it was to run, as it started; 0: nobody knew */
+    enum estimate_source predicted_by;
     int64_t started_at, ended_at; /* 0: not yet */
     struct outcome outcome;
     struct usage usage;

@@ -227,6 +227,31 @@ void jobset_set_since(struct jobset *set, struct job *job, int64_t since, int64_
         scheduler_queue(set->scheduler, job, now);
 }
 
+/* It must not change while the job stands in its queue. */
+static void set_estimate(struct jobset *set, struct job *job, int64_t estimate_us, int64_t now)
+{
+    bool queued = job->queued;
+    scheduler_unqueue(set->scheduler, job);
+    job->estimate_us = estimate_us;
+    if (queued)
+        scheduler_queue(set->scheduler, job, now);
+}
+
+void jobset_estimate(struct jobset *set, uint32_t *at, uint32_t looks,
+                     jobset_estimate_fn estimate_of, void *arg, int64_t now)
+{
+    for (; looks > 0 && *at < set->used; looks--, (*at)++) {
+        struct job *job = record_at(set, *at);
+        if (job_state_terminal(job_state_of(job))) /* so is what a removed one left behind */
+            continue;
+        int64_t estimate_us = estimate_of(arg, job);
+        if (estimate_us != job->estimate_us)
+            set_estimate(set, job, estimate_us, now);
+    }
+    if (*at >= set->used)
+        *at = 0;
+}
+
 void jobset_remove(struct jobset *set, struct job *job)
 {
     assert(job_state_terminal(job_state_of(job)));

@@ -42,6 +42,13 @@ void jobset_unblock(struct jobset *set, struct job *job, enum job_block block, i
 /* It counts as waiting since then. */
 void jobset_set_since(struct jobset *set, struct job *job, int64_t since, int64_t now);
 
+/* Looks at so many records from *at on and gives each unfinished job the estimate that
+ * `estimate_of` says: one that waits changes its place. *at becomes where to go on, 0 when all were
+ * looked at. */
+typedef int64_t (*jobset_estimate_fn)(void *arg, const struct job *job);
+void jobset_estimate(struct jobset *set, uint32_t *at, uint32_t looks,
+                     jobset_estimate_fn estimate_of, void *arg, int64_t now);
+
 size_t jobset_count(const struct jobset *set, enum job_state state);
 size_t jobset_waiting_of(const struct jobset *set, uint32_t uid);
 

@@ -226,8 +226,7 @@ static void end_array(struct engine *engine, struct array *array)
          : class == OUTCOME_CANCELLED ? JOB_EVENT_CANCEL
                                       : JOB_EVENT_FAIL,
          BUS_ENDED);
-    engine_drop_condition(engine, job);
-    jobset_remove(engine->jobs, job);
+    engine_remove(engine, job);
     while (*link != array)
         link = &(*link)->next;
     *link = array->next;

@@ -24,8 +24,7 @@ static int cancel_waiting(struct engine *engine, struct job *job, const char *re
         engine_break(engine, &err);
     engine_tell(engine, job, &row.status, BUS_ENDED);
     job_row_done(&row);
-    engine_drop_condition(engine, job);
-    jobset_remove(engine->jobs, job);
+    engine_remove(engine, job);
     return 0;
 }
 

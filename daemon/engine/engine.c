@@ -31,6 +31,13 @@ void engine_move(struct engine *engine, struct job *job, enum job_event event)
     engine_break(engine, &err);
 }
 
+void engine_remove(struct engine *engine, struct job *job)
+{
+    engine_drop_condition(engine, job);
+    engine_drop_estimate(engine, job);
+    jobset_remove(engine->jobs, job);
+}
+
 void engine_step(struct engine *engine, struct active *entry, enum job_event event)
 {
     struct job_status *status = &entry->status;
@@ -98,6 +105,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine->disk = disk_new(options->state_dir, options->disk_reserve_bytes);
     engine->scheduler = scheduler_new(&options->scheduler);
     engine->jobs = jobset_new(engine->scheduler);
+    engine_begin_learning(engine, base);
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
     engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
     if (engine_restore(engine, err) < 0) {
@@ -122,6 +130,7 @@ void engine_free(struct engine *engine)
     active_free_all(&engine->active);
     arrays_free(engine);
     alarms_done(&engine->begins);
+    engine_end_learning(engine);
     jobset_free(engine->jobs);
     scheduler_free(engine->scheduler);
     free(engine);
@@ -170,6 +179,11 @@ uint64_t engine_disk_free_bytes(const struct engine *engine)
 const struct jobset *engine_jobs(const struct engine *engine)
 {
     return engine->jobs;
+}
+
+const struct estimates *engine_estimates(const struct engine *engine)
+{
+    return engine->learning.estimates;
 }
 
 const struct scheduler *engine_scheduler(const struct engine *engine)

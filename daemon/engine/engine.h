@@ -13,6 +13,7 @@
 
 struct event_base;
 struct engine;
+struct estimates;
 
 /* Reads the store: unfinished jobs are queued again or wait for the word of their workers, which
  * are connected to as the loop runs. NULL with err. `db` is borrowed. */
@@ -45,6 +46,10 @@ const char *engine_progress(const struct engine *engine, const struct attempt_id
 bool engine_array_live(const struct engine *engine, uint64_t id, struct array_progress *ret_tasks,
                        uint64_t *ret_active);
 
+/* How long an unfinished job is expected to run, and who says so; 0: nobody knows. */
+int64_t engine_estimate_of(const struct engine *engine, const struct job *job,
+                           enum estimate_source *ret_source);
+
 /* Chooses what starts now, within this turn's transaction. Called once, at the end of the turn. */
 void engine_schedule(struct engine *engine);
 /* After the commit: publishes and tells the workers. */
@@ -54,6 +59,7 @@ void engine_committed(struct engine *engine);
 bool engine_disk_low(const struct engine *engine);
 uint64_t engine_disk_free_bytes(const struct engine *engine);
 const struct jobset *engine_jobs(const struct engine *engine);
+const struct estimates *engine_estimates(const struct engine *engine);
 const struct scheduler *engine_scheduler(const struct engine *engine);
 struct pool *engine_pool(struct engine *engine);
 struct bus *engine_bus(struct engine *engine);

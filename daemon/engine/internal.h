@@ -7,12 +7,23 @@
 #include "daemon/events/bus.h"
 #include "daemon/exec/pool.h"
 #include "daemon/core/alarms.h"
+#include "daemon/core/estimates.h"
 #include "daemon/core/jobset.h"
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/job_rows.h"
 
 struct array;
 struct disk;
+
+/* What is known of how long jobs run (learning.c). */
+struct learning {
+    struct estimates *estimates;       /* owned */
+    uint32_t queues[SCHEDULER_QUEUES]; /* the class of each queue, by number; 0: none yet */
+    struct timer *slice;
+    uint64_t spread;     /* the changes that all jobs have been told, or are being told */
+    uint32_t at;         /* how far it is in telling them; 0: at the beginning */
+    int64_t pause_until; /* monotonic */
+};
 
 struct pending_forget {
     struct pending_forget *next;
@@ -29,7 +40,8 @@ struct engine {
     struct bus *bus;
     struct active *active;
     struct array *arrays;
-    struct alarms begins;          /* jobs by the time before which they may not start */
+    struct alarms begins; /* jobs by the time before which they may not start */
+    struct learning learning;
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
     const struct job *unplaced;    /* of this turn's round: it fits, and no worker is idle */
     bool broken;
@@ -66,6 +78,24 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
 void engine_apply_condition(struct engine *engine, const struct condition *condition, int64_t now);
 void engine_begin_due(struct engine *engine, int64_t now);
 void engine_drop_condition(struct engine *engine, struct job *job);
+/* The job has ended: it is removed, with all that is kept for it. */
+void engine_remove(struct engine *engine, struct job *job);
+/* learning.c. What was learned is loaded before the jobs. */
+void engine_begin_learning(struct engine *engine, struct event_base *base);
+void engine_end_learning(struct engine *engine);
+int engine_load_estimates(struct engine *engine, struct error *err);
+/* The queue of this number has this name from now on: it has a mean. */
+void engine_estimate_queue(struct engine *engine, uint8_t number, const char *name);
+/* Fills class and estimate of a job that is to be added, its queue being known; own_us is its
+ * user's, or 0. To be dropped when the job is removed. */
+void engine_estimate(struct engine *engine, struct job *job, const char *name, const char *type,
+                     int64_t own_us);
+void engine_drop_estimate(struct engine *engine, const struct job *job);
+/* A job, or a task of it, has ended well. */
+void engine_learn(struct engine *engine, const struct job *job, const struct job_status *status);
+/* Waiting jobs follow what was learned; and it is put into the turn's transaction. */
+void engine_spread_estimates(struct engine *engine, int64_t now);
+void engine_store_estimates(struct engine *engine);
 /* schedule.c: an active job has its resources from then on; and it has them no longer, but the next
  * one that waits behind it in its worker has. No-op when it has none. */
 void engine_hold(struct engine *engine, struct active *entry, int64_t since);

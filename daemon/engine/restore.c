@@ -22,8 +22,10 @@ static int add_open_job(void *arg, const struct job_open *open)
 {
     struct engine *engine = arg;
     int64_t now = clock_wall_us();
+    struct job with_estimate = *open->job;
+    engine_estimate(engine, &with_estimate, open->name, open->type, open->estimate_us);
     struct job *job =
-        jobset_add(engine->jobs, open->job, open->wanted,
+        jobset_add(engine->jobs, &with_estimate, open->wanted,
                    open->is_array ? JOBSET_ARRAY : JOBSET_PLAIN, open->status->state, now);
     if (open->is_array) {
         jobset_queue(engine->jobs, job, true, now);
@@ -113,7 +115,8 @@ static void add_condition(void *arg, const struct condition *condition)
 
 static int load_jobs(struct engine *engine, struct error *err)
 {
-    if (job_rows_each_open(engine->db, add_open_job, engine, err) < 0 ||
+    if (engine_load_estimates(engine, err) < 0 ||
+        job_rows_each_open(engine->db, add_open_job, engine, err) < 0 ||
         task_rows_each_open(engine->db, add_open_task, engine, err) < 0 ||
         condition_rows_each_open(engine->db, add_condition, engine, err) < 0)
         return -1;
@@ -225,6 +228,7 @@ int engine_restore(struct engine *engine, struct error *err)
         free(worker);
     }
     arrays_end_turn(engine);
+    engine_store_estimates(engine);
     pool_remove_unknown(engine->pool);
     log_info("restored %zu waiting and %zu started jobs",
              jobset_count(engine->jobs, JOB_STATE_PENDING),

@@ -9,10 +9,13 @@
 #include "daemon/resources/disk.h"
 #include "daemon/store/worker_rows.h"
 
+/* It is expected to end as was predicted when it started, also after a restart. */
 void engine_hold(struct engine *engine, struct active *entry, int64_t since)
 {
-    entry->run =
-        scheduler_run(engine->scheduler, jobset_find(engine->jobs, entry->status.id), since);
+    struct job as_started = *jobset_find(engine->jobs, entry->status.id);
+    as_started.estimate_us =
+        entry->status.predicted_us > 0 ? entry->status.predicted_us : ESTIMATE_UNKNOWN;
+    entry->run = scheduler_run(engine->scheduler, &as_started, since);
 }
 
 /* The one that came first: new entries are put in front. */
@@ -99,12 +102,14 @@ void engine_schedule(struct engine *engine)
     int64_t now = clock_wall_us();
     engine->unplaced = NULL;
     engine_begin_due(engine, now);
+    engine_spread_estimates(engine, now);
     scheduler_begin(engine->scheduler, now);
     while (!engine->broken && start_next(engine))
         continue;
     grow(engine);
     engine->unplaced = NULL;
     arrays_end_turn(engine);
+    engine_store_estimates(engine);
     shrink(engine);
     disk_watch(engine->disk); /* may make room for the commit that follows */
 }

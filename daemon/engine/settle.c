@@ -77,11 +77,12 @@ static void end_job(struct engine *engine, struct active *entry, enum job_event 
     engine_step(engine, entry, event);
     engine_store_status(engine, entry);
     engine_tell(engine, job, &entry->status, BUS_ENDED);
+    if (event == JOB_EVENT_SUCCEED)
+        engine_learn(engine, job, &entry->status);
     if (entry->status.is_task) {
         array_task_ended(engine, arrays_live(engine, job->id), &entry->status);
     } else {
-        engine_drop_condition(engine, job);
-        jobset_remove(engine->jobs, job);
+        engine_remove(engine, job);
     }
     active_remove(&engine->active, entry);
 }
@@ -113,6 +114,8 @@ void engine_return(struct engine *engine, struct active *entry, const char *why)
     entry->status.started_at = entry->status.ended_at = 0;
     entry->status.outcome = (struct outcome){.exit_code = -1};
     entry->status.usage = (struct usage){0};
+    entry->status.predicted_us = 0;
+    entry->status.predicted_by = ESTIMATE_NONE;
     engine_step(engine, entry, JOB_EVENT_RETURN);
     engine_store_status(engine, entry);
     engine_tell(engine, job, &entry->status, BUS_REQUEUED);

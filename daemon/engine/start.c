@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/engine/arrays.h"
+#include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/store/task_rows.h"
 
@@ -127,6 +128,7 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
     entry->is_processor = row.facts.type != NULL;
     entry->max_attempts = row.facts.max_attempts;
     entry->counted = true;
+    entry->status.predicted_us = engine_estimate_of(engine, job, &entry->status.predicted_by);
     if (holds)
         engine_hold(engine, entry, clock_wall_us());
     engine_step(engine, entry, JOB_EVENT_ASSIGN);

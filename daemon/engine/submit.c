@@ -15,10 +15,11 @@ static bool same_text(const char *a, const char *b)
 static bool same_content(const struct job_facts *a, const struct job_facts *b)
 {
     return a->priority == b->priority && a->cpus == b->cpus && a->memory_bytes == b->memory_bytes &&
-           a->max_attempts == b->max_attempts && a->rerun_if_lost == b->rerun_if_lost &&
-           same_text(a->name, b->name) && same_text(a->type, b->type) &&
-           same_text(a->tags, b->tags) && same_text(a->array, b->array) &&
-           a->run_bytes == b->run_bytes && memcmp(a->run, b->run, a->run_bytes) == 0;
+           a->estimate_us == b->estimate_us && a->max_attempts == b->max_attempts &&
+           a->rerun_if_lost == b->rerun_if_lost && same_text(a->name, b->name) &&
+           same_text(a->type, b->type) && same_text(a->tags, b->tags) &&
+           same_text(a->array, b->array) && a->run_bytes == b->run_bytes &&
+           memcmp(a->run, b->run, a->run_bytes) == 0;
 }
 
 /* 1: *ret_id is the job with this key; 0: there is none; -1: error. */
@@ -48,15 +49,15 @@ static int find_by_key(struct engine *engine, const struct job_facts *facts, uin
 /* The row is there: the job begins to wait. */
 static void add_submitted(struct engine *engine, const struct job_facts *facts)
 {
-    const struct job job = {.id = facts->id,
-                            .since = facts->submitted_at,
-                            .estimate_us = ESTIMATE_UNKNOWN,
-                            .uid = facts->uid,
-                            .level = (unsigned)facts->priority & JOB_LEVEL_MASK};
+    struct job job = {.id = facts->id,
+                      .since = facts->submitted_at,
+                      .uid = facts->uid,
+                      .level = (unsigned)facts->priority & JOB_LEVEL_MASK};
     const struct resources wanted = job_facts_wanted(facts);
     const struct job_status status = {
         .id = facts->id, .state = JOB_STATE_PENDING, .outcome = {.exit_code = -1}};
     enum jobset_kind kind = facts->array == NULL ? JOBSET_PLAIN : JOBSET_ARRAY;
+    engine_estimate(engine, &job, facts->name, facts->type, facts->estimate_us);
     struct job *mine =
         jobset_add(engine->jobs, &job, &wanted, kind, JOB_STATE_PENDING, facts->submitted_at);
     if (facts->array != NULL)

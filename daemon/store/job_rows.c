@@ -9,7 +9,7 @@
 
 #define FACTS_COLUMNS                                                                           \
     "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key," \
-    "tags,array,run,facts_sum"
+    "tags,array,estimate_us,run,facts_sum"
 /* A whole row: the id, the progress of an array, the status, the facts. */
 #define PROGRESS_COLUMNS "id,next,tasks_completed,tasks_failed,tasks_cancelled,"
 #define STATUS_AT 5
@@ -49,8 +49,10 @@ static uint32_t sum_facts(const struct job_facts *facts)
     sum = sum_text(sum, facts->type);
     sum = sum_text(sum, facts->key);
     sum = sum_text(sum, facts->tags);
-    if (facts->array != NULL) /* else the sum is that of schema 1 */
+    if (facts->array != NULL) /* else the sum is that of schema 1, as below */
         sum = sum_text(sum, facts->array);
+    if (facts->estimate_us > 0)
+        sum = sum_number(sum, facts->estimate_us);
     return crc32c(sum_number(sum, (int64_t)facts->run_bytes), facts->run, facts->run_bytes);
 }
 
@@ -64,8 +66,9 @@ static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *
     bind_text(statement, at + 10, facts->key);
     bind_text(statement, at + 11, facts->tags);
     bind_text(statement, at + 12, facts->array);
-    (void)sqlite3_bind_blob64(statement, at + 13, facts->run, facts->run_bytes, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(statement, at + 14, sum_facts(facts));
+    (void)sqlite3_bind_int64(statement, at + 13, facts->estimate_us);
+    (void)sqlite3_bind_blob64(statement, at + 14, facts->run, facts->run_bytes, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(statement, at + 15, sum_facts(facts));
 }
 
 /* ---- reading ---- */
@@ -83,8 +86,8 @@ static int read_status(sqlite3_stmt *statement, struct job_status *ret, struct e
 
 static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, struct error *err)
 {
-    const void *run = sqlite3_column_blob(statement, at + 13);
-    size_t run_bytes = (size_t)sqlite3_column_bytes(statement, at + 13);
+    const void *run = sqlite3_column_blob(statement, at + 14);
+    size_t run_bytes = (size_t)sqlite3_column_bytes(statement, at + 14);
 #define COLUMN(number) sqlite3_column_int64(statement, number)
     *ret = (struct job_facts){.id = (uint64_t)COLUMN(0),
                               .uid = (uint32_t)COLUMN(at),
@@ -100,9 +103,10 @@ static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, st
                               .key = column_text(statement, at + 10),
                               .tags = column_text(statement, at + 11),
                               .array = column_text(statement, at + 12),
+                              .estimate_us = COLUMN(at + 13),
                               .run = xmemdup(run, run_bytes),
                               .run_bytes = run_bytes};
-    uint32_t stored = (uint32_t)COLUMN(at + 14);
+    uint32_t stored = (uint32_t)COLUMN(at + 15);
 #undef COLUMN
     if (ret->name != NULL && sum_facts(ret) == stored && ret->priority < JOB_PRIORITY_COUNT)
         return 0;
@@ -146,7 +150,7 @@ int job_rows_insert(struct db *db, struct job_facts *facts, struct error *err)
     static const char sql[] =
         "INSERT INTO job(" ROW_COLUMNS ") VALUES(?1,0,0,0,0,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
         "?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,"
-        "?35,?36,?37,?38)";
+        "?35,?36,?37,?38,?39,?40,?41)";
     struct job_status status = {.outcome.exit_code = -1};
     if (db_begin(db, err) < 0 || next_id(db, &status.id, err) < 0)
         return -1;
@@ -166,8 +170,8 @@ int job_rows_update(struct db *db, const struct job_status *status, struct error
         "UPDATE job SET state=?2,attempt=?3,charged=?4,losses=?5,cancelling=?6,worker=?7,"
         "started_at=?8,ended_at=?9,class=?10,exit_code=?11,signal=?12,message=?13,user_us=?14,"
         "system_us=?15,run_us=?16,max_rss_bytes=?17,stdout_bytes=?18,stderr_bytes=?19,"
-        "cut_bytes=?20,lost_bytes=?21,result=?22,status_sum=?23,next=?24,tasks_completed=?25,"
-        "tasks_failed=?26,tasks_cancelled=?27 WHERE id=?1";
+        "cut_bytes=?20,lost_bytes=?21,result=?22,predicted_us=?23,predicted_by=?24,status_sum=?25,"
+        "next=?26,tasks_completed=?27,tasks_failed=?28,tasks_cancelled=?29 WHERE id=?1";
     if (db_begin(db, err) < 0)
         return -1;
     sqlite3_stmt *statement = db_statement(db, sql, err);
@@ -261,7 +265,22 @@ int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn eac
 }
 
 /* Columns behind those of the status. */
-enum open_column { OPEN_UID, OPEN_PRIORITY, OPEN_SUBMITTED, OPEN_IS_ARRAY, OPEN_CPUS, OPEN_MEMORY };
+enum open_column {
+    OPEN_UID,
+    OPEN_PRIORITY,
+    OPEN_SUBMITTED,
+    OPEN_IS_ARRAY,
+    OPEN_CPUS,
+    OPEN_MEMORY,
+    OPEN_NAME,
+    OPEN_TYPE,
+    OPEN_ESTIMATE
+};
+
+static const char *open_text(sqlite3_stmt *statement, enum open_column column)
+{
+    return (const char *)sqlite3_column_text(statement, FACTS_AT + (int)column);
+}
 
 static int64_t open_number(sqlite3_stmt *statement, enum open_column column)
 {
@@ -292,7 +311,8 @@ int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error 
 {
     static const char sql[] =
         "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS
-        ",uid,priority,submitted_at,array IS NOT NULL,cpus,memory_bytes FROM job "
+        ",uid,priority,submitted_at,array IS NOT NULL,cpus,memory_bytes,name,type,estimate_us "
+        "FROM job "
         "INDEXED BY job_open WHERE state<4 ORDER BY id";
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
@@ -309,6 +329,9 @@ int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error 
         const struct job_open open = {.job = &job,
                                       .status = &status,
                                       .wanted = &wanted,
+                                      .name = open_text(statement, OPEN_NAME),
+                                      .type = open_text(statement, OPEN_TYPE),
+                                      .estimate_us = open_number(statement, OPEN_ESTIMATE),
                                       .is_array = open_number(statement, OPEN_IS_ARRAY) != 0};
         int stop = each(arg, &open);
         job_status_done(&status);

@@ -50,11 +50,13 @@ typedef int (*job_row_fn)(void *arg, const struct job_row *row);
 int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn each, void *arg,
                   struct error *err);
 
-/* Every unfinished job, for the start of the daemon; reads no text. Borrowed for the call. */
+/* Every unfinished job, for the start of the daemon. Borrowed for the call. */
 struct job_open {
     const struct job *job;
     const struct job_status *status;
     const struct resources *wanted;
+    const char *name, *type; /* as in struct job_facts */
+    int64_t estimate_us;
     bool is_array;
 };
 typedef int (*job_open_fn)(void *arg, const struct job_open *open);

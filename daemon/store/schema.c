@@ -80,6 +80,19 @@ static const char *const migrations[] = {
     " job INTEGER PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE,"
     " hold INTEGER NOT NULL, held INTEGER NOT NULL,"
     " begin_at INTEGER NOT NULL, released_at INTEGER NOT NULL, sum INTEGER NOT NULL);",
+
+    /* 4: how long jobs are expected to run: what their users say, what was predicted as they
+     * started, and what was learned from those that ended (estimate_rows.c). */
+    "ALTER TABLE job ADD COLUMN estimate_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN predicted_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN predicted_by INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE task ADD COLUMN predicted_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE task ADD COLUMN predicted_by INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE estimate("
+    " kind INTEGER NOT NULL, uid INTEGER NOT NULL, name TEXT NOT NULL,"
+    " samples INTEGER NOT NULL, mean_us INTEGER NOT NULL, published_us INTEGER NOT NULL,"
+    " learned_at INTEGER NOT NULL, runs BLOB NOT NULL, sum INTEGER NOT NULL,"
+    " PRIMARY KEY(kind, uid, name)) WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -24,7 +24,8 @@ uint32_t sum_text(uint32_t sum, const char *text)
     return crc32c(sum_number(sum, (int64_t)bytes), text, bytes);
 }
 
-/* What only tasks and arrays have is left out for plain jobs, whose sums are those of schema 1. */
+/* What only tasks and arrays have is left out for plain jobs, and a prediction where there was
+ * none: their sums are those of schema 1. */
 static uint32_t sum_status(const struct job_status *status)
 {
     const struct outcome *outcome = &status->outcome;
@@ -58,6 +59,8 @@ static uint32_t sum_status(const struct job_status *status)
         sum = sum_number(sum, (int64_t)status->index);
     for (size_t i = 0; i < sizeof(progress) / sizeof(progress[0]) && tasks->next > 0; i++)
         sum = sum_number(sum, (int64_t)progress[i]);
+    if (status->predicted_us > 0)
+        sum = sum_number(sum_number(sum, status->predicted_us), status->predicted_by);
     return sum_text(sum_text(sum, outcome->message), status->result);
 }
 
@@ -95,7 +98,9 @@ void status_bind(sqlite3_stmt *statement, int at, const struct job_status *statu
     bind_text(statement, at + 11, outcome->message);
     bind_numbers(statement, at + 12, tail, 8);
     bind_text(statement, at + 20, status->result);
-    (void)sqlite3_bind_int64(statement, at + 21, sum_status(status));
+    (void)sqlite3_bind_int64(statement, at + 21, status->predicted_us);
+    (void)sqlite3_bind_int64(statement, at + 22, status->predicted_by);
+    (void)sqlite3_bind_int64(statement, at + 23, sum_status(status));
 }
 
 static int damaged(struct job_status *status, struct error *err)
@@ -134,7 +139,9 @@ int status_read(sqlite3_stmt *statement, int at, struct job_status *status, stru
                                    .cut_bytes = (uint64_t)COLUMN(18),
                                    .lost_bytes = (uint64_t)COLUMN(19)};
     status->result = column_text(statement, at + 20);
-    uint32_t stored = (uint32_t)COLUMN(21);
+    status->predicted_us = COLUMN(21);
+    status->predicted_by = (enum estimate_source)COLUMN(22);
+    uint32_t stored = (uint32_t)COLUMN(23);
 #undef COLUMN
     if (sum_status(status) == stored && status->state < JOB_STATE_COUNT)
         return 0;

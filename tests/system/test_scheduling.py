@@ -213,7 +213,7 @@ def test_status_tells_what_is_free(make_daemon):
 
 
 @pytest.mark.parametrize("line,words", [
-    ('policy = "lifo"', ["queues.default.policy", "lifo", "fifo priority fair"]),
+    ('policy = "lifo"', ["queues.default.policy", "lifo", "fifo priority sjf fair"]),
     ('backfill = "hard"', ["queues.default.backfill", "none easy"]),
     ('ageing = "-1s"', ["queues.default.ageing"]), ("slot = 3", ["slot"])])
 def test_bad_settings(make_daemon, line, words):

@@ -1,0 +1,126 @@
+#include "daemon/store/estimate_rows.h"
+
+#include "common/crc32c.h"
+#include "common/record.h"
+#include "daemon/store/status_columns.h"
+
+#define COLUMNS "kind,uid,name,samples,mean_us,published_us,learned_at,runs,sum"
+
+/* The runs that the history holds, in its own order, as in records. The caller releases. */
+static struct record_writer encode(const struct run_history *history)
+{
+    struct record_writer writer = {0};
+    for (unsigned i = 0; i < run_history_kept(history); i++) {
+        record_put_i64(&writer, history->run_us[i]);
+        record_put_i64(&writer, history->predicted_us[i]);
+    }
+    return writer;
+}
+
+static bool decode(const void *data, size_t bytes, struct run_history *history)
+{
+    struct record record = {.payload = data, .bytes = bytes};
+    for (unsigned i = 0; i < run_history_kept(history); i++) {
+        history->run_us[i] = record_get_i64(&record);
+        history->predicted_us[i] = record_get_i64(&record);
+    }
+    return record_complete(&record);
+}
+
+static uint32_t sum_of(const struct estimate *one, const void *runs, size_t bytes)
+{
+    const int64_t numbers[] = {
+        one->kind,         one->uid,       (int64_t)one->history->samples, one->history->mean_us,
+        one->published_us, one->learned_at};
+    uint32_t sum = sum_text(0, one->name);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        sum = sum_number(sum, numbers[i]);
+    return crc32c(sum, runs, bytes);
+}
+
+int estimate_rows_put(struct db *db, const struct estimate *one, struct error *err)
+{
+    static const char sql[] =
+        "INSERT OR REPLACE INTO estimate(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)";
+    if (db_begin(db, err) < 0)
+        return -1;
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    struct record_writer runs = encode(one->history);
+    const int64_t numbers[] = {(int64_t)one->history->samples, one->history->mean_us,
+                               one->published_us, one->learned_at};
+    (void)sqlite3_bind_int64(statement, 1, one->kind);
+    (void)sqlite3_bind_int64(statement, 2, one->uid);
+    bind_text(statement, 3, one->name);
+    bind_numbers(statement, 4, numbers, 4);
+    (void)sqlite3_bind_blob64(statement, 8, runs.data, runs.used, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(statement, 9, sum_of(one, runs.data, runs.used));
+    int result = db_run(db, statement, err);
+    record_writer_done(&runs);
+    return result;
+}
+
+int estimate_rows_delete(struct db *db, const struct estimate *one, struct error *err)
+{
+    static const char sql[] = "DELETE FROM estimate WHERE kind=?1 AND uid=?2 AND name=?3";
+    if (db_begin(db, err) < 0)
+        return -1;
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_int64(statement, 1, one->kind);
+    (void)sqlite3_bind_int64(statement, 2, one->uid);
+    bind_text(statement, 3, one->name);
+    return db_run(db, statement, err);
+}
+
+static int read_row(sqlite3_stmt *statement, struct run_history *history, struct estimate *ret,
+                    struct error *err)
+{
+    const void *runs = sqlite3_column_blob(statement, 7);
+    size_t bytes = (size_t)sqlite3_column_bytes(statement, 7);
+    *history = (struct run_history){.samples = (uint64_t)sqlite3_column_int64(statement, 3),
+                                    .mean_us = sqlite3_column_int64(statement, 4)};
+    *ret = (struct estimate){.kind = (enum estimate_kind)sqlite3_column_int64(statement, 0),
+                             .uid = (uint32_t)sqlite3_column_int64(statement, 1),
+                             .name = (const char *)sqlite3_column_text(statement, 2),
+                             .published_us = sqlite3_column_int64(statement, 5),
+                             .learned_at = sqlite3_column_int64(statement, 6),
+                             .history = history};
+    if (ret->kind < ESTIMATE_KIND_COUNT && ret->name != NULL && decode(runs, bytes, history) &&
+        sum_of(ret, runs, bytes) == (uint32_t)sqlite3_column_int64(statement, 8))
+        return 0;
+    return error_set(err, ERROR_DAMAGED, "the row of estimates of \"%.80s\" fails its checksum",
+                     ret->name == NULL ? "?" : ret->name);
+}
+
+int estimate_rows_each(struct db *db, estimate_fn call, void *arg, struct error *err)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM estimate ORDER BY learned_at";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    int code;
+    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
+        struct run_history history;
+        struct estimate one;
+        if (read_row(statement, &history, &one, err) < 0) {
+            (void)sqlite3_reset(statement);
+            return -1;
+        }
+        call(arg, &one);
+    }
+    return code < 0 ? -1 : 0;
+}
+
+static void ignore(void *arg, const struct estimate *one)
+{
+    (void)arg;
+    (void)one;
+}
+
+int estimate_rows_check(struct db *db, struct error *err)
+{
+    return estimate_rows_each(db, ignore, NULL, err);
+}
