@@ -41,6 +41,12 @@ struct cli_option {
     const char *help;
 };
 
+enum cli_tasks {
+    CLI_TASKS_NONE,
+    CLI_TASKS_EACH, /* 42_7, and 42_[1-3] as its three tasks */
+    CLI_TASKS_SETS, /* 42_[1-3] as one, for the daemon to read */
+};
+
 struct verb {
     const char *name, *alias;
     const char *arguments; /* for the usage line */
@@ -48,7 +54,7 @@ struct verb {
     const char *example;
     const struct cli_option *options; /* ends with a NULL name */
     bool stop_at_operand;             /* what follows the first operand is not ours */
-    bool takes_tasks;                 /* an id may name one task of an array: 42_7 */
+    enum cli_tasks tasks;             /* whether an id may name tasks of an array */
     int (*run)(struct cli *cli, int argc, char **argv);
 };
 
@@ -80,14 +86,17 @@ void cli_print_json(const json_t *value);
 void cli_write_bytes(FILE *file, const json_t *value);
 
 /* Ids as people write them (42, 40-45, @last, @failed, name:GLOB, tag:K=V) to a list of integers
- * (owned); 42_7 becomes {id, index} where the verb takes tasks. NULL after reporting, with
- * *ret_code. */
+ * (owned); where the verb takes tasks 42_7 becomes {id, index} and 42_[1-3] {id, indices}, or one
+ * {id, index} for each. NULL after reporting, with *ret_code. */
 json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code);
 /* Calls `one` with each of these ids; the first exit code that is not 0. */
 typedef int (*cli_id_fn)(struct cli *cli, json_t *id, void *arg);
 int cli_each_id(struct cli *cli, char **words, int count, cli_id_fn one, void *arg);
-/* Puts one of these into a request, as "id" and "index". */
+/* Puts one of these into a request, as "id", "index" and "indices". */
 void cli_put_id(json_t *request, const json_t *id);
+/* One of these, or a job or task as the daemon says it, as it is written: 42, 42_7, 42_[1-3]. The
+ * caller frees. */
+char *cli_id_text(const json_t *id);
 
 extern const struct verb *const cli_verbs[];              /* ends with NULL (verbs.c) */
 extern const struct cli_option cli_global_options[];      /* ends with a NULL name */

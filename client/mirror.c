@@ -12,12 +12,12 @@ int mirror_job(const struct cli *cli, const json_t *job)
     const char *class = json_string_value(json_object_get(outcome, "class"));
     const json_t *code = json_object_get(outcome, "exit_code");
     const json_t *number = json_object_get(outcome, "signal");
-    long long id = json_integer_value(json_object_get(job, "id"));
     if (class == NULL || strcmp(class, "success") == 0)
         return EXIT_DONE;
     if (!cli->quiet && strcmp(class, "exit") != 0) {
         CLEANUP_FREE char *text = table_outcome(job);
-        (void)fprintf(stderr, "batchctl: job %lld: %s\n", id, text);
+        CLEANUP_FREE char *id = cli_id_text(job);
+        (void)fprintf(stderr, "batchctl: job %s: %s\n", id, text);
     }
     if (strcmp(class, "timeout") == 0)
         return EXIT_TIMED_OUT;

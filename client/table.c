@@ -53,7 +53,9 @@ char *table_result(const json_t *job)
     if (class == NULL && json_is_object(array)) {
         long long ended = number_of(array, "completed") + number_of(array, "failed") +
                           number_of(array, "cancelled");
-        return xasprintf("%lld/%lld", ended, (long long)number_of(array, "count"));
+        CLEANUP_FREE char *reasons = reasons_of(job);
+        return xasprintf("%lld/%lld%s%s", ended, (long long)number_of(array, "count"),
+                         reasons[0] == '\0' ? "" : " ", reasons);
     }
     if (class == NULL)
         return json_is_number(fraction) ? xasprintf("%.0f %%", 100 * json_number_value(fraction))
@@ -187,10 +189,10 @@ struct cells {
 
 static void fill_cells(const struct cli *cli, const json_t *job, struct cells *ret)
 {
-    *ret = (struct cells){{xasprintf("%lld", (long long)number_of(job, "id")),
-                           xstrdup(text_of(job, "state")), xstrdup(text_of(job, "priority")),
-                           xstrdup(text_of(job, "user")), submitted(cli, job), table_time(job),
-                           table_result(job), xstrdup(text_of(job, "name")), table_command(job)}};
+    *ret = (struct cells){{cli_id_text(job), xstrdup(text_of(job, "state")),
+                           xstrdup(text_of(job, "priority")), xstrdup(text_of(job, "user")),
+                           submitted(cli, job), table_time(job), table_result(job),
+                           xstrdup(text_of(job, "name")), table_command(job)}};
     for (size_t i = 0; i < COLUMNS; i++)
         (void)text_tame(ret->text[i]);
 }

@@ -107,6 +107,8 @@ int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs)
         if (!json_is_integer(next) || (limit > 0 && (long)json_array_size(jobs) >= limit))
             break;
         json_put_int(parameters, "after_id", json_integer_value(next));
+        json_t *index = json_object_get(reply, "next_index");
+        json_put(parameters, "after_index", index == NULL ? json_null() : json_incref(index));
     }
     *ret_jobs = TAKE_PTR(jobs);
     return 0;
@@ -121,8 +123,13 @@ static void print_list(const struct cli *cli, const json_t *jobs,
     if (cli->json || strcmp(request->format, "json") == 0) {
         cli_print_json(jobs);
     } else if (ids || strcmp(request->format, "jsonl") == 0) {
-        json_array_foreach((json_t *)(uintptr_t)jobs, i, job)
-            cli_print_json(ids ? json_object_get(job, "id") : job);
+        json_array_foreach((json_t *)(uintptr_t)jobs, i, job) {
+            CLEANUP_FREE char *id = cli_id_text(job);
+            if (ids)
+                (void)printf("%s\n", id);
+            else
+                cli_print_json(job);
+        }
     } else if (json_array_size(jobs) > 0 || !cli->tty) {
         table_print_jobs(cli, jobs, request->format, request->header);
     } else {
@@ -171,6 +178,7 @@ static const struct cli_option list_options[] = {
     {"until", 0, "TIME", "submitted until then"},
     {"all", 0, NULL, "also what ended over a day ago"},
     {"newest", 0, NULL, "newest first"},
+    {"tasks", 0, NULL, "arrays task by task; 42_[1-3] names some"},
     {"limit", 0, "N", "at most N"},
     {"output", 'o', "FORMAT", "table, wide, json, jsonl, tsv or id (default: table)"},
     {"no-header", 0, NULL, "without the line of column names"},
@@ -179,6 +187,7 @@ static const struct cli_option list_options[] = {
 const struct verb verb_list = {.name = "list",
                                .alias = "ls",
                                .arguments = "[ID...]",
+                               .tasks = CLI_TASKS_SETS,
                                .help =
                                    "List jobs: what has not ended, and what ended in the last day",
                                .example = "batchctl list -s failed --since today",

@@ -221,7 +221,7 @@ static const struct cli_option logs_options[] = {
 };
 const struct verb verb_logs = {.name = "logs",
                                .arguments = "ID",
-                               .takes_tasks = true,
+                               .tasks = CLI_TASKS_EACH,
                                .help =
                                    "Show what a job wrote: its stdout to stdout, stderr to stderr",
                                .example = "batchctl logs -f 42",

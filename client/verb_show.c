@@ -236,7 +236,7 @@ static const struct cli_option show_options[] = {
 };
 const struct verb verb_show = {.name = "show",
                                .arguments = "ID...",
-                               .takes_tasks = true,
+                               .tasks = CLI_TASKS_EACH,
                                .help = "Show all about a job, or about a task of an array",
                                .example = "batchctl show --attempts 42",
                                .options = show_options,

@@ -25,10 +25,21 @@ static int have_run(const struct cli *cli, const json_t *jobs, bool any)
     }
     if (never == NULL)
         return EXIT_DONE;
+    CLEANUP_FREE char *id = cli_id_text(never);
     if (!cli->quiet)
-        (void)fprintf(stderr, "batchctl: job %lld ended without having run\n",
-                      json_integer_value(json_object_get(never, "id")));
+        (void)fprintf(stderr, "batchctl: job %s ended without having run\n", id);
     return EXIT_FALSE;
+}
+
+/* By id, a task of an array by its index behind it. */
+static bool is_before(const json_t *a, const json_t *b)
+{
+    json_int_t first = json_integer_value(json_object_get(a, "id"));
+    json_int_t second = json_integer_value(json_object_get(b, "id"));
+    if (first != second)
+        return first < second;
+    return json_integer_value(json_object_get(a, "index")) <
+           json_integer_value(json_object_get(b, "index"));
 }
 
 /* As cli_wait; *ret_mirrored when the exit code is the jobs'. */
@@ -36,7 +47,7 @@ static int wait_for(struct cli *cli, json_t *ids, json_t *options, bool *ret_mir
 {
     int code = 0;
     int mirrored = EXIT_DONE;
-    json_int_t mirrored_id = 0;
+    const json_t *mirrored_job = NULL;
     size_t i;
     json_t *job;
     json_t *parameters = options == NULL ? json_object() : options;
@@ -60,10 +71,9 @@ static int wait_for(struct cli *cli, json_t *ids, json_t *options, bool *ret_mir
         return have_run(cli, json_object_get(reply, "jobs"), any);
     json_array_foreach(json_object_get(reply, "jobs"), i, job) {
         int one = mirror_job(cli, job);
-        json_int_t id = json_integer_value(json_object_get(job, "id"));
-        if (one != EXIT_DONE && (mirrored == EXIT_DONE || id < mirrored_id)) {
+        if (one != EXIT_DONE && (mirrored == EXIT_DONE || is_before(job, mirrored_job))) {
             mirrored = one;
-            mirrored_id = id;
+            mirrored_job = job;
         }
     }
     *ret_mirrored = true;
@@ -128,6 +138,7 @@ static const struct cli_option wait_options[] = {
 };
 const struct verb verb_wait = {.name = "wait",
                                .arguments = "ID...",
+                               .tasks = CLI_TASKS_SETS,
                                .help = "Wait for jobs and exit as they did",
                                .example = "batchctl wait 42 43",
                                .options = wait_options,
@@ -140,17 +151,21 @@ static int cancel_one(struct cli *cli, json_t *id, void *arg)
     const json_t *parameters = arg;
     int code = 0;
     json_t *request = json_deep_copy(parameters);
-    json_put(request, "id", json_incref(id));
+    cli_put_id(request, id);
     CLEANUP_JSON json_t *reply = cli_call(cli, "io.batchd.Jobs.Cancel", request, &code);
     if (reply == NULL)
         return code;
     const char *state = json_string_value(json_object_get(reply, "state"));
+    CLEANUP_FREE char *name = cli_id_text(id);
+    const char *done = state != NULL && strcmp(state, "cancelled") == 0 ? "Cancelled" : "Stopping";
     if (cli->json)
         cli_print_json(reply);
+    else if (!cli->quiet && json_object_get(id, "indices") != NULL)
+        (void)printf("Cancelled %lld tasks of %s, stopping %lld\n",
+                     json_integer_value(json_object_get(reply, "cancelled")), name,
+                     json_integer_value(json_object_get(reply, "stopping")));
     else if (!cli->quiet)
-        (void)printf("%s job %lld\n",
-                     state != NULL && strcmp(state, "cancelled") == 0 ? "Cancelled" : "Stopping",
-                     json_integer_value(id));
+        (void)printf("%s job %s\n", done, name);
     return 0;
 }
 
@@ -167,9 +182,40 @@ static int refuse_ended(const json_t *job)
     CLEANUP_FREE char *how = json_is_integer(number)
                                  ? xasprintf("exit %lld", json_integer_value(number))
                                  : xstrdup(class == NULL ? "" : class);
-    return cli_fail(EXIT_REFUSED, NULL, "cannot cancel job %lld: it %s %s (%s, %s ago)",
-                    json_integer_value(json_object_get(job, "id")),
+    CLEANUP_FREE char *name = cli_id_text(job);
+    return cli_fail(EXIT_REFUSED, NULL, "cannot cancel job %s: it %s %s (%s, %s ago)", name,
                     strcmp(state, "cancelled") == 0 ? "was already" : "already", state, how, ago);
+}
+
+static void print_dry(const struct cli *cli, const json_t *id)
+{
+    CLEANUP_FREE char *text = cli_id_text(id);
+    CLEANUP_JSON json_t *object = json_object();
+    if (!cli->json) {
+        (void)printf("%s\n", text);
+        return;
+    }
+    cli_put_id(object, id);
+    json_put(object, "dry_run", json_true());
+    cli_print_json(object);
+}
+
+/* Of some tasks those that have not ended. */
+static int show_dry_tasks(struct cli *cli, json_t *id)
+{
+    size_t i;
+    json_t *job;
+    CLEANUP_JSON json_t *jobs = NULL;
+    CLEANUP_JSON json_t *parameters = json_pack("{s[O]s[ssss]}", "ids", id, "states", "pending",
+                                                "starting", "running", "suspended");
+    int code = cli_list(cli, parameters, 0, &jobs);
+    json_array_foreach(jobs, i, job) {
+        CLEANUP_JSON json_t *one = json_object();
+        json_put(one, "id", json_incref(json_object_get(job, "id")));
+        json_put(one, "index", json_incref(json_object_get(job, "index")));
+        print_dry(cli, one);
+    }
+    return code;
 }
 
 /* What cancel would do, by the job's state: the id, or the refusal. */
@@ -177,19 +223,17 @@ static int show_dry(struct cli *cli, json_t *id, void *arg)
 {
     (void)arg;
     int code = 0;
-    CLEANUP_JSON json_t *reply =
-        cli_call(cli, "io.batchd.Jobs.Show", json_pack("{sO}", "id", id), &code);
+    if (json_object_get(id, "indices") != NULL)
+        return show_dry_tasks(cli, id);
+    json_t *request = json_object();
+    cli_put_id(request, id);
+    CLEANUP_JSON json_t *reply = cli_call(cli, "io.batchd.Jobs.Show", request, &code);
     if (reply == NULL)
         return code;
     const json_t *job = json_object_get(reply, "job");
     if (json_is_integer(json_object_get(job, "ended_at")))
         return refuse_ended(job);
-    if (!cli->json)
-        return printf("%lld\n", json_integer_value(id)) < 0 ? EXIT_REFUSED : EXIT_DONE;
-    CLEANUP_JSON json_t *object = json_object();
-    json_put(object, "id", json_incref(id));
-    json_put(object, "dry_run", json_true());
-    cli_print_json(object);
+    print_dry(cli, id);
     return EXIT_DONE;
 }
 
@@ -237,6 +281,7 @@ static const struct cli_option cancel_options[] = {
 const struct verb verb_cancel = {.name = "cancel",
                                  .alias = "scancel",
                                  .arguments = "ID...",
+                                 .tasks = CLI_TASKS_SETS,
                                  .help = "Cancel jobs; running ones are stopped",
                                  .example = "batchctl cancel 42",
                                  .options = cancel_options,

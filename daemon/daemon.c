@@ -13,6 +13,7 @@
 #include "daemon/resources/disk.h"
 #include "daemon/resources/gpu_devices.h"
 #include "daemon/resources/machine.h"
+#include "daemon/store/cancelled_rows.h"
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/estimate_rows.h"
 #include "daemon/store/task_rows.h"
@@ -443,7 +444,7 @@ int daemon_check_store(const struct config *config, const struct places *places,
         struct db *db = open_store(config, places, err);
         result = db == NULL || db_check(db, err) < 0 || job_rows_check(db, err) < 0 ||
                          condition_rows_check(db, err) < 0 || estimate_rows_check(db, err) < 0 ||
-                         task_rows_check(db, err) < 0
+                         task_rows_check(db, err) < 0 || cancelled_rows_check(db, err) < 0
                      ? -1
                      : 0;
         db_close(db);

@@ -1,11 +1,11 @@
 /* io.batchd.Jobs.List {states, user, name, tags, since_us, until_us, all, limit, after_id, newest,
- *   ids} -> {jobs: [job], next: id or null, counts: {state: n}}
- * io.batchd.Jobs.Show {id, index, env_values, attempts} -> {job: {..., env, attempts}}
- * io.batchd.Jobs.Cancel {id, grace_ms, reason} -> {id, state} */
+ *   ids, tasks, after_index} -> {jobs: [job], next: id or null, counts: {state: n}, next_index}
+ * io.batchd.Jobs.Show {id, index, env_values, attempts} -> {job: {..., env, attempts}} */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/parse.h"
+#include "daemon/api/tasks.h"
 #include "daemon/api/users.h"
 #include "daemon/api/view.h"
 #include "daemon/store/attempt_rows.h"
@@ -17,14 +17,26 @@
 #define LIST_LIMIT_DEFAULT 100
 #define DAY_US (INT64_C(86400) * US_PER_SECOND)
 
+/* Tasks of arrays that one request looks at: with a filter of states few of them may match. */
+#define LIST_TASKS_MAX 10000
+
 struct listing {
     const struct api *api;
     const json_t *tags; /* all of these must match; may be NULL */
     const json_t *ids;  /* any of these must match; may be NULL */
+    bool by_task;       /* an array is shown as its tasks, all or those of `ids` */
+    bool all_tasks;     /* of every array */
+    const struct job_filter *filter;
     json_t *jobs;
     size_t limit;
+    uint64_t from_id; /* go on within this array, behind the task from_index */
+    int64_t from_index;
     uint64_t last;
-    bool more; /* a further row was there */
+    int64_t last_index; /* -1: `last` is done with */
+    size_t looked_at;   /* tasks */
+    bool more;          /* a further row was there */
+    bool failed;
+    struct error err; /* counts when failed */
 };
 
 static bool has_tags(const json_t *wanted, const char *text)
@@ -46,6 +58,8 @@ static bool in_ids(const json_t *ids, uint64_t id)
     if (ids == NULL)
         return true;
     json_array_foreach(ids, i, entry) {
+        if (json_object_get(entry, "id") != NULL) /* tasks of it */
+            continue;
         json_int_t from = json_is_integer(entry)
                               ? json_integer_value(entry)
                               : json_integer_value(json_object_get(entry, "from"));
@@ -57,11 +71,15 @@ static bool in_ids(const json_t *ids, uint64_t id)
     return false;
 }
 
-static int add_to_list(void *arg, const struct job_row *row)
+static bool has_state(const struct listing *listing, enum job_state state)
 {
-    struct listing *listing = arg;
-    if (!in_ids(listing->ids, row->facts.id) ||
-        (listing->tags != NULL && !has_tags(listing->tags, row->facts.tags)))
+    return !listing->filter->states_set || listing->filter->states[state];
+}
+
+/* Non-zero: the page is full. */
+static int add_job(struct listing *listing, const struct job_row *row)
+{
+    if (!has_state(listing, row->status.state))
         return 0;
     if (json_array_size(listing->jobs) == listing->limit) {
         listing->more = true;
@@ -69,7 +87,102 @@ static int add_to_list(void *arg, const struct job_row *row)
     }
     (void)json_array_append_new(listing->jobs, view_job(listing->api, row));
     listing->last = row->facts.id;
+    listing->last_index = -1;
     return 0;
+}
+
+static int add_task(struct listing *listing, const struct job_row *array,
+                    const struct array_spec *spec, uint64_t position)
+{
+    struct job_row task = *array; /* shares all but the status */
+    if (json_array_size(listing->jobs) == listing->limit || listing->looked_at == LIST_TASKS_MAX) {
+        listing->more = true;
+        return 1;
+    }
+    if (tasks_status(listing->api, array, spec, position, &task.status, &listing->err) < 0) {
+        listing->failed = true;
+        return 1;
+    }
+    if (has_state(listing, task.status.state))
+        (void)json_array_append_new(listing->jobs, view_job(listing->api, &task));
+    job_status_done(&task.status);
+    listing->looked_at++;
+    listing->last = array->facts.id;
+    listing->last_index = (int64_t)task.status.index;
+    return 0;
+}
+
+/* Which tasks of the array are asked for: all, or the union of those that `ids` names. */
+static int choose_tasks(const struct listing *listing, const struct job_row *row, struct tasks *ret,
+                        struct error *err)
+{
+    size_t i;
+    json_t *entry;
+    if (tasks_read(NULL, row, ret, err) < 0)
+        return -1;
+    if (in_ids(listing->ids, row->facts.id))
+        return 0;
+    task_ranges_done(&ret->named);
+    json_array_foreach(listing->ids, i, entry) {
+        struct tasks some = {.spec = {.ranges = NULL}};
+        if ((uint64_t)json_integer_value(json_object_get(entry, "id")) != row->facts.id)
+            continue;
+        if (tasks_read(entry, row, &some, err) < 0) {
+            tasks_done(ret);
+            return -1;
+        }
+        for (size_t k = 0; k < some.named.count; k++)
+            task_ranges_add(&ret->named, some.named.ranges[k].first, some.named.ranges[k].last);
+        tasks_done(&some);
+    }
+    return 0;
+}
+
+static int add_tasks(struct listing *listing, const struct job_row *row)
+{
+    struct tasks tasks = {.spec = {.ranges = NULL}};
+    uint64_t from = 0;
+    int stop = 0;
+    if (choose_tasks(listing, row, &tasks, &listing->err) < 0) {
+        listing->failed = true;
+        return 1;
+    }
+    if (listing->from_index >= 0 && row->facts.id == listing->from_id &&
+        array_spec_position(&tasks.spec, (uint64_t)listing->from_index, &from))
+        from++;
+    for (size_t i = 0; i < tasks.named.count && stop == 0; i++) {
+        const struct task_range *range = &tasks.named.ranges[i];
+        for (uint64_t at = range->first > from ? range->first : from;
+             at <= range->last && stop == 0; at++)
+            stop = add_task(listing, row, &tasks.spec, at);
+    }
+    tasks_done(&tasks);
+    return stop;
+}
+
+static bool names_tasks_of(const json_t *ids, uint64_t id)
+{
+    size_t i;
+    const json_t *entry;
+    json_array_foreach((json_t *)(uintptr_t)ids, i, entry) {
+        if ((uint64_t)json_integer_value(json_object_get(entry, "id")) == id)
+            return true;
+    }
+    return false;
+}
+
+static int add_to_list(void *arg, const struct job_row *row)
+{
+    struct listing *listing = arg;
+    uint64_t id = row->facts.id;
+    bool whole = in_ids(listing->ids, id);
+    bool by_task = row->facts.array != NULL && listing->all_tasks && whole;
+    if (listing->tags != NULL && !has_tags(listing->tags, row->facts.tags))
+        return 0;
+    bool begun = listing->from_index >= 0 && id == listing->from_id; /* its own line was sent */
+    if (whole && !by_task && !begun && add_job(listing, row) != 0)
+        return 1;
+    return by_task || names_tasks_of(listing->ids, id) ? add_tasks(listing, row) : 0;
 }
 
 static int read_states(const json_t *params, struct job_filter *filter, struct error *err)
@@ -118,16 +231,43 @@ static int read_ids(const json_t *params, struct job_filter *filter, json_t **re
     if (json_get_array(params, "ids", false, ret, err) <= 0)
         return *ret == NULL ? 0 : -1;
     json_array_foreach(*ret, i, entry) {
+        const json_t *task_of = json_object_get(entry, "id");
         const json_t *from = json_is_object(entry) ? json_object_get(entry, "from") : entry;
         const json_t *to = json_is_object(entry) ? json_object_get(entry, "to") : entry;
+        from = task_of != NULL && tasks_are_named(entry) ? task_of : from;
+        to = task_of != NULL && tasks_are_named(entry) ? task_of : to;
         if (!json_is_integer(from) || !json_is_integer(to) || json_integer_value(from) < 1 ||
             json_integer_value(to) < json_integer_value(from))
-            return error_set_field(err, "ids", "ids[%zu] must be a job id or {from, to}", i);
+            return error_set_field(err, "ids",
+                                   "ids[%zu] must be a job id, {from, to}, {id, index} or "
+                                   "{id, indices}",
+                                   i);
         uint64_t low = (uint64_t)json_integer_value(from);
         uint64_t high = (uint64_t)json_integer_value(to);
         filter->first = filter->first == 0 || low < filter->first ? low : filter->first;
         filter->last = high > filter->last ? high : filter->last;
     }
+    return 0;
+}
+
+/* Where to go on, and whether arrays are shown as their tasks: then states are those of tasks, so
+ * the rows of all jobs are looked at. */
+static int read_tasks(const json_t *params, struct job_filter *filter, struct listing *listing,
+                      struct error *err)
+{
+    size_t i;
+    const json_t *entry;
+    listing->from_index = -1;
+    if (json_get_bool(params, "tasks", false, &listing->all_tasks, err) < 0 ||
+        json_get_int(params, "after_index", false, 0, ARRAY_INDEX_MAX, &listing->from_index, err) <
+            0)
+        return -1;
+    listing->by_task = listing->all_tasks;
+    json_array_foreach((json_t *)(uintptr_t)listing->ids, i, entry)
+        listing->by_task |= json_object_get(entry, "id") != NULL;
+    listing->from_id = filter->after;
+    if (listing->from_index >= 0 && filter->after > 0) /* the array itself once more */
+        filter->after += filter->newest_first ? 1 : UINT64_MAX;
     return 0;
 }
 
@@ -155,8 +295,9 @@ static int read_filter(const struct api_call *call, struct job_filter *filter,
     /* What was asked for by id or by time is shown whatever its age. */
     if (!all && ids == NULL && filter->since == 0)
         filter->ended_after = clock_wall_us() - DAY_US;
-    *listing = (struct listing){.api = call->api, .tags = tags, .ids = ids, .limit = (size_t)limit};
-    return 0;
+    *listing = (struct listing){
+        .api = call->api, .tags = tags, .ids = ids, .filter = filter, .limit = (size_t)limit};
+    return read_tasks(params, filter, listing, err);
 }
 
 static json_t *count_states(const struct api_call *call)
@@ -178,21 +319,27 @@ static void run_list(struct api_call *call)
         return;
     }
     CLEANUP_JSON json_t *jobs = json_array();
+    struct job_filter rows = filter;
+    rows.states_set = filter.states_set && !listing.by_task;
     listing.jobs = jobs;
-    if (job_rows_list(engine_db(call->api->engine), &filter, add_to_list, &listing, &err) < 0) {
-        reply_failure(call, &err);
+    if (job_rows_list(engine_db(call->api->engine), &rows, add_to_list, &listing, &err) < 0 ||
+        listing.failed) {
+        reply_failure(call, listing.failed ? &listing.err : &err);
         return;
     }
     json_t *reply = json_object();
     json_put(reply, "jobs", json_incref(jobs));
     json_put(reply, "next", listing.more ? json_integer((json_int_t)listing.last) : json_null());
+    json_put(reply, "next_index",
+             listing.more && listing.last_index >= 0 ? json_integer(listing.last_index)
+                                                     : json_null());
     json_put(reply, "counts", count_states(call));
     reply_done(call, reply);
 }
 
-static const char *const list_fields[] = {"states",   "user",     "name", "tags",
-                                          "since_us", "until_us", "all",  "limit",
-                                          "after_id", "newest",   "ids",  NULL};
+static const char *const list_fields[] = {
+    "states", "user",     "name",   "tags", "since_us", "until_us",    "all",
+    "limit",  "after_id", "newest", "ids",  "tasks",    "after_index", NULL};
 const struct api_verb verb_list = {
     .method = "io.batchd.Jobs.List", .fields = list_fields, .run = run_list};
 
@@ -253,74 +400,3 @@ static void run_show(struct api_call *call)
 static const char *const show_fields[] = {"id", "index", "env_values", "attempts", NULL};
 const struct api_verb verb_show = {
     .method = "io.batchd.Jobs.Show", .fields = show_fields, .run = run_show};
-
-/* ---- Cancel ---- */
-
-/* "cannot cancel job 42: it already failed (exit 3, 2m10s ago)" */
-static char *describe_end(const struct job_row *row)
-{
-    const struct outcome *outcome = &row->status.outcome;
-    int64_t past_us = clock_wall_us() - row->status.ended_at;
-    char ago[32];
-    format_span(past_us > 0 ? (uint64_t)past_us / US_PER_MS : 0, ago, sizeof(ago));
-    CLEANUP_FREE char *how = outcome->class != OUTCOME_SPAWN && outcome->exit_code >= 0
-                                 ? xasprintf("exit %d", outcome->exit_code)
-                                 : xstrdup(outcome_class_word(outcome->class));
-    return xasprintf("cannot cancel job %llu: it %s (%s, %s ago)",
-                     (unsigned long long)row->facts.id,
-                     row->status.state == JOB_STATE_COMPLETED ? "already completed"
-                     : row->status.state == JOB_STATE_FAILED  ? "already failed"
-                                                              : "was already cancelled",
-                     how, ago);
-}
-
-static void refuse_ended(struct api_call *call, const struct job_row *row)
-{
-    json_t *extra = json_object();
-    json_t *allowed = json_array();
-    for (unsigned i = 0; i < JOB_STATE_COMPLETED; i++)
-        (void)json_array_append_new(allowed, json_string(job_state_word((enum job_state)i)));
-    json_put_text(extra, "state", job_state_word(row->status.state));
-    json_put(extra, "allowed", allowed);
-    json_put(extra, "ended_at", view_time(row->status.ended_at));
-    json_put(extra, "outcome", view_outcome(&row->status.outcome, row->status.state));
-    CLEANUP_FREE char *text = describe_end(row);
-    reply_error(call, "InvalidState", extra, text, NULL);
-}
-
-static void run_cancel(struct api_call *call)
-{
-    struct error err;
-    struct job_row row;
-    uint64_t id;
-    int64_t grace = -1;
-    const char *reason = NULL;
-    if (get_job_id(call, &id) < 0)
-        return;
-    if (json_get_int(call->params, "grace_ms", false, 0, DAY_US / 1000, &grace, &err) < 0 ||
-        json_get_string(call->params, "reason", false, &reason, &err) < 0) {
-        reply_failure(call, &err);
-        return;
-    }
-    if (load_own_job(call, id, &row) < 0)
-        return;
-    enum job_state state = row.status.state;
-    if (job_state_terminal(state)) {
-        refuse_ended(call, &row);
-        job_row_done(&row);
-        return;
-    }
-    job_row_done(&row);
-    if (engine_cancel(call->api->engine, id, grace, reason, &state, &err) < 0) {
-        reply_failure(call, &err);
-        return;
-    }
-    json_t *reply = json_object();
-    json_put_int(reply, "id", (int64_t)id);
-    json_put_text(reply, "state", job_state_word(state));
-    reply_done(call, reply);
-}
-
-static const char *const cancel_fields[] = {"id", "grace_ms", "reason", NULL};
-const struct api_verb verb_cancel = {
-    .method = "io.batchd.Jobs.Cancel", .fields = cancel_fields, .run = run_cancel};

@@ -3,6 +3,7 @@
  * `stream` is both (default), stdout or stderr. `data` is a string, or {"b64"} when not UTF-8. A
  * note (stream "note") says what the output cap left out. */
 #include "daemon/api/output_reader.h"
+#include "daemon/api/tasks.h"
 #include "daemon/api/view.h"
 #include "daemon/core/array_spec.h"
 

@@ -2,8 +2,6 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "daemon/core/array_spec.h"
-#include "daemon/store/task_rows.h"
 
 #include <string.h>
 
@@ -131,58 +129,4 @@ int get_job_id(struct api_call *call, uint64_t *ret)
     }
     *ret = (uint64_t)id;
     return 0;
-}
-
-/* A task without a row has never started: it waits, or was cancelled with its array. */
-static int load_task(struct api_call *call, uint64_t index, struct job_row *row, struct error *err)
-{
-    struct array_spec spec = {.ranges = NULL};
-    struct job_status task;
-    uint64_t position;
-    uint64_t id = row->facts.id;
-    if (row->facts.array == NULL)
-        return error_set_field(err, "index", "job %llu is no array, so it has no task %llu",
-                               (unsigned long long)id, (unsigned long long)index);
-    if (array_spec_parse(row->facts.array, UINT64_MAX, &spec, err) < 0)
-        return -1;
-    bool there = array_spec_position(&spec, index, &position);
-    array_spec_done(&spec);
-    if (!there)
-        return error_set_field(err, "index", "array %llu (%.80s) has no task %llu",
-                               (unsigned long long)id, row->facts.array, (unsigned long long)index);
-    if (task_rows_load(engine_db(call->api->engine), id, index, &task, err) < 0) {
-        if (err->code != ERROR_NOT_FOUND)
-            return -1;
-        bool over = job_state_terminal(row->status.state) || row->status.cancelling;
-        task = (struct job_status){
-            .id = id,
-            .is_task = true,
-            .index = index,
-            .state = over ? JOB_STATE_CANCELLED : JOB_STATE_PENDING,
-            .ended_at = row->status.ended_at,
-            .outcome = {.class = over ? OUTCOME_CANCELLED : OUTCOME_NONE, .exit_code = -1}};
-    }
-    job_status_done(&row->status);
-    row->status = task;
-    return 0;
-}
-
-int load_named(struct api_call *call, struct job_row *ret)
-{
-    struct error err;
-    uint64_t id;
-    int64_t index = -1;
-    if (get_job_id(call, &id) < 0)
-        return -1;
-    if (json_get_int(call->params, "index", false, 0, ARRAY_INDEX_MAX, &index, &err) < 0) {
-        reply_failure(call, &err);
-        return -1;
-    }
-    if (load_own_job(call, id, ret) < 0)
-        return -1;
-    if (index < 0 || load_task(call, (uint64_t)index, ret, &err) == 0)
-        return 0;
-    job_row_done(ret);
-    reply_failure(call, &err);
-    return -1;
 }

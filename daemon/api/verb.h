@@ -56,8 +56,5 @@ bool access_job(const struct api_call *call, uint32_t job_uid);
 int load_own_job(struct api_call *call, uint64_t id, struct job_row *ret);
 /* The "id" parameter. 0, or -1 after replying. */
 int get_job_id(struct api_call *call, uint64_t *ret);
-/* Loads what the parameters "id" and "index" name: a job, or with an index one task of an array,
- * whose status then stands in the place of the array's. 0, or -1 after replying. */
-int load_named(struct api_call *call, struct job_row *ret);
 
 #endif

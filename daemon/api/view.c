@@ -126,7 +126,10 @@ static json_t *view_reasons(const struct api *api, const struct job_row *row)
         add_reason(reasons, "Held");
     if (job_blocked_by(job, JOB_LATER))
         add_reason(reasons, "BeginTime");
-    if (job_blocked_by(job, JOB_BLOCKS) || !pending)
+    bool limited = engine_array_limited(api->engine, job->id);
+    if (limited)
+        add_reason(reasons, "ArrayLimit");
+    if (limited || job_blocked_by(job, JOB_BLOCKS) || !pending)
         return reasons;
     bool first = job == scheduler_first(scheduler) || !scheduler_ever_fits(scheduler, job);
     add_reason(reasons, first ? "Resources" : "Priority");

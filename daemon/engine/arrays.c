@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/clock.h"
 #include "daemon/engine/internal.h"
+#include "daemon/store/cancelled_rows.h"
 #include "daemon/store/task_rows.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@
 static void array_free(struct array *array)
 {
     array_spec_done(&array->spec);
+    task_ranges_done(&array->cancelled);
     job_status_done(&array->status);
     free(array->again);
     free(array);
@@ -42,6 +44,13 @@ static int add_again(void *arg, const struct job_status *task)
     return 0;
 }
 
+static void add_cancelled(void *arg, const struct cancelled_row *row)
+{
+    struct array *array = arg;
+    task_ranges_add(&array->cancelled, row->first, row->last);
+    array->cancelled_rows++;
+}
+
 static int load(struct engine *engine, struct array *array, const struct job_row *row,
                 struct error *err)
 {
@@ -52,6 +61,12 @@ static int load(struct engine *engine, struct array *array, const struct job_row
                          (unsigned long long)row->facts.id);
     array->status = row->status;
     array->status.result = NULL; /* set only at the end */
+    if (array->status.cancelling)
+        (void)snprintf(array->reason, sizeof(array->reason), "%.*s", (int)sizeof(array->reason) - 1,
+                       row->status.outcome.message);
+    if (cancelled_rows_each(engine->db, row->facts.id, add_cancelled, array, err) < 0)
+        return -1;
+    array->cancelled_ahead = task_ranges_count(&array->cancelled, array->status.tasks.next);
     return task_rows_each_waiting(engine->db, row->facts.id, add_again, array, err);
 }
 
@@ -72,7 +87,8 @@ struct array *arrays_open(struct engine *engine, const struct job_row *row, stru
 
 uint64_t array_waiting(const struct array *array)
 {
-    return array->again_count + array->spec.total - array->status.tasks.next;
+    return array->again_count + array->spec.total - array->status.tasks.next -
+           array->cancelled_ahead;
 }
 
 static uint64_t startable(const struct array *array)
@@ -98,7 +114,7 @@ void array_requeue(struct engine *engine, const struct array *array)
                  clock_wall_us());
 }
 
-static void store(struct engine *engine, struct array *array)
+void array_store(struct engine *engine, struct array *array)
 {
     struct error err;
     if (!engine->broken && job_rows_update(engine->db, &array->status, &err) < 0)
@@ -112,11 +128,21 @@ static void move(struct engine *engine, struct array *array, enum job_event even
     struct job *job = jobset_find(engine->jobs, array->status.id);
     engine_move(engine, job, event);
     array->status.state = job_state_of(job);
-    store(engine, array);
+    array_store(engine, array);
     engine_tell(engine, job, &array->status, told);
 }
 
 /* ---- tasks come and go ---- */
+
+/* The first task that never started and was not cancelled. */
+static uint64_t take_new(struct array *array)
+{
+    uint64_t *next = &array->status.tasks.next;
+    uint64_t position = task_ranges_skip(&array->cancelled, *next);
+    array->cancelled_ahead -= position - *next;
+    *next = position + 1;
+    return array_spec_index(&array->spec, position);
+}
 
 uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again)
 {
@@ -127,7 +153,7 @@ uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again)
         array->again_count--;
         memmove(array->again, array->again + 1, array->again_count * sizeof(*array->again));
     } else {
-        index = array_spec_index(&array->spec, array->status.tasks.next++);
+        index = take_new(array);
     }
     array->active++;
     array->changed = true;
@@ -148,9 +174,9 @@ void array_put_back(struct engine *engine, struct array *array, uint64_t index)
     array->again[at] = index;
     array->again_count++;
     array->active--;
-    /* Nothing of it runs and nothing has ended: it waits again as a whole. */
+    /* Nothing of it runs and none of its tasks has ended but by a cancel: it waits as a whole. */
     if (array->status.state != JOB_STATE_PENDING && array->active == 0 &&
-        array_waiting(array) == array->spec.total) {
+        array->status.tasks.completed + array->status.tasks.failed == 0) {
         array->status.started_at = 0;
         move(engine, array, JOB_EVENT_RETURN, BUS_REQUEUED);
     }
@@ -256,48 +282,7 @@ void array_task_ended(struct engine *engine, struct array *array, const struct j
     (void)array_end_if_over(engine, array);
 }
 
-/* ---- cancel ---- */
-
-/* A task that waits for another attempt has a row that must say so. */
-static void cancel_again(struct engine *engine, struct array *array)
-{
-    for (size_t i = 0; i < array->again_count && !engine->broken; i++) {
-        struct job_status task;
-        struct error err;
-        if (task_rows_load(engine->db, array->status.id, array->again[i], &task, &err) < 0) {
-            engine_break(engine, &err);
-            return;
-        }
-        task.state = (enum job_state)job_state_next(task.state, JOB_EVENT_CANCEL);
-        task.ended_at = clock_wall_us();
-        task.outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
-        if (task_rows_put(engine->db, &task, &err) < 0)
-            engine_break(engine, &err);
-        job_status_done(&task);
-    }
-    array->status.tasks.cancelled += array->again_count;
-    array->again_count = 0;
-}
-
-void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms, const char *reason)
-{
-    struct array_progress *tasks = &array->status.tasks;
-    tasks->cancelled += array->spec.total - tasks->next;
-    tasks->next = array->spec.total;
-    array->status.cancelling = true;
-    (void)snprintf(array->reason, sizeof(array->reason), "%s", reason == NULL ? "" : reason);
-    cancel_again(engine, array);
-    store(engine, array);
-    for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
-        if (entry->status.id != array->status.id)
-            continue;
-        entry->status.cancelling = true;
-        engine_store_status(engine, entry);
-        engine_stop_active(engine, entry, grace_ms);
-    }
-    array_requeue(engine, array);
-    (void)array_end_if_over(engine, array);
-}
+/* ---- the end of a turn ---- */
 
 void arrays_end_turn(struct engine *engine)
 {
@@ -305,7 +290,7 @@ void arrays_end_turn(struct engine *engine)
     while (*link != NULL) {
         struct array *array = *link;
         if (array->changed)
-            store(engine, array);
+            array_store(engine, array);
         if (array->active > 0) {
             link = &array->next;
             continue;

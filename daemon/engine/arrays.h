@@ -10,12 +10,15 @@
 #include "common/error.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/core/job.h"
+#include "daemon/core/task_ranges.h"
 #include "daemon/store/job_rows.h"
 
 /* What fits beside the counts into an outcome's message. */
 #define CANCEL_REASON_BYTES 100
 
 struct engine;
+struct cancel_order;
+struct cancelled_tasks;
 
 struct array {
     struct array *next;
@@ -23,9 +26,12 @@ struct array {
     struct job_status status; /* of the array itself; status.tasks says how far it is */
     uint64_t *again;          /* indices of tasks that wait for another attempt, ascending */
     size_t again_count;
-    uint64_t active;                  /* tasks that have a worker */
+    uint64_t active;              /* tasks that have a worker */
+    struct task_ranges cancelled; /* never started, and never will (cancelled_rows.h) */
+    size_t cancelled_rows;
+    uint64_t cancelled_ahead;         /* of these, how many stand at or behind tasks.next */
     bool changed;                     /* the row is to be written */
-    char reason[CANCEL_REASON_BYTES]; /* of a cancel, "" if none was given */
+    char reason[CANCEL_REASON_BYTES]; /* of a cancel of all of it, "" if none was given */
 };
 
 /* The live array of this id, or NULL. */
@@ -52,10 +58,16 @@ void array_task_ended(struct engine *engine, struct array *array, const struct j
 /* Ends it when nothing of it waits or runs; then `array` is gone and the result is true. */
 bool array_end_if_over(struct engine *engine, struct array *array);
 
-/* Cancels what has not started and tells the workers of what has. The array ends when the last of
- * them has ended; then `array` is gone. `reason` may be NULL. */
+/* array_cancel.c. Cancels what has not started and tells the workers of what has. The array ends
+ * when the last of them has ended; then `array` is gone. `reason` may be NULL. */
 void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms,
                   const char *reason);
+/* The same for some of its tasks. *ret says of how many; those that have ended are left out.
+ * ERROR_LIMIT: it has been cancelled in too many parts; nothing has changed. */
+int array_cancel_tasks(struct engine *engine, struct array *array, const struct cancel_order *order,
+                       struct cancelled_tasks *ret, struct error *err);
+/* Writes the array's row. */
+void array_store(struct engine *engine, struct array *array);
 
 /* Puts the array into the queue, or takes it out, as its limit and its tasks ask for. */
 void array_requeue(struct engine *engine, const struct array *array);

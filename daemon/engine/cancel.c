@@ -28,22 +28,30 @@ static int cancel_waiting(struct engine *engine, struct job *job, const char *re
     return 0;
 }
 
+/* NULL: the store cannot be read, and the engine is broken. */
+static struct array *open_array(struct engine *engine, const struct job *job)
+{
+    struct job_row row;
+    struct error err;
+    struct array *array = arrays_live(engine, job->id);
+    if (array != NULL)
+        return array;
+    if (job_rows_load(engine->db, job->id, &row, &err) == 0) {
+        array = arrays_open(engine, &row, &err);
+        job_row_done(&row);
+    }
+    if (array == NULL)
+        engine_break(engine, &err);
+    return array;
+}
+
 /* What has not started never will; the tasks that have a worker are stopped. */
 static enum job_state cancel_array(struct engine *engine, const struct job *job, uint64_t grace_ms,
                                    const char *reason)
 {
-    struct job_row row;
-    struct error err;
-    if (job_rows_load(engine->db, job->id, &row, &err) < 0) {
-        engine_break(engine, &err);
+    struct array *array = open_array(engine, job);
+    if (array == NULL)
         return job_state_of(job);
-    }
-    struct array *array = arrays_open(engine, &row, &err);
-    job_row_done(&row);
-    if (array == NULL) {
-        engine_break(engine, &err);
-        return job_state_of(job);
-    }
     bool idle = array->active == 0;
     if (!array->status.cancelling && !idle)
         engine_tell(engine, job, &array->status, BUS_CANCELLING);
@@ -75,4 +83,18 @@ int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const ch
     }
     engine_stop_active(engine, entry, grace);
     return 0;
+}
+
+int engine_cancel_tasks(struct engine *engine, uint64_t id, const struct cancel_order *order,
+                        struct cancelled_tasks *ret, struct error *err)
+{
+    const struct job *job = jobset_find(engine->jobs, id);
+    *ret = (struct cancelled_tasks){0};
+    if (job == NULL || !job_is_array(job))
+        return error_set(err, ERROR_CONFLICT, "job %llu has already ended", (unsigned long long)id);
+    struct array *array = open_array(engine, job);
+    if (array != NULL)
+        return array_cancel_tasks(engine, array, order, ret, err);
+    *err = engine->broken_by;
+    return -1;
 }

@@ -153,6 +153,13 @@ bool engine_array_live(const struct engine *engine, uint64_t id, struct array_pr
     return true;
 }
 
+bool engine_array_limited(const struct engine *engine, uint64_t id)
+{
+    const struct array *array = arrays_live(engine, id);
+    return array != NULL && array->spec.limit > 0 && array->active >= array->spec.limit &&
+           array_waiting(array) > 0;
+}
+
 void engine_committed(struct engine *engine)
 {
     disk_committed(engine->disk);

@@ -6,6 +6,7 @@
 #define BATCHD_DAEMON_ENGINE_ENGINE_H
 
 #include "daemon/core/jobset.h"
+#include "daemon/core/task_ranges.h"
 #include "daemon/engine/options.h"
 #include "daemon/events/bus.h"
 #include "daemon/exec/pool.h"
@@ -14,6 +15,16 @@
 struct event_base;
 struct engine;
 struct estimates;
+
+/* Which tasks of an array are to be cancelled, and what that did. */
+struct cancel_order {
+    const struct task_ranges *tasks;
+    int64_t grace_ms;   /* < 0: the configured one */
+    const char *reason; /* may be NULL */
+};
+struct cancelled_tasks {
+    uint64_t cancelled, stopping; /* at once; by their worker, which is told */
+};
 
 /* Reads the store: unfinished jobs are queued again or wait for the word of their workers, which
  * are connected to as the loop runs. NULL with err. `db` is borrowed. */
@@ -32,6 +43,12 @@ int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_
 int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const char *reason,
                   enum job_state *ret_state, struct error *err);
 
+/* Cancels some tasks of an array: at once those that have no worker. Those that have ended are left
+ * out: *ret says how many were not. ERROR_CONFLICT: all of it has ended. ERROR_LIMIT: it has been
+ * cancelled in too many parts. */
+int engine_cancel_tasks(struct engine *engine, uint64_t id, const struct cancel_order *order,
+                        struct cancelled_tasks *ret, struct error *err);
+
 /* Keeps a waiting job, or the tasks of an array that have not started, from starting until it is
  * released; no-op when it is so already. ERROR_CONFLICT: it does not wait. */
 int engine_hold_job(struct engine *engine, uint64_t id, enum job_state *ret_state,
@@ -49,6 +66,8 @@ bool engine_array_live(const struct engine *engine, uint64_t id, struct array_pr
 /* How long an unfinished job is expected to run, and who says so; 0: nobody knows. */
 int64_t engine_estimate_of(const struct engine *engine, const struct job *job,
                            enum estimate_source *ret_source);
+/* Whether as many of its tasks have a worker as its %K allows, and more wait. */
+bool engine_array_limited(const struct engine *engine, uint64_t id);
 
 /* Chooses what starts now, within this turn's transaction. Called once, at the end of the turn. */
 void engine_schedule(struct engine *engine);

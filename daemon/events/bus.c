@@ -21,9 +21,16 @@ struct bus {
 };
 
 static const char *const kind_words[BUS_KIND_COUNT] = {
-    [BUS_SUBMITTED] = "submitted", [BUS_STARTING] = "starting", [BUS_STARTED] = "started",
-    [BUS_PROGRESS] = "progress",   [BUS_REQUEUED] = "requeued", [BUS_CANCELLING] = "cancelling",
-    [BUS_HELD] = "held",           [BUS_RELEASED] = "released", [BUS_ENDED] = "ended",
+    [BUS_SUBMITTED] = "submitted",
+    [BUS_STARTING] = "starting",
+    [BUS_STARTED] = "started",
+    [BUS_PROGRESS] = "progress",
+    [BUS_REQUEUED] = "requeued",
+    [BUS_CANCELLING] = "cancelling",
+    [BUS_TASKS_CANCELLED] = "tasks_cancelled",
+    [BUS_HELD] = "held",
+    [BUS_RELEASED] = "released",
+    [BUS_ENDED] = "ended",
 };
 
 const char *bus_kind_word(enum bus_kind kind)

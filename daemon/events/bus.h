@@ -18,6 +18,7 @@ enum bus_kind {
     BUS_HELD,
     BUS_RELEASED,
     BUS_CANCELLING,
+    BUS_TASKS_CANCELLED, /* of the array: some of its tasks end without having started */
     BUS_ENDED,
     BUS_KIND_COUNT
 };

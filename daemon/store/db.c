@@ -10,7 +10,7 @@
 
 /* SQLite's first fix of the WAL-reset bug (sqlite.org/wal.html#walresetbug). */
 #define FIXED_WAL_RESET 3051003
-#define STATEMENTS_MAX 64U
+#define STATEMENTS_MAX 128U
 
 struct db {
     sqlite3 *handle;

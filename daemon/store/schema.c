@@ -92,7 +92,12 @@ static const char *const migrations[] = {
     " kind INTEGER NOT NULL, uid INTEGER NOT NULL, name TEXT NOT NULL,"
     " samples INTEGER NOT NULL, mean_us INTEGER NOT NULL, published_us INTEGER NOT NULL,"
     " learned_at INTEGER NOT NULL, runs BLOB NOT NULL, sum INTEGER NOT NULL,"
-    " PRIMARY KEY(kind, uid, name)) WITHOUT ROWID;",
+    " PRIMARY KEY(kind, uid, name)) WITHOUT ROWID;"
+    /* Tasks cancelled before they started, as ranges of positions. */
+    "CREATE TABLE task_cancelled("
+    " job INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE,"
+    " first INTEGER NOT NULL, last INTEGER NOT NULL, ended_at INTEGER NOT NULL,"
+    " message TEXT NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(job, first)) WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

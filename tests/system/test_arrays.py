@@ -117,7 +117,8 @@ def test_tasks_that_are_none(daemon):
         with pytest.raises(Refused) as refused:
             show(daemon, target, index)
         assert refused.value.parameters["field"] == "index"
-    assert daemon.ctl("wait", f"{array}_1").returncode == 2
+    refused = daemon.ctl("hold", f"{array}_1")
+    assert refused.returncode == 2 and "hold takes whole jobs" in refused.stderr
 
 
 def test_the_same_key_with_another_array_is_a_conflict(daemon):

@@ -1,5 +1,6 @@
 /* Array specifications: what is accepted, and that index and position follow from each other. */
 #include "daemon/core/array_spec.h"
+#include "daemon/core/task_ranges.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -72,6 +73,108 @@ START_TEST(refused_with_the_field_named)
 }
 END_TEST
 
+/* ---- sets of tasks ---- */
+
+START_TEST(tasks_are_selected_by_their_indices)
+{
+    static const struct {
+        const char *array, *text;
+        uint64_t count, first; /* 0: refused */
+    } cases[] = {
+        {"0-9", "1-3,9", 4, 1},
+        {"0-9", "9", 1, 9},
+        {"0-9", "10", 0, 0},
+        {"0-30:2", "0-10", 6, 0},
+        {"0-30:2", "1", 0, 0},
+        {"0-30:2", "1-3", 1, 1},
+        {"0-999999", "0-999999:2", 0, 0},
+        {"0-30:2", "0-30:4", 8, 0},
+        {"0-30:4", "0-30:2", 8, 0},
+        {"0-9,20-29", "5-24", 10, 5},
+        {"0-9", "5-100", 5, 5},
+        {"0-9", "3,2", 0, 0},
+        {"0-9", "0-3%2", 0, 0},
+        {"1-9:2,20", "0-9,20", 6, 0},
+        {"0-100:7", "0-100:5", 3, 0},
+        {"0-999999:3", "2-999999:3", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct array_spec spec;
+        struct task_ranges set = {.count = 77};
+        struct error err;
+        ck_assert_int_eq(array_spec_parse(cases[i].array, 1000000, &spec, NULL), 0);
+        int result = task_ranges_select(&spec, cases[i].text, &set, &err);
+        ck_assert_msg((result == 0) == (cases[i].count > 0), "%s of %s", cases[i].text,
+                      cases[i].array);
+        if (result < 0) {
+            ck_assert_str_eq(err.field, "indices");
+            ck_assert_uint_eq(set.count, 77);
+        } else {
+            ck_assert_msg(task_ranges_count(&set, 0) == cases[i].count, "%s of %s: %llu",
+                          cases[i].text, cases[i].array,
+                          (unsigned long long)task_ranges_count(&set, 0));
+            ck_assert_uint_eq(set.ranges[0].first, cases[i].first);
+            task_ranges_done(&set);
+        }
+        array_spec_done(&spec);
+    }
+}
+END_TEST
+
+#define PLACES 64U
+
+static uint64_t bits_of(const struct task_ranges *set)
+{
+    uint64_t bits = 0;
+    for (uint64_t at = 0; at < PLACES; at++)
+        bits |= (uint64_t)task_ranges_has(set, at) << at;
+    return bits;
+}
+
+/* Ranges that touch are one, in ascending order. */
+static void assert_tidy(const struct task_ranges *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        ck_assert_uint_le(set->ranges[i].first, set->ranges[i].last);
+        if (i > 0)
+            ck_assert_uint_gt(set->ranges[i].first, set->ranges[i - 1].last + 1);
+    }
+}
+
+START_TEST(sets_agree_with_bits)
+{
+    unsigned seed = 7;
+    for (int round = 0; round < 3000; round++) {
+        struct task_ranges sets[3] = {{.ranges = NULL}, {.ranges = NULL}, {.ranges = NULL}};
+        uint64_t bits[2] = {0, 0};
+        for (int n = 0; n < 12; n++) {
+            int which = n % 2;
+            uint64_t first = (uint64_t)rand_r(&seed) % PLACES;
+            uint64_t last = first + (uint64_t)rand_r(&seed) % 6;
+            last = last < PLACES ? last : PLACES - 1;
+            task_ranges_add(&sets[which], first, last);
+            for (uint64_t at = first; at <= last; at++)
+                bits[which] |= UINT64_C(1) << at;
+            assert_tidy(&sets[which]);
+            ck_assert_uint_eq(bits_of(&sets[which]), bits[which]);
+        }
+        uint64_t from = (uint64_t)rand_r(&seed) % PLACES;
+        uint64_t wanted = bits[0] & ~bits[1] & ~((UINT64_C(1) << from) - 1);
+        uint64_t skipped = from;
+        task_ranges_minus(&sets[0], from, &sets[1], &sets[2]);
+        assert_tidy(&sets[2]);
+        ck_assert_uint_eq(bits_of(&sets[2]), wanted);
+        ck_assert_uint_eq(task_ranges_count(&sets[0], from),
+                          (uint64_t)__builtin_popcountll(bits[0] >> from));
+        while (skipped < PLACES && (bits[0] >> skipped & 1U) != 0)
+            skipped++;
+        ck_assert_uint_eq(task_ranges_skip(&sets[0], from), skipped);
+        for (size_t i = 0; i < 3; i++)
+            task_ranges_done(&sets[i]);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("array_spec");
@@ -79,6 +182,8 @@ int main(void)
     tcase_add_test(all, ranges_steps_lists_and_limit);
     tcase_add_test(all, a_million_tasks_are_one_range);
     tcase_add_test(all, refused_with_the_field_named);
+    tcase_add_test(all, tasks_are_selected_by_their_indices);
+    tcase_add_test(all, sets_agree_with_bits);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,146 @@
+/* io.batchd.Jobs.Cancel {id, grace_ms, reason, index | indices}
+ *   -> {id, state, cancelled, stopping}
+ * With index or indices: these tasks of an array. `state` is "cancelled" when all that was named
+ * has ended, and `cancelled` and `stopping` count tasks. */
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/parse.h"
+#include "daemon/api/tasks.h"
+#include "daemon/api/view.h"
+
+#include <inttypes.h>
+
+#define GRACE_MS_MAX (INT64_C(86400) * 1000)
+
+/* "cannot cancel job 42: it already failed (exit 3, 2m10s ago)" */
+static char *describe_end(const struct job_row *row)
+{
+    const struct outcome *outcome = &row->status.outcome;
+    int64_t past_us = clock_wall_us() - row->status.ended_at;
+    char ago[32];
+    format_span(past_us > 0 ? (uint64_t)past_us / US_PER_MS : 0, ago, sizeof(ago));
+    CLEANUP_FREE char *how = outcome->class != OUTCOME_SPAWN && outcome->exit_code >= 0
+                                 ? xasprintf("exit %d", outcome->exit_code)
+                                 : xstrdup(outcome_class_word(outcome->class));
+    CLEANUP_FREE char *name = row->status.is_task ? xasprintf("task %" PRIu64 "_%" PRIu64,
+                                                              row->facts.id, row->status.index)
+                                                  : xasprintf("job %" PRIu64, row->facts.id);
+    return xasprintf("cannot cancel %s: it %s (%s, %s ago)", name,
+                     row->status.state == JOB_STATE_COMPLETED ? "already completed"
+                     : row->status.state == JOB_STATE_FAILED  ? "already failed"
+                                                              : "was already cancelled",
+                     how, ago);
+}
+
+static void refuse_ended(struct api_call *call, const struct job_row *row)
+{
+    json_t *extra = json_object();
+    json_t *allowed = json_array();
+    for (unsigned i = 0; i < JOB_STATE_COMPLETED; i++)
+        (void)json_array_append_new(allowed, json_string(job_state_word((enum job_state)i)));
+    json_put_text(extra, "state", job_state_word(row->status.state));
+    json_put(extra, "allowed", allowed);
+    json_put(extra, "ended_at", view_time(row->status.ended_at));
+    json_put(extra, "outcome", view_outcome(&row->status.outcome, row->status.state));
+    CLEANUP_FREE char *text = describe_end(row);
+    reply_error(call, "InvalidState", extra, text, NULL);
+}
+
+/* Nothing of what was named waits or runs. */
+static void refuse_ended_tasks(struct api_call *call, const struct job_row *row,
+                               const struct tasks *tasks)
+{
+    struct error err;
+    struct job_status task;
+    uint64_t position = task_ranges_first(&tasks->named);
+    if (task_ranges_count(&tasks->named, 0) > 1) {
+        json_t *extra = json_object();
+        CLEANUP_FREE char *text = xasprintf(
+            "cannot cancel these tasks of job %" PRIu64 ": all of them have ended", row->facts.id);
+        json_put_text(extra, "state", job_state_word(row->status.state));
+        reply_error(call, "InvalidState", extra, text, NULL);
+    } else if (tasks_status(call->api, row, &tasks->spec, position, &task, &err) < 0) {
+        reply_failure(call, &err);
+    } else {
+        struct job_row named = *row;
+        named.status = task;
+        refuse_ended(call, &named);
+        job_status_done(&task);
+    }
+}
+
+static void cancel_tasks(struct api_call *call, const struct job_row *row,
+                         const struct cancel_order *wanted)
+{
+    struct cancel_order order = *wanted;
+    struct error err;
+    struct tasks tasks = {.spec = {.ranges = NULL}};
+    struct cancelled_tasks done = {0};
+    if (tasks_read(call->params, row, &tasks, &err) < 0) {
+        reply_failure(call, &err);
+        return;
+    }
+    order.tasks = &tasks.named;
+    if (!job_state_terminal(row->status.state) &&
+        engine_cancel_tasks(call->api->engine, row->facts.id, &order, &done, &err) < 0) {
+        reply_failure(call, &err);
+    } else if (done.cancelled + done.stopping == 0) {
+        refuse_ended_tasks(call, row, &tasks);
+    } else {
+        enum job_state state = done.stopping > 0 ? JOB_STATE_RUNNING : JOB_STATE_CANCELLED;
+        json_t *reply = json_object();
+        json_put_int(reply, "id", (int64_t)row->facts.id);
+        json_put_text(reply, "state", job_state_word(state));
+        json_put_int(reply, "cancelled", (int64_t)done.cancelled);
+        json_put_int(reply, "stopping", (int64_t)done.stopping);
+        reply_done(call, reply);
+    }
+    tasks_done(&tasks);
+}
+
+static void cancel_job(struct api_call *call, const struct job_row *row,
+                       const struct cancel_order *order)
+{
+    struct error err;
+    enum job_state state = row->status.state;
+    if (job_state_terminal(state)) {
+        refuse_ended(call, row);
+        return;
+    }
+    if (engine_cancel(call->api->engine, row->facts.id, order->grace_ms, order->reason, &state,
+                      &err) < 0) {
+        reply_failure(call, &err);
+        return;
+    }
+    json_t *reply = json_object();
+    json_put_int(reply, "id", (int64_t)row->facts.id);
+    json_put_text(reply, "state", job_state_word(state));
+    reply_done(call, reply);
+}
+
+static void run(struct api_call *call)
+{
+    struct error err;
+    struct job_row row;
+    struct cancel_order order = {.grace_ms = -1};
+    uint64_t id;
+    if (get_job_id(call, &id) < 0)
+        return;
+    if (json_get_int(call->params, "grace_ms", false, 0, GRACE_MS_MAX, &order.grace_ms, &err) < 0 ||
+        json_get_string(call->params, "reason", false, &order.reason, &err) < 0) {
+        reply_failure(call, &err);
+        return;
+    }
+    if (load_own_job(call, id, &row) < 0)
+        return;
+    if (tasks_are_named(call->params))
+        cancel_tasks(call, &row, &order);
+    else
+        cancel_job(call, &row, &order);
+    job_row_done(&row);
+}
+
+static const char *const fields[] = {"id", "grace_ms", "reason", "index", "indices", NULL};
+const struct api_verb verb_cancel = {
+    .method = "io.batchd.Jobs.Cancel", .fields = fields, .run = run};

@@ -1,0 +1,145 @@
+/* The end of an array, or of some of its tasks, that somebody asks for. What has never started
+ * costs a range whatever its size; a task that waits for another attempt has a row, which says so;
+ * one that a worker has is stopped there. */
+#include "common/clock.h"
+#include "daemon/engine/arrays.h"
+#include "daemon/engine/engine.h"
+#include "daemon/engine/internal.h"
+#include "daemon/store/cancelled_rows.h"
+#include "daemon/store/task_rows.h"
+
+#include <stdio.h>
+
+/* Bounds what an array with tasks at a worker reads and keeps: 16 bytes each. */
+#define CANCELLED_ROWS_MAX 10000U
+
+static void cancel_row(struct engine *engine, const struct array *array, uint64_t index,
+                       const char *reason)
+{
+    struct job_status task;
+    struct error err;
+    if (task_rows_load(engine->db, array->status.id, index, &task, &err) < 0) {
+        engine_break(engine, &err);
+        return;
+    }
+    task.state = (enum job_state)job_state_next(task.state, JOB_EVENT_CANCEL);
+    task.ended_at = clock_wall_us();
+    task.outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
+    (void)snprintf(task.outcome.message, sizeof(task.outcome.message), "%s", reason);
+    if (task_rows_put(engine->db, &task, &err) < 0)
+        engine_break(engine, &err);
+    job_status_done(&task);
+}
+
+static bool is_in(const struct array *array, const struct task_ranges *tasks, uint64_t index)
+{
+    uint64_t position;
+    return tasks == NULL || (array_spec_position(&array->spec, index, &position) &&
+                             task_ranges_has(tasks, position));
+}
+
+/* Those of `tasks` (NULL: all) that wait for another attempt. How many. */
+static uint64_t cancel_again(struct engine *engine, struct array *array,
+                             const struct task_ranges *tasks, const char *reason)
+{
+    size_t kept = 0;
+    uint64_t cancelled = 0;
+    for (size_t i = 0; i < array->again_count && !engine->broken; i++) {
+        if (is_in(array, tasks, array->again[i])) {
+            cancel_row(engine, array, array->again[i], reason);
+            cancelled++;
+        } else {
+            array->again[kept++] = array->again[i];
+        }
+    }
+    array->again_count = kept;
+    return cancelled;
+}
+
+static uint64_t stop_active(struct engine *engine, const struct array *array,
+                            const struct task_ranges *tasks, uint64_t grace_ms)
+{
+    uint64_t stopping = 0;
+    for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
+        if (entry->status.id != array->status.id || !is_in(array, tasks, entry->status.index))
+            continue;
+        entry->status.cancelling = true;
+        engine_store_status(engine, entry);
+        engine_stop_active(engine, entry, grace_ms);
+        stopping++;
+    }
+    return stopping;
+}
+
+void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms, const char *reason)
+{
+    struct array_progress *tasks = &array->status.tasks;
+    if (reason != NULL) /* else that of an earlier cancel stays */
+        (void)snprintf(array->reason, sizeof(array->reason), "%s", reason);
+    tasks->cancelled += array->spec.total - tasks->next - array->cancelled_ahead;
+    tasks->next = array->spec.total;
+    array->cancelled_ahead = 0;
+    array->status.cancelling = true;
+    /* A start of the daemon meanwhile finds it there; the end writes the whole outcome. */
+    (void)snprintf(array->status.outcome.message, sizeof(array->status.outcome.message), "%s",
+                   array->reason);
+    tasks->cancelled += cancel_again(engine, array, NULL, array->reason);
+    array_store(engine, array);
+    (void)stop_active(engine, array, NULL, grace_ms);
+    array_requeue(engine, array);
+    (void)array_end_if_over(engine, array);
+}
+
+/* ---- some of its tasks ---- */
+
+static uint64_t cancel_new(struct engine *engine, struct array *array,
+                           const struct task_ranges *fresh, const char *reason)
+{
+    uint64_t cancelled = 0;
+    struct error err;
+    for (size_t i = 0; i < fresh->count && !engine->broken; i++) {
+        const struct task_range *range = &fresh->ranges[i];
+        const struct cancelled_row row = {.job = array->status.id,
+                                          .first = range->first,
+                                          .last = range->last,
+                                          .ended_at = clock_wall_us(),
+                                          .message = reason};
+        if (cancelled_rows_insert(engine->db, &row, &err) < 0)
+            engine_break(engine, &err);
+        task_ranges_add(&array->cancelled, range->first, range->last);
+        cancelled += range->last - range->first + 1;
+    }
+    array->cancelled_rows += fresh->count;
+    array->cancelled_ahead += cancelled;
+    return cancelled;
+}
+
+int array_cancel_tasks(struct engine *engine, struct array *array, const struct cancel_order *order,
+                       struct cancelled_tasks *ret, struct error *err)
+{
+    struct task_ranges fresh = {.ranges = NULL};
+    char text[CANCEL_REASON_BYTES];
+    task_ranges_minus(order->tasks, array->status.tasks.next, &array->cancelled, &fresh);
+    if (array->cancelled_rows + fresh.count > CANCELLED_ROWS_MAX) {
+        task_ranges_done(&fresh);
+        return error_set(err, ERROR_LIMIT,
+                         "array %llu has been cancelled in too many parts; the limit is %u ranges",
+                         (unsigned long long)array->status.id, CANCELLED_ROWS_MAX);
+    }
+    uint64_t grace =
+        order->grace_ms < 0 ? engine->options.stop_grace_ms : (uint64_t)order->grace_ms;
+    (void)snprintf(text, sizeof(text), "%s", order->reason == NULL ? "" : order->reason);
+    ret->cancelled = cancel_new(engine, array, &fresh, text);
+    ret->cancelled += cancel_again(engine, array, order->tasks, text);
+    ret->stopping = stop_active(engine, array, order->tasks, grace);
+    task_ranges_done(&fresh);
+    array->status.tasks.cancelled += ret->cancelled;
+    if (ret->cancelled > 0) {
+        array_store(engine, array);
+        engine_tell(engine, jobset_find(engine->jobs, array->status.id), &array->status,
+                    BUS_TASKS_CANCELLED);
+    }
+    array_requeue(engine, array);
+    (void)array_end_if_over(engine, array);
+    return 0;
+}

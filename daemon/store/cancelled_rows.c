@@ -1,0 +1,107 @@
+#include "daemon/store/cancelled_rows.h"
+
+#include "daemon/store/status_columns.h"
+
+#include <stdio.h>
+
+#define COLUMNS "job,first,last,ended_at,message,sum"
+
+static uint32_t sum_of(const struct cancelled_row *row)
+{
+    uint32_t sum = sum_number(0, (int64_t)row->job);
+    sum = sum_number(sum, (int64_t)row->first);
+    sum = sum_number(sum, (int64_t)row->last);
+    return sum_text(sum_number(sum, row->ended_at), row->message);
+}
+
+int cancelled_rows_insert(struct db *db, const struct cancelled_row *row, struct error *err)
+{
+    static const char sql[] = "INSERT INTO task_cancelled(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6)";
+    if (db_begin(db, err) < 0)
+        return -1;
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    const int64_t numbers[] = {(int64_t)row->job, (int64_t)row->first, (int64_t)row->last,
+                               row->ended_at};
+    bind_numbers(statement, 1, numbers, 4);
+    bind_text(statement, 5, row->message);
+    (void)sqlite3_bind_int64(statement, 6, sum_of(row));
+    return db_run(db, statement, err);
+}
+
+/* The message is SQLite's until the next step. */
+static int read_row(sqlite3_stmt *statement, struct cancelled_row *ret, struct error *err)
+{
+    *ret = (struct cancelled_row){.job = (uint64_t)sqlite3_column_int64(statement, 0),
+                                  .first = (uint64_t)sqlite3_column_int64(statement, 1),
+                                  .last = (uint64_t)sqlite3_column_int64(statement, 2),
+                                  .ended_at = sqlite3_column_int64(statement, 3),
+                                  .message = (const char *)sqlite3_column_text(statement, 4)};
+    if (ret->message != NULL && sum_of(ret) == (uint32_t)sqlite3_column_int64(statement, 5))
+        return 0;
+    return error_set(err, ERROR_DAMAGED,
+                     "the row of cancelled tasks of job %llu fails its checksum",
+                     (unsigned long long)ret->job);
+}
+
+int cancelled_rows_find(struct db *db, uint64_t job, uint64_t position, struct job_status *ret,
+                        struct error *err)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM task_cancelled WHERE job=?1 AND first<=?2 "
+                              "ORDER BY first DESC LIMIT 1";
+    struct cancelled_row row;
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    const int64_t names[] = {(int64_t)job, (int64_t)position};
+    bind_numbers(statement, 1, names, 2);
+    int code = db_step(db, statement, err);
+    if (code != SQLITE_ROW)
+        return code < 0 ? -1 : 0;
+    int result = read_row(statement, &row, err);
+    if (result == 0 && row.last >= position) {
+        ret->state = JOB_STATE_CANCELLED;
+        ret->ended_at = row.ended_at;
+        ret->outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
+        (void)snprintf(ret->outcome.message, sizeof(ret->outcome.message), "%s", row.message);
+        result = 1;
+    }
+    (void)sqlite3_reset(statement);
+    return result;
+}
+
+/* Reads the rows of `statement`; `each` may be NULL. */
+static int each_row(struct db *db, sqlite3_stmt *statement, cancelled_row_fn each, void *arg,
+                    struct error *err)
+{
+    int code;
+    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
+        struct cancelled_row row;
+        if (read_row(statement, &row, err) < 0) {
+            (void)sqlite3_reset(statement);
+            return -1;
+        }
+        if (each != NULL)
+            each(arg, &row);
+    }
+    return code < 0 ? -1 : 0;
+}
+
+int cancelled_rows_each(struct db *db, uint64_t job, cancelled_row_fn each, void *arg,
+                        struct error *err)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM task_cancelled WHERE job=?1 ORDER BY first";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
+    return each_row(db, statement, each, arg, err);
+}
+
+int cancelled_rows_check(struct db *db, struct error *err)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM task_cancelled";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    return statement == NULL ? -1 : each_row(db, statement, NULL, NULL, err);
+}
