@@ -103,14 +103,43 @@ static void print_usage(const json_t *usage)
                      number_of(usage, "cut_bytes"), number_of(usage, "lost_bytes"));
 }
 
+static void print_bytes(const json_t *resources, const char *what, const char *key)
+{
+    char text[32];
+    long long bytes = number_of(resources, key);
+    format_size((uint64_t)bytes, text, sizeof(text));
+    if (bytes > 0)
+        (void)printf(", %s %s", what, text);
+}
+
+/* The fixed kinds, then each counter by its name. */
+static void print_resources(const json_t *job)
+{
+    static const char fixed[] = " cpus memory_bytes gpus disk_bytes ";
+    const json_t *resources = json_object_get(job, "resources");
+    const json_t *indices = json_object_get(job, "gpu_indices");
+    const json_t *value;
+    const char *name;
+    (void)printf("%12s: %lld cpus", "resources", number_of(resources, "cpus"));
+    print_bytes(resources, "memory", "memory_bytes");
+    if (number_of(resources, "gpus") > 0)
+        (void)printf(", %lld gpus", number_of(resources, "gpus"));
+    print_bytes(resources, "disk", "disk_bytes");
+    json_object_foreach((json_t *)(uintptr_t)resources, name, value) {
+        CLEANUP_FREE char *word = xasprintf(" %s ", name);
+        if (strstr(fixed, word) == NULL)
+            (void)printf(", %lld %s", json_integer_value(value), name);
+    }
+    (void)putchar('\n');
+    if (json_array_size(indices) > 0)
+        print_value("gpus", indices);
+    print_words("lacking", json_object_get(job, "lacking"));
+}
+
 static void print_limits(const json_t *job)
 {
-    const json_t *resources = json_object_get(job, "resources");
     char text[32];
-    long long memory = number_of(resources, "memory_bytes");
-    format_size((uint64_t)memory, text, sizeof(text));
-    (void)printf("%12s: %lld cpus%s%s\n", "resources", number_of(resources, "cpus"),
-                 memory > 0 ? ", memory " : "", memory > 0 ? text : "");
+    print_resources(job);
     if (json_is_integer(json_object_get(job, "timeout_ms"))) {
         format_span((uint64_t)number_of(job, "timeout_ms"), text, sizeof(text));
         print_line("timeout", text);

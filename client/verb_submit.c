@@ -15,7 +15,7 @@
 
 struct submission {
     struct cli *cli;
-    json_t *request, *env, *tags, *params;
+    json_t *request, *env, *tags, *params, *resources;
     const char *env_policy, *shell;
     bool wait, follow;
 };
@@ -152,13 +152,13 @@ static int take_size_or_span(struct submission *submission, const char *name, co
 {
     struct error err;
     uint64_t number = 0;
-    bool size = strcmp(name, "memory") == 0;
+    bool size = strcmp(name, "memory") == 0 || strcmp(name, "disk") == 0;
     int result = size ? parse_size(value, &number, &err) : parse_span_ms(value, &number, &err);
     if (result < 0)
         return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
-    const char *field = size                           ? "memory"
-                        : strcmp(name, "timeout") == 0 ? "timeout_ms"
-                                                       : "estimate_ms";
+    const char *field = strcmp(name, "timeout") == 0    ? "timeout_ms"
+                        : strcmp(name, "estimate") == 0 ? "estimate_ms"
+                                                        : name;
     json_put_int(submission->request, field, (int64_t)number);
     return 0;
 }
@@ -168,9 +168,29 @@ static int take_count(struct submission *submission, const char *name, const cha
     struct error err;
     uint64_t number = 0;
     bool attempts = strcmp(name, "max-attempts") == 0;
-    if (parse_u64(value, 1, 1000000, &number, &err) < 0)
-        return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
-    json_put_int(submission->request, attempts ? "max_attempts" : "cpus", (int64_t)number);
+    bool gpus = strcmp(name, "gpus") == 0;
+    if (parse_u64(value, gpus ? 0 : 1, 1000000, &number, &err) < 0)
+        return cli_fail(EXIT_USAGE, gpus ? "a GPU is given to one job as a whole" : NULL,
+                        "--%s: %s", name, err.text);
+    json_put_int(submission->request, attempts ? "max_attempts" : name, (int64_t)number);
+    return 0;
+}
+
+/* NAME=N. Whether the machine has such a counter is the daemon's to say. */
+static int take_resource(struct submission *submission, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    struct error err;
+    uint64_t number = 0;
+    if (equals == NULL || equals == text)
+        return cli_fail(EXIT_USAGE, "batchctl submit -R licence=1 -- COMMAND",
+                        "--resource \"%s\" must be NAME=N", text);
+    if (parse_u64(equals + 1, 0, INT64_MAX, &number, &err) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--resource %s: %s", text, err.text);
+    CLEANUP_FREE char *name = xmemdup(text, (size_t)(equals - text));
+    if (json_object_set_new(submission->resources, name, json_integer((json_int_t)number)) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--resource: the name in \"%s\" must be UTF-8", text);
+    json_put(submission->request, "resources", json_incref(submission->resources));
     return 0;
 }
 
@@ -211,11 +231,13 @@ static int take_option(struct submission *submission, const char *name, const ch
             return 0;
         }
     }
-    if (strcmp(name, "memory") == 0 || strcmp(name, "timeout") == 0 ||
+    if (strcmp(name, "memory") == 0 || strcmp(name, "disk") == 0 || strcmp(name, "timeout") == 0 ||
         strcmp(name, "estimate") == 0)
         return take_size_or_span(submission, name, value);
-    if (strcmp(name, "cpus") == 0 || strcmp(name, "max-attempts") == 0)
+    if (strcmp(name, "cpus") == 0 || strcmp(name, "gpus") == 0 || strcmp(name, "max-attempts") == 0)
         return take_count(submission, name, value);
+    if (strcmp(name, "resource") == 0)
+        return take_resource(submission, value);
     if (strcmp(name, "env") == 0)
         return take_env(submission, value);
     if (strcmp(name, "env-policy") == 0)
@@ -341,12 +363,14 @@ static int run(struct cli *cli, int argc, char **argv)
                                     .env = json_object(),
                                     .tags = json_object(),
                                     .params = json_object(),
+                                    .resources = json_object(),
                                     .env_policy = "clean"};
     int code = submit(&submission, argc, argv);
     json_decref(submission.request);
     json_decref(submission.env);
     json_decref(submission.tags);
     json_decref(submission.params);
+    json_decref(submission.resources);
     return code;
 }
 
@@ -356,6 +380,9 @@ static const struct cli_option options[] = {
     {"priority", 'p', "LEVEL", "urgent, high, normal, low or background (default: normal)"},
     {"cpus", 'c', "N", "processors it uses, told to it as BATCHD_CPUS (default: 1)"},
     {"memory", 'm', "SIZE", "memory it needs, told to it as BATCHD_MEMORY_BYTES"},
+    {"gpus", 'g', "N", "GPUs it is given, told to it as CUDA_VISIBLE_DEVICES and BATCHD_GPUS"},
+    {"disk", 0, "SIZE", "disk it needs"},
+    {"resource", 'R', "NAME=N", "so much of a counter that the configuration names (licences)"},
     {"timeout", 't', "SPAN", "stop it after this running time (default: never)"},
     {"estimate", 'e', "SPAN", "how long it runs (default: as such jobs did, see batchctl stats)"},
     {"array", 'a', "SPEC", "one job of many tasks: 0-99, 1,3,5, 0-30:2, 0-99%8 (8 at a time)"},

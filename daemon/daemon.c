@@ -8,6 +8,7 @@
 #include "common/timers.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/api.h"
+#include "daemon/core/job_request.h"
 #include "daemon/engine/engine.h"
 #include "daemon/net/listener.h"
 #include "daemon/resources/disk.h"

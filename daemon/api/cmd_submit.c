@@ -1,10 +1,11 @@
 /* io.batchd.Jobs.Submit {argv | type, params, name, queue, priority, cpus, memory, timeout_ms, cwd,
- * env, umask, stdin, tags, key, max_attempts, rerun_if_lost, array, begin, hold, estimate_ms}
+ * env, umask, stdin, tags, key, max_attempts, rerun_if_lost, array, begin, hold, estimate_ms, gpus,
+ * disk, resources}
  * -> {id, state, existing}
  * The reply leaves after the commit that holds the job: it is a promise. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/parse.h"
+#include "daemon/api/job_resources.h"
 #include "daemon/api/submit_spec.h"
 
 /* A disk that is full is seldom empty a second later. */
@@ -43,41 +44,6 @@ static void refuse_uid(struct api_call *call)
                 "submit as an ordinary user");
 }
 
-static void format_amount(size_t kind, uint64_t amount, char *ret, size_t bytes)
-{
-    if (kind == RESOURCE_MEMORY)
-        format_size(amount, ret, bytes);
-    else
-        (void)snprintf(ret, bytes, "%llu", (unsigned long long)amount);
-}
-
-/* A job that could not start on this machine when it is empty would wait for ever. */
-static bool refuse_what_never_fits(struct api_call *call, const struct job_facts *facts)
-{
-    static const char *const names[] = {[RESOURCE_CPUS] = "cpus", [RESOURCE_MEMORY] = "memory"};
-    const struct resources *total = scheduler_total(engine_scheduler(call->api->engine));
-    const struct resources wanted = job_facts_wanted(facts);
-    const uint64_t asked_for[] = {
-        [RESOURCE_CPUS] = facts->cpus, [RESOURCE_MEMORY] = facts->memory_bytes};
-    for (size_t kind = 0; kind < sizeof(names) / sizeof(names[0]); kind++) {
-        if (wanted.amount[kind] <= total->amount[kind])
-            continue;
-        json_t *extra = json_object();
-        char asked[32], most[32];
-        format_amount(kind, asked_for[kind], asked, sizeof(asked));
-        format_amount(kind, total->amount[kind], most, sizeof(most));
-        CLEANUP_FREE char *text =
-            xasprintf("%s = %s never fits: this machine has %s (resources.%s)", names[kind], asked,
-                      most, names[kind]);
-        json_put_text(extra, "resource", names[kind]);
-        json_put_int(extra, "requested", (int64_t)asked_for[kind]);
-        json_put_int(extra, "largest", (int64_t)total->amount[kind]);
-        reply_error(call, "NeverFits", extra, text, NULL);
-        return true;
-    }
-    return false;
-}
-
 static void run(struct api_call *call)
 {
     struct job_facts facts = {0};
@@ -93,7 +59,7 @@ static void run(struct api_call *call)
         refuse(call, &err, 0);
         return;
     }
-    if (refuse_what_never_fits(call, &facts)) {
+    if (job_resources_refused(call, &facts)) {
         job_facts_done(&facts);
         return;
     }

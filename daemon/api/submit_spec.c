@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/worker_protocol.h"
+#include "daemon/api/job_resources.h"
 #include "daemon/api/processors.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/engine/engine.h"
@@ -17,15 +18,15 @@
 #define ENV_BYTES_MAX (128U << 10)
 #define ENV_COUNT_MAX 4096U
 #define PATH_BYTES_MAX 4095U
-#define CPUS_MAX 65536
 #define SPAN_MS_MAX (INT64_C(1000) * 86400 * 3650) /* ten years */
 #define TAGS_MAX 64U
 #define TIME_US_MAX (INT64_C(253402300799) * 1000000) /* the end of the year 9999 */
 
 const char *const submit_fields[] = {
-    "argv",          "type",  "params", "name",  "queue",       "priority", "cpus", "memory",
-    "timeout_ms",    "cwd",   "env",    "umask", "stdin",       "tags",     "key",  "max_attempts",
-    "rerun_if_lost", "array", "begin",  "hold",  "estimate_ms", NULL};
+    "argv",   "type",         "params",        "name",  "queue", "priority", "cpus",
+    "memory", "timeout_ms",   "cwd",           "env",   "umask", "stdin",    "tags",
+    "key",    "max_attempts", "rerun_if_lost", "array", "begin", "hold",     "estimate_ms",
+    "gpus",   "disk",         "resources",     NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
 {
@@ -131,21 +132,15 @@ static int decode_paths(const json_t *params, struct job_run *run, struct error 
 static int decode_limits(const json_t *params, struct job_facts *facts, struct job_run *run,
                          struct error *err)
 {
-    int64_t cpus = 1;
-    int64_t memory = 0;
     int64_t timeout = 0;
     int64_t attempts = 1;
     int64_t estimate = 0;
     facts->rerun_if_lost = true;
-    if (json_get_int(params, "cpus", false, 1, CPUS_MAX, &cpus, err) < 0 ||
-        json_get_int(params, "memory", false, 0, INT64_C(1) << 50U, &memory, err) < 0 ||
-        json_get_int(params, "timeout_ms", false, 1, SPAN_MS_MAX, &timeout, err) < 0 ||
+    if (json_get_int(params, "timeout_ms", false, 1, SPAN_MS_MAX, &timeout, err) < 0 ||
         json_get_int(params, "estimate_ms", false, 1, SPAN_MS_MAX, &estimate, err) < 0 ||
         json_get_int(params, "max_attempts", false, 1, JOB_ATTEMPTS_MAX, &attempts, err) < 0 ||
         json_get_bool(params, "rerun_if_lost", false, &facts->rerun_if_lost, err) < 0)
         return -1;
-    facts->cpus = (uint32_t)cpus;
-    facts->memory_bytes = (uint64_t)memory;
     facts->max_attempts = (uint32_t)attempts;
     facts->estimate_us = estimate * US_PER_MS;
     run->timeout_ms = (uint64_t)timeout;
@@ -282,6 +277,7 @@ static int decode(const struct api_call *call, const json_t *params, struct job_
     if (decode_words(params, facts, err) < 0 || decode_argv(params, run, err) < 0 ||
         decode_paths(params, run, err) < 0 || decode_type(call, params, facts, run, err) < 0 ||
         decode_env(params, run, err) < 0 || decode_limits(params, facts, run, err) < 0 ||
+        job_resources_decode(params, &engine_limits(call->api->engine)->names, facts, err) < 0 ||
         decode_tags(params, facts, err) < 0 || decode_start(params, facts, err) < 0 ||
         decode_array(call, params, facts, err) < 0)
         return -1;
@@ -292,7 +288,7 @@ static int decode(const struct api_call *call, const json_t *params, struct job_
 int submit_spec_decode(const struct api_call *call, const json_t *params, struct job_facts *ret,
                        struct error *err)
 {
-    struct job_facts facts = {.uid = call->uid, .gid = call->gid};
+    struct job_facts facts = {.uid = call->uid, .gid = call->gid, .cpus = 1};
     struct job_run run = {0};
     int result = decode(call, params, &facts, &run, err);
     if (result == 0) {

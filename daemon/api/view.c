@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/worker_protocol.h"
+#include "daemon/api/job_resources.h"
 #include "daemon/api/users.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/store/condition_rows.h"
@@ -236,10 +237,7 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     json_put(object, "usage", view_usage(&row->status));
     json_put(object, "worker",
              row->status.worker == 0 ? json_null() : json_integer((int64_t)row->status.worker));
-    json_t *resources = json_object();
-    json_put_int(resources, "cpus", row->facts.cpus);
-    json_put_int(resources, "memory_bytes", (int64_t)row->facts.memory_bytes);
-    json_put(object, "resources", resources);
+    job_resources_view(api, row, object);
     json_t *tags = view_text_or_null(row->facts.tags);
     json_put(object, "tags", json_is_object(tags) ? tags : json_object());
     json_put(object, "result", view_text_or_null(row->status.result));

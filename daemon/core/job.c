@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEBIBYTE (UINT64_C(1) << 20)
-
 static_assert(sizeof(struct job) == 72, "a waiting job is small");
 
 static const char *const priority_words[JOB_PRIORITY_COUNT] = {
@@ -29,25 +27,9 @@ void job_facts_done(struct job_facts *facts)
     free(facts->key);
     free(facts->tags);
     free(facts->array);
+    free(facts->counters);
     free(facts->run);
     *facts = (struct job_facts){0};
-}
-
-uint64_t job_whole_mib(uint64_t memory_bytes)
-{
-    uint64_t rest = memory_bytes % MEBIBYTE;
-    return memory_bytes + (rest > 0 ? MEBIBYTE - rest : 0);
-}
-
-struct resources job_wanted(uint64_t cpus, uint64_t memory_bytes)
-{
-    return (struct resources){
-        .amount = {[RESOURCE_CPUS] = cpus, [RESOURCE_MEMORY] = job_whole_mib(memory_bytes)}};
-}
-
-struct resources job_facts_wanted(const struct job_facts *facts)
-{
-    return job_wanted(facts->cpus, facts->memory_bytes);
 }
 
 void job_status_done(struct job_status *status)

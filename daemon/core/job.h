@@ -6,7 +6,6 @@
 
 #include "daemon/core/estimates.h"
 #include "daemon/core/job_state.h"
-#include "daemon/core/resources.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -80,6 +79,9 @@ struct job_facts {
     uint32_t cpus;
     uint64_t memory_bytes;
     int64_t estimate_us; /* its user's, 0: none */
+    uint32_t gpus;
+    uint64_t disk_bytes;
+    char *counters; /* what else it asks for (resource_names.h); NULL: nothing */
     uint32_t max_attempts;
     bool rerun_if_lost;
     bool hold;        /* as submitted, as the next: not in the job's row (condition_rows.h) */
@@ -123,6 +125,7 @@ struct job_status {
     uint32_t losses;      /* of these, the ones the host lost */
     bool cancelling;      /* a cancel was acknowledged; the worker is being told */
     uint64_t worker;      /* 0: none */
+    uint64_t gpu_set;     /* the GPUs of this attempt (gpus.h) */
     int64_t predicted_us; /* how long it was to run, as it started; 0: nobody knew */
     enum estimate_source predicted_by;
     int64_t started_at, ended_at; /* 0: not yet */
@@ -133,11 +136,6 @@ struct job_status {
 };
 
 void job_facts_done(struct job_facts *facts);
-/* What a job of this asks for. Memory is counted in whole MiB: what differs by less is the same
- * request, so that there are not as many requests as jobs (request_table.h). */
-struct resources job_wanted(uint64_t cpus, uint64_t memory_bytes);
-uint64_t job_whole_mib(uint64_t memory_bytes); /* rounded up; so is what a machine has */
-struct resources job_facts_wanted(const struct job_facts *facts);
 void job_status_done(struct job_status *status);
 
 /* Words of the wire; -1 when the word is none of them. */

@@ -99,14 +99,14 @@ static struct queue *queue_of(const struct scheduler *scheduler, const struct jo
 
 /* ---- jobs ---- */
 
-static const struct resources *wanted_by(const struct scheduler *scheduler, const struct job *job)
+const struct resources *scheduler_wanted(const struct scheduler *scheduler, const struct job *job)
 {
     return request_table_at(scheduler->requests, job->request);
 }
 
 bool scheduler_ever_fits(const struct scheduler *scheduler, const struct job *job)
 {
-    return resources_fit(wanted_by(scheduler, job), &scheduler->machine.total);
+    return resources_fit(scheduler_wanted(scheduler, job), &scheduler->machine.total);
 }
 
 void scheduler_learn(struct scheduler *scheduler, struct job *job, const struct resources *wanted)
@@ -166,7 +166,7 @@ void scheduler_unqueue(struct scheduler *scheduler, struct job *job)
 /* When nobody knows when it can start, only what fits beside it may: window 0. */
 static void reserve(struct scheduler *scheduler, const struct job *job)
 {
-    const struct resources *wanted = wanted_by(scheduler, job);
+    const struct resources *wanted = scheduler_wanted(scheduler, job);
     struct occupancy then = scheduler->machine;
     int64_t at =
         running_set_room(&scheduler->running, scheduler->requests, wanted, scheduler->now, &then);
@@ -362,7 +362,7 @@ uint64_t scheduler_room_for(const struct scheduler *scheduler, const struct job 
                             uint64_t limit)
 {
     uint64_t room = queue_room(queue_of(scheduler, job));
-    return resources_times(wanted_by(scheduler, job), &scheduler->limits.free,
+    return resources_times(scheduler_wanted(scheduler, job), &scheduler->limits.free,
                            limit < room ? limit : room);
 }
 

@@ -45,6 +45,8 @@ const struct queue *scheduler_queue_at(const struct scheduler *scheduler, uint8_
 void scheduler_learn(struct scheduler *scheduler, struct job *job, const struct resources *wanted);
 void scheduler_forget(struct scheduler *scheduler, struct job *job); /* it is not queued */
 
+/* What it asks for. Valid until the next scheduler_learn. */
+const struct resources *scheduler_wanted(const struct scheduler *scheduler, const struct job *job);
 /* Whether it could start on an empty machine. What never fits is not queued: a machine that was
  * made smaller has such jobs, and they stop nobody. */
 bool scheduler_ever_fits(const struct scheduler *scheduler, const struct job *job);

@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/core/job_request.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
@@ -23,9 +24,11 @@ static int add_open_job(void *arg, const struct job_open *open)
     struct engine *engine = arg;
     int64_t now = clock_wall_us();
     struct job with_estimate = *open->job;
-    engine_estimate(engine, &with_estimate, open->name, open->type, open->estimate_us);
+    const struct job_facts *facts = open->facts;
+    const struct resources wanted = job_facts_wanted(facts, &engine->options.names);
+    engine_estimate(engine, &with_estimate, facts->name, facts->type, facts->estimate_us);
     struct job *job =
-        jobset_add(engine->jobs, &with_estimate, open->wanted,
+        jobset_add(engine->jobs, &with_estimate, &wanted,
                    open->is_array ? JOBSET_ARRAY : JOBSET_PLAIN, open->status->state, now);
     if (open->is_array) {
         jobset_queue(engine->jobs, job, true, now);

@@ -1,7 +1,8 @@
 /* Which waiting job goes to which worker. A worker's first job is given its resources by the
  * scheduler. More jobs may be handed to it ahead of time while its jobs are short: they ask for
  * exactly what the first one has, wait behind it in the worker, and have its resources when it
- * ends, so that nothing is promised twice. */
+ * ends, so that nothing is promised twice. Not those that ask for GPUs: which ones they have is
+ * told to them when they are handed over, and each has its own (start.c). */
 #include "common/clock.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
@@ -41,6 +42,14 @@ void engine_release(struct engine *engine, struct active *entry)
         engine_hold(engine, next, now);
 }
 
+/* The worker behind whose jobs this one may wait, 0: none. */
+static uint64_t choose_behind(const struct engine *engine, const struct job *job)
+{
+    if (job == NULL || scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_GPUS] > 0)
+        return 0;
+    return pool_choose_behind(engine->pool, job->request);
+}
+
 /* The next job by the policy: to an idle worker when it fits. When it does not, or when no worker
  * is idle, the job that goes first may still be handed ahead. False: nothing more starts now. */
 static bool start_next(struct engine *engine)
@@ -55,7 +64,7 @@ static bool start_next(struct engine *engine)
     if (job != NULL && pool_coming(engine->pool) > 0)
         return false;
     job = scheduler_first(engine->scheduler);
-    worker = job == NULL ? 0 : pool_choose_behind(engine->pool, job->request);
+    worker = choose_behind(engine, job);
     if (worker == 0)
         return false;
     engine_start_job(engine, job, worker, false);

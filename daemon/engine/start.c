@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/core/gpus.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
@@ -17,6 +18,40 @@ static void add_env(struct job_run *run, char *text)
     run->env = xreallocarray(run->env, run->envc + 2, sizeof(char *));
     run->env[run->envc++] = text;
     run->env[run->envc] = NULL;
+}
+
+/* In the place of what the person who submitted has: indices are ours to give. */
+static void set_env(struct job_run *run, const char *name, const char *value)
+{
+    size_t length = strlen(name);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < run->envc; i++) {
+        if (strncmp(run->env[i], name, length) == 0 && run->env[i][length] == '=')
+            free(run->env[i]);
+        else
+            run->env[kept++] = run->env[i];
+    }
+    run->envc = kept;
+    add_env(run, xasprintf("%s=%s", name, value));
+}
+
+/* On a machine that has GPUs a job sees those that it was given, and none if it asked for none.
+ * AMD's runtime takes ROCR_VISIBLE_DEVICES first; HIP counts within what that leaves, and heeds
+ * CUDA_VISIBLE_DEVICES when it has no variable of its own. The order is that of the bus, which is
+ * the same for every program. */
+static void add_gpu_env(const struct engine *engine, const struct job_row *row, struct job_run *run)
+{
+    char indices[GPUS_TEXT_BYTES], positions[GPUS_TEXT_BYTES];
+    if (scheduler_total(engine->scheduler)->amount[RESOURCE_GPUS] == 0 && row->facts.gpus == 0)
+        return;
+    gpus_format(row->status.gpu_set, indices);
+    gpus_format(gpus_lowest_free(0, row->facts.gpus, GPUS_MAX), positions);
+    set_env(run, "CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+    set_env(run, "CUDA_VISIBLE_DEVICES", indices);
+    set_env(run, "ROCR_VISIBLE_DEVICES", indices);
+    set_env(run, "HIP_VISIBLE_DEVICES", positions);
+    if (row->facts.gpus > 0)
+        add_env(run, xasprintf("BATCHD_GPUS=%s", indices));
 }
 
 static void add_job_env(const struct engine *engine, const struct job_facts *facts,
@@ -71,6 +106,7 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
     ret->output_max = engine->options.output_max_bytes;
     ret->grace_ms = engine->options.stop_grace_ms;
     add_job_env(engine, &row->facts, ret);
+    add_gpu_env(engine, row, ret);
     add_job_input(&row->facts, ret);
     return 0;
 }
@@ -95,6 +131,22 @@ static int take_task(struct engine *engine, struct job_row *row, struct error *e
     return again ? task_rows_load(engine->db, row->facts.id, index, &row->status, err) : 0;
 }
 
+/* The lowest that nobody has. Every active job that asked for GPUs has its own from its start to
+ * its end: none is handed ahead (schedule.c). There are enough, since the scheduler counts what
+ * active jobs asked for, also those whose GPUs are no longer counted in. */
+static int give_gpus(const struct engine *engine, struct job_row *row, struct error *err)
+{
+    uint64_t used = 0;
+    uint64_t total = scheduler_total(engine->scheduler)->amount[RESOURCE_GPUS];
+    for (const struct active *entry = engine->active; entry != NULL; entry = entry->next)
+        used |= entry->status.gpu_set;
+    row->status.gpu_set = gpus_lowest_free(used, row->facts.gpus, total);
+    if ((uint32_t)__builtin_popcountll(row->status.gpu_set) == row->facts.gpus)
+        return 0;
+    return error_set(err, ERROR_INTERNAL, "job %llu was to start and %u GPUs are not free",
+                     (unsigned long long)row->facts.id, row->facts.gpus);
+}
+
 static int load(struct engine *engine, const struct job *job, uint64_t worker, struct job_row *row,
                 struct job_run *run, struct error *err)
 {
@@ -107,7 +159,7 @@ static int load(struct engine *engine, const struct job *job, uint64_t worker, s
     row->status.attempt++;
     row->status.worker = worker;
     row->status.started_at = row->status.ended_at = 0;
-    if (build_run(engine, row, run, err) == 0)
+    if (give_gpus(engine, row, err) == 0 && build_run(engine, row, run, err) == 0)
         return 0;
     job_row_done(row);
     return -1;

@@ -1,5 +1,6 @@
 /* A new job: the client's key, the quota, the disk, the row, the queue. */
 #include "common/clock.h"
+#include "daemon/core/job_request.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/resources/disk.h"
@@ -15,11 +16,12 @@ static bool same_text(const char *a, const char *b)
 static bool same_content(const struct job_facts *a, const struct job_facts *b)
 {
     return a->priority == b->priority && a->cpus == b->cpus && a->memory_bytes == b->memory_bytes &&
-           a->estimate_us == b->estimate_us && a->max_attempts == b->max_attempts &&
-           a->rerun_if_lost == b->rerun_if_lost && same_text(a->name, b->name) &&
-           same_text(a->type, b->type) && same_text(a->tags, b->tags) &&
-           same_text(a->array, b->array) && a->run_bytes == b->run_bytes &&
-           memcmp(a->run, b->run, a->run_bytes) == 0;
+           a->gpus == b->gpus && a->disk_bytes == b->disk_bytes &&
+           same_text(a->counters, b->counters) && a->estimate_us == b->estimate_us &&
+           a->max_attempts == b->max_attempts && a->rerun_if_lost == b->rerun_if_lost &&
+           same_text(a->name, b->name) && same_text(a->type, b->type) &&
+           same_text(a->tags, b->tags) && same_text(a->array, b->array) &&
+           a->run_bytes == b->run_bytes && memcmp(a->run, b->run, a->run_bytes) == 0;
 }
 
 /* 1: *ret_id is the job with this key; 0: there is none; -1: error. */
@@ -53,7 +55,7 @@ static void add_submitted(struct engine *engine, const struct job_facts *facts)
                       .since = facts->submitted_at,
                       .uid = facts->uid,
                       .level = (unsigned)facts->priority & JOB_LEVEL_MASK};
-    const struct resources wanted = job_facts_wanted(facts);
+    const struct resources wanted = job_facts_wanted(facts, &engine->options.names);
     const struct job_status status = {
         .id = facts->id, .state = JOB_STATE_PENDING, .outcome = {.exit_code = -1}};
     enum jobset_kind kind = facts->array == NULL ? JOBSET_PLAIN : JOBSET_ARRAY;
@@ -84,7 +86,7 @@ static uint64_t text_bytes(const char *text)
 static uint64_t row_bytes(const struct job_facts *facts)
 {
     return facts->run_bytes + text_bytes(facts->name) + text_bytes(facts->tags) +
-           text_bytes(facts->key) + text_bytes(facts->array);
+           text_bytes(facts->key) + text_bytes(facts->array) + text_bytes(facts->counters);
 }
 
 int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,

@@ -9,7 +9,7 @@
 
 #define FACTS_COLUMNS                                                                           \
     "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key," \
-    "tags,array,estimate_us,run,facts_sum"
+    "tags,array,estimate_us,run,facts_sum,gpus,disk_bytes,counters"
 /* A whole row: the id, the progress of an array, the status, the facts. */
 #define PROGRESS_COLUMNS "id,next,tasks_completed,tasks_failed,tasks_cancelled,"
 #define STATUS_AT 5
@@ -53,6 +53,10 @@ static uint32_t sum_facts(const struct job_facts *facts)
         sum = sum_text(sum, facts->array);
     if (facts->estimate_us > 0)
         sum = sum_number(sum, facts->estimate_us);
+    if (facts->gpus > 0 || facts->disk_bytes > 0 || facts->counters != NULL) {
+        sum = sum_number(sum, facts->gpus);
+        sum = sum_text(sum_number(sum, (int64_t)facts->disk_bytes), facts->counters);
+    }
     return crc32c(sum_number(sum, (int64_t)facts->run_bytes), facts->run, facts->run_bytes);
 }
 
@@ -68,7 +72,9 @@ static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *
     bind_text(statement, at + 12, facts->array);
     (void)sqlite3_bind_int64(statement, at + 13, facts->estimate_us);
     (void)sqlite3_bind_blob64(statement, at + 14, facts->run, facts->run_bytes, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(statement, at + 15, sum_facts(facts));
+    const int64_t amounts[] = {sum_facts(facts), facts->gpus, (int64_t)facts->disk_bytes};
+    bind_numbers(statement, at + 15, amounts, 3);
+    bind_text(statement, at + 18, facts->counters);
 }
 
 /* ---- reading ---- */
@@ -104,6 +110,9 @@ static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, st
                               .tags = column_text(statement, at + 11),
                               .array = column_text(statement, at + 12),
                               .estimate_us = COLUMN(at + 13),
+                              .gpus = (uint32_t)COLUMN(at + 16),
+                              .disk_bytes = (uint64_t)COLUMN(at + 17),
+                              .counters = column_text(statement, at + 18),
                               .run = xmemdup(run, run_bytes),
                               .run_bytes = run_bytes};
     uint32_t stored = (uint32_t)COLUMN(at + 15);
@@ -150,7 +159,7 @@ int job_rows_insert(struct db *db, struct job_facts *facts, struct error *err)
     static const char sql[] =
         "INSERT INTO job(" ROW_COLUMNS ") VALUES(?1,0,0,0,0,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
         "?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,"
-        "?35,?36,?37,?38,?39,?40,?41)";
+        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45)";
     struct job_status status = {.outcome.exit_code = -1};
     if (db_begin(db, err) < 0 || next_id(db, &status.id, err) < 0)
         return -1;
@@ -170,8 +179,9 @@ int job_rows_update(struct db *db, const struct job_status *status, struct error
         "UPDATE job SET state=?2,attempt=?3,charged=?4,losses=?5,cancelling=?6,worker=?7,"
         "started_at=?8,ended_at=?9,class=?10,exit_code=?11,signal=?12,message=?13,user_us=?14,"
         "system_us=?15,run_us=?16,max_rss_bytes=?17,stdout_bytes=?18,stderr_bytes=?19,"
-        "cut_bytes=?20,lost_bytes=?21,result=?22,predicted_us=?23,predicted_by=?24,status_sum=?25,"
-        "next=?26,tasks_completed=?27,tasks_failed=?28,tasks_cancelled=?29 WHERE id=?1";
+        "cut_bytes=?20,lost_bytes=?21,result=?22,predicted_us=?23,predicted_by=?24,gpu_set=?25,"
+        "status_sum=?26,next=?27,tasks_completed=?28,tasks_failed=?29,tasks_cancelled=?30 "
+        "WHERE id=?1";
     if (db_begin(db, err) < 0)
         return -1;
     sqlite3_stmt *statement = db_statement(db, sql, err);
@@ -274,12 +284,15 @@ enum open_column {
     OPEN_MEMORY,
     OPEN_NAME,
     OPEN_TYPE,
-    OPEN_ESTIMATE
+    OPEN_ESTIMATE,
+    OPEN_GPUS,
+    OPEN_DISK,
+    OPEN_COUNTERS
 };
 
-static const char *open_text(sqlite3_stmt *statement, enum open_column column)
+static char *open_text(sqlite3_stmt *statement, enum open_column column)
 {
-    return (const char *)sqlite3_column_text(statement, FACTS_AT + (int)column);
+    return column_text(statement, FACTS_AT + (int)column);
 }
 
 static int64_t open_number(sqlite3_stmt *statement, enum open_column column)
@@ -288,7 +301,7 @@ static int64_t open_number(sqlite3_stmt *statement, enum open_column column)
 }
 
 static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status *status,
-                     struct resources *wanted, struct error *err)
+                     struct job_facts *facts, struct error *err)
 {
     if (read_status(statement, status, err) < 0)
         return -1;
@@ -298,11 +311,18 @@ static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status
                         .estimate_us = ESTIMATE_UNKNOWN,
                         .uid = (uint32_t)open_number(statement, OPEN_UID),
                         .level = (unsigned)priority & JOB_LEVEL_MASK};
-    *wanted = job_wanted((uint64_t)open_number(statement, OPEN_CPUS),
-                         (uint64_t)open_number(statement, OPEN_MEMORY));
+    *facts = (struct job_facts){.name = open_text(statement, OPEN_NAME),
+                                .type = open_text(statement, OPEN_TYPE),
+                                .estimate_us = open_number(statement, OPEN_ESTIMATE),
+                                .cpus = (uint32_t)open_number(statement, OPEN_CPUS),
+                                .memory_bytes = (uint64_t)open_number(statement, OPEN_MEMORY),
+                                .gpus = (uint32_t)open_number(statement, OPEN_GPUS),
+                                .disk_bytes = (uint64_t)open_number(statement, OPEN_DISK),
+                                .counters = open_text(statement, OPEN_COUNTERS)};
     if (priority >= 0 && priority < JOB_PRIORITY_COUNT)
         return 0;
     job_status_done(status);
+    job_facts_done(facts);
     return error_set(err, ERROR_DAMAGED, "the row of job %llu has no priority of ours",
                      (unsigned long long)job->id);
 }
@@ -311,8 +331,8 @@ int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error 
 {
     static const char sql[] =
         "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS
-        ",uid,priority,submitted_at,array IS NOT NULL,cpus,memory_bytes,name,type,estimate_us "
-        "FROM job "
+        ",uid,priority,submitted_at,array IS NOT NULL,cpus,memory_bytes,name,type,estimate_us,gpus,"
+        "disk_bytes,counters FROM job "
         "INDEXED BY job_open WHERE state<4 ORDER BY id";
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
@@ -321,20 +341,18 @@ int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error 
     while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
         struct job job;
         struct job_status status;
-        struct resources wanted;
-        if (read_open(statement, &job, &status, &wanted, err) < 0) {
+        struct job_facts facts;
+        if (read_open(statement, &job, &status, &facts, err) < 0) {
             (void)sqlite3_reset(statement);
             return -1;
         }
         const struct job_open open = {.job = &job,
                                       .status = &status,
-                                      .wanted = &wanted,
-                                      .name = open_text(statement, OPEN_NAME),
-                                      .type = open_text(statement, OPEN_TYPE),
-                                      .estimate_us = open_number(statement, OPEN_ESTIMATE),
+                                      .facts = &facts,
                                       .is_array = open_number(statement, OPEN_IS_ARRAY) != 0};
         int stop = each(arg, &open);
         job_status_done(&status);
+        job_facts_done(&facts);
         if (stop != 0)
             break;
     }

@@ -6,7 +6,6 @@
 #define BATCHD_DAEMON_STORE_JOB_ROWS_H
 
 #include "daemon/core/job.h"
-#include "daemon/core/resources.h"
 #include "daemon/store/db.h"
 
 /* One whole row; release with job_row_done. */
@@ -54,9 +53,7 @@ int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn eac
 struct job_open {
     const struct job *job;
     const struct job_status *status;
-    const struct resources *wanted;
-    const char *name, *type; /* as in struct job_facts */
-    int64_t estimate_us;
+    const struct job_facts *facts; /* only name, type, estimate_us and what it asks for */
     bool is_array;
 };
 typedef int (*job_open_fn)(void *arg, const struct job_open *open);

@@ -93,6 +93,12 @@ static const char *const migrations[] = {
     " samples INTEGER NOT NULL, mean_us INTEGER NOT NULL, published_us INTEGER NOT NULL,"
     " learned_at INTEGER NOT NULL, runs BLOB NOT NULL, sum INTEGER NOT NULL,"
     " PRIMARY KEY(kind, uid, name)) WITHOUT ROWID;"
+    /* GPUs, disk and counters that a job asks for, and the GPUs that an attempt has, as bits. */
+    "ALTER TABLE job ADD COLUMN gpus INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN disk_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN counters TEXT;"
+    "ALTER TABLE job ADD COLUMN gpu_set INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE task ADD COLUMN gpu_set INTEGER NOT NULL DEFAULT 0;"
     /* Tasks cancelled before they started, as ranges of positions. */
     "CREATE TABLE task_cancelled("
     " job INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE,"

@@ -24,8 +24,8 @@ uint32_t sum_text(uint32_t sum, const char *text)
     return crc32c(sum_number(sum, (int64_t)bytes), text, bytes);
 }
 
-/* What only tasks and arrays have is left out for plain jobs, and a prediction where there was
- * none: their sums are those of schema 1. */
+/* What only tasks and arrays have is left out for plain jobs, and so are a prediction and GPUs
+ * where there were none: their sums are those of schema 1. */
 static uint32_t sum_status(const struct job_status *status)
 {
     const struct outcome *outcome = &status->outcome;
@@ -61,6 +61,8 @@ static uint32_t sum_status(const struct job_status *status)
         sum = sum_number(sum, (int64_t)progress[i]);
     if (status->predicted_us > 0)
         sum = sum_number(sum_number(sum, status->predicted_us), status->predicted_by);
+    if (status->gpu_set != 0)
+        sum = sum_number(sum, (int64_t)status->gpu_set);
     return sum_text(sum_text(sum, outcome->message), status->result);
 }
 
@@ -100,7 +102,8 @@ void status_bind(sqlite3_stmt *statement, int at, const struct job_status *statu
     bind_text(statement, at + 20, status->result);
     (void)sqlite3_bind_int64(statement, at + 21, status->predicted_us);
     (void)sqlite3_bind_int64(statement, at + 22, status->predicted_by);
-    (void)sqlite3_bind_int64(statement, at + 23, sum_status(status));
+    (void)sqlite3_bind_int64(statement, at + 23, (int64_t)status->gpu_set);
+    (void)sqlite3_bind_int64(statement, at + 24, sum_status(status));
 }
 
 static int damaged(struct job_status *status, struct error *err)
@@ -141,7 +144,8 @@ int status_read(sqlite3_stmt *statement, int at, struct job_status *status, stru
     status->result = column_text(statement, at + 20);
     status->predicted_us = COLUMN(21);
     status->predicted_by = (enum estimate_source)COLUMN(22);
-    uint32_t stored = (uint32_t)COLUMN(23);
+    status->gpu_set = (uint64_t)COLUMN(23);
+    uint32_t stored = (uint32_t)COLUMN(24);
 #undef COLUMN
     if (sum_status(status) == stored && status->state < JOB_STATE_COUNT)
         return 0;

@@ -2,11 +2,11 @@
 
 /* The last attempt of a job or a task is in its own row, earlier ones are history. */
 static const char sql[] =
-    "SELECT uid,cpus,memory_bytes,started_at,ended_at FROM job"
+    "SELECT uid,cpus,memory_bytes,gpus,started_at,ended_at FROM job"
     " WHERE array IS NULL AND started_at>0 AND ended_at>?1 "
-    "UNION ALL SELECT job.uid,job.cpus,job.memory_bytes,task.started_at,task.ended_at"
+    "UNION ALL SELECT job.uid,job.cpus,job.memory_bytes,job.gpus,task.started_at,task.ended_at"
     " FROM task JOIN job ON job.id=task.job WHERE task.started_at>0 AND task.ended_at>?1 "
-    "UNION ALL SELECT job.uid,job.cpus,job.memory_bytes,attempt.started_at,attempt.ended_at"
+    "UNION ALL SELECT job.uid,job.cpus,job.memory_bytes,job.gpus,attempt.started_at,attempt.ended_at"
     " FROM attempt JOIN job ON job.id=attempt.job"
     " WHERE attempt.started_at>0 AND attempt.ended_at>?1";
 
@@ -21,9 +21,10 @@ int usage_rows_each(struct db *db, int64_t since, use_fn each, void *arg, struct
 #define COLUMN(number) sqlite3_column_int64(statement, number)
         const struct use use = {.uid = (uint32_t)COLUMN(0),
                                 .held = {.amount = {[RESOURCE_CPUS] = (uint64_t)COLUMN(1),
-                                                    [RESOURCE_MEMORY] = (uint64_t)COLUMN(2)}},
-                                .started_at = COLUMN(3),
-                                .ended_at = COLUMN(4)};
+                                                    [RESOURCE_MEMORY] = (uint64_t)COLUMN(2),
+                                                    [RESOURCE_GPUS] = (uint64_t)COLUMN(3)}},
+                                .started_at = COLUMN(4),
+                                .ended_at = COLUMN(5)};
 #undef COLUMN
         each(arg, &use);
     }

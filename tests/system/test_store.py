@@ -34,7 +34,7 @@ def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version)
     assert jobs[1]["outcome"]["exit_code"] == 3
     history = daemon.call("io.batchd.Jobs.Show", id=1, attempts=True)["job"]["attempts"]
     assert [one["attempt"] for one in history] == [1, 2]
-    assert jobs[7]["resources"] == {"cpus": 2, "memory_bytes": 1 << 30}
+    assert jobs[7]["resources"] == {"cpus": 2, "memory_bytes": 1 << 30, "gpus": 0, "disk_bytes": 0}
     assert daemon.submit("true", array="0-3") == 8  # no id is used twice
     daemon.wait(8)
     daemon.kill()

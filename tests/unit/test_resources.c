@@ -1,9 +1,12 @@
-/* Names of resources, indices of GPUs, and the GPUs that a tree of files shows. */
+/* Names of resources, indices of GPUs, the GPUs that a tree of files shows, and requests in the
+ * store. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "daemon/core/gpus.h"
-#include "daemon/core/resource_names.h"
+#include "daemon/core/job_request.h"
 #include "daemon/resources/gpu_devices.h"
+#include "daemon/store/job_rows.h"
+#include "daemon/store/usage_rows.h"
 
 #include <check.h>
 #include <ftw.h>
@@ -203,6 +206,68 @@ START_TEST(gpus_of_amd)
 }
 END_TEST
 
+/* ---- rows ---- */
+
+static void count_gpus(void *arg, const struct use *use)
+{
+    uint64_t *sum = arg;
+    ck_assert_uint_eq(use->held.amount[RESOURCE_CPUS], 3);
+    *sum += use->held.amount[RESOURCE_GPUS];
+}
+
+static int see_open(void *arg, const struct job_open *open)
+{
+    const struct resource_names *names = arg;
+    const struct resources wanted = job_facts_wanted(open->facts, names);
+    ck_assert_uint_eq(wanted.amount[RESOURCE_CPUS], 3);
+    ck_assert_uint_eq(wanted.amount[RESOURCE_GPUS], 2);
+    ck_assert_uint_eq(wanted.amount[RESOURCE_DISK], 1U << 20U);
+    ck_assert_uint_eq(wanted.amount[RESOURCE_COUNTER], 4);
+    ck_assert_uint_eq(wanted.amount[RESOURCE_REMOVED], 1);
+    ck_assert_uint_eq(open->status->gpu_set, UINT64_C(1) << 63U | 1);
+    return 0;
+}
+
+/* What was asked for is read back for the queue, and what was held for fair share. */
+START_TEST(requests_in_the_store)
+{
+    const struct db_options options = {.cache_bytes = 1U << 20U, .wal_limit_bytes = 1U << 20U};
+    CLEANUP_FREE char *path = xasprintf("%s/batchd.db", root);
+    struct resource_names names = {.count = 0};
+    char name[] = "job", counters[] = "licence=4,tape=1";
+    uint8_t run[] = {1};
+    struct job_facts facts = {.uid = 5,
+                              .cpus = 3,
+                              .gpus = 2,
+                              .disk_bytes = 9,
+                              .counters = counters,
+                              .name = name,
+                              .run = run,
+                              .run_bytes = 1,
+                              .submitted_at = 1};
+    struct error err;
+    uint64_t gpus = 0;
+    struct db *db = db_open(path, &options, &err);
+    (void)resource_names_add(&names, "licence");
+    ck_assert_int_eq(job_rows_insert(db, &facts, &err), 0);
+    struct job_status status = {.id = facts.id,
+                                .state = JOB_STATE_RUNNING,
+                                .attempt = 1,
+                                .gpu_set = UINT64_C(1) << 63U | 1,
+                                .started_at = 100};
+    ck_assert_int_eq(job_rows_update(db, &status, &err), 0);
+    ck_assert_int_eq(job_rows_each_open(db, see_open, &names, &err), 0);
+    status.state = JOB_STATE_COMPLETED;
+    status.ended_at = 200;
+    ck_assert_int_eq(job_rows_update(db, &status, &err), 0);
+    ck_assert_int_eq(usage_rows_each(db, 0, count_gpus, &gpus, &err), 0);
+    ck_assert_uint_eq(gpus, 2);
+    ck_assert_int_eq(job_rows_check(db, &err), 0);
+    ck_assert_int_eq(db_commit(db, &err), 0);
+    db_close(db);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("resources");
@@ -218,6 +283,7 @@ int main(void)
     tcase_add_test(trees, no_gpus);
     tcase_add_test(trees, gpus_of_nvidia);
     tcase_add_test(trees, gpus_of_amd);
+    tcase_add_test(trees, requests_in_the_store);
     suite_add_tcase(suite, trees);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

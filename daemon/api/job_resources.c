@@ -1,0 +1,219 @@
+#include "daemon/api/job_resources.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/parse.h"
+#include "daemon/core/job_request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* More than any machine has; what this one lacks is told by NeverFits. */
+#define COUNT_MAX 65536
+#define BYTES_MAX (INT64_C(1) << 50U)
+
+/* ---- in ---- */
+
+static const struct {
+    const char *name;
+    int64_t least, most;
+} fixed[RESOURCE_COUNTER] = {[RESOURCE_CPUS] = {"cpus", 1, COUNT_MAX},
+                             [RESOURCE_MEMORY] = {"memory", 0, BYTES_MAX},
+                             [RESOURCE_GPUS] = {"gpus", 0, COUNT_MAX},
+                             [RESOURCE_DISK] = {"disk", 0, BYTES_MAX}};
+
+/* The member for this kind, of the request or of its `resources`. */
+static int take_amount(const json_t *params, const json_t *by_name, enum resource_kind kind,
+                       int64_t *ret, struct error *err)
+{
+    const char *name = fixed[kind].name;
+    int given = json_get_int(params, name, false, fixed[kind].least, fixed[kind].most, ret, err);
+    if (given < 0 || json_object_get(by_name, name) == NULL)
+        return given;
+    if (given > 0)
+        return error_set_field(err, name, "%s is given twice: by itself and in resources", name);
+    return json_get_int(by_name, name, false, fixed[kind].least, fixed[kind].most, ret, err);
+}
+
+/* Somebody who asks for half a GPU means something else than a wrong type. */
+static int check_gpus(const json_t *params, const json_t *by_name, struct error *err)
+{
+    const json_t *value = json_object_get(params, "gpus");
+    if (value == NULL)
+        value = json_object_get(by_name, "gpus");
+    if (!json_is_real(value))
+        return 0;
+    return error_set_field(err, "gpus",
+                           "gpus is %g; it must be a whole number: a GPU is given to one job as a "
+                           "whole",
+                           json_real_value(value));
+}
+
+static int take_counter(const json_t *by_name, const struct resource_names *names, const char *name,
+                        struct resources *wanted, struct error *err)
+{
+    int64_t amount = 0;
+    int kind = resource_names_find(names, name);
+    if (kind < 0) {
+        CLEANUP_FREE char *known = resource_names_list(names);
+        return error_set_field(err, "resources",
+                               "resources names \"%.40s\"; the counters of this machine are: %s",
+                               name, known);
+    }
+    if (kind < RESOURCE_COUNTER) /* taken already */
+        return 0;
+    if (json_get_int(by_name, name, false, 0, (int64_t)RESOURCE_COUNTER_LIMIT, &amount, err) < 0) {
+        (void)snprintf(err->field, sizeof(err->field), "resources");
+        return error_wrap(err, "resources");
+    }
+    wanted->amount[kind] = (uint64_t)amount;
+    return 0;
+}
+
+static int take_counters(json_t *by_name, const struct resource_names *names,
+                         struct job_facts *facts, struct error *err)
+{
+    struct resources wanted = {.amount = {0}};
+    const char *name;
+    const json_t *value;
+    json_object_foreach(by_name, name, value) {
+        if (take_counter(by_name, names, name, &wanted, err) < 0)
+            return -1;
+    }
+    if (by_name != NULL) {
+        free(facts->counters);
+        facts->counters = resource_counters_text(names, &wanted);
+    }
+    return 0;
+}
+
+int job_resources_decode(const json_t *params, const struct resource_names *names,
+                         struct job_facts *facts, struct error *err)
+{
+    json_t *by_name = NULL;
+    int64_t cpus = facts->cpus;
+    int64_t memory = (int64_t)facts->memory_bytes;
+    int64_t gpus = facts->gpus;
+    int64_t disk = (int64_t)facts->disk_bytes;
+    if (json_get_object(params, "resources", false, &by_name, err) < 0 ||
+        check_gpus(params, by_name, err) < 0 ||
+        take_amount(params, by_name, RESOURCE_CPUS, &cpus, err) < 0 ||
+        take_amount(params, by_name, RESOURCE_MEMORY, &memory, err) < 0 ||
+        take_amount(params, by_name, RESOURCE_GPUS, &gpus, err) < 0 ||
+        take_amount(params, by_name, RESOURCE_DISK, &disk, err) < 0 ||
+        take_counters(by_name, names, facts, err) < 0)
+        return -1;
+    facts->cpus = (uint32_t)cpus;
+    facts->memory_bytes = (uint64_t)memory;
+    facts->gpus = (uint32_t)gpus;
+    facts->disk_bytes = (uint64_t)disk;
+    return 0;
+}
+
+/* ---- what never fits ---- */
+
+static void format_amount(enum resource_kind kind, uint64_t amount, char *ret, size_t bytes)
+{
+    if (kind == RESOURCE_MEMORY || kind == RESOURCE_DISK)
+        format_size(amount, ret, bytes);
+    else
+        (void)snprintf(ret, bytes, "%llu", (unsigned long long)amount);
+}
+
+/* As it was written: memory and disk are counted in whole MiB. */
+static uint64_t asked_for(const struct job_facts *facts, const struct resources *wanted,
+                          enum resource_kind kind)
+{
+    if (kind == RESOURCE_MEMORY)
+        return facts->memory_bytes;
+    return kind == RESOURCE_DISK ? facts->disk_bytes : wanted->amount[kind];
+}
+
+static void refuse(struct api_call *call, const char *name, enum resource_kind kind,
+                   uint64_t requested, uint64_t largest)
+{
+    json_t *extra = json_object();
+    char asked[32], most[32];
+    format_amount(kind, requested, asked, sizeof(asked));
+    format_amount(kind, largest, most, sizeof(most));
+    CLEANUP_FREE char *text = xasprintf("%s = %s never fits: this machine has %s (resources.%s)",
+                                        name, asked, most, name);
+    json_put_text(extra, "resource", name);
+    json_put_int(extra, "requested", (int64_t)requested);
+    json_put_int(extra, "largest", (int64_t)largest);
+    reply_error(call, "NeverFits", extra, text, NULL);
+}
+
+bool job_resources_refused(struct api_call *call, const struct job_facts *facts)
+{
+    const struct resource_names *names = &engine_limits(call->api->engine)->names;
+    const struct resources *total = scheduler_total(engine_scheduler(call->api->engine));
+    const struct resources wanted = job_facts_wanted(facts, names);
+    for (int kind = 0; kind < RESOURCE_REMOVED; kind++) {
+        if (wanted.amount[kind] <= total->amount[kind])
+            continue;
+        refuse(call, resource_names_word(names, (enum resource_kind)kind), (enum resource_kind)kind,
+               asked_for(facts, &wanted, (enum resource_kind)kind), total->amount[kind]);
+        return true;
+    }
+    return false;
+}
+
+/* ---- out ---- */
+
+static json_t *view_indices(uint64_t gpus)
+{
+    json_t *indices = json_array();
+    for (unsigned i = 0; gpus != 0; i++, gpus >>= 1U) {
+        if ((gpus & 1U) != 0)
+            (void)json_array_append_new(indices, json_integer(i));
+    }
+    return indices;
+}
+
+/* What it asks for and the machine has less of in all, since that was changed: what of it waits
+ * cannot start. */
+static json_t *view_lacking(const struct api *api, const struct job_row *row)
+{
+    const struct job_facts *facts = &row->facts;
+    bool whole_array = facts->array != NULL && !row->status.is_task;
+    const struct resource_names *names = &engine_limits(api->engine)->names;
+    const struct resources *total = scheduler_total(engine_scheduler(api->engine));
+    const struct resources wanted = job_facts_wanted(facts, names);
+    const char *counters = facts->counters;
+    char name[RESOURCE_NAME_MAX + 1];
+    uint64_t amount;
+    json_t *lacking = json_array();
+    if (job_state_terminal(row->status.state) ||
+        (row->status.state != JOB_STATE_PENDING && !whole_array))
+        return lacking;
+    for (int kind = 0; kind < RESOURCE_COUNTER; kind++) {
+        const char *word = resource_names_word(names, (enum resource_kind)kind);
+        if (wanted.amount[kind] > total->amount[kind])
+            (void)json_array_append_new(lacking, json_string(word));
+    }
+    while (resource_counters_next(&counters, name, &amount)) {
+        int kind = resource_names_find(names, name);
+        if (kind < RESOURCE_COUNTER || amount > total->amount[kind])
+            (void)json_array_append_new(lacking, json_string(name));
+    }
+    return lacking;
+}
+
+void job_resources_view(const struct api *api, const struct job_row *row, json_t *object)
+{
+    const struct job_facts *facts = &row->facts;
+    const char *counters = facts->counters;
+    char name[RESOURCE_NAME_MAX + 1];
+    uint64_t amount;
+    json_t *resources = json_object();
+    json_put_int(resources, "cpus", facts->cpus);
+    json_put_int(resources, "memory_bytes", (int64_t)facts->memory_bytes);
+    json_put_int(resources, "gpus", facts->gpus);
+    json_put_int(resources, "disk_bytes", (int64_t)facts->disk_bytes);
+    while (resource_counters_next(&counters, name, &amount))
+        json_put_int(resources, name, (int64_t)amount);
+    json_put(object, "resources", resources);
+    json_put(object, "gpu_indices", view_indices(row->status.gpu_set));
+    json_put(object, "lacking", view_lacking(api, row));
+}

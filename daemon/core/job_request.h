@@ -1,0 +1,15 @@
+/* From what a job's row says to the vector that the scheduler counts with. */
+#ifndef BATCHD_DAEMON_CORE_JOB_REQUEST_H
+#define BATCHD_DAEMON_CORE_JOB_REQUEST_H
+
+#include "daemon/core/job.h"
+#include "daemon/core/resource_names.h"
+
+/* What the job asks for: looks at its cpus, memory_bytes, gpus, disk_bytes and counters, which this
+ * machine calls so. Memory and disk are counted in whole MiB: what differs by less is the same
+ * request, so that there are not as many requests as jobs (request_table.h). */
+struct resources job_facts_wanted(const struct job_facts *facts,
+                                  const struct resource_names *names);
+uint64_t job_whole_mib(uint64_t bytes); /* rounded up; so is what a machine has */
+
+#endif
