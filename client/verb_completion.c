@@ -19,6 +19,7 @@ static const struct {
     {"env-policy", "POLICY", "clean all none"},
     {"policy", "POLICY", "fifo priority sjf fair all"},
     {"backfill", "KIND", "none easy both"},
+    {"by", "FIELD", "user queue name type"},
     {"color", "WHEN", "auto always never"},
 };
 

@@ -23,6 +23,7 @@ static const struct api_verb *const verbs[] = {
     &verb_ping,
     &verb_info,
     &verb_status,
+    &verb_stats,
     &verb_varlink_info,
     &verb_varlink_description,
     &verb_processors_list,

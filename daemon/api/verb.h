@@ -28,7 +28,7 @@ struct api_verb {
 extern const struct api_verb verb_hold, verb_release;
 extern const struct api_verb verb_submit, verb_list, verb_show, verb_cancel, verb_wait;
 extern const struct api_verb verb_logs_read, verb_logs_follow, verb_events_subscribe;
-extern const struct api_verb verb_ping, verb_info, verb_status;
+extern const struct api_verb verb_ping, verb_info, verb_status, verb_stats;
 extern const struct api_verb verb_processors_list, verb_processors_show;
 extern const struct api_verb verb_varlink_info, verb_varlink_description;
 

@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 #define MEAN_RUNS 256
 #define NOISE_US 10000 /* no order of jobs is worth less */
@@ -22,23 +21,23 @@ unsigned run_history_kept(const struct run_history *history)
     return history->samples < RUN_HISTORY_MAX ? (unsigned)history->samples : RUN_HISTORY_MAX;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double *first = a;
-    const double *second = b;
-    return (*first > *second) - (*first < *second);
-}
-
-/* Sorts; the mean of the middle two of an even number. Spans of ten years are whole in a double. */
+/* Sorts, which for 15 costs a tenth of qsort, at every end of a job; the mean of the middle two of
+ * an even number. Spans of ten years are whole in a double. */
 static double median_of(double *values, size_t count)
 {
-    qsort(values, count, sizeof(*values), compare);
+    for (size_t i = 1; i < count; i++) {
+        double value = values[i];
+        size_t at = i;
+        for (; at > 0 && values[at - 1] > value; at--)
+            values[at] = values[at - 1];
+        values[at] = value;
+    }
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
 int64_t run_history_median(const struct run_history *history)
 {
-    double values[RUN_HISTORY_MAX];
+    double values[RUN_HISTORY_MAX] = {0};
     unsigned kept = run_history_kept(history);
     for (unsigned i = 0; i < kept; i++)
         values[i] = (double)history->run_us[i];
@@ -47,8 +46,8 @@ int64_t run_history_median(const struct run_history *history)
 
 void run_history_error(const struct run_history *history, struct run_error *ret)
 {
-    double signed_logs[RUN_HISTORY_MAX];
-    double logs[RUN_HISTORY_MAX];
+    double signed_logs[RUN_HISTORY_MAX] = {0};
+    double logs[RUN_HISTORY_MAX] = {0};
     int64_t sum = 0;
     *ret = (struct run_error){0};
     for (unsigned i = 0; i < run_history_kept(history); i++) {

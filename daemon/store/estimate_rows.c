@@ -1,30 +1,40 @@
 #include "daemon/store/estimate_rows.h"
 
 #include "common/crc32c.h"
-#include "common/record.h"
 #include "daemon/store/status_columns.h"
+
+#include <endian.h>
+#include <string.h>
 
 #define COLUMNS "kind,uid,name,samples,mean_us,published_us,learned_at,runs,sum"
 
-/* The runs that the history holds, in its own order, as in records. The caller releases. */
-static struct record_writer encode(const struct run_history *history)
+#define RUN_BYTES (2 * sizeof(uint64_t))
+
+/* The runs that the history holds, in its own order: how long each took and was predicted to take.
+ */
+static size_t encode(const struct run_history *history, uint64_t ret[2 * RUN_HISTORY_MAX])
 {
-    struct record_writer writer = {0};
-    for (unsigned i = 0; i < run_history_kept(history); i++) {
-        record_put_i64(&writer, history->run_us[i]);
-        record_put_i64(&writer, history->predicted_us[i]);
+    unsigned kept = run_history_kept(history);
+    for (unsigned i = 0; i < kept; i++) {
+        ret[2 * (size_t)i] = htole64((uint64_t)history->run_us[i]);
+        ret[2 * (size_t)i + 1] = htole64((uint64_t)history->predicted_us[i]);
     }
-    return writer;
+    return kept * RUN_BYTES;
 }
 
 static bool decode(const void *data, size_t bytes, struct run_history *history)
 {
-    struct record record = {.payload = data, .bytes = bytes};
-    for (unsigned i = 0; i < run_history_kept(history); i++) {
-        history->run_us[i] = record_get_i64(&record);
-        history->predicted_us[i] = record_get_i64(&record);
+    uint64_t numbers[2 * RUN_HISTORY_MAX] = {0};
+    unsigned kept = run_history_kept(history);
+    if (bytes != kept * RUN_BYTES)
+        return false;
+    if (bytes > 0)
+        memcpy(numbers, data, bytes);
+    for (unsigned i = 0; i < kept; i++) {
+        history->run_us[i] = (int64_t)le64toh(numbers[2 * (size_t)i]);
+        history->predicted_us[i] = (int64_t)le64toh(numbers[2 * (size_t)i + 1]);
     }
-    return record_complete(&record);
+    return true;
 }
 
 static uint32_t sum_of(const struct estimate *one, const void *runs, size_t bytes)
@@ -47,18 +57,17 @@ int estimate_rows_put(struct db *db, const struct estimate *one, struct error *e
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
-    struct record_writer runs = encode(one->history);
+    uint64_t runs[2 * RUN_HISTORY_MAX];
+    size_t bytes = encode(one->history, runs);
     const int64_t numbers[] = {(int64_t)one->history->samples, one->history->mean_us,
                                one->published_us, one->learned_at};
     (void)sqlite3_bind_int64(statement, 1, one->kind);
     (void)sqlite3_bind_int64(statement, 2, one->uid);
     bind_text(statement, 3, one->name);
     bind_numbers(statement, 4, numbers, 4);
-    (void)sqlite3_bind_blob64(statement, 8, runs.data, runs.used, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(statement, 9, sum_of(one, runs.data, runs.used));
-    int result = db_run(db, statement, err);
-    record_writer_done(&runs);
-    return result;
+    (void)sqlite3_bind_blob64(statement, 8, runs, bytes, SQLITE_TRANSIENT);
+    (void)sqlite3_bind_int64(statement, 9, sum_of(one, runs, bytes));
+    return db_run(db, statement, err);
 }
 
 int estimate_rows_delete(struct db *db, const struct estimate *one, struct error *err)

@@ -1,0 +1,157 @@
+/* batchctl stats: what ended, in sums, and how well its length was predicted. */
+#include "client/grid.h"
+#include "client/verbs.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/parse.h"
+
+#include <string.h>
+
+#define CELL_BYTES 32
+
+/* "1m30s" for a number of milliseconds, "-" for null. */
+static const char *span_cell(const json_t *object, const char *key, char ret[CELL_BYTES])
+{
+    const json_t *value = json_object_get(object, key);
+    if (json_is_number(value))
+        format_span((uint64_t)(json_number_value(value) + 0.5), ret, CELL_BYTES);
+    return json_is_number(value) ? ret : "-";
+}
+
+static const char *count_cell(const json_t *object, const char *key, char ret[CELL_BYTES])
+{
+    (void)snprintf(ret, CELL_BYTES, "%lld",
+                   (long long)json_integer_value(json_object_get(object, key)));
+    return ret;
+}
+
+static const char *percent_cell(const json_t *object, const char *key, const char *format,
+                                char ret[CELL_BYTES])
+{
+    const json_t *value = json_object_get(object, key);
+    if (json_is_number(value) && strcmp(format, "+") == 0)
+        (void)snprintf(ret, CELL_BYTES, "%+.0f%%", json_number_value(value));
+    else if (json_is_number(value))
+        (void)snprintf(ret, CELL_BYTES, "%.0f%%", json_number_value(value));
+    return json_is_number(value) ? ret : "-";
+}
+
+static const char *text_cell(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text == NULL ? "-" : text;
+}
+
+static void print_totals(const struct cli *cli, const json_t *totals, const char *by)
+{
+    char head[CELL_BYTES];
+    char cells[5][CELL_BYTES];
+    const json_t *one;
+    size_t i;
+    (void)snprintf(head, sizeof(head), "%s", by);
+    for (char *c = head; *c != '\0'; c++)
+        *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+    const char *const columns[] = {head,         ">COMPLETED", ">FAILED", ">CANCELLED",
+                                   ">MEAN WAIT", ">MEAN RUN",  NULL};
+    struct libscols_table *table = grid_new(cli, columns);
+    json_array_foreach((json_t *)(uintptr_t)totals, i, one) {
+        const char *const line[] = {text_cell(one, by),
+                                    count_cell(one, "completed", cells[0]),
+                                    count_cell(one, "failed", cells[1]),
+                                    count_cell(one, "cancelled", cells[2]),
+                                    span_cell(one, "wait_ms", cells[3]),
+                                    span_cell(one, "run_ms", cells[4]),
+                                    NULL};
+        grid_add(table, line);
+    }
+    grid_print(table);
+}
+
+static void print_estimates(const struct cli *cli, const json_t *estimates)
+{
+    static const char *const columns[] = {"USER",   "OF",          "NAME",  ">RUNS", ">ESTIMATE",
+                                          ">ERROR", ">MEAN ERROR", ">BIAS", NULL};
+    char cells[5][CELL_BYTES];
+    const json_t *one;
+    size_t i;
+    struct libscols_table *table = grid_new(cli, columns);
+    json_array_foreach((json_t *)(uintptr_t)estimates, i, one) {
+        const char *const line[] = {text_cell(one, "user"),
+                                    text_cell(one, "kind"),
+                                    text_cell(one, "name"),
+                                    count_cell(one, "runs", cells[0]),
+                                    span_cell(one, "estimate_ms", cells[1]),
+                                    percent_cell(one, "error_percent", "", cells[2]),
+                                    span_cell(one, "error_ms", cells[3]),
+                                    percent_cell(one, "bias_percent", "+", cells[4]),
+                                    NULL};
+        grid_add(table, line);
+    }
+    (void)printf("\nestimates (half of the last runs were within ERROR of the prediction; "
+                 "BIAS +: predicted too long):\n");
+    grid_print(table);
+}
+
+static int take_option(json_t *parameters, const char *name, const char *value)
+{
+    struct error err;
+    int64_t at;
+    if (strcmp(name, "by") == 0) {
+        json_put_text(parameters, "by", value);
+        return 0;
+    }
+    if (parse_time(value, clock_wall_us(), 0, &at, &err) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--since: %s", err.text);
+    json_put_int(parameters, "since_us", at);
+    return 0;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    CLEANUP_JSON json_t *parameters = json_object();
+    const char *name;
+    const char *value = NULL;
+    bool failed = false;
+    int operand = 1;
+    int code = 0;
+    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
+        code = take_option(parameters, name, value);
+        if (code != 0)
+            return code;
+    }
+    if (failed)
+        return EXIT_USAGE;
+    if (operand < argc)
+        return cli_fail(EXIT_USAGE, cli->verb->example, "stats takes no \"%s\"", argv[operand]);
+    CLEANUP_JSON json_t *reply =
+        cli_call(cli, "io.batchd.Server.Stats", json_incref(parameters), &code);
+    if (reply == NULL)
+        return code;
+    const json_t *totals = json_object_get(reply, "totals");
+    const json_t *estimates = json_object_get(reply, "estimates");
+    if (cli->json) {
+        cli_print_json(reply);
+    } else if (json_array_size(totals) == 0) {
+        (void)fputs("nothing has ended\n", stderr);
+    } else {
+        print_totals(cli, totals, json_string_value(json_object_get(reply, "by")));
+        if (json_array_size(estimates) > 0 && !cli->quiet)
+            print_estimates(cli, estimates);
+    }
+    return EXIT_DONE;
+}
+
+static const struct cli_option options[] = {
+    {"since", 0, "TIME", "only what ended since then (default: all that is kept)"},
+    {"by", 0, "FIELD", "user, queue, name or type (default: name)"},
+    {NULL, 0, NULL, NULL},
+};
+const struct verb verb_stats = {.name = "stats",
+                                .arguments = "",
+                                .help = "What ended, by name or user, and how well its length was "
+                                        "predicted",
+                                .example = "batchctl stats --since today --by user",
+                                .options = options,
+                                .run = run};

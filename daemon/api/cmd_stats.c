@@ -1,0 +1,161 @@
+/* io.batchd.Server.Stats {since_us, by} -> {since_us, by, totals, estimates}
+ * What ended since then, in sums by user, queue, name or type; and what was learned of how long
+ * jobs run, with how far off its predictions were (core/run_history.h says by which measure). Each
+ * sees his own jobs; who may see all sees all, and the queues' means. */
+#include "common/alloc.h"
+#include "common/clock.h"
+#include "daemon/api/users.h"
+#include "daemon/api/verb.h"
+#include "daemon/core/estimates.h"
+#include "daemon/store/total_rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Of either list, so that a reply stays small. */
+#define LINES_MAX 1000U
+
+static const char *const by_words[TOTAL_BY_COUNT] = {[TOTAL_BY_USER] = "user",
+                                                     [TOTAL_BY_QUEUE] = "queue",
+                                                     [TOTAL_BY_NAME] = "name",
+                                                     [TOTAL_BY_TYPE] = "type"};
+static const char *const kind_words[ESTIMATE_KIND_COUNT] = {
+    [ESTIMATE_OF_NAME] = "name", [ESTIMATE_OF_TYPE] = "type", [ESTIMATE_OF_QUEUE] = "queue"};
+
+struct totals {
+    const struct api_call *call;
+    enum total_by by;
+    json_t *list;
+};
+
+/* Milliseconds to a thousandth. */
+static json_t *view_ms(double us)
+{
+    return json_real((double)(int64_t)(us + 0.5) / (double)US_PER_MS);
+}
+
+static void add_total(void *arg, const struct total *total)
+{
+    const struct totals *totals = arg;
+    json_t *object = json_object();
+    json_put_text(object, by_words[totals->by],
+                  totals->by == TOTAL_BY_USER ? users_name(totals->call->api->users, total->uid)
+                                              : total->name);
+    json_put_int(object, "completed", (int64_t)total->completed);
+    json_put_int(object, "failed", (int64_t)total->failed);
+    json_put_int(object, "cancelled", (int64_t)total->cancelled);
+    json_put(object, "wait_ms", total->started == 0 ? json_null() : view_ms(total->wait_us));
+    json_put(object, "run_ms", total->started == 0 ? json_null() : view_ms(total->run_us));
+    (void)json_array_append_new(totals->list, object);
+}
+
+struct learned {
+    const struct api_call *call;
+    int64_t since;
+    struct estimate *list; /* owned */
+    size_t count;
+};
+
+static void collect(void *arg, const struct estimate *one)
+{
+    struct learned *learned = arg;
+    bool mine = one->kind != ESTIMATE_OF_QUEUE && one->uid == learned->call->uid;
+    if (one->learned_at < learned->since || !(mine || access_all(learned->call)))
+        return;
+    learned->list = xreallocarray(learned->list, learned->count + 1, sizeof(*learned->list));
+    learned->list[learned->count++] = *one;
+}
+
+/* The most runs first; nothing else may decide differently from call to call. */
+static int compare(const void *a, const void *b)
+{
+    const struct estimate *first = a;
+    const struct estimate *second = b;
+    if (first->history->samples != second->history->samples)
+        return first->history->samples > second->history->samples ? -1 : 1;
+    if (first->uid != second->uid)
+        return first->uid < second->uid ? -1 : 1;
+    if (first->kind != second->kind)
+        return first->kind < second->kind ? -1 : 1;
+    return strcmp(first->name, second->name);
+}
+
+static json_t *view_percent(double share)
+{
+    return json_real((double)(int64_t)(share * 1000 + (share < 0 ? -0.5 : 0.5)) / 10);
+}
+
+static json_t *view_estimate(const struct api_call *call, const struct estimate *one)
+{
+    struct run_error error;
+    json_t *object = json_object();
+    run_history_error(one->history, &error);
+    json_put_text(object, "kind", kind_words[one->kind]);
+    json_put_text(object, "name", one->name);
+    json_put_text(object, "user",
+                  one->kind == ESTIMATE_OF_QUEUE ? NULL : users_name(call->api->users, one->uid));
+    json_put_int(object, "runs", (int64_t)one->history->samples);
+    json_put(object, "estimate_ms", view_ms((double)one->published_us));
+    json_put_int(object, "predicted", error.count);
+    json_put(object, "error_ms", error.count == 0 ? json_null() : view_ms((double)error.mean_us));
+    json_put(object, "error_percent", error.count == 0 ? json_null() : view_percent(error.typical));
+    json_put(object, "bias_percent", error.count == 0 ? json_null() : view_percent(error.bias));
+    return object;
+}
+
+static json_t *view_estimates(const struct api_call *call, int64_t since)
+{
+    struct learned learned = {.call = call, .since = since};
+    json_t *list = json_array();
+    estimates_each(engine_estimates(call->api->engine), collect, &learned);
+    if (learned.count > 0)
+        qsort(learned.list, learned.count, sizeof(*learned.list), compare);
+    for (size_t i = 0; i < learned.count && i < LINES_MAX; i++)
+        (void)json_array_append_new(list, view_estimate(call, &learned.list[i]));
+    free(learned.list);
+    return list;
+}
+
+static int get_by(const struct api_call *call, enum total_by *ret, struct error *err)
+{
+    const char *word = by_words[TOTAL_BY_NAME];
+    if (json_get_string(call->params, "by", false, &word, err) < 0)
+        return -1;
+    for (unsigned by = 0; by < TOTAL_BY_COUNT; by++) {
+        if (strcmp(word, by_words[by]) == 0) {
+            *ret = (enum total_by)by;
+            return 0;
+        }
+    }
+    return error_set_field(err, "by", "by \"%.40s\" must be user, queue, name or type", word);
+}
+
+static void run(struct api_call *call)
+{
+    struct total_filter filter = {
+        .uid_set = !access_all(call), .uid = call->uid, .limit = LINES_MAX};
+    struct error err;
+    struct totals totals = {.call = call, .list = json_array()};
+    if (json_get_int(call->params, "since_us", false, 0, INT64_MAX, &filter.since, &err) < 0 ||
+        get_by(call, &filter.by, &err) < 0) {
+        json_decref(totals.list);
+        reply_failure(call, &err);
+        return;
+    }
+    totals.by = filter.by;
+    if (total_rows_each(engine_db(call->api->engine), &filter, add_total, &totals, &err) < 0) {
+        json_decref(totals.list);
+        reply_failure(call, &err);
+        return;
+    }
+    json_t *reply = json_object();
+    json_put_int(reply, "since_us", filter.since);
+    json_put_text(reply, "by", by_words[filter.by]);
+    json_put(reply, "totals", totals.list);
+    json_put(reply, "estimates", view_estimates(call, filter.since));
+    reply_done(call, reply);
+}
+
+static const char *const fields[] = {"since_us", "by", NULL};
+const struct api_verb verb_stats = {
+    .method = "io.batchd.Server.Stats", .fields = fields, .run = run};
