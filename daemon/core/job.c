@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static_assert(sizeof(struct job) == 72, "a waiting job is small");
+static_assert(sizeof(struct job) == 48, "a waiting job is small");
 
 static const char *const priority_words[JOB_PRIORITY_COUNT] = {
     [JOB_PRIORITY_URGENT] = "urgent",         [JOB_PRIORITY_HIGH] = "high",

@@ -49,18 +49,14 @@ enum outcome_class {
 #define JOB_OWN_ESTIMATE 0x80000000U
 #define NO_ALARM UINT32_MAX
 
-/* One unfinished job as the scheduler knows it: 72 bytes. It must not move while it waits. Times
+/* One unfinished job as the scheduler knows it: 48 bytes. It must not move while it waits. Times
  * and spans are microseconds. */
 struct job {
     uint64_t id;         /* in the order of the submits: it breaks every tie */
     int64_t since;       /* when it could first have started: dependencies done, begin time come */
     int64_t estimate_us; /* how long it runs, or ESTIMATE_UNKNOWN */
-    /* Owned by the ready set that the job is in: children in the tree, and the least of the tree
-     * below it, itself included (seconds rounded down, so that they bound from below). */
-    struct job *left, *right;
-    uint32_t least_cpus, least_estimate_s;
-    uint32_t cpus;    /* of its request, here because it is looked at so often */
-    uint32_t request; /* in the scheduler's request table */
+    uint32_t cpus;       /* of its request, here because it is looked at so often */
+    uint32_t request;    /* in the scheduler's request table */
     uint32_t uid;
     uint32_t alarm_at; /* position in the alarms it is in (alarms.h), or NO_ALARM */
     uint32_t class;    /* the jobs it is like (estimates.h), and JOB_OWN_ESTIMATE: without them */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLAB_JOBS 4096U /* 288 KiB a slab */
+#define SLAB_JOBS 4096U /* 192 KiB a slab */
 #define NO_JOB UINT32_MAX
 
 struct user_count {

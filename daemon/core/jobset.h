@@ -1,11 +1,11 @@
-/* All unfinished jobs of the daemon: a slab of 72-byte records, a hash from id to record, and a
+/* All unfinished jobs of the daemon: a slab of 48-byte records, a hash from id to record, and a
  * count per state and user. jobset_move is the only place that changes a job's state; standing in
  * the scheduler's queue and the counts move with it. An array stands in the queue while one of its
  * tasks can start, whatever its own state: jobset_queue says so.
  *
- * Memory per waiting job: 72 bytes of slab and 5 to 11 of hash (4-byte slots, linear probing, 3/8
- * to 3/4 full): at most 83. With ageing or max_delay 16 to 32 more. A pointer returned here is
- * valid until the job is removed: slabs never move. */
+ * Memory per waiting job: 48 bytes of slab, 20 to 40 in the tree of its queue (ready_set.c), 5 to
+ * 11 of hash (4-byte slots, linear probing, 3/8 to 3/4 full): 73 to 99. With ageing or max_delay 16
+ * to 32 more. A pointer returned here is valid until the job is removed: slabs never move. */
 #ifndef BATCHD_DAEMON_CORE_JOBSET_H
 #define BATCHD_DAEMON_CORE_JOBSET_H
 

@@ -19,11 +19,24 @@ struct group {
     uint32_t running;
 };
 
+/* Of a user the first job, and where it stands among those of the other users. Apart from the
+ * groups, close together, since a decision looks at all of them. */
+struct head {
+    struct job *job; /* NULL: none waits */
+    struct ready_key key;
+    bool overdue;
+};
+
 struct queue {
     struct queue_settings settings;
     struct fair_share *share;
-    struct group *groups; /* by the user's number in the fair share */
-    size_t group_count;
+    struct group *groups; /* by the user's number in the fair share, as the next two */
+    struct head *heads;
+    struct ready_table bounds; /* of both sets of the group */
+    size_t group_count, waiting_groups;
+    /* Nothing that waits was within these limits, nor has come since; or not known. */
+    struct ready_limits nothing_within;
+    bool nothing_known;
     struct alarms alarms;
     size_t count;
     uint32_t running;
@@ -33,10 +46,8 @@ struct queue {
 
 /* Where a job stands among the first ones of all users. */
 struct place {
-    struct job *job;
-    bool overdue;
+    struct head head;
     double usage, held;
-    uint64_t key;
 };
 
 static enum ready_order order_of(enum queue_policy policy)
@@ -63,7 +74,13 @@ void queue_free(struct queue *queue)
 {
     if (queue == NULL)
         return;
+    for (size_t i = 0; i < queue->group_count; i++) {
+        ready_set_done(&queue->groups[i].overdue);
+        ready_set_done(&queue->groups[i].ready);
+    }
     free(queue->groups);
+    free(queue->heads);
+    ready_table_done(&queue->bounds);
     alarms_done(&queue->alarms);
     free(queue);
 }
@@ -73,16 +90,31 @@ const struct queue_settings *queue_settings(const struct queue *queue)
     return &queue->settings;
 }
 
-static struct group *group_of(struct queue *queue, uint32_t uid)
+static void add_groups(struct queue *queue, size_t count)
+{
+    queue->groups = xreallocarray(queue->groups, count, sizeof(*queue->groups));
+    queue->heads = xreallocarray(queue->heads, count, sizeof(*queue->heads));
+    ready_table_grow(&queue->bounds, count);
+    for (; queue->group_count < count; queue->group_count++) {
+        queue->heads[queue->group_count] = (struct head){.job = NULL};
+        queue->groups[queue->group_count] =
+            (struct group){.overdue = {.order = READY_BY_WAIT},
+                           .ready = {.order = order_of(queue->settings.policy)}};
+    }
+}
+
+/* The user's number; there is a group of it from now on. */
+static size_t user_of(struct queue *queue, uint32_t uid)
 {
     size_t user = fair_share_user(queue->share, uid);
-    if (user >= queue->group_count) {
-        queue->groups = xreallocarray(queue->groups, user + 1, sizeof(*queue->groups));
-        for (; queue->group_count <= user; queue->group_count++)
-            queue->groups[queue->group_count] =
-                (struct group){.overdue = {.order = READY_BY_WAIT},
-                               .ready = {.order = order_of(queue->settings.policy)}};
-    }
+    if (user >= queue->group_count)
+        add_groups(queue, user + 1);
+    return user;
+}
+
+static struct group *group_of(struct queue *queue, uint32_t uid)
+{
+    size_t user = user_of(queue, uid);
     return &queue->groups[user];
 }
 
@@ -130,11 +162,33 @@ static struct ready_set *set_of(struct group *group, const struct job *job)
     return job->rank == RANK_OVERDUE ? &group->overdue : &group->ready;
 }
 
+static struct head head_at(const struct group *group, struct job *job)
+{
+    bool overdue = job->rank == RANK_OVERDUE;
+    enum ready_order order = overdue ? READY_BY_WAIT : group->ready.order;
+    return (struct head){job, ready_key(order, job), overdue};
+}
+
+static void find_head(struct queue *queue, size_t user)
+{
+    const struct group *group = &queue->groups[user];
+    struct head *head = &queue->heads[user];
+    struct job *job = group->overdue.first != NULL ? group->overdue.first : group->ready.first;
+    queue->waiting_groups -= head->job != NULL;
+    queue->waiting_groups += job != NULL;
+    *head = job == NULL ? (struct head){.job = NULL} : head_at(group, job);
+}
+
 static void put(struct queue *queue, struct job *job, int64_t now)
 {
+    size_t user = user_of(queue, job->uid);
     job->rank = rank_at(&queue->settings, job, now) & JOB_LEVEL_MASK;
     job->alarm_at = NO_ALARM;
-    ready_set_insert(set_of(group_of(queue, job->uid), job), job);
+    ready_set_insert(set_of(&queue->groups[user], job), job);
+    find_head(queue, user);
+    ready_table_take(&queue->bounds, user, job->cpus, ready_seconds(job->estimate_us));
+    if (queue->nothing_known && ready_fits(job, &queue->nothing_within))
+        queue->nothing_known = false;
     int64_t at = next_change(&queue->settings, job);
     if (at != NEVER)
         alarms_set(&queue->alarms, job, at);
@@ -142,7 +196,9 @@ static void put(struct queue *queue, struct job *job, int64_t now)
 
 static void take(struct queue *queue, struct job *job)
 {
-    ready_set_remove(set_of(group_of(queue, job->uid), job), job);
+    size_t user = user_of(queue, job->uid);
+    ready_set_remove(set_of(&queue->groups[user], job), job);
+    find_head(queue, user);
     alarms_clear(&queue->alarms, job);
 }
 
@@ -206,6 +262,7 @@ static bool same_order(const struct queue_settings *a, const struct queue_settin
 
 void queue_change(struct queue *queue, const struct queue_settings *settings, int64_t now)
 {
+    queue->nothing_known = false;
     if (same_order(&queue->settings, settings))
         queue->settings = *settings;
     else
@@ -256,6 +313,8 @@ void queue_end(struct queue *queue, uint32_t uid)
     assert(group->running > 0);
     group->running--;
     queue->running--;
+    if (queue->settings.per_user > 0)
+        queue->nothing_known = false;
 }
 
 uint32_t queue_running(const struct queue *queue)
@@ -285,16 +344,10 @@ bool queue_user_full(const struct queue *queue, uint32_t uid)
 
 /* ---- what goes first ---- */
 
-static struct place place_of(const struct queue *queue, const struct group *group, struct job *job)
+static struct place place_of(const struct queue *queue, size_t user, const struct head *head)
 {
-    struct place place = {.job = job, .overdue = job->rank == RANK_OVERDUE};
-    if (place.overdue) {
-        place.key = ready_key(READY_BY_WAIT, job);
-        return place;
-    }
-    place.key = ready_key(group->ready.order, job);
-    if (queue->settings.policy == QUEUE_FAIR) {
-        size_t user = (size_t)(group - queue->groups);
+    struct place place = {.head = *head};
+    if (queue->settings.policy == QUEUE_FAIR && !head->overdue) {
         place.usage = fair_share_order(queue->share, user);
         place.held = fair_share_held(queue->share, user);
     }
@@ -303,47 +356,26 @@ static struct place place_of(const struct queue *queue, const struct group *grou
 
 static bool stands_before(const struct place *a, const struct place *b)
 {
-    if (b->job == NULL || a->overdue != b->overdue)
-        return b->job == NULL || a->overdue;
+    if (b->head.job == NULL || a->head.overdue != b->head.overdue)
+        return b->head.job == NULL || a->head.overdue;
     if (a->usage < b->usage || a->usage > b->usage)
         return a->usage < b->usage;
     if (a->held < b->held || a->held > b->held)
         return a->held < b->held;
-    return a->key != b->key ? a->key < b->key : a->job->id < b->job->id;
-}
-
-/* The group's first, NULL when none of it may start. */
-static struct job *head_of(const struct queue *queue, const struct group *group)
-{
-    if (is_full(queue, group))
-        return NULL;
-    return group->overdue.first != NULL ? group->overdue.first : group->ready.first;
-}
-
-/* Takes the group's job as the best if it stands before the best so far. */
-static void consider(const struct queue *queue, const struct group *group, struct job *job,
-                     struct place *best)
-{
-    struct place place = place_of(queue, group, job);
-    if (stands_before(&place, best))
-        *best = place;
+    return ready_key_before(&a->head.key, &b->head.key);
 }
 
 struct job *queue_first(const struct queue *queue)
 {
-    struct place best = {0};
-    for (size_t i = 0; i < queue->group_count; i++) {
-        struct job *head = head_of(queue, &queue->groups[i]);
-        if (head != NULL)
-            consider(queue, &queue->groups[i], head, &best);
+    struct place best = {.head = {.job = NULL}};
+    for (size_t user = 0; user < queue->group_count; user++) {
+        if (queue->heads[user].job == NULL || is_full(queue, &queue->groups[user]))
+            continue;
+        struct place place = place_of(queue, user, &queue->heads[user]);
+        if (stands_before(&place, &best))
+            best = place;
     }
-    return best.job;
-}
-
-static struct job *fitting_of(const struct group *group, struct ready_limits *limits)
-{
-    struct job *job = ready_set_fitting(&group->overdue, limits);
-    return job != NULL ? job : ready_set_fitting(&group->ready, limits);
+    return best.head.job;
 }
 
 /* So few are looked at of each user, however many users there are. */
@@ -351,29 +383,90 @@ static struct job *fitting_of(const struct group *group, struct ready_limits *li
 
 static uint64_t visits_of_each(const struct queue *queue, uint64_t depth)
 {
-    size_t waiting = 0;
     if (depth == 0)
         return UINT64_MAX;
-    for (size_t i = 0; i < queue->group_count; i++)
-        waiting += head_of(queue, &queue->groups[i]) != NULL;
-    return waiting * LEAST_VISITS >= depth ? LEAST_VISITS : depth / (waiting > 0 ? waiting : 1);
+    return queue->waiting_groups * LEAST_VISITS >= depth
+               ? LEAST_VISITS
+               : depth / (queue->waiting_groups > 0 ? queue->waiting_groups : 1);
 }
 
-/* A user is searched only when the user's first job would stand before the best so far. */
-struct job *queue_fitting(const struct queue *queue, struct ready_limits *limits)
+static void mend_bounds(struct queue *queue, size_t user)
 {
-    struct place best = {0};
-    uint64_t visits = visits_of_each(queue, limits->depth);
-    for (size_t i = 0; i < queue->group_count; i++) {
-        const struct group *group = &queue->groups[i];
-        struct job *head = head_of(queue, group);
-        limits->visits = visits;
-        if (head == NULL)
-            continue;
-        struct place place = place_of(queue, group, head);
-        struct job *job = stands_before(&place, &best) ? fitting_of(group, limits) : NULL;
-        if (job != NULL)
-            consider(queue, group, job, &best);
+    const struct group *group = &queue->groups[user];
+    const struct ready_bounds *parts[] = {ready_set_bounds(&group->overdue),
+                                          ready_set_bounds(&group->ready)};
+    struct ready_bounds bounds;
+    ready_bounds_clear(&bounds);
+    for (size_t i = 0; i < 2; i++) {
+        if (parts[i] != NULL)
+            ready_bounds_merge(&bounds, parts[i]);
     }
-    return best.job;
+    ready_table_set(&queue->bounds, user, &bounds);
+}
+
+/* Where the user's jobs that are not overdue begin. */
+static struct place ready_place(const struct queue *queue, size_t user)
+{
+    const struct head nothing = {.job = NULL};
+    return place_of(queue, user, &nothing);
+}
+
+/* The user's first job that fits. Where only the jobs' keys decide between it and the best so far,
+ * one that stands behind that is not searched for. */
+static struct job *fitting_of(struct queue *queue, size_t user, const struct ready_search *search,
+                              const struct place *best)
+{
+    const struct group *group = &queue->groups[user];
+    const struct place mine = ready_place(queue, user);
+    bool alike = best->head.job != NULL && !(mine.usage < best->usage) &&
+                 !(mine.usage > best->usage) && !(mine.held < best->held) &&
+                 !(mine.held > best->held);
+    struct job *job =
+        ready_set_fitting(&group->overdue, search, best->head.overdue ? &best->head.key : NULL);
+    if (job == NULL && !best->head.overdue)
+        job = ready_set_fitting(&group->ready, search, alike ? &best->head.key : NULL);
+    if (job == NULL) /* the search has mended the sets' */
+        mend_bounds(queue, user);
+    return job;
+}
+
+/* Takes the first of the user's jobs that fits as the best if it stands before the best so far; it
+ * is searched for only when the user's first one would. False: not all were looked at. */
+static bool search_user(struct queue *queue, size_t user, const struct ready_search *search,
+                        struct place *best)
+{
+    const struct head *head = &queue->heads[user];
+    if (head->job == NULL || is_full(queue, &queue->groups[user]))
+        return true;
+    struct place place = place_of(queue, user, head);
+    if (!stands_before(&place, best))
+        return true;
+    struct job *job = fitting_of(queue, user, search, best);
+    if (job == NULL)
+        return search->limits->visits > 0;
+    struct head found = head_at(&queue->groups[user], job);
+    place = place_of(queue, user, &found);
+    if (stands_before(&place, best))
+        *best = place;
+    return true;
+}
+
+struct job *queue_fitting(struct queue *queue, struct ready_limits *limits)
+{
+    struct place best = {.head = {.job = NULL}};
+    const struct ready_search search = ready_search_of(limits);
+    uint64_t visits = visits_of_each(queue, limits->depth);
+    bool all = true;
+    if (queue->nothing_known && ready_limits_within(limits, &queue->nothing_within))
+        return NULL;
+    for (size_t user = ready_table_next(&queue->bounds, &search, 0); user < queue->group_count;
+         user = ready_table_next(&queue->bounds, &search, user + 1)) {
+        limits->visits = visits;
+        all &= search_user(queue, user, &search, &best);
+    }
+    if (best.head.job == NULL && all) {
+        queue->nothing_known = true;
+        queue->nothing_within = *limits;
+    }
+    return best.head.job;
 }

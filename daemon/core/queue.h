@@ -49,6 +49,6 @@ bool queue_user_full(const struct queue *queue, uint32_t uid);
  * many running as they may are passed over. With a depth each user with waiting jobs has an equal
  * part of it, so that nobody's jobs hide another's. */
 struct job *queue_first(const struct queue *queue);
-struct job *queue_fitting(const struct queue *queue, struct ready_limits *limits);
+struct job *queue_fitting(struct queue *queue, struct ready_limits *limits);
 
 #endif

@@ -1,5 +1,7 @@
-/* What runs, by when it is expected to end: enough to say when there will be room for more. Sorted
- * in an array, since a machine runs hundreds of jobs, at most some thousands, not millions. */
+/* What runs, by when it is expected to end: enough to say when there will be room for more. Sorted,
+ * in blocks that know what their jobs hold together, so that the question costs a look at each
+ * block and one at each job of a block; and a hundred thousand jobs may run at once in a
+ * simulation. */
 #ifndef BATCHD_DAEMON_CORE_RUNNING_SET_H
 #define BATCHD_DAEMON_CORE_RUNNING_SET_H
 
@@ -10,21 +12,28 @@
 #define NEVER INT64_MAX
 
 struct running {
-    uint64_t run; /* its number */
+    uint64_t run; /* its number, given here; later ones have greater ones */
     uint32_t request, uid;
     int64_t ends_at; /* NEVER when nobody knows */
     uint8_t queue;
 };
 
 struct running_set {
-    struct running *entries; /* by ends_at, then run; owned */
-    size_t count, room;
+    struct running_block **blocks; /* by ends_at, then run; none is empty; owned */
+    size_t block_count, block_room;
+    struct running_place *places; /* of the numbers; owned */
+    uint32_t place_count, place_room;
+    uint32_t free_place;
+    uint64_t last;
 };
 
 void running_set_done(struct running_set *set);
-void running_set_add(struct running_set *set, const struct running *one);
+/* Returns its number, which is never 0. */
+uint64_t running_set_add(struct running_set *set, const struct request_table *requests,
+                         const struct running *one);
 /* Takes it out; false: it is not there. */
-bool running_set_take(struct running_set *set, uint64_t run, struct running *ret_was);
+bool running_set_take(struct running_set *set, const struct request_table *requests, uint64_t run,
+                      struct running *ret_was);
 
 /* The machine and what of it is used; more may be, after it was made smaller. */
 struct occupancy {

@@ -25,7 +25,6 @@ struct scheduler {
     struct ready_limits limits;
     const struct job *reserved; /* NULL: nothing was blocked so far */
     int64_t reserved_at;
-    uint64_t last_run;
 };
 
 struct scheduler *scheduler_new(const struct scheduler_options *options)
@@ -291,8 +290,7 @@ static void count_free(struct scheduler *scheduler)
 uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64_t started_at)
 {
     const struct resources *wanted = request_table_at(scheduler->requests, job->request);
-    const struct running running = {.run = ++scheduler->last_run,
-                                    .request = job->request,
+    const struct running running = {.request = job->request,
                                     .uid = job->uid,
                                     .queue = job->queue,
                                     .ends_at = later(started_at, job->estimate_us)};
@@ -300,17 +298,16 @@ uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64
     resources_add(&scheduler->machine.used, wanted);
     count_free(scheduler);
     use_left_over(scheduler, job, wanted);
-    running_set_add(&scheduler->running, &running);
     queue_run(queue_of(scheduler, job), job->uid);
     fair_share_start(scheduler->share, fair_share_user(scheduler->share, job->uid),
                      resources_dominant(wanted, &scheduler->machine.total), started_at);
-    return running.run;
+    return running_set_add(&scheduler->running, scheduler->requests, &running);
 }
 
 void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now)
 {
     struct running was;
-    bool found = running_set_take(&scheduler->running, run, &was);
+    bool found = running_set_take(&scheduler->running, scheduler->requests, run, &was);
     assert(found);
     (void)found;
     const struct resources *wanted = request_table_at(scheduler->requests, was.request);
