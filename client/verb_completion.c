@@ -18,8 +18,10 @@ static const struct {
     {"output", "FORMAT", "table wide json jsonl tsv id"},
     {"env-policy", "POLICY", "clean all none"},
     {"policy", "POLICY", "fifo priority sjf fair all"},
+    {"policy", "ORDER", "fifo priority sjf fair"},
     {"backfill", "KIND", "none easy both"},
     {"by", "FIELD", "user queue name type"},
+    {"backfill", "MODE", "none easy"},
     {"color", "WHEN", "auto always never"},
 };
 
@@ -42,7 +44,18 @@ enum completion_kind completion_of(const struct cli_option *option, const char *
 
 bool completion_of_operands(const struct verb *verb, const char **ret_words)
 {
-    *ret_words = strcmp(verb->arguments, "SHELL") == 0 ? SHELLS : NULL;
+    static const struct {
+        const char *verb, *words;
+    } first_words[] = {
+        {"completion", SHELLS},
+        {"processors", "list show"},
+        {"queue", "list add set pause resume drain remove"},
+    };
+    *ret_words = NULL;
+    for (size_t i = 0; i < sizeof(first_words) / sizeof(first_words[0]); i++) {
+        if (strcmp(first_words[i].verb, verb->name) == 0)
+            *ret_words = first_words[i].words;
+    }
     return strncmp(verb->arguments, "ID", 2) == 0 || strncmp(verb->arguments, "[ID", 3) == 0;
 }
 

@@ -173,6 +173,7 @@ static const struct cli_option list_options[] = {
     {"state", 's', "STATE,...", "only in these states"},
     {"user", 'u', "NAME", "only this user's"},
     {"name", 0, "GLOB", "only with such a name"},
+    {"queue", 'Q', "NAME", "only in this queue"},
     {"tag", 0, "KEY=VALUE", "only with this mark"},
     {"since", 0, "TIME", "submitted since then"},
     {"until", 0, "TIME", "submitted until then"},

@@ -6,12 +6,19 @@
 #include <string.h>
 
 static const char *const code_words[ERROR_CODE_COUNT] = {
-    [ERROR_NONE] = "none",           [ERROR_INVALID] = "invalid",
-    [ERROR_NOT_FOUND] = "not found", [ERROR_DENIED] = "denied",
-    [ERROR_CONFLICT] = "conflict",   [ERROR_LIMIT] = "limit",
-    [ERROR_BUSY] = "busy",           [ERROR_UNREACHABLE] = "unreachable",
-    [ERROR_PROTOCOL] = "protocol",   [ERROR_IO] = "input/output",
-    [ERROR_DAMAGED] = "damaged",     [ERROR_INTERNAL] = "internal",
+    [ERROR_NONE] = "none",
+    [ERROR_INVALID] = "invalid",
+    [ERROR_NOT_FOUND] = "not found",
+    [ERROR_DENIED] = "denied",
+    [ERROR_CONFLICT] = "conflict",
+    [ERROR_LIMIT] = "limit",
+    [ERROR_BUSY] = "busy",
+    [ERROR_DRAINING] = "draining",
+    [ERROR_UNREACHABLE] = "unreachable",
+    [ERROR_PROTOCOL] = "protocol",
+    [ERROR_IO] = "input/output",
+    [ERROR_DAMAGED] = "damaged",
+    [ERROR_INTERNAL] = "internal",
 };
 
 __attribute__((format(printf, 4, 0))) static void

@@ -13,6 +13,7 @@ enum error_code {
     ERROR_CONFLICT,    /* the state of the thing does not allow it */
     ERROR_LIMIT,       /* a configured or built-in bound is reached */
     ERROR_BUSY,        /* cannot now, try again */
+    ERROR_DRAINING,    /* takes nothing new for now, because somebody said so */
     ERROR_UNREACHABLE, /* the peer does not answer */
     ERROR_PROTOCOL,    /* the peer speaks nonsense, or another version */
     ERROR_IO,          /* the kernel reported an input/output error */

@@ -222,18 +222,24 @@ static int take_value(void *arg, const struct toml_value *value)
 {
     struct loading *loading = arg;
     struct error err;
+    int taken = config_names_take(&loading->config->named, value, &err);
     const struct config_key *key = value->kind == TOML_TABLE ? NULL : find_key(value->key);
+    if (taken > 0)
+        return 0;
     if ((value->kind == TOML_TABLE && is_table(value->key)) ||
         is_below(value->key, loading->unknown))
         return 0;
-    int result =
-        key == NULL ? refuse_unknown(value, &err) : set_value(loading->config, key, value, &err);
+    int result = -1;
+    if (taken == 0)
+        result = key == NULL ? refuse_unknown(value, &err)
+                             : set_value(loading->config, key, value, &err);
     if (result == 0)
         return 0;
-    if (key == NULL && value->kind == TOML_TABLE)
+    bool by_key = taken == 0 ? key == NULL : err.code == ERROR_NOT_FOUND;
+    if (taken == 0 && key == NULL && value->kind == TOML_TABLE)
         (void)snprintf(loading->unknown, sizeof(loading->unknown), "%s", value->key);
-    (void)error_wrap(&err, "%s:%u:%u", loading->file, key == NULL ? value->key_line : value->line,
-                     key == NULL ? value->key_column : value->column);
+    (void)error_wrap(&err, "%s:%u:%u", loading->file, by_key ? value->key_line : value->line,
+                     by_key ? value->key_column : value->column);
     problem(loading, &err);
     return 0;
 }
@@ -275,6 +281,7 @@ static void load_drop_ins(struct loading *loading, const char *path)
 void config_defaults(struct config *ret)
 {
     *ret = (struct config){0};
+    config_names_defaults(&ret->named);
     for (const struct config_key *key = config_keys; key->name != NULL; key++) {
         struct toml_value value = {.key = key->name};
         struct error err;
@@ -297,9 +304,8 @@ void config_defaults(struct config *ret)
 void config_done(struct config *config)
 {
     free(config->daemon_log_level);
-    free(config->queue_policy);
-    free(config->queue_backfill);
     free(config->processors_path);
+    config_names_done(&config->named);
     *config = (struct config){0};
 }
 
@@ -398,4 +404,5 @@ void config_print(FILE *file, const struct config *config, bool example)
         else
             print_value(file, config, key);
     }
+    config_names_print(file, &config->named, example);
 }

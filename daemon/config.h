@@ -1,10 +1,12 @@
 /* The daemon's settings: one table (config_table.c) says for each key its type, range, default,
- * what it does and whether a reload takes it. The files are TOML: the main file, then
- * conf.d/NAME.toml beside it in the order of their names; later ones win key by key. */
+ * what it does and whether a reload takes it; tables with free names are config_names.c's. The
+ * files are TOML: the main file, then conf.d/NAME.toml beside it in the order of their names; later
+ * ones win key by key. */
 #ifndef BATCHD_DAEMON_CONFIG_H
 #define BATCHD_DAEMON_CONFIG_H
 
 #include "common/error.h"
+#include "daemon/config_names.h"
 #include "daemon/core/resource_names.h"
 
 #include <stdbool.h>
@@ -26,8 +28,8 @@ struct config {
     uint64_t resources_disk_bytes;
     struct resource_names counters; /* the other names in [resources] */
     uint64_t counter_amounts[RESOURCE_COUNTERS_MAX];
-    char *queue_policy, *queue_backfill; /* of the queue "default" */
-    uint64_t queue_ageing_ms, queue_max_delay_ms, queue_half_life_ms;
+    uint64_t fair_share_half_life_ms;
+    struct config_names named;
     uint32_t workers_min, workers_max;
     uint32_t workers_prefetch;
     uint64_t workers_idle_exit_ms;

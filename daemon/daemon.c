@@ -17,7 +17,9 @@
 #include "daemon/store/cancelled_rows.h"
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/estimate_rows.h"
+#include "daemon/store/queue_rows.h"
 #include "daemon/store/task_rows.h"
+#include "daemon/user_shares.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
@@ -47,6 +49,7 @@ struct daemon {
     struct api *api;
     struct listener *listener;
     struct engine_options engine_options;
+    struct user_shares *shares;
     struct api_options api_options;
     char boot_id[40];
     char *socket_path; /* made by us, to be removed; NULL: systemd's */
@@ -64,6 +67,7 @@ int daemon_exit_status(const struct error *err)
 {
     switch (err->code) {
     case ERROR_BUSY:
+    case ERROR_DRAINING:
         return EX_TEMPFAIL;
     case ERROR_DAMAGED:
         return EX_DATAERR;
@@ -183,19 +187,14 @@ static struct resources total_of(const struct config *config, const char *state_
     return total;
 }
 
-/* The words were checked when the configuration was read. */
 static struct scheduler_options scheduler_options_of(const struct config *config,
                                                      const char *state_dir)
 {
-    struct scheduler_options options = {
-        .total = total_of(config, state_dir),
-        .queue = {.ageing_us = (int64_t)config->queue_ageing_ms * US_PER_MS,
-                  .max_delay_us = (int64_t)config->queue_max_delay_ms * US_PER_MS},
-        .half_life_us = (int64_t)config->queue_half_life_ms * US_PER_MS,
-        .backfill_depth = BACKFILL_DEPTH};
-    (void)queue_policy_parse(config->queue_policy, &options.queue.policy);
-    (void)queue_backfill_parse(config->queue_backfill, &options.queue.backfill);
-    return options;
+    return (struct scheduler_options){.total = total_of(config, state_dir),
+                                      .queue = config->named.queues[0].settings,
+                                      .half_life_us =
+                                          (int64_t)config->fair_share_half_life_ms * US_PER_MS,
+                                      .backfill_depth = BACKFILL_DEPTH};
 }
 
 static int start_engine(struct daemon *daemon, const struct config *config,
@@ -204,8 +203,10 @@ static int start_engine(struct daemon *daemon, const struct config *config,
     const struct scheduler_options scheduler = scheduler_options_of(config, places->state_dir);
     uint64_t cpus = scheduler.total.amount[RESOURCE_CPUS];
     uint32_t workers = cpus < WORKERS_MAX ? (uint32_t)cpus : WORKERS_MAX;
+    size_t share_count = 0;
     if (config->workers_max > 0)
         workers = config->workers_max;
+    daemon->shares = user_shares_find(config, &share_count);
     daemon->engine_options = (struct engine_options){
         .state_dir = places->state_dir,
         .socket_path = places->socket_path,
@@ -222,7 +223,11 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .array_max = config->daemon_array_max,
         .event_backlog = config->daemon_event_backlog,
         .scheduler = scheduler,
-        .names = config->counters};
+        .names = config->counters,
+        .queues = config->named.queues,
+        .queue_count = config->named.queue_count,
+        .shares = daemon->shares,
+        .share_count = share_count};
     daemon->db = open_store(config, places, err);
     if (daemon->db == NULL)
         return -1;
@@ -334,6 +339,7 @@ void daemon_free(struct daemon *daemon)
     listener_free(daemon->listener);
     api_free(daemon->api);
     engine_free(daemon->engine);
+    free(daemon->shares);
     db_close(daemon->db);
     timer_free(daemon->tick);
     struct event *const signals[] = {daemon->on_term, daemon->on_int, daemon->on_hup, daemon->pace};
@@ -445,7 +451,8 @@ int daemon_check_store(const struct config *config, const struct places *places,
         struct db *db = open_store(config, places, err);
         result = db == NULL || db_check(db, err) < 0 || job_rows_check(db, err) < 0 ||
                          condition_rows_check(db, err) < 0 || estimate_rows_check(db, err) < 0 ||
-                         task_rows_check(db, err) < 0 || cancelled_rows_check(db, err) < 0
+                         queue_rows_each(db, NULL, NULL, err) < 0 || task_rows_check(db, err) < 0 ||
+                         cancelled_rows_check(db, err) < 0
                      ? -1
                      : 0;
         db_close(db);

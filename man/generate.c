@@ -111,6 +111,38 @@ static void put_setting(const struct config_key *key)
                      strcmp(key->fallback, "\"\"") == 0 ? "\\(dq\\(dq" : key->fallback);
 }
 
+static void put_queue_key(const struct queue_key *key)
+{
+    char low[32], high[32];
+    (void)printf(".It Cm %s\n", key->name);
+    put_sentence(key->help);
+    if (key->kind == QUEUE_KEY_COUNT)
+        (void)printf("A number from %llu to %llu", (unsigned long long)key->min,
+                     (unsigned long long)key->max);
+    if (key->kind == QUEUE_KEY_SPAN) {
+        format_span(key->min, low, sizeof(low));
+        format_span(key->max, high, sizeof(high));
+        (void)printf("A span from %s to %s", low, high);
+    }
+    (void)printf("%s; the default is\n.Li %s .\n", key->kind == QUEUE_KEY_WORD ? "A text" : "",
+                 key->fallback);
+}
+
+/* The tables with names of the user's choice. */
+static void put_names(void)
+{
+    (void)puts(".Ss [fair_share.shares]\n"
+               "User names (or uids) and their shares, numbers above 0: with the policy\n.Cm fair\n"
+               "what a user has used is divided by them.\nWho is not named has 1.");
+    (void)puts(".Ss [queues.NAME]\n"
+               "A queue; the one named\n.Li default\nis always there.\n"
+               "What\n.Ql batchctl queue set\nchanged at run time goes before these.\n"
+               ".Bl -tag -width Ds");
+    for (const struct queue_key *key = queue_keys; key->name != NULL; key++)
+        put_queue_key(key);
+    (void)puts(".El");
+}
+
 /* Table by table; the rows of one stand together. */
 static void put_settings(void)
 {
@@ -126,6 +158,7 @@ static void put_settings(void)
         put_setting(key);
     }
     (void)puts(".El");
+    put_names();
 }
 
 static void put_interfaces(void)

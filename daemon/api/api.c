@@ -26,6 +26,13 @@ static const struct api_verb *const verbs[] = {
     &verb_stats,
     &verb_varlink_info,
     &verb_varlink_description,
+    &verb_queues_list,
+    &verb_queues_add,
+    &verb_queues_set,
+    &verb_queues_pause,
+    &verb_queues_resume,
+    &verb_queues_drain,
+    &verb_queues_remove,
     &verb_processors_list,
     &verb_processors_show,
 };

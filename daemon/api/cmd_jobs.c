@@ -1,6 +1,7 @@
-/* io.batchd.Jobs.List {states, user, name, tags, since_us, until_us, all, limit, after_id, newest,
- *   ids, tasks, after_index} -> {jobs: [job], next: id or null, counts: {state: n}, next_index}
- * io.batchd.Jobs.Show {id, index, env_values, attempts} -> {job: {..., env, attempts}} */
+/* io.batchd.Jobs.List {states, user, name, queue, tags, since_us, until_us, all, limit, after_id,
+ *   newest, ids, tasks, after_index} -> {jobs: [job], next: id or null, counts: {state: n},
+ * next_index} io.batchd.Jobs.Show {id, index, env_values, attempts} -> {job: {..., env, attempts}}
+ */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -283,6 +284,7 @@ static int read_filter(const struct api_call *call, struct job_filter *filter,
     if (read_states(params, filter, err) < 0 || read_user(call, filter, err) < 0 ||
         read_ids(params, filter, &ids, err) < 0 ||
         json_get_string(params, "name", false, &filter->name_glob, err) < 0 ||
+        json_get_string(params, "queue", false, &filter->queue, err) < 0 ||
         json_get_object(params, "tags", false, &tags, err) < 0 ||
         json_get_int(params, "since_us", false, 0, INT64_MAX, &filter->since, err) < 0 ||
         json_get_int(params, "until_us", false, 0, INT64_MAX, &filter->until, err) < 0 ||
@@ -338,8 +340,8 @@ static void run_list(struct api_call *call)
 }
 
 static const char *const list_fields[] = {
-    "states", "user",     "name",   "tags", "since_us", "until_us",    "all",
-    "limit",  "after_id", "newest", "ids",  "tasks",    "after_index", NULL};
+    "states",   "user",   "name", "tags",  "since_us",    "until_us", "all", "limit",
+    "after_id", "newest", "ids",  "tasks", "after_index", "queue",    NULL};
 const struct api_verb verb_list = {
     .method = "io.batchd.Jobs.List", .fields = list_fields, .run = run_list};
 

@@ -133,19 +133,10 @@ static void put_resources(json_t *object, const struct engine *engine)
 
 static void run_status(struct api_call *call)
 {
-    const struct jobset *jobs = engine_jobs(call->api->engine);
     json_t *reply = json_object();
     json_t *workers = json_array();
-    json_t *queue = json_object();
-    json_t *queues = json_array();
     json_t *resources = json_object();
     pool_each(engine_pool(call->api->engine), add_worker, workers);
-    json_put_text(queue, "name", "default");
-    json_put_int(queue, "pending", (int64_t)jobset_count(jobs, JOB_STATE_PENDING));
-    json_put_int(
-        queue, "running",
-        (int64_t)(jobset_count(jobs, JOB_STATE_RUNNING) + jobset_count(jobs, JOB_STATE_STARTING)));
-    (void)json_array_append_new(queues, queue);
     put_resources(resources, call->api->engine);
     json_put_int(resources, "disk_free_bytes", (int64_t)engine_disk_free_bytes(call->api->engine));
     json_put(resources, "disk_low", json_boolean(engine_disk_low(call->api->engine)));
@@ -154,7 +145,7 @@ static void run_status(struct api_call *call)
     json_put_int(reply, "pid", getpid());
     json_put_int(reply, "started_at", call->api->started_at);
     json_put(reply, "counts", view_counts(call));
-    json_put(reply, "queues", queues);
+    json_put(reply, "queues", view_queues(call->api));
     json_put(reply, "workers", workers);
     json_put(reply, "resources", resources);
     json_put(reply, "running", some_jobs(call, JOB_STATE_RUNNING, JOB_STATE_STARTING));

@@ -27,8 +27,7 @@ static void refuse(struct api_call *call, const struct error *err, uint64_t id)
     } else if (err->code == ERROR_NOT_FOUND) {
         bool queue = err->field[0] == 'q';
         reply_error(call, queue ? "NoSuchQueue" : "NoSuchType", extra, err->text,
-                    queue ? "the one queue of this version is named default"
-                          : "batchctl processors list");
+                    queue ? "batchctl queue list" : "batchctl processors list");
     } else {
         json_decref(extra);
         reply_failure(call, err);

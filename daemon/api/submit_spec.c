@@ -8,6 +8,7 @@
 #include "daemon/api/processors.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/engine/engine.h"
+#include "daemon/engine/queues.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -129,10 +130,11 @@ static int decode_paths(const json_t *params, struct job_run *run, struct error 
     return 0;
 }
 
-static int decode_limits(const json_t *params, struct job_facts *facts, struct job_run *run,
-                         struct error *err)
+static int decode_limits(const struct api_call *call, const json_t *params, struct job_facts *facts,
+                         struct job_run *run, struct error *err)
 {
-    int64_t timeout = 0;
+    const struct named_queue *named = engine_queue_find(call->api->engine, facts->queue);
+    int64_t timeout = named->settings.timeout_us / US_PER_MS;
     int64_t attempts = 1;
     int64_t estimate = 0;
     facts->rerun_if_lost = true;
@@ -168,10 +170,11 @@ static int decode_tags(const json_t *params, struct job_facts *facts, struct err
     return 0;
 }
 
-static int decode_words(const json_t *params, struct job_facts *facts, struct error *err)
+static int decode_words(const struct api_call *call, const json_t *params, struct job_facts *facts,
+                        struct error *err)
 {
-    const char *queue = "default";
-    const char *priority = "normal";
+    const char *queue = QUEUE_DEFAULT;
+    const char *priority = NULL;
     const char *name = NULL;
     const char *key = NULL;
     if (json_get_string(params, "queue", false, &queue, err) < 0 ||
@@ -179,13 +182,16 @@ static int decode_words(const json_t *params, struct job_facts *facts, struct er
         json_get_string(params, "name", false, &name, err) < 0 ||
         json_get_string(params, "key", false, &key, err) < 0)
         return -1;
-    if (strcmp(queue, "default") != 0) {
+    const struct named_queue *named = engine_queue_find(call->api->engine, queue);
+    if (named == NULL) {
         (void)error_set_field(err, "queue", "no queue \"%.100s\"", queue);
         if (err != NULL)
             err->code = ERROR_NOT_FOUND;
         return -1;
     }
-    if (job_priority_parse(priority, &facts->priority) < 0)
+    facts->queue = xstrdup(queue);
+    facts->priority = named->settings.priority;
+    if (priority != NULL && job_priority_parse(priority, &facts->priority) < 0)
         return error_set_field(err, "priority",
                                "priority \"%.40s\" must be urgent, high, normal, low or background",
                                priority);
@@ -274,9 +280,9 @@ static void default_name(struct job_facts *facts, const struct job_run *run)
 static int decode(const struct api_call *call, const json_t *params, struct job_facts *facts,
                   struct job_run *run, struct error *err)
 {
-    if (decode_words(params, facts, err) < 0 || decode_argv(params, run, err) < 0 ||
+    if (decode_words(call, params, facts, err) < 0 || decode_argv(params, run, err) < 0 ||
         decode_paths(params, run, err) < 0 || decode_type(call, params, facts, run, err) < 0 ||
-        decode_env(params, run, err) < 0 || decode_limits(params, facts, run, err) < 0 ||
+        decode_env(params, run, err) < 0 || decode_limits(call, params, facts, run, err) < 0 ||
         job_resources_decode(params, &engine_limits(call->api->engine)->names, facts, err) < 0 ||
         decode_tags(params, facts, err) < 0 || decode_start(params, facts, err) < 0 ||
         decode_array(call, params, facts, err) < 0)

@@ -68,6 +68,7 @@ void reply_failure(struct api_call *call, const struct error *err)
         [ERROR_CONFLICT] = "InvalidState",
         [ERROR_LIMIT] = "QuotaExceeded",
         [ERROR_BUSY] = "Busy",
+        [ERROR_DRAINING] = "Draining",
         [ERROR_UNREACHABLE] = "Internal",
         [ERROR_PROTOCOL] = "Internal",
         [ERROR_IO] = "Internal",

@@ -7,6 +7,7 @@
 #include "common/timers.h"
 #include "daemon/api/call.h"
 #include "daemon/engine/engine.h"
+#include "daemon/engine/queues.h"
 
 struct api {
     struct event_base *base;
@@ -29,6 +30,9 @@ extern const struct api_verb verb_hold, verb_release;
 extern const struct api_verb verb_submit, verb_list, verb_show, verb_cancel, verb_wait;
 extern const struct api_verb verb_logs_read, verb_logs_follow, verb_events_subscribe;
 extern const struct api_verb verb_ping, verb_info, verb_status, verb_stats;
+extern const struct api_verb verb_queues_list, verb_queues_add, verb_queues_set;
+extern const struct api_verb verb_queues_pause, verb_queues_resume, verb_queues_drain;
+extern const struct api_verb verb_queues_remove;
 extern const struct api_verb verb_processors_list, verb_processors_show;
 extern const struct api_verb verb_varlink_info, verb_varlink_description;
 

@@ -108,32 +108,31 @@ json_t *view_env(const struct job_row *row, bool values)
     return env;
 }
 
-static void add_reason(json_t *reasons, const char *reason)
+static void add_reason(json_t *reasons, bool applies, const char *reason)
 {
-    (void)json_array_append_new(reasons, json_string(reason));
+    if (applies)
+        (void)json_array_append_new(reasons, json_string(reason));
 }
 
-/* All reasons why it does not run; the queue counts only for what nothing else keeps. */
+/* All reasons why it does not run; the jobs before it count only for what nothing else keeps. */
 static json_t *view_reasons(const struct api *api, const struct job_row *row)
 {
     json_t *reasons = json_array();
-    const struct scheduler *scheduler = engine_scheduler(api->engine);
     const struct job *job = jobset_find(engine_jobs(api->engine), row->facts.id);
     bool pending = row->status.state == JOB_STATE_PENDING;
     /* Of an array that runs the tasks to come may be held. */
     if (job == NULL || !(pending || (job_is_array(job) && !row->status.is_task)))
         return reasons;
-    if (job_blocked_by(job, JOB_HELD))
-        add_reason(reasons, "Held");
-    if (job_blocked_by(job, JOB_LATER))
-        add_reason(reasons, "BeginTime");
+    unsigned waits = scheduler_reasons(engine_scheduler(api->engine), job);
     bool limited = engine_array_limited(api->engine, job->id);
-    if (limited)
-        add_reason(reasons, "ArrayLimit");
-    if (limited || job_blocked_by(job, JOB_BLOCKS) || !pending)
-        return reasons;
-    bool first = job == scheduler_first(scheduler) || !scheduler_ever_fits(scheduler, job);
-    add_reason(reasons, first ? "Resources" : "Priority");
+    bool alone = pending && !limited && !job_blocked_by(job, JOB_BLOCKS);
+    add_reason(reasons, job_blocked_by(job, JOB_HELD), "Held");
+    add_reason(reasons, job_blocked_by(job, JOB_LATER), "BeginTime");
+    add_reason(reasons, limited, "ArrayLimit");
+    add_reason(reasons, (waits & WAIT_QUEUE_PAUSED) != 0, "QueuePaused");
+    add_reason(reasons, (waits & WAIT_USER_LIMIT) != 0, "UserLimit");
+    add_reason(reasons, alone && (waits & WAIT_RESOURCES) != 0, "Resources");
+    add_reason(reasons, alone && (waits & WAIT_PRIORITY) != 0, "Priority");
     return reasons;
 }
 
@@ -221,7 +220,7 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     json_put_text(object, "name", row->facts.name);
     json_put_text(object, "type", row->facts.type);
     add_command(object, row);
-    json_put_text(object, "queue", "default");
+    json_put_text(object, "queue", row->facts.queue);
     json_put_text(object, "priority", job_priority_word(row->facts.priority));
     json_put_text(object, "user", users_name(api->users, row->facts.uid));
     json_put_int(object, "uid", row->facts.uid);

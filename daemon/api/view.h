@@ -9,6 +9,7 @@ json_t *view_outcome(const struct outcome *outcome, enum job_state state);
 /* {name: value} or [name] of the job's environment. */
 json_t *view_env(const struct job_row *row, bool values);
 json_t *view_event(const struct bus_event *event, const char *progress);
-json_t *view_time(int64_t at); /* null for 0 */
+json_t *view_time(int64_t at);              /* null for 0 */
+json_t *view_queues(const struct api *api); /* all queues (cmd_queues.c) */
 
 #endif

@@ -23,6 +23,7 @@ struct jobset {
     uint32_t slot_count;       /* a power of two */
     uint32_t filled;
     size_t counts[JOB_STATE_COUNT];
+    size_t in_queue[UINT8_MAX + 1], waiting_in[UINT8_MAX + 1];
     struct user_count *users; /* few: a linear list */
     size_t user_count;
 };
@@ -149,6 +150,7 @@ static void enter_state(struct jobset *set, struct job *job, enum job_state stat
     job->packed = (uint8_t)((job->packed & 0xf8U) | state);
     set->counts[state]++;
     if (state == JOB_STATE_PENDING) {
+        set->waiting_in[job->queue]++;
         user_of(set, job->uid)->waiting++;
         queue_plain(set, job, now);
     }
@@ -160,6 +162,7 @@ static void leave_state(struct jobset *set, struct job *job)
 {
     set->counts[job_state_of(job)]--;
     if (job_state_of(job) == JOB_STATE_PENDING) {
+        set->waiting_in[job->queue]--;
         user_of(set, job->uid)->waiting--;
         if (!job_is_array(job))
             scheduler_unqueue(set->scheduler, job);
@@ -177,6 +180,7 @@ struct job *jobset_add(struct jobset *set, const struct job *job, const struct r
     if (++set->filled > set->slot_count / 4 * 3)
         hash_resize(set, set->slot_count * 2);
     hash_put(set, number);
+    set->in_queue[mine->queue]++;
     enter_state(set, mine, state, now);
     return mine;
 }
@@ -252,15 +256,49 @@ void jobset_estimate(struct jobset *set, uint32_t *at, uint32_t looks,
         *at = 0;
 }
 
+void jobset_set_queue(struct jobset *set, struct job *job, uint8_t queue, int64_t now)
+{
+    bool queued = job->queued;
+    size_t waits = job_state_of(job) == JOB_STATE_PENDING;
+    scheduler_unqueue(set->scheduler, job);
+    set->in_queue[job->queue]--;
+    set->waiting_in[job->queue] -= waits;
+    job->queue = queue;
+    set->in_queue[queue]++;
+    set->waiting_in[queue] += waits;
+    if (queued)
+        scheduler_queue(set->scheduler, job, now);
+}
+
+void jobset_move_queue(struct jobset *set, uint8_t from, uint8_t to, int64_t now)
+{
+    for (uint32_t i = 0; i < set->slot_count; i++) {
+        struct job *job = set->slots[i] == NO_JOB ? NULL : record_at(set, set->slots[i]);
+        if (job != NULL && job->queue == from)
+            jobset_set_queue(set, job, to, now);
+    }
+}
+
 void jobset_remove(struct jobset *set, struct job *job)
 {
     assert(job_state_terminal(job_state_of(job)));
     uint32_t number = set->slots[hash_slot(set, job->id)];
     set->counts[job_state_of(job)]--;
     hash_delete(set, job->id);
+    set->in_queue[job->queue]--;
     scheduler_forget(set->scheduler, job);
     job->request = set->free_head;
     set->free_head = number;
+}
+
+size_t jobset_in_queue(const struct jobset *set, uint8_t queue)
+{
+    return set->in_queue[queue];
+}
+
+size_t jobset_waiting_in(const struct jobset *set, uint8_t queue)
+{
+    return set->waiting_in[queue];
 }
 
 size_t jobset_count(const struct jobset *set, enum job_state state)

@@ -49,6 +49,13 @@ typedef int64_t (*jobset_estimate_fn)(void *arg, const struct job *job);
 void jobset_estimate(struct jobset *set, uint32_t *at, uint32_t looks,
                      jobset_estimate_fn estimate_of, void *arg, int64_t now);
 
+/* Puts all jobs of one queue into another. */
+void jobset_move_queue(struct jobset *set, uint8_t from, uint8_t to, int64_t now);
+/* Puts one job there. */
+void jobset_set_queue(struct jobset *set, struct job *job, uint8_t queue, int64_t now);
+
+size_t jobset_in_queue(const struct jobset *set, uint8_t queue); /* unfinished jobs */
+size_t jobset_waiting_in(const struct jobset *set, uint8_t queue);
 size_t jobset_count(const struct jobset *set, enum job_state state);
 size_t jobset_waiting_of(const struct jobset *set, uint32_t uid);
 

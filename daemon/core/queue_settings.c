@@ -19,7 +19,7 @@ static const char *const backfill_words[] = {"none", "easy", NULL};
 static const char *const priority_words[] = {"urgent", "high", "normal", "low", "background", NULL};
 
 const struct queue_key queue_keys[] = {
-    {"policy", QUEUE_KEY_WORD, AT(policy), policy_words, 0, 0, "priority", "POLICY",
+    {"policy", QUEUE_KEY_WORD, AT(policy), policy_words, 0, 0, "priority", "ORDER",
      "Who goes first: fifo (by submit), priority (by level), sjf (the shortest by estimate), fair "
      "(whose jobs used least)."},
     {"backfill", QUEUE_KEY_WORD, AT(backfill), backfill_words, 0, 0, "easy", "MODE",

@@ -31,8 +31,15 @@ struct queue_settings {
     int64_t timeout_us; /* 0: none */
 };
 
+#define QUEUE_DEFAULT "default" /* the queue that is always there */
 #define QUEUE_NAME_MAX 64U
 #define QUEUE_TEXT_MAX 32U /* room for any value as text */
+
+/* A queue of the configuration. */
+struct queue_config {
+    char *name;
+    struct queue_settings settings;
+};
 
 enum queue_key_kind { QUEUE_KEY_WORD, QUEUE_KEY_COUNT, QUEUE_KEY_SPAN };
 

@@ -19,6 +19,9 @@ struct scheduler {
     struct fair_share *share;
     struct lane lanes[SCHEDULER_QUEUES];
     unsigned lane_count; /* numbers in use are below it */
+    /* It was reserved for and has started nothing since: it goes first, or the small jobs of others
+     * would take what is being kept for it as soon as they have less running. NULL: none. */
+    struct lane *owed;
     struct running_set running;
     /* The round: free is kept over rounds too. */
     int64_t now;
@@ -73,6 +76,7 @@ void scheduler_remove_queue(struct scheduler *scheduler, uint8_t number)
     assert(number > 0 && queue_count(lane->queue) == 0 && queue_running(lane->queue) == 0);
     queue_free(lane->queue);
     *lane = (struct lane){.queue = NULL};
+    scheduler->owed = scheduler->owed == lane ? NULL : scheduler->owed;
 }
 
 void scheduler_change_queue(struct scheduler *scheduler, uint8_t number,
@@ -89,6 +93,18 @@ void scheduler_pause_queue(struct scheduler *scheduler, uint8_t number, bool pau
 const struct queue *scheduler_queue_at(const struct scheduler *scheduler, uint8_t number)
 {
     return scheduler->lanes[number].queue;
+}
+
+void scheduler_move_runs(struct scheduler *scheduler, uint8_t from, uint8_t to)
+{
+    for (size_t i = 0; i < scheduler->running.count; i++) {
+        struct running *running = &scheduler->running.entries[i];
+        if (running->queue != from)
+            continue;
+        queue_end(scheduler->lanes[from].queue, running->uid);
+        queue_run(scheduler->lanes[to].queue, running->uid);
+        running->queue = to;
+    }
 }
 
 static struct queue *queue_of(const struct scheduler *scheduler, const struct job *job)
@@ -200,6 +216,8 @@ static bool is_open(const struct lane *lane)
 static struct lane *best_lane(struct scheduler *scheduler)
 {
     struct lane *best = NULL;
+    if (scheduler->owed != NULL && is_open(scheduler->owed) && !scheduler->owed->blocked)
+        return scheduler->owed;
     for (unsigned i = 0; i < scheduler->lane_count; i++) {
         struct lane *lane = &scheduler->lanes[i];
         if (is_open(lane) && goes_before(lane, best))
@@ -214,11 +232,15 @@ static struct job *next_of(struct scheduler *scheduler, struct lane *lane)
     bool passes = queue_settings(lane->queue)->backfill == QUEUE_BACKFILL_EASY;
     struct job *first = lane->blocked ? NULL : queue_first(lane->queue);
     if (first != NULL) {
-        if (ready_fits(first, &scheduler->limits))
+        if (ready_fits(first, &scheduler->limits)) {
+            scheduler->owed = scheduler->owed == lane ? NULL : scheduler->owed;
             return first;
+        }
         lane->blocked = true;
-        if (scheduler->reserved == NULL && (passes || scheduler->lane_count > 1))
+        if (scheduler->reserved == NULL && (passes || scheduler->lane_count > 1)) {
             reserve(scheduler, first);
+            scheduler->owed = lane;
+        }
     }
     return lane->blocked && passes ? queue_fitting(lane->queue, &scheduler->limits) : NULL;
 }

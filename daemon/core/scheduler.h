@@ -3,7 +3,8 @@
  * of those that may start something, the one with the least running for its weight goes first.
  * Within a round the first job that does not fit, of whichever queue, is reserved for once, at the
  * earliest time it can start by the estimates of what runs; what starts after it in that round,
- * from whichever queue, ends by then or uses only what is left over beside it. A queue with
+ * from whichever queue, ends by then or uses only what is left over beside it. The queue of that
+ * job goes first in the next rounds too, until the job has started. A queue with
  * backfill none starts nothing behind a job of its own that does not fit (and where it is the only
  * one, there is no need to reserve). The daemon and the simulation run this code; the same calls
  * give the same answers. */
@@ -37,6 +38,8 @@ void scheduler_remove_queue(struct scheduler *scheduler, uint8_t number);
 void scheduler_change_queue(struct scheduler *scheduler, uint8_t number,
                             const struct queue_settings *settings, int64_t now);
 void scheduler_pause_queue(struct scheduler *scheduler, uint8_t number, bool paused);
+/* What runs as of one queue counts as of the other. */
+void scheduler_move_runs(struct scheduler *scheduler, uint8_t from, uint8_t to);
 /* To ask of. Borrowed; NULL: there is none of this number. */
 const struct queue *scheduler_queue_at(const struct scheduler *scheduler, uint8_t number);
 

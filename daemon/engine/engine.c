@@ -104,6 +104,8 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine->db = db;
     engine->disk = disk_new(options->state_dir, options->disk_reserve_bytes);
     engine->scheduler = scheduler_new(&options->scheduler);
+    engine->started_at = clock_wall_us();
+    engine_set_shares(engine);
     engine->jobs = jobset_new(engine->scheduler);
     engine_begin_learning(engine, base);
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
@@ -131,6 +133,7 @@ void engine_free(struct engine *engine)
     arrays_free(engine);
     alarms_done(&engine->begins);
     engine_end_learning(engine);
+    engine_queues_free(engine);
     jobset_free(engine->jobs);
     scheduler_free(engine->scheduler);
     free(engine);

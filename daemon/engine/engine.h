@@ -34,7 +34,8 @@ void engine_free(struct engine *engine);
 
 /* A new job; takes over what *facts holds. *ret_id is its id, or that of the job with the same key
  * and the same content (*ret_existing). ERROR_CONFLICT: same key, other content (*ret_id says which
- * job). ERROR_LIMIT: the user has too many waiting. ERROR_BUSY: the disk is full. */
+ * job). ERROR_LIMIT: the user has too many waiting. ERROR_BUSY: the disk is full. ERROR_DRAINING:
+ * its queue takes no new jobs. facts->queue names one that there is. */
 int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
                   bool *ret_existing, struct error *err);
 

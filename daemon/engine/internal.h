@@ -13,6 +13,7 @@
 #include "daemon/store/job_rows.h"
 
 struct array;
+struct named_queue;
 struct disk;
 
 /* What is known of how long jobs run (learning.c). */
@@ -42,6 +43,10 @@ struct engine {
     struct array *arrays;
     struct alarms begins; /* jobs by the time before which they may not start */
     struct learning learning;
+    int64_t started_at;
+    bool usage_loaded;
+    struct named_queue *queues; /* sorted by name */
+    size_t queue_count;
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
     const struct job *unplaced;    /* of this turn's round: it fits, and no worker is idle */
     bool broken;
@@ -68,8 +73,17 @@ void engine_store_status(struct engine *engine, const struct active *entry);
 void engine_tell(struct engine *engine, const struct job *job, const struct job_status *status,
                  enum bus_kind kind);
 
+/* usage.c: for fair share, what users have; and what was used before this start, read the first
+ * time that a queue asks for it. */
+void engine_set_shares(struct engine *engine);
+int engine_load_usage(struct engine *engine, struct error *err);
 /* restore.c */
 int engine_restore(struct engine *engine, struct error *err);
+/* queues.c: before any job is loaded; and the queue of a stored job, made anew when the
+ * configuration does not have it any more. */
+int engine_queues_load(struct engine *engine, struct error *err);
+void engine_queues_free(struct engine *engine);
+uint8_t engine_queue_of_row(struct engine *engine, const char *name);
 /* start.c: hands a waiting job to a worker; `holds`: it is given its resources, else it waits
  * behind another there. */
 void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, bool holds);
@@ -80,12 +94,13 @@ void engine_begin_due(struct engine *engine, int64_t now);
 void engine_drop_condition(struct engine *engine, struct job *job);
 /* The job has ended: it is removed, with all that is kept for it. */
 void engine_remove(struct engine *engine, struct job *job);
-/* learning.c. What was learned is loaded before the jobs. */
+/* learning.c. What was learned is loaded before the queues and the jobs. */
 void engine_begin_learning(struct engine *engine, struct event_base *base);
 void engine_end_learning(struct engine *engine);
 int engine_load_estimates(struct engine *engine, struct error *err);
 /* The queue of this number has this name from now on: it has a mean. */
 void engine_estimate_queue(struct engine *engine, uint8_t number, const char *name);
+void engine_drop_queue_estimate(struct engine *engine, uint8_t number);
 /* Fills class and estimate of a job that is to be added, its queue being known; own_us is its
  * user's, or 0. To be dropped when the job is removed. */
 void engine_estimate(struct engine *engine, struct job *job, const char *name, const char *type,
@@ -96,7 +111,10 @@ void engine_learn(struct engine *engine, const struct job *job, const struct job
 /* Waiting jobs follow what was learned; and it is put into the turn's transaction. */
 void engine_spread_estimates(struct engine *engine, int64_t now);
 void engine_store_estimates(struct engine *engine);
-/* schedule.c: an active job has its resources from then on; and it has them no longer, but the next
+/* schedule.c: what a job must have in common with the one whose resources it takes over: the
+ * request and the queue, whose slot it takes over too. */
+uint64_t engine_kind(const struct job *job);
+/* An active job has its resources from then on; and it has them no longer, but the next
  * one that waits behind it in its worker has. No-op when it has none. */
 void engine_hold(struct engine *engine, struct active *entry, int64_t since);
 void engine_release(struct engine *engine, struct active *entry);

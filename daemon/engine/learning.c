@@ -118,16 +118,21 @@ static void restore(void *arg, const struct estimate *stored)
 
 int engine_load_estimates(struct engine *engine, struct error *err)
 {
-    if (estimate_rows_each(engine->db, restore, engine->learning.estimates, err) < 0)
-        return -1;
-    engine_estimate_queue(engine, 0, "default");
-    return 0;
+    return estimate_rows_each(engine->db, restore, engine->learning.estimates, err);
 }
 
 void engine_estimate_queue(struct engine *engine, uint8_t number, const char *name)
 {
     struct learning *learning = &engine->learning;
     learning->queues[number] = estimates_take(learning->estimates, ESTIMATE_OF_QUEUE, 0, name);
+}
+
+void engine_drop_queue_estimate(struct engine *engine, uint8_t number)
+{
+    struct learning *learning = &engine->learning;
+    estimates_drop(learning->estimates, learning->queues[number]);
+    learning->queues[number] = 0;
+    learning->spread = UINT64_MAX; /* its jobs are in another queue, with another mean */
 }
 
 void engine_store_estimates(struct engine *engine)

@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct user_shares {
+    uint32_t uid;
+    double shares;
+};
+
 struct engine_options {
     const char *state_dir;     /* borrowed for life, as all texts here */
     const char *socket_path;   /* BATCHD_SOCKET of the jobs */
@@ -21,8 +26,13 @@ struct engine_options {
     uint64_t disk_reserve_bytes;
     uint64_t array_max; /* tasks of one array */
     size_t event_backlog;
-    struct scheduler_options scheduler;
-    struct resource_names names; /* of the counters in scheduler.total */
+    struct resource_names names;        /* of the counters in scheduler.total */
+    struct scheduler_options scheduler; /* its queue is the one named "default" */
+    const struct queue_config *queues;  /* the others of the configuration */
+    size_t queue_count;
+    /* Shares of users in fair share; who is not named has 1. */
+    const struct user_shares *shares;
+    size_t share_count;
 };
 
 #endif

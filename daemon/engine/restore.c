@@ -9,10 +9,10 @@
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
+#include "daemon/engine/queues.h"
 #include "daemon/engine/outcome.h"
 #include "daemon/exec/worker_log.h"
 #include "daemon/store/task_rows.h"
-#include "daemon/store/usage_rows.h"
 #include "daemon/store/worker_rows.h"
 
 #include <string.h>
@@ -23,13 +23,14 @@ static int add_open_job(void *arg, const struct job_open *open)
 {
     struct engine *engine = arg;
     int64_t now = clock_wall_us();
-    struct job with_estimate = *open->job;
+    struct job known = *open->job;
     const struct job_facts *facts = open->facts;
     const struct resources wanted = job_facts_wanted(facts, &engine->options.names);
-    engine_estimate(engine, &with_estimate, facts->name, facts->type, facts->estimate_us);
+    known.queue = engine_queue_of_row(engine, facts->queue);
+    engine_estimate(engine, &known, facts->name, facts->type, facts->estimate_us);
     struct job *job =
-        jobset_add(engine->jobs, &with_estimate, &wanted,
-                   open->is_array ? JOBSET_ARRAY : JOBSET_PLAIN, open->status->state, now);
+        jobset_add(engine->jobs, &known, &wanted, open->is_array ? JOBSET_ARRAY : JOBSET_PLAIN,
+                   open->status->state, now);
     if (open->is_array) {
         jobset_queue(engine->jobs, job, true, now);
     } else if (open->status->state != JOB_STATE_PENDING) {
@@ -118,8 +119,7 @@ static void add_condition(void *arg, const struct condition *condition)
 
 static int load_jobs(struct engine *engine, struct error *err)
 {
-    if (engine_load_estimates(engine, err) < 0 ||
-        job_rows_each_open(engine->db, add_open_job, engine, err) < 0 ||
+    if (job_rows_each_open(engine->db, add_open_job, engine, err) < 0 ||
         task_rows_each_open(engine->db, add_open_task, engine, err) < 0 ||
         condition_rows_each_open(engine->db, add_condition, engine, err) < 0)
         return -1;
@@ -195,30 +195,11 @@ static void settle_orphans(struct engine *engine, const struct known_worker *wor
     }
 }
 
-static void add_use(void *arg, const struct use *use)
-{
-    const struct engine *engine = arg;
-    scheduler_charge(engine->scheduler, use->uid, &use->held, use->started_at, use->ended_at);
-}
-
-/* Usage is not stored: it follows from what the jobs used and when. After so many half-lives less
- * than a billionth of it is left. */
-static int load_usage(struct engine *engine, struct error *err)
-{
-    const struct scheduler_options *options = &engine->options.scheduler;
-    if (options->queue.policy != QUEUE_FAIR)
-        return 0;
-    int64_t since = 0;
-    if (options->half_life_us > 0 && options->half_life_us < clock_wall_us() / 30)
-        since = clock_wall_us() - 30 * options->half_life_us;
-    return usage_rows_each(engine->db, since, add_use, engine, err);
-}
-
 int engine_restore(struct engine *engine, struct error *err)
 {
     struct worker_scan scan = {.engine = engine};
-    if (load_usage(engine, err) < 0 || load_jobs(engine, err) < 0 ||
-        worker_rows_each(engine->db, keep_worker, &scan, err) < 0)
+    if (engine_load_estimates(engine, err) < 0 || engine_queues_load(engine, err) < 0 ||
+        load_jobs(engine, err) < 0 || worker_rows_each(engine->db, keep_worker, &scan, err) < 0)
         return -1;
     settle_orphans(engine, scan.list);
     while (scan.list != NULL) {

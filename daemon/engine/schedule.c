@@ -1,14 +1,21 @@
 /* Which waiting job goes to which worker. A worker's first job is given its resources by the
  * scheduler. More jobs may be handed to it ahead of time while its jobs are short: they ask for
- * exactly what the first one has, wait behind it in the worker, and have its resources when it
- * ends, so that nothing is promised twice. Not those that ask for GPUs: which ones they have is
- * told to them when they are handed over, and each has its own (start.c). */
+ * exactly what the first one has, wait behind it in the worker, and have its resources and its
+ * slot in their queue when it ends, so that nothing is promised twice. Where the queue has a limit
+ * for each user, whose slot it is matters, and nothing is handed ahead. Not those that ask for
+ * GPUs: which ones they have is told to them when they are handed over, and each has its own
+ * (start.c). */
 #include "common/clock.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/resources/disk.h"
 #include "daemon/store/worker_rows.h"
+
+uint64_t engine_kind(const struct job *job)
+{
+    return (uint64_t)job->queue << 32U | job->request;
+}
 
 /* It is expected to end as was predicted when it started, also after a restart. */
 void engine_hold(struct engine *engine, struct active *entry, int64_t since)
@@ -45,9 +52,10 @@ void engine_release(struct engine *engine, struct active *entry)
 /* The worker behind whose jobs this one may wait, 0: none. */
 static uint64_t choose_behind(const struct engine *engine, const struct job *job)
 {
-    if (job == NULL || scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_GPUS] > 0)
+    if (job == NULL || scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_GPUS] > 0 ||
+        queue_settings(scheduler_queue_at(engine->scheduler, job->queue))->per_user > 0)
         return 0;
-    return pool_choose_behind(engine->pool, job->request);
+    return pool_choose_behind(engine->pool, engine_kind(job));
 }
 
 /* The next job by the policy: to an idle worker when it fits. When it does not, or when no worker

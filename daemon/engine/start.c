@@ -61,7 +61,7 @@ static void add_job_env(const struct engine *engine, const struct job_facts *fac
     add_env(run, xasprintf("BATCHD_ATTEMPT=%u", run->id.attempt));
     add_env(run, xasprintf("BATCHD_MAX_ATTEMPTS=%u", facts->max_attempts));
     add_env(run, xasprintf("BATCHD_JOB_NAME=%s", facts->name));
-    add_env(run, xasprintf("BATCHD_QUEUE=default"));
+    add_env(run, xasprintf("BATCHD_QUEUE=%s", facts->queue));
     add_env(run, xasprintf("BATCHD_PRIORITY=%s", job_priority_word(facts->priority)));
     add_env(run, xasprintf("BATCHD_CPUS=%u", facts->cpus));
     if (facts->memory_bytes > 0)
@@ -185,7 +185,7 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
         engine_hold(engine, entry, clock_wall_us());
     engine_step(engine, entry, JOB_EVENT_ASSIGN);
     engine_store_status(engine, entry);
-    pool_load(engine->pool, worker, job->request);
+    pool_load(engine->pool, worker, engine_kind(job));
     pool_run(engine->pool, worker, &run);
     engine_tell(engine, job, &entry->status, BUS_STARTING);
     job_run_done(&run);

@@ -3,6 +3,7 @@
 #include "daemon/core/job_request.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
+#include "daemon/engine/queues.h"
 #include "daemon/resources/disk.h"
 
 #include <string.h>
@@ -19,9 +20,10 @@ static bool same_content(const struct job_facts *a, const struct job_facts *b)
            a->gpus == b->gpus && a->disk_bytes == b->disk_bytes &&
            same_text(a->counters, b->counters) && a->estimate_us == b->estimate_us &&
            a->max_attempts == b->max_attempts && a->rerun_if_lost == b->rerun_if_lost &&
-           same_text(a->name, b->name) && same_text(a->type, b->type) &&
-           same_text(a->tags, b->tags) && same_text(a->array, b->array) &&
-           a->run_bytes == b->run_bytes && memcmp(a->run, b->run, a->run_bytes) == 0;
+           same_text(a->name, b->name) && same_text(a->queue, b->queue) &&
+           same_text(a->type, b->type) && same_text(a->tags, b->tags) &&
+           same_text(a->array, b->array) && a->run_bytes == b->run_bytes &&
+           memcmp(a->run, b->run, a->run_bytes) == 0;
 }
 
 /* 1: *ret_id is the job with this key; 0: there is none; -1: error. */
@@ -54,6 +56,7 @@ static void add_submitted(struct engine *engine, const struct job_facts *facts)
     struct job job = {.id = facts->id,
                       .since = facts->submitted_at,
                       .uid = facts->uid,
+                      .queue = engine_queue_find(engine, facts->queue)->number,
                       .level = (unsigned)facts->priority & JOB_LEVEL_MASK};
     const struct resources wanted = job_facts_wanted(facts, &engine->options.names);
     const struct job_status status = {
@@ -97,6 +100,9 @@ int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_
     *ret_existing = found > 0;
     if (found != 0)
         return found < 0 ? -1 : 0;
+    if (engine_queue_find(engine, facts->queue)->draining)
+        return error_set(err, ERROR_DRAINING, "queue \"%.80s\" takes no new jobs: it is drained",
+                         facts->queue);
     size_t waiting = jobset_waiting_of(engine->jobs, facts->uid);
     if (waiting >= engine->options.queue_limit_per_user)
         return error_set(err, ERROR_LIMIT,

@@ -32,7 +32,7 @@ struct worker {
     bool told; /* the spawner has answered for it, or an earlier daemon made it */
     enum sweep sweep;
     uint32_t load;
-    uint32_t request; /* of its jobs, when it has any */
+    uint64_t kind; /* of its jobs, when it has any */
     uint64_t done;
     int64_t idle_since;
     int64_t rest_until;     /* monotonic */
@@ -383,11 +383,11 @@ uint64_t pool_choose_idle(const struct pool *pool)
     return 0;
 }
 
-uint64_t pool_choose_behind(const struct pool *pool, uint32_t request)
+uint64_t pool_choose_behind(const struct pool *pool, uint64_t kind)
 {
     const struct worker *best = NULL;
     for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
-        if (worker->load > 0 && worker->load < room_of(worker) && worker->request == request &&
+        if (worker->load > 0 && worker->load < room_of(worker) && worker->kind == kind &&
             takes_jobs(worker) && (best == NULL || worker->load < best->load))
             best = worker;
     }
@@ -420,12 +420,12 @@ size_t pool_ready_idle(const struct pool *pool)
     return count;
 }
 
-void pool_load(struct pool *pool, uint64_t id, uint32_t request)
+void pool_load(struct pool *pool, uint64_t id, uint64_t kind)
 {
     struct worker *worker = find(pool, id);
     if (worker == NULL)
         return;
-    worker->request = request;
+    worker->kind = kind;
     worker->load++;
 }
 

@@ -59,15 +59,15 @@ void pool_remove_unknown(struct pool *pool);
 
 /* A worker that has nothing to do, 0 when there is none. */
 uint64_t pool_choose_idle(const struct pool *pool);
-/* The busy worker that should be handed a job of this request (a number of the caller's) ahead of
+/* The busy worker that should be handed a job of this kind (a number of the caller's) ahead of
  * time: its jobs have the same, are short, and few of them wait there. 0 when there is none. */
-uint64_t pool_choose_behind(const struct pool *pool, uint32_t request);
+uint64_t pool_choose_behind(const struct pool *pool, uint64_t kind);
 size_t pool_count(const struct pool *pool);      /* all but the gone and the leaving */
 size_t pool_ready_idle(const struct pool *pool); /* ready, nothing to do */
 size_t pool_coming(const struct pool *pool);     /* asked for, not ready yet */
 
-/* Counts a job of this worker, with this request, in; or one out. */
-void pool_load(struct pool *pool, uint64_t id, uint32_t request);
+/* Counts a job of this worker, of this kind, in; or one out. */
+void pool_load(struct pool *pool, uint64_t id, uint64_t kind);
 void pool_unload(struct pool *pool, uint64_t id);
 /* Gives the worker nothing for a while: it could not begin a job for want of something. */
 void pool_rest(struct pool *pool, uint64_t id, uint32_t rest_ms);

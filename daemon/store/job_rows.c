@@ -9,7 +9,7 @@
 
 #define FACTS_COLUMNS                                                                           \
     "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key," \
-    "tags,array,estimate_us,run,facts_sum,gpus,disk_bytes,counters"
+    "tags,array,estimate_us,run,facts_sum,gpus,disk_bytes,counters,queue"
 /* A whole row: the id, the progress of an array, the status, the facts. */
 #define PROGRESS_COLUMNS "id,next,tasks_completed,tasks_failed,tasks_cancelled,"
 #define STATUS_AT 5
@@ -75,6 +75,7 @@ static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *
     const int64_t amounts[] = {sum_facts(facts), facts->gpus, (int64_t)facts->disk_bytes};
     bind_numbers(statement, at + 15, amounts, 3);
     bind_text(statement, at + 18, facts->counters);
+    bind_text(statement, at + 19, facts->queue);
 }
 
 /* ---- reading ---- */
@@ -113,6 +114,7 @@ static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, st
                               .gpus = (uint32_t)COLUMN(at + 16),
                               .disk_bytes = (uint64_t)COLUMN(at + 17),
                               .counters = column_text(statement, at + 18),
+                              .queue = column_text(statement, at + 19),
                               .run = xmemdup(run, run_bytes),
                               .run_bytes = run_bytes};
     uint32_t stored = (uint32_t)COLUMN(at + 15);
@@ -159,7 +161,7 @@ int job_rows_insert(struct db *db, struct job_facts *facts, struct error *err)
     static const char sql[] =
         "INSERT INTO job(" ROW_COLUMNS ") VALUES(?1,0,0,0,0,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
         "?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,"
-        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45)";
+        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45,?46)";
     struct job_status status = {.outcome.exit_code = -1};
     if (db_begin(db, err) < 0 || next_id(db, &status.id, err) < 0)
         return -1;
@@ -235,10 +237,11 @@ int job_rows_find_key(struct db *db, uint32_t uid, const char *key, uint64_t *re
 }
 
 /* A bound of 0 means "none"; the two texts differ in the direction only. */
-#define LIST_WHERE                                                               \
-    " FROM job WHERE (?1=0 OR id>=?1) AND (?2=0 OR id<=?2) AND (?3=0 OR uid=?4)" \
-    " AND (?5 IS NULL OR name GLOB ?5) AND (?6=0 OR submitted_at>=?6)"           \
-    " AND (?7=0 OR submitted_at<=?7) AND (state<4 OR ended_at>=?8) AND ((1<<state)&?9)"
+#define LIST_WHERE                                                                      \
+    " FROM job WHERE (?1=0 OR id>=?1) AND (?2=0 OR id<=?2) AND (?3=0 OR uid=?4)"        \
+    " AND (?5 IS NULL OR name GLOB ?5) AND (?6=0 OR submitted_at>=?6)"                  \
+    " AND (?7=0 OR submitted_at<=?7) AND (state<4 OR ended_at>=?8) AND ((1<<state)&?9)" \
+    " AND (?11 IS NULL OR queue=?11)"
 
 int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn each, void *arg,
                   struct error *err)
@@ -259,6 +262,7 @@ int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn eac
     bind_numbers(statement, 1, head, 4);
     bind_text(statement, 5, filter->name_glob);
     bind_numbers(statement, 6, tail, 5);
+    bind_text(statement, 11, filter->queue);
     int code;
     int stop = 0;
     while (stop == 0 && (code = db_step(db, statement, err)) == SQLITE_ROW) {
@@ -287,7 +291,8 @@ enum open_column {
     OPEN_ESTIMATE,
     OPEN_GPUS,
     OPEN_DISK,
-    OPEN_COUNTERS
+    OPEN_COUNTERS,
+    OPEN_QUEUE
 };
 
 static char *open_text(sqlite3_stmt *statement, enum open_column column)
@@ -318,7 +323,8 @@ static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status
                                 .memory_bytes = (uint64_t)open_number(statement, OPEN_MEMORY),
                                 .gpus = (uint32_t)open_number(statement, OPEN_GPUS),
                                 .disk_bytes = (uint64_t)open_number(statement, OPEN_DISK),
-                                .counters = open_text(statement, OPEN_COUNTERS)};
+                                .counters = open_text(statement, OPEN_COUNTERS),
+                                .queue = open_text(statement, OPEN_QUEUE)};
     if (priority >= 0 && priority < JOB_PRIORITY_COUNT)
         return 0;
     job_status_done(status);
@@ -332,7 +338,7 @@ int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error 
     static const char sql[] =
         "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS
         ",uid,priority,submitted_at,array IS NOT NULL,cpus,memory_bytes,name,type,estimate_us,gpus,"
-        "disk_bytes,counters FROM job "
+        "disk_bytes,counters,queue FROM job "
         "INDEXED BY job_open WHERE state<4 ORDER BY id";
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)

@@ -36,6 +36,7 @@ struct job_filter {
     bool uid_set;
     uint32_t uid;
     const char *name_glob; /* NULL: any */
+    const char *queue;     /* NULL: any */
     int64_t since, until;  /* submitted_at bounds, 0: none */
     int64_t ended_after;   /* leave out what ended before; 0: nothing */
     uint64_t first, last;  /* id bounds, inclusive; 0: none */
@@ -53,7 +54,7 @@ int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn eac
 struct job_open {
     const struct job *job;
     const struct job_status *status;
-    const struct job_facts *facts; /* only name, type, estimate_us and what it asks for */
+    const struct job_facts *facts; /* only name, type, queue, estimate_us and what it asks for */
     bool is_array;
 };
 typedef int (*job_open_fn)(void *arg, const struct job_open *open);

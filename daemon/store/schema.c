@@ -103,7 +103,13 @@ static const char *const migrations[] = {
     "CREATE TABLE task_cancelled("
     " job INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE,"
     " first INTEGER NOT NULL, last INTEGER NOT NULL, ended_at INTEGER NOT NULL,"
-    " message TEXT NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(job, first)) WITHOUT ROWID;",
+    " message TEXT NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(job, first)) WITHOUT ROWID;"
+    /* Queues: which one a job is in (it may be moved, so the checksum of its facts leaves it out),
+     * and what was set about them at run time. */
+    "ALTER TABLE job ADD COLUMN queue TEXT NOT NULL DEFAULT 'default';"
+    "CREATE TABLE queue_setting("
+    " queue TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, sum INTEGER NOT NULL,"
+    " PRIMARY KEY(queue, key)) WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

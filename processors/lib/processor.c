@@ -31,6 +31,7 @@ int processor_exit_code(const struct error *err)
     case ERROR_IO:
         return EX_IOERR;
     case ERROR_BUSY:
+    case ERROR_DRAINING:
         return EX_TEMPFAIL;
     case ERROR_NONE:
     case ERROR_UNREACHABLE:

@@ -94,6 +94,8 @@ def test_bash_completes_every_verb_and_option():
     (("list", "--color", "n"), ["never"]),
     (("wait", "--for", "r"), ["running"]),
     (("completion", "z"), ["zsh"]),
+    (("queue", "pa"), ["pause"]),
+    (("queue", "set", "default", "--backfill", "e"), ["easy"]),
     (("submit", "-n", "list", "--env-p"), ["--env-policy"]),
     (("submit", "-C", "/et"), ["/etc"]),
     (("submit", "--", "true", "--priority", ""), []),
@@ -149,6 +151,8 @@ def test_words_are_what_the_daemon_takes(daemon):
         assert daemon.ctl("list", "-o", form).returncode == 0
     for policy in shell.bash("batchctl", "submit", "--env-policy", ""):
         assert daemon.ctl("submit", "--env-policy", policy, "true").returncode == 0
+    for policy in shell.bash("batchctl", "queue", "set", "--policy", ""):
+        daemon.call("io.batchd.Queues.Set", name="default", policy=policy)
     for when in shell.bash("batchctl", "list", "--color", ""):
         assert daemon.ctl("list", "--color", when).returncode == 0
 

@@ -213,9 +213,12 @@ def test_status_tells_what_is_free(make_daemon):
 
 
 @pytest.mark.parametrize("line,words", [
-    ('policy = "lifo"', ["queues.default.policy", "lifo", "fifo priority sjf fair"]),
-    ('backfill = "hard"', ["queues.default.backfill", "none easy"]),
-    ('ageing = "-1s"', ["queues.default.ageing"]), ("slot = 3", ["slot"])])
+    ('policy = "lifo"', ["queues.default", 'policy "lifo" must be fifo, priority, sjf or fair', ":6:10"]),
+    ('backfill = "hard"', ["queues.default", 'backfill "hard" must be none or easy']),
+    ('ageing = "-1s"', ["queues.default", 'ageing "-1s"']), ("slots = -3", ["slots -3", "from 0 to 1000000"]),
+    ('slots = "three"', ["slots", "whole number"]), ("policy = 3", ["policy", "string"]),
+    ("slot = 3", ['unknown key "queues.default.slot"; did you mean "slots"', ":6:1"]),
+    ("[queues.\"a b\"]", ['queue "a b" must have']), ("[fair_share.shares]\nroot = 0", ["fair_share.shares.root"])])
 def test_bad_settings(make_daemon, line, words):
     daemon = make_daemon(config=settings(1, line))
     daemon.start(wait=False)

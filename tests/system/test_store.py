@@ -22,7 +22,7 @@ def old_store(daemon, version):
     db.close()
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version):
     daemon = make_daemon()
     old_store(daemon, version)
@@ -37,6 +37,8 @@ def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version)
     assert jobs[7]["resources"] == {"cpus": 2, "memory_bytes": 1 << 30, "gpus": 0, "disk_bytes": 0}
     assert daemon.submit("true", array="0-3") == 8  # no id is used twice
     daemon.wait(8)
+    assert jobs[7]["queue"] == "default"
+    assert daemon.job(7)["reasons"] == (["Held"] if version == 3 else daemon.job(7)["reasons"])
     daemon.kill()
     assert check_store(daemon).returncode == 0
 
@@ -46,10 +48,12 @@ def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version)
                                     "UPDATE job SET tasks_failed=1 WHERE id=2",
                                     "UPDATE task SET exit_code=7 WHERE task_index=1",
                                     "UPDATE job SET array='0-9' WHERE id=2",
-                                    "UPDATE condition SET begin_at=0"])
+                                    "UPDATE condition SET begin_at=0",
+                                    "UPDATE queue_setting SET value='3'"])
 def test_a_changed_row_fails_its_checksum(daemon, change):
     daemon.wait(daemon.submit("true"), daemon.submit("true", array="0-2"))
     daemon.submit("true", begin=int((time.time() + 3600) * 1e6), hold=True)
+    daemon.call("io.batchd.Queues.Add", name="other", slots=2)
     daemon.kill()
     assert check_store(daemon).returncode == 0
     with sqlite3.connect(daemon.state / "batchd.db") as db:

@@ -251,7 +251,7 @@ ended_right "folders" "$id" 7 50
 # ---- fair share ----
 # What alice has used counts after a restart; all that the checks above used is forgotten by then.
 id -u carol >/dev/null 2>&1 || useradd -m carol
-printf '[resources]\ncpus = 4\n[queues.default]\npolicy = "fair"\nhalf_life = "1s"\n' >/etc/batchd/config.toml
+printf '[resources]\ncpus = 4\n[queues.default]\npolicy = "fair"\n[fair_share]\nhalf_life = "1s"\n' >/etc/batchd/config.toml
 sleep 20
 systemctl restart batchd.service
 ctl alice submit -q -w -c4 -- sleep 2

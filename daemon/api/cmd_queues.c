@@ -1,0 +1,220 @@
+/* io.batchd.Queues.List {} -> {queues: [queue]}
+ * io.batchd.Queues.Add, Set {name, policy, backfill, slots, per_user, weight, ageing_ms,
+ *   max_delay_ms, priority, timeout_ms} -> {queue}
+ * io.batchd.Queues.Pause, Resume, Drain {name} -> {queue}
+ * io.batchd.Queues.Remove {name, move_to} -> {}
+ * Everybody may look; root and the daemon's owner change. A change is in the store before the
+ * reply leaves, and goes before the configuration from then on. */
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "daemon/api/view.h"
+
+#include <string.h>
+
+static json_t *view_queue(const struct api *api, const struct named_queue *queue)
+{
+    const struct jobset *jobs = engine_jobs(api->engine);
+    const struct queue *inner = scheduler_queue_at(engine_scheduler(api->engine), queue->number);
+    json_t *object = json_object();
+    json_put_text(object, "name", queue->name);
+    for (const struct queue_key *key = queue_keys; key->name != NULL; key++) {
+        char name[64];
+        uint64_t number = queue_settings_number(&queue->settings, key);
+        (void)snprintf(name, sizeof(name), "%s%s", key->name,
+                       key->kind == QUEUE_KEY_SPAN ? "_ms" : "");
+        if (key->kind == QUEUE_KEY_WORD)
+            json_put_text(object, name, key->words[number]);
+        else
+            json_put_int(object, name, (int64_t)number);
+    }
+    json_put(object, "paused", json_boolean(queue->paused));
+    json_put(object, "draining", json_boolean(queue->draining));
+    json_put(object, "configured", json_boolean(queue->configured));
+    json_put_int(object, "pending", (int64_t)jobset_waiting_in(jobs, queue->number));
+    json_put_int(object, "running", queue_running(inner));
+    return object;
+}
+
+struct queue_listing {
+    const struct api *api;
+    json_t *queues;
+};
+
+static void add_queue(void *arg, const struct named_queue *queue)
+{
+    const struct queue_listing *listing = arg;
+    (void)json_array_append_new(listing->queues, view_queue(listing->api, queue));
+}
+
+json_t *view_queues(const struct api *api)
+{
+    struct queue_listing listing = {.api = api, .queues = json_array()};
+    engine_queues_each(api->engine, add_queue, &listing);
+    return listing.queues;
+}
+
+static void run_list(struct api_call *call)
+{
+    json_t *reply = json_object();
+    json_put(reply, "queues", view_queues(call->api));
+    reply_done(call, reply);
+}
+
+/* ---- changes ---- */
+
+static void refuse(struct api_call *call, const struct error *err)
+{
+    json_t *extra = json_object();
+    if (err->code == ERROR_NOT_FOUND) {
+        json_put_text(extra, "field", err->field);
+        json_put_text(extra, "rule", err->text);
+        reply_error(call, "NoSuchQueue", extra, err->text, "batchctl queue list");
+        return;
+    }
+    json_decref(extra);
+    reply_failure(call, err);
+}
+
+static int read_key(const json_t *params, const struct queue_key *key, const char *member,
+                    struct queue_change *change, struct error *err)
+{
+    const json_t *value = json_object_get(params, member);
+    if (key->kind == QUEUE_KEY_WORD && json_is_string(value))
+        return queue_settings_set(&change->values, key, json_string_value(value), err);
+    if (key->kind == QUEUE_KEY_WORD || !json_is_integer(value))
+        return error_set_field(err, member, "%s must be %s", member,
+                               key->kind == QUEUE_KEY_WORD ? "a string" : "an integer");
+    return queue_settings_set_number(&change->values, key, json_integer_value(value), err);
+}
+
+static int read_change(const json_t *params, struct queue_change *ret, struct error *err)
+{
+    for (size_t i = 0; queue_keys[i].name != NULL; i++) {
+        const struct queue_key *key = &queue_keys[i];
+        char member[64];
+        (void)snprintf(member, sizeof(member), "%s%s", key->name,
+                       key->kind == QUEUE_KEY_SPAN ? "_ms" : "");
+        const json_t *value = json_object_get(params, member);
+        if (value == NULL || json_is_null(value))
+            continue;
+        if (read_key(params, key, member, ret, err) < 0)
+            return -1;
+        ret->keys |= 1U << i;
+    }
+    return 0;
+}
+
+typedef int (*queue_change_fn)(const struct api_call *call, const char *name, struct error *err);
+
+static int add(const struct api_call *call, const char *name, struct error *err)
+{
+    struct queue_change change = {.keys = 0};
+    return read_change(call->params, &change, err) < 0
+               ? -1
+               : engine_queue_add(call->api->engine, name, &change, err);
+}
+
+static int set(const struct api_call *call, const char *name, struct error *err)
+{
+    struct queue_change change = {.keys = 0};
+    return read_change(call->params, &change, err) < 0
+               ? -1
+               : engine_queue_set(call->api->engine, name, &change, err);
+}
+
+static int pause_queue(const struct api_call *call, const char *name, struct error *err)
+{
+    return engine_queue_pause(call->api->engine, name, true, err);
+}
+
+/* Undoes pause and drain. */
+static int resume(const struct api_call *call, const char *name, struct error *err)
+{
+    return engine_queue_pause(call->api->engine, name, false, err) < 0
+               ? -1
+               : engine_queue_drain(call->api->engine, name, false, err);
+}
+
+static int drain(const struct api_call *call, const char *name, struct error *err)
+{
+    return engine_queue_drain(call->api->engine, name, true, err);
+}
+
+static int remove_queue(const struct api_call *call, const char *name, struct error *err)
+{
+    const char *move_to = NULL;
+    return json_get_string(call->params, "move_to", false, &move_to, err) < 0
+               ? -1
+               : engine_queue_remove(call->api->engine, name, move_to, err);
+}
+
+static void change(struct api_call *call, queue_change_fn how)
+{
+    const char *name = NULL;
+    struct error err;
+    if (!access_all(call)) {
+        reply_error(call, "org.varlink.service.PermissionDenied", NULL,
+                    "only root and the owner of batchd may change queues", NULL);
+        return;
+    }
+    if (json_get_string(call->params, "name", true, &name, &err) < 0 || how(call, name, &err) < 0) {
+        refuse(call, &err);
+        return;
+    }
+    json_t *reply = json_object();
+    const struct named_queue *queue = engine_queue_find(call->api->engine, name);
+    if (queue != NULL)
+        json_put(reply, "queue", view_queue(call->api, queue));
+    reply_done(call, reply);
+}
+
+static void run_add(struct api_call *call)
+{
+    change(call, add);
+}
+
+static void run_set(struct api_call *call)
+{
+    change(call, set);
+}
+
+static void run_pause(struct api_call *call)
+{
+    change(call, pause_queue);
+}
+
+static void run_resume(struct api_call *call)
+{
+    change(call, resume);
+}
+
+static void run_drain(struct api_call *call)
+{
+    change(call, drain);
+}
+
+static void run_remove(struct api_call *call)
+{
+    change(call, remove_queue);
+}
+
+static const char *const no_fields[] = {NULL};
+static const char *const name_fields[] = {"name", NULL};
+static const char *const remove_fields[] = {"name", "move_to", NULL};
+static const char *const setting_fields[] = {"name",     "policy",     "backfill",  "slots",
+                                             "per_user", "weight",     "ageing_ms", "max_delay_ms",
+                                             "priority", "timeout_ms", NULL};
+const struct api_verb verb_queues_list = {
+    .method = "io.batchd.Queues.List", .fields = no_fields, .run = run_list};
+const struct api_verb verb_queues_add = {
+    .method = "io.batchd.Queues.Add", .fields = setting_fields, .run = run_add};
+const struct api_verb verb_queues_set = {
+    .method = "io.batchd.Queues.Set", .fields = setting_fields, .run = run_set};
+const struct api_verb verb_queues_pause = {
+    .method = "io.batchd.Queues.Pause", .fields = name_fields, .run = run_pause};
+const struct api_verb verb_queues_resume = {
+    .method = "io.batchd.Queues.Resume", .fields = name_fields, .run = run_resume};
+const struct api_verb verb_queues_drain = {
+    .method = "io.batchd.Queues.Drain", .fields = name_fields, .run = run_drain};
+const struct api_verb verb_queues_remove = {
+    .method = "io.batchd.Queues.Remove", .fields = remove_fields, .run = run_remove};

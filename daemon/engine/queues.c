@@ -1,0 +1,282 @@
+#include "daemon/engine/queues.h"
+
+#include "common/alloc.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/engine/engine.h"
+#include "daemon/engine/internal.h"
+#include "daemon/store/queue_rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- find ---- */
+
+static struct named_queue *find(const struct engine *engine, const char *name)
+{
+    for (size_t i = 0; i < engine->queue_count; i++) {
+        if (strcmp(engine->queues[i].name, name) == 0)
+            return &engine->queues[i];
+    }
+    return NULL;
+}
+
+const struct named_queue *engine_queue_find(const struct engine *engine, const char *name)
+{
+    return find(engine, name);
+}
+
+const struct named_queue *engine_queue_number(const struct engine *engine, uint8_t number)
+{
+    size_t i = 0;
+    while (engine->queues[i].number != number)
+        i++;
+    return &engine->queues[i];
+}
+
+void engine_queues_each(const struct engine *engine, named_queue_fn each, void *arg)
+{
+    for (size_t i = 0; i < engine->queue_count; i++)
+        each(arg, &engine->queues[i]);
+}
+
+static struct named_queue *need(const struct engine *engine, const char *name, struct error *err)
+{
+    struct named_queue *queue = find(engine, name);
+    if (queue == NULL && error_set_field(err, "queue", "no queue \"%.80s\"", name) < 0 &&
+        err != NULL)
+        err->code = ERROR_NOT_FOUND;
+    return queue;
+}
+
+/* ---- in memory ---- */
+
+/* Kept sorted by name. NULL when the scheduler has no number left. */
+static struct named_queue *insert(struct engine *engine, const char *name,
+                                  const struct queue_settings *settings)
+{
+    size_t at = 0;
+    int number =
+        strcmp(name, QUEUE_DEFAULT) == 0 ? 0 : scheduler_add_queue(engine->scheduler, settings);
+    if (number < 0)
+        return NULL;
+    engine_estimate_queue(engine, (uint8_t)number, name);
+    engine->queues =
+        xreallocarray(engine->queues, engine->queue_count + 1, sizeof(*engine->queues));
+    while (at < engine->queue_count && strcmp(engine->queues[at].name, name) < 0)
+        at++;
+    struct named_queue *queue = &engine->queues[at];
+    memmove(queue + 1, queue, (engine->queue_count - at) * sizeof(*queue));
+    engine->queue_count++;
+    *queue = (struct named_queue){
+        .name = xstrdup(name), .number = (uint8_t)number, .settings = *settings};
+    return queue;
+}
+
+static void apply(struct engine *engine, const struct named_queue *queue)
+{
+    struct error err;
+    if (queue->settings.policy == QUEUE_FAIR && engine_load_usage(engine, &err) < 0)
+        engine_break(engine, &err);
+    scheduler_change_queue(engine->scheduler, queue->number, &queue->settings, clock_wall_us());
+    scheduler_pause_queue(engine->scheduler, queue->number, queue->paused);
+}
+
+static int refuse_more(const char *name, struct error *err)
+{
+    return error_set(err, ERROR_LIMIT, "queue \"%.80s\" would be one too many: %u may be", name,
+                     SCHEDULER_QUEUES);
+}
+
+void engine_queues_free(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->queue_count; i++)
+        free(engine->queues[i].name);
+    free(engine->queues);
+}
+
+/* ---- at the start ---- */
+
+static struct named_queue *find_or_insert(struct engine *engine, const char *name)
+{
+    struct queue_settings settings;
+    struct named_queue *queue = find(engine, name);
+    if (queue != NULL)
+        return queue;
+    queue_settings_defaults(&settings);
+    return insert(engine, name, &settings);
+}
+
+static int load_row(void *arg, const char *name, const char *key, const char *value,
+                    struct error *err)
+{
+    struct named_queue *queue = find_or_insert(arg, name);
+    const struct queue_key *setting = queue_key_find(key);
+    if (queue == NULL)
+        return refuse_more(name, err);
+    if (setting != NULL)
+        return queue_settings_set(&queue->settings, setting, value, err);
+    queue->paused |= strcmp(key, QUEUE_MARK_PAUSED) == 0;
+    queue->draining |= strcmp(key, QUEUE_MARK_DRAINING) == 0;
+    return 0;
+}
+
+int engine_queues_load(struct engine *engine, struct error *err)
+{
+    (void)insert(engine, QUEUE_DEFAULT, &engine->options.scheduler.queue);
+    engine->queues[0].configured = true;
+    for (size_t i = 0; i < engine->options.queue_count; i++) {
+        const struct queue_config *config = &engine->options.queues[i];
+        struct named_queue *queue = find_or_insert(engine, config->name);
+        if (queue == NULL)
+            return refuse_more(config->name, err);
+        queue->settings = config->settings;
+        queue->configured = true;
+    }
+    if (queue_rows_each(engine->db, load_row, engine, err) < 0)
+        return -1;
+    for (size_t i = 0; i < engine->queue_count; i++)
+        apply(engine, &engine->queues[i]);
+    return 0;
+}
+
+uint8_t engine_queue_of_row(struct engine *engine, const char *name)
+{
+    struct named_queue *queue = find(engine, name);
+    if (queue != NULL)
+        return queue->number;
+    log_warning("queue \"%s\" has jobs and is not configured any more: it goes on with default "
+                "settings",
+                name);
+    queue = find_or_insert(engine, name);
+    return queue == NULL ? 0 : queue->number;
+}
+
+/* ---- changes ---- */
+
+static int put_row(struct engine *engine, const char *name, const char *key, const char *value,
+                   struct error *err)
+{
+    int result = value == NULL ? queue_rows_delete(engine->db, name, key, err)
+                               : queue_rows_put(engine->db, name, key, value, err);
+    if (result < 0)
+        engine_break(engine, err);
+    return result;
+}
+
+static int change_queue(struct engine *engine, struct named_queue *queue,
+                        const struct queue_change *change, struct error *err)
+{
+    for (size_t i = 0; queue_keys[i].name != NULL; i++) {
+        char text[QUEUE_TEXT_MAX];
+        if ((change->keys & (1U << i)) == 0)
+            continue;
+        queue_settings_text(&change->values, &queue_keys[i], text);
+        if (queue_settings_set(&queue->settings, &queue_keys[i], text, err) < 0 ||
+            put_row(engine, queue->name, queue_keys[i].name, text, err) < 0)
+            return -1;
+    }
+    apply(engine, queue);
+    return 0;
+}
+
+int engine_queue_add(struct engine *engine, const char *name, const struct queue_change *change,
+                     struct error *err)
+{
+    if (queue_name_check(name, err) < 0)
+        return -1;
+    if (find(engine, name) != NULL)
+        return error_set(err, ERROR_CONFLICT, "there is a queue \"%.80s\" already", name);
+    struct named_queue *queue = find_or_insert(engine, name);
+    if (queue == NULL)
+        return refuse_more(name, err);
+    return put_row(engine, name, QUEUE_MARK_ADDED, "1", err) < 0
+               ? -1
+               : change_queue(engine, queue, change, err);
+}
+
+int engine_queue_set(struct engine *engine, const char *name, const struct queue_change *change,
+                     struct error *err)
+{
+    struct named_queue *queue = need(engine, name, err);
+    return queue == NULL ? -1 : change_queue(engine, queue, change, err);
+}
+
+static int mark(struct engine *engine, const char *name, const char *key, bool on,
+                struct named_queue **ret, struct error *err)
+{
+    *ret = need(engine, name, err);
+    return *ret == NULL ? -1 : put_row(engine, name, key, on ? "1" : NULL, err);
+}
+
+int engine_queue_pause(struct engine *engine, const char *name, bool paused, struct error *err)
+{
+    struct named_queue *queue;
+    if (mark(engine, name, QUEUE_MARK_PAUSED, paused, &queue, err) < 0)
+        return -1;
+    queue->paused = paused;
+    apply(engine, queue);
+    return 0;
+}
+
+int engine_queue_drain(struct engine *engine, const char *name, bool draining, struct error *err)
+{
+    struct named_queue *queue;
+    if (mark(engine, name, QUEUE_MARK_DRAINING, draining, &queue, err) < 0)
+        return -1;
+    queue->draining = draining;
+    return 0;
+}
+
+/* ---- remove ---- */
+
+static int check_removable(const struct engine *engine, const struct named_queue *queue,
+                           const char *move_to, struct error *err)
+{
+    size_t jobs = jobset_in_queue(engine->jobs, queue->number);
+    if (queue->number == 0)
+        return error_set(err, ERROR_CONFLICT, "the queue \"default\" cannot be removed");
+    if (queue->configured)
+        return error_set(err, ERROR_CONFLICT,
+                         "queue \"%.80s\" is in the configuration: remove it there and restart",
+                         queue->name);
+    if (move_to == NULL && jobs > 0)
+        return error_set(err, ERROR_CONFLICT,
+                         "queue \"%.80s\" has %zu unfinished jobs: wait for them, or move them",
+                         queue->name, jobs);
+    return 0;
+}
+
+/* What its jobs hold counts in the other queue from now on. */
+static void move_jobs(struct engine *engine, const struct named_queue *from,
+                      const struct named_queue *to)
+{
+    struct error err;
+    int64_t now = clock_wall_us();
+    jobset_move_queue(engine->jobs, from->number, to->number, now);
+    scheduler_move_runs(engine->scheduler, from->number, to->number);
+    if (queue_rows_move_jobs(engine->db, from->name, to->name, &err) < 0)
+        engine_break(engine, &err);
+}
+
+int engine_queue_remove(struct engine *engine, const char *name, const char *move_to,
+                        struct error *err)
+{
+    struct named_queue *queue = need(engine, name, err);
+    const struct named_queue *target = move_to == NULL ? NULL : need(engine, move_to, err);
+    if (queue == NULL || (move_to != NULL && target == NULL) ||
+        check_removable(engine, queue, move_to, err) < 0)
+        return -1;
+    if (target == queue)
+        return error_set_field(err, "move_to", "move_to \"%.80s\" must be another queue", move_to);
+    if (target != NULL)
+        move_jobs(engine, queue, target);
+    if (put_row(engine, name, NULL, NULL, err) < 0)
+        return -1;
+    scheduler_remove_queue(engine->scheduler, queue->number);
+    engine_drop_queue_estimate(engine, queue->number);
+    free(queue->name);
+    size_t at = (size_t)(queue - engine->queues);
+    memmove(queue, queue + 1, (--engine->queue_count - at) * sizeof(*queue));
+    return 0;
+}

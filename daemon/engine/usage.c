@@ -1,0 +1,38 @@
+/* What fair share knows of the users: their shares from the configuration, and what they used
+ * before this start, computed anew from the store. */
+#include "common/clock.h"
+#include "daemon/engine/engine.h"
+#include "daemon/engine/internal.h"
+#include "daemon/store/usage_rows.h"
+
+/* After so many half-lives less than a billionth is left. */
+#define HALF_LIVES 30
+
+void engine_set_shares(struct engine *engine)
+{
+    struct fair_share *share = scheduler_share(engine->scheduler);
+    for (size_t i = 0; i < engine->options.share_count; i++) {
+        const struct user_shares *one = &engine->options.shares[i];
+        fair_share_set(share, fair_share_user(share, one->uid), one->shares);
+    }
+}
+
+/* What ended later was charged as it ran. */
+static void add_use(void *arg, const struct use *use)
+{
+    const struct engine *engine = arg;
+    if (use->ended_at <= engine->started_at)
+        scheduler_charge(engine->scheduler, use->uid, &use->held, use->started_at, use->ended_at);
+}
+
+int engine_load_usage(struct engine *engine, struct error *err)
+{
+    int64_t half_life = engine->options.scheduler.half_life_us;
+    int64_t since = 0;
+    if (engine->usage_loaded)
+        return 0;
+    engine->usage_loaded = true;
+    if (half_life > 0 && half_life < engine->started_at / HALF_LIVES)
+        since = engine->started_at - HALF_LIVES * half_life;
+    return usage_rows_each(engine->db, since, add_use, engine, err);
+}

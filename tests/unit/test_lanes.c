@@ -1,0 +1,183 @@
+/* Several queues in one scheduler: whose turn it is, what slots and limits hold back, and that a
+ * wide job of one is not starved by the small jobs of another. */
+#include "tests/unit/scheduler_steps.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define JOBS 64U
+
+static struct scheduler *new_scheduler(uint64_t cpus)
+{
+    const struct scheduler_options options = {
+        .total.amount = {[RESOURCE_CPUS] = cpus},
+        .queue = {.policy = QUEUE_FIFO, .backfill = QUEUE_BACKFILL_EASY, .weight = 1}};
+    return scheduler_new(&options);
+}
+
+static uint8_t add_queue(struct scheduler *scheduler, uint32_t weight, uint32_t slots,
+                         uint32_t per_user)
+{
+    const struct queue_settings settings = {.policy = QUEUE_FIFO,
+                                            .backfill = QUEUE_BACKFILL_EASY,
+                                            .weight = weight,
+                                            .slots = slots,
+                                            .per_user = per_user};
+    int number = scheduler_add_queue(scheduler, &settings);
+    ck_assert_int_gt(number, 0);
+    return (uint8_t)number;
+}
+
+static struct job in_queue(uint64_t id, uint8_t queue)
+{
+    struct job job = a_job(id, 1, JOB_PRIORITY_NORMAL, 0);
+    job.queue = queue;
+    return job;
+}
+
+/* Fills `jobs` with jobs of one processor, one after another of each of the queues. */
+static void fill(struct scheduler *scheduler, struct job *jobs, const uint8_t *queues, size_t count)
+{
+    for (size_t i = 0; i < JOBS; i++) {
+        jobs[i] = in_queue(i + 1, queues[i % count]);
+        jobs[i].estimate_us = ESTIMATE_UNKNOWN;
+        add(scheduler, &jobs[i], 1, 0);
+    }
+}
+
+static void end_all(struct scheduler *scheduler, struct job *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        scheduler_unqueue(scheduler, &jobs[i]);
+        scheduler_forget(scheduler, &jobs[i]);
+    }
+    scheduler_free(scheduler);
+}
+
+START_TEST(weights_decide_between_queues)
+{
+    struct scheduler *scheduler = new_scheduler(8);
+    const uint8_t queues[] = {add_queue(scheduler, 1, 0, 0), add_queue(scheduler, 3, 0, 0)};
+    struct job jobs[JOBS];
+    uint64_t run;
+    fill(scheduler, jobs, queues, 2);
+    scheduler_begin(scheduler, 0);
+    while (start(scheduler, 0, &run) != NULL)
+        continue;
+    ck_assert_uint_eq(queue_running(scheduler_queue_at(scheduler, queues[0])), 2);
+    ck_assert_uint_eq(queue_running(scheduler_queue_at(scheduler, queues[1])), 6);
+    end_all(scheduler, jobs, JOBS);
+}
+END_TEST
+
+START_TEST(slots_limits_and_pauses_hold_back)
+{
+    struct scheduler *scheduler = new_scheduler(60);
+    const uint8_t queues[] = {add_queue(scheduler, 1, 3, 0), add_queue(scheduler, 1, 0, 2),
+                              add_queue(scheduler, 1, 0, 0)};
+    struct job jobs[JOBS];
+    uint64_t runs[JOBS];
+    size_t count = 0;
+    fill(scheduler, jobs, queues, 3);
+    scheduler_pause_queue(scheduler, queues[2], true);
+    scheduler_begin(scheduler, 0);
+    while (start(scheduler, 0, &runs[count]) != NULL)
+        count++;
+    ck_assert_uint_eq(count, 5);
+    ck_assert_uint_eq(scheduler_reasons(scheduler, &jobs[30]), WAIT_PRIORITY);   /* of the slots */
+    ck_assert_uint_eq(scheduler_reasons(scheduler, &jobs[31]), WAIT_USER_LIMIT); /* of the users */
+    ck_assert_uint_eq(scheduler_reasons(scheduler, &jobs[32]), WAIT_QUEUE_PAUSED);
+    for (size_t i = 0; i < count; i++)
+        scheduler_end(scheduler, runs[i], 1);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_uint_eq(queue_running(scheduler_queue_at(scheduler, queues[i])), 0);
+    scheduler_pause_queue(scheduler, queues[2], false);
+    scheduler_begin(scheduler, 1);
+    for (count = 0; start(scheduler, 1, &runs[count]) != NULL;)
+        count++;
+    ck_assert_uint_eq(count, 3 + 2 + 21);
+    end_all(scheduler, jobs, JOBS);
+}
+END_TEST
+
+/* One queue always has a job running, and wants three of four processors for its next; the other
+ * has nothing but small jobs, of which one ends at a time. */
+START_TEST(a_wide_job_waits_for_what_runs_only)
+{
+    struct scheduler *scheduler = new_scheduler(4);
+    const uint8_t small = add_queue(scheduler, 1, 0, 0);
+    const uint8_t wide = add_queue(scheduler, 1, 0, 0);
+    struct job jobs[JOBS];
+    struct job longest = in_queue(1000, wide);
+    struct job wanted = in_queue(1001, wide);
+    uint64_t run, runs[JOBS];
+    size_t count = 0;
+    size_t ended = 0;
+    longest.estimate_us = ESTIMATE_UNKNOWN;
+    add(scheduler, &longest, 1, 0);
+    scheduler_begin(scheduler, 0);
+    ck_assert_ptr_eq(start(scheduler, 0, &run), &longest);
+    fill(scheduler, jobs, &small, 1);
+    scheduler_begin(scheduler, 0);
+    while (start(scheduler, 0, &runs[count]) != NULL)
+        count++;
+    add(scheduler, &wanted, 3, 0);
+    for (int64_t now = 1; wanted.queued && now < 20; now++) {
+        scheduler_end(scheduler, runs[ended++], now);
+        scheduler_begin(scheduler, now);
+        while (start(scheduler, now, &runs[count]) != NULL)
+            count++;
+    }
+    ck_assert(!wanted.queued);
+    ck_assert_uint_le(ended, 4);
+    end_all(scheduler, jobs, JOBS);
+}
+END_TEST
+
+/* What waits is in the order of the new policy, and nothing is lost; the first of a queue with
+ * backfill none stops only its own. */
+START_TEST(a_policy_changes_while_jobs_wait)
+{
+    struct scheduler *scheduler = new_scheduler(1);
+    const uint8_t number = add_queue(scheduler, 1, 0, 0);
+    struct queue_settings settings = {.policy = QUEUE_PRIORITY};
+    struct job jobs[JOBS];
+    uint64_t run;
+    fill(scheduler, jobs, &number, 1);
+    for (size_t i = 0; i < JOBS; i++) {
+        scheduler_unqueue(scheduler, &jobs[i]);
+        jobs[i].level = (JOBS - i) % JOB_PRIORITY_COUNT & JOB_LEVEL_MASK;
+        scheduler_queue(scheduler, &jobs[i], 0);
+    }
+    scheduler_change_queue(scheduler, number, &settings, 0);
+    uint64_t last = 0;
+    for (size_t i = 0; i < JOBS; i++) {
+        scheduler_begin(scheduler, 0);
+        const struct job *next = start(scheduler, 0, &run);
+        uint64_t key = next->level * UINT64_C(1000) + next->id;
+        ck_assert_uint_gt(key, last);
+        last = key;
+        scheduler_end(scheduler, run, 0);
+    }
+    ck_assert_ptr_null(scheduler_first(scheduler));
+    scheduler_remove_queue(scheduler, number);
+    ck_assert_uint_eq(add_queue(scheduler, 1, 0, 0), number); /* a number is used again */
+    end_all(scheduler, jobs, JOBS);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("queues of a scheduler");
+    TCase *tests = tcase_create("all");
+    tcase_add_test(tests, weights_decide_between_queues);
+    tcase_add_test(tests, slots_limits_and_pauses_hold_back);
+    tcase_add_test(tests, a_wide_job_waits_for_what_runs_only);
+    tcase_add_test(tests, a_policy_changes_while_jobs_wait);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
