@@ -170,6 +170,16 @@ bool running_set_take(struct running_set *set, const struct request_table *reque
     return true;
 }
 
+void running_set_walk(struct running_set *set, void (*visit)(struct running *one, void *arg),
+                      void *arg)
+{
+    for (size_t number = 0; number < set->block_count; number++) {
+        struct running_block *block = set->blocks[number];
+        for (uint32_t i = 0; i < block->count; i++)
+            visit(&block->jobs[i], arg);
+    }
+}
+
 /* ---- room ---- */
 
 static const struct running *at_cursor(const struct running_set *set, const struct cursor *cursor)

@@ -35,6 +35,10 @@ uint64_t running_set_add(struct running_set *set, const struct request_table *re
 bool running_set_take(struct running_set *set, const struct request_table *requests, uint64_t run,
                       struct running *ret_was);
 
+/* Calls `visit` for each, by ends_at; of one it may change uid and queue. */
+void running_set_walk(struct running_set *set, void (*visit)(struct running *one, void *arg),
+                      void *arg);
+
 /* The machine and what of it is used; more may be, after it was made smaller. */
 struct occupancy {
     struct resources total, used;

@@ -95,16 +95,25 @@ const struct queue *scheduler_queue_at(const struct scheduler *scheduler, uint8_
     return scheduler->lanes[number].queue;
 }
 
+struct run_move {
+    struct scheduler *scheduler;
+    uint8_t from, to;
+};
+
+static void move_run(struct running *running, void *arg)
+{
+    const struct run_move *move = arg;
+    if (running->queue != move->from)
+        return;
+    queue_end(move->scheduler->lanes[move->from].queue, running->uid);
+    queue_run(move->scheduler->lanes[move->to].queue, running->uid);
+    running->queue = move->to;
+}
+
 void scheduler_move_runs(struct scheduler *scheduler, uint8_t from, uint8_t to)
 {
-    for (size_t i = 0; i < scheduler->running.count; i++) {
-        struct running *running = &scheduler->running.entries[i];
-        if (running->queue != from)
-            continue;
-        queue_end(scheduler->lanes[from].queue, running->uid);
-        queue_run(scheduler->lanes[to].queue, running->uid);
-        running->queue = to;
-    }
+    struct run_move move = {scheduler, from, to};
+    running_set_walk(&scheduler->running, move_run, &move);
 }
 
 static struct queue *queue_of(const struct scheduler *scheduler, const struct job *job)
