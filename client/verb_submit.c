@@ -221,6 +221,29 @@ static int take_begin(struct submission *submission, const char *value)
     return 0;
 }
 
+/* Each id may be @last, the newest job; what else there may be, the daemon says. */
+static int take_depends(struct submission *submission, const char *value)
+{
+    static const char last[] = "@last";
+    const char *at;
+    int code = 0;
+    CLEANUP_FREE char *text = xstrdup(value);
+    while ((at = strstr(text, last)) != NULL) {
+        char word[] = "@last";
+        char *words[] = {word};
+        CLEANUP_JSON json_t *ids = cli_ids(submission->cli, words, 1, &code);
+        if (ids == NULL)
+            return code;
+        char *whole =
+            xasprintf("%.*s%lld%s", (int)(at - text), text,
+                      (long long)json_integer_value(json_array_get(ids, 0)), at + strlen(last));
+        free(text);
+        text = whole;
+    }
+    json_put_text(submission->request, "depends", text);
+    return 0;
+}
+
 static int take_option(struct submission *submission, const char *name, const char *value)
 {
     static const char *const plain[] = {"name", "queue", "priority", "key",
@@ -250,6 +273,8 @@ static int take_option(struct submission *submission, const char *name, const ch
         return take_chdir(submission, value);
     if (strcmp(name, "begin") == 0)
         return take_begin(submission, value);
+    if (strcmp(name, "depends") == 0)
+        return take_depends(submission, value);
     if (strcmp(name, "shell") == 0)
         submission->shell = value;
     else if (strcmp(name, "hold") == 0)
@@ -386,6 +411,8 @@ static const struct cli_option options[] = {
     {"timeout", 't', "SPAN", "stop it after this running time (default: never)"},
     {"estimate", 'e', "SPAN", "how long it runs (default: as such jobs did, see batchctl stats)"},
     {"array", 'a', "SPEC", "one job of many tasks: 0-99, 1,3,5, 0-30:2, 0-99%8 (8 at a time)"},
+    {"depends", 'd', "LIST",
+     "start it after others: afterok:41:42, all of several by , or any by ? (see DEPENDENCIES)"},
     {"begin", 0, "TIME", "do not start it before: now+2h, 16:00, tomorrow 09:00, ISO 8601"},
     {"hold", 0, NULL, "do not start it until batchctl release"},
     {"chdir", 'C', "DIR", "run there (default: here)"},

@@ -18,6 +18,7 @@
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/estimate_rows.h"
 #include "daemon/store/queue_rows.h"
+#include "daemon/store/dependency_rows.h"
 #include "daemon/store/task_rows.h"
 #include "daemon/user_shares.h"
 
@@ -397,7 +398,8 @@ static void feed_watchdog(struct daemon *daemon)
 static bool stays_open(struct daemon *daemon)
 {
     int64_t left = daemon->committed_at + PACE_US - clock_monotonic_us();
-    if (left <= 0 || !db_in_transaction(daemon->db) || listener_pending(daemon->listener))
+    if (left <= 0 || !db_in_transaction(daemon->db) || listener_pending(daemon->listener) ||
+        engine_unfinished(daemon->engine))
         return false;
     const struct timeval wait = {.tv_usec = left};
     (void)event_add(daemon->pace, &wait);
@@ -411,7 +413,7 @@ int daemon_run(struct daemon *daemon, struct error *err)
     tell_status(daemon, "READY=1\n");
     log_info("batchd %s is ready (pid %d)", BATCHD_VERSION, getpid());
     while (!daemon->ending) {
-        bool more = listener_pending(daemon->listener);
+        bool more = listener_pending(daemon->listener) || engine_unfinished(daemon->engine);
         if (event_base_loop(daemon->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0)) < 0)
             return error_set(err, ERROR_IO, "the event loop failed");
         if (stays_open(daemon))
@@ -452,7 +454,7 @@ int daemon_check_store(const struct config *config, const struct places *places,
         result = db == NULL || db_check(db, err) < 0 || job_rows_check(db, err) < 0 ||
                          condition_rows_check(db, err) < 0 || estimate_rows_check(db, err) < 0 ||
                          queue_rows_each(db, NULL, NULL, err) < 0 || task_rows_check(db, err) < 0 ||
-                         cancelled_rows_check(db, err) < 0
+                         cancelled_rows_check(db, err) < 0 || dependency_rows_check(db, err) < 0
                      ? -1
                      : 0;
         db_close(db);

@@ -1,6 +1,6 @@
 /* io.batchd.Jobs.Submit {argv | type, params, name, queue, priority, cpus, memory, timeout_ms, cwd,
  * env, umask, stdin, tags, key, max_attempts, rerun_if_lost, array, begin, hold, estimate_ms, gpus,
- * disk, resources}
+ * disk, resources, depends}
  * -> {id, state, existing}
  * The reply leaves after the commit that holds the job: it is a promise. */
 #include "common/alloc.h"
@@ -69,7 +69,9 @@ static void run(struct api_call *call)
         return;
     }
     struct job_row row = {.status.state = JOB_STATE_PENDING};
-    if (existing && load_own_job(call, id, &row) < 0)
+    /* What it depends on may have ended it already. */
+    bool ended = jobset_find(engine_jobs(call->api->engine), id) == NULL;
+    if ((existing || ended) && load_own_job(call, id, &row) < 0)
         return;
     json_t *reply = json_object();
     json_put_int(reply, "id", (int64_t)id);

@@ -24,10 +24,10 @@
 #define TIME_US_MAX (INT64_C(253402300799) * 1000000) /* the end of the year 9999 */
 
 const char *const submit_fields[] = {
-    "argv",   "type",         "params",        "name",  "queue", "priority", "cpus",
-    "memory", "timeout_ms",   "cwd",           "env",   "umask", "stdin",    "tags",
-    "key",    "max_attempts", "rerun_if_lost", "array", "begin", "hold",     "estimate_ms",
-    "gpus",   "disk",         "resources",     NULL};
+    "argv",   "type",         "params",        "name",    "queue", "priority", "cpus",
+    "memory", "timeout_ms",   "cwd",           "env",     "umask", "stdin",    "tags",
+    "key",    "max_attempts", "rerun_if_lost", "array",   "begin", "hold",     "estimate_ms",
+    "gpus",   "disk",         "resources",     "depends", NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
 {
@@ -244,6 +244,15 @@ static int decode_start(const json_t *params, struct job_facts *facts, struct er
     return json_get_bool(params, "hold", false, &facts->hold, err);
 }
 
+static int decode_depends(const struct api_call *call, const json_t *params,
+                          struct job_facts *facts, struct error *err)
+{
+    const char *text = NULL;
+    facts->may_name_any = access_all(call);
+    int found = json_get_string(params, "depends", false, &text, err);
+    return found <= 0 ? found : dependency_spec_parse(text, &facts->depends, err);
+}
+
 static int decode_array(const struct api_call *call, const json_t *params, struct job_facts *facts,
                         struct error *err)
 {
@@ -285,7 +294,7 @@ static int decode(const struct api_call *call, const json_t *params, struct job_
         decode_env(params, run, err) < 0 || decode_limits(call, params, facts, run, err) < 0 ||
         job_resources_decode(params, &engine_limits(call->api->engine)->names, facts, err) < 0 ||
         decode_tags(params, facts, err) < 0 || decode_start(params, facts, err) < 0 ||
-        decode_array(call, params, facts, err) < 0)
+        decode_array(call, params, facts, err) < 0 || decode_depends(call, params, facts, err) < 0)
         return -1;
     default_name(facts, run);
     return 0;

@@ -1,11 +1,13 @@
 #include "daemon/api/view.h"
 
 #include "common/clock.h"
+#include "common/cleanup.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
 #include "daemon/api/users.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/store/condition_rows.h"
+#include "daemon/store/dependency_rows.h"
 
 #include <string.h>
 
@@ -128,6 +130,7 @@ static json_t *view_reasons(const struct api *api, const struct job_row *row)
     bool alone = pending && !limited && !job_blocked_by(job, JOB_BLOCKS);
     add_reason(reasons, job_blocked_by(job, JOB_HELD), "Held");
     add_reason(reasons, job_blocked_by(job, JOB_LATER), "BeginTime");
+    add_reason(reasons, job_blocked_by(job, JOB_DEPENDS), "Dependency");
     add_reason(reasons, limited, "ArrayLimit");
     add_reason(reasons, (waits & WAIT_QUEUE_PAUSED) != 0, "QueuePaused");
     add_reason(reasons, (waits & WAIT_USER_LIMIT) != 0, "UserLimit");
@@ -148,8 +151,22 @@ static json_t *view_progress(const struct api *api, const struct job_row *row)
     return progress;
 }
 
-/* It could have started when the last of what kept it was gone: null while it is held. A damaged
- * row keeps nothing. */
+/* What it was submitted to wait for; true when it still does. */
+static bool add_depends(const struct api *api, json_t *object, const struct job_row *row,
+                        int64_t *eligible)
+{
+    struct dependency_spec spec = {.items = NULL};
+    int64_t done_at = 0;
+    (void)dependency_rows_load(engine_db(api->engine), row->facts.id, &spec, &done_at, NULL);
+    CLEANUP_FREE char *text = dependency_spec_text(&spec);
+    dependency_spec_done(&spec);
+    json_put_text(object, "depends", text);
+    *eligible = done_at > *eligible ? done_at : *eligible;
+    return text != NULL && done_at == 0;
+}
+
+/* It could have started when the last of what kept it was gone: null while it is held or waits for
+ * others. A damaged row keeps nothing. */
 static void add_times(const struct api *api, json_t *object, const struct job_row *row)
 {
     struct condition condition = {0};
@@ -160,7 +177,9 @@ static void add_times(const struct api *api, json_t *object, const struct job_ro
     eligible = condition.released_at > eligible ? condition.released_at : eligible;
     json_put_int(object, "submitted_at", row->facts.submitted_at);
     json_put(object, "begin_at", view_time(condition.begin_at));
-    json_put(object, "eligible_at", condition.held ? json_null() : json_integer(eligible));
+    bool depends = add_depends(api, object, row, &eligible);
+    json_put(object, "eligible_at",
+             condition.held || depends ? json_null() : json_integer(eligible));
     json_put(object, "started_at", view_time(row->status.started_at));
     json_put(object, "ended_at", view_time(row->status.ended_at));
 }

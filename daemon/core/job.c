@@ -29,6 +29,7 @@ void job_facts_done(struct job_facts *facts)
     free(facts->array);
     free(facts->counters);
     free(facts->run);
+    dependency_spec_done(&facts->depends);
     *facts = (struct job_facts){0};
 }
 

@@ -5,6 +5,7 @@
 #define BATCHD_DAEMON_CORE_JOB_H
 
 #include "daemon/core/estimates.h"
+#include "daemon/core/dependency_spec.h"
 #include "daemon/core/job_state.h"
 
 #include <stdbool.h>
@@ -82,6 +83,8 @@ struct job_facts {
     bool rerun_if_lost;
     bool hold;        /* as submitted, as the next: not in the job's row (condition_rows.h) */
     int64_t begin_at; /* 0: at once */
+    struct dependency_spec depends; /* as submitted (dependency_rows.h); owned */
+    bool may_name_any;              /* who submits it: depends may name jobs of others */
     int64_t submitted_at;
     char *name;
     char *queue;  /* its name; changes when the job is moved */
@@ -145,7 +148,7 @@ static inline enum job_state job_state_of(const struct job *job)
 }
 
 /* What keeps a waiting job out of its queue; bits of `packed`. */
-enum job_block { JOB_LATER = 0x20, JOB_HELD = 0x40, JOB_BLOCKS = JOB_LATER | JOB_HELD };
+enum job_block { JOB_DEPENDS = 0x08, JOB_LATER = 0x20, JOB_HELD = 0x40, JOB_BLOCKS = 0x68 };
 
 static inline bool job_blocked_by(const struct job *job, enum job_block blocks)
 {

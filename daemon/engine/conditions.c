@@ -1,13 +1,13 @@
-/* What keeps a waiting job out of the queue: it is held, or its begin time has not come. The job
- * knows which by two bits; the times are in its row of the store. It counts as waiting, for ageing
- * and order, from when the last of them went. */
+/* What keeps a waiting job out of the queue: it is held, its begin time has not come, or it waits
+ * for others (dependencies.c). The job knows which by three bits; the times are in the store. It
+ * counts as waiting, for ageing and order, from when the last of them went. */
 #include "common/clock.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 
 /* An array that is not live has tasks that wait, and no limit in its way. */
-static void unblock(struct engine *engine, struct job *job, enum job_block block, int64_t now)
+void engine_unblock(struct engine *engine, struct job *job, enum job_block block, int64_t now)
 {
     const struct array *array = job_is_array(job) ? arrays_live(engine, job->id) : NULL;
     jobset_unblock(engine->jobs, job, block, now);
@@ -46,7 +46,7 @@ void engine_begin_due(struct engine *engine, int64_t now)
         alarms_clear(&engine->begins, job);
         if (at > job->since)
             jobset_set_since(engine->jobs, job, at, now);
-        unblock(engine, job, JOB_LATER, now);
+        engine_unblock(engine, job, JOB_LATER, now);
     }
 }
 
@@ -54,6 +54,8 @@ void engine_drop_condition(struct engine *engine, struct job *job)
 {
     if (job_blocked_by(job, JOB_LATER))
         alarms_clear(&engine->begins, job);
+    if (!dependency_graph_empty(engine->waits))
+        dependency_graph_drop(engine->waits, job->id);
 }
 
 static int load_waiting(struct engine *engine, uint64_t id, const char *what, struct job **ret,
@@ -117,7 +119,7 @@ int engine_release_job(struct engine *engine, uint64_t id, enum job_state *ret_s
     if (store(engine, &condition, err) < 0)
         return -1;
     jobset_set_since(engine->jobs, job, now, now);
-    unblock(engine, job, JOB_HELD, now);
+    engine_unblock(engine, job, JOB_HELD, now);
     tell(engine, job, BUS_RELEASED);
     return 0;
 }

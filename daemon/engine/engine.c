@@ -88,6 +88,10 @@ void engine_tell(struct engine *engine, const struct job *job, const struct job_
         event.signal = status->outcome.signal;
     }
     bus_add(engine->bus, event);
+    if (kind == BUS_STARTED || kind == BUS_ENDED)
+        engine_note(engine, status);
+    else if (kind == BUS_CANCELLING || kind == BUS_TASKS_CANCELLED)
+        engine_note_tasks(engine, status->id);
 }
 
 struct engine *engine_new(struct event_base *base, struct db *db,
@@ -108,6 +112,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine_set_shares(engine);
     engine->jobs = jobset_new(engine->scheduler);
     engine_begin_learning(engine, base);
+    engine->waits = dependency_graph_new();
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
     engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
     if (engine_restore(engine, err) < 0) {
@@ -134,6 +139,8 @@ void engine_free(struct engine *engine)
     alarms_done(&engine->begins);
     engine_end_learning(engine);
     engine_queues_free(engine);
+    dependency_graph_free(engine->waits);
+    free(engine->notices);
     jobset_free(engine->jobs);
     scheduler_free(engine->scheduler);
     free(engine);
@@ -174,6 +181,11 @@ void engine_committed(struct engine *engine)
         pool_forget(engine->pool, entry->worker);
         free(entry);
     }
+}
+
+bool engine_unfinished(const struct engine *engine)
+{
+    return engine->notice_first < engine->notice_count;
 }
 
 bool engine_disk_low(const struct engine *engine)

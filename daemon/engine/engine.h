@@ -57,6 +57,17 @@ int engine_hold_job(struct engine *engine, uint64_t id, enum job_state *ret_stat
 int engine_release_job(struct engine *engine, uint64_t id, enum job_state *ret_state,
                        struct error *err);
 
+/* Replaces what a waiting job, of which nothing has started, waits for; takes over what *spec
+ * holds. `may_name_any` as in job_facts. ERROR_INVALID: as at the submit. ERROR_CONFLICT: it does
+ * not wait, or it would wait for itself: then *ret_path, else empty, is that chain of jobs, whose
+ * ids the caller frees. */
+struct dependency_path {
+    uint64_t *ids;
+    size_t count;
+};
+int engine_set_depends(struct engine *engine, uint64_t id, struct dependency_spec *spec,
+                       bool may_name_any, struct dependency_path *ret_path, struct error *err);
+
 /* The newest progress of a running processor job as a JSON text, or NULL. Borrowed. */
 const char *engine_progress(const struct engine *engine, const struct attempt_id *id);
 /* How far an array is of which tasks have a worker: its row is behind until the turn ends. False
@@ -72,6 +83,8 @@ bool engine_array_limited(const struct engine *engine, uint64_t id);
 
 /* Chooses what starts now, within this turn's transaction. Called once, at the end of the turn. */
 void engine_schedule(struct engine *engine);
+/* True when the turn left work that is there already: the next one is to come at once. */
+bool engine_unfinished(const struct engine *engine);
 /* After the commit: publishes and tells the workers. */
 void engine_committed(struct engine *engine);
 

@@ -8,6 +8,7 @@
 #include "daemon/exec/pool.h"
 #include "daemon/core/alarms.h"
 #include "daemon/core/estimates.h"
+#include "daemon/core/dependency_graph.h"
 #include "daemon/core/jobset.h"
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/job_rows.h"
@@ -31,6 +32,14 @@ struct pending_forget {
     uint64_t worker;
 };
 
+/* A start or an end that some wait for (dependents.c). */
+struct notice {
+    uint64_t id;
+    int64_t index; /* of the task, or -1 */
+    enum job_state state;
+    int64_t at;
+};
+
 struct engine {
     struct engine_options options;
     struct db *db;               /* borrowed */
@@ -41,12 +50,15 @@ struct engine {
     struct bus *bus;
     struct active *active;
     struct array *arrays;
-    struct alarms begins; /* jobs by the time before which they may not start */
     struct learning learning;
     int64_t started_at;
     bool usage_loaded;
     struct named_queue *queues; /* sorted by name */
     size_t queue_count;
+    struct dependency_graph *waits; /* open dependencies */
+    struct notice *notices;         /* from notice_first on not yet followed, oldest first */
+    size_t notice_first, notice_count, notice_room;
+    struct alarms begins;          /* jobs by the time before which they may not start */
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
     const struct job *unplaced;    /* of this turn's round: it fits, and no worker is idle */
     bool broken;
@@ -111,6 +123,27 @@ void engine_learn(struct engine *engine, const struct job *job, const struct job
 /* Waiting jobs follow what was learned; and it is put into the turn's transaction. */
 void engine_spread_estimates(struct engine *engine, int64_t now);
 void engine_store_estimates(struct engine *engine);
+/* It is queued again when nothing else keeps it. */
+void engine_unblock(struct engine *engine, struct job *job, enum job_block block, int64_t now);
+/* dependencies.c: refuses what cannot be waited for; a submitted job waits for it; and all that
+ * waits is found again at the start. */
+int engine_check_depends(struct engine *engine, const struct job_facts *facts, struct error *err);
+void engine_add_depends(struct engine *engine, const struct job_facts *facts);
+int engine_restore_depends(struct engine *engine, struct error *err);
+/* The state of what a dependency names, from memory or its row. */
+int engine_state_of(struct engine *engine, const struct dependency *what, enum job_state *ret,
+                    struct error *err);
+/* The job that is in the way of this singleton, 0 when none is. */
+int engine_find_namesake(struct engine *engine, uint64_t child, uint64_t *ret, struct error *err);
+/* dependents.c: something started or ended; what waits for it is looked at before the turn's
+ * starts, so much of it a turn; a child ends because `what` can never be. */
+void engine_note(struct engine *engine, const struct job_status *status);
+/* Tasks of this array were cancelled that never started and tell of nothing themselves. */
+void engine_note_tasks(struct engine *engine, uint64_t id);
+void engine_note_state(struct engine *engine, const struct dependency *what, enum job_state state);
+void engine_follow(struct engine *engine);
+void engine_end_child(struct engine *engine, uint64_t child, const struct dependency *what,
+                      enum job_state state);
 /* schedule.c: what a job must have in common with the one whose resources it takes over: the
  * request and the queue, whose slot it takes over too. */
 uint64_t engine_kind(const struct job *job);

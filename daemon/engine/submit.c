@@ -1,10 +1,12 @@
 /* A new job: the client's key, the quota, the disk, the row, the queue. */
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "daemon/core/job_request.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/queues.h"
 #include "daemon/resources/disk.h"
+#include "daemon/store/dependency_rows.h"
 
 #include <string.h>
 
@@ -26,6 +28,20 @@ static bool same_content(const struct job_facts *a, const struct job_facts *b)
            memcmp(a->run, b->run, a->run_bytes) == 0;
 }
 
+/* 1: it was submitted to wait for the same; 0: not; -1: error. */
+static int depends_alike(struct engine *engine, uint64_t id, const struct job_facts *facts,
+                         struct error *err)
+{
+    struct dependency_spec spec;
+    int64_t done_at;
+    if (dependency_rows_load(engine->db, id, &spec, &done_at, err) < 0)
+        return -1;
+    CLEANUP_FREE char *mine = dependency_spec_text(&facts->depends);
+    CLEANUP_FREE char *theirs = dependency_spec_text(&spec);
+    dependency_spec_done(&spec);
+    return same_text(mine, theirs) ? 1 : 0;
+}
+
 /* 1: *ret_id is the job with this key; 0: there is none; -1: error. */
 static int find_by_key(struct engine *engine, const struct job_facts *facts, uint64_t *ret_id,
                        struct error *err)
@@ -44,6 +60,10 @@ static int find_by_key(struct engine *engine, const struct job_facts *facts, uin
     bool same = same_content(facts, &row.facts) && condition.hold == facts->hold &&
                 condition.begin_at == facts->begin_at;
     job_row_done(&row);
+    int same_depends = same ? depends_alike(engine, *ret_id, facts, err) : 0;
+    if (same_depends < 0)
+        return -1;
+    same = same_depends > 0;
     if (same)
         return 1;
     return error_set(err, ERROR_CONFLICT, "key \"%.80s\" belongs to job %llu, which is another",
@@ -78,7 +98,11 @@ static void add_submitted(struct engine *engine, const struct job_facts *facts)
         engine_apply_condition(engine, &condition, facts->submitted_at);
     }
     engine_tell(engine, mine, &status, BUS_SUBMITTED);
+    engine_add_depends(engine, facts);
 }
+
+/* Numbers of seven columns and their sum. */
+#define DEPENDENCY_ROW_BYTES 40U
 
 static uint64_t text_bytes(const char *text)
 {
@@ -89,7 +113,8 @@ static uint64_t text_bytes(const char *text)
 static uint64_t row_bytes(const struct job_facts *facts)
 {
     return facts->run_bytes + text_bytes(facts->name) + text_bytes(facts->tags) +
-           text_bytes(facts->key) + text_bytes(facts->array) + text_bytes(facts->counters);
+           text_bytes(facts->key) + text_bytes(facts->array) + text_bytes(facts->counters) +
+           facts->depends.count * DEPENDENCY_ROW_BYTES;
 }
 
 int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
@@ -109,6 +134,8 @@ int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_
                          "%zu jobs of yours are waiting; the limit is %llu "
                          "(daemon.queue_limit_per_user)",
                          waiting, (unsigned long long)engine->options.queue_limit_per_user);
+    if (engine_check_depends(engine, facts, err) < 0)
+        return -1;
     if (disk_accept(engine->disk, row_bytes(facts), err) < 0)
         return -1;
     facts->submitted_at = clock_wall_us();

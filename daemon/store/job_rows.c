@@ -236,6 +236,25 @@ int job_rows_find_key(struct db *db, uint32_t uid, const char *key, uint64_t *re
     return 0;
 }
 
+int job_rows_find_namesake(struct db *db, uint32_t uid, const char *name, uint64_t before,
+                           uint64_t *ret, struct error *err)
+{
+    static const char sql[] = "SELECT id FROM job INDEXED BY job_name WHERE state<4 AND id<?1 AND "
+                              "uid=?2 AND name=?3 ORDER BY id DESC LIMIT 1";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)before);
+    (void)sqlite3_bind_int64(statement, 2, uid);
+    bind_text(statement, 3, name);
+    int code = db_step(db, statement, err);
+    if (code < 0)
+        return -1;
+    *ret = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
+    (void)sqlite3_reset(statement);
+    return 0;
+}
+
 /* A bound of 0 means "none"; the two texts differ in the direction only. */
 #define LIST_WHERE                                                                      \
     " FROM job WHERE (?1=0 OR id>=?1) AND (?2=0 OR id<=?2) AND (?3=0 OR uid=?4)"        \

@@ -29,6 +29,11 @@ int job_rows_load(struct db *db, uint64_t id, struct job_row *ret, struct error 
 int job_rows_find_key(struct db *db, uint32_t uid, const char *key, uint64_t *ret,
                       struct error *err);
 
+/* The newest unfinished job of this uid and name with an id under `before`, 0 when there is none.
+ */
+int job_rows_find_namesake(struct db *db, uint32_t uid, const char *name, uint64_t before,
+                           uint64_t *ret, struct error *err);
+
 /* What `list` may ask for. Zero-initialised it means everything. */
 struct job_filter {
     bool states_set;

@@ -109,7 +109,16 @@ static const char *const migrations[] = {
     "ALTER TABLE job ADD COLUMN queue TEXT NOT NULL DEFAULT 'default';"
     "CREATE TABLE queue_setting("
     " queue TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, sum INTEGER NOT NULL,"
-    " PRIMARY KEY(queue, key)) WITHOUT ROWID;",
+    " PRIMARY KEY(queue, key)) WITHOUT ROWID;"
+    /* What waiting jobs wait for (dependency_rows.c); and unfinished jobs by their name, for
+     * singletons: without it each would look at all of them. */
+    "CREATE INDEX job_name ON job(uid, name) WHERE state < 4;"
+    "CREATE TABLE dependency("
+    " job INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE, position INTEGER NOT NULL,"
+    " any INTEGER NOT NULL, type INTEGER NOT NULL, parent INTEGER NOT NULL,"
+    " task_index INTEGER NOT NULL," /* -1: the whole job */
+    " done_at INTEGER NOT NULL, sum INTEGER NOT NULL,"
+    " PRIMARY KEY(job, position)) WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

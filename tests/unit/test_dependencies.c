@@ -1,0 +1,293 @@
+/* Dependencies without a daemon: what is accepted, who is freed by what, and cycles. */
+#include "daemon/core/dependency_graph.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the text ---- */
+
+START_TEST(types_lists_and_alternatives)
+{
+    struct dependency_spec spec;
+    ck_assert_int_eq(dependency_spec_parse("afterok:1:2,after:3_7,singleton", &spec, NULL), 0);
+    ck_assert_uint_eq(spec.count, 4);
+    ck_assert(!spec.any);
+    ck_assert_int_eq(spec.items[1].type, DEPENDENCY_AFTEROK);
+    ck_assert_uint_eq(spec.items[1].parent, 2);
+    ck_assert(spec.items[2].is_task && spec.items[2].index == 7);
+    ck_assert_int_eq(spec.items[3].type, DEPENDENCY_SINGLETON);
+    dependency_spec_done(&spec);
+    ck_assert_int_eq(dependency_spec_parse("afternotok:1?afterany:2", &spec, NULL), 0);
+    ck_assert(spec.any && spec.count == 2);
+    dependency_spec_done(&spec);
+}
+END_TEST
+
+START_TEST(the_text_comes_back)
+{
+    static const char *const texts[][2] = {
+        {"afterok:1:2,after:3_7,singleton", "afterok:1:2,after:3_7,singleton"},
+        {"afterok:1,afterok:2", "afterok:1:2"},
+        {"7", "afterany:7"},
+        {"7:8", "afterany:7:8"},
+        {"7,8_0", "afterany:7:8_0"},
+        {"7?8", "afterany:7?afterany:8"},
+        {"aftercorr:5,afterok:6", "aftercorr:5,afterok:6"},
+        {"afterok:1:2?afternotok:3", "afterok:1?afterok:2?afternotok:3"},
+        {"singleton", "singleton"},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct dependency_spec spec;
+        ck_assert_int_eq(dependency_spec_parse(texts[i][0], &spec, NULL), 0);
+        char *text = dependency_spec_text(&spec);
+        ck_assert_str_eq(text, texts[i][1]);
+        free(text);
+        dependency_spec_done(&spec);
+    }
+    const struct dependency_spec none = {.items = NULL};
+    ck_assert_ptr_null(dependency_spec_text(&none));
+}
+END_TEST
+
+START_TEST(refused_with_the_field_named)
+{
+    static const char *const wrong[] = {"",
+                                        ",",
+                                        "afterok",
+                                        "afterok:",
+                                        "afterok:0",
+                                        "afterok:x",
+                                        "afterok:-1",
+                                        "afterok:1,",
+                                        "afterok:1::2",
+                                        "afterok:1?2,3",
+                                        "before:1",
+                                        "1,afterok:2",
+                                        "afterok:1,2",
+                                        "singleton:1",
+                                        "aftercorr:1_2",
+                                        "afterok:1_",
+                                        "afterok:_1",
+                                        "aftercorr:1:2",
+                                        "aftercorr:1?afterok:2",
+                                        "AFTEROK:1",
+                                        "afterok: 1",
+                                        "afterok:1+5",
+                                        "afterok:9007199254740993",
+                                        "afterok:1_4294967296"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct dependency_spec spec = {.count = 77};
+        struct error err = {.code = ERROR_NONE};
+        ck_assert_msg(dependency_spec_parse(wrong[i], &spec, &err) < 0, "%s", wrong[i]);
+        ck_assert_str_eq(err.field, "depends");
+        ck_assert_uint_eq(spec.count, 77);
+    }
+}
+END_TEST
+
+START_TEST(a_limit_that_the_error_names)
+{
+    char text[3 * DEPENDENCIES_MAX + 32] = "afterok";
+    size_t used = strlen(text);
+    struct dependency_spec spec;
+    struct error err;
+    for (unsigned i = 0; i < DEPENDENCIES_MAX; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, ":1");
+    ck_assert_int_eq(dependency_spec_parse(text, &spec, &err), 0);
+    ck_assert_uint_eq(spec.count, DEPENDENCIES_MAX);
+    dependency_spec_done(&spec);
+    (void)snprintf(text + used, sizeof(text) - used, ":1");
+    ck_assert_int_lt(dependency_spec_parse(text, &spec, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "over 1000 jobs"));
+}
+END_TEST
+
+START_TEST(what_an_end_fulfils)
+{
+    static const struct {
+        enum dependency_type type;
+        bool completed, failed, cancelled;
+    } table[] = {{DEPENDENCY_AFTER, true, true, true},
+                 {DEPENDENCY_AFTERANY, true, true, true},
+                 {DEPENDENCY_AFTEROK, true, false, false},
+                 {DEPENDENCY_AFTERNOTOK, false, true, true}};
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        ck_assert(dependency_fulfilled(table[i].type, JOB_STATE_COMPLETED) == table[i].completed);
+        ck_assert(dependency_fulfilled(table[i].type, JOB_STATE_FAILED) == table[i].failed);
+        ck_assert(dependency_fulfilled(table[i].type, JOB_STATE_CANCELLED) == table[i].cancelled);
+    }
+}
+END_TEST
+
+/* ---- the graph ---- */
+
+static struct dependency_edge *wait_for(struct dependency_graph *graph, uint64_t child, bool any,
+                                        enum dependency_type type, uint64_t parent)
+{
+    const struct dependency what = {.type = type, .parent = parent};
+    return dependency_graph_add(graph, child, 0, any, &what);
+}
+
+static enum dependency_verdict close_first(struct dependency_graph *graph, uint64_t parent,
+                                           bool fulfilled)
+{
+    struct dependency_edge *edge = dependency_graph_first(graph, parent, -1, WAIT_FOR_END);
+    ck_assert_ptr_nonnull(edge);
+    return dependency_graph_close(graph, edge, fulfilled);
+}
+
+START_TEST(all_or_any)
+{
+    struct dependency_graph *graph = dependency_graph_new();
+    wait_for(graph, 10, false, DEPENDENCY_AFTEROK, 1);
+    wait_for(graph, 10, false, DEPENDENCY_AFTEROK, 2);
+    ck_assert_int_eq(close_first(graph, 2, true), DEPENDENCY_WAITS);
+    ck_assert(dependency_graph_waits(graph, 10));
+    ck_assert_int_eq(close_first(graph, 1, true), DEPENDENCY_MET);
+    ck_assert(dependency_graph_empty(graph));
+
+    wait_for(graph, 10, false, DEPENDENCY_AFTEROK, 1);
+    wait_for(graph, 10, false, DEPENDENCY_AFTEROK, 2);
+    ck_assert_int_eq(close_first(graph, 1, false), DEPENDENCY_NEVER);
+    ck_assert(dependency_graph_empty(graph));
+
+    for (uint64_t parent = 1; parent <= 3; parent++)
+        wait_for(graph, 10, true, DEPENDENCY_AFTEROK, parent);
+    ck_assert_int_eq(close_first(graph, 1, false), DEPENDENCY_WAITS);
+    ck_assert_int_eq(close_first(graph, 2, true), DEPENDENCY_MET);
+    ck_assert(dependency_graph_empty(graph));
+
+    wait_for(graph, 10, true, DEPENDENCY_AFTEROK, 1);
+    wait_for(graph, 10, true, DEPENDENCY_AFTEROK, 2);
+    ck_assert_int_eq(close_first(graph, 1, false), DEPENDENCY_WAITS);
+    ck_assert_int_eq(close_first(graph, 2, false), DEPENDENCY_NEVER);
+    ck_assert(dependency_graph_empty(graph));
+    dependency_graph_free(graph);
+}
+END_TEST
+
+START_TEST(a_task_keeps_its_array_known)
+{
+    struct dependency_graph *graph = dependency_graph_new();
+    const struct dependency what[] = {
+        {.type = DEPENDENCY_AFTEROK, .is_task = true, .parent = 5, .index = 0},
+        {.type = DEPENDENCY_AFTER, .is_task = true, .parent = 5, .index = 7}};
+    dependency_graph_add(graph, 9, 0, false, &what[0]);
+    dependency_graph_add(graph, 9, 1, false, &what[1]);
+    ck_assert(dependency_graph_awaited(graph, 5, -1));
+    ck_assert(dependency_graph_awaited(graph, 5, 7) && !dependency_graph_awaited(graph, 5, 6));
+    ck_assert_ptr_null(dependency_graph_first(graph, 5, -1, WAIT_FOR_END));
+    ck_assert_ptr_null(dependency_graph_first(graph, 5, 7, WAIT_FOR_END));
+    ck_assert_ptr_nonnull(dependency_graph_first(graph, 5, 7, WAIT_FOR_START));
+    int closed = 0;
+    for (struct dependency_edge *edge; (edge = dependency_graph_first_of_tasks(graph, 5)) != NULL;
+         closed++)
+        dependency_graph_close(graph, edge, true);
+    ck_assert_int_eq(closed, 2);
+    ck_assert(dependency_graph_empty(graph));
+    dependency_graph_free(graph);
+}
+END_TEST
+
+START_TEST(task_by_task_does_not_keep_the_whole_waiting)
+{
+    struct dependency_graph *graph = dependency_graph_new();
+    wait_for(graph, 9, false, DEPENDENCY_AFTERCORR, 5);
+    ck_assert(!dependency_graph_waits(graph, 9));
+    wait_for(graph, 9, false, DEPENDENCY_AFTEROK, 6);
+    ck_assert_int_eq(close_first(graph, 6, true), DEPENDENCY_MET);
+    struct dependency_edge *edge = dependency_graph_first(graph, 5, -1, WAIT_FOR_TASKS);
+    ck_assert_ptr_nonnull(edge);
+    ck_assert_int_eq(dependency_graph_close(graph, edge, true), DEPENDENCY_WAITS);
+    ck_assert(dependency_graph_empty(graph));
+    dependency_graph_free(graph);
+}
+END_TEST
+
+START_TEST(those_who_waited_longest_come_first)
+{
+    enum { CHILDREN = 1000 };
+    struct dependency_graph *graph = dependency_graph_new();
+    for (uint64_t child = 2; child < CHILDREN; child++)
+        wait_for(graph, child, false, DEPENDENCY_AFTERANY, 1);
+    for (uint64_t child = 3; child < CHILDREN; child += 3)
+        dependency_graph_drop(graph, child);
+    for (uint64_t child = 2; child < CHILDREN; child++) {
+        if (child % 3 == 0)
+            continue;
+        struct dependency_edge *edge = dependency_graph_first(graph, 1, -1, WAIT_FOR_END);
+        ck_assert_uint_eq(edge->child, child);
+        dependency_graph_close(graph, edge, true);
+    }
+    ck_assert(dependency_graph_empty(graph));
+    dependency_graph_free(graph);
+}
+END_TEST
+
+START_TEST(a_cycle_is_named)
+{
+    struct dependency_graph *graph = dependency_graph_new();
+    uint64_t *path = NULL;
+    wait_for(graph, 4, false, DEPENDENCY_AFTEROK, 3);
+    wait_for(graph, 3, false, DEPENDENCY_AFTEROK, 2);
+    wait_for(graph, 5, false, DEPENDENCY_AFTEROK, 4);
+    wait_for(graph, 4, false, DEPENDENCY_AFTEROK, 1);
+    ck_assert_uint_eq(dependency_graph_cycle(graph, 6, 5, &path), 0);
+    ck_assert_uint_eq(dependency_graph_cycle(graph, 5, 1, &path), 0);
+    ck_assert_uint_eq(dependency_graph_cycle(graph, 2, 5, &path), 5);
+    static const uint64_t expected[] = {2, 5, 4, 3, 2};
+    ck_assert_mem_eq(path, expected, sizeof(expected));
+    free(path);
+    ck_assert_uint_eq(dependency_graph_cycle(graph, 7, 7, &path), 2);
+    ck_assert(path[0] == 7 && path[1] == 7);
+    free(path);
+    ck_assert_uint_eq(dependency_graph_cycle(graph, 2, 3, &path), 3);
+    ck_assert_uint_eq(path[1], 3);
+    free(path);
+    dependency_graph_free(graph);
+}
+END_TEST
+
+/* As many paths lead down as there are subsets of the layers: each job is looked at once. */
+START_TEST(a_search_is_linear)
+{
+    enum { LAYERS = 40, CHAIN = 200000 };
+    struct dependency_graph *graph = dependency_graph_new();
+    uint64_t *path = NULL;
+    for (uint64_t layer = 1; layer < LAYERS; layer++) {
+        for (uint64_t i = 0; i < 4; i++)
+            wait_for(graph, layer * 2 + i / 2, false, DEPENDENCY_AFTEROK, layer * 2 - 2 + i % 2);
+    }
+    ck_assert_uint_eq(dependency_graph_cycle(graph, 1000, LAYERS * 2 - 1, &path), 0);
+    for (uint64_t id = 10001; id <= 10000 + CHAIN; id++)
+        wait_for(graph, id, false, DEPENDENCY_AFTEROK, id - 1);
+    ck_assert_uint_eq(dependency_graph_cycle(graph, 10000, 10000 + CHAIN, &path), CHAIN + 2);
+    free(path);
+    dependency_graph_free(graph);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("dependencies");
+    TCase *all = tcase_create("all");
+    tcase_add_test(all, types_lists_and_alternatives);
+    tcase_add_test(all, the_text_comes_back);
+    tcase_add_test(all, refused_with_the_field_named);
+    tcase_add_test(all, a_limit_that_the_error_names);
+    tcase_add_test(all, what_an_end_fulfils);
+    tcase_add_test(all, all_or_any);
+    tcase_add_test(all, a_task_keeps_its_array_known);
+    tcase_add_test(all, task_by_task_does_not_keep_the_whole_waiting);
+    tcase_add_test(all, those_who_waited_longest_come_first);
+    tcase_add_test(all, a_cycle_is_named);
+    tcase_add_test(all, a_search_is_linear);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
