@@ -234,7 +234,7 @@ START_TEST(requests_in_the_store)
     const struct db_options options = {.cache_bytes = 1U << 20U, .wal_limit_bytes = 1U << 20U};
     CLEANUP_FREE char *path = xasprintf("%s/batchd.db", root);
     struct resource_names names = {.count = 0};
-    char name[] = "job", counters[] = "licence=4,tape=1";
+    char name[] = "job", queue[] = "default", counters[] = "licence=4,tape=1";
     uint8_t run[] = {1};
     struct job_facts facts = {.uid = 5,
                               .cpus = 3,
@@ -242,6 +242,7 @@ START_TEST(requests_in_the_store)
                               .disk_bytes = 9,
                               .counters = counters,
                               .name = name,
+                              .queue = queue,
                               .run = run,
                               .run_bytes = 1,
                               .submitted_at = 1};
