@@ -24,7 +24,7 @@ struct jobset {
     uint32_t filled;
     size_t counts[JOB_STATE_COUNT];
     size_t in_queue[UINT8_MAX + 1], waiting_in[UINT8_MAX + 1];
-    struct user_count *users; /* few: a linear list */
+    struct user_count *users; /* by uid */
     size_t user_count;
 };
 
@@ -89,15 +89,29 @@ static void hash_delete(struct jobset *set, uint64_t id)
 
 /* ---- users ---- */
 
+/* Where the user is, or would be. */
+static size_t user_at(const struct jobset *set, uint32_t uid)
+{
+    size_t low = 0;
+    for (size_t high = set->user_count; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (set->users[middle].uid < uid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static struct user_count *user_of(struct jobset *set, uint32_t uid)
 {
-    for (size_t i = 0; i < set->user_count; i++) {
-        if (set->users[i].uid == uid)
-            return &set->users[i];
-    }
+    size_t at = user_at(set, uid);
+    if (at < set->user_count && set->users[at].uid == uid)
+        return &set->users[at];
     set->users = xreallocarray(set->users, set->user_count + 1, sizeof(*set->users));
-    set->users[set->user_count] = (struct user_count){.uid = uid};
-    return &set->users[set->user_count++];
+    memmove(&set->users[at + 1], &set->users[at], (set->user_count++ - at) * sizeof(*set->users));
+    set->users[at] = (struct user_count){.uid = uid};
+    return &set->users[at];
 }
 
 /* ---- public ---- */
@@ -308,9 +322,6 @@ size_t jobset_count(const struct jobset *set, enum job_state state)
 
 size_t jobset_waiting_of(const struct jobset *set, uint32_t uid)
 {
-    for (size_t i = 0; i < set->user_count; i++) {
-        if (set->users[i].uid == uid)
-            return set->users[i].waiting;
-    }
-    return 0;
+    size_t at = user_at(set, uid);
+    return at < set->user_count && set->users[at].uid == uid ? set->users[at].waiting : 0;
 }

@@ -9,7 +9,10 @@ maximum show the noise). `make bench` runs it; `make bench ROUNDS=9 ONLY=jobs` a
   latency   p99 of a submit while 2 slots run jobs / while nothing runs
   memory    resident bytes a queued job, from 20,000 to 120,000 queued
   scheduler one decision with 1,000 and with 1,000,000 jobs waiting, under each policy (fair: of
-            1,000 users; blocked: no memory for any, with backfill); p99, and the mean in decisions a second. 10,000 and 100,000: tests/bench/decisions"""
+            1,000 users; blocked: no memory for any, with backfill); p99, and the mean in decisions a
+            second, against those with 1,000 jobs; the decisions alone also with 10,000 and 100,000
+  simulate  batchctl simulate of traces that trace.py makes, in seconds: the slowest of eight runs,
+            fifo, priority, sjf and fair, each without and with easy backfill"""
 import argparse
 import os
 import pathlib
@@ -23,8 +26,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from daemon import OUT, Daemon  # noqa: E402
 
 LIMITS, LOAD = OUT / "tests/bench/limits", OUT / "tests/bench/load"
+TRACE = pathlib.Path(__file__).with_name("trace.py")
 DECISIONS = OUT / "tests/bench/decisions"
 PROGRAM = "/bin/true"
+COUNTS = (1000, 10000, 100000, 1000000)
+SIMULATED = (("overload", 96), ("overload", 256), ("ordinary", 256), ("together", 100000))
 
 
 def run(*words):
@@ -137,11 +143,32 @@ def bench_memory(figures):
 def bench_scheduler(figures):
     for policy in ("fifo", "priority", "sjf", "fair", "blocked"):
         users = 1000 if policy == "fair" else 8
-        few, many = (run(DECISIONS, policy, jobs, users, 20000) for jobs in (1000, 1000000))
-        figures.add(f"{policy}: decisions/s, a million", many[0])
-        figures.add(f"{policy}: p99 of one, ns, a million", many[1])
+        rows = {jobs: run(DECISIONS, policy, jobs, users, 20000) for jobs in COUNTS}
+        few, many = rows[COUNTS[0]], rows[COUNTS[-1]]
+        for jobs, (speed, p99) in rows.items():
+            figures.add(f"{policy}: decisions/s, {jobs:,}", speed)
+            figures.add(f"{policy}: p99 of one, ns, {jobs:,}", p99)
         figures.add(f"{policy}: mean, a million / 1,000", few[0] / many[0])
         figures.add(f"{policy}: p99, a million / 1,000", many[1] / few[1])
+
+
+def simulate(trace, cpus, policy, backfill):
+    start = time.monotonic()
+    subprocess.run([OUT / "batchctl", "simulate", "--trace", trace, "--cpus", str(cpus), "--policy", policy,
+                    "--backfill", backfill, "--json"], check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - start
+
+
+def bench_simulate(figures):
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, cpus in SIMULATED:
+            trace = pathlib.Path(folder) / f"{kind}.swf"
+            if not trace.exists():
+                with trace.open("w") as out:
+                    subprocess.run([sys.executable, TRACE, kind], check=True, stdout=out)
+            figures.add(f"{kind} on {cpus:,}, s", max(
+                simulate(trace, cpus, policy, backfill) for policy in ("fifo", "priority", "sjf", "fair")
+                for backfill in ("none", "easy")))
 
 
 class Figures:
@@ -152,9 +179,9 @@ class Figures:
         self.rows.setdefault(name, []).append(value)
 
     def print(self):
-        print(f"{'figure':<34}{'median':>10}{'min':>10}{'max':>10}  aim   rounds")
+        print(f"{'figure':<34}{'median':>12}{'min':>12}{'max':>12}  aim   rounds")
         for name, values in self.rows.items():
-            cells = "".join(f"{value:>10.5g}" for value in
+            cells = "".join(f"{value:>12,.0f}" if value >= 1000 else f"{value:>12.4g}" for value in
                             (statistics.median(values), min(values), max(values)))
             print(f"{name:<34}{cells}  {AIMS.get(name, ''):<6}{len(values)}")
 
@@ -162,10 +189,12 @@ class Figures:
 AIMS = {"jobs/s / xargs -P8": ">=1.6", "jobs/s / raw posix_spawn by 8": ">=0.9",
         "submits/s / SQLite commits/s": ">=0.6", "array of 100,000 tasks, ms": "<20",
         "submit p99 busy / idle": "<=3", "bytes a queued job": "<=100",
+        **{f"{kind} on {cpus:,}, s": "<5" for kind, cpus in SIMULATED},
         **{f"{policy}: {what}, a million / 1,000": "<=5" if policy == "fair" else "<=3"
            for policy in ("fifo", "priority", "sjf", "fair", "blocked") for what in ("mean", "p99")}}
 BENCHES = {"jobs": bench_jobs, "submits": bench_submits, "array": bench_array,
-           "latency": bench_latency, "memory": bench_memory, "scheduler": bench_scheduler}
+           "latency": bench_latency, "memory": bench_memory, "scheduler": bench_scheduler,
+           "simulate": bench_simulate}
 
 
 def main():

@@ -160,6 +160,74 @@ START_TEST(past_usage_is_the_same_usage)
 }
 END_TEST
 
+/* Slurm's worked example (slurm.schedmd.com/classic_fair_share.html, "Example"; shares and usage of
+ * five users in accounts). Their factor is F = 2^(-U/S) with the usage U and shares S normalised:
+ * the more, the sooner. Ours has no accounts and no factor: least U/S first, which is the same
+ * order where U is the effective usage that the example works out. */
+struct example_user {
+    double used, effective; /* of all; with what the example charges for the user's account */
+    double shares, factor;  /* of the machine, and the published result */
+};
+
+static const struct example_user example[] = {
+    {0.2, 0.3875, 0.3, 0.408479}, {0.25, 0.275, 0.05, 0.022097}, {0, 0.15, 0.05, 0.125},
+    {0.25, 0.25, 0.25, 0.5},      {0, 0.1458, 0.35, 0.749154},
+};
+enum { EXAMPLE_USERS = sizeof(example) / sizeof(example[0]) };
+
+/* `machine` holds what each used of the machine's 1,000 seconds. The factors by our own figures,
+ * after half-lives in which nobody used anything: all decay alike. */
+static void our_factors(const double *machine, double half_lives, double *ret_factors)
+{
+    struct fair_share *share = fair_share_new(7 * DAY);
+    double all = 0;
+    for (size_t i = 0; i < EXAMPLE_USERS; i++) {
+        size_t user = fair_share_user(share, (uint32_t)i);
+        ck_assert_uint_eq(user, i);
+        fair_share_set(share, user, example[i].shares);
+        fair_share_add(share, user, machine[i], 0, SECONDS(1000));
+    }
+    fair_share_advance(share, SECONDS(1000) + (int64_t)(half_lives * (double)(7 * DAY)));
+    for (size_t i = 0; i < EXAMPLE_USERS; i++)
+        all += fair_share_usage(share, i);
+    for (size_t i = 0; i < EXAMPLE_USERS; i++) {
+        double usage = fair_share_usage(share, i);
+        double normalised = all > 0 ? usage / all : 0;
+        ck_assert_double_eq_tol(usage, machine[i] * 1000 * exp2(-half_lives), 0.5);
+        ret_factors[i] = exp2(-normalised / example[i].shares);
+        for (size_t j = 0; j < i; j++) /* the sooner it is, the less it has used for its shares */
+            ck_assert((ret_factors[i] > ret_factors[j]) ==
+                      (fair_share_order(share, i) < fair_share_order(share, j)));
+    }
+    fair_share_free(share);
+}
+
+START_TEST(a_published_example)
+{
+    double machine[EXAMPLE_USERS], factors[EXAMPLE_USERS];
+    double effective = 0, used = 0;
+    for (size_t i = 0; i < EXAMPLE_USERS; i++) {
+        effective += example[i].effective;
+        used += example[i].used;
+    }
+    for (size_t i = 0; i < EXAMPLE_USERS; i++)
+        machine[i] = example[i].effective;
+    our_factors(machine, _i, factors);
+    /* The effective usages are not normalised: their sum is not 1, and neither is that of those
+     * used (others used the rest of the machine). */
+    for (size_t i = 0; i < EXAMPLE_USERS; i++)
+        ck_assert_double_eq_tol(pow(factors[i], effective), example[i].factor, 1e-4);
+    /* Without accounts each answers for what it used itself: users 3 and 5 for nothing. */
+    for (size_t i = 0; i < EXAMPLE_USERS; i++)
+        machine[i] = example[i].used;
+    our_factors(machine, _i, factors);
+    for (size_t i = 0; i < EXAMPLE_USERS; i++)
+        ck_assert_double_eq_tol(pow(factors[i], used), exp2(-example[i].used / example[i].shares),
+                                1e-4);
+    ck_assert(factors[2] == 1 && factors[4] == 1);
+}
+END_TEST
+
 /* The machine holds 4 GPUs and 8 processors: who holds 2 GPUs has half of it, 3 processors 3/8. */
 START_TEST(the_dominant_resource_counts)
 {
@@ -400,6 +468,7 @@ int main(void)
     tcase_add_test(tests, fair_serves_the_newcomer_before_a_million_jobs);
     tcase_add_test(tests, usage_follows_the_formula);
     tcase_add_test(tests, past_usage_is_the_same_usage);
+    tcase_add_loop_test(tests, a_published_example, 0, 4);
     tcase_add_test(tests, the_dominant_resource_counts);
     tcase_add_test(tests, nothing_is_promised_twice);
     tcase_add_test(tests, an_unknown_end_lets_only_those_beside_pass);
