@@ -154,6 +154,7 @@ START_TEST(a_policy_changes_while_jobs_wait)
     for (size_t i = 0; i < JOBS; i++) {
         scheduler_begin(scheduler, 0);
         const struct job *next = start(scheduler, 0, &run);
+        ck_assert_ptr_nonnull(next);
         uint64_t key = next->level * UINT64_C(1000) + next->id;
         ck_assert_uint_gt(key, last);
         last = key;
