@@ -370,6 +370,22 @@ def test_another_attempt_gets_what_is_free_then(make_daemon):
     assert (ended["state"], ended["attempt"], ended["gpu_indices"]) == ("completed", 2, [0])
 
 
+def test_what_waits_again_has_no_gpus(make_daemon):
+    daemon = make_daemon(config=settings("gpus = 2"))
+    daemon.start()
+    script = 'until [ -e "$0" ]; do sleep 0.02; done; exit $((2 - BATCHD_ATTEMPT))'
+    job = daemon.submit("sh", "-c", script, str(daemon.state / "fail"), gpus=2, max_attempts=2, priority="low")
+    daemon.wait_running(job)
+    urgent = daemon.submit("sh", "-c", SHOW_GPUS, str(daemon.state / "b"), gpus=1, priority="urgent")
+    (daemon.state / "fail").write_text("")
+    daemon.wait_running(urgent)
+    shown = daemon.job(job)
+    assert (shown["state"], shown["attempt"], shown["gpu_indices"]) == ("pending", 1, [])
+    end_holder(daemon, "b", urgent)
+    ended = daemon.wait(job)[0]
+    assert (ended["state"], ended["gpu_indices"]) == ("completed", [0, 1])
+
+
 def test_the_store_notices_a_changed_request(make_daemon):
     daemon = make_daemon(config=settings("gpus = 2\nlicence = 1"))
     daemon.start()
