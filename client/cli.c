@@ -14,7 +14,8 @@
 #include <string.h>
 #include <time.h>
 
-#define OPTIONS_MAX ((size_t)48)
+#define OPTIONS_MAX ((size_t)96)
+#define TABLES 3
 #define RETRY_US (15 * US_PER_SECOND)
 
 const struct cli_option cli_global_options[] = {
@@ -54,6 +55,7 @@ static int code_of_name(const char *name)
         {"io.batchd.NoSuchJob", EXIT_NO_SUCH},
         {"io.batchd.NoSuchQueue", EXIT_NO_SUCH},
         {"io.batchd.NoSuchType", EXIT_NO_SUCH},
+        {"io.batchd.NoSuchSchedule", EXIT_NO_SUCH},
         {"io.batchd.QuotaExceeded", EXIT_DENIED},
         {"org.varlink.service.PermissionDenied", EXIT_DENIED},
         {"org.varlink.service.MethodNotFound", EXIT_PROTOCOL},
@@ -97,10 +99,19 @@ static bool is_in(const struct cli_option *table, const struct cli_option *optio
     return false;
 }
 
+/* What it takes, earlier ones before later ones of the same name; some may be NULL. */
+static void tables_of(const struct verb *verb, const struct cli_option *ret[TABLES])
+{
+    ret[0] = verb->options;
+    ret[1] = verb->also == NULL ? NULL : verb->also->options;
+    ret[2] = cli_global_options;
+}
+
 static const struct cli_option *find_option(const struct verb *verb, const char *name, int letter)
 {
-    const struct cli_option *tables[] = {verb->options, cli_global_options};
-    for (size_t t = 0; t < 2; t++) {
+    const struct cli_option *tables[TABLES];
+    tables_of(verb, tables);
+    for (size_t t = 0; t < TABLES; t++) {
         for (const struct cli_option *option = tables[t]; option != NULL && option->name != NULL;
              option++) {
             if (name != NULL ? strcmp(option->name, name) == 0 : option->letter == letter)
@@ -176,8 +187,9 @@ static void unknown_option(const struct verb *verb, const char *given, char *ret
 {
     const char *names[2 * OPTIONS_MAX + 1] = {NULL};
     size_t count = 0;
-    const struct cli_option *tables[] = {verb->options, cli_global_options};
-    for (size_t t = 0; t < 2; t++) {
+    const struct cli_option *tables[TABLES];
+    tables_of(verb, tables);
+    for (size_t t = 0; t < TABLES; t++) {
         for (const struct cli_option *option = tables[t];
              option != NULL && option->name != NULL && count < 2 * OPTIONS_MAX; option++)
             names[count++] = option->name;
@@ -212,8 +224,10 @@ const char *cli_next(struct cli *cli, int argc, char **argv, const char **ret_va
     char letters[2 * OPTIONS_MAX + 4];
     size_t count = 0;
     (void)snprintf(letters, sizeof(letters), "%s:", cli->verb->stop_at_operand ? "+" : "");
-    add_options(cli->verb->options, longs, &count, letters);
-    add_options(cli_global_options, longs, &count, letters);
+    const struct cli_option *tables[TABLES];
+    tables_of(cli->verb, tables);
+    for (size_t t = 0; t < TABLES; t++)
+        add_options(tables[t], longs, &count, letters);
     for (;;) {
         int index = -1;
         int letter = getopt_long(argc, argv, letters, longs, &index);
@@ -279,6 +293,9 @@ static void print_verb_help(FILE *file, const struct verb *verb)
     for (const struct cli_option *option = verb->options; option != NULL && option->name != NULL;
          option++)
         print_option(file, option);
+    if (verb->also != NULL)
+        (void)fprintf(file, "\nAnd for the job: what batchctl %s --help shows.\n",
+                      verb->also->name);
     print_globals(file, verb);
     (void)fprintf(file, "\nExample: %s\n", verb->example);
 }

@@ -53,6 +53,7 @@ struct verb {
     const char *help;      /* one line */
     const char *example;
     const struct cli_option *options; /* ends with a NULL name */
+    const struct verb *also;          /* its options are taken, too, but not shown again; or NULL */
     bool stop_at_operand;             /* what follows the first operand is not ours */
     enum cli_tasks tasks;             /* whether an id may name tasks of an array */
     int (*run)(struct cli *cli, int argc, char **argv);

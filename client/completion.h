@@ -18,6 +18,10 @@ enum completion_kind completion_of(const struct cli_option *option, const char *
 /* What the verb's operands are: true for ids of jobs; *ret_words as above or NULL. */
 bool completion_of_operands(const struct verb *verb, const char **ret_words);
 
+/* The verb's own options (pass 0), and those that it takes of another verb (pass 1); never NULL. */
+#define COMPLETION_PASSES 2
+const struct cli_option *completion_options(const struct verb *verb, int pass);
+
 void completion_write_bash(FILE *file);
 void completion_write_zsh(FILE *file);
 void completion_write_fish(FILE *file);

@@ -111,9 +111,11 @@ static void write_cases(FILE *file, const char *name,
 {
     (void)fprintf(file, "%s()\n{\n    case $1 in\n", name);
     for (size_t i = 0; cli_verbs[i] != NULL; i++) {
-        for (const struct cli_option *option = cli_verbs[i]->options;
-             option != NULL && option->name != NULL; option++)
-            each(file, cli_verbs[i]->name, option);
+        for (int pass = 0; pass < COMPLETION_PASSES; pass++) {
+            for (const struct cli_option *option = completion_options(cli_verbs[i], pass);
+                 option->name != NULL; option++)
+                each(file, cli_verbs[i]->name, option);
+        }
     }
     for (const struct cli_option *option = cli_global_options; option->name != NULL; option++)
         each(file, "*", option);
@@ -134,7 +136,8 @@ static void write_options(FILE *file)
     (void)fputs("_batchctl_options()\n{\n    local own=''\n    case $1 in\n", file);
     for (size_t i = 0; cli_verbs[i] != NULL; i++) {
         (void)fprintf(file, "    %s) own='", cli_verbs[i]->name);
-        write_names(file, cli_verbs[i]->options);
+        for (int pass = 0; pass < COMPLETION_PASSES; pass++)
+            write_names(file, completion_options(cli_verbs[i], pass));
         (void)fputs("';;\n", file);
     }
     (void)fputs("    esac\n    _batchctl_words \"$own", file);

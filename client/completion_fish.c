@@ -66,9 +66,11 @@ static void write_verb(FILE *file, const struct verb *verb)
     (void)fprintf(file, "complete -c batchctl -n __fish_use_subcommand -a %s -d '", verb->name);
     write_text(file, verb->help);
     (void)fputs("'\n", file);
-    for (const struct cli_option *option = verb->options; option != NULL && option->name != NULL;
-         option++)
-        write_option(file, verb, option);
+    for (int pass = 0; pass < COMPLETION_PASSES; pass++) {
+        for (const struct cli_option *option = completion_options(verb, pass); option->name != NULL;
+             option++)
+            write_option(file, verb, option);
+    }
     if (!ids && words == NULL && !verb->stop_at_operand)
         return;
     write_condition(file, verb);

@@ -92,7 +92,8 @@ static void write_verb(FILE *file, const struct verb *verb)
     const char *words;
     bool ids = completion_of_operands(verb, &words);
     (void)fprintf(file, "    %s)\n        _arguments -s", verb->name);
-    write_specs(file, verb, verb->options);
+    for (int pass = 0; pass < COMPLETION_PASSES; pass++)
+        write_specs(file, verb, completion_options(verb, pass));
     write_specs(file, verb, cli_global_options);
     if (ids)
         (void)fputs(" \\\n            '*:job:_batchctl_ids'", file);

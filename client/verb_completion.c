@@ -22,6 +22,8 @@ static const struct {
     {"backfill", "KIND", "none easy both"},
     {"by", "FIELD", "user queue name type"},
     {"backfill", "MODE", "none easy"},
+    {"overlap", "RULE", "skip queue replace"},
+    {"catch-up", "RULE", "none one"},
     {"color", "WHEN", "auto always never"},
 };
 
@@ -42,12 +44,20 @@ enum completion_kind completion_of(const struct cli_option *option, const char *
                                                                           : COMPLETE_NOTHING;
 }
 
+const struct cli_option *completion_options(const struct verb *verb, int pass)
+{
+    static const struct cli_option none[] = {{NULL, 0, NULL, NULL}};
+    const struct verb *source = pass == 0 ? verb : verb->also;
+    return source == NULL || source->options == NULL ? none : source->options;
+}
+
 bool completion_of_operands(const struct verb *verb, const char **ret_words)
 {
     static const struct {
         const char *verb, *words;
     } first_words[] = {
         {"completion", SHELLS},
+        {"cron", "list add edit remove pause resume run next"},
         {"processors", "list show"},
         {"queue", "list add set pause resume drain remove"},
     };

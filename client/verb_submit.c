@@ -1,5 +1,5 @@
 /* batchctl submit: builds the request, makes a key of its own so that a repeated send is safe. */
-#include "client/cli.h"
+#include "client/submission.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
@@ -12,13 +12,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-
-struct submission {
-    struct cli *cli;
-    json_t *request, *env, *tags, *params, *resources;
-    const char *env_policy, *shell;
-    bool wait, follow;
-};
 
 /* A NAME of the caller's environment that may hold a secret is sent only when it is named. */
 static bool is_secret(const char *name)
@@ -244,7 +237,7 @@ static int take_depends(struct submission *submission, const char *value)
     return 0;
 }
 
-static int take_option(struct submission *submission, const char *name, const char *value)
+int submission_take(struct submission *submission, const char *name, const char *value)
 {
     static const char *const plain[] = {"name", "queue", "priority", "key",
                                         "type", "stdin", "array"};
@@ -290,7 +283,7 @@ static int take_option(struct submission *submission, const char *name, const ch
 }
 
 /* Exactly one of a command, --shell and --type. */
-static int add_command(struct submission *submission, int argc, char **argv)
+int submission_add_command(struct submission *submission, int argc, char **argv)
 {
     bool typed = json_object_get(submission->request, "type") != NULL;
     if ((argc > 0) + (submission->shell != NULL) + typed != 1)
@@ -310,9 +303,8 @@ static int add_command(struct submission *submission, int argc, char **argv)
     return 0;
 }
 
-static void add_rest(struct submission *submission)
+static void add_key(json_t *request)
 {
-    json_t *request = submission->request;
     unsigned char random[16];
     char key[48] = "auto-";
     if (json_object_get(request, "key") == NULL &&
@@ -321,6 +313,11 @@ static void add_rest(struct submission *submission)
             (void)snprintf(key + 5 + 2 * i, 3, "%02x", random[i]);
         json_put_text(request, "key", key);
     }
+}
+
+void submission_add_rest(struct submission *submission)
+{
+    json_t *request = submission->request;
     CLEANUP_FREE char *here = getcwd(NULL, 0);
     if (json_object_get(request, "cwd") == NULL && here != NULL)
         json_put_text(request, "cwd", here);
@@ -355,16 +352,17 @@ static int submit(struct submission *submission, int argc, char **argv)
     int operand = 1;
     int code = 0;
     while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        code = take_option(submission, name, value);
+        code = submission_take(submission, name, value);
         if (code != 0)
             return code;
     }
     if (failed)
         return EXIT_USAGE;
-    code = add_command(submission, argc - operand, argv + operand);
+    code = submission_add_command(submission, argc - operand, argv + operand);
     if (code != 0)
         return code;
-    add_rest(submission);
+    add_key(submission->request);
+    submission_add_rest(submission);
     CLEANUP_JSON json_t *reply =
         cli_call_again(cli, "io.batchd.Jobs.Submit", json_incref(submission->request), &code);
     if (reply == NULL)
@@ -381,21 +379,31 @@ static int submit(struct submission *submission, int argc, char **argv)
     return finish(submission, id);
 }
 
+struct submission submission_begin(struct cli *cli)
+{
+    return (struct submission){.cli = cli,
+                               .request = json_object(),
+                               .env = json_object(),
+                               .tags = json_object(),
+                               .params = json_object(),
+                               .resources = json_object(),
+                               .env_policy = "clean"};
+}
+
+void submission_done(struct submission *submission)
+{
+    json_decref(submission->request);
+    json_decref(submission->env);
+    json_decref(submission->tags);
+    json_decref(submission->params);
+    json_decref(submission->resources);
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
-    struct submission submission = {.cli = cli,
-                                    .request = json_object(),
-                                    .env = json_object(),
-                                    .tags = json_object(),
-                                    .params = json_object(),
-                                    .resources = json_object(),
-                                    .env_policy = "clean"};
+    struct submission submission = submission_begin(cli);
     int code = submit(&submission, argc, argv);
-    json_decref(submission.request);
-    json_decref(submission.env);
-    json_decref(submission.tags);
-    json_decref(submission.params);
-    json_decref(submission.resources);
+    submission_done(&submission);
     return code;
 }
 

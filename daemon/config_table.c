@@ -17,6 +17,8 @@ const struct config_key config_keys[] = {
     {"daemon.queue_limit_per_user", CONFIG_INTEGER64, AT(daemon_queue_limit_per_user), 1,
      UINT64_C(100000000), NULL, "2000000", true,
      "Waiting jobs that one user may have. Each costs about 80 bytes of memory."},
+    {"daemon.schedule_limit_per_user", CONFIG_INTEGER64, AT(daemon_schedule_limit_per_user), 0,
+     1000000, NULL, "1000", true, "Schedules (batchctl cron) that one user may have."},
     {"daemon.array_max", CONFIG_INTEGER64, AT(daemon_array_max), 1, UINT64_C(1000000000), NULL,
      "1000000", true, "Tasks that one array may have. They cost nothing until they start."},
     {"daemon.event_backlog", CONFIG_INTEGER64, AT(daemon_event_backlog), 16, 10000000, NULL, "4096",

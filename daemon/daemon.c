@@ -19,6 +19,7 @@
 #include "daemon/store/estimate_rows.h"
 #include "daemon/store/queue_rows.h"
 #include "daemon/store/dependency_rows.h"
+#include "daemon/store/schedule_rows.h"
 #include "daemon/store/task_rows.h"
 #include "daemon/user_shares.h"
 
@@ -220,6 +221,7 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .output_max_bytes = config->workers_output_max_bytes,
         .stop_grace_ms = config->workers_stop_grace_ms,
         .queue_limit_per_user = config->daemon_queue_limit_per_user,
+        .schedule_limit_per_user = config->daemon_schedule_limit_per_user,
         .disk_reserve_bytes = config->store_reserve_bytes,
         .array_max = config->daemon_array_max,
         .event_backlog = config->daemon_event_backlog,
@@ -453,6 +455,7 @@ int daemon_check_store(const struct config *config, const struct places *places,
         struct db *db = open_store(config, places, err);
         result = db == NULL || db_check(db, err) < 0 || job_rows_check(db, err) < 0 ||
                          condition_rows_check(db, err) < 0 || estimate_rows_check(db, err) < 0 ||
+                         schedule_rows_check(db, err) < 0 ||
                          queue_rows_each(db, NULL, NULL, err) < 0 || task_rows_check(db, err) < 0 ||
                          cancelled_rows_check(db, err) < 0 || dependency_rows_check(db, err) < 0
                      ? -1

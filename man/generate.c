@@ -63,6 +63,8 @@ static void put_verb(const struct verb *verb)
             put_option(option);
         (void)puts(".El");
     }
+    if (verb->also != NULL)
+        (void)printf(".Pp\nAnd for the job: the options of\n.Cm %s .\n", verb->also->name);
     (void)puts(".Pp\nExample:");
     (void)printf(".Dl ");
     for (const char *c = verb->example; *c != '\0'; c++)

@@ -4,8 +4,10 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/frame.h"
+#include "daemon/api/schedule_job.h"
 #include "daemon/api/users.h"
 #include "daemon/api/verb.h"
+#include "daemon/engine/schedules.h"
 
 #include <string.h>
 
@@ -35,6 +37,14 @@ static const struct api_verb *const verbs[] = {
     &verb_queues_remove,
     &verb_processors_list,
     &verb_processors_show,
+    &verb_schedules_list,
+    &verb_schedules_add,
+    &verb_schedules_edit,
+    &verb_schedules_remove,
+    &verb_schedules_pause,
+    &verb_schedules_resume,
+    &verb_schedules_run,
+    &verb_schedules_next,
 };
 
 struct api *api_new(struct event_base *base, struct engine *engine,
@@ -46,6 +56,7 @@ struct api *api_new(struct event_base *base, struct engine *engine,
                         .users = users_new(),
                         .options = *options,
                         .started_at = clock_wall_us()};
+    schedules_set_job_fn(engine, schedule_job_decode, api);
     return api;
 }
 

@@ -11,7 +11,7 @@
 /* A disk that is full is seldom empty a second later. */
 #define RETRY_AFTER_MS 10000
 
-static void refuse(struct api_call *call, const struct error *err, uint64_t id)
+void submit_refuse(struct api_call *call, const struct error *err, uint64_t id)
 {
     json_t *extra = json_object();
     json_put_text(extra, "field", err->field);
@@ -35,12 +35,20 @@ static void refuse(struct api_call *call, const struct error *err, uint64_t id)
 }
 
 /* The worker refuses it too; said here, it is said before a job exists. */
-static void refuse_uid(struct api_call *call)
+static bool refuse_uid(struct api_call *call, uint32_t uid)
 {
-    CLEANUP_FREE char *text = xasprintf("jobs never run as uid %u; the lowest is %u", call->uid,
-                                        call->api->options.uid_min);
+    uint32_t lowest = call->api->options.uid_min;
+    if (uid >= lowest && (lowest == 0 || uid != JOB_UID_OVERFLOW))
+        return false;
+    CLEANUP_FREE char *text = xasprintf("jobs never run as uid %u; the lowest is %u", uid, lowest);
     reply_error(call, "org.varlink.service.PermissionDenied", NULL, text,
                 "submit as an ordinary user");
+    return true;
+}
+
+bool submit_refuse_job(struct api_call *call, const struct job_facts *facts)
+{
+    return refuse_uid(call, facts->uid) || job_resources_refused(call, facts);
 }
 
 static void run(struct api_call *call)
@@ -49,23 +57,18 @@ static void run(struct api_call *call)
     struct error err;
     uint64_t id = 0;
     bool existing = false;
-    if (call->uid < call->api->options.uid_min ||
-        (call->api->options.uid_min > 0 && call->uid == JOB_UID_OVERFLOW)) {
-        refuse_uid(call);
-        return;
-    }
     if (submit_spec_decode(call, call->params, &facts, &err) < 0) {
-        refuse(call, &err, 0);
+        submit_refuse(call, &err, 0);
         return;
     }
-    if (job_resources_refused(call, &facts)) {
+    if (submit_refuse_job(call, &facts)) {
         job_facts_done(&facts);
         return;
     }
     int result = engine_submit(call->api->engine, &facts, &id, &existing, &err);
     job_facts_done(&facts);
     if (result < 0) {
-        refuse(call, &err, id);
+        submit_refuse(call, &err, id);
         return;
     }
     struct job_row row = {.status.state = JOB_STATE_PENDING};

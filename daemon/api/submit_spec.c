@@ -199,6 +199,9 @@ static int decode_words(const struct api_call *call, const json_t *params, struc
         return error_set_field(err, "name", "name must have 1 to %u bytes", JOB_NAME_MAX);
     if (key != NULL && (key[0] == '\0' || strlen(key) > JOB_KEY_MAX))
         return error_set_field(err, "key", "key must have 1 to %u bytes", JOB_KEY_MAX);
+    if (key != NULL && strncmp(key, "cron:", 5) == 0)
+        return error_set_field(err, "key", "key \"%.40s\": cron: is for the runs of schedules",
+                               key);
     facts->name = xstrdup(name);
     facts->key = xstrdup(key);
     return 0;

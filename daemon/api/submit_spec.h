@@ -11,4 +11,10 @@ extern const char *const submit_fields[];
 int submit_spec_decode(const struct api_call *call, const json_t *params, struct job_facts *ret,
                        struct error *err);
 
+/* What Submit replies to a request that was refused (cmd_submit.c): `id` is the job that has the
+ * key already, or 0. */
+void submit_refuse(struct api_call *call, const struct error *err, uint64_t id);
+/* True after replying: no job may run as its user, or it could not start on this machine. */
+bool submit_refuse_job(struct api_call *call, const struct job_facts *facts);
+
 #endif

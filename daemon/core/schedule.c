@@ -8,8 +8,8 @@
 
 static const char *const overlap_words[OVERLAP_COUNT] = {
     [OVERLAP_SKIP] = "skip", [OVERLAP_QUEUE] = "queue", [OVERLAP_REPLACE] = "replace"};
-static const char *const catch_up_words[CATCH_UP_COUNT] = {[CATCH_UP_NONE] = "none",
-                                                           [CATCH_UP_ONE] = "one"};
+static const char *const catch_up_words[CATCH_UP_COUNT] = {
+    [CATCH_UP_NONE] = "none", [CATCH_UP_ONE] = "one"};
 
 void schedule_done(struct schedule *schedule)
 {

@@ -115,7 +115,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine->waits = dependency_graph_new();
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
     engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
-    if (engine_restore(engine, err) < 0) {
+    if (engine_restore(engine, err) < 0 || schedules_load(engine, err) < 0) {
         engine_free(engine);
         return NULL;
     }
@@ -136,6 +136,7 @@ void engine_free(struct engine *engine)
     bus_free(engine->bus);
     active_free_all(&engine->active);
     arrays_free(engine);
+    schedules_free(engine);
     alarms_done(&engine->begins);
     engine_end_learning(engine);
     engine_queues_free(engine);

@@ -15,6 +15,7 @@
 
 struct array;
 struct named_queue;
+struct schedules;
 struct disk;
 
 /* What is known of how long jobs run (learning.c). */
@@ -59,6 +60,7 @@ struct engine {
     struct notice *notices;         /* from notice_first on not yet followed, oldest first */
     size_t notice_first, notice_count, notice_room;
     struct alarms begins;          /* jobs by the time before which they may not start */
+    struct schedules *schedules;   /* schedules.c */
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
     const struct job *unplaced;    /* of this turn's round: it fits, and no worker is idle */
     bool broken;
@@ -151,6 +153,10 @@ uint64_t engine_kind(const struct job *job);
  * one that waits behind it in its worker has. No-op when it has none. */
 void engine_hold(struct engine *engine, struct active *entry, int64_t since);
 void engine_release(struct engine *engine, struct active *entry);
+/* schedules.c: the start, the end of each turn (what is due is submitted), the end. */
+int schedules_load(struct engine *engine, struct error *err);
+void schedules_due(struct engine *engine, int64_t now);
+void schedules_free(struct engine *engine);
 /* settle.c */
 void engine_settle(struct engine *engine, struct active *entry, bool tree_dead);
 void engine_return(struct engine *engine, struct active *entry, const char *why);

@@ -22,7 +22,7 @@ struct engine_options {
     int64_t worker_idle_us; /* an idle worker above the minimum leaves after this */
     uint64_t output_max_bytes;
     uint64_t stop_grace_ms;
-    uint64_t queue_limit_per_user;
+    uint64_t queue_limit_per_user, schedule_limit_per_user;
     uint64_t disk_reserve_bytes;
     uint64_t array_max; /* tasks of one array */
     size_t event_backlog;

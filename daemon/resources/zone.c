@@ -61,10 +61,12 @@ static char *local_name(void)
     return xstrdup(inside + strlen("/zoneinfo/"));
 }
 
-static struct zone *make(char *name, GTimeZone *own)
+/* Takes over `own`. */
+static struct zone *make(const char *name, GTimeZone *own)
 {
     struct zone *zone = xcalloc(1, sizeof(*zone));
-    *zone = (struct zone){.name = name, .own = own}; /* the empty spans contain no instant */
+    *zone =
+        (struct zone){.name = xstrdup(name), .own = own}; /* the empty spans contain no instant */
     return zone;
 }
 
@@ -73,13 +75,13 @@ struct zone *zone_new(const char *name, struct error *err)
     CLEANUP_FREE char *mine = name == NULL ? local_name() : xstrdup(name);
     if (mine == NULL) {
         GTimeZone *local = g_time_zone_new_local();
-        return make(xstrdup(g_time_zone_get_identifier(local)), local);
+        return make(g_time_zone_get_identifier(local), local);
     }
     if (strcmp(mine, "UTC") == 0)
-        return make(TAKE_PTR(mine), g_time_zone_new_utc());
+        return make(mine, g_time_zone_new_utc());
     GTimeZone *own = in_database(mine) ? g_time_zone_new_identifier(mine) : NULL;
     if (own != NULL)
-        return make(TAKE_PTR(mine), own);
+        return make(mine, own);
     (void)error_set_field(err, "timezone",
                           "no time zone \"%.60s\"; it must be one of the system's, such as "
                           "Europe/Berlin or UTC (timedatectl list-timezones)",

@@ -3,7 +3,7 @@
 #include "common/cleanup.h"
 #include "daemon/store/status_columns.h"
 
-#define COLUMNS                                                                                 \
+#define COLUMNS                                                                                   \
     "uid,gid,overlap,catch_up,paused,created_at,done_until,last_job,last_run_at,skipped_at,name," \
     "at,zone,skipped_why,sum"
 #define NUMBERS 10
@@ -50,9 +50,8 @@ static void bind_columns(sqlite3_stmt *statement, const struct schedule *schedul
 int schedule_rows_insert(struct db *db, struct schedule *schedule, const char *job,
                          struct error *err)
 {
-    static const char sql[] =
-        "INSERT INTO schedule(" COLUMNS ",job,job_sum)"
-        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)";
+    static const char sql[] = "INSERT INTO schedule(" COLUMNS ",job,job_sum)"
+                              " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)";
     if (db_begin(db, err) < 0)
         return -1;
     sqlite3_stmt *statement = db_statement(db, sql, err);

@@ -118,7 +118,16 @@ static const char *const migrations[] = {
     " any INTEGER NOT NULL, type INTEGER NOT NULL, parent INTEGER NOT NULL,"
     " task_index INTEGER NOT NULL," /* -1: the whole job */
     " done_at INTEGER NOT NULL, sum INTEGER NOT NULL,"
-    " PRIMARY KEY(job, position)) WITHOUT ROWID;",
+    " PRIMARY KEY(job, position)) WITHOUT ROWID;"
+    /* Schedules: what is submitted again and again. */
+    "CREATE TABLE schedule("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " uid INTEGER NOT NULL, gid INTEGER NOT NULL,"
+    " overlap INTEGER NOT NULL, catch_up INTEGER NOT NULL, paused INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL, done_until INTEGER NOT NULL,"
+    " last_job INTEGER NOT NULL, last_run_at INTEGER NOT NULL, skipped_at INTEGER NOT NULL,"
+    " name TEXT NOT NULL, at TEXT NOT NULL, zone TEXT, skipped_why TEXT, sum INTEGER NOT NULL,"
+    " job TEXT NOT NULL, job_sum INTEGER NOT NULL, UNIQUE(uid, name));",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -1,0 +1,25 @@
+/* A job as the options of `batchctl submit` describe it, for other verbs too (verb_submit.c). */
+#ifndef BATCHD_CLIENT_SUBMISSION_H
+#define BATCHD_CLIENT_SUBMISSION_H
+
+#include "client/cli.h"
+
+struct submission {
+    struct cli *cli;
+    json_t *request; /* owned, as the next */
+    json_t *env, *tags, *params, *resources;
+    const char *env_policy, *shell;
+    bool wait, follow;
+};
+
+struct submission submission_begin(struct cli *cli);
+void submission_done(struct submission *submission);
+
+/* Takes an option of `submit`. 0, or the exit code after reporting. */
+int submission_take(struct submission *submission, const char *name, const char *value);
+/* Exactly one of a command, --shell and --type. 0, or the exit code after reporting. */
+int submission_add_command(struct submission *submission, int argc, char **argv);
+/* What comes from here: folder, umask, environment; and the tags. */
+void submission_add_rest(struct submission *submission);
+
+#endif
