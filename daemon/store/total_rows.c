@@ -4,23 +4,26 @@
 
 static_assert(JOB_STATE_COMPLETED == 4 && JOB_STATE_FAILED == 5 && JOB_STATE_CANCELLED == 6,
               "states in the store");
-static_assert(TOTAL_BY_USER == 0 && TOTAL_BY_QUEUE == 1 && TOTAL_BY_NAME == 2, "as the text says");
-
-/* What the two kinds of rows say, `of` being the table that has the status. */
-#define ENDED(of, from)                                                                           \
-    "SELECT job.uid AS uid, CASE ?1 WHEN 0 THEN NULL WHEN 1 THEN 'default' WHEN 2 THEN job.name " \
-    "ELSE job.type END AS name, " of ".state AS state, " of ".started_at>0 AS started, " of       \
-    ".started_at-max(job.submitted_at,ifnull(condition.begin_at,0),"                              \
-    "ifnull(condition.released_at,0)) AS wait, " of ".run_us AS run FROM " from                   \
-    " LEFT JOIN condition ON condition.job=job.id WHERE " of ".state>=4 AND " of                  \
-    ".ended_at>=?2 AND (?3=0 OR job.uid=?4)"
+static_assert(TOTAL_BY_USER == 0 && TOTAL_BY_QUEUE == 1 && TOTAL_BY_NAME == 2 && TOTAL_BY_TYPE == 3,
+              "as the text says");
 
 static const char sql[] =
-    "SELECT CASE ?1 WHEN 0 THEN uid END AS who, name, sum(state=4), sum(state=5), sum(state=6), "
-    "sum(started), avg(CASE WHEN started THEN max(wait,0) END), "
-    "avg(CASE WHEN started THEN run END) FROM (" ENDED("job", "job") " AND job.array IS NULL UNION ALL " ENDED(
-        "task",
-        "task JOIN job ON job.id=task.job") ") GROUP BY who, name ORDER BY count(*) DESC, who, name LIMIT ?5";
+    "WITH ended(job,state,started_at,run_us,count) AS ("
+    "SELECT id,state,started_at,run_us,1 FROM job"
+    " WHERE array IS NULL AND state>=4 AND ended_at>=?2 "
+    "UNION ALL SELECT job,state,started_at,run_us,1 FROM task WHERE state>=4 AND ended_at>=?2 "
+    "UNION ALL SELECT id,6,0,0,tasks_cancelled-"
+    "(SELECT count(*) FROM task WHERE task.job=job.id AND task.state=6) FROM job"
+    " WHERE array IS NOT NULL AND tasks_cancelled>0 AND state>=4 AND ended_at>=?2)"
+    "SELECT CASE ?1 WHEN 0 THEN uid END AS who,"
+    " CASE ?1 WHEN 1 THEN queue WHEN 2 THEN name WHEN 3 THEN type END AS what,"
+    " sum(count*(ended.state=4)),sum(count*(ended.state=5)),sum(count*(ended.state=6)),"
+    " sum(ended.started_at>0),"
+    " avg(CASE WHEN ended.started_at>0 THEN max(0,ended.started_at-"
+    "max(submitted_at,ifnull(begin_at,0),ifnull(released_at,0))) END),"
+    " avg(CASE WHEN ended.started_at>0 THEN ended.run_us END)"
+    " FROM ended JOIN job ON job.id=ended.job LEFT JOIN condition ON condition.job=job.id"
+    " WHERE ?3=0 OR uid=?4 GROUP BY who,what ORDER BY sum(count) DESC,who,what LIMIT ?5";
 
 int total_rows_each(struct db *db, const struct total_filter *filter, total_fn each, void *arg,
                     struct error *err)

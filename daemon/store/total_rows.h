@@ -1,5 +1,6 @@
-/* Sums over the jobs that have ended, for `batchctl stats`. A task of an array counts like a job
- * once it has started; one that never did and the array itself do not. */
+/* Sums over the jobs that have ended, for `batchctl stats`. A task of an array counts like a job,
+ * the array itself does not; tasks that were cancelled before they started count once it has ended.
+ */
 #ifndef BATCHD_DAEMON_STORE_TOTAL_ROWS_H
 #define BATCHD_DAEMON_STORE_TOTAL_ROWS_H
 

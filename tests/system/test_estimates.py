@@ -270,3 +270,24 @@ def test_a_damaged_row_is_found(make_daemon):
     done = subprocess.run([daemon.batchd, "--state", daemon.state, "--check-store"], capture_output=True,
                           text=True, timeout=20, check=False)
     assert done.returncode == 65 and "estimates" in done.stderr
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_each_queue_has_its_own_mean(make_daemon, restart):
+    daemon = make_daemon(config="[workers]\nmax = 2\n[resources]\ncpus = 2\n[queues.night]\npolicy = \"sjf\"\n")
+    daemon.start()
+    day, night = learn(daemon, 0.1), learn(daemon, 0.3, queue="night")
+    assert day < night
+    if restart:
+        daemon.restart()
+    jobs = [daemon.submit("true", queue=queue, hold=True) for queue in ("default", "night")]
+    assert [estimate(daemon, job) for job in jobs] == [(day, "queue"), (night, "queue")]
+
+
+def test_a_moved_job_goes_by_the_mean_of_its_new_queue(daemon):
+    daemon.call("io.batchd.Queues.Add", name="night")
+    day = learn(daemon, 0.1)
+    learn(daemon, 0.3, queue="night")
+    job = daemon.submit("true", queue="night", hold=True)
+    daemon.call("io.batchd.Queues.Remove", name="night", move_to="default")
+    assert estimate(daemon, job) == (day, "queue")

@@ -59,6 +59,9 @@ def test_other_groups_and_since(daemon):
     assert by(daemon.call(METHOD, by="user"), "user", user)["completed"] == 1
     assert by(daemon.call(METHOD, by="queue"), "queue", "default")["completed"] == 1
     assert by(daemon.call(METHOD, by="type"), "type", None)["completed"] == 1
+    daemon.call("io.batchd.Queues.Add", name="night")
+    run(daemon, "true", queue="night")
+    assert by(daemon.call(METHOD, by="queue"), "queue", "night")["completed"] == 1
     later = run(daemon, "false", name="later")
     reply = daemon.call(METHOD, since_us=later["ended_at"])
     assert [(line["name"], line["failed"]) for line in reply["totals"]] == [("later", 1)]
@@ -70,6 +73,10 @@ def test_tasks_count_one_by_one(daemon):
     line = by(daemon.call(METHOD), "name", "frames")
     assert (line["completed"], line["failed"], line["cancelled"]) == (3, 1, 0)
     assert daemon.call(METHOD)["estimates"][0]["runs"] == 3
+    held = daemon.submit("true", array="1-10", name="held", hold=True)
+    daemon.call("io.batchd.Jobs.Cancel", id=held)
+    assert by(daemon.call(METHOD), "name", "held")["cancelled"] == 10
+    assert [line["name"] for line in daemon.call(METHOD)["totals"]] == ["held", "frames"]
 
 
 @pytest.mark.parametrize("restart", [False, True])
