@@ -197,6 +197,8 @@ static void print_job(const json_t *job)
     print_line("command", command);
     print_value("state", json_object_get(job, "state"));
     print_array(json_object_get(job, "array"));
+    print_value("max fails", json_object_get(job, "max_fails"));
+    print_value("retry of", json_object_get(job, "retry_of"));
     print_line("outcome", outcome);
     print_words("reasons", json_object_get(job, "reasons"));
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)

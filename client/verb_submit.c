@@ -262,6 +262,10 @@ int submission_take(struct submission *submission, const char *name, const char 
         return take_pair(submission->tags, name, value);
     if (strcmp(name, "param") == 0)
         return take_pair(submission->params, "param", value);
+    if (strcmp(name, "max-fails") == 0) {
+        json_put_text(submission->request, "max_fails", value);
+        return 0;
+    }
     if (strcmp(name, "chdir") == 0)
         return take_chdir(submission, value);
     if (strcmp(name, "begin") == 0)
@@ -303,16 +307,15 @@ int submission_add_command(struct submission *submission, int argc, char **argv)
     return 0;
 }
 
-static void add_key(json_t *request)
+void cli_put_random_key(json_t *request)
 {
     unsigned char random[16];
     char key[48] = "auto-";
-    if (json_object_get(request, "key") == NULL &&
-        getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random)) {
-        for (size_t i = 0; i < sizeof(random); i++)
-            (void)snprintf(key + 5 + 2 * i, 3, "%02x", random[i]);
-        json_put_text(request, "key", key);
-    }
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return;
+    for (size_t i = 0; i < sizeof(random); i++)
+        (void)snprintf(key + 5 + 2 * i, 3, "%02x", random[i]);
+    json_put_text(request, "key", key);
 }
 
 void submission_add_rest(struct submission *submission)
@@ -343,6 +346,17 @@ static int finish(struct submission *submission, json_int_t id)
                                                   : (json_decref(ids), 0);
 }
 
+void cli_print_submitted(const struct cli *cli, const json_t *reply)
+{
+    long long id = json_integer_value(json_object_get(reply, "id"));
+    if (cli->json)
+        cli_print_json(reply);
+    else if (cli->quiet || !cli->tty)
+        (void)printf("%lld\n", id);
+    else
+        (void)printf("Submitted job %lld\n", id);
+}
+
 static int submit(struct submission *submission, int argc, char **argv)
 {
     struct cli *cli = submission->cli;
@@ -361,7 +375,8 @@ static int submit(struct submission *submission, int argc, char **argv)
     code = submission_add_command(submission, argc - operand, argv + operand);
     if (code != 0)
         return code;
-    add_key(submission->request);
+    if (json_object_get(submission->request, "key") == NULL)
+        cli_put_random_key(submission->request);
     submission_add_rest(submission);
     CLEANUP_JSON json_t *reply =
         cli_call_again(cli, "io.batchd.Jobs.Submit", json_incref(submission->request), &code);
@@ -369,12 +384,8 @@ static int submit(struct submission *submission, int argc, char **argv)
         return code;
     json_int_t id = json_integer_value(json_object_get(reply, "id"));
     bool waits = submission->wait || submission->follow; /* its end has the id, too */
-    if (cli->json && !waits)
-        cli_print_json(reply);
-    else if (!cli->json && (cli->quiet || !cli->tty))
-        (void)printf("%lld\n", (long long)id);
-    else if (!cli->json)
-        (void)printf("Submitted job %lld\n", (long long)id);
+    if (!cli->json || !waits)
+        cli_print_submitted(cli, reply);
     (void)fflush(stdout);
     return finish(submission, id);
 }
@@ -421,6 +432,7 @@ static const struct cli_option options[] = {
     {"array", 'a', "SPEC", "one job of many tasks: 0-99, 1,3,5, 0-30:2, 0-99%8 (8 at a time)"},
     {"depends", 'd', "LIST",
      "start it after others: afterok:41:42, all of several by , or any by ? (see DEPENDENCIES)"},
+    {"max-fails", 0, "N|P%", "cancel the rest of the array when more tasks than that have failed"},
     {"begin", 0, "TIME", "do not start it before: now+2h, 16:00, tomorrow 09:00, ISO 8601"},
     {"hold", 0, NULL, "do not start it until batchctl release"},
     {"chdir", 'C', "DIR", "run there (default: here)"},

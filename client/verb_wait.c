@@ -183,7 +183,8 @@ static int refuse_ended(const json_t *job)
                                  ? xasprintf("exit %lld", json_integer_value(number))
                                  : xstrdup(class == NULL ? "" : class);
     CLEANUP_FREE char *name = cli_id_text(job);
-    return cli_fail(EXIT_REFUSED, NULL, "cannot cancel job %s: it %s %s (%s, %s ago)", name,
+    CLEANUP_FREE char *again = xasprintf("batchctl retry %s", name);
+    return cli_fail(EXIT_REFUSED, again, "cannot cancel job %s: it %s %s (%s, %s ago)", name,
                     strcmp(state, "cancelled") == 0 ? "was already" : "already", state, how, ago);
 }
 

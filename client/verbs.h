@@ -6,7 +6,7 @@
 
 extern const struct verb verb_submit, verb_list, verb_show, verb_logs, verb_wait, verb_cancel;
 extern const struct verb verb_status, verb_ping, verb_version, verb_events, verb_call;
-extern const struct verb verb_completion, verb_cron;
+extern const struct verb verb_completion, verb_cron, verb_retry;
 extern const struct verb verb_processors, verb_simulate, verb_hold, verb_release, verb_stats;
 extern const struct verb verb_queue;
 
@@ -16,6 +16,10 @@ int cli_wait(struct cli *cli, json_t *ids, json_t *options);
 /* Lists jobs page by page: `parameters` of Jobs.List are changed, at most `limit` jobs (0: all) are
  * given, owned. 0, or the exit code after reporting. */
 int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs);
+/* verb_submit.c. "Submitted job 42", or just the id in a pipe, from a reply of Submit. */
+void cli_print_submitted(const struct cli *cli, const json_t *reply);
+/* Makes a repeated send of the request safe. */
+void cli_put_random_key(json_t *request);
 /* Shows a job's output until it ends. 0 or an exit code after reporting. */
 int cli_follow(struct cli *cli, json_int_t id);
 

@@ -14,12 +14,14 @@
 #include "daemon/resources/disk.h"
 #include "daemon/resources/gpu_devices.h"
 #include "daemon/resources/machine.h"
+#include "daemon/store/array_rows.h"
 #include "daemon/store/cancelled_rows.h"
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/estimate_rows.h"
 #include "daemon/store/queue_rows.h"
 #include "daemon/store/dependency_rows.h"
 #include "daemon/store/schedule_rows.h"
+#include "daemon/store/retry_rows.h"
 #include "daemon/store/task_rows.h"
 #include "daemon/user_shares.h"
 
@@ -457,7 +459,8 @@ int daemon_check_store(const struct config *config, const struct places *places,
                          condition_rows_check(db, err) < 0 || estimate_rows_check(db, err) < 0 ||
                          schedule_rows_check(db, err) < 0 ||
                          queue_rows_each(db, NULL, NULL, err) < 0 || task_rows_check(db, err) < 0 ||
-                         cancelled_rows_check(db, err) < 0 || dependency_rows_check(db, err) < 0
+                         cancelled_rows_check(db, err) < 0 || dependency_rows_check(db, err) < 0 ||
+                         array_rows_check(db, err) < 0 || retry_rows_check(db, err) < 0
                      ? -1
                      : 0;
         db_close(db);

@@ -16,6 +16,7 @@ static const struct api_verb *const verbs[] = {
     &verb_list,
     &verb_show,
     &verb_cancel,
+    &verb_retry,
     &verb_hold,
     &verb_release,
     &verb_wait,

@@ -44,7 +44,11 @@ static void refuse_ended(struct api_call *call, const struct job_row *row)
     json_put(extra, "ended_at", view_time(row->status.ended_at));
     json_put(extra, "outcome", view_outcome(&row->status.outcome, row->status.state));
     CLEANUP_FREE char *text = describe_end(row);
-    reply_error(call, "InvalidState", extra, text, NULL);
+    CLEANUP_FREE char *again =
+        row->status.is_task
+            ? xasprintf("batchctl retry %" PRIu64 "_%" PRIu64, row->facts.id, row->status.index)
+            : xasprintf("batchctl retry %" PRIu64, row->facts.id);
+    reply_error(call, "InvalidState", extra, text, again);
 }
 
 /* Nothing of what was named waits or runs. */

@@ -24,10 +24,10 @@
 #define TIME_US_MAX (INT64_C(253402300799) * 1000000) /* the end of the year 9999 */
 
 const char *const submit_fields[] = {
-    "argv",   "type",         "params",        "name",    "queue", "priority", "cpus",
-    "memory", "timeout_ms",   "cwd",           "env",     "umask", "stdin",    "tags",
-    "key",    "max_attempts", "rerun_if_lost", "array",   "begin", "hold",     "estimate_ms",
-    "gpus",   "disk",         "resources",     "depends", NULL};
+    "argv",   "type",         "params",        "name",    "queue",     "priority", "cpus",
+    "memory", "timeout_ms",   "cwd",           "env",     "umask",     "stdin",    "tags",
+    "key",    "max_attempts", "rerun_if_lost", "array",   "begin",     "hold",     "estimate_ms",
+    "gpus",   "disk",         "resources",     "depends", "max_fails", NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
 {
@@ -170,6 +170,20 @@ static int decode_tags(const json_t *params, struct job_facts *facts, struct err
     return 0;
 }
 
+int submit_key_read(const json_t *params, const char **ret, struct error *err)
+{
+    const char *key = NULL;
+    if (json_get_string(params, "key", false, &key, err) < 0)
+        return -1;
+    if (key != NULL && (key[0] == '\0' || strlen(key) > JOB_KEY_MAX))
+        return error_set_field(err, "key", "key must have 1 to %u bytes", JOB_KEY_MAX);
+    if (key != NULL && strncmp(key, "cron:", 5) == 0)
+        return error_set_field(err, "key", "key \"%.40s\": cron: is for the runs of schedules",
+                               key);
+    *ret = key;
+    return 0;
+}
+
 static int decode_words(const struct api_call *call, const json_t *params, struct job_facts *facts,
                         struct error *err)
 {
@@ -180,7 +194,7 @@ static int decode_words(const struct api_call *call, const json_t *params, struc
     if (json_get_string(params, "queue", false, &queue, err) < 0 ||
         json_get_string(params, "priority", false, &priority, err) < 0 ||
         json_get_string(params, "name", false, &name, err) < 0 ||
-        json_get_string(params, "key", false, &key, err) < 0)
+        submit_key_read(params, &key, err) < 0)
         return -1;
     const struct named_queue *named = engine_queue_find(call->api->engine, queue);
     if (named == NULL) {
@@ -197,11 +211,6 @@ static int decode_words(const struct api_call *call, const json_t *params, struc
                                priority);
     if (name != NULL && (name[0] == '\0' || strlen(name) > JOB_NAME_MAX))
         return error_set_field(err, "name", "name must have 1 to %u bytes", JOB_NAME_MAX);
-    if (key != NULL && (key[0] == '\0' || strlen(key) > JOB_KEY_MAX))
-        return error_set_field(err, "key", "key must have 1 to %u bytes", JOB_KEY_MAX);
-    if (key != NULL && strncmp(key, "cron:", 5) == 0)
-        return error_set_field(err, "key", "key \"%.40s\": cron: is for the runs of schedules",
-                               key);
     facts->name = xstrdup(name);
     facts->key = xstrdup(key);
     return 0;
@@ -261,9 +270,16 @@ static int decode_array(const struct api_call *call, const json_t *params, struc
 {
     struct array_spec spec;
     const char *text = NULL;
+    const char *fails = NULL;
     int found = json_get_string(params, "array", false, &text, err);
-    if (found <= 0)
-        return found;
+    if (found < 0 || json_get_string(params, "max_fails", false, &fails, err) < 0)
+        return -1;
+    if (fails != NULL && found == 0)
+        return error_set_field(err, "max_fails", "max_fails goes with array");
+    if (fails != NULL && fails_limit_parse(fails, &facts->max_fails, err) < 0)
+        return -1;
+    if (found == 0)
+        return 0;
     if (strlen(text) > ARRAY_TEXT_MAX)
         return error_set_field(err, "array",
                                "array has %zu bytes; it may have %u: say it by ranges",

@@ -11,6 +11,9 @@ extern const char *const submit_fields[];
 int submit_spec_decode(const struct api_call *call, const json_t *params, struct job_facts *ret,
                        struct error *err);
 
+/* The client's key, borrowed; NULL: none. */
+int submit_key_read(const json_t *params, const char **ret, struct error *err);
+
 /* What Submit replies to a request that was refused (cmd_submit.c): `id` is the job that has the
  * key already, or 0. */
 void submit_refuse(struct api_call *call, const struct error *err, uint64_t id);

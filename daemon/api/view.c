@@ -6,8 +6,10 @@
 #include "daemon/api/job_resources.h"
 #include "daemon/api/users.h"
 #include "daemon/core/array_spec.h"
+#include "daemon/store/array_rows.h"
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/dependency_rows.h"
+#include "daemon/store/retry_rows.h"
 
 #include <string.h>
 
@@ -231,6 +233,21 @@ static void add_array(const struct api *api, json_t *object, const struct job_ro
     array_spec_done(&spec);
 }
 
+/* A row that cannot be read says nothing here: batchd --check-store and the array's start do. */
+static void add_origin(const struct api *api, json_t *object, const struct job_row *row)
+{
+    struct db *db = engine_db(api->engine);
+    struct array_options options = {0};
+    uint64_t retry_of = 0;
+    char text[24] = "";
+    if (row->facts.array != NULL && array_rows_load(db, row->facts.id, &options, NULL) == 0)
+        fails_limit_format(&options.max_fails, text, sizeof(text));
+    if (retry_rows_load(db, row->facts.id, &retry_of, NULL) < 0)
+        retry_of = 0;
+    json_put_text(object, "max_fails", text[0] == '\0' ? NULL : text);
+    json_put(object, "retry_of", retry_of == 0 ? json_null() : json_integer((json_int_t)retry_of));
+}
+
 json_t *view_job(const struct api *api, const struct job_row *row)
 {
     json_t *object = json_object();
@@ -259,6 +276,7 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     json_t *tags = view_text_or_null(row->facts.tags);
     json_put(object, "tags", json_is_object(tags) ? tags : json_object());
     json_put(object, "result", view_text_or_null(row->status.result));
+    add_origin(api, object, row);
     return object;
 }
 

@@ -4,7 +4,11 @@
 #include "common/cleanup.h"
 #include "common/parse.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define RULE "must be indices (0 to 4294967295) and ranges: 0-99, 1,3,5, 0-30:2, 0-99%8"
 
 static uint64_t range_count(const struct array_range *range)
 {
@@ -16,6 +20,10 @@ static int refuse(struct error *err, const char *text, const char *rule)
     return error_set_field(err, "array", "array \"%.80s\" %s", text, rule);
 }
 
+/* What is read as an index: larger than one may be, so that an array of 2^40 tasks is refused for
+ * its size, and by the limit that is configured. */
+#define NUMBER_MAX (UINT64_C(1) << 52)
+
 /* "7", "0-99" or "0-30:2". */
 static int parse_range(char *word, struct array_range *ret)
 {
@@ -24,15 +32,15 @@ static int parse_range(char *word, struct array_range *ret)
     ret->step = 1;
     if (colon != NULL) {
         *colon = '\0';
-        if (dash == NULL || parse_u64(colon + 1, 1, ARRAY_INDEX_MAX, &ret->step, NULL) < 0)
+        if (dash == NULL || parse_u64(colon + 1, 1, NUMBER_MAX, &ret->step, NULL) < 0)
             return -1;
     }
     if (dash != NULL)
         *dash = '\0';
-    if (parse_u64(word, 0, ARRAY_INDEX_MAX, &ret->first, NULL) < 0)
+    if (parse_u64(word, 0, NUMBER_MAX, &ret->first, NULL) < 0)
         return -1;
     ret->last = ret->first;
-    if (dash != NULL && parse_u64(dash + 1, ret->first, ARRAY_INDEX_MAX, &ret->last, NULL) < 0)
+    if (dash != NULL && parse_u64(dash + 1, ret->first, NUMBER_MAX, &ret->last, NULL) < 0)
         return -1;
     ret->last -= (ret->last - ret->first) % ret->step;
     return 0;
@@ -73,15 +81,15 @@ static int parse(const char *text, uint64_t max_tasks, struct array_spec *spec, 
         if (comma != NULL)
             *comma = '\0';
         if (parse_range(word, &range) < 0)
-            return refuse(
-                err, text,
-                "must be indices (0 to 4294967295) and ranges: 0-99, 1,3,5, 0-30:2, 0-99%8");
+            return refuse(err, text, RULE);
         if (add_range(spec, &range, text, err) < 0)
             return -1;
         word = comma == NULL ? NULL : comma + 1;
     }
     if (spec->total <= max_tasks)
-        return 0;
+        return spec->ranges[spec->range_count - 1].last <= ARRAY_INDEX_MAX
+                   ? 0
+                   : refuse(err, text, RULE);
     return error_set_field(err, "array",
                            "array \"%.80s\" has %llu tasks; the limit is %llu (daemon.array_max in "
                            "the configuration raises it)",
@@ -98,6 +106,56 @@ int array_spec_parse(const char *text, uint64_t max_tasks, struct array_spec *re
     }
     *ret = spec;
     return 0;
+}
+
+/* Whether `range` goes on where `last` ends; then *ret_step is the step of both together. */
+static bool goes_on(const struct array_range *last, const struct array_range *range,
+                    uint64_t *ret_step)
+{
+    uint64_t gap = range->first - last->last;
+    bool last_fits = last->first == last->last || last->step == gap;
+    bool range_fits = range->first == range->last || range->step == gap;
+    *ret_step = gap;
+    return last_fits && range_fits;
+}
+
+int array_spec_append(struct array_spec *spec, const struct array_range *range)
+{
+    struct array_range *last = spec->range_count == 0 ? NULL : &spec->ranges[spec->range_count - 1];
+    uint64_t step;
+    if (last != NULL && goes_on(last, range, &step)) {
+        last->last = range->last;
+        last->step = step;
+    } else if (spec->range_count == ARRAY_RANGES_MAX) {
+        return -1;
+    } else {
+        spec->ranges = xreallocarray(spec->ranges, spec->range_count + 1, sizeof(*spec->ranges));
+        spec->ranges[spec->range_count++] = *range;
+    }
+    spec->total += range_count(range);
+    return 0;
+}
+
+char *array_spec_format(const struct array_spec *spec)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    if (out == NULL)
+        abort();
+    for (size_t i = 0; i < spec->range_count; i++) {
+        const struct array_range *range = &spec->ranges[i];
+        (void)fprintf(out, "%s%llu", i == 0 ? "" : ",", (unsigned long long)range->first);
+        if (range->last > range->first)
+            (void)fprintf(out, "-%llu", (unsigned long long)range->last);
+        if (range->last > range->first && range->step > 1)
+            (void)fprintf(out, ":%llu", (unsigned long long)range->step);
+    }
+    if (spec->limit > 0)
+        (void)fprintf(out, "%%%llu", (unsigned long long)spec->limit);
+    if (fclose(out) != 0)
+        abort();
+    return text;
 }
 
 void array_spec_done(struct array_spec *spec)

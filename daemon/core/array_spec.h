@@ -32,6 +32,12 @@ struct array_spec {
  * the field "array"; *ret is set only on success. */
 int array_spec_parse(const char *text, uint64_t max_tasks, struct array_spec *ret,
                      struct error *err);
+/* Builds a specification: adds the indices first, first + step, ..., last behind what it has,
+ * joined to its last range where they go on in its steps. 0, or -1: it has ARRAY_RANGES_MAX ranges.
+ */
+int array_spec_append(struct array_spec *spec, const struct array_range *range);
+/* As text that array_spec_parse reads to the same; the caller frees. */
+char *array_spec_format(const struct array_spec *spec);
 void array_spec_done(struct array_spec *spec);
 
 /* The index of the task at `position` (0 to total - 1). */

@@ -6,6 +6,7 @@
 
 #include "daemon/core/estimates.h"
 #include "daemon/core/dependency_spec.h"
+#include "daemon/core/fails_limit.h"
 #include "daemon/core/job_state.h"
 
 #include <stdbool.h>
@@ -85,6 +86,9 @@ struct job_facts {
     int64_t begin_at; /* 0: at once */
     struct dependency_spec depends; /* as submitted (dependency_rows.h); owned */
     bool may_name_any;              /* who submits it: depends may name jobs of others */
+    /* As submitted, not in the job's row either (array_rows.h, retry_rows.h). */
+    struct fails_limit max_fails; /* of an array */
+    uint64_t retry_of;            /* 0: of none */
     int64_t submitted_at;
     char *name;
     char *queue;  /* its name; changes when the job is moved */

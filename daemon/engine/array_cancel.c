@@ -61,7 +61,8 @@ static uint64_t stop_active(struct engine *engine, const struct array *array,
 {
     uint64_t stopping = 0;
     for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
-        if (entry->status.id != array->status.id || !is_in(array, tasks, entry->status.index))
+        if (entry->status.id != array->status.id || job_state_terminal(entry->status.state) ||
+            !is_in(array, tasks, entry->status.index))
             continue;
         entry->status.cancelling = true;
         engine_store_status(engine, entry);
@@ -88,6 +89,18 @@ void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms,
     (void)stop_active(engine, array, NULL, grace_ms);
     array_requeue(engine, array);
     (void)array_end_if_over(engine, array);
+}
+
+void array_cancel_rest(struct engine *engine, struct array *array)
+{
+    char limit[24];
+    char reason[CANCEL_REASON_BYTES];
+    fails_limit_format(&array->options.max_fails, limit, sizeof(limit));
+    (void)snprintf(reason, sizeof(reason), "more failed than max_fails, %s, allows", limit);
+    if (array->active > 0)
+        engine_tell(engine, jobset_find(engine->jobs, array->status.id), &array->status,
+                    BUS_CANCELLING);
+    array_cancel(engine, array, engine->options.stop_grace_ms, reason);
 }
 
 /* ---- some of its tasks ---- */

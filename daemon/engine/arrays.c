@@ -64,6 +64,8 @@ static int load(struct engine *engine, struct array *array, const struct job_row
     if (array->status.cancelling)
         (void)snprintf(array->reason, sizeof(array->reason), "%.*s", (int)sizeof(array->reason) - 1,
                        row->status.outcome.message);
+    if (array_rows_load(engine->db, row->facts.id, &array->options, err) < 0)
+        return -1;
     if (cancelled_rows_each(engine->db, row->facts.id, add_cancelled, array, err) < 0)
         return -1;
     array->cancelled_ahead = task_ranges_count(&array->cancelled, array->status.tasks.next);
@@ -223,13 +225,20 @@ static void copy_failure(struct engine *engine, struct array *array)
     job_status_done(&failed);
 }
 
-/* Cancelled when a task was; else as its first failed task ended; else well. */
+bool array_fails_passed(const struct array *array)
+{
+    return fails_limit_passed(&array->options.max_fails, array->status.tasks.failed,
+                              array->spec.total);
+}
+
+/* As its first failed task ended when too many failed; cancelled when a task was; else as its first
+ * failed task; else well. */
 static void set_outcome(struct engine *engine, struct array *array)
 {
     const struct array_progress *tasks = &array->status.tasks;
     struct outcome *outcome = &array->status.outcome;
     *outcome = (struct outcome){.class = OUTCOME_SUCCESS};
-    if (tasks->cancelled > 0)
+    if (tasks->cancelled > 0 && !array_fails_passed(array))
         *outcome = (struct outcome){.class = OUTCOME_CANCELLED, .exit_code = -1};
     else if (tasks->failed > 0)
         copy_failure(engine, array);
@@ -279,7 +288,10 @@ void array_task_ended(struct engine *engine, struct array *array, const struct j
     array->active--;
     array->changed = true;
     array_requeue(engine, array);
-    (void)array_end_if_over(engine, array);
+    if (array_fails_passed(array) && !array->status.cancelling)
+        array_cancel_rest(engine, array);
+    else
+        (void)array_end_if_over(engine, array);
 }
 
 /* ---- the end of a turn ---- */

@@ -11,6 +11,7 @@
 #include "daemon/core/array_spec.h"
 #include "daemon/core/job.h"
 #include "daemon/core/task_ranges.h"
+#include "daemon/store/array_rows.h"
 #include "daemon/store/job_rows.h"
 
 /* What fits beside the counts into an outcome's message. */
@@ -29,7 +30,8 @@ struct array {
     uint64_t active;              /* tasks that have a worker */
     struct task_ranges cancelled; /* never started, and never will (cancelled_rows.h) */
     size_t cancelled_rows;
-    uint64_t cancelled_ahead;         /* of these, how many stand at or behind tasks.next */
+    uint64_t cancelled_ahead; /* of these, how many stand at or behind tasks.next */
+    struct array_options options;
     bool changed;                     /* the row is to be written */
     char reason[CANCEL_REASON_BYTES]; /* of a cancel of all of it, "" if none was given */
 };
@@ -66,6 +68,9 @@ void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms,
  * ERROR_LIMIT: it has been cancelled in too many parts; nothing has changed. */
 int array_cancel_tasks(struct engine *engine, struct array *array, const struct cancel_order *order,
                        struct cancelled_tasks *ret, struct error *err);
+/* More of its tasks have failed than it allows: cancels the rest of it. */
+void array_cancel_rest(struct engine *engine, struct array *array);
+bool array_fails_passed(const struct array *array);
 /* Writes the array's row. */
 void array_store(struct engine *engine, struct array *array);
 

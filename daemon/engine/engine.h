@@ -50,6 +50,19 @@ int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const ch
 int engine_cancel_tasks(struct engine *engine, uint64_t id, const struct cancel_order *order,
                         struct cancelled_tasks *ret, struct error *err);
 
+/* What is to run again of a job that has ended. */
+struct retry_order {
+    const struct task_ranges *tasks; /* of an array; NULL: all of it */
+    bool failed_only;
+};
+/* The facts of a retry of `old`, for engine_submit: they borrow from `old`, and *ret_array (owned;
+ * NULL for a plain job) is their array. ERROR_CONFLICT: what is asked for has not ended, or nothing
+ * of it failed. ERROR_INVALID: these tasks are too many ranges for an array. ERROR_NOT_FOUND: its
+ * queue is gone. */
+int engine_retry_facts(struct engine *engine, const struct job_row *old,
+                       const struct retry_order *order, struct job_facts *ret, char **ret_array,
+                       struct error *err);
+
 /* Keeps a waiting job, or the tasks of an array that have not started, from starting until it is
  * released; no-op when it is so already. ERROR_CONFLICT: it does not wait. */
 int engine_hold_job(struct engine *engine, uint64_t id, enum job_state *ret_state,

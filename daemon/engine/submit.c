@@ -7,6 +7,8 @@
 #include "daemon/engine/queues.h"
 #include "daemon/resources/disk.h"
 #include "daemon/store/dependency_rows.h"
+#include "daemon/store/array_rows.h"
+#include "daemon/store/retry_rows.h"
 
 #include <string.h>
 
@@ -48,6 +50,8 @@ static int find_by_key(struct engine *engine, const struct job_facts *facts, uin
 {
     struct job_row row;
     struct condition condition = {0};
+    struct array_options options = {0};
+    uint64_t retry_of = 0;
     if (facts->key == NULL)
         return 0;
     if (job_rows_find_key(engine->db, facts->uid, facts->key, ret_id, err) < 0)
@@ -55,10 +59,14 @@ static int find_by_key(struct engine *engine, const struct job_facts *facts, uin
     if (*ret_id == 0)
         return 0;
     if (condition_rows_load(engine->db, *ret_id, &condition, err) < 0 ||
+        array_rows_load(engine->db, *ret_id, &options, err) < 0 ||
+        retry_rows_load(engine->db, *ret_id, &retry_of, err) < 0 ||
         job_rows_load(engine->db, *ret_id, &row, err) < 0)
         return -1;
     bool same = same_content(facts, &row.facts) && condition.hold == facts->hold &&
-                condition.begin_at == facts->begin_at;
+                condition.begin_at == facts->begin_at &&
+                options.max_fails.kind == facts->max_fails.kind &&
+                options.max_fails.most == facts->max_fails.most && retry_of == facts->retry_of;
     job_row_done(&row);
     int same_depends = same ? depends_alike(engine, *ret_id, facts, err) : 0;
     if (same_depends < 0)
@@ -117,6 +125,16 @@ static uint64_t row_bytes(const struct job_facts *facts)
            facts->depends.count * DEPENDENCY_ROW_BYTES;
 }
 
+/* What has tables of its own and only some jobs have. */
+static int insert_rest(struct engine *engine, const struct job_facts *facts, struct error *err)
+{
+    const struct array_options options = {.job = facts->id, .max_fails = facts->max_fails};
+    if (options.max_fails.kind != FAILS_ANY && array_rows_insert(engine->db, &options, err) < 0)
+        return -1;
+    return facts->retry_of == 0 ? 0
+                                : retry_rows_insert(engine->db, facts->id, facts->retry_of, err);
+}
+
 int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
                   bool *ret_existing, struct error *err)
 {
@@ -139,7 +157,7 @@ int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_
     if (disk_accept(engine->disk, row_bytes(facts), err) < 0)
         return -1;
     facts->submitted_at = clock_wall_us();
-    if (job_rows_insert(engine->db, facts, err) < 0) {
+    if (job_rows_insert(engine->db, facts, err) < 0 || insert_rest(engine, facts, err) < 0) {
         engine_break(engine, err);
         return -1;
     }

@@ -127,7 +127,15 @@ static const char *const migrations[] = {
     " created_at INTEGER NOT NULL, done_until INTEGER NOT NULL,"
     " last_job INTEGER NOT NULL, last_run_at INTEGER NOT NULL, skipped_at INTEGER NOT NULL,"
     " name TEXT NOT NULL, at TEXT NOT NULL, zone TEXT, skipped_why TEXT, sum INTEGER NOT NULL,"
-    " job TEXT NOT NULL, job_sum INTEGER NOT NULL, UNIQUE(uid, name));",
+    " job TEXT NOT NULL, job_sum INTEGER NOT NULL, UNIQUE(uid, name));"
+    /* What some arrays are submitted with, and which job a job is the retry of. */
+    "CREATE TABLE array_option("
+    " job INTEGER PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE,"
+    " fails_kind INTEGER NOT NULL, fails_most INTEGER NOT NULL,"
+    " value_set INTEGER NOT NULL, sum INTEGER NOT NULL);"
+    "CREATE TABLE retry("
+    " job INTEGER PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE,"
+    " retry_of INTEGER NOT NULL, sum INTEGER NOT NULL);",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -122,6 +122,24 @@ int task_rows_each_waiting(struct db *db, uint64_t job, task_row_fn each, void *
     return each_row(db, statement, each, arg, err);
 }
 
+int task_rows_each_index(struct db *db, uint64_t job, enum job_state state, task_index_fn each,
+                         void *arg, struct error *err)
+{
+    static const char failed[] = "SELECT task_index FROM task INDEXED BY task_failed "
+                                 "WHERE job=?1 AND state=5 AND state=?2 ORDER BY task_index";
+    static const char any[] =
+        "SELECT task_index FROM task WHERE job=?1 AND state=?2 ORDER BY task_index";
+    sqlite3_stmt *statement = db_statement(db, state == JOB_STATE_FAILED ? failed : any, err);
+    if (statement == NULL)
+        return -1;
+    const int64_t names[] = {(int64_t)job, state};
+    bind_numbers(statement, 1, names, 2);
+    int code;
+    while ((code = db_step(db, statement, err)) == SQLITE_ROW)
+        each(arg, (uint64_t)sqlite3_column_int64(statement, 0));
+    return code < 0 ? -1 : 0;
+}
+
 int task_rows_check(struct db *db, struct error *err)
 {
     static const char sql[] = "SELECT " TASK_COLUMNS " FROM task";

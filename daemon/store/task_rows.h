@@ -26,6 +26,11 @@ int task_rows_each_open(struct db *db, task_row_fn each, void *arg, struct error
 int task_rows_each_waiting(struct db *db, uint64_t job, task_row_fn each, void *arg,
                            struct error *err);
 
+/* The indices of its tasks in one terminal state, in ascending order. */
+typedef void (*task_index_fn)(void *arg, uint64_t index);
+int task_rows_each_index(struct db *db, uint64_t job, enum job_state state, task_index_fn each,
+                         void *arg, struct error *err);
+
 /* Reads every row, and so checks every checksum. 0, or -1 with ERROR_DAMAGED. */
 int task_rows_check(struct db *db, struct error *err);
 

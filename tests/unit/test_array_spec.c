@@ -1,5 +1,6 @@
 /* Array specifications: what is accepted, and that index and position follow from each other. */
 #include "daemon/core/array_spec.h"
+#include "daemon/core/fails_limit.h"
 #include "daemon/core/task_ranges.h"
 
 #include <check.h>
@@ -70,6 +71,11 @@ START_TEST(refused_with_the_field_named)
     struct error err;
     ck_assert_int_lt(array_spec_parse("0-1000", 1000, &spec, &err), 0);
     ck_assert_ptr_nonnull(strstr(err.text, "1001 tasks; the limit is 1000 (daemon.array_max"));
+    ck_assert_int_lt(array_spec_parse("0-1099511627775", 1000, &spec, &err), 0);
+    ck_assert_ptr_nonnull(
+        strstr(err.text, "1099511627776 tasks; the limit is 1000 (daemon.array_"));
+    ck_assert_int_lt(array_spec_parse("4294967296", 1000, &spec, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "0 to 4294967295"));
 }
 END_TEST
 
@@ -118,6 +124,72 @@ START_TEST(tasks_are_selected_by_their_indices)
         }
         array_spec_done(&spec);
     }
+}
+END_TEST
+
+/* Any set of indices, added one by one, comes back from its text. */
+START_TEST(built_specifications_read_back)
+{
+    unsigned seed = 3;
+    for (int round = 0; round < 2000; round++) {
+        struct array_spec built = {.limit = 3};
+        struct array_spec back;
+        uint64_t indices[30];
+        uint64_t next = 0;
+        for (size_t i = 0; i < 30; i++) {
+            indices[i] = next + (uint64_t)rand_r(&seed) % 3;
+            next = indices[i] + 1;
+            const struct array_range one = {indices[i], indices[i], 1};
+            ck_assert_int_eq(array_spec_append(&built, &one), 0);
+        }
+        char *text = array_spec_format(&built);
+        ck_assert_int_eq(array_spec_parse(text, 30, &back, NULL), 0);
+        ck_assert_uint_eq(back.total, 30);
+        ck_assert_uint_eq(back.limit, 3);
+        for (uint64_t i = 0; i < 30; i++)
+            ck_assert_uint_eq(array_spec_index(&back, i), indices[i]);
+        free(text);
+        array_spec_done(&built);
+        array_spec_done(&back);
+    }
+}
+END_TEST
+
+START_TEST(steps_are_found)
+{
+    static const struct array_range parts[] = {
+        {1, 1, 1}, {3, 3, 1}, {5, 9, 2}, {10, 20, 1}, {21, 21, 1}};
+    struct array_spec spec = {.ranges = NULL};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        ck_assert_int_eq(array_spec_append(&spec, &parts[i]), 0);
+    char *text = array_spec_format(&spec);
+    ck_assert_str_eq(text, "1-9:2,10-21");
+    ck_assert_uint_eq(spec.total, 5 + 12);
+    free(text);
+    array_spec_done(&spec);
+}
+END_TEST
+
+START_TEST(limits_of_failures)
+{
+    static const char *const wrong[] = {"",    "%",          "x",   "-1",  "101%",
+                                        "1.5", "4294967296", "3 %", "10%%"};
+    struct fails_limit limit = {.kind = FAILS_ANY};
+    struct error err;
+    char text[24];
+    ck_assert(!fails_limit_passed(&limit, 1000, 1000));
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        ck_assert_msg(fails_limit_parse(wrong[i], &limit, &err) < 0, "%s", wrong[i]);
+        ck_assert_str_eq(err.field, "max_fails");
+        ck_assert_int_eq(limit.kind, FAILS_ANY);
+    }
+    ck_assert_int_eq(fails_limit_parse("3", &limit, &err), 0);
+    ck_assert(!fails_limit_passed(&limit, 3, 4) && fails_limit_passed(&limit, 4, 4));
+    ck_assert_int_eq(fails_limit_parse("10%", &limit, &err), 0);
+    ck_assert(!fails_limit_passed(&limit, 1, 10) && fails_limit_passed(&limit, 2, 10));
+    ck_assert(!fails_limit_passed(&limit, 0, 9) && fails_limit_passed(&limit, 1, 9));
+    fails_limit_format(&limit, text, sizeof(text));
+    ck_assert_str_eq(text, "10%");
 }
 END_TEST
 
@@ -184,6 +256,9 @@ int main(void)
     tcase_add_test(all, refused_with_the_field_named);
     tcase_add_test(all, tasks_are_selected_by_their_indices);
     tcase_add_test(all, sets_agree_with_bits);
+    tcase_add_test(all, built_specifications_read_back);
+    tcase_add_test(all, steps_are_found);
+    tcase_add_test(all, limits_of_failures);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
