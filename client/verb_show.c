@@ -184,7 +184,8 @@ static void print_job(const json_t *job)
 {
     static const char *const facts[] = {"name", "type", "priority", "queue",
                                         "user", "cwd",  "depends"};
-    static const char *const times[] = {"submitted_at", "begin_at", "started_at", "ended_at"};
+    static const char *const times[] = {"submitted_at", "begin_at", "deadline_at", "started_at",
+                                        "ended_at"};
     static const char *const rest[] = {"params", "progress", "result"};
     const json_t *env = json_object_get(job, "env");
     CLEANUP_FREE char *command = table_command(job);

@@ -204,13 +204,13 @@ static int take_chdir(struct submission *submission, const char *value)
     return 0;
 }
 
-static int take_begin(struct submission *submission, const char *value)
+static int take_time(struct submission *submission, const char *name, const char *value)
 {
     struct error err;
     int64_t at;
     if (parse_time(value, clock_wall_us(), 1, &at, &err) < 0)
-        return cli_fail(EXIT_USAGE, NULL, "--begin: %s", err.text);
-    json_put_int(submission->request, "begin", at);
+        return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
+    json_put_int(submission->request, name, at);
     return 0;
 }
 
@@ -268,8 +268,8 @@ int submission_take(struct submission *submission, const char *name, const char 
     }
     if (strcmp(name, "chdir") == 0)
         return take_chdir(submission, value);
-    if (strcmp(name, "begin") == 0)
-        return take_begin(submission, value);
+    if (strcmp(name, "begin") == 0 || strcmp(name, "deadline") == 0)
+        return take_time(submission, name, value);
     if (strcmp(name, "depends") == 0)
         return take_depends(submission, value);
     if (strcmp(name, "shell") == 0)
@@ -434,6 +434,7 @@ static const struct cli_option options[] = {
      "start it after others: afterok:41:42, all of several by , or any by ? (see DEPENDENCIES)"},
     {"max-fails", 0, "N|P%", "cancel the rest of the array when more tasks than that have failed"},
     {"begin", 0, "TIME", "do not start it before: now+2h, 16:00, tomorrow 09:00, ISO 8601"},
+    {"deadline", 0, "TIME", "end it if it has not ended by then, whether it waits or runs"},
     {"hold", 0, NULL, "do not start it until batchctl release"},
     {"chdir", 'C', "DIR", "run there (default: here)"},
     {"env", 0, "NAME[=VALUE]", "one variable more; without a value, yours"},

@@ -1,6 +1,6 @@
 /* io.batchd.Jobs.Submit {argv | type, params, name, queue, priority, cpus, memory, timeout_ms, cwd,
  * env, umask, stdin, tags, key, max_attempts, rerun_if_lost, array, begin, hold, estimate_ms, gpus,
- * disk, resources, depends}
+ * disk, resources, depends, deadline}
  * -> {id, state, existing}
  * The reply leaves after the commit that holds the job: it is a promise. */
 #include "common/alloc.h"

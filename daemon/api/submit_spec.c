@@ -27,7 +27,7 @@ const char *const submit_fields[] = {
     "argv",   "type",         "params",        "name",    "queue",     "priority", "cpus",
     "memory", "timeout_ms",   "cwd",           "env",     "umask",     "stdin",    "tags",
     "key",    "max_attempts", "rerun_if_lost", "array",   "begin",     "hold",     "estimate_ms",
-    "gpus",   "disk",         "resources",     "depends", "max_fails", NULL};
+    "gpus",   "disk",         "resources",     "depends", "max_fails", "deadline", NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
 {
@@ -251,7 +251,8 @@ static int decode_type(const struct api_call *call, const json_t *params, struct
 
 static int decode_start(const json_t *params, struct job_facts *facts, struct error *err)
 {
-    if (json_get_int(params, "begin", false, 0, TIME_US_MAX, &facts->begin_at, err) < 0)
+    if (json_get_int(params, "begin", false, 0, TIME_US_MAX, &facts->begin_at, err) < 0 ||
+        json_get_int(params, "deadline", false, 1, TIME_US_MAX, &facts->deadline_at, err) < 0)
         return -1;
     return json_get_bool(params, "hold", false, &facts->hold, err);
 }

@@ -179,6 +179,7 @@ static void add_times(const struct api *api, json_t *object, const struct job_ro
     eligible = condition.released_at > eligible ? condition.released_at : eligible;
     json_put_int(object, "submitted_at", row->facts.submitted_at);
     json_put(object, "begin_at", view_time(condition.begin_at));
+    json_put(object, "deadline_at", view_time(condition.deadline_at));
     bool depends = add_depends(api, object, row, &eligible);
     json_put(object, "eligible_at",
              condition.held || depends ? json_null() : json_integer(eligible));

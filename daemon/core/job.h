@@ -82,8 +82,9 @@ struct job_facts {
     char *counters; /* what else it asks for (resource_names.h); NULL: nothing */
     uint32_t max_attempts;
     bool rerun_if_lost;
-    bool hold;        /* as submitted, as the next: not in the job's row (condition_rows.h) */
-    int64_t begin_at; /* 0: at once */
+    bool hold;           /* as submitted, as the next: not in the job's row (condition_rows.h) */
+    int64_t begin_at;    /* 0: at once */
+    int64_t deadline_at; /* 0: none */
     struct dependency_spec depends; /* as submitted (dependency_rows.h); owned */
     bool may_name_any;              /* who submits it: depends may name jobs of others */
     /* As submitted, not in the job's row either (array_rows.h, retry_rows.h). */

@@ -11,7 +11,8 @@ struct active {
     bool rerun_if_lost;
     bool is_processor;
     uint32_t max_attempts;
-    bool counted; /* in the pool's load of its worker */
+    bool counted;            /* in the pool's load of its worker */
+    int64_t deadline_passed; /* the deadline that it was stopped for (deadline.c), or 0 */
     uint64_t
         run; /* the scheduler's number while it has its resources; 0: it waits behind another */
     char *progress; /* newest, as JSON text, or NULL */

@@ -138,6 +138,7 @@ void engine_free(struct engine *engine)
     arrays_free(engine);
     schedules_free(engine);
     alarms_done(&engine->begins);
+    deadlines_done(&engine->deadlines);
     engine_end_learning(engine);
     engine_queues_free(engine);
     dependency_graph_free(engine->waits);

@@ -4,9 +4,11 @@
 
 #include "daemon/engine/active.h"
 #include "daemon/engine/options.h"
+#include "daemon/engine/waiting.h"
 #include "daemon/events/bus.h"
 #include "daemon/exec/pool.h"
 #include "daemon/core/alarms.h"
+#include "daemon/core/deadlines.h"
 #include "daemon/core/estimates.h"
 #include "daemon/core/dependency_graph.h"
 #include "daemon/core/jobset.h"
@@ -33,14 +35,6 @@ struct pending_forget {
     uint64_t worker;
 };
 
-/* A start or an end that some wait for (dependents.c). */
-struct notice {
-    uint64_t id;
-    int64_t index; /* of the task, or -1 */
-    enum job_state state;
-    int64_t at;
-};
-
 struct engine {
     struct engine_options options;
     struct db *db;               /* borrowed */
@@ -59,6 +53,7 @@ struct engine {
     struct dependency_graph *waits; /* open dependencies */
     struct notice *notices;         /* from notice_first on not yet followed, oldest first */
     size_t notice_first, notice_count, notice_room;
+    struct deadlines deadlines;
     struct alarms begins;          /* jobs by the time before which they may not start */
     struct schedules *schedules;   /* schedules.c */
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
@@ -101,11 +96,6 @@ uint8_t engine_queue_of_row(struct engine *engine, const char *name);
 /* start.c: hands a waiting job to a worker; `holds`: it is given its resources, else it waits
  * behind another there. */
 void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, bool holds);
-/* conditions.c: a submitted or restored job waits for this; those whose time has come are queued;
- * and a job that waits no more is forgotten. */
-void engine_apply_condition(struct engine *engine, const struct condition *condition, int64_t now);
-void engine_begin_due(struct engine *engine, int64_t now);
-void engine_drop_condition(struct engine *engine, struct job *job);
 /* The job has ended: it is removed, with all that is kept for it. */
 void engine_remove(struct engine *engine, struct job *job);
 /* learning.c. What was learned is loaded before the queues and the jobs. */
@@ -125,27 +115,6 @@ void engine_learn(struct engine *engine, const struct job *job, const struct job
 /* Waiting jobs follow what was learned; and it is put into the turn's transaction. */
 void engine_spread_estimates(struct engine *engine, int64_t now);
 void engine_store_estimates(struct engine *engine);
-/* It is queued again when nothing else keeps it. */
-void engine_unblock(struct engine *engine, struct job *job, enum job_block block, int64_t now);
-/* dependencies.c: refuses what cannot be waited for; a submitted job waits for it; and all that
- * waits is found again at the start. */
-int engine_check_depends(struct engine *engine, const struct job_facts *facts, struct error *err);
-void engine_add_depends(struct engine *engine, const struct job_facts *facts);
-int engine_restore_depends(struct engine *engine, struct error *err);
-/* The state of what a dependency names, from memory or its row. */
-int engine_state_of(struct engine *engine, const struct dependency *what, enum job_state *ret,
-                    struct error *err);
-/* The job that is in the way of this singleton, 0 when none is. */
-int engine_find_namesake(struct engine *engine, uint64_t child, uint64_t *ret, struct error *err);
-/* dependents.c: something started or ended; what waits for it is looked at before the turn's
- * starts, so much of it a turn; a child ends because `what` can never be. */
-void engine_note(struct engine *engine, const struct job_status *status);
-/* Tasks of this array were cancelled that never started and tell of nothing themselves. */
-void engine_note_tasks(struct engine *engine, uint64_t id);
-void engine_note_state(struct engine *engine, const struct dependency *what, enum job_state state);
-void engine_follow(struct engine *engine);
-void engine_end_child(struct engine *engine, uint64_t child, const struct dependency *what,
-                      enum job_state state);
 /* schedule.c: what a job must have in common with the one whose resources it takes over: the
  * request and the queue, whose slot it takes over too. */
 uint64_t engine_kind(const struct job *job);

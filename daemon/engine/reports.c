@@ -129,7 +129,7 @@ static void adopt(struct engine *engine, struct active *entry, const struct work
         if (attempt_equal(&hello->jobs[i].id, &id) && hello->jobs[i].state == HELLO_RUNNING)
             on_started(engine, hello->worker, &started);
     }
-    if (entry->status.cancelling)
+    if (entry->status.cancelling || entry->deadline_passed != 0)
         engine_stop_active(engine, entry, engine->options.stop_grace_ms);
 }
 

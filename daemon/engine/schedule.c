@@ -119,6 +119,7 @@ void engine_schedule(struct engine *engine)
     int64_t now = clock_wall_us();
     engine->unplaced = NULL;
     schedules_due(engine, now);
+    engine_deadlines_due(engine, now);
     engine_follow(engine);
     engine_begin_due(engine, now);
     engine_spread_estimates(engine, now);

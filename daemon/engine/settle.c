@@ -94,8 +94,10 @@ void engine_settle(struct engine *engine, struct active *entry, bool tree_dead)
         [ENDING_FAILED] = JOB_EVENT_FAIL,
         [ENDING_CANCELLED] = JOB_EVENT_CANCEL,
     };
-    enum ending ending =
-        outcome_ending(&entry->status, entry->max_attempts, entry->rerun_if_lost, tree_dead);
+    enum ending ending = ENDING_FAILED;
+    if (!engine_end_of_deadline(entry))
+        ending =
+            outcome_ending(&entry->status, entry->max_attempts, entry->rerun_if_lost, tree_dead);
     job_log_end(jobset_find(engine->jobs, entry->status.id), &entry->status, ending);
     uncount(engine, entry);
     if (ending == ENDING_AGAIN_CHARGED || ending == ENDING_AGAIN_FREE)
@@ -122,6 +124,8 @@ void engine_return(struct engine *engine, struct active *entry, const char *why)
     engine_tell(engine, job, &entry->status, BUS_REQUEUED);
     if (entry->status.is_task)
         array_put_back(engine, arrays_live(engine, job->id), entry->status.index);
+    if (entry->deadline_passed != 0)
+        engine_watch_deadline(engine, job->id, entry->deadline_passed);
     active_remove(&engine->active, entry);
 }
 

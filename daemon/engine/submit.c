@@ -65,6 +65,7 @@ static int find_by_key(struct engine *engine, const struct job_facts *facts, uin
         return -1;
     bool same = same_content(facts, &row.facts) && condition.hold == facts->hold &&
                 condition.begin_at == facts->begin_at &&
+                condition.deadline_at == facts->deadline_at &&
                 options.max_fails.kind == facts->max_fails.kind &&
                 options.max_fails.most == facts->max_fails.most && retry_of == facts->retry_of;
     job_row_done(&row);
@@ -95,11 +96,12 @@ static void add_submitted(struct engine *engine, const struct job_facts *facts)
         jobset_add(engine->jobs, &job, &wanted, kind, JOB_STATE_PENDING, facts->submitted_at);
     if (facts->array != NULL)
         jobset_queue(engine->jobs, mine, true, facts->submitted_at);
-    if (facts->hold || facts->begin_at > 0) {
+    if (facts->hold || facts->begin_at > 0 || facts->deadline_at > 0) {
         const struct condition condition = {.job = facts->id,
                                             .hold = facts->hold,
                                             .held = facts->hold,
-                                            .begin_at = facts->begin_at};
+                                            .begin_at = facts->begin_at,
+                                            .deadline_at = facts->deadline_at};
         struct error err;
         if (condition_rows_put(engine->db, &condition, &err) < 0)
             engine_break(engine, &err);
@@ -152,7 +154,8 @@ int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_
                          "%zu jobs of yours are waiting; the limit is %llu "
                          "(daemon.queue_limit_per_user)",
                          waiting, (unsigned long long)engine->options.queue_limit_per_user);
-    if (engine_check_depends(engine, facts, err) < 0)
+    if (engine_check_deadline(facts, clock_wall_us(), err) < 0 ||
+        engine_check_depends(engine, facts, err) < 0)
         return -1;
     if (disk_accept(engine->disk, row_bytes(facts), err) < 0)
         return -1;

@@ -2,8 +2,8 @@
 
 #include "daemon/store/status_columns.h"
 
-#define COLUMNS "job,hold,held,begin_at,released_at,sum"
-#define NUMBERS 5
+#define COLUMNS "job,hold,held,begin_at,released_at,deadline_at,sum"
+#define NUMBERS 6
 
 static void numbers_of(const struct condition *condition, int64_t ret[NUMBERS])
 {
@@ -12,6 +12,7 @@ static void numbers_of(const struct condition *condition, int64_t ret[NUMBERS])
     ret[2] = condition->held;
     ret[3] = condition->begin_at;
     ret[4] = condition->released_at;
+    ret[5] = condition->deadline_at;
 }
 
 static uint32_t sum_of(const struct condition *condition)
@@ -19,7 +20,8 @@ static uint32_t sum_of(const struct condition *condition)
     int64_t numbers[NUMBERS];
     uint32_t sum = 0;
     numbers_of(condition, numbers);
-    for (int i = 0; i < NUMBERS; i++)
+    /* Without a deadline the sum is that of schema 3. */
+    for (int i = 0; i < NUMBERS - (condition->deadline_at == 0); i++)
         sum = sum_number(sum, numbers[i]);
     return sum;
 }
@@ -27,7 +29,7 @@ static uint32_t sum_of(const struct condition *condition)
 int condition_rows_put(struct db *db, const struct condition *condition, struct error *err)
 {
     static const char sql[] =
-        "INSERT OR REPLACE INTO condition(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6)";
+        "INSERT OR REPLACE INTO condition(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7)";
     int64_t numbers[NUMBERS];
     if (db_begin(db, err) < 0)
         return -1;
@@ -46,7 +48,8 @@ static int read_row(sqlite3_stmt *statement, struct condition *ret, struct error
                               .hold = sqlite3_column_int64(statement, 1) != 0,
                               .held = sqlite3_column_int64(statement, 2) != 0,
                               .begin_at = sqlite3_column_int64(statement, 3),
-                              .released_at = sqlite3_column_int64(statement, 4)};
+                              .released_at = sqlite3_column_int64(statement, 4),
+                              .deadline_at = sqlite3_column_int64(statement, 5)};
     if (sum_of(ret) == (uint32_t)sqlite3_column_int64(statement, NUMBERS))
         return 0;
     return error_set(err, ERROR_DAMAGED, "the row of conditions of job %llu fails its checksum",

@@ -10,6 +10,7 @@ struct condition {
     bool hold;           /* as it was submitted */
     bool held;           /* until somebody releases it */
     int64_t begin_at;    /* not before this time, 0: any */
+    int64_t deadline_at; /* to have ended by then, 0: none */
     int64_t released_at; /* when it was last released, 0: never held */
 };
 

@@ -119,6 +119,7 @@ static const char *const migrations[] = {
     " task_index INTEGER NOT NULL," /* -1: the whole job */
     " done_at INTEGER NOT NULL, sum INTEGER NOT NULL,"
     " PRIMARY KEY(job, position)) WITHOUT ROWID;"
+    "ALTER TABLE condition ADD COLUMN deadline_at INTEGER NOT NULL DEFAULT 0;"
     /* Schedules: what is submitted again and again. */
     "CREATE TABLE schedule("
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"

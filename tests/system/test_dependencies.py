@@ -382,7 +382,7 @@ def test_a_graph_over_kills(daemon):
     jobs, model = [], {}
     for i in range(120):
         bad = source.random() < 0.3
-        parents = source.sample(jobs, min(len(jobs), source.randrange(4)))
+        parents = source.sample(jobs, source.randrange(4)) if i >= 10 else []
         kinds = [source.choice(["afterok", "afternotok", "afterany", "after"]) for _ in parents]
         mark = source.choice(",?")
         depends = mark.join(f"{kind}:{parent}" for kind, parent in zip(kinds, parents))

@@ -1,0 +1,91 @@
+/* Deadlines: a job that has not ended by its deadline is ended. One that waits is cancelled at
+ * once; one that runs is stopped as for a timeout, and is not tried again. Looked at each turn, and
+ * again at the start of the daemon, so a deadline that passed meanwhile counts then. */
+#include "common/clock.h"
+#include "daemon/engine/engine.h"
+#include "daemon/engine/internal.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static void format_time(int64_t at, char *ret, size_t bytes)
+{
+    time_t seconds = (time_t)(at / US_PER_SECOND);
+    struct tm utc;
+    if (gmtime_r(&seconds, &utc) == NULL || strftime(ret, bytes, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        (void)snprintf(ret, bytes, "?");
+}
+
+int engine_check_deadline(const struct job_facts *facts, int64_t now, struct error *err)
+{
+    char asked[32], other[32];
+    if (facts->deadline_at == 0)
+        return 0;
+    format_time(facts->deadline_at, asked, sizeof(asked));
+    if (facts->deadline_at <= now)
+        return error_set_field(err, "deadline", "deadline %s has passed; it must be later than now",
+                               asked);
+    if (facts->deadline_at > facts->begin_at)
+        return 0;
+    format_time(facts->begin_at, other, sizeof(other));
+    return error_set_field(err, "deadline", "deadline %s must be later than begin, which is %s",
+                           asked, other);
+}
+
+static bool is_open(const void *arg, uint64_t job)
+{
+    const struct engine *engine = arg;
+    return jobset_find(engine->jobs, job) != NULL;
+}
+
+void engine_watch_deadline(struct engine *engine, uint64_t job, int64_t at)
+{
+    const struct deadline deadline = {.at = at, .job = job};
+    deadlines_add(&engine->deadlines, &deadline, is_open, engine);
+}
+
+static void end_waiting(struct engine *engine, const struct job *job, int64_t at)
+{
+    char reason[100], time[32];
+    enum job_state state;
+    struct error err;
+    format_time(at, time, sizeof(time));
+    (void)snprintf(reason, sizeof(reason), "its deadline (%s) passed%s", time,
+                   job_is_array(job) ? "" : " before it could start");
+    if (engine_cancel(engine, job->id, -1, reason, &state, &err) < 0)
+        engine_break(engine, &err);
+}
+
+/* What its worker says of its end is understood by this (engine_end_of_deadline). */
+static void stop_running(struct engine *engine, struct active *entry, int64_t at)
+{
+    entry->deadline_passed = at;
+    engine_stop_active(engine, entry, engine->options.stop_grace_ms);
+}
+
+void engine_deadlines_due(struct engine *engine, int64_t now)
+{
+    struct deadline deadline;
+    while (!engine->broken && deadlines_take(&engine->deadlines, now, &deadline)) {
+        const struct job *job = jobset_find(engine->jobs, deadline.job);
+        if (job == NULL)
+            continue;
+        if (job_is_array(job) || job_state_of(job) == JOB_STATE_PENDING)
+            end_waiting(engine, job, deadline.at);
+        else
+            stop_running(engine, active_find(engine->active, job->id), deadline.at);
+    }
+}
+
+bool engine_end_of_deadline(struct active *entry)
+{
+    struct outcome *outcome = &entry->status.outcome;
+    char time[32];
+    if (entry->deadline_passed == 0 || entry->status.cancelling ||
+        outcome->class != OUTCOME_CANCELLED)
+        return false;
+    format_time(entry->deadline_passed, time, sizeof(time));
+    outcome->class = OUTCOME_TIMEOUT;
+    (void)snprintf(outcome->message, sizeof(outcome->message), "its deadline (%s) passed", time);
+    return true;
+}

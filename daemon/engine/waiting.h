@@ -1,0 +1,54 @@
+/* What the engine's files say to each other about what keeps a job waiting and about deadlines;
+ * part of internal.h. */
+#ifndef BATCHD_DAEMON_ENGINE_WAITING_H
+#define BATCHD_DAEMON_ENGINE_WAITING_H
+
+#include "daemon/core/dependency_graph.h"
+#include "daemon/core/jobset.h"
+#include "daemon/store/condition_rows.h"
+
+struct active;
+struct engine;
+
+/* A start or an end that some wait for (dependents.c). */
+struct notice {
+    uint64_t id;
+    int64_t index; /* of the task, or -1 */
+    enum job_state state;
+    int64_t at;
+};
+
+/* conditions.c: a submitted or restored job waits for this; those whose time has come are queued;
+ * and a job that waits no more is forgotten. */
+void engine_apply_condition(struct engine *engine, const struct condition *condition, int64_t now);
+void engine_begin_due(struct engine *engine, int64_t now);
+void engine_drop_condition(struct engine *engine, struct job *job);
+/* It is queued again when nothing else keeps it. */
+void engine_unblock(struct engine *engine, struct job *job, enum job_block block, int64_t now);
+/* deadline.c: refuses one that has passed; the job is to end by then; those whose time has come
+ * are ended. */
+int engine_check_deadline(const struct job_facts *facts, int64_t now, struct error *err);
+void engine_watch_deadline(struct engine *engine, uint64_t job, int64_t at);
+void engine_deadlines_due(struct engine *engine, int64_t now);
+/* True when it was stopped for its deadline: its outcome says so then, and it is over. */
+bool engine_end_of_deadline(struct active *entry);
+/* dependencies.c: refuses what cannot be waited for; a submitted job waits for it; and all that
+ * waits is found again at the start. */
+int engine_check_depends(struct engine *engine, const struct job_facts *facts, struct error *err);
+void engine_add_depends(struct engine *engine, const struct job_facts *facts);
+int engine_restore_depends(struct engine *engine, struct error *err);
+/* The state of what a dependency names, from memory or its row. */
+int engine_state_of(struct engine *engine, const struct dependency *what, enum job_state *ret,
+                    struct error *err);
+/* The job that is in the way of this singleton, 0 when none is. */
+int engine_find_namesake(struct engine *engine, uint64_t child, uint64_t *ret, struct error *err);
+/* dependents.c: something started or ended; what waits for it is looked at before the turn's
+ * starts, so much of it a turn; a child ends because `what` can never be. */
+void engine_note(struct engine *engine, const struct job_status *status);
+/* Tasks of this array were cancelled that never started and tell of nothing themselves. */
+void engine_note_tasks(struct engine *engine, uint64_t id);
+void engine_note_state(struct engine *engine, const struct dependency *what, enum job_state state);
+void engine_follow(struct engine *engine);
+void engine_end_child(struct engine *engine, uint64_t child, const struct dependency *what,
+                      enum job_state state);
+#endif
