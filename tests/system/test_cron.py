@@ -149,7 +149,7 @@ def test_a_run_is_made_once_however_often_batchd_looks(timed):
     before = at(BERLIN, *MONDAY, 11, 30)
     add(timed, "one", "0 12 * * *", catch_up="one")
     timed.clock.set(noon)
-    wait_for_runs(timed, 1)
+    timed.wait(wait_for_runs(timed, 1)[0]["id"])
     timed.clock.set(before - 4 * 3600)  # so much was no correction
     wait_until(lambda: shown(timed)["next_at"] == noon * 1e6)
     timed.clock.set(noon + 1)
@@ -187,6 +187,7 @@ def test_overlap_skip(timed):
     add(timed, "one", "* * * * *", "sleep", "1000")
     minute_by_minute(timed, 2)
     first, = runs(timed)
+    timed.wait_running(first["id"])
     one = shown(timed)
     assert one["skipped_at"] == at(BERLIN, *MONDAY, 12, 1) * 1e6
     assert one["skipped_why"] == f"job {first['id']} had not ended"
@@ -346,6 +347,7 @@ def test_bad_schedules(daemon, field, value):
     ({"argv": ["true"], "name": "x"}, "InvalidSpec", "name"),
     ({"argv": ["true"], "key": "x"}, "InvalidSpec", "key"),
     ({"argv": ["true"], "begin": 1}, "InvalidSpec", "begin"),
+    ({"argv": ["true"], "deadline": 9 << 48}, "InvalidSpec", "deadline"),
     ({"type": "no-such"}, "NoSuchType", "type"),
     ({"argv": ["true"], "cpus": 60000}, "NeverFits", None)])
 def test_a_wrong_job_is_refused_when_it_is_scheduled(daemon, job, error, field):
@@ -399,6 +401,7 @@ def test_users_see_and_change_their_own(daemon):
         done = as_other("cron", *words)
         assert done.returncode == 4 and 'no schedule "ours"' in done.stderr, words
     assert as_other("cron", "list", "--user", "root").returncode == 5
+    assert daemon.job(call(daemon, "Run", name="theirs")["id"])["uid"] == 12345
     changed = call(daemon, "Edit", name="theirs", at="@weekly")["schedule"]  # root may
     assert changed["uid"] == 12345 and call(daemon, "Pause", name="theirs")["schedule"]["paused"]
 
