@@ -2,7 +2,9 @@
 another one has."""
 import contextlib
 import json
+import os
 import random
+import signal
 import sqlite3
 import subprocess
 
@@ -368,6 +370,22 @@ def test_another_attempt_gets_what_is_free_then(make_daemon):
     (daemon.state / "b").write_text("")
     ended = daemon.wait(b)[0]
     assert (ended["state"], ended["attempt"], ended["gpu_indices"]) == ("completed", 2, [0])
+
+
+def test_a_gpu_of_a_dead_worker_is_free_when_its_processes_are(make_daemon):
+    """The lock is held as long as one process of the job lives."""
+    daemon = make_daemon(config=settings("gpus = 1"))
+    daemon.start()
+    script = ('exec 9>"$0/gpu$BATCHD_GPUS"; flock -n 9 || exit 9; [ $BATCHD_ATTEMPT = 2 ] && exit 0;'
+              'trap "" TERM; until [ -e "$0/go" ]; do sleep 0.02; done')
+    job = daemon.submit("sh", "-c", script, str(daemon.state), gpus=1)
+    daemon.wait_running(job)
+    behind = daemon.submit("sh", "-c", 'exec 9>"$0/gpu$BATCHD_GPUS"; flock -n 9', str(daemon.state), gpus=1)
+    for pid in daemon.processes("--worker"):
+        os.kill(pid, signal.SIGKILL)
+    ended = daemon.wait(job, behind)
+    assert [(one["state"], one["gpu_indices"]) for one in ended] == [("completed", [0])] * 2, ended
+    assert ended[0]["attempt"] == 2
 
 
 def test_what_waits_again_has_no_gpus(make_daemon):

@@ -1,6 +1,6 @@
-/* Random jobs over several resources in the scheduler itself: whatever the order of starts, ends,
- * cancels and rounds, nothing is ever given twice, what is free is exactly what is not held, and at
- * the end all is back. */
+/* Random jobs over several resources and queues in the scheduler itself: whatever the order of
+ * starts, ends, cancels and rounds, nothing is ever given twice, what is free is exactly what is
+ * not held, and at the end all is back. */
 #include "daemon/core/gpus.h"
 #include "daemon/core/resource_names.h"
 #include "tests/unit/scheduler_steps.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JOBS = 300, STEPS = 30000 };
+enum { JOBS = 300, STEPS = 30000, QUEUES = 3 };
 
 struct rounds_job {
     struct job sched;
@@ -76,6 +76,7 @@ static void change_one(struct rounds *rounds, struct rounds_job *job)
     } else if (job->state == ABSENT) {
         job->sched =
             a_job(++rounds->next_id, (uint32_t)(rand() % 4), (uint8_t)(rand() % 5), rounds->now);
+        job->sched.queue = (uint8_t)(rand() % QUEUES);
         job->sched.estimate_us = rand() % 4 == 0 ? ESTIMATE_UNKNOWN : rand() % 9 * SECONDS(20);
         job->wanted = random_request();
         scheduler_learn(rounds->scheduler, &job->sched, &job->wanted);
@@ -140,6 +141,8 @@ START_TEST(nothing_is_given_twice_and_all_comes_back)
         .backfill_depth = 50};
     srand((unsigned)_i + 11);
     rounds->scheduler = scheduler_new(&options);
+    for (int i = 1; i < QUEUES; i++)
+        ck_assert_int_eq(scheduler_add_queue(rounds->scheduler, &options.queue), i);
     for (int step = 0; step < STEPS; step++) {
         rounds->now += rand() % 3 == 0 ? rand() % SECONDS(5) : 0;
         change_one(rounds, &rounds->jobs[rand() % JOBS]);
