@@ -70,8 +70,8 @@ static void run(struct api_call *call)
     }
     if (result == 0)
         result = engine_retry_facts(call->api->engine, &old, &order, &facts, &array, &err);
-    facts.key = xstrdup(key);
-    CLEANUP_FREE char *mine = facts.key;
+    CLEANUP_FREE char *mine = xstrdup(key);
+    facts.key = mine;
     if (result < 0)
         refuse(call, &old, &err);
     else
