@@ -390,12 +390,19 @@ static uint64_t visits_of_each(const struct queue *queue, uint64_t depth)
                : depth / (queue->waiting_groups > 0 ? queue->waiting_groups : 1);
 }
 
-static void mend_bounds(struct queue *queue, size_t user)
+/* A search that found nothing has mended the sets' bounds. Mostly they say of these limits what
+ * they said before; then the table is left as it is. */
+static void mend_bounds(struct queue *queue, size_t user, const struct ready_search *search)
 {
     const struct group *group = &queue->groups[user];
     const struct ready_bounds *parts[] = {ready_set_bounds(&group->overdue),
                                           ready_set_bounds(&group->ready)};
     struct ready_bounds bounds;
+    bool may_hold = false;
+    for (size_t i = 0; i < 2; i++)
+        may_hold |= parts[i] != NULL && ready_may_hold(parts[i], search);
+    if (may_hold)
+        return;
     ready_bounds_clear(&bounds);
     for (size_t i = 0; i < 2; i++) {
         if (parts[i] != NULL)
@@ -425,8 +432,8 @@ static struct job *fitting_of(struct queue *queue, size_t user, const struct rea
         ready_set_fitting(&group->overdue, search, best->head.overdue ? &best->head.key : NULL);
     if (job == NULL && !best->head.overdue)
         job = ready_set_fitting(&group->ready, search, alike ? &best->head.key : NULL);
-    if (job == NULL) /* the search has mended the sets' */
-        mend_bounds(queue, user);
+    if (job == NULL)
+        mend_bounds(queue, user, search);
     return job;
 }
 
