@@ -19,6 +19,7 @@ static const struct api_verb *const verbs[] = {
     &verb_retry,
     &verb_hold,
     &verb_release,
+    &verb_edit,
     &verb_wait,
     &verb_logs_read,
     &verb_logs_follow,

@@ -11,6 +11,7 @@
 #include "daemon/engine/queues.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Linux refuses an exec whose arguments and environment pass a quarter of the stack limit (2 MiB of
@@ -19,9 +20,7 @@
 #define ENV_BYTES_MAX (128U << 10)
 #define ENV_COUNT_MAX 4096U
 #define PATH_BYTES_MAX 4095U
-#define SPAN_MS_MAX (INT64_C(1000) * 86400 * 3650) /* ten years */
 #define TAGS_MAX 64U
-#define TIME_US_MAX (INT64_C(253402300799) * 1000000) /* the end of the year 9999 */
 
 const char *const submit_fields[] = {
     "argv",   "type",         "params",        "name",    "queue",     "priority", "cpus",
@@ -138,8 +137,8 @@ static int decode_limits(const struct api_call *call, const json_t *params, stru
     int64_t attempts = 1;
     int64_t estimate = 0;
     facts->rerun_if_lost = true;
-    if (json_get_int(params, "timeout_ms", false, 1, SPAN_MS_MAX, &timeout, err) < 0 ||
-        json_get_int(params, "estimate_ms", false, 1, SPAN_MS_MAX, &estimate, err) < 0 ||
+    if (json_get_int(params, "timeout_ms", false, 1, SUBMIT_SPAN_MS_MAX, &timeout, err) < 0 ||
+        json_get_int(params, "estimate_ms", false, 1, SUBMIT_SPAN_MS_MAX, &estimate, err) < 0 ||
         json_get_int(params, "max_attempts", false, 1, JOB_ATTEMPTS_MAX, &attempts, err) < 0 ||
         json_get_bool(params, "rerun_if_lost", false, &facts->rerun_if_lost, err) < 0)
         return -1;
@@ -184,6 +183,29 @@ int submit_key_read(const json_t *params, const char **ret, struct error *err)
     return 0;
 }
 
+int submit_spec_queue(const struct api_call *call, const char *queue, struct job_facts *facts,
+                      struct error *err)
+{
+    if (engine_queue_find(call->api->engine, queue) == NULL) {
+        (void)error_set_field(err, "queue", "no queue \"%.100s\"", queue);
+        if (err != NULL)
+            err->code = ERROR_NOT_FOUND;
+        return -1;
+    }
+    free(facts->queue);
+    facts->queue = xstrdup(queue);
+    return 0;
+}
+
+int submit_spec_priority(const char *word, struct job_facts *facts, struct error *err)
+{
+    if (job_priority_parse(word, &facts->priority) == 0)
+        return 0;
+    return error_set_field(err, "priority",
+                           "priority \"%.40s\" must be urgent, high, normal, low or background",
+                           word);
+}
+
 static int decode_words(const struct api_call *call, const json_t *params, struct job_facts *facts,
                         struct error *err)
 {
@@ -196,19 +218,11 @@ static int decode_words(const struct api_call *call, const json_t *params, struc
         json_get_string(params, "name", false, &name, err) < 0 ||
         submit_key_read(params, &key, err) < 0)
         return -1;
-    const struct named_queue *named = engine_queue_find(call->api->engine, queue);
-    if (named == NULL) {
-        (void)error_set_field(err, "queue", "no queue \"%.100s\"", queue);
-        if (err != NULL)
-            err->code = ERROR_NOT_FOUND;
+    if (submit_spec_queue(call, queue, facts, err) < 0)
         return -1;
-    }
-    facts->queue = xstrdup(queue);
-    facts->priority = named->settings.priority;
-    if (priority != NULL && job_priority_parse(priority, &facts->priority) < 0)
-        return error_set_field(err, "priority",
-                               "priority \"%.40s\" must be urgent, high, normal, low or background",
-                               priority);
+    facts->priority = engine_queue_find(call->api->engine, queue)->settings.priority;
+    if (priority != NULL && submit_spec_priority(priority, facts, err) < 0)
+        return -1;
     if (name != NULL && (name[0] == '\0' || strlen(name) > JOB_NAME_MAX))
         return error_set_field(err, "name", "name must have 1 to %u bytes", JOB_NAME_MAX);
     facts->name = xstrdup(name);
@@ -251,8 +265,9 @@ static int decode_type(const struct api_call *call, const json_t *params, struct
 
 static int decode_start(const json_t *params, struct job_facts *facts, struct error *err)
 {
-    if (json_get_int(params, "begin", false, 0, TIME_US_MAX, &facts->begin_at, err) < 0 ||
-        json_get_int(params, "deadline", false, 1, TIME_US_MAX, &facts->deadline_at, err) < 0)
+    if (json_get_int(params, "begin", false, 0, SUBMIT_TIME_US_MAX, &facts->begin_at, err) < 0 ||
+        json_get_int(params, "deadline", false, 1, SUBMIT_TIME_US_MAX, &facts->deadline_at, err) <
+            0)
         return -1;
     return json_get_bool(params, "hold", false, &facts->hold, err);
 }
@@ -320,6 +335,16 @@ static int decode(const struct api_call *call, const json_t *params, struct job_
     return 0;
 }
 
+void submit_spec_put_run(const struct job_run *run, struct job_facts *facts)
+{
+    struct record_writer writer = {0};
+    put_run(&writer, run);
+    free(facts->run);
+    facts->run = xmemdup(writer.data, writer.used);
+    facts->run_bytes = writer.used;
+    record_writer_done(&writer);
+}
+
 int submit_spec_decode(const struct api_call *call, const json_t *params, struct job_facts *ret,
                        struct error *err)
 {
@@ -327,11 +352,7 @@ int submit_spec_decode(const struct api_call *call, const json_t *params, struct
     struct job_run run = {0};
     int result = decode(call, params, &facts, &run, err);
     if (result == 0) {
-        struct record_writer writer = {0};
-        put_run(&writer, &run);
-        facts.run = xmemdup(writer.data, writer.used);
-        facts.run_bytes = writer.used;
-        record_writer_done(&writer);
+        submit_spec_put_run(&run, &facts);
         *ret = facts;
     } else {
         job_facts_done(&facts);

@@ -4,6 +4,11 @@
 
 #include "daemon/api/verb.h"
 
+#define SUBMIT_SPAN_MS_MAX (INT64_C(1000) * 86400 * 3650)    /* ten years */
+#define SUBMIT_TIME_US_MAX (INT64_C(253402300799) * 1000000) /* the end of the year 9999 */
+
+struct job_run;
+
 extern const char *const submit_fields[];
 
 /* 0 and *ret (job_facts_done), or -1 with ERROR_INVALID naming the field, or ERROR_NOT_FOUND for an
@@ -13,6 +18,11 @@ int submit_spec_decode(const struct api_call *call, const json_t *params, struct
 
 /* The client's key, borrowed; NULL: none. */
 int submit_key_read(const json_t *params, const char **ret, struct error *err);
+/* Parts of it, for an edit. The queue must be there (ERROR_NOT_FOUND, field "queue"). */
+int submit_spec_queue(const struct api_call *call, const char *queue, struct job_facts *facts,
+                      struct error *err);
+int submit_spec_priority(const char *word, struct job_facts *facts, struct error *err);
+void submit_spec_put_run(const struct job_run *run, struct job_facts *facts);
 
 /* What Submit replies to a request that was refused (cmd_submit.c): `id` is the job that has the
  * key already, or 0. */

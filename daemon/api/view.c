@@ -270,6 +270,7 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     add_estimate(api, object, row);
     json_put(object, "progress", view_progress(api, row));
     json_put(object, "outcome", view_outcome(&row->status.outcome, row->status.state));
+    json_put(object, "edited_at", view_time(row->facts.edited_at));
     json_put(object, "usage", view_usage(&row->status));
     json_put(object, "worker",
              row->status.worker == 0 ? json_null() : json_integer((int64_t)row->status.worker));

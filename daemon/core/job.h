@@ -69,7 +69,8 @@ struct job {
     bool queued;       /* it stands in its queue; owned by the scheduler */
 };
 
-/* Never changes after the submit. Strings are owned (job_facts_done). */
+/* What is submitted; of a waiting job some of it may be edited. Strings are owned
+ * (job_facts_done). */
 struct job_facts {
     uint64_t id;
     uint32_t uid, gid;
@@ -91,6 +92,7 @@ struct job_facts {
     struct fails_limit max_fails; /* of an array */
     uint64_t retry_of;            /* 0: of none */
     int64_t submitted_at;
+    int64_t edited_at; /* 0: never */
     char *name;
     char *queue;  /* its name; changes when the job is moved */
     char *type;   /* NULL for a command */
@@ -153,7 +155,7 @@ static inline enum job_state job_state_of(const struct job *job)
 }
 
 /* What keeps a waiting job out of its queue; bits of `packed`. */
-enum job_block { JOB_DEPENDS = 0x08, JOB_LATER = 0x20, JOB_HELD = 0x40, JOB_BLOCKS = 0x68 };
+enum job_block { JOB_UNBLOCKED = 0, JOB_DEPENDS = 0x08, JOB_LATER = 0x20, JOB_HELD = 0x40, JOB_BLOCKS = 0x68 };
 
 static inline bool job_blocked_by(const struct job *job, enum job_block blocks)
 {

@@ -284,6 +284,23 @@ void jobset_set_queue(struct jobset *set, struct job *job, uint8_t queue, int64_
         scheduler_queue(set->scheduler, job, now);
 }
 
+void jobset_change(struct jobset *set, struct job *job, const struct job *as,
+                   const struct resources *wanted, int64_t now)
+{
+    bool queued = job->queued;
+    scheduler_unqueue(set->scheduler, job);
+    uint32_t alarm_at = job->alarm_at; /* it may wait for its begin time */
+    scheduler_forget(set->scheduler, job);
+    scheduler_learn(set->scheduler, job, wanted);
+    job->alarm_at = alarm_at;
+    job->level = as->level;
+    job->class = as->class;
+    job->estimate_us = as->estimate_us;
+    jobset_set_queue(set, job, as->queue, now);
+    if (queued)
+        scheduler_queue(set->scheduler, job, now);
+}
+
 void jobset_move_queue(struct jobset *set, uint8_t from, uint8_t to, int64_t now)
 {
     for (uint32_t i = 0; i < set->slot_count; i++) {

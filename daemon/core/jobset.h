@@ -49,6 +49,10 @@ typedef int64_t (*jobset_estimate_fn)(void *arg, const struct job *job);
 void jobset_estimate(struct jobset *set, uint32_t *at, uint32_t looks,
                      jobset_estimate_fn estimate_of, void *arg, int64_t now);
 
+/* It has the level, queue, class and estimate of `as`, and asks for `wanted`, from now on; one that
+ * stood in its queue stands in the new place. The caller asks to queue what did not fit before. */
+void jobset_change(struct jobset *set, struct job *job, const struct job *as,
+                   const struct resources *wanted, int64_t now);
 /* Puts all jobs of one queue into another. */
 void jobset_move_queue(struct jobset *set, uint8_t from, uint8_t to, int64_t now);
 /* Puts one job there. */

@@ -116,6 +116,18 @@ void scheduler_move_runs(struct scheduler *scheduler, uint8_t from, uint8_t to)
     running_set_walk(&scheduler->running, move_run, &move);
 }
 
+uint64_t scheduler_move_run(struct scheduler *scheduler, uint64_t run, uint8_t to)
+{
+    struct running running;
+    bool found = running_set_take(&scheduler->running, scheduler->requests, run, &running);
+    assert(found);
+    (void)found;
+    queue_end(scheduler->lanes[running.queue].queue, running.uid);
+    queue_run(scheduler->lanes[to].queue, running.uid);
+    running.queue = to;
+    return running_set_add(&scheduler->running, scheduler->requests, &running);
+}
+
 static struct queue *queue_of(const struct scheduler *scheduler, const struct job *job)
 {
     return scheduler->lanes[job->queue].queue;

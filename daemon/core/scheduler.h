@@ -40,6 +40,8 @@ void scheduler_change_queue(struct scheduler *scheduler, uint8_t number,
 void scheduler_pause_queue(struct scheduler *scheduler, uint8_t number, bool paused);
 /* What runs as of one queue counts as of the other. */
 void scheduler_move_runs(struct scheduler *scheduler, uint8_t from, uint8_t to);
+/* The same for one; it has the returned number from then on. */
+uint64_t scheduler_move_run(struct scheduler *scheduler, uint64_t run, uint8_t to);
 /* To ask of. Borrowed; NULL: there is none of this number. */
 const struct queue *scheduler_queue_at(const struct scheduler *scheduler, uint8_t number);
 

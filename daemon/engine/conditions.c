@@ -17,7 +17,7 @@ void engine_unblock(struct engine *engine, struct job *job, enum job_block block
         jobset_queue(engine->jobs, job, true, now);
 }
 
-static void watch(struct engine *engine, struct job *job, int64_t begin_at, int64_t now)
+void engine_watch_begin(struct engine *engine, struct job *job, int64_t begin_at, int64_t now)
 {
     if (begin_at <= now || job_state_of(job) != JOB_STATE_PENDING)
         return; /* it may run already: the clock was put back meanwhile */
@@ -30,7 +30,7 @@ void engine_apply_condition(struct engine *engine, const struct condition *condi
     struct job *job = jobset_find(engine->jobs, condition->job);
     if (condition->held)
         jobset_block(engine->jobs, job, JOB_HELD);
-    watch(engine, job, condition->begin_at, now);
+    engine_watch_begin(engine, job, condition->begin_at, now);
     if (condition->deadline_at > 0)
         engine_watch_deadline(engine, job->id, condition->deadline_at);
     if (condition->begin_at > job->since && condition->begin_at <= now)

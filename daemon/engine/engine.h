@@ -81,6 +81,23 @@ struct dependency_path {
 int engine_set_depends(struct engine *engine, uint64_t id, struct dependency_spec *spec,
                        bool may_name_any, struct dependency_path *ret_path, struct error *err);
 
+/* What is changed of a waiting job, bits. */
+enum job_edit_part {
+    JOB_EDIT_QUEUE = 1,
+    JOB_EDIT_PRIORITY = 2,
+    JOB_EDIT_RESOURCES = 4,
+    JOB_EDIT_LIMITS = 8, /* timeout, estimate, max_attempts */
+    JOB_EDIT_BEGIN = 16,
+    JOB_EDIT_DEPENDS = 32,
+};
+/* The job has the facts of *facts from now on (job_rows_load with the changes; begin_at and
+ * deadline_at, depends and may_name_any count when begin and depends are named); takes over
+ * facts->depends and sets edited_at. Of an array that has begun only queue, priority and limits may
+ * change. ERROR_CONFLICT: it does not wait, or it would wait for itself (*ret_path as above).
+ * ERROR_DRAINING: the new queue takes no jobs. ERROR_INVALID: depends. Nothing was changed then. */
+int engine_edit(struct engine *engine, struct job_facts *facts, unsigned parts,
+                struct dependency_path *ret_path, struct error *err);
+
 /* The newest progress of a running processor job as a JSON text, or NULL. Borrowed. */
 const char *engine_progress(const struct engine *engine, const struct attempt_id *id);
 /* How far an array is of which tasks have a worker: its row is behind until the turn ends. False

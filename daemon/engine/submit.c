@@ -63,6 +63,10 @@ static int find_by_key(struct engine *engine, const struct job_facts *facts, uin
         retry_rows_load(engine->db, *ret_id, &retry_of, err) < 0 ||
         job_rows_load(engine->db, *ret_id, &row, err) < 0)
         return -1;
+    if (row.facts.edited_at > 0) { /* nobody knows any more what was submitted: the key decides */
+        job_row_done(&row);
+        return 1;
+    }
     bool same = same_content(facts, &row.facts) && condition.hold == facts->hold &&
                 condition.begin_at == facts->begin_at &&
                 condition.deadline_at == facts->deadline_at &&

@@ -21,6 +21,8 @@ struct notice {
 /* conditions.c: a submitted or restored job waits for this; those whose time has come are queued;
  * and a job that waits no more is forgotten. */
 void engine_apply_condition(struct engine *engine, const struct condition *condition, int64_t now);
+/* The job waits for its begin time, if that is to come. */
+void engine_watch_begin(struct engine *engine, struct job *job, int64_t begin_at, int64_t now);
 void engine_begin_due(struct engine *engine, int64_t now);
 void engine_drop_condition(struct engine *engine, struct job *job);
 /* It is queued again when nothing else keeps it. */

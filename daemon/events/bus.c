@@ -30,6 +30,7 @@ static const char *const kind_words[BUS_KIND_COUNT] = {
     [BUS_TASKS_CANCELLED] = "tasks_cancelled",
     [BUS_HELD] = "held",
     [BUS_RELEASED] = "released",
+    [BUS_EDITED] = "edited",
     [BUS_ENDED] = "ended",
 };
 

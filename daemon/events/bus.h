@@ -17,6 +17,7 @@ enum bus_kind {
     BUS_REQUEUED,
     BUS_HELD,
     BUS_RELEASED,
+    BUS_EDITED,
     BUS_CANCELLING,
     BUS_TASKS_CANCELLED, /* of the array: some of its tasks end without having started */
     BUS_ENDED,

@@ -9,7 +9,8 @@
 
 #define FACTS_COLUMNS                                                                           \
     "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key," \
-    "tags,array,estimate_us,run,facts_sum,gpus,disk_bytes,counters,queue"
+    "tags,array,estimate_us,run,facts_sum,gpus,disk_bytes,counters,queue,"    \
+    "edited_at"
 /* A whole row: the id, the progress of an array, the status, the facts. */
 #define PROGRESS_COLUMNS "id,next,tasks_completed,tasks_failed,tasks_cancelled,"
 #define STATUS_AT 5
@@ -57,6 +58,8 @@ static uint32_t sum_facts(const struct job_facts *facts)
         sum = sum_number(sum, facts->gpus);
         sum = sum_text(sum_number(sum, (int64_t)facts->disk_bytes), facts->counters);
     }
+    if (facts->edited_at > 0)
+        sum = sum_number(sum, facts->edited_at);
     return crc32c(sum_number(sum, (int64_t)facts->run_bytes), facts->run, facts->run_bytes);
 }
 
@@ -76,6 +79,7 @@ static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *
     bind_numbers(statement, at + 15, amounts, 3);
     bind_text(statement, at + 18, facts->counters);
     bind_text(statement, at + 19, facts->queue);
+    (void)sqlite3_bind_int64(statement, at + 20, facts->edited_at);
 }
 
 /* ---- reading ---- */
@@ -115,6 +119,7 @@ static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, st
                               .disk_bytes = (uint64_t)COLUMN(at + 17),
                               .counters = column_text(statement, at + 18),
                               .queue = column_text(statement, at + 19),
+                              .edited_at = COLUMN(at + 20),
                               .run = xmemdup(run, run_bytes),
                               .run_bytes = run_bytes};
     uint32_t stored = (uint32_t)COLUMN(at + 15);
@@ -161,7 +166,7 @@ int job_rows_insert(struct db *db, struct job_facts *facts, struct error *err)
     static const char sql[] =
         "INSERT INTO job(" ROW_COLUMNS ") VALUES(?1,0,0,0,0,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
         "?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,"
-        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45,?46)";
+        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45,?46,?47)";
     struct job_status status = {.outcome.exit_code = -1};
     if (db_begin(db, err) < 0 || next_id(db, &status.id, err) < 0)
         return -1;
@@ -200,6 +205,23 @@ int job_rows_update(struct db *db, const struct job_status *status, struct error
         return error_set(err, ERROR_INTERNAL, "job %llu is not in the store",
                          (unsigned long long)status->id);
     return 0;
+}
+
+int job_rows_rewrite(struct db *db, const struct job_facts *facts, struct error *err)
+{
+    static const char sql[] =
+        "UPDATE job SET uid=?2,gid=?3,priority=?4,cpus=?5,memory_bytes=?6,max_attempts=?7,"
+        "rerun_if_lost=?8,submitted_at=?9,name=?10,type=?11,key=?12,tags=?13,array=?14,"
+        "estimate_us=?15,run=?16,facts_sum=?17,gpus=?18,disk_bytes=?19,counters=?20,queue=?21,"
+        "edited_at=?22 WHERE id=?1";
+    if (db_begin(db, err) < 0)
+        return -1;
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)facts->id);
+    bind_facts(statement, 2, facts);
+    return db_run(db, statement, err);
 }
 
 int job_rows_load(struct db *db, uint64_t id, struct job_row *ret, struct error *err)

@@ -107,6 +107,7 @@ static const char *const migrations[] = {
     /* Queues: which one a job is in (it may be moved, so the checksum of its facts leaves it out),
      * and what was set about them at run time. */
     "ALTER TABLE job ADD COLUMN queue TEXT NOT NULL DEFAULT 'default';"
+    "ALTER TABLE job ADD COLUMN edited_at INTEGER NOT NULL DEFAULT 0;"
     "CREATE TABLE queue_setting("
     " queue TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, sum INTEGER NOT NULL,"
     " PRIMARY KEY(queue, key)) WITHOUT ROWID;"

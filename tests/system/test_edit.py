@@ -1,0 +1,261 @@
+"""Jobs that wait are changed: each part of them, where they stand, and that nothing of it is lost or
+half done."""
+import time
+
+import pytest
+from daemon import Refused, wait_until, wait_until_time
+from test_queues import add, fill, queues, settings
+from test_scheduling import gate, order_of
+
+
+def edit(daemon, job, **parts):
+    return daemon.call("io.batchd.Jobs.Edit", id=job, **parts)
+
+
+@pytest.fixture
+def full(make_daemon):
+    """One processor, taken until the gate opens."""
+    daemon = make_daemon(config=settings(1, "licence = 2\n[queues.night]\n", workers=1))
+    daemon.start()
+    daemon.first = fill(daemon)
+    return daemon
+
+
+def open_gate(daemon):
+    (daemon.state / "go").touch()
+    daemon.wait(daemon.first)
+
+
+def test_every_part_is_changed_and_kept(full):
+    job = full.submit("true", timeout_ms=1000, resources={"licence": 1})
+    before = full.job(job)
+    assert before["edited_at"] is None
+    begin = int((time.time() + 3600) * 1e6)
+    assert edit(full, job, queue="night", priority="high", memory=5 << 20, resources={"licence": 2},
+                timeout_ms=7000, estimate_ms=3000, max_attempts=4, begin=begin,
+                depends=f"afterany:{full.first}") == {"id": job, "state": "pending"}
+    for _ in range(2):
+        now = full.job(job)
+        assert (now["queue"], now["priority"], now["timeout_ms"], now["estimate_ms"], now["estimate_source"],
+                now["max_attempts"], now["begin_at"], now["depends"]) == \
+            ("night", "high", 7000, 3000, "user", 4, begin, f"afterany:{full.first}")
+        assert (now["resources"]["cpus"], now["resources"]["memory_bytes"], now["resources"]["licence"]) == (1, 5 << 20, 2)
+        assert set(now["reasons"]) == {"BeginTime", "Dependency"}
+        assert now["edited_at"] > now["submitted_at"] == before["submitted_at"]
+        full.restart()
+    edit(full, job, timeout_ms=0, estimate_ms=0, begin=0, depends="", resources={})
+    full.restart()
+    now = full.job(job)
+    assert (now["timeout_ms"], now["estimate_ms"], now["begin_at"], now["depends"]) == (None, None, None, None)
+    assert now["resources"].get("licence", 0) == 0
+    assert now["priority"] == "high"  # what was not given stays
+    open_gate(full)
+    assert full.wait(job)[0]["state"] == "completed"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_it_stands_where_its_new_priority_puts_it(full, again):
+    jobs = [full.submit("true") for _ in range(4)]
+    edit(full, jobs[2], priority="urgent")
+    edit(full, jobs[0], priority="low")
+    if again:
+        full.restart()
+    open_gate(full)
+    assert order_of(full, *jobs) == [jobs[2], jobs[1], jobs[3], jobs[0]]
+
+
+def test_what_does_not_fit_any_more_starts_when_it_is_made_smaller(make_daemon):
+    daemon = make_daemon(config=settings(2))
+    daemon.start()
+    first = fill(daemon, cpus=1)
+    wide = daemon.submit("true", cpus=2)
+    assert daemon.job(wide)["reasons"] == ["Resources"]
+    edit(daemon, wide, cpus=1)
+    daemon.wait(wide)
+    big = daemon.submit("true", cpus=2)
+    daemon.kill()
+    daemon.config.write_text(settings(1))  # it never fits now
+    daemon.start()
+    assert daemon.job(big)["reasons"] == ["Resources"]
+    edit(daemon, big, cpus=1)
+    (daemon.state / "go").touch()
+    daemon.wait(big, first)
+    resources = daemon.call("io.batchd.Server.Status")["resources"]
+    assert resources["cpus_free"] == resources["cpus"] == 1
+
+
+def test_a_new_timeout_counts(daemon):
+    job = daemon.submit("sleep", "60", hold=True)
+    edit(daemon, job, timeout_ms=200)
+    daemon.call("io.batchd.Jobs.Release", id=job)
+    assert daemon.wait(job)[0]["outcome"]["class"] == "timeout"
+
+
+def test_begin_sooner_and_later(daemon):
+    job = daemon.submit("true", begin=int((time.time() + 3600) * 1e6))
+    soon = int((time.time() + 0.5) * 1e6)
+    edit(daemon, job, begin=soon)
+    assert daemon.wait(job)[0]["started_at"] >= soon
+    later = daemon.submit("true", hold=True)
+    at = int((time.time() + 3600) * 1e6)
+    edit(daemon, later, begin=at)
+    daemon.call("io.batchd.Jobs.Release", id=later)
+    daemon.restart()
+    assert daemon.job(later)["reasons"] == ["BeginTime"]
+    edit(daemon, later, begin=0)
+    daemon.wait(later)
+
+
+def test_moved_between_queues(full):
+    full.call("io.batchd.Queues.Pause", name="night")
+    jobs = [full.submit("true"), full.submit("true", array="0-2")]
+    for job in jobs:
+        edit(full, job, queue="night")
+    assert (queues(full)["night"]["pending"], queues(full)["default"]["pending"]) == (2, 0)
+    open_gate(full)
+    full.wait(full.submit("true"))
+    assert [full.job(job)["reasons"] for job in jobs] == [["QueuePaused"]] * 2
+    full.restart()
+    edit(full, jobs[0], queue="default")
+    full.wait(jobs[0])
+    full.call("io.batchd.Queues.Resume", name="night")
+    full.wait(jobs[1])
+    assert queues(full)["night"]["running"] == queues(full)["default"]["running"] == 0
+
+
+def test_an_array_that_runs_is_moved_with_what_runs(make_daemon):
+    daemon = make_daemon(config=settings(2, "[queues.night]\nslots = 1"))
+    daemon.start()
+    array = daemon.submit(*gate(daemon), array="0-5")
+    wait_until(lambda: queues(daemon)["default"]["running"] == 2)
+    edit(daemon, array, queue="night", priority="low", timeout_ms=60000)
+    assert (queues(daemon)["night"]["running"], queues(daemon)["default"]["running"]) == (2, 0)
+    with pytest.raises(Refused) as refused:
+        edit(daemon, array, cpus=2)
+    assert refused.value.name == "io.batchd.InvalidState" and "tasks of it have started" in str(refused.value)
+    daemon.restart()
+    assert queues(daemon)["night"]["running"] == 2
+    (daemon.state / "go").touch()
+    assert daemon.wait(array)[0]["state"] == "completed"
+    assert queues(daemon)["night"]["running"] == 0
+
+
+def test_dependencies_may_not_go_round(full):
+    a = full.submit("true")
+    b = full.submit("true", depends=f"afterok:{a}")
+    c = full.submit("true", depends=f"afterok:{b}")
+    with pytest.raises(Refused) as refused:
+        edit(full, a, depends=f"afterok:{c}", priority="high")
+    assert refused.value.name == "io.batchd.DependencyCycle"
+    path = refused.value.parameters["path"]
+    assert set(path) == {a, b, c}
+    assert (full.job(a)["depends"], full.job(a)["priority"]) == (None, "normal")  # nothing of it was done
+    edit(full, c, depends=f"afternotok:{full.first}")
+    open_gate(full)
+    full.wait(a, b, c)
+    assert full.job(c)["state"] == "cancelled"
+
+
+def test_what_can_never_be_ends_it(daemon):
+    good = daemon.submit("true")
+    daemon.wait(good)
+    job = daemon.submit("true", hold=True)
+    assert edit(daemon, job, depends=f"afternotok:{good}")["state"] == "cancelled"
+    assert daemon.job(job)["state"] == "cancelled"
+
+
+def test_the_key_of_an_edited_job_still_finds_it(full):
+    job = full.submit("true", key="k")
+    edit(full, job, priority="high")
+    assert full.submit("true", key="k") == job
+    full.restart()
+    assert full.submit("true", key="k") == job
+
+
+@pytest.mark.parametrize("parts,name,words", [
+    ({}, "InvalidSpec", ["nothing is given"]),
+    ({"queue": "none"}, "NoSuchQueue", ['no queue "none"']),
+    ({"queue": "drained"}, "Draining", ["drained"]),
+    ({"priority": "top"}, "InvalidSpec", ['priority "top"']),
+    ({"cpus": 0}, "InvalidSpec", ["cpus"]),
+    ({"cpus": 99}, "NeverFits", ["cpus"]),
+    ({"timeout_ms": -1}, "InvalidSpec", ["timeout_ms"]),
+    ({"begin": -1}, "InvalidSpec", ["begin"]),
+    ({"begin": 1 << 51}, "InvalidSpec", ["deadline"]),
+    ({"resources": {"tape": 1}}, "InvalidSpec", ["tape"]),
+    ({"depends": "afterok:999999"}, "InvalidSpec", ["999999"]),
+    ({"depends": "sometime:1"}, "InvalidSpec", ["depends"]),
+    ({"max_attempts": 0}, "InvalidSpec", ["max_attempts"]),
+])
+def test_bad_input_changes_nothing(full, parts, name, words):
+    add(full, "drained")
+    full.call("io.batchd.Queues.Drain", name="drained")
+    job = full.submit("true", priority="low", deadline=int((time.time() + 3600) * 1e6))
+    before = full.job(job)
+    with pytest.raises(Refused) as refused:
+        edit(full, job, **{"priority": "high", **parts} if parts else {})
+    assert refused.value.name == f"io.batchd.{name}", refused.value
+    for word in words:
+        assert word in str(refused.value)
+    assert full.job(job) == before
+    full.restart()
+    assert full.job(job) == before
+
+
+def test_only_what_waits(full):
+    done = full.submit("true", hold=True)
+    full.call("io.batchd.Jobs.Cancel", id=done)
+    for job, state in ((full.first, "running"), (done, "cancelled")):
+        with pytest.raises(Refused) as refused:
+            edit(full, job, priority="high")
+        assert (refused.value.name, refused.value.parameters["state"]) == ("io.batchd.InvalidState", state)
+    with pytest.raises(Refused) as refused:
+        edit(full, 4711, priority="high")
+    assert refused.value.name == "io.batchd.NoSuchJob"
+
+
+def test_batchctl_edit_and_move(full):
+    jobs = [full.submit("true", name="render") for _ in range(2)]
+    done = full.ctl("edit", str(jobs[0]), "-p", "high", "-t", "2h", "-R", "licence=1")
+    assert (done.returncode, done.stdout) == (0, f"Changed job {jobs[0]}\n"), done
+    assert full.ctl("edit", str(jobs[0]), "-t", "none").returncode == 0
+    now = full.job(jobs[0])
+    assert (now["priority"], now["timeout_ms"], now["resources"]["licence"]) == ("high", None, 1)
+    assert full.ctl("move", "--dry-run", "-Q", "night", "name:render").stdout.split() == [str(job) for job in jobs]
+    assert full.job(jobs[0])["queue"] == "default"
+    moved = full.ctl("move", "-Q", "night", "name:render")
+    assert moved.stdout.splitlines() == [f"Moved job {job}" for job in jobs]
+    assert {full.job(job)["queue"] for job in jobs} == {"night"}
+    for words, code, text in [(("edit", str(jobs[0])), 2, "say what"), (("edit", "4711", "-p", "low"), 4, "no job"),
+                              (("edit", str(full.first), "-p", "low"), 1, "it is running"),
+                              (("move", "-Q", "none", str(jobs[0])), 4, "no queue"),
+                              (("edit", str(jobs[0]), "-c", "99"), 1, "cpus")]:
+        done = full.ctl(*words)
+        assert (done.returncode, text in done.stderr) == (code, True), done
+
+
+def test_edited_again_and_again_with_kills(make_daemon):
+    """What was acknowledged holds; every job runs once."""
+    daemon = make_daemon(config=settings(2, "[queues.night]\n"))
+    daemon.start()
+    first = fill(daemon, cpus=2)
+    jobs = [daemon.submit("true") for _ in range(30)]
+    levels = ["urgent", "high", "normal", "low", "background"]
+    wanted = {}
+    for turn in range(3):
+        for i, job in enumerate(jobs):
+            wanted[job] = (levels[(i + turn) % 5], ["default", "night"][(i * 7 + turn) % 2])
+            edit(daemon, job, priority=wanted[job][0], queue=wanted[job][1])
+        daemon.restart()
+        assert {job["id"]: (job["priority"], job["queue"]) for job in daemon.jobs() if job["id"] in wanted} == wanted
+    (daemon.state / "go").touch()
+    ended = daemon.wait(first, *jobs)
+    assert all(job["state"] == "completed" and job["attempt"] == 1 for job in ended)
+
+
+def test_waits_for_the_clock_after_an_edit(daemon):
+    job = daemon.submit("true", begin=int((time.time() + 0.3) * 1e6))
+    at = int((time.time() + 1.0) * 1e6)
+    edit(daemon, job, begin=at)
+    wait_until_time(at)
+    assert daemon.wait(job)[0]["started_at"] >= at
