@@ -342,9 +342,24 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *parameters, int *r
     return reply;
 }
 
+bool cli_try_again(struct cli *cli, struct cli_patience *patience, const struct error *err)
+{
+    bool was_there = cli->client != NULL;
+    if (err->code != ERROR_UNREACHABLE || (!was_there && patience->until == 0) ||
+        (patience->until != 0 && clock_monotonic_us() > patience->until))
+        return false;
+    if (patience->until == 0)
+        patience->until = clock_monotonic_us() + RETRY_US;
+    batchd_close(cli->client);
+    cli->client = NULL;
+    const struct timespec pause = {.tv_nsec = 50000000};
+    (void)nanosleep(&pause, NULL); /* between two tries to connect to a daemon that restarts */
+    return true;
+}
+
 json_t *cli_call_again(struct cli *cli, const char *method, json_t *parameters, int *ret_code)
 {
-    int64_t until = 0;
+    struct cli_patience patience = {0};
     struct error err;
     CLEANUP_JSON json_t *mine = parameters;
     for (;;) {
@@ -354,18 +369,10 @@ json_t *cli_call_again(struct cli *cli, const char *method, json_t *parameters, 
             cli->client == NULL ? NULL : batchd_call(cli->client, method, json_incref(mine), &err);
         if (reply != NULL)
             return reply;
-        bool was_there = cli->client != NULL;
-        if (err.code != ERROR_UNREACHABLE || (!was_there && until == 0) ||
-            (until != 0 && clock_monotonic_us() > until)) {
+        if (!cli_try_again(cli, &patience, &err)) {
             *ret_code = cli_fail_error(cli, &err);
             return NULL;
         }
-        if (until == 0)
-            until = clock_monotonic_us() + RETRY_US;
-        batchd_close(cli->client);
-        cli->client = NULL;
-        const struct timespec pause = {.tv_nsec = 50000000};
-        (void)nanosleep(&pause, NULL); /* between two tries to connect to a daemon that restarts */
     }
 }
 

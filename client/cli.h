@@ -82,6 +82,13 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *parameters, int *r
  * that may be repeated safely. */
 json_t *cli_call_again(struct cli *cli, const char *method, json_t *parameters, int *ret_code);
 
+/* For calls of one's own that may be repeated: whether to try again after `err`, with a new
+ * connection (cli->client is NULL then); pauses before. Zero-initialise. */
+struct cli_patience {
+    int64_t until; /* monotonic; 0: the daemon was there so far */
+};
+bool cli_try_again(struct cli *cli, struct cli_patience *patience, const struct error *err);
+
 void cli_print_json(const json_t *value);
 /* Bytes of the wire (a string or {"b64"}) to a stream, as they are. */
 void cli_write_bytes(FILE *file, const json_t *value);

@@ -9,6 +9,7 @@ struct submission {
     json_t *request; /* owned, as the next */
     json_t *env, *tags, *params, *resources;
     const char *env_policy, *shell;
+    const char *values_option, *values_path; /* each-line or each-json, and its file; or NULL */
     bool wait, follow;
 };
 

@@ -198,6 +198,7 @@ static void print_job(const json_t *job)
     print_line("command", command);
     print_value("state", json_object_get(job, "state"));
     print_array(json_object_get(job, "array"));
+    print_value("value", json_object_get(job, "value"));
     print_value("max fails", json_object_get(job, "max_fails"));
     print_value("retry of", json_object_get(job, "retry_of"));
     print_line("outcome", outcome);

@@ -1,5 +1,6 @@
 /* batchctl submit: builds the request, makes a key of its own so that a repeated send is safe. */
 #include "client/submission.h"
+#include "client/values_submit.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
@@ -237,6 +238,16 @@ static int take_depends(struct submission *submission, const char *value)
     return 0;
 }
 
+static int take_values(struct submission *submission, const char *name, const char *value)
+{
+    if (submission->values_option != NULL)
+        return cli_fail(EXIT_USAGE, NULL, "--%s and --%s: give one, once",
+                        submission->values_option, name);
+    submission->values_option = name;
+    submission->values_path = value;
+    return 0;
+}
+
 int submission_take(struct submission *submission, const char *name, const char *value)
 {
     static const char *const plain[] = {"name", "queue", "priority", "key",
@@ -262,6 +273,8 @@ int submission_take(struct submission *submission, const char *name, const char 
         return take_pair(submission->tags, name, value);
     if (strcmp(name, "param") == 0)
         return take_pair(submission->params, "param", value);
+    if (strcmp(name, "each-line") == 0 || strcmp(name, "each-json") == 0)
+        return take_values(submission, name, value);
     if (strcmp(name, "max-fails") == 0) {
         json_put_text(submission->request, "max_fails", value);
         return 0;
@@ -357,6 +370,25 @@ void cli_print_submitted(const struct cli *cli, const json_t *reply)
         (void)printf("Submitted job %lld\n", id);
 }
 
+/* NULL after reporting. */
+static json_t *send_submit(const struct submission *submission, int *ret_code)
+{
+    struct cli *cli = submission->cli;
+    struct values values;
+    struct error err;
+    if (submission->values_option == NULL)
+        return cli_call_again(cli, "io.batchd.Jobs.Submit", json_incref(submission->request),
+                              ret_code);
+    bool json = strcmp(submission->values_option, "each-json") == 0;
+    if (values_open(submission->values_path, json, &values, &err) < 0) {
+        *ret_code = cli_fail(EXIT_USAGE, NULL, "--%s: %s", submission->values_option, err.text);
+        return NULL;
+    }
+    json_t *reply = values_submit(cli, submission->request, &values, ret_code);
+    values_done(&values);
+    return reply;
+}
+
 static int submit(struct submission *submission, int argc, char **argv)
 {
     struct cli *cli = submission->cli;
@@ -378,8 +410,7 @@ static int submit(struct submission *submission, int argc, char **argv)
     if (json_object_get(submission->request, "key") == NULL)
         cli_put_random_key(submission->request);
     submission_add_rest(submission);
-    CLEANUP_JSON json_t *reply =
-        cli_call_again(cli, "io.batchd.Jobs.Submit", json_incref(submission->request), &code);
+    CLEANUP_JSON json_t *reply = send_submit(submission, &code);
     if (reply == NULL)
         return code;
     json_int_t id = json_integer_value(json_object_get(reply, "id"));
@@ -432,6 +463,8 @@ static const struct cli_option options[] = {
     {"array", 'a', "SPEC", "one job of many tasks: 0-99, 1,3,5, 0-30:2, 0-99%8 (8 at a time)"},
     {"depends", 'd', "LIST",
      "start it after others: afterok:41:42, all of several by , or any by ? (see DEPENDENCIES)"},
+    {"each-line", 0, "FILE", "an array with a task for each line, BATCHD_ARRAY_VALUE; -: stdin"},
+    {"each-json", 0, "FILE", "the same for each element of a JSON array"},
     {"max-fails", 0, "N|P%", "cancel the rest of the array when more tasks than that have failed"},
     {"begin", 0, "TIME", "do not start it before: now+2h, 16:00, tomorrow 09:00, ISO 8601"},
     {"deadline", 0, "TIME", "end it if it has not ended by then, whether it waits or runs"},

@@ -19,6 +19,7 @@ struct config {
     uint32_t daemon_max_connections;
     uint32_t daemon_max_connections_per_user;
     uint64_t daemon_queue_limit_per_user, daemon_schedule_limit_per_user;
+    uint64_t daemon_array_values_max_bytes;
     uint64_t daemon_array_max, daemon_event_backlog, store_reserve_bytes;
     uint64_t store_cache_bytes;
     uint64_t store_wal_limit_bytes;

@@ -21,6 +21,8 @@ const struct config_key config_keys[] = {
      1000000, NULL, "1000", true, "Schedules (batchctl cron) that one user may have."},
     {"daemon.array_max", CONFIG_INTEGER64, AT(daemon_array_max), 1, UINT64_C(1000000000), NULL,
      "1000000", true, "Tasks that one array may have. They cost nothing until they start."},
+    {"daemon.array_values_max", CONFIG_SIZE, AT(daemon_array_values_max_bytes), KIBI, 64 * GIBI,
+     NULL, "\"256M\"", true, "What the values of one array's tasks may have, lengths included."},
     {"daemon.event_backlog", CONFIG_INTEGER64, AT(daemon_event_backlog), 16, 10000000, NULL, "4096",
      false, "Events kept for subscribers that come back, at 72 bytes each."},
     {"store.cache", CONFIG_SIZE, AT(store_cache_bytes), 256 * KIBI, 4 * GIBI, NULL, "\"2M\"", false,

@@ -23,6 +23,7 @@
 #include "daemon/store/schedule_rows.h"
 #include "daemon/store/retry_rows.h"
 #include "daemon/store/task_rows.h"
+#include "daemon/store/value_rows.h"
 #include "daemon/user_shares.h"
 
 #include <event2/event.h>
@@ -226,6 +227,7 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .schedule_limit_per_user = config->daemon_schedule_limit_per_user,
         .disk_reserve_bytes = config->store_reserve_bytes,
         .array_max = config->daemon_array_max,
+        .values_max_bytes = config->daemon_array_values_max_bytes,
         .event_backlog = config->daemon_event_backlog,
         .scheduler = scheduler,
         .names = config->counters,
@@ -460,7 +462,8 @@ int daemon_check_store(const struct config *config, const struct places *places,
                          schedule_rows_check(db, err) < 0 ||
                          queue_rows_each(db, NULL, NULL, err) < 0 || task_rows_check(db, err) < 0 ||
                          cancelled_rows_check(db, err) < 0 || dependency_rows_check(db, err) < 0 ||
-                         array_rows_check(db, err) < 0 || retry_rows_check(db, err) < 0
+                         array_rows_check(db, err) < 0 || retry_rows_check(db, err) < 0 ||
+                         value_rows_check(db, err) < 0
                      ? -1
                      : 0;
         db_close(db);

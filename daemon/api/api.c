@@ -7,6 +7,7 @@
 #include "daemon/api/schedule_job.h"
 #include "daemon/api/users.h"
 #include "daemon/api/verb.h"
+#include "daemon/engine/values.h"
 #include "daemon/engine/schedules.h"
 
 #include <string.h>
@@ -17,6 +18,7 @@ static const struct api_verb *const verbs[] = {
     &verb_show,
     &verb_cancel,
     &verb_retry,
+    &verb_add_values,
     &verb_hold,
     &verb_release,
     &verb_edit,
@@ -152,6 +154,11 @@ void api_request(struct api_call *call, const char *text, size_t bytes)
         refuse_parameter(call, &err);
     else
         run_verb(call, method, bytes);
+}
+
+void api_gone(struct api *api, const void *sink_arg)
+{
+    engine_values_gone(api->engine, sink_arg);
 }
 
 void api_abort(struct api_call *call)

@@ -6,6 +6,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/parse.h"
+#include "daemon/api/array_values.h"
 #include "daemon/api/tasks.h"
 #include "daemon/api/users.h"
 #include "daemon/api/view.h"
@@ -391,6 +392,7 @@ static void run_show(struct api_call *call)
         return;
     json_t *job = view_job(call->api, &row);
     json_put(job, "env", view_env(&row, env_values));
+    array_values_view(call->api, &row, job);
     if (attempts)
         json_put(job, "attempts", view_attempts(call->api, &row));
     job_row_done(&row);

@@ -6,7 +6,9 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "daemon/api/job_resources.h"
+#include "daemon/api/array_values.h"
 #include "daemon/api/submit_spec.h"
+#include "daemon/engine/values.h"
 
 /* A disk that is full is seldom empty a second later. */
 #define RETRY_AFTER_MS 10000
@@ -65,7 +67,13 @@ static void run(struct api_call *call)
         job_facts_done(&facts);
         return;
     }
-    int result = engine_submit(call->api->engine, &facts, &id, &existing, &err);
+    int result = 0;
+    if (array_values_given(call->params))
+        result = array_values_take(call, &facts, &err);
+    if (result == 0)
+        result = engine_submit(call->api->engine, &facts, &id, &existing, &err);
+    if (result < 0 || existing) /* no job has them */
+        engine_values_drop(call->api->engine, facts.value_set);
     job_facts_done(&facts);
     if (result < 0) {
         submit_refuse(call, &err, id);

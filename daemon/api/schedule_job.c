@@ -1,6 +1,7 @@
 #include "daemon/api/schedule_job.h"
 
 #include "common/cleanup.h"
+#include "daemon/api/array_values.h"
 #include "daemon/api/submit_spec.h"
 
 #include <string.h>
@@ -32,6 +33,8 @@ int schedule_job_decode(void *api, const struct schedule *schedule, const char *
 int schedule_job_check(const json_t *job, struct error *err)
 {
     static const char *const decided[] = {"name", "key", "begin", "deadline"};
+    if (array_values_given(job))
+        return error_set_field(err, "values", "values go with Submit, not with a schedule");
     if (json_only_known(job, submit_fields, err) < 0)
         return -1;
     for (size_t i = 0; i < sizeof(decided) / sizeof(decided[0]); i++) {

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
+#include "daemon/api/array_values.h"
 #include "daemon/api/processors.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/engine/engine.h"
@@ -21,12 +22,14 @@
 #define ENV_COUNT_MAX 4096U
 #define PATH_BYTES_MAX 4095U
 #define TAGS_MAX 64U
+#define LIMIT_TEXT_MAX 20U
 
 const char *const submit_fields[] = {
-    "argv",   "type",         "params",        "name",    "queue",     "priority", "cpus",
-    "memory", "timeout_ms",   "cwd",           "env",     "umask",     "stdin",    "tags",
-    "key",    "max_attempts", "rerun_if_lost", "array",   "begin",     "hold",     "estimate_ms",
-    "gpus",   "disk",         "resources",     "depends", "max_fails", "deadline", NULL};
+    "argv",    "type",      "params",      "name",         "queue",         "priority",
+    "cpus",    "memory",    "timeout_ms",  "cwd",          "env",           "umask",
+    "stdin",   "tags",      "key",         "max_attempts", "rerun_if_lost", "array",
+    "begin",   "hold",      "estimate_ms", "gpus",         "disk",          "resources",
+    "depends", "max_fails", "deadline",    "values",       "values_id",     NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
 {
@@ -281,6 +284,16 @@ static int decode_depends(const struct api_call *call, const json_t *params,
     return found <= 0 ? found : dependency_spec_parse(text, &facts->depends, err);
 }
 
+/* Of an array whose tasks are values: array_values_take completes it. */
+static int decode_limit(const char *text, struct job_facts *facts, struct error *err)
+{
+    if (text != NULL && (text[0] != '%' || strlen(text) > LIMIT_TEXT_MAX))
+        return error_set_field(
+            err, "array", "array \"%.40s\" may only be a limit such as %%8 beside values", text);
+    facts->array = xstrdup(text == NULL ? "" : text);
+    return 0;
+}
+
 static int decode_array(const struct api_call *call, const json_t *params, struct job_facts *facts,
                         struct error *err)
 {
@@ -290,10 +303,13 @@ static int decode_array(const struct api_call *call, const json_t *params, struc
     int found = json_get_string(params, "array", false, &text, err);
     if (found < 0 || json_get_string(params, "max_fails", false, &fails, err) < 0)
         return -1;
-    if (fails != NULL && found == 0)
+    bool values = array_values_given(params);
+    if (fails != NULL && found == 0 && !values)
         return error_set_field(err, "max_fails", "max_fails goes with array");
     if (fails != NULL && fails_limit_parse(fails, &facts->max_fails, err) < 0)
         return -1;
+    if (values)
+        return decode_limit(text, facts, err);
     if (found == 0)
         return 0;
     if (strlen(text) > ARRAY_TEXT_MAX)

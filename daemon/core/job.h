@@ -90,6 +90,7 @@ struct job_facts {
     bool may_name_any;              /* who submits it: depends may name jobs of others */
     /* As submitted, not in the job's row either (array_rows.h, retry_rows.h). */
     struct fails_limit max_fails; /* of an array */
+    uint64_t value_set;           /* the values of its tasks (value_rows.h); 0: none */
     uint64_t retry_of;            /* 0: of none */
     int64_t submitted_at;
     int64_t edited_at; /* 0: never */

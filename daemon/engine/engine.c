@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
+#include "daemon/engine/values.h"
 #include "daemon/resources/disk.h"
 #include "daemon/store/task_rows.h"
 
@@ -136,6 +137,7 @@ void engine_free(struct engine *engine)
     bus_free(engine->bus);
     active_free_all(&engine->active);
     arrays_free(engine);
+    engine_values_free(engine);
     schedules_free(engine);
     alarms_done(&engine->begins);
     deadlines_done(&engine->deadlines);

@@ -16,6 +16,7 @@
 #include "daemon/store/job_rows.h"
 
 struct array;
+struct upload;
 struct named_queue;
 struct schedules;
 struct disk;
@@ -45,6 +46,7 @@ struct engine {
     struct bus *bus;
     struct active *active;
     struct array *arrays;
+    struct upload *uploads; /* values.c */
     struct learning learning;
     int64_t started_at;
     bool usage_loaded;

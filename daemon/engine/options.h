@@ -24,7 +24,8 @@ struct engine_options {
     uint64_t stop_grace_ms;
     uint64_t queue_limit_per_user, schedule_limit_per_user;
     uint64_t disk_reserve_bytes;
-    uint64_t array_max; /* tasks of one array */
+    uint64_t array_max;        /* tasks of one array */
+    uint64_t values_max_bytes; /* their values, packed (value_pack.h) */
     size_t event_backlog;
     struct resource_names names;        /* of the counters in scheduler.total */
     struct scheduler_options scheduler; /* its queue is the one named "default" */

@@ -13,6 +13,7 @@
 #include "daemon/engine/outcome.h"
 #include "daemon/exec/worker_log.h"
 #include "daemon/store/task_rows.h"
+#include "daemon/store/value_rows.h"
 #include "daemon/store/worker_rows.h"
 
 #include <string.h>
@@ -199,6 +200,8 @@ static void settle_orphans(struct engine *engine, const struct known_worker *wor
 int engine_restore(struct engine *engine, struct error *err)
 {
     struct worker_scan scan = {.engine = engine};
+    if (value_rows_drop_unused(engine->db, err) < 0) /* of uploads that were broken off */
+        return -1;
     if (engine_load_estimates(engine, err) < 0 || engine_queues_load(engine, err) < 0 ||
         load_jobs(engine, err) < 0 || worker_rows_each(engine->db, keep_worker, &scan, err) < 0)
         return -1;

@@ -191,6 +191,7 @@ int engine_retry_facts(struct engine *engine, const struct job_row *old,
     ret->hold = false;
     ret->begin_at = 0;
     ret->max_fails = options.max_fails;
+    ret->value_set = options.value_set;
     ret->retry_of = old->facts.id;
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/store/task_rows.h"
+#include "daemon/store/value_rows.h"
 
 #include <string.h>
 
@@ -88,6 +89,21 @@ static void add_job_input(const struct job_facts *facts, struct job_run *run)
     run->input = whole;
 }
 
+/* The value of a task of --each-line: indices of such arrays are positions in its set. */
+static int add_value(const struct engine *engine, struct job_run *run, struct error *err)
+{
+    const struct array *array = run->id.is_task ? arrays_live(engine, run->id.job) : NULL;
+    size_t bytes;
+    if (array == NULL || array->options.value_set == 0)
+        return 0;
+    CLEANUP_FREE char *value =
+        value_rows_find(engine->db, array->options.value_set, run->id.index, &bytes, err);
+    if (value == NULL)
+        return -1;
+    add_env(run, xasprintf(ARRAY_VALUE_NAME "=%s", value));
+    return 0;
+}
+
 static int build_run(const struct engine *engine, const struct job_row *row, struct job_run *ret,
                      struct error *err)
 {
@@ -108,7 +124,7 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
     add_job_env(engine, &row->facts, ret);
     add_gpu_env(engine, row, ret);
     add_job_input(&row->facts, ret);
-    return 0;
+    return add_value(engine, ret, err);
 }
 
 /* Puts the status of the array's next task in the place of the array's own. */

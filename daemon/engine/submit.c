@@ -5,6 +5,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/queues.h"
+#include "daemon/engine/values.h"
 #include "daemon/resources/disk.h"
 #include "daemon/store/dependency_rows.h"
 #include "daemon/store/array_rows.h"
@@ -44,6 +45,18 @@ static int depends_alike(struct engine *engine, uint64_t id, const struct job_fa
     return same_text(mine, theirs) ? 1 : 0;
 }
 
+static int values_alike(struct engine *engine, uint64_t a, uint64_t b, bool *ret, struct error *err)
+{
+    struct value_set mine = {0};
+    struct value_set theirs = {0};
+    if ((a != 0 && value_rows_load(engine->db, a, &mine, err) < 0) ||
+        (b != 0 && value_rows_load(engine->db, b, &theirs, err) < 0))
+        return -1;
+    *ret =
+        mine.count == theirs.count && mine.bytes == theirs.bytes && mine.content == theirs.content;
+    return 0;
+}
+
 /* 1: *ret_id is the job with this key; 0: there is none; -1: error. */
 static int find_by_key(struct engine *engine, const struct job_facts *facts, uint64_t *ret_id,
                        struct error *err)
@@ -73,6 +86,9 @@ static int find_by_key(struct engine *engine, const struct job_facts *facts, uin
                 options.max_fails.kind == facts->max_fails.kind &&
                 options.max_fails.most == facts->max_fails.most && retry_of == facts->retry_of;
     job_row_done(&row);
+    if (same && facts->value_set != options.value_set &&
+        values_alike(engine, facts->value_set, options.value_set, &same, err) < 0)
+        return -1;
     int same_depends = same ? depends_alike(engine, *ret_id, facts, err) : 0;
     if (same_depends < 0)
         return -1;
@@ -134,9 +150,12 @@ static uint64_t row_bytes(const struct job_facts *facts)
 /* What has tables of its own and only some jobs have. */
 static int insert_rest(struct engine *engine, const struct job_facts *facts, struct error *err)
 {
-    const struct array_options options = {.job = facts->id, .max_fails = facts->max_fails};
-    if (options.max_fails.kind != FAILS_ANY && array_rows_insert(engine->db, &options, err) < 0)
+    const struct array_options options = {
+        .job = facts->id, .max_fails = facts->max_fails, .value_set = facts->value_set};
+    if ((options.max_fails.kind != FAILS_ANY || options.value_set != 0) &&
+        array_rows_insert(engine->db, &options, err) < 0)
         return -1;
+    engine_values_keep(engine, facts->value_set);
     return facts->retry_of == 0 ? 0
                                 : retry_rows_insert(engine->db, facts->id, facts->retry_of, err);
 }

@@ -262,6 +262,7 @@ void conn_free(struct conn *conn)
         return;
     if (conn->call != NULL)
         api_abort(conn->call);
+    api_gone(conn->api, conn);
     event_free(conn->readable);
     event_free(conn->writable);
     evbuffer_free(conn->in);

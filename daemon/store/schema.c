@@ -135,6 +135,13 @@ static const char *const migrations[] = {
     " job INTEGER PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE,"
     " fails_kind INTEGER NOT NULL, fails_most INTEGER NOT NULL,"
     " value_set INTEGER NOT NULL, sum INTEGER NOT NULL);"
+    "CREATE TABLE value_set("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, count INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+    " content INTEGER NOT NULL, sum INTEGER NOT NULL);"
+    "CREATE TABLE value_chunk("
+    " value_set INTEGER NOT NULL REFERENCES value_set(id) ON DELETE CASCADE,"
+    " first INTEGER NOT NULL, data BLOB NOT NULL, sum INTEGER NOT NULL,"
+    " PRIMARY KEY(value_set, first));"
     "CREATE TABLE retry("
     " job INTEGER PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE,"
     " retry_of INTEGER NOT NULL, sum INTEGER NOT NULL);",
