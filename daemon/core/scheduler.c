@@ -128,6 +128,16 @@ uint64_t scheduler_move_run(struct scheduler *scheduler, uint64_t run, uint8_t t
     return running_set_add(&scheduler->running, scheduler->requests, &running);
 }
 
+int scheduler_owed(const struct scheduler *scheduler)
+{
+    return scheduler->owed == NULL ? -1 : (int)(scheduler->owed - scheduler->lanes);
+}
+
+void scheduler_owe(struct scheduler *scheduler, uint8_t number)
+{
+    scheduler->owed = &scheduler->lanes[number];
+}
+
 static struct queue *queue_of(const struct scheduler *scheduler, const struct job *job)
 {
     return scheduler->lanes[job->queue].queue;

@@ -52,6 +52,7 @@ struct engine {
     bool usage_loaded;
     struct named_queue *queues; /* sorted by name */
     size_t queue_count;
+    int owed; /* of the scheduler, as it is stored */
     struct dependency_graph *waits; /* open dependencies */
     struct notice *notices;         /* from notice_first on not yet followed, oldest first */
     size_t notice_first, notice_count, notice_room;
@@ -93,6 +94,8 @@ int engine_restore(struct engine *engine, struct error *err);
 /* queues.c: before any job is loaded; and the queue of a stored job, made anew when the
  * configuration does not have it any more. */
 int engine_queues_load(struct engine *engine, struct error *err);
+/* Whose turn is next goes into the turn's transaction when it changed. */
+void engine_store_owed(struct engine *engine);
 void engine_queues_free(struct engine *engine);
 uint8_t engine_queue_of_row(struct engine *engine, const char *name);
 /* start.c: hands a waiting job to a worker; `holds`: it is given its resources, else it waits

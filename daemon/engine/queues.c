@@ -118,11 +118,17 @@ static int load_row(void *arg, const char *name, const char *key, const char *va
         return queue_settings_set(&queue->settings, setting, value, err);
     queue->paused |= strcmp(key, QUEUE_MARK_PAUSED) == 0;
     queue->draining |= strcmp(key, QUEUE_MARK_DRAINING) == 0;
+    if (strcmp(key, QUEUE_MARK_OWED) == 0) {
+        struct engine *engine = arg;
+        engine->owed = queue->number;
+        scheduler_owe(engine->scheduler, queue->number);
+    }
     return 0;
 }
 
 int engine_queues_load(struct engine *engine, struct error *err)
 {
+    engine->owed = -1;
     (void)insert(engine, QUEUE_DEFAULT, &engine->options.scheduler.queue);
     engine->queues[0].configured = true;
     for (size_t i = 0; i < engine->options.queue_count; i++) {
@@ -228,6 +234,21 @@ int engine_queue_drain(struct engine *engine, const char *name, bool draining, s
     return 0;
 }
 
+void engine_store_owed(struct engine *engine)
+{
+    int owed = scheduler_owed(engine->scheduler);
+    struct error err;
+    if (engine->broken || owed == engine->owed)
+        return;
+    if (engine->owed >= 0)
+        (void)put_row(engine, engine_queue_number(engine, (uint8_t)engine->owed)->name,
+                      QUEUE_MARK_OWED, NULL, &err);
+    if (owed >= 0 && !engine->broken)
+        (void)put_row(engine, engine_queue_number(engine, (uint8_t)owed)->name, QUEUE_MARK_OWED,
+                      "1", &err);
+    engine->owed = owed;
+}
+
 /* ---- remove ---- */
 
 static int check_removable(const struct engine *engine, const struct named_queue *queue,
@@ -274,6 +295,7 @@ int engine_queue_remove(struct engine *engine, const char *name, const char *mov
     if (put_row(engine, name, NULL, NULL, err) < 0)
         return -1;
     scheduler_remove_queue(engine->scheduler, queue->number);
+    engine->owed = engine->owed == queue->number ? -1 : engine->owed;
     engine_drop_queue_estimate(engine, queue->number);
     free(queue->name);
     size_t at = (size_t)(queue - engine->queues);

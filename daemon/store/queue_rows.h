@@ -8,6 +8,7 @@
 #define QUEUE_MARK_ADDED "added" /* it was made at run time */
 #define QUEUE_MARK_PAUSED "paused"
 #define QUEUE_MARK_DRAINING "draining"
+#define QUEUE_MARK_OWED "owed" /* the next round begins with it (core/scheduler.h) */
 
 /* Writes or replaces the row of this queue and key (a name of queue_keys, or a mark). */
 int queue_rows_put(struct db *db, const char *queue, const char *key, const char *value,

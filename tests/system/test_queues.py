@@ -355,3 +355,22 @@ def test_shares_of_the_configuration(make_daemon):
     daemon.start()
     assert "fair_share.shares.nobody-here: there is no such user" in daemon.text()
     assert "root" not in daemon.text()
+
+
+def test_whose_turn_is_next_survives_a_restart(make_daemon):
+    """Both queues have one job running, and by that it would be the turn of the first made; but the
+    other was reserved for before."""
+    daemon = make_daemon(config=settings(3, "[queues.wide]\n"))
+    daemon.start()
+    long = daemon.submit(*gate(daemon, "end"), queue="wide")
+    first = fill(daemon, cpus=2)
+    daemon.wait_running(long)
+    wide = daemon.submit("true", queue="wide", cpus=2)
+    wait_until(lambda: daemon.job(wide)["reasons"] == ["Resources"])
+    small = [daemon.submit("true") for _ in range(4)]
+    daemon.restart()
+    (daemon.state / "go").touch()
+    daemon.wait(first, wide, *small)
+    (daemon.state / "end").touch()
+    assert order_of(daemon, wide, *small)[0] == wide
+    daemon.wait(long)
