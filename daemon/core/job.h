@@ -89,11 +89,10 @@ struct job_facts {
     struct dependency_spec depends; /* as submitted (dependency_rows.h); owned */
     bool may_name_any;              /* who submits it: depends may name jobs of others */
     /* As submitted, not in the job's row either (array_rows.h, retry_rows.h). */
-    struct fails_limit max_fails; /* of an array */
-    uint64_t value_set;           /* the values of its tasks (value_rows.h); 0: none */
-    uint64_t retry_of;            /* 0: of none */
-    int64_t submitted_at;
-    int64_t edited_at; /* 0: never */
+    struct fails_limit max_fails;    /* of an array */
+    uint64_t value_set;              /* the values of its tasks (value_rows.h); 0: none */
+    uint64_t retry_of;               /* 0: of none */
+    int64_t submitted_at, edited_at; /* 0: never */
     char *name;
     char *queue;  /* its name; changes when the job is moved */
     char *type;   /* NULL for a command */
@@ -156,7 +155,13 @@ static inline enum job_state job_state_of(const struct job *job)
 }
 
 /* What keeps a waiting job out of its queue; bits of `packed`. */
-enum job_block { JOB_UNBLOCKED = 0, JOB_DEPENDS = 0x08, JOB_LATER = 0x20, JOB_HELD = 0x40, JOB_BLOCKS = 0x68 };
+enum job_block {
+    JOB_UNBLOCKED = 0,
+    JOB_DEPENDS = 0x08,
+    JOB_LATER = 0x20,
+    JOB_HELD = 0x40,
+    JOB_BLOCKS = 0x68
+};
 
 static inline bool job_blocked_by(const struct job *job, enum job_block blocks)
 {
