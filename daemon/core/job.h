@@ -155,13 +155,7 @@ static inline enum job_state job_state_of(const struct job *job)
 }
 
 /* What keeps a waiting job out of its queue; bits of `packed`. */
-enum job_block {
-    JOB_UNBLOCKED = 0,
-    JOB_DEPENDS = 0x08,
-    JOB_LATER = 0x20,
-    JOB_HELD = 0x40,
-    JOB_BLOCKS = 0x68
-};
+enum job_block { JOB_DEPENDS = 0x08, JOB_LATER = 0x20, JOB_HELD = 0x40, JOB_BLOCKS = 0x68 };
 
 static inline bool job_blocked_by(const struct job *job, enum job_block blocks)
 {

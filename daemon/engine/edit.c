@@ -58,7 +58,7 @@ static void change_job(struct engine *engine, struct job *job, const struct job_
     engine_drop_estimate(engine, job);
     engine_estimate(engine, &changed, facts->name, facts->type, facts->estimate_us);
     jobset_change(engine->jobs, job, &changed, &wanted, now);
-    engine_unblock(engine, job, JOB_UNBLOCKED, now);
+    engine_unblock(engine, job, (enum job_block)0, now); /* it may fit now */
 }
 
 static int change_begin(struct engine *engine, struct job *job, int64_t begin_at, struct error *err)
