@@ -52,7 +52,7 @@ struct engine {
     bool usage_loaded;
     struct named_queue *queues; /* sorted by name */
     size_t queue_count;
-    int owed; /* of the scheduler, as it is stored */
+    int owed;                       /* of the scheduler, as it is stored */
     struct dependency_graph *waits; /* open dependencies */
     struct notice *notices;         /* from notice_first on not yet followed, oldest first */
     size_t notice_first, notice_count, notice_room;

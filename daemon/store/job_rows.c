@@ -9,7 +9,7 @@
 
 #define FACTS_COLUMNS                                                                           \
     "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key," \
-    "tags,array,estimate_us,run,facts_sum,gpus,disk_bytes,counters,queue,"    \
+    "tags,array,estimate_us,run,facts_sum,gpus,disk_bytes,counters,queue,"                      \
     "edited_at"
 /* A whole row: the id, the progress of an array, the status, the facts. */
 #define PROGRESS_COLUMNS "id,next,tasks_completed,tasks_failed,tasks_cancelled,"

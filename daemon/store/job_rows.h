@@ -22,7 +22,8 @@ int job_rows_insert(struct db *db, struct job_facts *facts, struct error *err);
 /* Writes a job's status. Refused (ERROR_INTERNAL) when the row is not there. */
 int job_rows_update(struct db *db, const struct job_status *status, struct error *err);
 
-/* Writes the facts of a job anew. What a job was submitted by (key, array, owner) must be the same. */
+/* Writes the facts of a job anew. What a job was submitted by (key, array, owner) must be the same.
+ */
 int job_rows_rewrite(struct db *db, const struct job_facts *facts, struct error *err);
 
 /* Reads one row. 0; -1 with ERROR_NOT_FOUND, ERROR_DAMAGED or ERROR_IO. */
