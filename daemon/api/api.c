@@ -16,6 +16,7 @@ static const struct api_verb *const verbs[] = {
     &verb_submit,
     &verb_list,
     &verb_show,
+    &verb_why,
     &verb_cancel,
     &verb_retry,
     &verb_add_values,

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
+#include "daemon/api/reasons.h"
 #include "daemon/api/users.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/store/array_rows.h"
@@ -110,35 +111,6 @@ json_t *view_env(const struct job_row *row, bool values)
     }
     job_run_done(&run);
     return env;
-}
-
-static void add_reason(json_t *reasons, bool applies, const char *reason)
-{
-    if (applies)
-        (void)json_array_append_new(reasons, json_string(reason));
-}
-
-/* All reasons why it does not run; the jobs before it count only for what nothing else keeps. */
-static json_t *view_reasons(const struct api *api, const struct job_row *row)
-{
-    json_t *reasons = json_array();
-    const struct job *job = jobset_find(engine_jobs(api->engine), row->facts.id);
-    bool pending = row->status.state == JOB_STATE_PENDING;
-    /* Of an array that runs the tasks to come may be held. */
-    if (job == NULL || !(pending || (job_is_array(job) && !row->status.is_task)))
-        return reasons;
-    unsigned waits = scheduler_reasons(engine_scheduler(api->engine), job);
-    bool limited = engine_array_limited(api->engine, job->id);
-    bool alone = pending && !limited && !job_blocked_by(job, JOB_BLOCKS);
-    add_reason(reasons, job_blocked_by(job, JOB_HELD), "Held");
-    add_reason(reasons, job_blocked_by(job, JOB_LATER), "BeginTime");
-    add_reason(reasons, job_blocked_by(job, JOB_DEPENDS), "Dependency");
-    add_reason(reasons, limited, "ArrayLimit");
-    add_reason(reasons, (waits & WAIT_QUEUE_PAUSED) != 0, "QueuePaused");
-    add_reason(reasons, (waits & WAIT_USER_LIMIT) != 0, "UserLimit");
-    add_reason(reasons, alone && (waits & WAIT_RESOURCES) != 0, "Resources");
-    add_reason(reasons, alone && (waits & WAIT_PRIORITY) != 0, "Priority");
-    return reasons;
 }
 
 static json_t *view_progress(const struct api *api, const struct job_row *row)
@@ -263,7 +235,7 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     json_put_int(object, "uid", row->facts.uid);
     json_put_text(object, "state", job_state_word(row->status.state));
     json_put(object, "cancelling", json_boolean(row->status.cancelling));
-    json_put(object, "reasons", view_reasons(api, row));
+    json_put(object, "reasons", reasons_words(api, row));
     json_put_int(object, "attempt", row->status.attempt);
     json_put_int(object, "max_attempts", row->facts.max_attempts);
     add_times(api, object, row);

@@ -1,0 +1,124 @@
+/* batchctl why: why a job does not run, one line for each reason. */
+#include "client/table.h"
+#include "client/text.h"
+#include "client/verbs.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/parse.h"
+
+#include <string.h>
+#include <time.h>
+
+static int64_t time_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+/* "14:05:09 (3m12s ago)", "2026-01-31 14:05:09 (in 2d1h)"; the date only when it is another day's.
+ * The caller frees. */
+static char *time_text(int64_t at)
+{
+    int64_t now = clock_wall_us();
+    time_t seconds = (time_t)(at / US_PER_SECOND);
+    time_t today = (time_t)(now / US_PER_SECOND);
+    struct tm local, here;
+    char clock[40], span[32];
+    (void)localtime_r(&seconds, &local);
+    (void)localtime_r(&today, &here);
+    bool same = local.tm_year == here.tm_year && local.tm_yday == here.tm_yday;
+    (void)strftime(clock, sizeof(clock), same ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &local);
+    format_span((uint64_t)(at > now ? at - now : now - at) / US_PER_MS, span, sizeof(span));
+    return at > now ? xasprintf("%s (in %s)", clock, span) : xasprintf("%s (%s ago)", clock, span);
+}
+
+static void print_text(const json_t *object, const char *key)
+{
+    CLEANUP_FREE char *tame = text_tame(xstrdup(json_string_value(json_object_get(object, key))));
+    if (tame != NULL)
+        (void)fputs(tame, stdout);
+}
+
+static void print_reasons(const json_t *reasons)
+{
+    const json_t *one;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)reasons, i, one) {
+        (void)printf("  %-12s", json_string_value(json_object_get(one, "reason")));
+        print_text(one, "detail");
+        if (time_of(one, "at") > 0) {
+            CLEANUP_FREE char *at = time_text(time_of(one, "at"));
+            (void)printf(", %s", at);
+        }
+        (void)fputs("; until ", stdout);
+        print_text(one, "lifts");
+        (void)putchar('\n');
+    }
+}
+
+static void print_ended(const json_t *job, const char *state)
+{
+    CLEANUP_FREE char *outcome = table_outcome(job);
+    CLEANUP_FREE char *at = time_text(time_of(job, "ended_at"));
+    bool told = outcome[0] != '\0' && strcmp(outcome, "success") != 0;
+    (void)printf("does not wait: it %s%s at %s%s%s%s\n",
+                 strcmp(state, "cancelled") == 0 ? "was " : "", state, at, told ? " (" : "",
+                 told ? outcome : "", told ? ")" : "");
+}
+
+static void print_why(const json_t *job)
+{
+    const char *state = json_string_value(json_object_get(job, "state"));
+    CLEANUP_FREE char *id = cli_id_text(job);
+    bool waits = json_array_size(json_object_get(job, "reasons")) > 0;
+    (void)printf("job %s ", id);
+    if (time_of(job, "ended_at") > 0) {
+        print_ended(job, state);
+        return;
+    }
+    if (strcmp(state, "pending") == 0) {
+        (void)printf("waits in queue %s%s\n", json_string_value(json_object_get(job, "queue")),
+                     waits ? ":" : " and is about to start");
+    } else {
+        CLEANUP_FREE char *at =
+            time_of(job, "started_at") > 0 ? time_text(time_of(job, "started_at")) : NULL;
+        (void)printf("is %s%s%s%s\n", state, at == NULL ? "" : " since ", at == NULL ? "" : at,
+                     waits ? "; tasks of it wait:" : "");
+    }
+    print_reasons(json_object_get(job, "reasons"));
+}
+
+static int why_one(struct cli *cli, json_t *id, void *arg)
+{
+    int code = 0;
+    json_t *request = json_object();
+    (void)arg;
+    cli_put_id(request, id);
+    CLEANUP_JSON json_t *reply = cli_call(cli, "io.batchd.Jobs.Why", request, &code);
+    if (reply == NULL)
+        return code;
+    if (cli->json)
+        cli_print_json(reply);
+    else
+        print_why(reply);
+    return 0;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    int operand = cli_operands(cli, argc, argv);
+    return operand < 0 ? EXIT_USAGE
+                       : cli_each_id(cli, argv + operand, argc - operand, why_one, NULL);
+}
+
+static const struct cli_option options[] = {
+    {NULL, 0, NULL, NULL},
+};
+const struct verb verb_why = {.name = "why",
+                              .arguments = "ID...",
+                              .tasks = CLI_TASKS_EACH,
+                              .help = "Say why a job waits, and what would lift it",
+                              .example = "batchctl why 42",
+                              .options = options,
+                              .run = run};

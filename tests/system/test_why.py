@@ -1,0 +1,180 @@
+"""batchctl why and io.batchd.Jobs.Why: each reason with what it is about and what would lift it."""
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from daemon import Refused, wait_until
+
+CONFIG = "[workers]\nmax = 4\n[resources]\ncpus = 4\nmemory = \"8G\"\nlicence = 2\n"
+
+
+@pytest.fixture
+def busy(make_daemon):
+    daemon = make_daemon(config=CONFIG)
+    daemon.start()
+    return daemon
+
+
+def gate(daemon):
+    return ["sh", "-c", 'until [ -e "$0" ]; do sleep 0.02; done', str(daemon.state / "go")]
+
+
+def hold_place(daemon, **more):
+    job = daemon.submit(*gate(daemon), **more)
+    daemon.wait_running(job)
+    return job
+
+
+def open_gate(daemon):
+    (daemon.state / "go").touch()
+
+
+def why(daemon, job, **more):
+    return daemon.call("io.batchd.Jobs.Why", id=job, **more)
+
+
+def reasons(daemon, job, **more):
+    return {one["reason"]: one for one in why(daemon, job, **more)["reasons"]}
+
+
+def as_another(daemon, method, **parameters):
+    """What a call of another user answers."""
+    daemon.state.chmod(0o711)
+    daemon.socket.chmod(0o666)
+    script = ("import socket, sys\n"
+              "s = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+              "s.sendall(sys.argv[2].encode() + b'\\n')\nprint(s.makefile().readline())")
+    request = json.dumps({"method": method, "parameters": parameters})
+    done = subprocess.run([sys.executable, "-c", script, daemon.socket, request], user=12345, cwd="/",
+                          capture_output=True, text=True, check=True, timeout=30)
+    return json.loads(done.stdout)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+
+
+def test_resources_name_who_holds_what(busy):
+    first = hold_place(busy, cpus=3)
+    wide = busy.submit("true", cpus=2)
+    behind = busy.submit("true", cpus=3)
+    told = reasons(busy, wide)
+    assert set(told) == {"Resources"} and told["Resources"]["jobs"] == [first]
+    assert told["Resources"]["detail"].startswith(
+        f"it asks for 2 cpus (1 free); job {first} holds 3 cpus")
+    assert "reservation" in told["Resources"]["detail"]
+    told = reasons(busy, behind)
+    assert set(told) == {"Resources", "Priority"}
+    assert told["Priority"]["jobs"] == [wide] and "-p high" in told["Priority"]["lifts"]
+    text = busy.ctl("why", str(behind))
+    assert text.returncode == 0 and text.stdout.splitlines()[0] == f"job {behind} waits in queue default:"
+    assert [line.split()[0] for line in text.stdout.splitlines()[1:3]] == ["Resources", "Priority"]
+    open_gate(busy)
+    busy.wait(first, wide, behind)
+
+
+def test_a_reservation_says_when(busy):
+    first = hold_place(busy, cpus=4, estimate_ms=3_600_000)
+    wide = busy.submit("true", cpus=2)
+    wait_until(lambda: busy.job(wide)["reasons"] == ["Resources"])
+    at = reasons(busy, wide)["Resources"]["at"]
+    assert abs(at - busy.job(first)["started_at"] - 3_600_000_000) < 5_000_000
+    assert reasons(busy, busy.submit("true", cpus=2))["Priority"]["at"] == at
+    open_gate(busy)
+
+
+def test_every_reason_is_told(busy):
+    busy.call("io.batchd.Queues.Add", name="night")
+    busy.call("io.batchd.Queues.Pause", name="night")
+    parent = hold_place(busy, cpus=4)
+    begin = int((time.time() + 3600) * 1e6)
+    job = busy.submit("true", queue="night", hold=True, begin=begin, depends=f"afterok:{parent}", cpus=2)
+    told = reasons(busy, job)
+    assert list(told) == ["Held", "BeginTime", "Dependency", "QueuePaused", "Resources"]
+    assert told["Held"]["lifts"] == f"batchctl release {job}"
+    assert told["BeginTime"]["at"] == begin and "--begin now" in told["BeginTime"]["lifts"]
+    assert told["Dependency"]["jobs"] == [parent]
+    assert told["Dependency"]["detail"] == f"it waits for afterok:{parent} (running)"
+    assert told["QueuePaused"]["lifts"] == "batchctl queue resume night"
+    for line, word in zip(busy.ctl("why", str(job)).stdout.splitlines()[1:], told):
+        assert line.split()[0] == word
+    busy.restart()
+    assert list(reasons(busy, job)) == list(told)
+    open_gate(busy)
+
+
+def test_limits_name_the_jobs_that_use_them_up(busy):
+    busy.call("io.batchd.Queues.Add", name="slots", slots=1)
+    busy.call("io.batchd.Queues.Add", name="users", per_user=1)
+    one, other = hold_place(busy, queue="slots"), hold_place(busy, queue="users")
+    slot = reasons(busy, busy.submit("true", queue="slots"))
+    assert slot["Resources"]["jobs"] == [one] and "1 slots, all in use" in slot["Resources"]["detail"]
+    user = reasons(busy, busy.submit("true", queue="users"))
+    assert list(user) == ["UserLimit"] and user["UserLimit"]["jobs"] == [other]
+    open_gate(busy)
+
+
+def test_arrays_and_their_tasks(busy):
+    job = busy.submit(*gate(busy), array="0-4%2")
+    wait_until(lambda: busy.job(job)["array"]["running"] == 2)
+    assert list(reasons(busy, job)) == ["ArrayLimit"]
+    told = why(busy, job, index=4)
+    assert (told["index"], told["state"], [one["reason"] for one in told["reasons"]]) == (
+        4, "pending", ["ArrayLimit"])
+    assert "2 of its tasks run, and at most 2 may" in busy.ctl("why", f"{job}_4").stdout
+    wait_until(lambda: why(busy, job, index=0)["state"] == "running")
+    assert why(busy, job, index=0)["reasons"] == []
+    assert busy.ctl("why", f"{job}_0").stdout.startswith(f"job {job}_0 is running since ")
+    open_gate(busy)
+    busy.wait(job)
+    assert f"job {job} does not wait: it completed at" in busy.ctl("why", str(job)).stdout
+
+
+def test_what_has_ended_says_how(busy):
+    failed = busy.submit("sh", "-c", "exit 3")
+    busy.wait(failed)
+    told = why(busy, failed)
+    assert told["reasons"] == [] and told["outcome"]["exit_code"] == 3 and told["predicted_start"] is None
+    assert f"job {failed} does not wait: it failed at" in busy.ctl("why", str(failed)).stdout
+    assert "(exit 3)" in busy.ctl("why", str(failed)).stdout
+    held = busy.submit("true", hold=True)
+    busy.call("io.batchd.Jobs.Cancel", id=held, reason="not needed")
+    assert "it was cancelled at" in busy.ctl("why", str(held)).stdout
+    assert busy.ctl("why", "4711").returncode == 4
+    assert busy.ctl("why").returncode == 2
+    assert json.loads(busy.ctl("why", "--json", str(failed)).stdout)["state"] == "failed"
+
+
+def test_what_never_fits_says_so(make_daemon):
+    daemon = make_daemon(config=CONFIG)
+    daemon.start()
+    job = daemon.submit("true", resources={"licence": 2}, hold=True)
+    daemon.kill()
+    daemon.config.write_text(CONFIG.replace("licence = 2", "licence = 1"))
+    daemon.start()
+    told = reasons(daemon, job)
+    assert list(told) == ["Held", "Resources"]
+    assert told["Resources"]["detail"] == "it asks for 2 licence, and this machine has 1 licence in all"
+
+
+@needs_root
+def test_a_user_reads_nothing_of_others(busy):
+    mine = hold_place(busy, cpus=3, name="secret")
+    theirs = as_another(busy, "io.batchd.Jobs.Submit", argv=["true"], cpus=4, cwd="/", env={})["parameters"]["id"]
+    told = as_another(busy, "io.batchd.Jobs.Why", id=theirs)["parameters"]
+    assert told["reasons"][0]["reason"] == "Resources" and told["reasons"][0]["jobs"] == []
+    assert "1 job of other users holds 3 cpus" in told["reasons"][0]["detail"]
+    refused = as_another(busy, "io.batchd.Jobs.Why", id=mine)
+    assert refused["error"] == "io.batchd.NoSuchJob" and "secret" not in json.dumps(told)
+    open_gate(busy)
+
+
+def test_bad_requests_are_refused(busy):
+    job = busy.submit("true", hold=True)
+    for parameters, name in (({"id": 0}, "InvalidSpec"), ({"id": 99}, "NoSuchJob"),
+                             ({"id": job, "index": 1}, "InvalidSpec"), ({"id": "1"}, "InvalidSpec")):
+        with pytest.raises(Refused) as refused:
+            busy.call("io.batchd.Jobs.Why", **parameters)
+        assert refused.value.name == f"io.batchd.{name}"
