@@ -52,6 +52,8 @@ struct engine {
     bool usage_loaded;
     struct named_queue *queues; /* sorted by name */
     size_t queue_count;
+    char **displaced; /* queues whose jobs the default queue takes; only while jobs are loaded */
+    size_t displaced_count;
     int owed;                       /* of the scheduler, as it is stored */
     struct dependency_graph *waits; /* open dependencies */
     struct notice *notices;         /* from notice_first on not yet followed, oldest first */
@@ -91,13 +93,15 @@ void engine_set_shares(struct engine *engine);
 int engine_load_usage(struct engine *engine, struct error *err);
 /* restore.c */
 int engine_restore(struct engine *engine, struct error *err);
-/* queues.c: before any job is loaded; and the queue of a stored job, made anew when the
- * configuration does not have it any more. */
+/* queues.c: before any job is loaded; the queue of a stored job, made anew when the configuration
+ * does not have it any more, or the default one when there are as many as there may be; and when
+ * all jobs are loaded, their rows say so too. */
 int engine_queues_load(struct engine *engine, struct error *err);
+uint8_t engine_queue_of_row(struct engine *engine, const char *name);
+int engine_queues_adopt(struct engine *engine, struct error *err);
 /* Whose turn is next goes into the turn's transaction when it changed. */
 void engine_store_owed(struct engine *engine);
 void engine_queues_free(struct engine *engine);
-uint8_t engine_queue_of_row(struct engine *engine, const char *name);
 /* start.c: hands a waiting job to a worker; `holds`: it is given its resources, else it waits
  * behind another there. */
 void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, bool holds);

@@ -88,11 +88,21 @@ static int refuse_more(const char *name, struct error *err)
                      SCHEDULER_QUEUES);
 }
 
+static void free_displaced(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->displaced_count; i++)
+        free(engine->displaced[i]);
+    free(engine->displaced);
+    engine->displaced = NULL;
+    engine->displaced_count = 0;
+}
+
 void engine_queues_free(struct engine *engine)
 {
     for (size_t i = 0; i < engine->queue_count; i++)
         free(engine->queues[i].name);
     free(engine->queues);
+    free_displaced(engine);
 }
 
 /* ---- at the start ---- */
@@ -146,16 +156,47 @@ int engine_queues_load(struct engine *engine, struct error *err)
     return 0;
 }
 
+/* A loop over rows must not write to the store: the names are kept until it is over. */
+static void keep_displaced(struct engine *engine, const char *name)
+{
+    for (size_t i = 0; i < engine->displaced_count; i++) {
+        if (strcmp(engine->displaced[i], name) == 0)
+            return;
+    }
+    log_warning(
+        "queue \"%s\" has jobs and is not configured any more, and there are %u others: its "
+        "jobs go to the queue \"" QUEUE_DEFAULT "\"",
+        name, SCHEDULER_QUEUES);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    engine->displaced =
+        xreallocarray(engine->displaced, engine->displaced_count + 1, sizeof(char *));
+    engine->displaced[engine->displaced_count++] = xstrdup(name);
+}
+
 uint8_t engine_queue_of_row(struct engine *engine, const char *name)
 {
     struct named_queue *queue = find(engine, name);
     if (queue != NULL)
         return queue->number;
+    queue = find_or_insert(engine, name);
+    if (queue == NULL) {
+        keep_displaced(engine, name);
+        return 0;
+    }
     log_warning("queue \"%s\" has jobs and is not configured any more: it goes on with default "
                 "settings",
                 name);
-    queue = find_or_insert(engine, name);
-    return queue == NULL ? 0 : queue->number;
+    return queue->number;
+}
+
+int engine_queues_adopt(struct engine *engine, struct error *err)
+{
+    for (size_t i = 0; i < engine->displaced_count; i++) {
+        if (queue_rows_move_jobs(engine->db, engine->displaced[i], QUEUE_DEFAULT, err) < 0)
+            return -1;
+    }
+    free_displaced(engine);
+    return 0;
 }
 
 /* ---- changes ---- */

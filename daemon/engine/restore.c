@@ -121,6 +121,7 @@ static void add_condition(void *arg, const struct condition *condition)
 static int load_jobs(struct engine *engine, struct error *err)
 {
     if (job_rows_each_open(engine->db, add_open_job, engine, err) < 0 ||
+        engine_queues_adopt(engine, err) < 0 ||
         task_rows_each_open(engine->db, add_open_task, engine, err) < 0 ||
         condition_rows_each_open(engine->db, add_condition, engine, err) < 0 ||
         engine_restore_depends(engine, err) < 0)

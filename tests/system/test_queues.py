@@ -239,6 +239,29 @@ def test_a_queue_that_left_the_configuration_keeps_its_jobs(make_daemon):
     daemon.call("io.batchd.Queues.Remove", name="gone")
 
 
+def test_without_room_for_the_queue_that_left_its_jobs_are_the_default_queue_s(make_daemon):
+    daemon = make_daemon(config=settings(1, "[queues.gone]\nslots = 1"))
+    daemon.start()
+    running = fill(daemon, queue="gone")
+    waits = [daemon.submit("true", queue="gone"), daemon.submit("true", queue="gone", array="0-1")]
+    for i in range(253):
+        add(daemon, f"q{i}")
+    daemon.kill()
+    daemon.config.write_text(settings(1, "[queues.other]"))
+    daemon.start()
+    assert len(queues(daemon)) == 255 and "gone" not in queues(daemon)
+    assert daemon.text().count('queue "gone"') == 1  # told once, not for each job
+    for _ in range(2):
+        assert [daemon.job(job)["queue"] for job in (running, *waits)] == ["default"] * 3
+        assert (queues(daemon)["default"]["pending"], queues(daemon)["default"]["running"]) == (2, 1)
+        for job in waits:
+            daemon.call("io.batchd.Jobs.Edit", id=job, priority="high")
+        daemon.restart()
+    daemon.call("io.batchd.Jobs.Edit", id=waits[0], queue="other")
+    (daemon.state / "go").touch()
+    assert {job["state"] for job in daemon.wait(running, *waits)} == {"completed"}
+
+
 @pytest.mark.parametrize("method,parameters,name,words", [
     ("Add", {"name": "a b"}, "InvalidSpec", ["queue", '"a b"', "letters"]),
     ("Add", {"name": ""}, "InvalidSpec", ["queue"]),
