@@ -38,8 +38,9 @@ int array_rows_insert(struct db *db, const struct array_options *options, struct
     return db_run(db, statement, err);
 }
 
-static int read_row(sqlite3_stmt *statement, struct array_options *ret, struct error *err)
+static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
 {
+    struct array_options *ret = arg;
     int64_t kind = sqlite3_column_int64(statement, 1);
     *ret = (struct array_options){
         .job = (uint64_t)sqlite3_column_int64(statement, 0),
@@ -60,27 +61,12 @@ int array_rows_load(struct db *db, uint64_t job, struct array_options *ret, stru
         return -1;
     *ret = (struct array_options){.job = job};
     (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
-    int code = db_step(db, statement, err);
-    if (code != SQLITE_ROW)
-        return code < 0 ? -1 : 0;
-    int result = read_row(statement, ret, err);
-    (void)sqlite3_reset(statement);
-    return result;
+    return db_each(db, statement, read_row, ret, err);
 }
 
 int array_rows_check(struct db *db, struct error *err)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM array_option";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
     struct array_options options;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        if (read_row(statement, &options, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-    }
-    return code < 0 ? -1 : 0;
+    return db_each(db, db_statement(db, sql, err), read_row, &options, err);
 }

@@ -71,37 +71,37 @@ int cancelled_rows_find(struct db *db, uint64_t job, uint64_t position, struct j
     return result;
 }
 
-/* Reads the rows of `statement`; `each` may be NULL. */
-static int each_row(struct db *db, sqlite3_stmt *statement, cancelled_row_fn each, void *arg,
-                    struct error *err)
+struct reading {
+    cancelled_row_fn each; /* may be NULL */
+    void *arg;
+};
+
+static int read_one(void *arg, sqlite3_stmt *statement, struct error *err)
 {
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        struct cancelled_row row;
-        if (read_row(statement, &row, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-        if (each != NULL)
-            each(arg, &row);
-    }
-    return code < 0 ? -1 : 0;
+    const struct reading *reading = arg;
+    struct cancelled_row row;
+    if (read_row(statement, &row, err) < 0)
+        return -1;
+    if (reading->each != NULL)
+        reading->each(reading->arg, &row);
+    return 0;
 }
 
 int cancelled_rows_each(struct db *db, uint64_t job, cancelled_row_fn each, void *arg,
                         struct error *err)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM task_cancelled WHERE job=?1 ORDER BY first";
+    struct reading reading = {each, arg};
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
-    return each_row(db, statement, each, arg, err);
+    return db_each(db, statement, read_one, &reading, err);
 }
 
 int cancelled_rows_check(struct db *db, struct error *err)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM task_cancelled";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    return statement == NULL ? -1 : each_row(db, statement, NULL, NULL, err);
+    struct reading reading = {NULL, NULL};
+    return db_each(db, db_statement(db, sql, err), read_one, &reading, err);
 }

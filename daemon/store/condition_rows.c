@@ -42,8 +42,9 @@ int condition_rows_put(struct db *db, const struct condition *condition, struct 
     return db_run(db, statement, err);
 }
 
-static int read_row(sqlite3_stmt *statement, struct condition *ret, struct error *err)
+static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
 {
+    struct condition *ret = arg;
     *ret = (struct condition){.job = (uint64_t)sqlite3_column_int64(statement, 0),
                               .hold = sqlite3_column_int64(statement, 1) != 0,
                               .held = sqlite3_column_int64(statement, 2) != 0,
@@ -64,46 +65,35 @@ int condition_rows_load(struct db *db, uint64_t job, struct condition *ret, stru
         return -1;
     *ret = (struct condition){.job = job};
     (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
-    int code = db_step(db, statement, err);
-    if (code != SQLITE_ROW)
-        return code < 0 ? -1 : 0;
-    int result = read_row(statement, ret, err);
-    (void)sqlite3_reset(statement);
-    return result;
+    return db_each(db, statement, read_row, ret, err);
 }
 
-static int each(struct db *db, const char *sql, condition_fn call, void *arg, struct error *err)
+struct reading {
+    condition_fn call;
+    void *arg;
+};
+
+static int read_one(void *arg, sqlite3_stmt *statement, struct error *err)
 {
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
+    const struct reading *reading = arg;
     struct condition condition;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        if (read_row(statement, &condition, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-        call(arg, &condition);
-    }
-    return code < 0 ? -1 : 0;
+    if (read_row(&condition, statement, err) < 0)
+        return -1;
+    reading->call(reading->arg, &condition);
+    return 0;
 }
 
 int condition_rows_each_open(struct db *db, condition_fn call, void *arg, struct error *err)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM condition WHERE job IN"
                               " (SELECT id FROM job INDEXED BY job_open WHERE state<4)";
-    return each(db, sql, call, arg, err);
-}
-
-static void ignore(void *arg, const struct condition *condition)
-{
-    (void)arg;
-    (void)condition;
+    struct reading reading = {call, arg};
+    return db_each(db, db_statement(db, sql, err), read_one, &reading, err);
 }
 
 int condition_rows_check(struct db *db, struct error *err)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM condition";
-    return each(db, sql, ignore, NULL, err);
+    struct condition condition;
+    return db_each(db, db_statement(db, sql, err), read_row, &condition, err);
 }

@@ -268,6 +268,19 @@ int db_run(struct db *db, sqlite3_stmt *statement, struct error *err)
     return code < 0 ? -1 : 0;
 }
 
+int db_each(struct db *db, sqlite3_stmt *statement, db_row_fn each, void *arg, struct error *err)
+{
+    int code = SQLITE_DONE;
+    int result = 0;
+    if (statement == NULL)
+        return -1;
+    while (result == 0 && (code = db_step(db, statement, err)) == SQLITE_ROW)
+        result = each(arg, statement, err);
+    if (code == SQLITE_ROW)
+        (void)sqlite3_reset(statement);
+    return code < 0 || result < 0 ? -1 : 0;
+}
+
 int64_t db_last_id(const struct db *db)
 {
     return sqlite3_last_insert_rowid(db->handle);

@@ -46,6 +46,12 @@ sqlite3_stmt *db_statement(struct db *db, const char *sql, struct error *err);
 /* Steps a statement that returns no row and resets it. */
 int db_run(struct db *db, sqlite3_stmt *statement, struct error *err);
 
+/* Calls `each` with every row of the statement, whose parameters are bound, and resets it. `each`
+ * answers 0 to go on, 1 to stop, and -1 with err. A statement of NULL is that db_statement failed.
+ * 0 or -1. */
+typedef int (*db_row_fn)(void *arg, sqlite3_stmt *row, struct error *err);
+int db_each(struct db *db, sqlite3_stmt *statement, db_row_fn each, void *arg, struct error *err);
+
 /* SQLITE_ROW, SQLITE_DONE, or -1 with err (the statement is reset then and after SQLITE_DONE). */
 int db_step(struct db *db, sqlite3_stmt *statement, struct error *err);
 

@@ -54,8 +54,9 @@ int dependency_rows_delete(struct db *db, uint64_t job, struct error *err)
     return db_run(db, statement, err);
 }
 
-static int read_row(sqlite3_stmt *statement, struct dependency_row *ret, struct error *err)
+static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
 {
+    struct dependency_row *ret = arg;
     int64_t numbers[NUMBERS];
     for (int i = 0; i < NUMBERS; i++)
         numbers[i] = sqlite3_column_int64(statement, i);
@@ -75,30 +76,31 @@ static int read_row(sqlite3_stmt *statement, struct dependency_row *ret, struct 
                      (unsigned long long)ret->job);
 }
 
-static int each(struct db *db, sqlite3_stmt *statement, dependency_row_fn call, void *arg,
-                struct error *err)
+struct reading {
+    dependency_row_fn call;
+    void *arg;
+};
+
+static int read_one(void *arg, sqlite3_stmt *statement, struct error *err)
 {
+    const struct reading *reading = arg;
     struct dependency_row row;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        if (read_row(statement, &row, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-        call(arg, &row);
-    }
-    return code < 0 ? -1 : 0;
+    if (read_row(&row, statement, err) < 0)
+        return -1;
+    reading->call(reading->arg, &row);
+    return 0;
 }
 
 int dependency_rows_each(struct db *db, uint64_t job, dependency_row_fn call, void *arg,
                          struct error *err)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM dependency WHERE job=?1 ORDER BY position";
+    struct reading reading = {call, arg};
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
-    return each(db, statement, call, arg, err);
+    return db_each(db, statement, read_one, &reading, err);
 }
 
 int dependency_rows_each_open(struct db *db, dependency_row_fn call, void *arg, struct error *err)
@@ -106,8 +108,8 @@ int dependency_rows_each_open(struct db *db, dependency_row_fn call, void *arg, 
     static const char sql[] =
         "SELECT " COLUMNS " FROM dependency WHERE job IN"
         " (SELECT id FROM job INDEXED BY job_open WHERE state<4) ORDER BY job, position";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    return statement == NULL ? -1 : each(db, statement, call, arg, err);
+    struct reading reading = {call, arg};
+    return db_each(db, db_statement(db, sql, err), read_one, &reading, err);
 }
 
 struct loading {
@@ -146,15 +148,9 @@ int dependency_rows_load(struct db *db, uint64_t job, struct dependency_spec *re
     return 0;
 }
 
-static void ignore(void *arg, const struct dependency_row *row)
-{
-    (void)arg;
-    (void)row;
-}
-
 int dependency_rows_check(struct db *db, struct error *err)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM dependency";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    return statement == NULL ? -1 : each(db, statement, ignore, NULL, err);
+    struct dependency_row row;
+    return db_each(db, db_statement(db, sql, err), read_row, &row, err);
 }

@@ -104,32 +104,31 @@ static int read_row(sqlite3_stmt *statement, struct run_history *history, struct
                      ret->name == NULL ? "?" : ret->name);
 }
 
+struct reading {
+    estimate_fn call; /* may be NULL */
+    void *arg;
+};
+
+static int read_one(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    const struct reading *reading = arg;
+    struct run_history history;
+    struct estimate one;
+    if (read_row(statement, &history, &one, err) < 0)
+        return -1;
+    if (reading->call != NULL)
+        reading->call(reading->arg, &one);
+    return 0;
+}
+
 int estimate_rows_each(struct db *db, estimate_fn call, void *arg, struct error *err)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM estimate ORDER BY learned_at";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        struct run_history history;
-        struct estimate one;
-        if (read_row(statement, &history, &one, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-        call(arg, &one);
-    }
-    return code < 0 ? -1 : 0;
-}
-
-static void ignore(void *arg, const struct estimate *one)
-{
-    (void)arg;
-    (void)one;
+    struct reading reading = {call, arg};
+    return db_each(db, db_statement(db, sql, err), read_one, &reading, err);
 }
 
 int estimate_rows_check(struct db *db, struct error *err)
 {
-    return estimate_rows_each(db, ignore, NULL, err);
+    return estimate_rows_each(db, NULL, NULL, err);
 }

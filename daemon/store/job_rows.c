@@ -284,12 +284,29 @@ int job_rows_find_namesake(struct db *db, uint32_t uid, const char *name, uint64
     " AND (?7=0 OR submitted_at<=?7) AND (state<4 OR ended_at>=?8) AND ((1<<state)&?9)" \
     " AND (?11 IS NULL OR queue=?11)"
 
+struct reading {
+    job_row_fn each;
+    void *arg;
+};
+
+static int read_listed(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    const struct reading *reading = arg;
+    struct job_row row;
+    if (read_row(statement, &row, err) < 0)
+        return -1;
+    int stop = reading->each(reading->arg, &row);
+    job_row_done(&row);
+    return stop != 0;
+}
+
 int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn each, void *arg,
                   struct error *err)
 {
     static const char oldest[] = "SELECT " ROW_COLUMNS LIST_WHERE " AND id>?10 ORDER BY id";
     static const char newest[] =
         "SELECT " ROW_COLUMNS LIST_WHERE " AND (?10=0 OR id<?10) ORDER BY id DESC";
+    struct reading reading = {each, arg};
     int64_t states = 0;
     for (unsigned i = 0; i < JOB_STATE_COUNT; i++)
         states |= !filter->states_set || filter->states[i] ? INT64_C(1) << i : 0;
@@ -304,19 +321,7 @@ int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn eac
     bind_text(statement, 5, filter->name_glob);
     bind_numbers(statement, 6, tail, 5);
     bind_text(statement, 11, filter->queue);
-    int code;
-    int stop = 0;
-    while (stop == 0 && (code = db_step(db, statement, err)) == SQLITE_ROW) {
-        struct job_row row;
-        if (read_row(statement, &row, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-        stop = each(arg, &row);
-        job_row_done(&row);
-    }
-    (void)sqlite3_reset(statement);
-    return stop == 0 && code < 0 ? -1 : 0;
+    return db_each(db, statement, read_listed, &reading, err);
 }
 
 /* Columns behind those of the status. */
@@ -374,6 +379,29 @@ static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status
                      (unsigned long long)job->id);
 }
 
+struct reading_open {
+    job_open_fn each;
+    void *arg;
+};
+
+static int read_one_open(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    const struct reading_open *reading = arg;
+    struct job job;
+    struct job_status status;
+    struct job_facts facts;
+    if (read_open(statement, &job, &status, &facts, err) < 0)
+        return -1;
+    const struct job_open open = {.job = &job,
+                                  .status = &status,
+                                  .facts = &facts,
+                                  .is_array = open_number(statement, OPEN_IS_ARRAY) != 0};
+    int stop = reading->each(reading->arg, &open);
+    job_status_done(&status);
+    job_facts_done(&facts);
+    return stop != 0;
+}
+
 int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error *err)
 {
     static const char sql[] =
@@ -381,45 +409,24 @@ int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error 
         ",uid,priority,submitted_at,array IS NOT NULL,cpus,memory_bytes,name,type,estimate_us,gpus,"
         "disk_bytes,counters,queue FROM job "
         "INDEXED BY job_open WHERE state<4 ORDER BY id";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        struct job job;
-        struct job_status status;
-        struct job_facts facts;
-        if (read_open(statement, &job, &status, &facts, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-        const struct job_open open = {.job = &job,
-                                      .status = &status,
-                                      .facts = &facts,
-                                      .is_array = open_number(statement, OPEN_IS_ARRAY) != 0};
-        int stop = each(arg, &open);
-        job_status_done(&status);
-        job_facts_done(&facts);
-        if (stop != 0)
-            break;
-    }
-    (void)sqlite3_reset(statement);
-    return code < 0 ? -1 : 0;
+    struct reading_open reading = {each, arg};
+    return db_each(db, db_statement(db, sql, err), read_one_open, &reading, err);
+}
+
+static int read_count(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    uint64_t *counts = arg; /* JOB_STATE_COUNT of them */
+    int state = sqlite3_column_int(statement, 0);
+    (void)err;
+    if (state >= 0 && state < JOB_STATE_COUNT)
+        counts[state] = (uint64_t)sqlite3_column_int64(statement, 1);
+    return 0;
 }
 
 int job_rows_count(struct db *db, uint64_t counts[JOB_STATE_COUNT], struct error *err)
 {
     static const char sql[] = "SELECT state, count(*) FROM job WHERE state>=4 GROUP BY state";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        int state = sqlite3_column_int(statement, 0);
-        if (state >= 0 && state < JOB_STATE_COUNT)
-            counts[state] = (uint64_t)sqlite3_column_int64(statement, 1);
-    }
-    return code < 0 ? -1 : 0;
+    return db_each(db, db_statement(db, sql, err), read_count, counts, err);
 }
 
 static int go_on(void *arg, const struct job_row *row)

@@ -37,31 +37,28 @@ int queue_rows_delete(struct db *db, const char *queue, const char *key, struct 
     return db_run(db, statement, err);
 }
 
-static int read_row(sqlite3_stmt *statement, queue_row_fn each, void *arg, struct error *err)
+struct reading {
+    queue_row_fn each; /* may be NULL */
+    void *arg;
+};
+
+static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
 {
+    const struct reading *reading = arg;
     const char *queue = (const char *)sqlite3_column_text(statement, 0);
     const char *key = (const char *)sqlite3_column_text(statement, 1);
     const char *value = (const char *)sqlite3_column_text(statement, 2);
     if (sum_of(queue, key, value) != (uint32_t)sqlite3_column_int64(statement, 3))
         return error_set(err, ERROR_DAMAGED, "the setting %.40s of queue %.80s fails its checksum",
                          key, queue);
-    return each == NULL ? 0 : each(arg, queue, key, value, err);
+    return reading->each == NULL ? 0 : reading->each(reading->arg, queue, key, value, err);
 }
 
 int queue_rows_each(struct db *db, queue_row_fn each, void *arg, struct error *err)
 {
     static const char sql[] = "SELECT queue,key,value,sum FROM queue_setting ORDER BY queue,key";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        if (read_row(statement, each, arg, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-    }
-    return code < 0 ? -1 : 0;
+    struct reading reading = {each, arg};
+    return db_each(db, db_statement(db, sql, err), read_row, &reading, err);
 }
 
 int queue_rows_move_jobs(struct db *db, const char *from, const char *to, struct error *err)

@@ -20,8 +20,9 @@ int retry_rows_insert(struct db *db, uint64_t job, uint64_t retry_of, struct err
     return db_run(db, statement, err);
 }
 
-static int read_row(sqlite3_stmt *statement, uint64_t *ret, struct error *err)
+static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
 {
+    uint64_t *ret = arg;
     uint64_t job = (uint64_t)sqlite3_column_int64(statement, 0);
     *ret = (uint64_t)sqlite3_column_int64(statement, 1);
     if (sum_of(job, *ret) == (uint32_t)sqlite3_column_int64(statement, 2))
@@ -38,27 +39,12 @@ int retry_rows_load(struct db *db, uint64_t job, uint64_t *ret, struct error *er
         return -1;
     *ret = 0;
     (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
-    int code = db_step(db, statement, err);
-    if (code != SQLITE_ROW)
-        return code < 0 ? -1 : 0;
-    int result = read_row(statement, ret, err);
-    (void)sqlite3_reset(statement);
-    return result;
+    return db_each(db, statement, read_row, ret, err);
 }
 
 int retry_rows_check(struct db *db, struct error *err)
 {
     static const char sql[] = "SELECT job,retry_of,sum FROM retry";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
     uint64_t retry_of;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        if (read_row(statement, &retry_of, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-    }
-    return code < 0 ? -1 : 0;
+    return db_each(db, db_statement(db, sql, err), read_row, &retry_of, err);
 }

@@ -159,22 +159,26 @@ static int read_row(sqlite3_stmt *statement, struct schedule *ret, struct error 
     return -1;
 }
 
+struct reading {
+    schedule_fn call;
+    void *arg;
+};
+
+static int read_one(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    const struct reading *reading = arg;
+    struct schedule schedule;
+    if (read_row(statement, &schedule, err) < 0)
+        return -1;
+    reading->call(reading->arg, &schedule);
+    return 0;
+}
+
 int schedule_rows_each(struct db *db, schedule_fn call, void *arg, struct error *err)
 {
     static const char sql[] = "SELECT " COLUMNS ",id FROM schedule ORDER BY id";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    struct schedule schedule;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        if (read_row(statement, &schedule, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-        call(arg, &schedule);
-    }
-    return code < 0 ? -1 : 0;
+    struct reading reading = {call, arg};
+    return db_each(db, db_statement(db, sql, err), read_one, &reading, err);
 }
 
 static void ignore(void *arg, struct schedule *schedule)
@@ -183,21 +187,17 @@ static void ignore(void *arg, struct schedule *schedule)
     schedule_done(schedule);
 }
 
+static int check_job(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    (void)arg;
+    CLEANUP_FREE char *job = read_job(statement, 0, err);
+    return job == NULL ? -1 : 0;
+}
+
 int schedule_rows_check(struct db *db, struct error *err)
 {
     static const char sql[] = "SELECT job,job_sum FROM schedule";
     if (schedule_rows_each(db, ignore, NULL, err) < 0)
         return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        CLEANUP_FREE char *job = read_job(statement, 0, err);
-        if (job == NULL) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-    }
-    return code < 0 ? -1 : 0;
+    return db_each(db, db_statement(db, sql, err), check_job, NULL, err);
 }

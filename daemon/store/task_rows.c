@@ -81,24 +81,20 @@ int task_rows_first_failed(struct db *db, uint64_t job, struct job_status *ret, 
     return read_one(db, statement, ret, err);
 }
 
-/* Reads the rows of `statement` until `each` (NULL: none) stops it. */
-static int each_row(struct db *db, sqlite3_stmt *statement, task_row_fn each, void *arg,
-                    struct error *err)
+struct reading {
+    task_row_fn each; /* may be NULL */
+    void *arg;
+};
+
+static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
 {
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        struct job_status status;
-        if (read_task(statement, &status, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-        int stop = each == NULL ? 0 : each(arg, &status);
-        job_status_done(&status);
-        if (stop != 0)
-            break;
-    }
-    (void)sqlite3_reset(statement);
-    return code < 0 ? -1 : 0;
+    const struct reading *reading = arg;
+    struct job_status status;
+    if (read_task(statement, &status, err) < 0)
+        return -1;
+    int stop = reading->each == NULL ? 0 : reading->each(reading->arg, &status);
+    job_status_done(&status);
+    return stop != 0;
 }
 
 int task_rows_each_open(struct db *db, task_row_fn each, void *arg, struct error *err)
@@ -106,8 +102,8 @@ int task_rows_each_open(struct db *db, task_row_fn each, void *arg, struct error
     static const char sql[] =
         "SELECT " TASK_COLUMNS " FROM task INDEXED BY task_open WHERE state<4 "
         "ORDER BY job,task_index";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    return statement == NULL ? -1 : each_row(db, statement, each, arg, err);
+    struct reading reading = {each, arg};
+    return db_each(db, db_statement(db, sql, err), read_row, &reading, err);
 }
 
 int task_rows_each_waiting(struct db *db, uint64_t job, task_row_fn each, void *arg,
@@ -115,11 +111,25 @@ int task_rows_each_waiting(struct db *db, uint64_t job, task_row_fn each, void *
 {
     static const char sql[] = "SELECT " TASK_COLUMNS " FROM task INDEXED BY task_open "
                               "WHERE job=?1 AND state=0 AND state<4 ORDER BY task_index";
+    struct reading reading = {each, arg};
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
-    return each_row(db, statement, each, arg, err);
+    return db_each(db, statement, read_row, &reading, err);
+}
+
+struct reading_indices {
+    task_index_fn each;
+    void *arg;
+};
+
+static int read_index(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    const struct reading_indices *reading = arg;
+    (void)err;
+    reading->each(reading->arg, (uint64_t)sqlite3_column_int64(statement, 0));
+    return 0;
 }
 
 int task_rows_each_index(struct db *db, uint64_t job, enum job_state state, task_index_fn each,
@@ -129,20 +139,18 @@ int task_rows_each_index(struct db *db, uint64_t job, enum job_state state, task
                                  "WHERE job=?1 AND state=5 AND state=?2 ORDER BY task_index";
     static const char any[] =
         "SELECT task_index FROM task WHERE job=?1 AND state=?2 ORDER BY task_index";
+    struct reading_indices reading = {each, arg};
     sqlite3_stmt *statement = db_statement(db, state == JOB_STATE_FAILED ? failed : any, err);
     if (statement == NULL)
         return -1;
     const int64_t names[] = {(int64_t)job, state};
     bind_numbers(statement, 1, names, 2);
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW)
-        each(arg, (uint64_t)sqlite3_column_int64(statement, 0));
-    return code < 0 ? -1 : 0;
+    return db_each(db, statement, read_index, &reading, err);
 }
 
 int task_rows_check(struct db *db, struct error *err)
 {
     static const char sql[] = "SELECT " TASK_COLUMNS " FROM task";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    return statement == NULL ? -1 : each_row(db, statement, NULL, NULL, err);
+    struct reading reading = {NULL, NULL};
+    return db_each(db, db_statement(db, sql, err), read_row, &reading, err);
 }

@@ -25,9 +25,33 @@ static const char sql[] =
     " FROM ended JOIN job ON job.id=ended.job LEFT JOIN condition ON condition.job=job.id"
     " WHERE ?3=0 OR uid=?4 GROUP BY who,what ORDER BY sum(count) DESC,who,what LIMIT ?5";
 
+struct reading {
+    total_fn each;
+    void *arg;
+};
+
+static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    const struct reading *reading = arg;
+    (void)err;
+#define COLUMN(number) (uint64_t) sqlite3_column_int64(statement, number)
+    const struct total total = {.uid = (uint32_t)COLUMN(0),
+                                .name = (const char *)sqlite3_column_text(statement, 1),
+                                .completed = COLUMN(2),
+                                .failed = COLUMN(3),
+                                .cancelled = COLUMN(4),
+                                .started = COLUMN(5),
+                                .wait_us = sqlite3_column_double(statement, 6),
+                                .run_us = sqlite3_column_double(statement, 7)};
+#undef COLUMN
+    reading->each(reading->arg, &total);
+    return 0;
+}
+
 int total_rows_each(struct db *db, const struct total_filter *filter, total_fn each, void *arg,
                     struct error *err)
 {
+    struct reading reading = {each, arg};
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
@@ -36,19 +60,5 @@ int total_rows_each(struct db *db, const struct total_filter *filter, total_fn e
     (void)sqlite3_bind_int64(statement, 3, filter->uid_set);
     (void)sqlite3_bind_int64(statement, 4, filter->uid);
     (void)sqlite3_bind_int64(statement, 5, filter->limit);
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-#define COLUMN(number) (uint64_t) sqlite3_column_int64(statement, number)
-        const struct total total = {.uid = (uint32_t)COLUMN(0),
-                                    .name = (const char *)sqlite3_column_text(statement, 1),
-                                    .completed = COLUMN(2),
-                                    .failed = COLUMN(3),
-                                    .cancelled = COLUMN(4),
-                                    .started = COLUMN(5),
-                                    .wait_us = sqlite3_column_double(statement, 6),
-                                    .run_us = sqlite3_column_double(statement, 7)};
-#undef COLUMN
-        each(arg, &total);
-    }
-    return code < 0 ? -1 : 0;
+    return db_each(db, statement, read_row, &reading, err);
 }

@@ -10,23 +10,33 @@ static const char sql[] =
     " FROM attempt JOIN job ON job.id=attempt.job"
     " WHERE attempt.started_at>0 AND attempt.ended_at>?1";
 
+struct reading {
+    use_fn each;
+    void *arg;
+};
+
+static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    const struct reading *reading = arg;
+    (void)err;
+#define COLUMN(number) sqlite3_column_int64(statement, number)
+    const struct use use = {.uid = (uint32_t)COLUMN(0),
+                            .held = {.amount = {[RESOURCE_CPUS] = (uint64_t)COLUMN(1),
+                                                [RESOURCE_MEMORY] = (uint64_t)COLUMN(2),
+                                                [RESOURCE_GPUS] = (uint64_t)COLUMN(3)}},
+                            .started_at = COLUMN(4),
+                            .ended_at = COLUMN(5)};
+#undef COLUMN
+    reading->each(reading->arg, &use);
+    return 0;
+}
+
 int usage_rows_each(struct db *db, int64_t since, use_fn each, void *arg, struct error *err)
 {
+    struct reading reading = {each, arg};
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, since);
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-#define COLUMN(number) sqlite3_column_int64(statement, number)
-        const struct use use = {.uid = (uint32_t)COLUMN(0),
-                                .held = {.amount = {[RESOURCE_CPUS] = (uint64_t)COLUMN(1),
-                                                    [RESOURCE_MEMORY] = (uint64_t)COLUMN(2),
-                                                    [RESOURCE_GPUS] = (uint64_t)COLUMN(3)}},
-                                .started_at = COLUMN(4),
-                                .ended_at = COLUMN(5)};
-#undef COLUMN
-        each(arg, &use);
-    }
-    return code < 0 ? -1 : 0;
+    return db_each(db, statement, read_row, &reading, err);
 }

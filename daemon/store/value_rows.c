@@ -172,40 +172,27 @@ int value_rows_drop_unused(struct db *db, struct error *err)
     return statement == NULL ? -1 : db_run(db, statement, err);
 }
 
-static int check_sets(struct db *db, struct error *err)
+static int check_set(void *arg, sqlite3_stmt *statement, struct error *err)
 {
-    static const char sql[] = "SELECT id,count,bytes,content,sum FROM value_set";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
     struct value_set set;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        if (read_set(statement, &set, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-    }
-    return code < 0 ? -1 : 0;
+    (void)arg;
+    return read_set(statement, &set, err);
+}
+
+static int check_chunk(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    uint64_t first;
+    const char *data;
+    size_t bytes;
+    (void)arg;
+    return read_chunk(statement, &first, &data, &bytes, err);
 }
 
 int value_rows_check(struct db *db, struct error *err)
 {
-    static const char sql[] = "SELECT value_set,first,data,sum FROM value_chunk";
-    if (check_sets(db, err) < 0)
+    static const char sets[] = "SELECT id,count,bytes,content,sum FROM value_set";
+    static const char chunks[] = "SELECT value_set,first,data,sum FROM value_chunk";
+    if (db_each(db, db_statement(db, sets, err), check_set, NULL, err) < 0)
         return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    uint64_t first;
-    const char *data;
-    size_t bytes;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        if (read_chunk(statement, &first, &data, &bytes, err) < 0) {
-            (void)sqlite3_reset(statement);
-            return -1;
-        }
-    }
-    return code < 0 ? -1 : 0;
+    return db_each(db, db_statement(db, chunks, err), check_chunk, NULL, err);
 }

@@ -29,18 +29,23 @@ int worker_rows_delete(struct db *db, uint64_t id, struct error *err)
     return db_run(db, statement, err);
 }
 
+struct reading {
+    worker_row_fn each;
+    void *arg;
+};
+
+static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    const struct reading *reading = arg;
+    (void)err;
+    int stop = reading->each(reading->arg, (uint64_t)sqlite3_column_int64(statement, 0),
+                             (const char *)sqlite3_column_text(statement, 1));
+    return stop != 0;
+}
+
 int worker_rows_each(struct db *db, worker_row_fn each, void *arg, struct error *err)
 {
     static const char sql[] = "SELECT id, boot_id FROM worker ORDER BY id";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    int code;
-    while ((code = db_step(db, statement, err)) == SQLITE_ROW) {
-        if (each(arg, (uint64_t)sqlite3_column_int64(statement, 0),
-                 (const char *)sqlite3_column_text(statement, 1)) != 0)
-            break;
-    }
-    (void)sqlite3_reset(statement);
-    return code < 0 ? -1 : 0;
+    struct reading reading = {each, arg};
+    return db_each(db, db_statement(db, sql, err), read_row, &reading, err);
 }
