@@ -35,12 +35,7 @@ static char *describe_end(const struct job_row *row)
 
 static void refuse_ended(struct api_call *call, const struct job_row *row)
 {
-    json_t *extra = json_object();
-    json_t *allowed = json_array();
-    for (unsigned i = 0; i < JOB_STATE_COMPLETED; i++)
-        (void)json_array_append_new(allowed, json_string(job_state_word((enum job_state)i)));
-    json_put_text(extra, "state", job_state_word(row->status.state));
-    json_put(extra, "allowed", allowed);
+    json_t *extra = view_wrong_state(row->status.state, JOB_STATE_PENDING, JOB_STATE_SUSPENDED);
     json_put(extra, "ended_at", view_time(row->status.ended_at));
     json_put(extra, "outcome", view_outcome(&row->status.outcome, row->status.state));
     CLEANUP_FREE char *text = describe_end(row);
@@ -59,11 +54,11 @@ static void refuse_ended_tasks(struct api_call *call, const struct job_row *row,
     struct job_status task;
     uint64_t position = task_ranges_first(&tasks->named);
     if (task_ranges_count(&tasks->named, 0) > 1) {
-        json_t *extra = json_object();
         CLEANUP_FREE char *text = xasprintf(
             "cannot cancel these tasks of job %" PRIu64 ": all of them have ended", row->facts.id);
-        json_put_text(extra, "state", job_state_word(row->status.state));
-        reply_error(call, "InvalidState", extra, text, NULL);
+        reply_error(call, "InvalidState",
+                    view_wrong_state(row->status.state, JOB_STATE_PENDING, JOB_STATE_SUSPENDED),
+                    text, NULL);
     } else if (tasks_status(call->api, row, &tasks->spec, position, &task, &err) < 0) {
         reply_failure(call, &err);
     } else {
@@ -93,9 +88,7 @@ static void cancel_tasks(struct api_call *call, const struct job_row *row,
         refuse_ended_tasks(call, row, &tasks);
     } else {
         enum job_state state = done.stopping > 0 ? JOB_STATE_RUNNING : JOB_STATE_CANCELLED;
-        json_t *reply = json_object();
-        json_put_int(reply, "id", (int64_t)row->facts.id);
-        json_put_text(reply, "state", job_state_word(state));
+        json_t *reply = view_changed(row->facts.id, state);
         json_put_int(reply, "cancelled", (int64_t)done.cancelled);
         json_put_int(reply, "stopping", (int64_t)done.stopping);
         reply_done(call, reply);
@@ -113,14 +106,10 @@ static void cancel_job(struct api_call *call, const struct job_row *row,
         return;
     }
     if (engine_cancel(call->api->engine, row->facts.id, order->grace_ms, order->reason, &state,
-                      &err) < 0) {
+                      &err) < 0)
         reply_failure(call, &err);
-        return;
-    }
-    json_t *reply = json_object();
-    json_put_int(reply, "id", (int64_t)row->facts.id);
-    json_put_text(reply, "state", job_state_word(state));
-    reply_done(call, reply);
+    else
+        reply_done(call, view_changed(row->facts.id, state));
 }
 
 static void run(struct api_call *call)

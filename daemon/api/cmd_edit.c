@@ -131,25 +131,18 @@ static void refuse_cycle(struct api_call *call, const struct dependency_path *pa
 
 static void refuse(struct api_call *call, enum job_state state, const struct error *err)
 {
-    if (err->code != ERROR_CONFLICT) {
+    if (err->code == ERROR_CONFLICT)
+        reply_error(call, "InvalidState",
+                    view_wrong_state(state, JOB_STATE_PENDING, JOB_STATE_PENDING), err->text, NULL);
+    else
         submit_refuse(call, err, 0);
-        return;
-    }
-    json_t *extra = json_object();
-    json_put_text(extra, "state", job_state_word(state));
-    json_put(extra, "allowed", json_pack("[s]", job_state_word(JOB_STATE_PENDING)));
-    reply_error(call, "InvalidState", extra, err->text, NULL);
 }
 
 /* After the edit: what it waits for now may have ended it. */
 static void answer(struct api_call *call, uint64_t id)
 {
     const struct job *job = jobset_find(engine_jobs(call->api->engine), id);
-    json_t *reply = json_object();
-    json_put_int(reply, "id", (int64_t)id);
-    json_put_text(reply, "state",
-                  job_state_word(job == NULL ? JOB_STATE_CANCELLED : job_state_of(job)));
-    reply_done(call, reply);
+    reply_done(call, view_changed(id, job == NULL ? JOB_STATE_CANCELLED : job_state_of(job)));
 }
 
 static void edit(struct api_call *call, struct job_row *row)

@@ -6,18 +6,6 @@
 typedef int (*change_fn)(struct engine *engine, uint64_t id, enum job_state *ret_state,
                          struct error *err);
 
-static void refuse(struct api_call *call, enum job_state state, const struct error *err)
-{
-    if (err->code != ERROR_CONFLICT) {
-        reply_failure(call, err);
-        return;
-    }
-    json_t *extra = json_object();
-    json_put_text(extra, "state", job_state_word(state));
-    json_put(extra, "allowed", json_pack("[s]", job_state_word(JOB_STATE_PENDING)));
-    reply_error(call, "InvalidState", extra, err->text, NULL);
-}
-
 static void change(struct api_call *call, change_fn apply)
 {
     struct error err;
@@ -27,14 +15,13 @@ static void change(struct api_call *call, change_fn apply)
         return;
     enum job_state state = row.status.state;
     job_row_done(&row);
-    if (apply(call->api->engine, id, &state, &err) < 0) {
-        refuse(call, state, &err);
-        return;
-    }
-    json_t *reply = json_object();
-    json_put_int(reply, "id", (int64_t)id);
-    json_put_text(reply, "state", job_state_word(state));
-    reply_done(call, reply);
+    if (apply(call->api->engine, id, &state, &err) == 0)
+        reply_done(call, view_changed(id, state));
+    else if (err.code == ERROR_CONFLICT)
+        reply_error(call, "InvalidState",
+                    view_wrong_state(state, JOB_STATE_PENDING, JOB_STATE_PENDING), err.text, NULL);
+    else
+        reply_failure(call, &err);
 }
 
 static void run_hold(struct api_call *call)

@@ -10,16 +10,12 @@
 
 static void refuse(struct api_call *call, const struct job_row *old, const struct error *err)
 {
-    if (err->code != ERROR_CONFLICT) {
+    if (err->code == ERROR_CONFLICT)
+        reply_error(call, "InvalidState",
+                    view_wrong_state(old->status.state, JOB_STATE_COMPLETED, JOB_STATE_CANCELLED),
+                    err->text, NULL);
+    else
         submit_refuse(call, err, 0);
-        return;
-    }
-    json_t *extra = json_object();
-    json_put_text(extra, "state", job_state_word(old->status.state));
-    json_put(extra, "allowed",
-             json_pack("[sss]", job_state_word(JOB_STATE_COMPLETED),
-                       job_state_word(JOB_STATE_FAILED), job_state_word(JOB_STATE_CANCELLED)));
-    reply_error(call, "InvalidState", extra, err->text, NULL);
 }
 
 static void submit(struct api_call *call, struct job_facts *facts)
@@ -29,19 +25,10 @@ static void submit(struct api_call *call, struct job_facts *facts)
     bool existing = false;
     if (submit_refuse_job(call, facts))
         return;
-    if (engine_submit(call->api->engine, facts, &id, &existing, &err) < 0) {
+    if (engine_submit(call->api->engine, facts, &id, &existing, &err) < 0)
         submit_refuse(call, &err, id);
-        return;
-    }
-    struct job_row row = {.status.state = JOB_STATE_PENDING};
-    if (existing && load_own_job(call, id, &row) < 0)
-        return;
-    json_t *reply = json_object();
-    json_put_int(reply, "id", (int64_t)id);
-    json_put_text(reply, "state", job_state_word(row.status.state));
-    json_put(reply, "existing", json_boolean(existing));
-    job_row_done(&row);
-    reply_done(call, reply);
+    else
+        submit_answer(call, id, existing);
 }
 
 static void run(struct api_call *call)

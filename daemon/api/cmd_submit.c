@@ -53,6 +53,19 @@ bool submit_refuse_job(struct api_call *call, const struct job_facts *facts)
     return refuse_uid(call, facts->uid) || job_resources_refused(call, facts);
 }
 
+void submit_answer(struct api_call *call, uint64_t id, bool existing)
+{
+    struct job_row row = {.status.state = JOB_STATE_PENDING};
+    /* What it depends on may have ended it already. */
+    bool ended = jobset_find(engine_jobs(call->api->engine), id) == NULL;
+    if ((existing || ended) && load_own_job(call, id, &row) < 0)
+        return;
+    json_t *reply = view_changed(id, row.status.state);
+    json_put(reply, "existing", json_boolean(existing));
+    job_row_done(&row);
+    reply_done(call, reply);
+}
+
 static void run(struct api_call *call)
 {
     struct job_facts facts = {0};
@@ -79,17 +92,7 @@ static void run(struct api_call *call)
         submit_refuse(call, &err, id);
         return;
     }
-    struct job_row row = {.status.state = JOB_STATE_PENDING};
-    /* What it depends on may have ended it already. */
-    bool ended = jobset_find(engine_jobs(call->api->engine), id) == NULL;
-    if ((existing || ended) && load_own_job(call, id, &row) < 0)
-        return;
-    json_t *reply = json_object();
-    json_put_int(reply, "id", (int64_t)id);
-    json_put_text(reply, "state", job_state_word(row.status.state));
-    json_put(reply, "existing", json_boolean(existing));
-    job_row_done(&row);
-    reply_done(call, reply);
+    submit_answer(call, id, existing);
 }
 
 const struct api_verb verb_submit = {

@@ -27,6 +27,8 @@ void submit_spec_put_run(const struct job_run *run, struct job_facts *facts);
 /* What Submit replies to a request that was refused (cmd_submit.c): `id` is the job that has the
  * key already, or 0. */
 void submit_refuse(struct api_call *call, const struct error *err, uint64_t id);
+/* {id, state, existing} for a job that was submitted, or was there already. */
+void submit_answer(struct api_call *call, uint64_t id, bool existing);
 /* True after replying: no job may run as its user, or it could not start on this machine. */
 bool submit_refuse_job(struct api_call *call, const struct job_facts *facts);
 

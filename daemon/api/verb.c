@@ -91,6 +91,25 @@ void reply_no_job(struct api_call *call, uint64_t id)
     reply_error(call, "NoSuchJob", extra, text, "batchctl list --all");
 }
 
+json_t *view_wrong_state(enum job_state state, enum job_state first, enum job_state last)
+{
+    json_t *extra = json_object();
+    json_t *allowed = json_array();
+    for (unsigned i = first; i <= last; i++)
+        (void)json_array_append_new(allowed, json_string(job_state_word((enum job_state)i)));
+    json_put_text(extra, "state", job_state_word(state));
+    json_put(extra, "allowed", allowed);
+    return extra;
+}
+
+json_t *view_changed(uint64_t id, enum job_state state)
+{
+    json_t *reply = json_object();
+    json_put_int(reply, "id", (int64_t)id);
+    json_put_text(reply, "state", job_state_word(state));
+    return reply;
+}
+
 /* ---- access ---- */
 
 bool access_all(const struct api_call *call)

@@ -54,6 +54,11 @@ void reply_error(struct api_call *call, const char *name, json_t *extra, const c
 /* An error reply made from an error value by its code. */
 void reply_failure(struct api_call *call, const struct error *err);
 void reply_no_job(struct api_call *call, uint64_t id);
+/* What goes with InvalidState: the job is in `state` and what was asked for is for those from
+ * `first` to `last`. */
+json_t *view_wrong_state(enum job_state state, enum job_state first, enum job_state last);
+/* {id, state}: what became of a job. */
+json_t *view_changed(uint64_t id, enum job_state state);
 
 /* Root and the daemon's owner may see and do everything; others their own. */
 bool access_all(const struct api_call *call);
