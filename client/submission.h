@@ -1,4 +1,4 @@
-/* A job as the options of `batchctl submit` describe it, for other verbs too (verb_submit.c). */
+/* A job as the options of `batchctl submit` describe it, for other verbs too. */
 #ifndef BATCHD_CLIENT_SUBMISSION_H
 #define BATCHD_CLIENT_SUBMISSION_H
 
@@ -22,5 +22,7 @@ int submission_take(struct submission *submission, const char *name, const char 
 int submission_add_command(struct submission *submission, int argc, char **argv);
 /* What comes from here: folder, umask, environment; and the tags. */
 void submission_add_rest(struct submission *submission);
+/* A random key, which makes a repeated send of a request safe. */
+void submission_put_key(json_t *request);
 
 #endif

@@ -1,4 +1,5 @@
 /* batchctl retry. */
+#include "client/submission.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
@@ -21,7 +22,7 @@ static int retry_one(struct cli *cli, json_t *id, void *arg)
     }
     json_t *request = json_object();
     cli_put_id(request, id);
-    cli_put_random_key(request);
+    submission_put_key(request);
     if (retry->failed_only)
         json_put(request, "failed_only", json_true());
     CLEANUP_JSON json_t *reply = cli_call_again(cli, "io.batchd.Jobs.Retry", request, &code);

@@ -18,8 +18,6 @@ int cli_wait(struct cli *cli, json_t *ids, json_t *options);
 int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs);
 /* verb_submit.c. "Submitted job 42", or just the id in a pipe, from a reply of Submit. */
 void cli_print_submitted(const struct cli *cli, const json_t *reply);
-/* Makes a repeated send of the request safe. */
-void cli_put_random_key(json_t *request);
 /* Shows a job's output until it ends. 0 or an exit code after reporting. */
 int cli_follow(struct cli *cli, json_int_t id);
 

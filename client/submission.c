@@ -1,0 +1,282 @@
+#include "client/submission.h"
+
+#include "client/environment.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/parse.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+struct submission submission_begin(struct cli *cli)
+{
+    return (struct submission){.cli = cli,
+                               .request = json_object(),
+                               .env = json_object(),
+                               .tags = json_object(),
+                               .params = json_object(),
+                               .resources = json_object(),
+                               .env_policy = "clean"};
+}
+
+void submission_done(struct submission *submission)
+{
+    json_decref(submission->request);
+    json_decref(submission->env);
+    json_decref(submission->tags);
+    json_decref(submission->params);
+    json_decref(submission->resources);
+}
+
+static int take_pair(json_t *object, const char *option, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text)
+        return cli_fail(EXIT_USAGE, NULL, "--%s \"%s\" must be NAME=VALUE", option, text);
+    CLEANUP_FREE char *name = xmemdup(text, (size_t)(equals - text));
+    json_t *value = json_from_bytes(equals + 1, strlen(equals + 1));
+    if (json_object_set_new(object, name, value) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--%s: the name in \"%s\" must be UTF-8", option, text);
+    return 0;
+}
+
+/* The value as its type in the manifest wants it; what does not read so is sent as text, and the
+ * daemon says what is wrong with it. */
+static json_t *typed_value(const char *type, const char *text)
+{
+    bool plain = strcmp(type, "string") == 0 || strcmp(type, "path") == 0 ||
+                 (strcmp(type, "paths") == 0 && text[0] != '[');
+    json_t *value = plain ? NULL : json_loads(text, JSON_DECODE_ANY, NULL);
+    if (value == NULL)
+        value = json_from_bytes(text, strlen(text));
+    return value;
+}
+
+/* The parameters were taken as texts: `output=42` is a path and `crf=42` a number. */
+static int type_params(struct submission *submission)
+{
+    int code = 0;
+    size_t i;
+    json_t *param;
+    json_t *type = json_object_get(submission->request, "type");
+    CLEANUP_JSON json_t *reply = cli_call_again(submission->cli, "io.batchd.Processors.Show",
+                                                json_pack("{sO}", "name", type), &code);
+    if (reply == NULL)
+        return code;
+    json_array_foreach(json_object_get(json_object_get(reply, "processor"), "params"), i, param) {
+        const char *name = json_string_value(json_object_get(param, "name"));
+        const char *text = json_string_value(json_object_get(submission->params, name));
+        if (text != NULL)
+            json_put(submission->params, name,
+                     typed_value(json_string_value(json_object_get(param, "type")), text));
+    }
+    json_put(submission->request, "params", json_incref(submission->params));
+    return 0;
+}
+
+static int take_size_or_span(struct submission *submission, const char *name, const char *value)
+{
+    struct error err;
+    uint64_t number = 0;
+    bool size = strcmp(name, "memory") == 0 || strcmp(name, "disk") == 0;
+    int result = size ? parse_size(value, &number, &err) : parse_span_ms(value, &number, &err);
+    if (result < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
+    const char *field = strcmp(name, "timeout") == 0    ? "timeout_ms"
+                        : strcmp(name, "estimate") == 0 ? "estimate_ms"
+                                                        : name;
+    json_put_int(submission->request, field, (int64_t)number);
+    return 0;
+}
+
+static int take_count(struct submission *submission, const char *name, const char *value)
+{
+    struct error err;
+    uint64_t number = 0;
+    bool attempts = strcmp(name, "max-attempts") == 0;
+    bool gpus = strcmp(name, "gpus") == 0;
+    if (parse_u64(value, gpus ? 0 : 1, 1000000, &number, &err) < 0)
+        return cli_fail(EXIT_USAGE, gpus ? "a GPU is given to one job as a whole" : NULL,
+                        "--%s: %s", name, err.text);
+    json_put_int(submission->request, attempts ? "max_attempts" : name, (int64_t)number);
+    return 0;
+}
+
+/* NAME=N. Whether the machine has such a counter is the daemon's to say. */
+static int take_resource(struct submission *submission, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    struct error err;
+    uint64_t number = 0;
+    if (equals == NULL || equals == text)
+        return cli_fail(EXIT_USAGE, "batchctl submit -R licence=1 -- COMMAND",
+                        "--resource \"%s\" must be NAME=N", text);
+    if (parse_u64(equals + 1, 0, INT64_MAX, &number, &err) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--resource %s: %s", text, err.text);
+    CLEANUP_FREE char *name = xmemdup(text, (size_t)(equals - text));
+    if (json_object_set_new(submission->resources, name, json_integer((json_int_t)number)) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--resource: the name in \"%s\" must be UTF-8", text);
+    json_put(submission->request, "resources", json_incref(submission->resources));
+    return 0;
+}
+
+static int take_policy(struct submission *submission, const char *value)
+{
+    if (strcmp(value, "clean") != 0 && strcmp(value, "all") != 0 && strcmp(value, "none") != 0)
+        return cli_fail(EXIT_USAGE, NULL, "--env-policy \"%s\" must be clean, all or none", value);
+    submission->env_policy = value;
+    return 0;
+}
+
+static int take_chdir(struct submission *submission, const char *value)
+{
+    CLEANUP_FREE char *path = realpath(value, NULL);
+    if (path == NULL)
+        return cli_fail(EXIT_USAGE, NULL, "--chdir \"%s\": %s", value, strerrordesc_np(errno));
+    json_put_text(submission->request, "cwd", path);
+    return 0;
+}
+
+static int take_time(struct submission *submission, const char *name, const char *value)
+{
+    struct error err;
+    int64_t at;
+    if (parse_time(value, clock_wall_us(), 1, &at, &err) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
+    json_put_int(submission->request, name, at);
+    return 0;
+}
+
+/* Each id may be @last, the newest job; what else there may be, the daemon says. */
+static int take_depends(struct submission *submission, const char *value)
+{
+    static const char last[] = "@last";
+    const char *at;
+    int code = 0;
+    CLEANUP_FREE char *text = xstrdup(value);
+    while ((at = strstr(text, last)) != NULL) {
+        char word[] = "@last";
+        char *words[] = {word};
+        CLEANUP_JSON json_t *ids = cli_ids(submission->cli, words, 1, &code);
+        if (ids == NULL)
+            return code;
+        char *whole =
+            xasprintf("%.*s%lld%s", (int)(at - text), text,
+                      (long long)json_integer_value(json_array_get(ids, 0)), at + strlen(last));
+        free(text);
+        text = whole;
+    }
+    json_put_text(submission->request, "depends", text);
+    return 0;
+}
+
+static int take_values(struct submission *submission, const char *name, const char *value)
+{
+    if (submission->values_option != NULL)
+        return cli_fail(EXIT_USAGE, NULL, "--%s and --%s: give one, once",
+                        submission->values_option, name);
+    submission->values_option = name;
+    submission->values_path = value;
+    return 0;
+}
+
+int submission_take(struct submission *submission, const char *name, const char *value)
+{
+    static const char *const plain[] = {"name", "queue", "priority", "key",
+                                        "type", "stdin", "array"};
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+        if (strcmp(name, plain[i]) == 0) {
+            json_put_text(submission->request, name, value);
+            return 0;
+        }
+    }
+    if (strcmp(name, "memory") == 0 || strcmp(name, "disk") == 0 || strcmp(name, "timeout") == 0 ||
+        strcmp(name, "estimate") == 0)
+        return take_size_or_span(submission, name, value);
+    if (strcmp(name, "cpus") == 0 || strcmp(name, "gpus") == 0 || strcmp(name, "max-attempts") == 0)
+        return take_count(submission, name, value);
+    if (strcmp(name, "resource") == 0)
+        return take_resource(submission, value);
+    if (strcmp(name, "env") == 0)
+        return environment_take(submission->env, value);
+    if (strcmp(name, "env-policy") == 0)
+        return take_policy(submission, value);
+    if (strcmp(name, "tag") == 0)
+        return take_pair(submission->tags, name, value);
+    if (strcmp(name, "param") == 0)
+        return take_pair(submission->params, "param", value);
+    if (strcmp(name, "each-line") == 0 || strcmp(name, "each-json") == 0)
+        return take_values(submission, name, value);
+    if (strcmp(name, "max-fails") == 0) {
+        json_put_text(submission->request, "max_fails", value);
+        return 0;
+    }
+    if (strcmp(name, "chdir") == 0)
+        return take_chdir(submission, value);
+    if (strcmp(name, "begin") == 0 || strcmp(name, "deadline") == 0)
+        return take_time(submission, name, value);
+    if (strcmp(name, "depends") == 0)
+        return take_depends(submission, value);
+    if (strcmp(name, "shell") == 0)
+        submission->shell = value;
+    else if (strcmp(name, "hold") == 0)
+        json_put(submission->request, "hold", json_true());
+    else if (strcmp(name, "wait") == 0)
+        submission->wait = true;
+    else if (strcmp(name, "follow") == 0)
+        submission->follow = true;
+    else
+        json_put(submission->request, "rerun_if_lost",
+                 json_boolean(strcmp(name, "rerun-if-lost") == 0));
+    return 0;
+}
+
+/* Exactly one of a command, --shell and --type. */
+int submission_add_command(struct submission *submission, int argc, char **argv)
+{
+    bool typed = json_object_get(submission->request, "type") != NULL;
+    if ((argc > 0) + (submission->shell != NULL) + typed != 1)
+        return cli_fail(EXIT_USAGE, submission->cli->verb->example,
+                        "give exactly one of a command, --shell and --type");
+    if (typed)
+        return type_params(submission);
+    if (json_object_size(submission->params) > 0)
+        return cli_fail(EXIT_USAGE, NULL, "--param goes with --type");
+    json_t *words = submission->shell != NULL ? json_pack("[ss]", "/bin/sh", "-c") : json_array();
+    if (submission->shell != NULL)
+        (void)json_array_append_new(words,
+                                    json_from_bytes(submission->shell, strlen(submission->shell)));
+    for (int i = 0; i < argc; i++)
+        (void)json_array_append_new(words, json_from_bytes(argv[i], strlen(argv[i])));
+    json_put(submission->request, "argv", words);
+    return 0;
+}
+
+void submission_put_key(json_t *request)
+{
+    unsigned char random[16];
+    char key[48] = "auto-";
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return;
+    for (size_t i = 0; i < sizeof(random); i++)
+        (void)snprintf(key + 5 + 2 * i, 3, "%02x", random[i]);
+    json_put_text(request, "key", key);
+}
+
+void submission_add_rest(struct submission *submission)
+{
+    json_t *request = submission->request;
+    CLEANUP_FREE char *here = getcwd(NULL, 0);
+    if (json_object_get(request, "cwd") == NULL && here != NULL)
+        json_put_text(request, "cwd", here);
+    mode_t mask = umask(0);
+    (void)umask(mask);
+    json_put_int(request, "umask", mask);
+    environment_add(submission->env, submission->env_policy);
+    json_put(request, "env", json_incref(submission->env));
+    json_put(request, "tags", json_incref(submission->tags));
+}
