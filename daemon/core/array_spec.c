@@ -46,6 +46,13 @@ static int parse_range(char *word, struct array_range *ret)
     return 0;
 }
 
+static void put_range(struct array_spec *spec, const struct array_range *range)
+{
+    spec->ranges = xreallocarray(spec->ranges, spec->range_count + 1, sizeof(*spec->ranges));
+    spec->ranges[spec->range_count] = *range;
+    spec->ranges[spec->range_count++].before = spec->total;
+}
+
 static int add_range(struct array_spec *spec, const struct array_range *range, const char *text,
                      struct error *err)
 {
@@ -53,8 +60,7 @@ static int add_range(struct array_spec *spec, const struct array_range *range, c
         return refuse(err, text, "has over 1000 parts; say it by ranges such as 0-99");
     if (spec->range_count > 0 && spec->ranges[spec->range_count - 1].last >= range->first)
         return refuse(err, text, "must have its indices in ascending order, each once");
-    spec->ranges = xreallocarray(spec->ranges, spec->range_count + 1, sizeof(*spec->ranges));
-    spec->ranges[spec->range_count++] = *range;
+    put_range(spec, range);
     spec->total += range_count(range);
     return 0;
 }
@@ -129,8 +135,7 @@ int array_spec_append(struct array_spec *spec, const struct array_range *range)
     } else if (spec->range_count == ARRAY_RANGES_MAX) {
         return -1;
     } else {
-        spec->ranges = xreallocarray(spec->ranges, spec->range_count + 1, sizeof(*spec->ranges));
-        spec->ranges[spec->range_count++] = *range;
+        put_range(spec, range);
     }
     spec->total += range_count(range);
     return 0;
@@ -166,24 +171,34 @@ void array_spec_done(struct array_spec *spec)
 
 uint64_t array_spec_index(const struct array_spec *spec, uint64_t position)
 {
-    const struct array_range *range = spec->ranges;
-    while (position >= range_count(range)) {
-        position -= range_count(range);
-        range++;
+    size_t low = 0;
+    size_t high = spec->range_count - 1; /* the last range that does not begin behind it */
+    while (low < high) {
+        size_t middle = low + (high - low + 1) / 2;
+        if (spec->ranges[middle].before <= position)
+            low = middle;
+        else
+            high = middle - 1;
     }
-    return range->first + position * range->step;
+    const struct array_range *range = &spec->ranges[low];
+    return range->first + (position - range->before) * range->step;
 }
 
 bool array_spec_position(const struct array_spec *spec, uint64_t index, uint64_t *ret)
 {
-    uint64_t before = 0;
-    for (size_t i = 0; i < spec->range_count; i++) {
-        const struct array_range *range = &spec->ranges[i];
-        if (index >= range->first && index <= range->last) {
-            *ret = before + (index - range->first) / range->step;
-            return (index - range->first) % range->step == 0;
-        }
-        before += range_count(range);
+    size_t low = 0;
+    size_t high = spec->range_count; /* the first range that ends at it or behind */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (spec->ranges[middle].last < index)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return false;
+    const struct array_range *range = &spec->ranges[low];
+    if (low == spec->range_count || index < range->first ||
+        (index - range->first) % range->step != 0)
+        return false;
+    *ret = range->before + (index - range->first) / range->step;
+    return true;
 }

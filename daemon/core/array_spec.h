@@ -19,6 +19,7 @@
 
 struct array_range {
     uint64_t first, last, step; /* last is a member: last = first + n * step */
+    uint64_t before;            /* tasks in front of it; set when it is put into a specification */
 };
 
 struct array_spec {

@@ -65,9 +65,14 @@ void deadlines_add(struct deadlines *set, const struct deadline *deadline, deadl
     move_up(set, set->count++, *deadline);
 }
 
+bool deadlines_due(const struct deadlines *set, int64_t now)
+{
+    return set->count > 0 && set->entries[0].at <= now;
+}
+
 bool deadlines_take(struct deadlines *set, int64_t now, struct deadline *ret)
 {
-    if (set->count == 0 || set->entries[0].at > now)
+    if (!deadlines_due(set, now))
         return false;
     *ret = set->entries[0];
     struct deadline last = set->entries[--set->count];

@@ -28,5 +28,7 @@ void deadlines_add(struct deadlines *set, const struct deadline *deadline, deadl
 
 /* Takes out the earliest, when it is not after `now`: true and *ret; of one instant by id. */
 bool deadlines_take(struct deadlines *set, int64_t now, struct deadline *ret);
+/* Whether there is one to take. */
+bool deadlines_due(const struct deadlines *set, int64_t now);
 
 #endif

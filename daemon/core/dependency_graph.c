@@ -357,9 +357,28 @@ static size_t write_path(uint64_t child, struct dependency_node *last, uint64_t 
     return count;
 }
 
+struct cycle_search {
+    uint64_t child;
+    const uint64_t *parents;
+    size_t count;
+    uint64_t **ret_path;
+    struct dependency_node **stack; /* seen, and what they wait for not yet */
+    size_t height, room;
+};
+
+static void push(struct cycle_search *search, struct dependency_node *node)
+{
+    if (search->height == search->room) {
+        search->room = search->room == 0 ? 64 : search->room * 2;
+        search->stack =
+            xreallocarray((void *)search->stack, search->room, sizeof(struct dependency_node *));
+    }
+    search->stack[search->height++] = node;
+}
+
 /* The jobs that `node` waits for are put on the stack, once in a search. */
-static void visit(struct dependency_graph *graph, struct dependency_node *node,
-                  struct dependency_node ***stack, size_t *count, size_t *room)
+static void visit(const struct dependency_graph *graph, struct dependency_node *node,
+                  struct cycle_search *search)
 {
     for (const struct dependency_edge *edge = node->waits; edge != NULL;
          edge = edge->next_of_child) {
@@ -368,40 +387,40 @@ static void visit(struct dependency_graph *graph, struct dependency_node *node,
             continue;
         next->search = graph->search;
         next->came_from = node;
-        if (*count == *room) {
-            *room = *room == 0 ? 64 : *room * 2;
-            *stack = xreallocarray((void *)*stack, *room, sizeof(struct dependency_node *));
-        }
-        (*stack)[(*count)++] = next;
+        push(search, next);
     }
 }
 
-size_t dependency_graph_cycle(struct dependency_graph *graph, uint64_t child, uint64_t parent,
-                              uint64_t **ret_path)
+/* Puts what is waited for on the stack; the number of jobs on the way when `child` itself is. */
+static size_t begin_search(struct dependency_graph *graph, struct cycle_search *search)
 {
-    struct dependency_node *start = find(graph, parent, WHOLE);
-    struct dependency_node **stack = NULL;
-    size_t count = 0;
-    size_t room = 0;
-    size_t length = 0;
-    if (parent == child) {
-        *ret_path = xcalloc(2, sizeof(**ret_path));
-        (*ret_path)[0] = (*ret_path)[1] = child;
-        return 2;
-    }
     graph->search++;
-    if (start != NULL) {
-        start->search = graph->search;
-        start->came_from = NULL;
-        visit(graph, start, &stack, &count, &room);
+    for (size_t i = 0; i < search->count; i++) {
+        struct dependency_node *start = find(graph, search->parents[i], WHOLE);
+        if (search->parents[i] == search->child)
+            return write_path(search->child, NULL, search->ret_path);
+        if (start != NULL && start->search != graph->search) {
+            start->search = graph->search;
+            start->came_from = NULL;
+            push(search, start);
+        }
     }
-    while (count > 0 && length == 0) {
-        struct dependency_node *node = stack[--count];
+    return 0;
+}
+
+size_t dependency_graph_cycle(struct dependency_graph *graph, uint64_t child,
+                              const uint64_t *parents, size_t count, uint64_t **ret_path)
+{
+    struct cycle_search search = {
+        .child = child, .parents = parents, .count = count, .ret_path = ret_path};
+    size_t length = begin_search(graph, &search);
+    while (search.height > 0 && length == 0) {
+        struct dependency_node *node = search.stack[--search.height];
         if (node->id == child)
             length = write_path(child, node->came_from, ret_path);
         else
-            visit(graph, node, &stack, &count, &room);
+            visit(graph, node, &search);
     }
-    free((void *)stack);
+    free((void *)search.stack);
     return length;
 }

@@ -65,10 +65,10 @@ void dependency_graph_drop(struct dependency_graph *graph, uint64_t child);
 /* Whether the child has an open edge beside those of WAIT_FOR_TASKS. */
 bool dependency_graph_waits(const struct dependency_graph *graph, uint64_t child);
 
-/* Whether `child` would wait for itself if it waited for `parent`: the number of jobs on the way
- * from child over parent back to child, both ends counted, and the ids in *ret_path, which the
- * caller frees; 0 if it would not. */
-size_t dependency_graph_cycle(struct dependency_graph *graph, uint64_t child, uint64_t parent,
-                              uint64_t **ret_path);
+/* Whether `child` would wait for itself if it waited for these parents, in one walk however many
+ * they are: the number of jobs on the way from child over one of them back to child, both ends
+ * counted, and the ids in *ret_path, which the caller frees; 0 if it would not. */
+size_t dependency_graph_cycle(struct dependency_graph *graph, uint64_t child,
+                              const uint64_t *parents, size_t count, uint64_t **ret_path);
 
 #endif

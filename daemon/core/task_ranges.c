@@ -106,12 +106,12 @@ static uint64_t align(const struct array_range *range, uint64_t from)
     return past == 0 ? from : from + range->step - past;
 }
 
-/* The tasks of one range of the array (its first one at position `base`) that a part of the
- * selection names: one range of positions when the part leaves none out, else one by one. 0, or -1:
- * these are too many parts. */
-static int select_in(const struct array_range *range, uint64_t base, const struct array_range *part,
+/* The tasks of one range of the array that a part of the selection names: one range of positions
+ * when the part leaves none out, else one by one. 0, or -1: these are too many parts. */
+static int select_in(const struct array_range *range, const struct array_range *part,
                      struct task_ranges *ret)
 {
+    uint64_t base = range->before;
     uint64_t last = range->last < part->last ? range->last : part->last;
     uint64_t index = align(range, part->first);
     if (range->step % part->step == 0) {
@@ -136,15 +136,13 @@ static int select_in(const struct array_range *range, uint64_t base, const struc
 static int select_part(const struct array_spec *spec, const struct array_range *part,
                        const char *text, struct task_ranges *ret, struct error *err)
 {
-    uint64_t base = 0;
     uint64_t before = task_ranges_count(ret, 0);
     for (size_t i = 0; i < spec->range_count; i++) {
         const struct array_range *range = &spec->ranges[i];
         if (range->first > part->last)
             break;
-        if (range->last >= part->first && select_in(range, base, part, ret) < 0)
+        if (range->last >= part->first && select_in(range, part, ret) < 0)
             return refuse(err, text, "has over 1000 parts; say it by ranges such as 0-99");
-        base += (range->last - range->first) / range->step + 1;
     }
     if (task_ranges_count(ret, 0) > before)
         return 0;

@@ -31,22 +31,25 @@ static void cancel_row(struct engine *engine, const struct array *array, uint64_
     job_status_done(&task);
 }
 
-static bool is_in(const struct array *array, const struct task_ranges *tasks, uint64_t index)
+static bool is_in(const struct array *array, const struct task_ranges *tasks, uint64_t index,
+                  uint64_t *ret_position)
 {
-    uint64_t position;
-    return tasks == NULL || (array_spec_position(&array->spec, index, &position) &&
-                             task_ranges_has(tasks, position));
+    return array_spec_position(&array->spec, index, ret_position) &&
+           (tasks == NULL || task_ranges_has(tasks, *ret_position));
 }
 
-/* Those of `tasks` (NULL: all) that wait for another attempt. How many. */
+/* Those of `tasks` (NULL: all) that wait for another attempt; they join *gone. How many. */
 static uint64_t cancel_again(struct engine *engine, struct array *array,
-                             const struct task_ranges *tasks, const char *reason)
+                             const struct task_ranges *tasks, const char *reason,
+                             struct task_ranges *gone)
 {
     size_t kept = 0;
     uint64_t cancelled = 0;
+    uint64_t position;
     for (size_t i = 0; i < array->again_count && !engine->broken; i++) {
-        if (is_in(array, tasks, array->again[i])) {
+        if (is_in(array, tasks, array->again[i], &position)) {
             cancel_row(engine, array, array->again[i], reason);
+            task_ranges_add(gone, position, position);
             cancelled++;
         } else {
             array->again[kept++] = array->again[i];
@@ -60,9 +63,10 @@ static uint64_t stop_active(struct engine *engine, const struct array *array,
                             const struct task_ranges *tasks, uint64_t grace_ms)
 {
     uint64_t stopping = 0;
+    uint64_t position;
     for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
         if (entry->status.id != array->status.id || job_state_terminal(entry->status.state) ||
-            !is_in(array, tasks, entry->status.index))
+            !is_in(array, tasks, entry->status.index, &position))
             continue;
         entry->status.cancelling = true;
         engine_store_status(engine, entry);
@@ -75,6 +79,9 @@ static uint64_t stop_active(struct engine *engine, const struct array *array,
 void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms, const char *reason)
 {
     struct array_progress *tasks = &array->status.tasks;
+    struct task_ranges gone = {.ranges = NULL};
+    if (tasks->next < array->spec.total) /* those that were cancelled before are told of already */
+        task_ranges_add(&gone, tasks->next, array->spec.total - 1);
     if (reason != NULL) /* else that of an earlier cancel stays */
         (void)snprintf(array->reason, sizeof(array->reason), "%s", reason);
     tasks->cancelled += array->spec.total - tasks->next - array->cancelled_ahead;
@@ -84,7 +91,9 @@ void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms,
     /* A start of the daemon meanwhile finds it there; the end writes the whole outcome. */
     (void)snprintf(array->status.outcome.message, sizeof(array->status.outcome.message), "%s",
                    array->reason);
-    tasks->cancelled += cancel_again(engine, array, NULL, array->reason);
+    tasks->cancelled += cancel_again(engine, array, NULL, array->reason, &gone);
+    engine_note_cancelled(engine, array, &gone);
+    task_ranges_done(&gone);
     array_store(engine, array);
     (void)stop_active(engine, array, NULL, grace_ms);
     array_requeue(engine, array);
@@ -143,8 +152,9 @@ int array_cancel_tasks(struct engine *engine, struct array *array, const struct 
         order->grace_ms < 0 ? engine->options.stop_grace_ms : (uint64_t)order->grace_ms;
     (void)snprintf(text, sizeof(text), "%s", order->reason == NULL ? "" : order->reason);
     ret->cancelled = cancel_new(engine, array, &fresh, text);
-    ret->cancelled += cancel_again(engine, array, order->tasks, text);
+    ret->cancelled += cancel_again(engine, array, order->tasks, text, &fresh);
     ret->stopping = stop_active(engine, array, order->tasks, grace);
+    engine_note_cancelled(engine, array, &fresh);
     task_ranges_done(&fresh);
     array->status.tasks.cancelled += ret->cancelled;
     if (ret->cancelled > 0) {

@@ -297,20 +297,21 @@ int engine_restore_depends(struct engine *engine, struct error *err)
 static int refuse_cycle(struct engine *engine, uint64_t id, const struct dependency_spec *spec,
                         struct dependency_path *ret_path, struct error *err)
 {
+    CLEANUP_FREE uint64_t *parents = xcalloc(spec->count + 1, sizeof(*parents));
     for (size_t i = 0; i < spec->count; i++) {
-        uint64_t parent = spec->items[i].parent;
+        parents[i] = spec->items[i].parent;
         if (spec->items[i].type == DEPENDENCY_SINGLETON &&
-            engine_find_namesake(engine, id, &parent, err) < 0)
+            engine_find_namesake(engine, id, &parents[i], err) < 0)
             return -1;
-        ret_path->count = dependency_graph_cycle(engine->waits, id, parent, &ret_path->ids);
-        if (ret_path->count > 0) {
-            (void)error_set_field(err, "depends", "job %llu would wait for itself, by job %llu",
-                                  (unsigned long long)id, (unsigned long long)parent);
-            err->code = ERROR_CONFLICT;
-            return -1;
-        }
     }
-    return 0;
+    ret_path->count =
+        dependency_graph_cycle(engine->waits, id, parents, spec->count, &ret_path->ids);
+    if (ret_path->count == 0)
+        return 0;
+    (void)error_set_field(err, "depends", "job %llu would wait for itself, by job %llu",
+                          (unsigned long long)id, (unsigned long long)ret_path->ids[1]);
+    err->code = ERROR_CONFLICT;
+    return -1;
 }
 
 static int check_change(struct engine *engine, const struct job *job,

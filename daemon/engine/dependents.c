@@ -5,6 +5,7 @@
  * undone follows from the store (engine_restore_depends). */
 #include "common/alloc.h"
 #include "common/clock.h"
+#include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/store/dependency_rows.h"
@@ -18,8 +19,6 @@
 #define FOLLOWED_A_TURN 1000
 #define REASON_BYTES 160
 #define WHOLE (-1)
-/* No end and no start: tasks of the array may have been cancelled. */
-#define LOOK_AT_TASKS JOB_STATE_PENDING
 
 static void add_notice(struct engine *engine, struct notice notice)
 {
@@ -51,13 +50,22 @@ void engine_note(struct engine *engine, const struct job_status *status)
                                        .at = clock_wall_us()});
 }
 
-void engine_note_tasks(struct engine *engine, uint64_t id)
+void engine_note_cancelled(struct engine *engine, const struct array *array,
+                           const struct task_ranges *tasks)
 {
-    if (!dependency_graph_empty(engine->waits) &&
-        dependency_graph_first_of_tasks(engine->waits, id) != NULL)
-        add_notice(engine,
-                   (struct notice){
-                       .id = id, .index = WHOLE, .state = LOOK_AT_TASKS, .at = clock_wall_us()});
+    const uint64_t id = array->status.id;
+    uint64_t *awaited;
+    uint64_t position;
+    if (tasks->count == 0 || dependency_graph_empty(engine->waits))
+        return;
+    size_t count = dependency_graph_tasks(engine->waits, id, &awaited);
+    for (size_t i = 0; i < count; i++) {
+        const struct dependency task = {.is_task = true, .parent = id, .index = awaited[i]};
+        if (array_spec_position(&array->spec, awaited[i], &position) &&
+            task_ranges_has(tasks, position))
+            engine_note_state(engine, &task, JOB_STATE_CANCELLED);
+    }
+    free(awaited);
 }
 
 void engine_note_state(struct engine *engine, const struct dependency *what, enum job_state state)
@@ -149,7 +157,7 @@ static bool redirected(struct engine *engine, struct dependency_edge *edge)
     }
     if (namesake == 0)
         return false;
-    bool cyclic = dependency_graph_cycle(engine->waits, edge->child, namesake, &path) > 0;
+    bool cyclic = dependency_graph_cycle(engine->waits, edge->child, &namesake, 1, &path) > 0;
     free(path);
     if (cyclic)
         end_cyclic(engine, edge->child, namesake);
@@ -205,36 +213,26 @@ static struct dependency_edge *next_edge(const struct engine *engine, const stru
     return edge;
 }
 
-/* Notes the end of each awaited task that has ended. */
-static void look_at_tasks(struct engine *engine, uint64_t id)
+/* Its array has ended, and the task's own end has not been followed: it was told of later (at a
+ * start of the daemon they come in the order of the children), or the task never started. */
+static enum job_state end_of_task(struct engine *engine, const struct dependency *what)
 {
-    uint64_t *indices;
+    enum job_state state = JOB_STATE_CANCELLED;
     struct error err;
-    size_t count = dependency_graph_tasks(engine->waits, id, &indices);
-    for (size_t i = 0; i < count && !engine->broken; i++) {
-        const struct dependency task = {.is_task = true, .parent = id, .index = indices[i]};
-        enum job_state state = JOB_STATE_PENDING;
-        if (engine_state_of(engine, &task, &state, &err) < 0)
-            engine_break(engine, &err);
-        else if (job_state_terminal(state))
-            engine_note_state(engine, &task, state);
-    }
-    free(indices);
+    if (engine_state_of(engine, what, &state, &err) < 0)
+        engine_break(engine, &err);
+    return job_state_terminal(state) ? state : JOB_STATE_CANCELLED;
 }
 
 /* False when nobody is left whom this is news for. */
 static bool follow_one(struct engine *engine, const struct notice *notice)
 {
-    enum job_state state = notice->state;
-    if (state == LOOK_AT_TASKS) {
-        look_at_tasks(engine, notice->id);
-        return false;
-    }
     struct dependency_edge *edge = next_edge(engine, notice);
     if (edge == NULL)
         return false;
-    if (edge->what.is_task && notice->index == WHOLE)
-        state = JOB_STATE_CANCELLED; /* its array has ended, and it never told of an end */
+    enum job_state state = edge->what.is_task && notice->index == WHOLE
+                               ? end_of_task(engine, &edge->what)
+                               : notice->state;
     settle(engine, edge, state, notice->at);
     return true;
 }
@@ -242,7 +240,7 @@ static bool follow_one(struct engine *engine, const struct notice *notice)
 void engine_follow(struct engine *engine)
 {
     for (int count = 0; count < FOLLOWED_A_TURN && !engine->broken; count++) {
-        if (!engine_unfinished(engine))
+        if (engine->notice_first == engine->notice_count)
             return;
         const struct notice notice = engine->notices[engine->notice_first];
         if (!follow_one(engine, &notice))

@@ -91,8 +91,6 @@ void engine_tell(struct engine *engine, const struct job *job, const struct job_
     bus_add(engine->bus, event);
     if (kind == BUS_STARTED || kind == BUS_ENDED)
         engine_note(engine, status);
-    else if (kind == BUS_CANCELLING || kind == BUS_TASKS_CANCELLED)
-        engine_note_tasks(engine, status->id);
 }
 
 struct engine *engine_new(struct event_base *base, struct db *db,
@@ -189,7 +187,7 @@ void engine_committed(struct engine *engine)
 
 bool engine_unfinished(const struct engine *engine)
 {
-    return engine->notice_first < engine->notice_count;
+    return engine->overdue || engine->notice_first < engine->notice_count;
 }
 
 bool engine_disk_low(const struct engine *engine)

@@ -59,6 +59,8 @@ struct engine {
     struct notice *notices;         /* from notice_first on not yet followed, oldest first */
     size_t notice_first, notice_count, notice_room;
     struct deadlines deadlines;
+    bool overdue;                  /* deadlines have passed that are left for the next turn */
+    int ended_for_starts;          /* of this turn: overdue jobs that were to start */
     struct alarms begins;          /* jobs by the time before which they may not start */
     struct schedules *schedules;   /* schedules.c */
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */

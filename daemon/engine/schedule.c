@@ -58,25 +58,30 @@ static uint64_t choose_behind(const struct engine *engine, const struct job *job
     return pool_choose_behind(engine->pool, engine_kind(job));
 }
 
+/* True when others may start behind it. */
+static bool start(struct engine *engine, struct job *job, uint64_t worker, bool holds)
+{
+    bool ended;
+    if (!engine_may_start(engine, job, &ended))
+        return ended;
+    engine_start_job(engine, job, worker, holds);
+    return true;
+}
+
 /* The next job by the policy: to an idle worker when it fits. When it does not, or when no worker
  * is idle, the job that goes first may still be handed ahead. False: nothing more starts now. */
 static bool start_next(struct engine *engine)
 {
     struct job *job = scheduler_next(engine->scheduler);
     uint64_t worker = job == NULL ? 0 : pool_choose_idle(engine->pool);
-    if (worker != 0) {
-        engine_start_job(engine, job, worker, true);
-        return true;
-    }
+    if (worker != 0)
+        return start(engine, job, worker, true);
     engine->unplaced = job;
     if (job != NULL && pool_coming(engine->pool) > 0)
         return false;
     job = scheduler_first(engine->scheduler);
     worker = choose_behind(engine, job);
-    if (worker == 0)
-        return false;
-    engine_start_job(engine, job, worker, false);
-    return true;
+    return worker != 0 && start(engine, job, worker, false);
 }
 
 /* So many workers more would each have a job now. */

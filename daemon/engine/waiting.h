@@ -5,9 +5,11 @@
 
 #include "daemon/core/dependency_graph.h"
 #include "daemon/core/jobset.h"
+#include "daemon/core/task_ranges.h"
 #include "daemon/store/condition_rows.h"
 
 struct active;
+struct array;
 struct engine;
 
 /* A start or an end that some wait for (dependents.c). */
@@ -28,10 +30,13 @@ void engine_drop_condition(struct engine *engine, struct job *job);
 /* It is queued again when nothing else keeps it. */
 void engine_unblock(struct engine *engine, struct job *job, enum job_block block, int64_t now);
 /* deadline.c: refuses one that has passed; the job is to end by then; those whose time has come
- * are ended. */
+ * are ended, so many a turn. */
 int engine_check_deadline(const struct job_facts *facts, int64_t now, struct error *err);
 void engine_watch_deadline(struct engine *engine, uint64_t job, int64_t at);
 void engine_deadlines_due(struct engine *engine, int64_t now);
+/* False when the deadline of what is to start has passed and its turn to be ended has not come;
+ * *ret_ended: it is ended now, and another may start. */
+bool engine_may_start(struct engine *engine, const struct job *job, bool *ret_ended);
 /* True when it was stopped for its deadline: its outcome says so then, and it is over. */
 bool engine_end_of_deadline(struct active *entry);
 /* dependencies.c: refuses what cannot be waited for; a submitted job waits for it; and all that
@@ -47,8 +52,9 @@ int engine_find_namesake(struct engine *engine, uint64_t child, uint64_t *ret, s
 /* dependents.c: something started or ended; what waits for it is looked at before the turn's
  * starts, so much of it a turn; a child ends because `what` can never be. */
 void engine_note(struct engine *engine, const struct job_status *status);
-/* Tasks of this array were cancelled that never started and tell of nothing themselves. */
-void engine_note_tasks(struct engine *engine, uint64_t id);
+/* These tasks (positions) were cancelled where they waited and tell of nothing themselves. */
+void engine_note_cancelled(struct engine *engine, const struct array *array,
+                           const struct task_ranges *tasks);
 void engine_note_state(struct engine *engine, const struct dependency *what, enum job_state state);
 void engine_follow(struct engine *engine);
 void engine_end_child(struct engine *engine, uint64_t child, const struct dependency *what,

@@ -121,6 +121,41 @@ def test_handed_over_behind_another(make_daemon):
     assert not list(daemon.state.glob("ran*"))
 
 
+def submit_many(daemon, count, **more):
+    client, page = daemon.client(), 500  # it stops reading from who does not read its replies
+    for start in range(0, count, page):
+        for _ in range(page):
+            client.send("io.batchd.Jobs.Submit", argv=["true"], cwd="/", **more)
+        for _ in range(page):
+            client.receive()
+
+
+def test_others_are_served_while_many_end(daemon):
+    count, deadline = 20000, later(8)
+    submit_many(daemon, count, deadline=deadline, hold=True)
+    client, seen = daemon.client(), set()
+    wait_until_time(deadline - 100_000)
+    while 0 not in seen:
+        seen.add(client.call("io.batchd.Server.Status")["counts"]["pending"])
+        assert time.time() * 1e6 < deadline + 60e6
+    assert len(seen) > 3, seen
+
+
+def test_none_of_many_starts_when_its_deadline_has_passed(daemon):
+    """All may begin and are to have ended: those whose turn to be ended comes later do not start."""
+    count, deadline = 20000, later(8)
+    other = daemon.submit("true")  # its worker is there to take the next
+    daemon.wait(other)
+    submit_many(daemon, count, begin=deadline - 1, deadline=deadline)
+    daemon.kill()
+    wait_until_time(deadline)
+    daemon.start()
+    wait_until(lambda: daemon.call("io.batchd.Server.Status")["counts"]["pending"] == 0)
+    jobs = daemon.jobs()
+    assert len(jobs) == count + 1
+    assert {(job["state"], job["attempt"]) for job in jobs if job["id"] != other} == {("cancelled", 0)}
+
+
 def test_the_worker_dies_as_its_deadline_passes(daemon):
     """It is lost, and not run again behind its deadline."""
     job = daemon.submit("sh", "-c", 'trap "" TERM; while :; do sleep 0.02; done', deadline=later(0.4))

@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import time
@@ -312,6 +313,26 @@ def test_an_impossible_chain_ends_at_once(daemon, asked):
     assert daemon.job(first + 1)["outcome"]["message"].endswith("failed (exit 3)")
 
 
+def test_a_cancel_of_one_task_does_not_look_at_all_that_are_waited_for(daemon):
+    """20,000 tasks in 1,000 ranges, each of them waited for."""
+    array = daemon.submit(*OK, array=",".join(f"{i * 40}-{i * 40 + 19}" for i in range(1000)), hold=True)
+    indices = [i * 40 + j for i in range(1000) for j in range(20)]
+    children = [daemon.submit(*OK, depends="afterok:" + ":".join(f"{array}_{i}" for i in indices[at:at + 1000]))
+                for at in range(0, 20000, 1000)]
+    asked = time.monotonic()
+    daemon.call("io.batchd.Jobs.Cancel", id=array, index=indices[5])
+    took = time.monotonic() - asked
+    assert daemon.wait(children[0])[0]["state"] == "cancelled"
+    daemon.call("io.batchd.Jobs.Cancel", id=array, indices="1990-2000")
+    assert daemon.wait(children[1])[0]["state"] == "cancelled"
+    assert f"task {array}_2000 was cancelled" in outcome_of(daemon, children[1])[1]
+    assert {daemon.job(child)["state"] for child in children[2:]} == {"pending"}
+    cancel(daemon, array)
+    assert {job["state"] for job in daemon.wait(*children)} == {"cancelled"}
+    print(f"the cancel of one task took {took * 1e3:.0f} ms")
+    assert took < 0.4
+
+
 @pytest.mark.parametrize("moment", range(4))
 def test_a_chain_that_a_crash_cuts(daemon, moment):
     length = 4000
@@ -447,6 +468,33 @@ def test_jobs_of_others_look_as_if_they_were_not_there(daemon):
     theirs = submit_as(1234, "singleton")["parameters"]["id"]
     assert submit_as(1234, f"afterok:{theirs}")["parameters"]["state"] == "pending"
     assert submit_as(0, f"afterok:{theirs}")["parameters"]["state"] == "pending"
+
+
+def test_how_a_task_ended_counts_whatever_is_looked_at_first_after_a_crash(daemon):
+    """The daemon dies when an array has ended and nothing was made of that yet: at the next start
+    somebody waits for the array, and is looked at before those that wait for its tasks."""
+    array = daemon.submit("sh", "-c", 'exit "$BATCHD_ARRAY_INDEX"', array="0-1", hold=True)
+    whole = daemon.submit(*OK, depends=f"afterany:{array}", hold=True)
+    well, badly = (daemon.submit(*OK, depends=f"{kind}:{array}_{index}", hold=True)
+                   for kind, index in (("afterok", 0), ("afternotok", 1)))
+    wrong = daemon.submit(*OK, depends=f"afterok:{array}_1", hold=True)
+    daemon.kill()
+    store = daemon.state / "batchd.db"
+    with sqlite3.connect(store) as db:
+        rows = db.execute("SELECT * FROM dependency").fetchall()
+    db.close()
+    daemon.start()
+    daemon.call("io.batchd.Jobs.Release", id=array)
+    daemon.wait(array, wrong)
+    daemon.kill()
+    with sqlite3.connect(store) as db:  # as before the array ended, but for `wrong`, which has
+        db.executemany("REPLACE INTO dependency VALUES(%s)" % ",".join("?" * len(rows[0])), rows)
+    db.close()
+    daemon.start()
+    for child in (whole, well, badly):
+        assert daemon.job(child)["reasons"] == ["Held"], outcome_of(daemon, child)
+        daemon.call("io.batchd.Jobs.Release", id=child)
+        assert daemon.wait(child)[0]["state"] == "completed"
 
 
 def test_a_key_covers_them(daemon):

@@ -139,7 +139,7 @@ START_TEST(built_specifications_read_back)
         for (size_t i = 0; i < 30; i++) {
             indices[i] = next + (uint64_t)rand_r(&seed) % 3;
             next = indices[i] + 1;
-            const struct array_range one = {indices[i], indices[i], 1};
+            const struct array_range one = {.first = indices[i], .last = indices[i], .step = 1};
             ck_assert_int_eq(array_spec_append(&built, &one), 0);
         }
         char *text = array_spec_format(&built);

@@ -226,6 +226,12 @@ START_TEST(those_who_waited_longest_come_first)
 }
 END_TEST
 
+static size_t cycle(struct dependency_graph *graph, uint64_t child, uint64_t parent,
+                    uint64_t **ret_path)
+{
+    return dependency_graph_cycle(graph, child, &parent, 1, ret_path);
+}
+
 START_TEST(a_cycle_is_named)
 {
     struct dependency_graph *graph = dependency_graph_new();
@@ -234,17 +240,36 @@ START_TEST(a_cycle_is_named)
     wait_for(graph, 3, false, DEPENDENCY_AFTEROK, 2);
     wait_for(graph, 5, false, DEPENDENCY_AFTEROK, 4);
     wait_for(graph, 4, false, DEPENDENCY_AFTEROK, 1);
-    ck_assert_uint_eq(dependency_graph_cycle(graph, 6, 5, &path), 0);
-    ck_assert_uint_eq(dependency_graph_cycle(graph, 5, 1, &path), 0);
-    ck_assert_uint_eq(dependency_graph_cycle(graph, 2, 5, &path), 5);
+    ck_assert_uint_eq(cycle(graph, 6, 5, &path), 0);
+    ck_assert_uint_eq(cycle(graph, 5, 1, &path), 0);
+    ck_assert_uint_eq(cycle(graph, 2, 5, &path), 5);
     static const uint64_t expected[] = {2, 5, 4, 3, 2};
     ck_assert_mem_eq(path, expected, sizeof(expected));
     free(path);
-    ck_assert_uint_eq(dependency_graph_cycle(graph, 7, 7, &path), 2);
+    ck_assert_uint_eq(cycle(graph, 7, 7, &path), 2);
     ck_assert(path[0] == 7 && path[1] == 7);
     free(path);
-    ck_assert_uint_eq(dependency_graph_cycle(graph, 2, 3, &path), 3);
+    ck_assert_uint_eq(cycle(graph, 2, 3, &path), 3);
     ck_assert_uint_eq(path[1], 3);
+    free(path);
+    dependency_graph_free(graph);
+}
+END_TEST
+
+START_TEST(several_parents_are_looked_at_together)
+{
+    static const uint64_t parents[] = {0, 9, 3, 5};
+    struct dependency_graph *graph = dependency_graph_new();
+    uint64_t *path = NULL;
+    wait_for(graph, 3, false, DEPENDENCY_AFTEROK, 2);
+    wait_for(graph, 5, false, DEPENDENCY_AFTEROK, 3);
+    ck_assert_uint_eq(dependency_graph_cycle(graph, 7, parents, 4, &path), 0);
+    ck_assert_uint_eq(dependency_graph_cycle(graph, 2, parents, 4, &path), 3);
+    static const uint64_t expected[] = {2, 3, 2};
+    ck_assert_mem_eq(path, expected, sizeof(expected));
+    free(path);
+    ck_assert_uint_eq(dependency_graph_cycle(graph, 9, parents, 4, &path), 2);
+    ck_assert(path[0] == 9 && path[1] == 9);
     free(path);
     dependency_graph_free(graph);
 }
@@ -253,18 +278,22 @@ END_TEST
 /* As many paths lead down as there are subsets of the layers: each job is looked at once. */
 START_TEST(a_search_is_linear)
 {
-    enum { LAYERS = 40, CHAIN = 200000 };
+    enum { LAYERS = 40, CHAIN = 200000, PARENTS = 1000 };
+    uint64_t parents[PARENTS];
     struct dependency_graph *graph = dependency_graph_new();
     uint64_t *path = NULL;
     for (uint64_t layer = 1; layer < LAYERS; layer++) {
         for (uint64_t i = 0; i < 4; i++)
             wait_for(graph, layer * 2 + i / 2, false, DEPENDENCY_AFTEROK, layer * 2 - 2 + i % 2);
     }
-    ck_assert_uint_eq(dependency_graph_cycle(graph, 1000, LAYERS * 2 - 1, &path), 0);
+    ck_assert_uint_eq(cycle(graph, 1000, LAYERS * 2 - 1, &path), 0);
     for (uint64_t id = 10001; id <= 10000 + CHAIN; id++)
         wait_for(graph, id, false, DEPENDENCY_AFTEROK, id - 1);
-    ck_assert_uint_eq(dependency_graph_cycle(graph, 10000, 10000 + CHAIN, &path), CHAIN + 2);
+    ck_assert_uint_eq(cycle(graph, 10000, 10000 + CHAIN, &path), CHAIN + 2);
     free(path);
+    for (uint64_t i = 0; i < PARENTS; i++)
+        parents[i] = 10000 + CHAIN - i;
+    ck_assert_uint_eq(dependency_graph_cycle(graph, 1000, parents, PARENTS, &path), 0);
     dependency_graph_free(graph);
 }
 END_TEST
@@ -283,6 +312,7 @@ int main(void)
     tcase_add_test(all, task_by_task_does_not_keep_the_whole_waiting);
     tcase_add_test(all, those_who_waited_longest_come_first);
     tcase_add_test(all, a_cycle_is_named);
+    tcase_add_test(all, several_parents_are_looked_at_together);
     tcase_add_test(all, a_search_is_linear);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
