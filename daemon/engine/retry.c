@@ -56,17 +56,17 @@ static int choose_failed(struct engine *engine, const struct job_row *old,
 static int append_positions(const struct array_spec *spec, const struct task_range *positions,
                             struct array_spec *ret)
 {
-    uint64_t base = 0;
     for (size_t i = 0; i < spec->range_count; i++) {
         const struct array_range *range = &spec->ranges[i];
-        uint64_t count = (range->last - range->first) / range->step + 1;
-        uint64_t first = positions->first > base ? positions->first : base;
-        uint64_t last = positions->last < base + count - 1 ? positions->last : base + count - 1;
-        const struct array_range part = {range->first + (first - base) * range->step,
-                                         range->first + (last - base) * range->step, range->step};
+        uint64_t end = range->before + (range->last - range->first) / range->step;
+        uint64_t first = positions->first > range->before ? positions->first : range->before;
+        uint64_t last = positions->last < end ? positions->last : end;
+        const struct array_range part = {
+            .first = range->first + (first - range->before) * range->step,
+            .last = range->first + (last - range->before) * range->step,
+            .step = range->step};
         if (first <= last && array_spec_append(ret, &part) < 0)
             return -1;
-        base += count;
     }
     return 0;
 }
@@ -187,6 +187,7 @@ int engine_retry_facts(struct engine *engine, const struct job_row *old,
     *ret = old->facts;
     ret->id = 0;
     ret->key = NULL;
+    ret->edited_at = 0;
     ret->array = *ret_array;
     ret->hold = false;
     ret->begin_at = 0;

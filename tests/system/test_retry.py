@@ -168,6 +168,22 @@ def test_the_same_key_is_the_same_retry(daemon):
     assert refused.value.name == "io.batchd.KeyConflict"
 
 
+def test_a_retry_of_an_edited_job_is_not_edited_itself(daemon):
+    """Of an edited job nobody knows any more what was submitted; of its retry it is known."""
+    job = daemon.submit("false", hold=True)
+    daemon.call("io.batchd.Jobs.Edit", id=job, priority="high")
+    daemon.call("io.batchd.Jobs.Release", id=job)
+    daemon.wait(job)
+    assert daemon.job(job)["edited_at"] is not None
+    first = retry(daemon, job, key="r")
+    made = daemon.wait(first)[0]
+    assert (made["edited_at"], made["priority"]) == (None, "high")
+    assert retry(daemon, job, key="r") == first
+    with pytest.raises(Refused) as refused:
+        daemon.submit("another", key="r")
+    assert refused.value.name == "io.batchd.KeyConflict"
+
+
 # ---- max_fails ----
 
 @pytest.mark.parametrize("limit,failed", [("0", 1), ("3", 4), ("10%", 3), ("0%", 1)])
