@@ -115,21 +115,31 @@ static int get_settings(const json_t *params, struct schedule *schedule, struct 
     return 0;
 }
 
+/* True after replying. */
+static bool refuse_job(struct api_call *call, const struct schedule *schedule, const char *text)
+{
+    struct error err;
+    struct job_facts facts = {0};
+    if (schedule_job_decode(call->api, schedule, text, &facts, &err) < 0) {
+        submit_refuse(call, &err, 0);
+        return true;
+    }
+    bool refused = submit_refuse_job(call, &facts);
+    job_facts_done(&facts);
+    return refused;
+}
+
 /* Everything that a submit would refuse is refused now. 0, or -1 after replying. */
 static int try_job(struct api_call *call, const struct schedule *schedule, const json_t *job,
                    char **ret_text)
 {
     struct error err;
-    struct job_facts facts = {0};
     CLEANUP_FREE char *text = json_to_text(job, NULL);
-    if (schedule_job_check(job, &err) < 0 ||
-        schedule_job_decode(call->api, schedule, text, &facts, &err) < 0) {
+    if (schedule_job_check(job, &err) < 0) {
         submit_refuse(call, &err, 0);
         return -1;
     }
-    bool refused = submit_refuse_job(call, &facts);
-    job_facts_done(&facts);
-    if (refused)
+    if (refuse_job(call, schedule, text))
         return -1;
     *ret_text = TAKE_PTR(text);
     return 0;
@@ -277,12 +287,24 @@ static void run_resume(struct api_call *call)
     set_paused(call, false);
 }
 
+/* True after replying: the stored job is one that would be refused today. */
+static bool refuse_stored(struct api_call *call, const struct planned *planned)
+{
+    struct error err;
+    CLEANUP_FREE char *text =
+        schedule_rows_load_job(engine_db(call->api->engine), planned->facts.id, &err);
+    if (text != NULL)
+        return refuse_job(call, &planned->facts, text);
+    reply_failure(call, &err);
+    return true;
+}
+
 static void run_run(struct api_call *call)
 {
     struct error err;
     uint64_t id = 0;
     const struct planned *planned = find_named(call);
-    if (planned == NULL)
+    if (planned == NULL || refuse_stored(call, planned))
         return;
     if (schedules_run(call->api->engine, planned, &id, &err) == 0) {
         json_t *reply = json_object();
@@ -328,10 +350,10 @@ static void next_of_text(struct api_call *call, const char *at, int64_t count)
     struct cron_spec spec;
     const char *name = NULL;
     struct zone *zone = NULL;
-    if (json_get_string(call->params, "timezone", false, &name, &err) == 0 ||
-        (name != NULL && strcmp(name, "local") == 0))
+    int read = json_get_string(call->params, "timezone", false, &name, &err);
+    if (name != NULL && strcmp(name, "local") == 0)
         name = NULL;
-    if (cron_spec_parse(at, &spec, &err) == 0)
+    if (read >= 0 && cron_spec_parse(at, &spec, &err) == 0)
         zone = zone_new(name, &err);
     if (zone == NULL)
         reply_failure(call, &err);

@@ -112,51 +112,19 @@ int job_resources_decode(const json_t *params, const struct resource_names *name
 
 /* ---- what never fits ---- */
 
-static void format_amount(enum resource_kind kind, uint64_t amount, char *ret, size_t bytes)
-{
-    if (kind == RESOURCE_MEMORY || kind == RESOURCE_DISK)
-        format_size(amount, ret, bytes);
-    else
-        (void)snprintf(ret, bytes, "%llu", (unsigned long long)amount);
-}
-
-/* As it was written: memory and disk are counted in whole MiB. */
-static uint64_t asked_for(const struct job_facts *facts, const struct resources *wanted,
-                          enum resource_kind kind)
-{
-    if (kind == RESOURCE_MEMORY)
-        return facts->memory_bytes;
-    return kind == RESOURCE_DISK ? facts->disk_bytes : wanted->amount[kind];
-}
-
-static void refuse(struct api_call *call, const char *name, enum resource_kind kind,
-                   uint64_t requested, uint64_t largest)
-{
-    json_t *extra = json_object();
-    char asked[32], most[32];
-    format_amount(kind, requested, asked, sizeof(asked));
-    format_amount(kind, largest, most, sizeof(most));
-    CLEANUP_FREE char *text = xasprintf("%s = %s never fits: this machine has %s (resources.%s)",
-                                        name, asked, most, name);
-    json_put_text(extra, "resource", name);
-    json_put_int(extra, "requested", (int64_t)requested);
-    json_put_int(extra, "largest", (int64_t)largest);
-    reply_error(call, "NeverFits", extra, text, NULL);
-}
-
 bool job_resources_refused(struct api_call *call, const struct job_facts *facts)
 {
-    const struct resource_names *names = &engine_limits(call->api->engine)->names;
-    const struct resources *total = scheduler_total(engine_scheduler(call->api->engine));
-    const struct resources wanted = job_facts_wanted(facts, names);
-    for (int kind = 0; kind < RESOURCE_REMOVED; kind++) {
-        if (wanted.amount[kind] <= total->amount[kind])
-            continue;
-        refuse(call, resource_names_word(names, (enum resource_kind)kind), (enum resource_kind)kind,
-               asked_for(facts, &wanted, (enum resource_kind)kind), total->amount[kind]);
-        return true;
-    }
-    return false;
+    const struct engine *engine = call->api->engine;
+    struct job_misfit misfit;
+    if (!job_never_fits(facts, &engine_limits(engine)->names,
+                        scheduler_total(engine_scheduler(engine)), &misfit))
+        return false;
+    json_t *extra = json_object();
+    json_put_text(extra, "resource", misfit.name);
+    json_put_int(extra, "requested", (int64_t)misfit.requested);
+    json_put_int(extra, "largest", (int64_t)misfit.largest);
+    reply_error(call, "NeverFits", extra, misfit.text, NULL);
+    return true;
 }
 
 /* ---- out ---- */

@@ -1,5 +1,9 @@
 #include "daemon/core/job_request.h"
 
+#include "common/parse.h"
+
+#include <stdio.h>
+
 #define MEBIBYTE (UINT64_C(1) << 20)
 
 uint64_t job_whole_mib(uint64_t bytes)
@@ -16,4 +20,60 @@ struct resources job_facts_wanted(const struct job_facts *facts, const struct re
                                           [RESOURCE_DISK] = job_whole_mib(facts->disk_bytes)}};
     resource_counters_add(names, facts->counters, &wanted);
     return wanted;
+}
+
+/* ---- what never fits ---- */
+
+static void format_amount(enum resource_kind kind, uint64_t amount, char *ret, size_t bytes)
+{
+    if (kind == RESOURCE_MEMORY || kind == RESOURCE_DISK)
+        format_size(amount, ret, bytes);
+    else
+        (void)snprintf(ret, bytes, "%llu", (unsigned long long)amount);
+}
+
+/* As it was written: memory and disk are counted in whole MiB. */
+static uint64_t asked_for(const struct job_facts *facts, const struct resources *wanted,
+                          enum resource_kind kind)
+{
+    if (kind == RESOURCE_MEMORY)
+        return facts->memory_bytes;
+    return kind == RESOURCE_DISK ? facts->disk_bytes : wanted->amount[kind];
+}
+
+/* A counter that the job asks for and the configuration no longer names. */
+static void find_removed(const struct job_facts *facts, const struct resource_names *names,
+                         struct job_misfit *ret)
+{
+    const char *counters = facts->counters;
+    while (resource_counters_next(&counters, ret->name, &ret->requested) &&
+           resource_names_find(names, ret->name) >= 0)
+        continue;
+    ret->largest = 0;
+}
+
+bool job_never_fits(const struct job_facts *facts, const struct resource_names *names,
+                    const struct resources *total, struct job_misfit *ret)
+{
+    const struct resources wanted = job_facts_wanted(facts, names);
+    char asked[32], most[32];
+    unsigned kind = 0;
+    while (kind < RESOURCE_KINDS && wanted.amount[kind] <= total->amount[kind])
+        kind++;
+    if (kind == RESOURCE_KINDS)
+        return false;
+    if (kind == RESOURCE_REMOVED) {
+        find_removed(facts, names, ret);
+    } else {
+        (void)snprintf(ret->name, sizeof(ret->name), "%s",
+                       resource_names_word(names, (enum resource_kind)kind));
+        ret->requested = asked_for(facts, &wanted, (enum resource_kind)kind);
+        ret->largest = total->amount[kind];
+    }
+    format_amount((enum resource_kind)kind, ret->requested, asked, sizeof(asked));
+    format_amount((enum resource_kind)kind, ret->largest, most, sizeof(most));
+    (void)snprintf(ret->text, sizeof(ret->text),
+                   "%s = %s never fits: this machine has %s (resources.%s)", ret->name, asked, most,
+                   ret->name);
+    return true;
 }

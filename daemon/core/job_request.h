@@ -12,4 +12,14 @@ struct resources job_facts_wanted(const struct job_facts *facts,
                                   const struct resource_names *names);
 uint64_t job_whole_mib(uint64_t bytes); /* rounded up; so is what a machine has */
 
+/* Why a job could not start on a machine that were empty. */
+struct job_misfit {
+    char name[RESOURCE_NAME_MAX + 1]; /* of the resource */
+    uint64_t requested, largest;
+    char text[200];
+};
+/* True and *ret when it asks for more than the `total` of a machine. */
+bool job_never_fits(const struct job_facts *facts, const struct resource_names *names,
+                    const struct resources *total, struct job_misfit *ret);
+
 #endif

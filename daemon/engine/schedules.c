@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/parse.h"
+#include "daemon/core/job_request.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/resources/disk.h"
@@ -182,6 +183,15 @@ static void cancel_last(struct engine *engine, const struct planned *planned)
         log_warning("schedule %s of uid %u: %s", planned->facts.name, planned->facts.uid, err.text);
 }
 
+/* The machine may have become smaller since the schedule was made: such jobs would pile up. */
+static int check_fits(const struct engine *engine, const struct job_facts *facts, struct error *err)
+{
+    struct job_misfit misfit;
+    if (!job_never_fits(facts, &engine->options.names, scheduler_total(engine->scheduler), &misfit))
+        return 0;
+    return error_set(err, ERROR_LIMIT, "%s", misfit.text);
+}
+
 /* Submits the job. The run before is cancelled, if it is to be replaced, once this one was taken.
  */
 static int submit(struct engine *engine, struct planned *planned, const char *key,
@@ -196,7 +206,9 @@ static int submit(struct engine *engine, struct planned *planned, const char *ke
         return -1;
     free(facts.key);
     facts.key = xstrdup(key);
-    int result = engine_submit(engine, &facts, &id, &existing, err);
+    int result = check_fits(engine, &facts, err);
+    if (result == 0)
+        result = engine_submit(engine, &facts, &id, &existing, err);
     job_facts_done(&facts);
     if (result < 0)
         return -1;

@@ -321,6 +321,45 @@ def test_what_cannot_be_submitted_is_told(timed):
     assert "queue_limit_per_user" in shown(timed)["skipped_why"]
 
 
+def test_a_run_that_never_fits_is_not_made(timed):
+    """The machine has become too small: no jobs pile up that could never start."""
+    timed.stop()
+    config = timed.config.read_text()
+    timed.config.write_text(config.split("[resources]")[0] + "[resources]\ncpus = 4\nlicences = 1\n")
+    timed.start()
+    add(timed, "one", "* * * * *", overlap="queue", job={"cpus": 3})
+    add(timed, "two", "* * * * *", overlap="queue", job={"resources": {"licences": 1}})
+    timed.stop()
+    timed.config.write_text(config.split("[resources]")[0] + "[resources]\ncpus = 2\n")
+    timed.start()
+    minute_by_minute(timed, 2)
+    assert runs(timed) == runs(timed, "two") == []
+    assert shown(timed)["skipped_why"] == ("it was not submitted: cpus = 3 never fits: "
+                                           "this machine has 2 (resources.cpus)")
+    assert '"licences"' in shown(timed, "two")["skipped_why"]
+    assert "cpus = 3 never fits" in timed.ctl("cron", "list").stdout
+    assert "schedule one of uid" in timed.text() and "cpus = 3 never fits" in timed.text()
+    with pytest.raises(Refused) as refused:
+        call(timed, "Run", name="one")
+    assert refused.value.name == "io.batchd.NeverFits"
+    assert {name: refused.value.parameters[name] for name in ("resource", "requested", "largest")} == {
+        "resource": "cpus", "requested": 3, "largest": 2}
+    call(timed, "Edit", name="one", job={"cpus": 2})
+    timed.clock.set(at(BERLIN, *MONDAY, 12, 30))
+    wait_for_runs(timed, 1)
+
+
+@pytest.mark.parametrize("parameters,field", [
+    ({"at": "@daily", "timezone": 5}, "timezone"), ({"at": "@daily", "timezone": []}, "timezone"),
+    ({"at": "@daily", "timezone": "Mars/Olympus"}, "timezone"), ({"at": 5}, "at"),
+    ({"at": "@daily", "count": "two"}, "count"), ({"at": "@daily", "count": 0}, "count")])
+def test_bad_questions_for_the_next_times(daemon, parameters, field):
+    with pytest.raises(Refused) as refused:
+        call(daemon, "Next", **parameters)
+    assert refused.value.name == "io.batchd.InvalidSpec"
+    assert refused.value.parameters["field"] == field
+
+
 @pytest.mark.parametrize("field,value", [
     ("at", "61 * * * *"), ("at", "@reboot"), ("at", "0 0 30 2 *"), ("at", "* * *"), ("timezone", "Mars/Olympus"),
     ("timezone", "../../etc/passwd"), ("overlap", "sometimes"), ("catch_up", "all"), ("name", "a b"),
