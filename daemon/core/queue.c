@@ -38,7 +38,7 @@ struct queue {
     struct ready_limits nothing_within;
     bool nothing_known;
     struct alarms alarms;
-    size_t count;
+    size_t count, overdue;
     uint32_t running;
     bool paused;
     int64_t now; /* of the last advance */
@@ -184,6 +184,7 @@ static void put(struct queue *queue, struct job *job, int64_t now)
     size_t user = user_of(queue, job->uid);
     job->rank = rank_at(&queue->settings, job, now) & JOB_LEVEL_MASK;
     job->alarm_at = NO_ALARM;
+    queue->overdue += job->rank == RANK_OVERDUE;
     ready_set_insert(set_of(&queue->groups[user], job), job);
     find_head(queue, user);
     ready_table_take(&queue->bounds, user, job->cpus, ready_seconds(job->estimate_us));
@@ -198,6 +199,7 @@ static void take(struct queue *queue, struct job *job)
 {
     size_t user = user_of(queue, job->uid);
     ready_set_remove(set_of(&queue->groups[user], job), job);
+    queue->overdue -= job->rank == RANK_OVERDUE;
     find_head(queue, user);
     alarms_clear(&queue->alarms, job);
 }
@@ -376,6 +378,14 @@ struct job *queue_first(const struct queue *queue)
             best = place;
     }
     return best.head.job;
+}
+
+int64_t queue_overdue_at(const struct queue *queue)
+{
+    const struct job *first = queue->overdue == 0 ? NULL : queue_first(queue);
+    return first == NULL || first->rank != RANK_OVERDUE
+               ? NEVER
+               : first->since + queue->settings.max_delay_us;
 }
 
 /* So few are looked at of each user, however many users there are. */

@@ -49,6 +49,8 @@ bool queue_user_full(const struct queue *queue, uint32_t uid);
  * many running as they may are passed over. With a depth each user with waiting jobs has an equal
  * part of it, so that nobody's jobs hide another's. */
 struct job *queue_first(const struct queue *queue);
+/* When the one that goes first had waited max_delay; NEVER: it has not. */
+int64_t queue_overdue_at(const struct queue *queue);
 struct job *queue_fitting(struct queue *queue, struct ready_limits *limits);
 
 #endif

@@ -30,11 +30,13 @@ const struct queue_key queue_keys[] = {
     {"per_user", QUEUE_KEY_COUNT, AT(per_user), NULL, 0, COUNT_MAX, "0", "N",
      "Jobs of one user that run at the same time in the queue; 0 means no limit."},
     {"weight", QUEUE_KEY_COUNT, AT(weight), NULL, 1, 1000, "1", "N",
-     "Between queues the one that has the least running for its weight goes first."},
+     "Between queues the one that has the least running for its weight goes first; where that is "
+     "the same, the one that has started the least for its weight."},
     {"ageing", QUEUE_KEY_SPAN, AT(ageing_us), NULL, 0, CENTURY_MS, "0", "SPAN",
      "With priority, a waiting job rises by one level for each such time; 0 means never."},
     {"max_delay", QUEUE_KEY_SPAN, AT(max_delay_us), NULL, 0, CENTURY_MS, "0", "SPAN",
-     "A job that has waited so long goes first, whatever the policy; 0 means no bound."},
+     "A job that has waited so long goes first, whatever the policy, and before those of other "
+     "queues; 0 means no bound."},
     {"priority", QUEUE_KEY_WORD, AT(priority), priority_words, 0, 0, "normal", "LEVEL",
      "The level of jobs that do not say: urgent, high, normal, low or background."},
     {"timeout", QUEUE_KEY_SPAN, AT(timeout_us), NULL, 0, 3650 * DAY_MS, "0", "SPAN",

@@ -11,7 +11,14 @@ struct lane {
     struct queue *queue; /* NULL: none of this number */
     /* In this round: nothing more of it fits, and its first does not. */
     bool closed, blocked;
+    /* Its starts by its weight, in parts of TURN. Among queues with as much running the one with
+     * least goes first, or where few jobs run at a time the lower numbers had all the turns. */
+    uint64_t served;
 };
+
+/* One start in a queue of weight 1. Weights reach 1,000: the division loses less than one in a
+ * thousand. 2^44 starts fill 64 bits, at 10,000 a second in 55 years. */
+#define TURN (UINT64_C(1) << 20U)
 
 struct scheduler {
     struct occupancy machine;
@@ -85,8 +92,26 @@ void scheduler_change_queue(struct scheduler *scheduler, uint8_t number,
     queue_change(scheduler->lanes[number].queue, settings, now);
 }
 
+/* It has something to start again. What others had in the meantime are no turns that it missed: it
+ * stands beside the least served of those that wait. */
+static void catch_up(struct scheduler *scheduler, struct lane *back)
+{
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < scheduler->lane_count; i++) {
+        const struct lane *lane = &scheduler->lanes[i];
+        if (lane != back && lane->queue != NULL && queue_count(lane->queue) > 0 &&
+            !queue_paused(lane->queue) && lane->served < least)
+            least = lane->served;
+    }
+    if (least != UINT64_MAX && back->served < least)
+        back->served = least;
+}
+
 void scheduler_pause_queue(struct scheduler *scheduler, uint8_t number, bool paused)
 {
+    struct lane *lane = &scheduler->lanes[number];
+    if (queue_paused(lane->queue) && !paused)
+        catch_up(scheduler, lane);
     queue_pause(scheduler->lanes[number].queue, paused);
 }
 
@@ -136,6 +161,16 @@ int scheduler_owed(const struct scheduler *scheduler)
 void scheduler_owe(struct scheduler *scheduler, uint8_t number)
 {
     scheduler->owed = &scheduler->lanes[number];
+}
+
+uint64_t scheduler_served(const struct scheduler *scheduler, uint8_t number)
+{
+    return scheduler->lanes[number].served;
+}
+
+void scheduler_set_served(struct scheduler *scheduler, uint8_t number, uint64_t served)
+{
+    scheduler->lanes[number].served = served;
 }
 
 static struct queue *queue_of(const struct scheduler *scheduler, const struct job *job)
@@ -196,6 +231,8 @@ void scheduler_queue(struct scheduler *scheduler, struct job *job, int64_t now)
     if (job->queued || !scheduler_ever_fits(scheduler, job))
         return;
     job->queued = true;
+    if (queue_count(queue_of(scheduler, job)) == 0)
+        catch_up(scheduler, &scheduler->lanes[job->queue]);
     queue_add(queue_of(scheduler, job), job, now);
 }
 
@@ -231,11 +268,26 @@ static uint64_t weight_of(const struct lane *lane)
     return weight == 0 ? 1 : weight;
 }
 
-/* Running / weight, without rounding; among equals the lower number. */
+/* When its first job had waited max_delay, or NEVER: it has not, or it was blocked in this round
+ * already, and the others of the queue have no claim on its delay. */
+static int64_t overdue_at(const struct lane *lane)
+{
+    return lane->blocked ? NEVER : queue_overdue_at(lane->queue);
+}
+
+/* An overdue job goes before all others, of whichever queue. Else the least running / weight,
+ * without rounding; then the least served; then the lower number. */
 static bool goes_before(const struct lane *a, const struct lane *b)
 {
-    return b == NULL ||
-           queue_running(a->queue) * weight_of(b) < queue_running(b->queue) * weight_of(a);
+    if (b == NULL)
+        return true;
+    int64_t due_a = overdue_at(a);
+    int64_t due_b = overdue_at(b);
+    if (due_a != due_b)
+        return due_a < due_b;
+    uint64_t load_a = queue_running(a->queue) * weight_of(b);
+    uint64_t load_b = queue_running(b->queue) * weight_of(a);
+    return load_a != load_b ? load_a < load_b : a->served < b->served;
 }
 
 static bool is_open(const struct lane *lane)
@@ -247,14 +299,26 @@ static bool is_open(const struct lane *lane)
 static struct lane *best_lane(struct scheduler *scheduler)
 {
     struct lane *best = NULL;
-    if (scheduler->owed != NULL && is_open(scheduler->owed) && !scheduler->owed->blocked)
-        return scheduler->owed;
+    struct lane *owed = scheduler->owed;
     for (unsigned i = 0; i < scheduler->lane_count; i++) {
         struct lane *lane = &scheduler->lanes[i];
         if (is_open(lane) && goes_before(lane, best))
             best = lane;
     }
-    return best;
+    if (best == NULL || owed == NULL || !is_open(owed) || owed->blocked)
+        return best;
+    return overdue_at(owed) <= overdue_at(best) ? owed : best;
+}
+
+/* What may pass the queue's first job. Where the reservation is another queue's, the first is not
+ * kept from starting later and later by what passes it: that is over by the time of the
+ * reservation. So what the queue has running becomes less, until its turn to reserve comes. */
+static struct job *next_behind(struct scheduler *scheduler, struct lane *lane)
+{
+    struct ready_limits limits = scheduler->limits;
+    if (scheduler->owed != lane)
+        memset(&limits.left_over, 0, sizeof(limits.left_over));
+    return queue_fitting(lane->queue, &limits);
 }
 
 /* What of this queue starts next in the round, or NULL: nothing more. */
@@ -273,7 +337,7 @@ static struct job *next_of(struct scheduler *scheduler, struct lane *lane)
             scheduler->owed = lane;
         }
     }
-    return lane->blocked && passes ? queue_fitting(lane->queue, &scheduler->limits) : NULL;
+    return lane->blocked && passes ? next_behind(scheduler, lane) : NULL;
 }
 
 struct job *scheduler_next(struct scheduler *scheduler)
@@ -352,6 +416,7 @@ uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64
     count_free(scheduler);
     use_left_over(scheduler, job, wanted);
     queue_run(queue_of(scheduler, job), job->uid);
+    scheduler->lanes[job->queue].served += TURN / weight_of(&scheduler->lanes[job->queue]);
     fair_share_start(scheduler->share, fair_share_user(scheduler->share, job->uid),
                      resources_dominant(wanted, &scheduler->machine.total), started_at);
     return running_set_add(&scheduler->running, scheduler->requests, &running);

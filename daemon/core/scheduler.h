@@ -1,12 +1,14 @@
 /* Who starts now: pure functions over waiting jobs, what runs, resources and a time. The caller
  * asks in rounds: scheduler_begin, then scheduler_next until it answers NULL. Jobs wait in queues;
- * of those that may start something, the one with the least running for its weight goes first.
- * Within a round the first job that does not fit, of whichever queue, is reserved for once, at the
- * earliest time it can start by the estimates of what runs; what starts after it in that round,
- * from whichever queue, ends by then or uses only what is left over beside it. The queue of that
- * job goes first in the next rounds too, until the job has started. A queue with
- * backfill none starts nothing behind a job of its own that does not fit (and where it is the only
- * one, there is no need to reserve). The daemon and the simulation run this code; the same calls
+ * of those that may start something, the one goes first whose first job has waited max_delay, then
+ * the one with the least running for its weight, then the one that has started the least for its
+ * weight. Within a round the first job that does not fit, of whichever queue, is reserved for once,
+ * at the earliest time it can start by the estimates of what runs; what starts after it in that
+ * round, from whichever queue, ends by then or uses only what is left over beside it (and does the
+ * former where it passes the first job of a queue that has no reservation). The queue of that job
+ * goes first in the next rounds too, until the job has started. A queue with backfill none starts
+ * nothing behind a job of its own that does not fit (and where it is the only one, there is no need
+ * to reserve). The daemon and the simulation run this code; the same calls
  * give the same answers. */
 #ifndef BATCHD_DAEMON_CORE_SCHEDULER_H
 #define BATCHD_DAEMON_CORE_SCHEDULER_H
@@ -46,6 +48,10 @@ uint64_t scheduler_move_run(struct scheduler *scheduler, uint64_t run, uint8_t t
  * not started; -1: none. And the same for a restart, so that it changes no order. */
 int scheduler_owed(const struct scheduler *scheduler);
 void scheduler_owe(struct scheduler *scheduler, uint8_t number);
+/* How much the queue has started for its weight, in units of the scheduler's own; to be set at a
+ * restart, once it was told what runs. */
+uint64_t scheduler_served(const struct scheduler *scheduler, uint8_t number);
+void scheduler_set_served(struct scheduler *scheduler, uint8_t number, uint64_t served);
 /* To ask of. Borrowed; NULL: there is none of this number. */
 const struct queue *scheduler_queue_at(const struct scheduler *scheduler, uint8_t number);
 

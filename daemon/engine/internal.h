@@ -101,8 +101,10 @@ int engine_restore(struct engine *engine, struct error *err);
 int engine_queues_load(struct engine *engine, struct error *err);
 uint8_t engine_queue_of_row(struct engine *engine, const char *name);
 int engine_queues_adopt(struct engine *engine, struct error *err);
-/* Whose turn is next goes into the turn's transaction when it changed. */
-void engine_store_owed(struct engine *engine);
+/* Whose turn it is between queues: into the transaction when it changed; and back at a restart,
+ * when the scheduler knows what runs. */
+void engine_store_turns(struct engine *engine);
+void engine_restore_turns(struct engine *engine);
 void engine_queues_free(struct engine *engine);
 /* start.c: hands a waiting job to a worker; `holds`: it is given its resources, else it waits
  * behind another there. */

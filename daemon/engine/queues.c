@@ -3,10 +3,12 @@
 #include "common/alloc.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/parse.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/store/queue_rows.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,9 +119,30 @@ static struct named_queue *find_or_insert(struct engine *engine, const char *nam
     return insert(engine, name, &settings);
 }
 
+static bool is_turn(const char *key)
+{
+    return strcmp(key, QUEUE_MARK_OWED) == 0 || strcmp(key, QUEUE_MARK_SERVED) == 0;
+}
+
+/* Whose turn it was says nothing where the queue is gone. */
+static int load_turn(struct engine *engine, const char *name, const char *key, const char *value,
+                     struct error *err)
+{
+    struct named_queue *queue = find(engine, name);
+    if (queue == NULL)
+        return 0;
+    if (strcmp(key, QUEUE_MARK_SERVED) == 0)
+        return parse_u64(value, 0, UINT64_MAX, &queue->served, err);
+    engine->owed = queue->number;
+    scheduler_owe(engine->scheduler, queue->number);
+    return 0;
+}
+
 static int load_row(void *arg, const char *name, const char *key, const char *value,
                     struct error *err)
 {
+    if (is_turn(key))
+        return load_turn(arg, name, key, value, err);
     struct named_queue *queue = find_or_insert(arg, name);
     const struct queue_key *setting = queue_key_find(key);
     if (queue == NULL)
@@ -128,11 +151,6 @@ static int load_row(void *arg, const char *name, const char *key, const char *va
         return queue_settings_set(&queue->settings, setting, value, err);
     queue->paused |= strcmp(key, QUEUE_MARK_PAUSED) == 0;
     queue->draining |= strcmp(key, QUEUE_MARK_DRAINING) == 0;
-    if (strcmp(key, QUEUE_MARK_OWED) == 0) {
-        struct engine *engine = arg;
-        engine->owed = queue->number;
-        scheduler_owe(engine->scheduler, queue->number);
-    }
     return 0;
 }
 
@@ -171,6 +189,12 @@ static void keep_displaced(struct engine *engine, const char *name)
     engine->displaced =
         xreallocarray(engine->displaced, engine->displaced_count + 1, sizeof(char *));
     engine->displaced[engine->displaced_count++] = xstrdup(name);
+}
+
+void engine_restore_turns(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->queue_count; i++)
+        scheduler_set_served(engine->scheduler, engine->queues[i].number, engine->queues[i].served);
 }
 
 uint8_t engine_queue_of_row(struct engine *engine, const char *name)
@@ -275,10 +299,24 @@ int engine_queue_drain(struct engine *engine, const char *name, bool draining, s
     return 0;
 }
 
-void engine_store_owed(struct engine *engine)
+static void store_served(struct engine *engine, struct named_queue *queue)
+{
+    char text[24]; /* 20 digits */
+    struct error err;
+    uint64_t served = scheduler_served(engine->scheduler, queue->number);
+    if (served == queue->served || engine->broken)
+        return;
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)served);
+    queue->served = served;
+    (void)put_row(engine, queue->name, QUEUE_MARK_SERVED, text, &err);
+}
+
+void engine_store_turns(struct engine *engine)
 {
     int owed = scheduler_owed(engine->scheduler);
     struct error err;
+    for (size_t i = 0; engine->queue_count > 1 && i < engine->queue_count; i++)
+        store_served(engine, &engine->queues[i]);
     if (engine->broken || owed == engine->owed)
         return;
     if (engine->owed >= 0)

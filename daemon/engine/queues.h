@@ -16,8 +16,9 @@ struct named_queue {
     char *name;
     uint8_t number; /* in the scheduler */
     bool configured;
-    bool paused;   /* starts nothing */
-    bool draining; /* takes no new job */
+    bool paused;     /* starts nothing */
+    bool draining;   /* takes no new job */
+    uint64_t served; /* as it is stored (scheduler_served) */
     struct queue_settings settings;
 };
 

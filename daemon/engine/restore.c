@@ -218,6 +218,7 @@ int engine_restore(struct engine *engine, struct error *err)
     }
     arrays_end_turn(engine);
     engine_store_estimates(engine);
+    engine_restore_turns(engine);
     pool_remove_unknown(engine->pool);
     log_info("restored %zu waiting and %zu started jobs",
              jobset_count(engine->jobs, JOB_STATE_PENDING),

@@ -131,7 +131,7 @@ void engine_schedule(struct engine *engine)
     scheduler_begin(engine->scheduler, now);
     while (!engine->broken && start_next(engine))
         continue;
-    engine_store_owed(engine);
+    engine_store_turns(engine);
     grow(engine);
     engine->unplaced = NULL;
     arrays_end_turn(engine);

@@ -9,6 +9,9 @@
 #define QUEUE_MARK_PAUSED "paused"
 #define QUEUE_MARK_DRAINING "draining"
 #define QUEUE_MARK_OWED "owed" /* the next round begins with it (core/scheduler.h) */
+/* How much it has started for its weight (core/scheduler.h): a number, the only one with a value.
+ */
+#define QUEUE_MARK_SERVED "served"
 
 /* Writes or replaces the row of this queue and key (a name of queue_keys, or a mark). */
 int queue_rows_put(struct db *db, const char *queue, const char *key, const char *value,

@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 from daemon import OUT, Refused, wait_until
@@ -397,3 +398,37 @@ def test_whose_turn_is_next_survives_a_restart(make_daemon):
     (daemon.state / "end").touch()
     assert order_of(daemon, wide, *small)[0] == wide
     daemon.wait(long)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_turns_of_queues_survive_a_restart(make_daemon, restarted):
+    """One job at a time: the heavy queue has had less for its weight than those before it."""
+    daemon = make_daemon(config=settings(1, "[queues.a]\nweight = 10\nper_user = 9\n[queues.b]\nper_user = 9\n"
+                                            "[queues.c]\nper_user = 9\n"))
+    daemon.start()
+    first = fill(daemon)
+    jobs = {}
+    for turn in (1, 2, 3):
+        for queue in "abc":
+            argv = gate(daemon, "end") if (queue, turn) == ("a", 2) else ("true",)
+            jobs[queue, turn] = daemon.submit(*argv, queue=queue)
+    (daemon.state / "go").touch()
+    daemon.wait_running(jobs["a", 2])
+    if restarted:
+        daemon.restart()
+    (daemon.state / "end").touch()
+    order = order_of(daemon, first, *jobs.values())
+    names = {job: f"{queue}{turn}" for (queue, turn), job in jobs.items()}
+    assert " ".join(names[job] for job in order[1:]) == "a1 b1 c1 a2 b2 a3 c2 b3 c3"
+
+
+def test_a_job_past_its_max_delay_goes_before_other_queues(make_daemon):
+    daemon = make_daemon(config=settings(1, "[queues.heavy]\nweight = 1000\nper_user = 9\n"
+                                            "[queues.late]\nmax_delay = 1\nper_user = 9\n"))
+    daemon.start()
+    first = fill(daemon)
+    before = [daemon.submit("true", queue="heavy") for _ in range(4)]
+    late = [daemon.submit("true", queue="late") for _ in range(4)]
+    wait_until(lambda: daemon.job(late[-1])["submitted_at"] + 1_200_000 < time.time() * 1_000_000)
+    (daemon.state / "go").touch()
+    assert order_of(daemon, first, *before, *late)[1:] == [*late, *before]

@@ -45,6 +45,7 @@ struct model_queue {
     bool exists, paused;
     struct queue_settings settings;
     bool closed, blocked; /* in this round */
+    uint64_t served;
 };
 
 struct model {
@@ -192,6 +193,11 @@ static inline bool may_pass(const struct model *model, const struct model_job *j
            fits(&job->wanted, &model->left_over);
 }
 
+static inline bool may_wait_in(const struct model_job *job, uint8_t queue)
+{
+    return job->state == WAITING && job->queue == queue && !job->held && !job->later;
+}
+
 /* The queue's first; or the first that may start now. Users at their limit are passed over. */
 static inline struct model_job *model_first(struct model *model, uint8_t queue, bool that_fits)
 {
@@ -200,7 +206,7 @@ static inline struct model_job *model_first(struct model *model, uint8_t queue, 
     struct resources there = free_now(model);
     for (int i = 0; i < JOBS; i++) {
         struct model_job *job = &model->jobs[i];
-        if (job->state != WAITING || job->queue != queue || job->held || job->later)
+        if (!may_wait_in(job, queue))
             continue;
         if (limit > 0 && running_in(model, queue, job->uid, false) >= limit)
             continue;
@@ -266,12 +272,24 @@ static inline void model_reserve(struct model *model, struct model_job *wanted)
     model->window = at == NEVER ? 0 : at - model->now;
 }
 
-/* Of those that have room and are not done the one that is owed, else that with the least running
- * for its weight, among equals the first. */
+/* When the queue's first became late, or NEVER. */
+static inline int64_t late_since(struct model *model, uint8_t queue)
+{
+    const struct model_job *first =
+        model->queues[queue].blocked ? NULL : model_first(model, queue, false);
+    return first == NULL || !late(model, first)
+               ? NEVER
+               : first->since + model->queues[queue].settings.max_delay_us;
+}
+
+/* Of those that have room and are not done the one whose first is late for longest, else that which
+ * is owed, else that with the least running for its weight, among equals the least served, among
+ * equals the first. */
 static inline struct model_queue *turn_of(struct model *model, uint8_t *ret_number)
 {
     struct model_queue *best = NULL;
     double least = HUGE_VAL;
+    int64_t first_due = NEVER;
     for (uint8_t i = 0; i < QUEUES; i++) {
         struct model_queue *queue = &model->queues[i];
         unsigned running = running_in(model, i, 0, true);
@@ -279,15 +297,48 @@ static inline struct model_queue *turn_of(struct model *model, uint8_t *ret_numb
             (queue->settings.slots > 0 && running >= queue->settings.slots))
             continue;
         double load = running / fmax(queue->settings.weight, 1);
+        int64_t due = late_since(model, i);
         if (queue == model->owed && !queue->blocked)
             load = -1;
-        if (load < least) {
+        if (best == NULL || due < first_due ||
+            (due == first_due &&
+             (load < least || (load == least && queue->served < best->served)))) {
             best = queue;
             least = load;
+            first_due = due;
             *ret_number = i;
         }
     }
     return best;
+}
+
+static inline unsigned waiting_in(const struct model *model, uint8_t queue)
+{
+    unsigned count = 0;
+    for (int i = 0; i < JOBS; i++)
+        count += may_wait_in(&model->jobs[i], queue);
+    return count;
+}
+
+/* It has something to start again: it begins with what the least served of those that wait has. */
+static inline void model_catch_up(struct model *model, uint8_t back)
+{
+    uint64_t least = UINT64_MAX;
+    for (uint8_t i = 0; i < QUEUES; i++) {
+        const struct model_queue *queue = &model->queues[i];
+        if (i != back && queue->exists && !queue->paused && waiting_in(model, i) > 0 &&
+            queue->served < least)
+            least = queue->served;
+    }
+    if (least < UINT64_MAX && model->queues[back].served < least)
+        model->queues[back].served = least;
+}
+
+/* The job came into its queue. */
+static inline void model_came(struct model *model, const struct model_job *job)
+{
+    if (may_wait_in(job, job->queue) && waiting_in(model, job->queue) == 1)
+        model_catch_up(model, job->queue);
 }
 
 static inline struct model_job *model_next(struct model *model)
@@ -307,7 +358,11 @@ static inline struct model_job *model_next(struct model *model)
             model_reserve(model, first);
             model->owed = queue;
         }
+        struct resources left_over = model->left_over;
+        if (queue != model->owed)
+            model->left_over = amounts(0, 0);
         first = queue->blocked && passes ? model_first(model, number, true) : NULL;
+        model->left_over = left_over;
         if (first != NULL)
             return first;
         queue->closed = true;

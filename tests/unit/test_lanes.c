@@ -167,6 +167,176 @@ START_TEST(a_policy_changes_while_jobs_wait)
 }
 END_TEST
 
+/* So many rounds, one each second, until jobs[which] starts, at most `rounds`. The others come
+ * again when they end, so that there is no end of them. */
+static size_t rounds_until_started(struct scheduler *scheduler, size_t which, struct job *jobs,
+                                   size_t rounds)
+{
+    uint64_t runs[JOBS] = {0};
+    int64_t ends[JOBS] = {0};
+    for (size_t round = 0; round < rounds; round++) {
+        int64_t now = (int64_t)round * SECONDS(1);
+        struct job *job;
+        uint64_t run;
+        for (size_t i = 0; i < JOBS; i++) {
+            if (runs[i] == 0 || ends[i] > now)
+                continue;
+            scheduler_end(scheduler, runs[i], now);
+            runs[i] = 0;
+            jobs[i].id += JOBS;
+            jobs[i].since = now;
+            scheduler_queue(scheduler, &jobs[i], now);
+        }
+        scheduler_begin(scheduler, now);
+        while ((job = start(scheduler, now, &run)) != NULL) {
+            if (job == &jobs[which])
+                return round;
+            runs[job - jobs] = run;
+            ends[job - jobs] = now + job->estimate_us;
+        }
+    }
+    return rounds;
+}
+
+/* Jobs of 5 processors and some seconds in one queue, and small short ones in another. */
+static void fill_unequal(struct scheduler *scheduler, struct job *jobs, uint8_t fives,
+                         uint8_t small)
+{
+    for (size_t i = 0; i < JOBS; i++) {
+        jobs[i] = in_queue(i + 1, i % 2 == 0 ? fives : small);
+        jobs[i].estimate_us = SECONDS(i % 2 == 0 ? 5 + (int64_t)i % 7 : 2 + (int64_t)i % 3);
+        add(scheduler, &jobs[i], i % 2 == 0 ? 5 : 1, 0);
+    }
+}
+
+/* The wide job's own queue has small ones that pass it, so that the other, whose first is blocked
+ * as well, has always less running for its weight. */
+START_TEST(a_wide_job_is_not_passed_for_ever_in_two_queues)
+{
+    struct scheduler *scheduler = new_scheduler(14);
+    const uint8_t heavy = add_queue(scheduler, 100, 0, 0);
+    const uint8_t mixed = add_queue(scheduler, 1, 0, 0);
+    struct job jobs[JOBS];
+    fill_unequal(scheduler, jobs, heavy, mixed);
+    scheduler_unqueue(scheduler, &jobs[1]);
+    scheduler_forget(scheduler, &jobs[1]);
+    jobs[1].id += JOBS; /* comes first when the others have run once */
+    add(scheduler, &jobs[1], 14, 0);
+    size_t round = rounds_until_started(scheduler, 1, jobs, 3000);
+    ck_assert_uint_lt(round, 100);
+    end_all(scheduler, jobs, JOBS);
+}
+END_TEST
+
+/* Three queues of jobs that have the machine to themselves: each has its turn, and the heavy one
+ * goes next whenever another has a job running. */
+START_TEST(queues_take_turns_where_one_job_runs)
+{
+    struct scheduler *scheduler = new_scheduler(1);
+    const uint8_t queues[] = {add_queue(scheduler, 1, 0, 0), add_queue(scheduler, 1, 0, 0),
+                              add_queue(scheduler, 3, 0, 0)};
+    struct job jobs[JOBS];
+    size_t started[3] = {0};
+    uint64_t run;
+    fill(scheduler, jobs, queues, 3);
+    for (size_t i = 0; i < 24; i++) {
+        scheduler_begin(scheduler, (int64_t)i);
+        const struct job *job = start(scheduler, (int64_t)i, &run);
+        ck_assert_ptr_nonnull(job);
+        started[job->queue - queues[0]]++;
+        ck_assert_ptr_null(scheduler_next(scheduler));
+        scheduler_end(scheduler, run, (int64_t)i + 1);
+    }
+    ck_assert_uint_eq(started[0], 7);
+    ck_assert_uint_eq(started[1], 6);
+    ck_assert_uint_eq(started[2], 11);
+    end_all(scheduler, jobs, JOBS);
+}
+END_TEST
+
+/* A queue that had nothing to start has no turns saved up. */
+START_TEST(who_was_away_has_one_turn_not_all_that_were_missed)
+{
+    struct scheduler *scheduler = new_scheduler(1);
+    const uint8_t queues[] = {add_queue(scheduler, 1, 0, 0), add_queue(scheduler, 1, 0, 0)};
+    struct job jobs[JOBS];
+    size_t late = 0;
+    uint64_t run;
+    fill(scheduler, jobs, queues, 2);
+    for (size_t i = 1; i < JOBS; i += 2)
+        scheduler_unqueue(scheduler, &jobs[i]);
+    for (size_t i = 0; i < 20; i++) {
+        if (i == 10) {
+            for (size_t at = 1; at < JOBS; at += 2)
+                scheduler_queue(scheduler, &jobs[at], (int64_t)i);
+        }
+        scheduler_begin(scheduler, (int64_t)i);
+        const struct job *job = start(scheduler, (int64_t)i, &run);
+        ck_assert_ptr_nonnull(job);
+        late += job->queue == queues[1];
+        scheduler_end(scheduler, run, (int64_t)i + 1);
+    }
+    ck_assert_uint_eq(late, 5);
+    end_all(scheduler, jobs, JOBS);
+}
+END_TEST
+
+/* A job past the max_delay of its queue goes before what other queues have, whatever their weights
+ * and whatever runs of its own. */
+START_TEST(an_overdue_job_goes_before_other_queues)
+{
+    struct scheduler *scheduler = new_scheduler(14);
+    const uint8_t heavy = add_queue(scheduler, 1000, 0, 0);
+    struct queue_settings settings = *queue_settings(scheduler_queue_at(scheduler, heavy));
+    settings.weight = 1;
+    settings.max_delay_us = SECONDS(40);
+    int patient = scheduler_add_queue(scheduler, &settings);
+    struct job jobs[JOBS];
+    fill_unequal(scheduler, jobs, heavy, (uint8_t)patient);
+    for (size_t i = 1; i < JOBS; i += 2)
+        scheduler_unqueue(scheduler, &jobs[i]);
+    jobs[1].estimate_us = SECONDS(100000); /* the queue has always more running for its weight */
+    scheduler_queue(scheduler, &jobs[1], 0);
+    scheduler_forget(scheduler, &jobs[3]);
+    add(scheduler, &jobs[3], 13, 0);
+    size_t round = rounds_until_started(scheduler, 3, jobs, 3000);
+    ck_assert_uint_ge(round, 40);
+    ck_assert_uint_le(round, 40 + 11);
+    end_all(scheduler, jobs, JOBS);
+}
+END_TEST
+
+/* The one whose delay ended first goes first. */
+START_TEST(overdue_jobs_of_queues_go_by_their_delay)
+{
+    struct scheduler *scheduler = new_scheduler(1);
+    struct queue_settings settings = {
+        .policy = QUEUE_FIFO, .weight = 1, .max_delay_us = SECONDS(9)};
+    uint8_t queues[3];
+    struct job jobs[JOBS];
+    static const int64_t since[] = {SECONDS(3), SECONDS(1), SECONDS(2)};
+    static const uint64_t order[] = {2, 3, 1};
+    uint64_t run;
+    for (size_t i = 0; i < 3; i++)
+        queues[i] = (uint8_t)scheduler_add_queue(scheduler, &settings);
+    for (size_t i = 0; i < 3; i++) {
+        jobs[i] = in_queue(i + 1, queues[i]);
+        jobs[i].since = since[i];
+        add(scheduler, &jobs[i], 1, SECONDS(4));
+    }
+    for (size_t i = 0; i < 3; i++) {
+        int64_t now = SECONDS(20 + (int64_t)i);
+        scheduler_begin(scheduler, now);
+        const struct job *job = start(scheduler, now, &run);
+        ck_assert_ptr_nonnull(job);
+        ck_assert_uint_eq(job->id, order[i]);
+        ck_assert_ptr_null(scheduler_next(scheduler));
+        scheduler_end(scheduler, run, now);
+    }
+    end_all(scheduler, jobs, 3);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("queues of a scheduler");
@@ -174,6 +344,11 @@ int main(void)
     tcase_add_test(tests, weights_decide_between_queues);
     tcase_add_test(tests, slots_limits_and_pauses_hold_back);
     tcase_add_test(tests, a_wide_job_waits_for_what_runs_only);
+    tcase_add_test(tests, a_wide_job_is_not_passed_for_ever_in_two_queues);
+    tcase_add_test(tests, queues_take_turns_where_one_job_runs);
+    tcase_add_test(tests, who_was_away_has_one_turn_not_all_that_were_missed);
+    tcase_add_test(tests, an_overdue_job_goes_before_other_queues);
+    tcase_add_test(tests, overdue_jobs_of_queues_go_by_their_delay);
     tcase_add_test(tests, a_policy_changes_while_jobs_wait);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

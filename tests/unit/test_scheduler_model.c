@@ -10,6 +10,8 @@ static void run_it(struct model *model, struct model_job *job)
 {
     job->run = scheduler_run(model->scheduler, job->sched, model->now);
     ck_assert_int_eq(jobset_move(model->set, job->sched, JOB_EVENT_ASSIGN, model->now), 0);
+    model->queues[job->queue].served +=
+        (UINT64_C(1) << 20U) / (uint64_t)fmax(model->queues[job->queue].settings.weight, 1);
     if (model->reserved != NULL && job->estimate_us > model->window)
         resources_take(&model->left_over, &job->wanted);
     job->state = RUNNING;
@@ -72,8 +74,9 @@ static void submit(struct model *model, struct model_job *job)
                               .since = model->now - rand() % SECONDS(50),
                               .estimate_us = rand() % 8 * SECONDS(25),
                               .wanted = amounts(1, 1),
-                              .held = rand() % 10 == 0,
                               .state = WAITING};
+    model_came(model, job); /* it is added, and then it is blocked */
+    job->held = rand() % 10 == 0;
     if (rand() % 6 == 0)
         job->estimate_us = ESTIMATE_UNKNOWN;
     if (rand() % 3 == 0)
@@ -105,6 +108,7 @@ static void finish(struct model *model, struct model_job *job)
     job->state = WAITING;
     if (rand() % 4 == 0) {
         ck_assert_int_eq(jobset_move(model->set, job->sched, JOB_EVENT_RETURN, model->now), 0);
+        model_came(model, job);
         return;
     }
     ck_assert_int_eq(jobset_move(model->set, job->sched, JOB_EVENT_GO, model->now), 0);
@@ -124,9 +128,11 @@ static void change_waiting(struct model *model, struct model_job *job)
         jobset_set_since(model->set, job->sched, model->now, model->now);
         job->held = false;
         job->since = model->now;
+        model_came(model, job);
     } else if (what == 4) {
         job->queue = any_queue(model);
         jobset_set_queue(model->set, job->sched, job->queue, model->now);
+        model_came(model, job);
     }
 }
 
@@ -161,8 +167,10 @@ static void add_queue(struct model *model, uint8_t number)
 static void delete_queue(struct model *model, uint8_t number, uint8_t to)
 {
     for (int i = 0; i < JOBS; i++) {
-        if (model->jobs[i].state != ABSENT && model->jobs[i].queue == number)
-            model->jobs[i].queue = to;
+        if (model->jobs[i].state == ABSENT || model->jobs[i].queue != number)
+            continue;
+        model->jobs[i].queue = to;
+        model_came(model, &model->jobs[i]);
     }
     jobset_move_queue(model->set, number, to, model->now);
     scheduler_move_runs(model->scheduler, number, to);
@@ -186,7 +194,10 @@ static void change_queues(struct model *model)
         queue->settings = random_settings(rand() % 2 == 0);
         scheduler_change_queue(model->scheduler, number, &queue->settings, model->now);
     } else {
+        bool was_paused = queue->paused;
         queue->paused = rand() % 3 == 0;
+        if (was_paused && !queue->paused)
+            model_catch_up(model, number);
         scheduler_pause_queue(model->scheduler, number, queue->paused);
     }
 }
@@ -260,6 +271,8 @@ static void restart(struct model *model)
     }
     for (size_t i = 0; i < count; i++)
         running[i]->run = runs[i];
+    for (uint8_t i = 0; i < model->lanes; i++)
+        scheduler_set_served(model->scheduler, i, model->queues[i].served);
 }
 
 /* ---- steps ---- */
@@ -283,6 +296,7 @@ static void pass(struct model *model, int64_t span)
         job->since = job->begin_at;
         jobset_set_since(model->set, job->sched, job->since, model->now);
         jobset_unblock(model->set, job->sched, JOB_LATER, model->now);
+        model_came(model, job);
     }
 }
 
@@ -305,8 +319,11 @@ static void check_all(struct model *model)
     ck_assert_uint_eq(jobset_count(model->set, JOB_STATE_STARTING), running);
     struct resources there = free_now(model);
     ck_assert_mem_eq(scheduler_free_resources(model->scheduler), &there, sizeof(there));
-    for (uint8_t i = 0; i < QUEUES; i++)
+    for (uint8_t i = 0; i < QUEUES; i++) {
         ck_assert_uint_eq(jobset_in_queue(model->set, i), in_queue[i]);
+        if (model->queues[i].exists)
+            ck_assert_uint_eq(scheduler_served(model->scheduler, i), model->queues[i].served);
+    }
     for (uint32_t user = 0; user < USERS; user++) {
         double theirs = fair_share_usage(share, fair_share_user(share, user));
         ck_assert_double_eq_tol(theirs, model->usage[user], 1e-8 * (1 + model->charged[user]));
