@@ -158,7 +158,7 @@ END_TEST
 START_TEST(steps_are_found)
 {
     static const struct array_range parts[] = {
-        {1, 1, 1}, {3, 3, 1}, {5, 9, 2}, {10, 20, 1}, {21, 21, 1}};
+        {1, 1, 1, 0}, {3, 3, 1, 0}, {5, 9, 2, 0}, {10, 20, 1, 0}, {21, 21, 1, 0}};
     struct array_spec spec = {.ranges = NULL};
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         ck_assert_int_eq(array_spec_append(&spec, &parts[i]), 0);
