@@ -109,7 +109,7 @@ def test_a_running_task_is_stopped_and_the_others_go_on():
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_task_that_waits_for_another_attempt_is_cancelled(make_daemon, restarted):
-    daemon = make_daemon(config="[workers]\nmax = 2\n")
+    daemon = make_daemon(config="[workers]\nmax = 2\nprefetch = 0\n")
     daemon.start()
     job = daemon.submit("sh", "-c", 'echo "$BATCHD_ARRAY_INDEX" >>"$0/ran"; until [ -e "$0/go$BATCHD_ARRAY_INDEX" ]; '
                         'do sleep 0.02; done; [ "$BATCHD_ARRAY_INDEX" = 1 ]', str(daemon.state), array="0-1",
