@@ -279,6 +279,13 @@ size_t dependency_graph_tasks(const struct dependency_graph *graph, uint64_t id,
     return count;
 }
 
+struct dependency_edge *dependency_graph_first_of(const struct dependency_graph *graph,
+                                                  uint64_t child)
+{
+    const struct dependency_node *node = find(graph, child, WHOLE);
+    return node == NULL ? NULL : node->waits;
+}
+
 bool dependency_graph_awaited(const struct dependency_graph *graph, uint64_t id, int64_t index)
 {
     const struct dependency_node *node = find(graph, id, index < 0 ? WHOLE : index);

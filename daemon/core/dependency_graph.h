@@ -48,6 +48,9 @@ struct dependency_edge *dependency_graph_first_of_tasks(const struct dependency_
                                                         uint64_t id);
 /* The indices of the tasks of this array that are waited for; how many. The caller frees *ret. */
 size_t dependency_graph_tasks(const struct dependency_graph *graph, uint64_t id, uint64_t **ret);
+/* The first that this job waits for, NULL when it waits for none; the others by next_of_child. */
+struct dependency_edge *dependency_graph_first_of(const struct dependency_graph *graph,
+                                                  uint64_t child);
 /* Whether any waits for anything of it. */
 bool dependency_graph_awaited(const struct dependency_graph *graph, uint64_t id, int64_t index);
 

@@ -51,6 +51,28 @@ void fair_share_free(struct fair_share *share)
     free(share);
 }
 
+struct fair_share *fair_share_copy(const struct fair_share *share)
+{
+    struct fair_share *copy = xmalloc(sizeof(*copy));
+    *copy = *share;
+    copy->users = xreallocarray(NULL, share->room + 1, sizeof(*share->users));
+    copy->index = xreallocarray(NULL, share->room + 1, sizeof(*share->index));
+    if (share->count > 0) {
+        memcpy(copy->users, share->users, share->count * sizeof(*share->users));
+        memcpy(copy->index, share->index, share->count * sizeof(*share->index));
+    }
+    return copy;
+}
+
+void fair_share_put_back(struct fair_share *share, const struct fair_share *copy)
+{
+    struct fair_share *again = fair_share_copy(copy);
+    free(share->users);
+    free(share->index);
+    *share = *again;
+    free(again);
+}
+
 static size_t position_of(const struct fair_share *share, uint32_t uid)
 {
     size_t low = 0;

@@ -15,6 +15,10 @@ struct fair_share;
 struct fair_share *fair_share_new(int64_t half_life_us);
 void fair_share_free(struct fair_share *share);
 
+/* Everything it knows, and that again. */
+struct fair_share *fair_share_copy(const struct fair_share *share);
+void fair_share_put_back(struct fair_share *share, const struct fair_share *copy);
+
 /* The user's number here, a new user's too; it does not change. Shares begin at 1. */
 size_t fair_share_user(struct fair_share *share, uint32_t uid);
 void fair_share_set(struct fair_share *share, size_t user, double shares); /* above 0 */

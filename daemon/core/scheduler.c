@@ -22,6 +22,7 @@ struct lane {
 
 struct scheduler {
     struct occupancy machine;
+    struct resources whole; /* what it has in all, without what was lent */
     struct request_table *requests;
     struct fair_share *share;
     struct lane lanes[SCHEDULER_QUEUES];
@@ -40,7 +41,7 @@ struct scheduler {
 struct scheduler *scheduler_new(const struct scheduler_options *options)
 {
     struct scheduler *scheduler = xcalloc(1, sizeof(*scheduler));
-    scheduler->machine.total = options->total;
+    scheduler->machine.total = scheduler->whole = options->total;
     scheduler->limits.depth = options->backfill_depth;
     scheduler->requests = request_table_new();
     scheduler->share = fair_share_new(options->half_life_us);
@@ -418,7 +419,7 @@ uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64
     queue_run(queue_of(scheduler, job), job->uid);
     scheduler->lanes[job->queue].served += TURN / weight_of(&scheduler->lanes[job->queue]);
     fair_share_start(scheduler->share, fair_share_user(scheduler->share, job->uid),
-                     resources_dominant(wanted, &scheduler->machine.total), started_at);
+                     resources_dominant(wanted, &scheduler->whole), started_at);
     return running_set_add(&scheduler->running, scheduler->requests, &running);
 }
 
@@ -430,7 +431,7 @@ void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now)
     (void)found;
     const struct resources *wanted = request_table_at(scheduler->requests, was.request);
     fair_share_end(scheduler->share, fair_share_user(scheduler->share, was.uid),
-                   resources_dominant(wanted, &scheduler->machine.total), now);
+                   resources_dominant(wanted, &scheduler->whole), now);
     resources_take(&scheduler->machine.used, wanted);
     count_free(scheduler);
     queue_end(scheduler->lanes[was.queue].queue, was.uid);
@@ -441,7 +442,56 @@ void scheduler_charge(struct scheduler *scheduler, uint32_t uid, const struct re
                       int64_t started_at, int64_t ended_at)
 {
     fair_share_add(scheduler->share, fair_share_user(scheduler->share, uid),
-                   resources_dominant(held, &scheduler->machine.total), started_at, ended_at);
+                   resources_dominant(held, &scheduler->whole), started_at, ended_at);
+}
+
+/* ---- trials ---- */
+
+void scheduler_lend(struct scheduler *scheduler, enum resource_kind kind, uint64_t amount)
+{
+    scheduler->machine.total.amount[kind] += amount;
+    count_free(scheduler);
+}
+
+void scheduler_take_back(struct scheduler *scheduler, enum resource_kind kind, uint64_t amount)
+{
+    scheduler->machine.total.amount[kind] -= amount;
+    count_free(scheduler);
+}
+
+struct scheduler_mark {
+    struct lane lanes[SCHEDULER_QUEUES];
+    struct lane *owed;
+    const struct job *reserved;
+    int64_t reserved_at;
+    struct fair_share *share; /* a copy, owned */
+};
+
+struct scheduler_mark *scheduler_mark(const struct scheduler *scheduler)
+{
+    struct scheduler_mark *mark = xmalloc(sizeof(*mark));
+    *mark = (struct scheduler_mark){.owed = scheduler->owed,
+                                    .reserved = scheduler->reserved,
+                                    .reserved_at = scheduler->reserved_at,
+                                    .share = fair_share_copy(scheduler->share)};
+    memcpy(mark->lanes, scheduler->lanes, sizeof(mark->lanes));
+    return mark;
+}
+
+void scheduler_mark_free(struct scheduler_mark *mark)
+{
+    if (mark != NULL)
+        fair_share_free(mark->share);
+    free(mark);
+}
+
+void scheduler_put_back(struct scheduler *scheduler, const struct scheduler_mark *mark)
+{
+    memcpy(scheduler->lanes, mark->lanes, scheduler->lane_count * sizeof(struct lane));
+    scheduler->owed = mark->owed;
+    scheduler->reserved = mark->reserved;
+    scheduler->reserved_at = mark->reserved_at;
+    fair_share_put_back(scheduler->share, mark->share);
 }
 
 int64_t scheduler_next_alarm(const struct scheduler *scheduler)

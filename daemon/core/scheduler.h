@@ -94,6 +94,17 @@ void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now);
 void scheduler_charge(struct scheduler *scheduler, uint32_t uid, const struct resources *held,
                       int64_t started_at, int64_t ended_at);
 
+/* For a trial: there is so much more, or (back) less, of a kind. Shares of the machine, which fair
+ * share goes by, stay as they are. */
+void scheduler_lend(struct scheduler *scheduler, enum resource_kind kind, uint64_t amount);
+void scheduler_take_back(struct scheduler *scheduler, enum resource_kind kind, uint64_t amount);
+/* What rounds and changes leave behind beside what runs and stands in queues, to be put back when
+ * all of that is as it was. */
+struct scheduler_mark;
+struct scheduler_mark *scheduler_mark(const struct scheduler *scheduler);
+void scheduler_mark_free(struct scheduler_mark *mark);
+void scheduler_put_back(struct scheduler *scheduler, const struct scheduler_mark *mark);
+
 /* When the order of what waits changes next by itself (ageing, max_delay), or NEVER: worth a round
  * then. */
 int64_t scheduler_next_alarm(const struct scheduler *scheduler);
