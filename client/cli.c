@@ -382,6 +382,14 @@ void cli_print_json(const json_t *value)
     (void)putchar('\n');
 }
 
+void cli_give_json(struct cli *cli, const json_t *value)
+{
+    if (cli->documents == NULL)
+        cli_print_json(value);
+    else
+        (void)json_array_append(cli->documents, (json_t *)(uintptr_t)value);
+}
+
 void cli_write_bytes(FILE *file, const json_t *value)
 {
     CLEANUP_FREE char *data = NULL;

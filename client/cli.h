@@ -32,6 +32,7 @@ struct cli {
     uint64_t timeout_ms;
     struct batchd_client *client;
     const struct verb *verb;
+    json_t *documents; /* what --json prints as one array at the end; NULL: nothing is kept */
 };
 
 struct cli_option {
@@ -45,6 +46,16 @@ enum cli_tasks {
     CLI_TASKS_NONE,
     CLI_TASKS_EACH, /* 42_7, and 42_[1-3] as its three tasks */
     CLI_TASKS_SETS, /* 42_[1-3] as one, for the daemon to read */
+};
+
+/* The jobs that something may be done to. */
+enum cli_like {
+    CLI_LIKE_ANY,
+    CLI_LIKE_OPEN,    /* have not ended */
+    CLI_LIKE_WAITING, /* wait, or are arrays with tasks to come */
+    CLI_LIKE_HELD,    /* of these, those that are held */
+    CLI_LIKE_ENDED,
+    CLI_LIKE_FAILED,
 };
 
 struct verb {
@@ -90,6 +101,8 @@ struct cli_patience {
 bool cli_try_again(struct cli *cli, struct cli_patience *patience, const struct error *err);
 
 void cli_print_json(const json_t *value);
+/* What --json says of one of the jobs that cli_each_id goes through: one document in all. */
+void cli_give_json(struct cli *cli, const json_t *value);
 /* Bytes of the wire (a string or {"b64"}) to a stream, as they are. */
 void cli_write_bytes(FILE *file, const json_t *value);
 
@@ -97,9 +110,14 @@ void cli_write_bytes(FILE *file, const json_t *value);
  * (owned); where the verb takes tasks 42_7 becomes {id, index} and 42_[1-3] {id, indices}, or one
  * {id, index} for each. NULL after reporting, with *ret_code. */
 json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code);
-/* Calls `one` with each of these ids; the first exit code that is not 0. */
+/* Calls `one` with each of these ids; the first exit code that is not 0. A word that matches
+ * nothing is reported and the others are gone on with. With --json and more than one plain id what
+ * `one` gives (cli_give_json) is printed as one array. */
 typedef int (*cli_id_fn)(struct cli *cli, json_t *id, void *arg);
 int cli_each_id(struct cli *cli, char **words, int count, cli_id_fn one, void *arg);
+/* The same, but what stands for many (a range, name:GLOB, ...) names only jobs that are `like`. */
+int cli_each_id_like(struct cli *cli, enum cli_like like, char **words, int count, cli_id_fn one,
+                     void *arg);
 /* Puts one of these into a request, as "id", "index" and "indices". */
 void cli_put_id(json_t *request, const json_t *id);
 /* One of these, or a job or task as the daemon says it, as it is written: 42, 42_7, 42_[1-3]. The

@@ -8,25 +8,77 @@
 
 #include <string.h>
 
-#define RANGE_MAX 1000000U
 #define TASKS_EACH_MAX 1000U /* tasks that show asks for one by one */
 
-static int add_list(struct cli *cli, json_t *parameters, bool first_only, json_t *ids)
+struct ids {
+    struct cli *cli;
+    enum cli_like like; /* what stands for many names only these */
+    json_t *found;      /* borrowed */
+};
+
+/* The states that List is asked for; NULL: all. */
+static json_t *states_of(enum cli_like like)
+{
+    switch (like) {
+    case CLI_LIKE_OPEN:
+    case CLI_LIKE_WAITING:
+    case CLI_LIKE_HELD:
+        return json_pack("[ssss]", "pending", "starting", "running", "suspended");
+    case CLI_LIKE_ENDED:
+        return json_pack("[sss]", "completed", "failed", "cancelled");
+    case CLI_LIKE_FAILED:
+        return json_pack("[s]", "failed");
+    case CLI_LIKE_ANY:
+        break;
+    }
+    return NULL;
+}
+
+static bool has_reason(const json_t *job, const char *reason)
+{
+    const json_t *one;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)json_object_get(job, "reasons"), i, one) {
+        if (json_is_string(one) && strcmp(json_string_value(one), reason) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What the states alone do not say. */
+static bool is_like(const json_t *job, enum cli_like like)
+{
+    const char *state = json_string_value(json_object_get(job, "state"));
+    if (like == CLI_LIKE_WAITING)
+        return (state != NULL && strcmp(state, "pending") == 0) ||
+               json_is_object(json_object_get(job, "array"));
+    return like != CLI_LIKE_HELD || has_reason(job, "Held");
+}
+
+/* Takes `parameters` of List, all pages of which are read. */
+static int add_list(struct ids *ids, json_t *parameters, bool first_only)
 {
     int code = 0;
     json_int_t after = 0;
+    json_t *states = states_of(ids->like);
     CLEANUP_JSON json_t *mine = parameters;
     json_put_int(mine, "limit", first_only ? 1 : 1000);
+    if (states != NULL && !first_only)
+        json_put(mine, "states", states);
+    else
+        json_decref(states);
     for (;;) {
         CLEANUP_JSON json_t *reply =
-            cli_call(cli, "io.batchd.Jobs.List", json_deep_copy(mine), &code);
+            cli_call(ids->cli, "io.batchd.Jobs.List", json_deep_copy(mine), &code);
         const json_t *next = json_object_get(reply, "next");
         size_t i;
         json_t *job;
         if (reply == NULL)
             return code;
-        json_array_foreach(json_object_get(reply, "jobs"), i, job)
-            (void)json_array_append(ids, json_object_get(job, "id"));
+        json_array_foreach(json_object_get(reply, "jobs"), i, job) {
+            if (first_only || is_like(job, ids->like))
+                (void)json_array_append(ids->found, json_object_get(job, "id"));
+        }
         if (first_only || !json_is_integer(next) || json_integer_value(next) == after)
             return 0;
         after = json_integer_value(next);
@@ -34,7 +86,8 @@ static int add_list(struct cli *cli, json_t *parameters, bool first_only, json_t
     }
 }
 
-static int add_range(const struct cli *cli, const char *word, json_t *ids)
+/* 42, or 40-45, which is those of them that there are. */
+static int add_range(struct ids *ids, const char *word)
 {
     struct error err;
     uint64_t from;
@@ -45,15 +98,18 @@ static int add_range(const struct cli *cli, const char *word, json_t *ids)
     if (length < sizeof(low))
         memcpy(low, word, length);
     if (parse_u64(low, 1, UINT64_C(1) << 53U, &from, &err) < 0 ||
-        parse_u64(dash == NULL ? low : dash + 1, from, from + RANGE_MAX, &to, &err) < 0)
+        parse_u64(dash == NULL ? low : dash + 1, from, UINT64_C(1) << 53U, &to, &err) < 0)
         return cli_fail(
             EXIT_USAGE,
-            cli->verb->tasks != CLI_TASKS_NONE
+            ids->cli->verb->tasks != CLI_TASKS_NONE
                 ? "ids: 42, 42_7, 42_[1-3,9], 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE"
                 : "ids: 42, 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE",
             "\"%s\" is not a job id", word);
-    for (uint64_t id = from; id <= to; id++)
-        (void)json_array_append_new(ids, json_integer((json_int_t)id));
+    if (dash != NULL)
+        return add_list(
+            ids, json_pack("{s[{sIsI}]}", "ids", "from", (json_int_t)from, "to", (json_int_t)to),
+            false);
+    (void)json_array_append_new(ids->found, json_integer((json_int_t)from));
     return 0;
 }
 
@@ -81,8 +137,9 @@ static int add_tasks(uint64_t id, const char *list, json_t *ids)
 }
 
 /* 42_7: one task of an array; 42_[1-3,9]: some. */
-static int add_task(const struct cli *cli, const char *word, const char *underscore, json_t *ids)
+static int add_task(struct ids *ids, const char *word, const char *underscore)
 {
+    const struct verb *verb = ids->cli->verb;
     struct error err;
     uint64_t id;
     uint64_t index;
@@ -93,21 +150,21 @@ static int add_task(const struct cli *cli, const char *word, const char *undersc
         memcpy(job, word, (size_t)(underscore - word));
     if (parse_u64(job, 1, UINT64_C(1) << 53U, &id, &err) < 0 ||
         (!many && parse_u64(underscore + 1, 0, UINT32_MAX, &index, &err) < 0))
-        return add_range(cli, word, ids); /* says what an id may be */
-    if (cli->verb->tasks == CLI_TASKS_NONE)
-        return cli_fail(EXIT_USAGE, NULL, "%s takes whole jobs; %s is %s of array %s",
-                        cli->verb->name, word, many ? "some tasks" : "one task", job);
+        return add_range(ids, word); /* says what an id may be */
+    if (verb->tasks == CLI_TASKS_NONE)
+        return cli_fail(EXIT_USAGE, NULL, "%s takes whole jobs; %s is %s of array %s", verb->name,
+                        word, many ? "some tasks" : "one task", job);
     if (!many) {
-        (void)json_array_append_new(ids, task_of(id, index));
+        (void)json_array_append_new(ids->found, task_of(id, index));
         return 0;
     }
     CLEANUP_FREE char *list = xmemdup(underscore + 2, length - 3);
-    if (cli->verb->tasks == CLI_TASKS_EACH)
-        return add_tasks(id, list, ids);
+    if (verb->tasks == CLI_TASKS_EACH)
+        return add_tasks(id, list, ids->found);
     json_t *tasks = json_object();
     json_put_int(tasks, "id", (int64_t)id);
     json_put_text(tasks, "indices", list);
-    (void)json_array_append_new(ids, tasks);
+    (void)json_array_append_new(ids->found, tasks);
     return 0;
 }
 
@@ -135,70 +192,131 @@ char *cli_id_text(const json_t *id)
     return xasprintf("%lld", job);
 }
 
-static int add_word(struct cli *cli, const char *word, json_t *ids)
+/* tag:KEY=VALUE */
+static int add_tagged(struct ids *ids, const char *tag, const char *equals)
 {
-    json_t *query = json_object();
-    if (strcmp(word, "@last") == 0) {
-        json_put(query, "newest", json_true());
-        json_put(query, "all", json_true());
-        return add_list(cli, query, true, ids);
-    }
-    if (strcmp(word, "@failed") == 0) {
-        json_put(query, "states", json_pack("[s]", "failed"));
-        return add_list(cli, query, false, ids);
-    }
-    if (strncmp(word, "name:", 5) == 0) {
-        json_put_text(query, "name", word + 5);
-        return add_list(cli, query, false, ids);
-    }
-    const char *equals = strchr(word, '=');
-    if (strncmp(word, "tag:", 4) == 0 && equals != NULL) {
-        json_t *tags = json_object();
-        char name[300];
-        (void)snprintf(name, sizeof(name), "%.*s", (int)(equals - word - 4), word + 4);
-        json_put_text(tags, name, equals + 1);
-        json_put(query, "tags", tags);
-        return add_list(cli, query, false, ids);
-    }
-    json_decref(query);
-    const char *underscore = strchr(word, '_');
-    if (underscore != NULL)
-        return add_task(cli, word, underscore, ids);
-    return add_range(cli, word, ids);
+    json_t *tags = json_object();
+    CLEANUP_FREE char *name = xmemdup(tag, (size_t)(equals - tag));
+    json_put_text(tags, name, equals + 1);
+    return add_list(ids, json_pack("{so}", "tags", tags), false);
 }
 
-json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code)
+static int add_word(struct ids *ids, const char *word)
 {
-    CLEANUP_JSON json_t *ids = json_array();
+    const char *equals = strchr(word, '=');
+    const char *underscore = strchr(word, '_');
+    if (strcmp(word, "@last") == 0)
+        return add_list(ids, json_pack("{sbsb}", "newest", 1, "all", 1), true);
+    if (strcmp(word, "@failed") == 0) {
+        struct ids failed = *ids;
+        if (ids->like == CLI_LIKE_ANY || ids->like == CLI_LIKE_ENDED)
+            failed.like = CLI_LIKE_FAILED;
+        return failed.like == CLI_LIKE_FAILED ? add_list(&failed, json_object(), false) : 0;
+    }
+    if (strncmp(word, "name:", 5) == 0) {
+        json_t *query = json_object();
+        json_put_text(query, "name", word + 5);
+        return add_list(ids, query, false);
+    }
+    if (strncmp(word, "tag:", 4) == 0 && equals != NULL)
+        return add_tagged(ids, word + 4, equals);
+    return underscore != NULL ? add_task(ids, word, underscore) : add_range(ids, word);
+}
+
+/* Reports that nothing is named by a word. */
+static int fail_nothing(enum cli_like like, const char *word)
+{
+    static const char *const which[] = {
+        [CLI_LIKE_ANY] = "",
+        [CLI_LIKE_OPEN] = " of those that have not ended",
+        [CLI_LIKE_WAITING] = " of those that wait",
+        [CLI_LIKE_HELD] = " of those that are held",
+        [CLI_LIKE_ENDED] = " of those that have ended",
+        [CLI_LIKE_FAILED] = " of those that failed",
+    };
+    CLEANUP_FREE char *hint = like == CLI_LIKE_ANY ? NULL : xasprintf("batchctl list '%s'", word);
+    return cli_fail(EXIT_NO_SUCH, hint, "no job matches %s%s", word, which[like]);
+}
+
+/* Each of them once, where it first stands. */
+static json_t *without_doubles(const json_t *ids)
+{
+    json_t *once = json_array();
+    CLEANUP_JSON json_t *seen = json_object();
+    json_t *id;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)ids, i, id) {
+        CLEANUP_FREE char *text = cli_id_text(id);
+        if (json_object_get(seen, text) == NULL)
+            (void)json_array_append(once, id);
+        json_put(seen, text, json_true());
+    }
+    return once;
+}
+
+/* The ids of all words; *ret_code is EXIT_NO_SUCH when one names nothing. NULL: another error. */
+static json_t *collect(struct cli *cli, enum cli_like like, char **words, int count, int *ret_code)
+{
+    CLEANUP_JSON json_t *found = json_array();
+    struct ids ids = {.cli = cli, .like = like, .found = found};
     *ret_code = 0;
     if (count == 0) {
         *ret_code = cli_fail(EXIT_USAGE, "batchctl list", "%s needs a job id", cli->verb->name);
         return NULL;
     }
     for (int i = 0; i < count; i++) {
-        *ret_code = add_word(cli, words[i], ids);
-        if (*ret_code != 0)
+        size_t before = json_array_size(found);
+        int code = add_word(&ids, words[i]);
+        if (code != 0) {
+            *ret_code = code;
             return NULL;
+        }
+        if (json_array_size(found) == before)
+            *ret_code = fail_nothing(like, words[i]);
     }
-    if (json_array_size(ids) == 0) {
-        *ret_code = cli_fail(EXIT_NO_SUCH, NULL, "no job matches");
-        return NULL;
+    return count == 1 ? TAKE_PTR(found) : without_doubles(found);
+}
+
+json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code)
+{
+    CLEANUP_JSON json_t *ids = collect(cli, CLI_LIKE_ANY, words, count, ret_code);
+    return *ret_code == 0 ? TAKE_PTR(ids) : NULL;
+}
+
+/* One word that leads to one call, and not to as many as match it. */
+static bool is_plain(const struct cli *cli, char **words, int count)
+{
+    static const char digits[] = "0123456789_";
+    if (count != 1)
+        return false;
+    const char *rest = words[0] + strspn(words[0], digits);
+    return rest[0] == '\0' || strcmp(words[0], "@last") == 0 ||
+           (rest[0] == '[' && cli->verb->tasks == CLI_TASKS_SETS);
+}
+
+int cli_each_id_like(struct cli *cli, enum cli_like like, char **words, int count, cli_id_fn one,
+                     void *arg)
+{
+    int result;
+    size_t i;
+    json_t *id;
+    CLEANUP_JSON json_t *ids = collect(cli, like, words, count, &result);
+    if (ids == NULL)
+        return result;
+    CLEANUP_JSON json_t *documents =
+        cli->json && !is_plain(cli, words, count) ? json_array() : NULL;
+    cli->documents = documents;
+    json_array_foreach(ids, i, id) {
+        int code = one(cli, id, arg);
+        result = result == EXIT_DONE ? code : result;
     }
-    return TAKE_PTR(ids);
+    if (documents != NULL)
+        cli_print_json(documents);
+    cli->documents = NULL;
+    return result;
 }
 
 int cli_each_id(struct cli *cli, char **words, int count, cli_id_fn one, void *arg)
 {
-    int result = EXIT_DONE;
-    int code;
-    size_t i;
-    json_t *id;
-    CLEANUP_JSON json_t *ids = cli_ids(cli, words, count, &code);
-    if (ids == NULL)
-        return code;
-    json_array_foreach(ids, i, id) {
-        code = one(cli, id, arg);
-        result = result == EXIT_DONE ? code : result;
-    }
-    return result;
+    return cli_each_id_like(cli, CLI_LIKE_ANY, words, count, one, arg);
 }

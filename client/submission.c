@@ -235,6 +235,21 @@ int submission_take(struct submission *submission, const char *name, const char 
     return 0;
 }
 
+int submission_take_change(struct submission *submission, const char *name, const char *value)
+{
+    if (strcmp(value, "none") != 0)
+        return submission_take(submission, name, value);
+    if (strcmp(name, "timeout") == 0 || strcmp(name, "estimate") == 0)
+        json_put_int(submission->request, name[0] == 't' ? "timeout_ms" : "estimate_ms", 0);
+    else if (strcmp(name, "begin") == 0)
+        json_put_int(submission->request, "begin", 0);
+    else if (strcmp(name, "depends") == 0)
+        json_put_text(submission->request, "depends", "");
+    else
+        return submission_take(submission, name, value);
+    return 0;
+}
+
 /* Exactly one of a command, --shell and --type. */
 int submission_add_command(struct submission *submission, int argc, char **argv)
 {

@@ -18,6 +18,8 @@ void submission_done(struct submission *submission);
 
 /* Takes an option of `submit`. 0, or the exit code after reporting. */
 int submission_take(struct submission *submission, const char *name, const char *value);
+/* The same for a job that there is already: "none" takes away what it had (0, or an empty text). */
+int submission_take_change(struct submission *submission, const char *name, const char *value);
 /* Exactly one of a command, --shell and --type. 0, or the exit code after reporting. */
 int submission_add_command(struct submission *submission, int argc, char **argv);
 /* What comes from here: folder, umask, environment; and the tags. */

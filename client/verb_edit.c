@@ -1,56 +1,16 @@
 /* batchctl edit, move: change jobs that wait. */
+#include "client/change.h"
 #include "client/submission.h"
 #include "client/verbs.h"
 
-#include "common/cleanup.h"
-
 #include <string.h>
-
-struct edit {
-    const json_t *request; /* without an id */
-    const char *done;
-    bool dry;
-};
-
-static int edit_one(struct cli *cli, json_t *id, void *arg)
-{
-    const struct edit *edit = arg;
-    int code = 0;
-    if (edit->dry) {
-        cli_print_json(id);
-        return EXIT_DONE;
-    }
-    json_t *request = json_copy((json_t *)(uintptr_t)edit->request);
-    json_put(request, "id", json_incref(id));
-    CLEANUP_JSON json_t *reply = cli_call(cli, "io.batchd.Jobs.Edit", request, &code);
-    if (reply == NULL)
-        return code;
-    if (cli->json)
-        cli_print_json(reply);
-    else if (!cli->quiet)
-        (void)printf("%s job %lld\n", edit->done, json_integer_value(id));
-    return EXIT_DONE;
-}
-
-/* What takes the place of "none" is 0 here, and an empty text. */
-static int take(struct submission *submission, const char *name, const char *value)
-{
-    if (strcmp(value, "none") != 0)
-        return submission_take(submission, name, value);
-    if (strcmp(name, "timeout") == 0 || strcmp(name, "estimate") == 0)
-        json_put_int(submission->request, name[0] == 't' ? "timeout_ms" : "estimate_ms", 0);
-    else if (strcmp(name, "begin") == 0)
-        json_put_int(submission->request, "begin", 0);
-    else if (strcmp(name, "depends") == 0)
-        json_put_text(submission->request, "depends", "");
-    else
-        return submission_take(submission, name, value);
-    return 0;
-}
 
 static int edit(struct cli *cli, struct submission *submission, int argc, char **argv)
 {
-    struct edit edit = {.done = strcmp(cli->verb->name, "move") == 0 ? "Moved" : "Changed"};
+    struct change change = {.method = "io.batchd.Jobs.Edit",
+                            .parameters = submission->request,
+                            .like = CLI_LIKE_WAITING,
+                            .done = strcmp(cli->verb->name, "move") == 0 ? "Moved" : "Changed"};
     const char *name;
     const char *value = NULL;
     bool failed = false;
@@ -58,9 +18,9 @@ static int edit(struct cli *cli, struct submission *submission, int argc, char *
     while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
         int code = 0;
         if (value == NULL)
-            edit.dry = true;
+            change.dry = true;
         else
-            code = take(submission, name, value);
+            code = submission_take_change(submission, name, value);
         if (code != 0)
             return code;
     }
@@ -68,8 +28,7 @@ static int edit(struct cli *cli, struct submission *submission, int argc, char *
         return EXIT_USAGE;
     if (json_object_size(submission->request) == 0)
         return cli_fail(EXIT_USAGE, cli->verb->example, "say what the jobs are to have");
-    edit.request = submission->request;
-    return cli_each_id(cli, argv + operand, argc - operand, edit_one, &edit);
+    return change_jobs(cli, argv + operand, argc - operand, &change);
 }
 
 static int run(struct cli *cli, int argc, char **argv)

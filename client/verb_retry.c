@@ -1,57 +1,70 @@
 /* batchctl retry. */
+#include "client/change.h"
 #include "client/submission.h"
 #include "client/verbs.h"
 
-#include "common/alloc.h"
 #include "common/cleanup.h"
 
 #include <string.h>
 
-struct retry {
-    bool failed_only, dry;
-};
-
-static int retry_one(struct cli *cli, json_t *id, void *arg)
+static int say(struct cli *cli, json_t *id, const json_t *reply)
 {
-    const struct retry *retry = arg;
-    int code = 0;
-    if (retry->dry) {
-        CLEANUP_FREE char *text = cli_id_text(id);
+    CLEANUP_FREE char *text = cli_id_text(id);
+    if (json_is_true(json_object_get(reply, "dry_run")))
         (void)printf("%s\n", text);
-        return EXIT_DONE;
-    }
-    json_t *request = json_object();
-    cli_put_id(request, id);
-    submission_put_key(request);
-    if (retry->failed_only)
-        json_put(request, "failed_only", json_true());
-    CLEANUP_JSON json_t *reply = cli_call_again(cli, "io.batchd.Jobs.Retry", request, &code);
-    if (reply == NULL)
-        return code;
-    cli_print_submitted(cli, reply);
+    else
+        cli_print_submitted(cli, reply);
     return EXIT_DONE;
 }
 
-static int run(struct cli *cli, int argc, char **argv)
+static int take_option(struct submission *submission, struct change *change, const char *name,
+                       const char *value)
 {
-    struct retry retry = {.dry = false};
+    if (strcmp(name, "dry-run") == 0) {
+        change->dry = true;
+    } else if (strcmp(name, "failed-only") == 0) {
+        json_put(submission->request, "failed_only", json_true());
+        change->like = CLI_LIKE_FAILED;
+    } else {
+        return value == NULL ? submission_take(submission, name, NULL)
+                             : submission_take_change(submission, name, value);
+    }
+    return 0;
+}
+
+static int retry(struct cli *cli, struct submission *submission, int argc, char **argv)
+{
+    struct change change = {.method = "io.batchd.Jobs.Retry",
+                            .parameters = submission->request,
+                            .like = CLI_LIKE_ENDED,
+                            .keyed = true,
+                            .say = say};
     const char *name;
     const char *value = NULL;
     bool failed = false;
     int operand = 1;
     while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        if (strcmp(name, "failed-only") == 0)
-            retry.failed_only = true;
-        else
-            retry.dry = true;
+        int code = take_option(submission, &change, name, value);
+        if (code != 0)
+            return code;
     }
     if (failed)
         return EXIT_USAGE;
-    return cli_each_id(cli, argv + operand, argc - operand, retry_one, &retry);
+    return change_jobs(cli, argv + operand, argc - operand, &change);
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    struct submission submission = submission_begin(cli);
+    int code = retry(cli, &submission, argc, argv);
+    submission_done(&submission);
+    return code;
 }
 
 static const struct cli_option options[] = {
     {"failed-only", 0, NULL, "of an array only the tasks that failed"},
+    {"deadline", 0, "TIME", "end it if it has not ended by then"},
+    {"hold", 0, NULL, "do not start it until batchctl release"},
     {"dry-run", 0, NULL, "only print the ids it would retry"},
     {NULL, 0, NULL, NULL},
 };
@@ -61,4 +74,5 @@ const struct verb verb_retry = {.name = "retry",
                                 .help = "Submit anew what has ended, as new jobs",
                                 .example = "batchctl retry 42 --failed-only",
                                 .options = options,
+                                .also = &verb_edit,
                                 .run = run};

@@ -220,47 +220,45 @@ static void print_job(const json_t *job)
     print_attempts(json_object_get(job, "attempts"));
 }
 
-static int show_one(struct cli *cli, const json_t *options, json_t *id)
+struct show {
+    const json_t *parameters;
+    bool begun; /* one was shown */
+};
+
+static int show_one(struct cli *cli, json_t *id, void *arg)
 {
+    struct show *show = arg;
     int code = 0;
-    json_t *request = json_deep_copy(options);
+    json_t *request = json_deep_copy(show->parameters);
     cli_put_id(request, id);
     CLEANUP_JSON json_t *reply = cli_call(cli, "io.batchd.Jobs.Show", request, &code);
     if (reply == NULL)
         return code;
-    if (cli->json)
-        cli_print_json(json_object_get(reply, "job"));
-    else
-        print_job(json_object_get(reply, "job"));
-    return 0;
+    if (cli->json) {
+        cli_give_json(cli, json_object_get(reply, "job"));
+        return EXIT_DONE;
+    }
+    if (show->begun)
+        (void)putchar('\n');
+    show->begun = true;
+    print_job(json_object_get(reply, "job"));
+    return EXIT_DONE;
 }
 
 static int run_show(struct cli *cli, int argc, char **argv)
 {
     CLEANUP_JSON json_t *parameters = json_object();
+    struct show show = {.parameters = parameters};
     const char *name;
     const char *value = NULL;
     bool failed = false;
     int operand = 1;
-    int code;
-    size_t i;
-    json_t *id;
     while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL)
         json_put(parameters, strcmp(name, "attempts") == 0 ? "attempts" : "env_values",
                  json_true());
     if (failed)
         return EXIT_USAGE;
-    CLEANUP_JSON json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
-    if (ids == NULL)
-        return code;
-    json_array_foreach(ids, i, id) {
-        if (i > 0 && !cli->json)
-            (void)putchar('\n');
-        code = show_one(cli, parameters, id);
-        if (code != 0)
-            return code;
-    }
-    return 0;
+    return cli_each_id(cli, argv + operand, argc - operand, show_one, &show);
 }
 
 static const struct cli_option show_options[] = {

@@ -99,7 +99,7 @@ static int why_one(struct cli *cli, json_t *id, void *arg)
     if (reply == NULL)
         return code;
     if (cli->json)
-        cli_print_json(reply);
+        cli_give_json(cli, reply);
     else
         print_why(reply);
     return 0;

@@ -1,5 +1,5 @@
-/* io.batchd.Jobs.Cancel {id, grace_ms, reason, index | indices}
- *   -> {id, state, cancelled, stopping}
+/* io.batchd.Jobs.Cancel {id, grace_ms, reason, index | indices, dry_run}
+ *   -> {id, state, cancelled, stopping, dry_run}
  * With index or indices: these tasks of an array. `state` is "cancelled" when all that was named
  * has ended, and `cancelled` and `stopping` count tasks. */
 #include "common/alloc.h"
@@ -91,6 +91,7 @@ static void cancel_tasks(struct api_call *call, const struct job_row *row,
         json_t *reply = view_changed(row->facts.id, state);
         json_put_int(reply, "cancelled", (int64_t)done.cancelled);
         json_put_int(reply, "stopping", (int64_t)done.stopping);
+        put_dry_run(reply, order.dry_run);
         reply_done(call, reply);
     }
     tasks_done(&tasks);
@@ -105,11 +106,16 @@ static void cancel_job(struct api_call *call, const struct job_row *row,
         refuse_ended(call, row);
         return;
     }
-    if (engine_cancel(call->api->engine, row->facts.id, order->grace_ms, order->reason, &state,
-                      &err) < 0)
+    if (order->dry_run) {
+        state = state == JOB_STATE_PENDING ? JOB_STATE_CANCELLED : state;
+    } else if (engine_cancel(call->api->engine, row->facts.id, order->grace_ms, order->reason,
+                             &state, &err) < 0) {
         reply_failure(call, &err);
-    else
-        reply_done(call, view_changed(row->facts.id, state));
+        return;
+    }
+    json_t *reply = view_changed(row->facts.id, state);
+    put_dry_run(reply, order->dry_run);
+    reply_done(call, reply);
 }
 
 static void run(struct api_call *call)
@@ -118,7 +124,7 @@ static void run(struct api_call *call)
     struct job_row row;
     struct cancel_order order = {.grace_ms = -1};
     uint64_t id;
-    if (get_job_id(call, &id) < 0)
+    if (get_job_id(call, &id) < 0 || get_dry_run(call, &order.dry_run) < 0)
         return;
     if (json_get_int(call->params, "grace_ms", false, 0, GRACE_MS_MAX, &order.grace_ms, &err) < 0 ||
         json_get_string(call->params, "reason", false, &order.reason, &err) < 0) {
@@ -134,6 +140,7 @@ static void run(struct api_call *call)
     job_row_done(&row);
 }
 
-static const char *const fields[] = {"id", "grace_ms", "reason", "index", "indices", NULL};
+static const char *const fields[] = {"id",      "grace_ms", "reason", "index",
+                                     "indices", "dry_run",  NULL};
 const struct api_verb verb_cancel = {
     .method = "io.batchd.Jobs.Cancel", .fields = fields, .run = run};

@@ -1,5 +1,8 @@
-/* io.batchd.Jobs.Retry {id, index | indices, failed_only, key} -> {id, state, existing}
- * The id is that of a new job (engine/retry.c); as for Submit the reply is a promise. */
+/* io.batchd.Jobs.Retry {id, index | indices, failed_only, key, dry_run, deadline, hold, and what
+ * Edit takes} -> {id, state, existing} The id is that of a new job (engine/retry.c); as for Submit
+ * the reply is a promise. With dry_run it is that of the old one, and {id, state, dry_run} is the
+ * reply. */
+#include "daemon/api/job_changes.h"
 #include "daemon/api/submit_spec.h"
 #include "daemon/api/tasks.h"
 
@@ -18,54 +21,80 @@ static void refuse(struct api_call *call, const struct job_row *old, const struc
         submit_refuse(call, err, 0);
 }
 
-static void submit(struct api_call *call, struct job_facts *facts)
+static void submit(struct api_call *call, struct job_facts *facts, bool dry_run)
 {
     struct error err;
     uint64_t id = 0;
     bool existing = false;
     if (submit_refuse_job(call, facts))
         return;
-    if (engine_submit(call->api->engine, facts, &id, &existing, &err) < 0)
+    if (dry_run && engine_check_submit(call->api->engine, facts, &err) == 0) {
+        json_t *reply = view_changed(facts->retry_of, JOB_STATE_PENDING);
+        put_dry_run(reply, true);
+        reply_done(call, reply);
+    } else if (dry_run || engine_submit(call->api->engine, facts, &id, &existing, &err) < 0) {
         submit_refuse(call, &err, id);
-    else
+    } else {
         submit_answer(call, id, existing);
+    }
+}
+
+/* What the new job is to have that the old one had not. */
+static int take_changes(const struct api_call *call, struct job_facts *facts, struct error *err)
+{
+    return job_changes_take(call, facts, err) < 0 ||
+                   json_get_int(call->params, "deadline", false, 1, SUBMIT_TIME_US_MAX,
+                                &facts->deadline_at, err) < 0 ||
+                   json_get_bool(call->params, "hold", false, &facts->hold, err) < 0
+               ? -1
+               : 0;
+}
+
+static void retry(struct api_call *call, struct job_row *old, struct retry_order *order,
+                  bool dry_run)
+{
+    struct error err;
+    struct tasks tasks = {.spec = {.ranges = NULL}};
+    struct job_facts facts = {0};
+    const char *key = NULL;
+    CLEANUP_FREE char *array = NULL;
+    int result = submit_key_read(call->params, &key, &err);
+    if (result == 0)
+        result = take_changes(call, &old->facts, &err);
+    if (result == 0 && tasks_are_named(call->params)) {
+        order->tasks = &tasks.named;
+        result = tasks_read(call->params, old, &tasks, &err);
+    }
+    if (result == 0)
+        result = engine_retry_facts(call->api->engine, old, order, &facts, &array, &err);
+    CLEANUP_FREE char *mine = xstrdup(key);
+    facts.key = mine;
+    if (result < 0)
+        refuse(call, old, &err);
+    else
+        submit(call, &facts, dry_run);
+    tasks_done(&tasks);
 }
 
 static void run(struct api_call *call)
 {
     struct job_row old;
     struct error err;
-    struct tasks tasks = {.spec = {.ranges = NULL}};
     struct retry_order order = {.tasks = NULL};
-    struct job_facts facts = {0};
-    const char *key = NULL;
-    CLEANUP_FREE char *array = NULL;
+    bool dry_run;
     uint64_t id;
-    if (get_job_id(call, &id) < 0)
+    if (get_job_id(call, &id) < 0 || get_dry_run(call, &dry_run) < 0)
         return;
-    if (json_get_bool(call->params, "failed_only", false, &order.failed_only, &err) < 0 ||
-        submit_key_read(call->params, &key, &err) < 0) {
+    if (json_get_bool(call->params, "failed_only", false, &order.failed_only, &err) < 0) {
         reply_failure(call, &err);
         return;
     }
     if (load_own_job(call, id, &old) < 0)
         return;
-    int result = 0;
-    if (tasks_are_named(call->params)) {
-        order.tasks = &tasks.named;
-        result = tasks_read(call->params, &old, &tasks, &err);
-    }
-    if (result == 0)
-        result = engine_retry_facts(call->api->engine, &old, &order, &facts, &array, &err);
-    CLEANUP_FREE char *mine = xstrdup(key);
-    facts.key = mine;
-    if (result < 0)
-        refuse(call, &old, &err);
-    else
-        submit(call, &facts);
-    tasks_done(&tasks);
+    retry(call, &old, &order, dry_run);
     job_row_done(&old);
 }
 
-static const char *const fields[] = {"id", "index", "indices", "failed_only", "key", NULL};
+static const char *const fields[] = {"id",      JOB_CHANGES_FIELDS, "deadline", "hold",    "index",
+                                     "indices", "failed_only",      "key",      "dry_run", NULL};
 const struct api_verb verb_retry = {.method = "io.batchd.Jobs.Retry", .fields = fields, .run = run};

@@ -110,6 +110,22 @@ json_t *view_changed(uint64_t id, enum job_state state)
     return reply;
 }
 
+int get_dry_run(struct api_call *call, bool *ret)
+{
+    struct error err;
+    *ret = false;
+    if (json_get_bool(call->params, "dry_run", false, ret, &err) >= 0)
+        return 0;
+    reply_failure(call, &err);
+    return -1;
+}
+
+void put_dry_run(json_t *reply, bool dry_run)
+{
+    if (dry_run)
+        json_put(reply, "dry_run", json_true());
+}
+
 /* ---- access ---- */
 
 bool access_all(const struct api_call *call)

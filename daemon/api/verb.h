@@ -59,6 +59,10 @@ void reply_no_job(struct api_call *call, uint64_t id);
 json_t *view_wrong_state(enum job_state state, enum job_state first, enum job_state last);
 /* {id, state}: what became of a job. */
 json_t *view_changed(uint64_t id, enum job_state state);
+/* The "dry_run" parameter: nothing is to be changed, and the reply says {dry_run: true}. 0, or -1
+ * after replying. */
+int get_dry_run(struct api_call *call, bool *ret);
+void put_dry_run(json_t *reply, bool dry_run);
 
 /* Root and the daemon's owner may see and do everything; others their own. */
 bool access_all(const struct api_call *call);

@@ -136,6 +136,19 @@ static uint64_t cancel_new(struct engine *engine, struct array *array,
     return cancelled;
 }
 
+/* What array_cancel_tasks would do, beside those of `fresh`. */
+static void count_tasks(const struct engine *engine, const struct array *array,
+                        const struct task_ranges *tasks, struct cancelled_tasks *ret)
+{
+    uint64_t position;
+    for (size_t i = 0; i < array->again_count; i++)
+        ret->cancelled += is_in(array, tasks, array->again[i], &position);
+    for (const struct active *entry = engine->active; entry != NULL; entry = entry->next)
+        ret->stopping += entry->status.id == array->status.id &&
+                         !job_state_terminal(entry->status.state) &&
+                         is_in(array, tasks, entry->status.index, &position);
+}
+
 int array_cancel_tasks(struct engine *engine, struct array *array, const struct cancel_order *order,
                        struct cancelled_tasks *ret, struct error *err)
 {
@@ -147,6 +160,12 @@ int array_cancel_tasks(struct engine *engine, struct array *array, const struct 
         return error_set(err, ERROR_LIMIT,
                          "array %llu has been cancelled in too many parts; the limit is %u ranges",
                          (unsigned long long)array->status.id, CANCELLED_ROWS_MAX);
+    }
+    if (order->dry_run) {
+        ret->cancelled = task_ranges_count(&fresh, 0);
+        count_tasks(engine, array, order->tasks, ret);
+        task_ranges_done(&fresh);
+        return 0;
     }
     uint64_t grace =
         order->grace_ms < 0 ? engine->options.stop_grace_ms : (uint64_t)order->grace_ms;

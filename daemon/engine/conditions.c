@@ -87,7 +87,7 @@ static void tell(struct engine *engine, const struct job *job, enum bus_kind kin
     engine_tell(engine, job, &status, kind);
 }
 
-int engine_hold_job(struct engine *engine, uint64_t id, enum job_state *ret_state,
+int engine_hold_job(struct engine *engine, uint64_t id, bool dry_run, enum job_state *ret_state,
                     struct error *err)
 {
     struct job *job;
@@ -95,7 +95,7 @@ int engine_hold_job(struct engine *engine, uint64_t id, enum job_state *ret_stat
     if (load_waiting(engine, id, "hold", &job, &condition, err) < 0)
         return -1;
     *ret_state = job_state_of(job);
-    if (condition.held)
+    if (condition.held || dry_run)
         return 0;
     condition.held = true;
     if (store(engine, &condition, err) < 0)
@@ -105,7 +105,7 @@ int engine_hold_job(struct engine *engine, uint64_t id, enum job_state *ret_stat
     return 0;
 }
 
-int engine_release_job(struct engine *engine, uint64_t id, enum job_state *ret_state,
+int engine_release_job(struct engine *engine, uint64_t id, bool dry_run, enum job_state *ret_state,
                        struct error *err)
 {
     struct job *job;
@@ -114,7 +114,7 @@ int engine_release_job(struct engine *engine, uint64_t id, enum job_state *ret_s
     if (load_waiting(engine, id, "release", &job, &condition, err) < 0)
         return -1;
     *ret_state = job_state_of(job);
-    if (!condition.held)
+    if (!condition.held || dry_run)
         return 0;
     condition.held = false;
     condition.released_at = now;

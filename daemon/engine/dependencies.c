@@ -314,43 +314,31 @@ static int refuse_cycle(struct engine *engine, uint64_t id, const struct depende
     return -1;
 }
 
-static int check_change(struct engine *engine, const struct job *job,
-                        const struct dependency_spec *spec, bool may_name_any,
+int engine_check_change(struct engine *engine, const struct job_facts *facts,
                         struct dependency_path *ret_path, struct error *err)
 {
-    const struct job_facts facts = {
-        .id = job->id, .uid = job->uid, .depends = *spec, .may_name_any = may_name_any};
+    const struct job *job = jobset_find(engine->jobs, facts->id);
     if (job_state_of(job) != JOB_STATE_PENDING)
         return error_set(err, ERROR_CONFLICT, "job %llu is %s; what it waits for is past",
                          (unsigned long long)job->id, job_state_word(job_state_of(job)));
-    if (engine_check_depends(engine, &facts, err) < 0)
+    if (engine_check_depends(engine, facts, err) < 0)
         return -1;
-    return refuse_cycle(engine, job->id, spec, ret_path, err);
+    return refuse_cycle(engine, job->id, &facts->depends, ret_path, err);
 }
 
-int engine_set_depends(struct engine *engine, uint64_t id, struct dependency_spec *spec,
-                       bool may_name_any, struct dependency_path *ret_path, struct error *err)
+int engine_set_depends(struct engine *engine, const struct job_facts *facts, struct error *err)
 {
-    struct job *job = jobset_find(engine->jobs, id);
+    struct job *job = jobset_find(engine->jobs, facts->id);
     int64_t now = clock_wall_us();
-    int result = -1;
-    *ret_path = (struct dependency_path){.ids = NULL};
-    if (job == NULL)
-        (void)error_set(err, ERROR_CONFLICT, "job %llu has already ended", (unsigned long long)id);
-    else
-        result = check_change(engine, job, spec, may_name_any, ret_path, err);
-    if (result == 0 && dependency_rows_delete(engine->db, id, err) < 0) {
+    if (dependency_rows_delete(engine->db, job->id, err) < 0) {
         engine_break(engine, err);
-        result = -1;
+        return -1;
     }
-    if (result == 0) {
-        dependency_graph_drop(engine->waits, id);
-        if (job_blocked_by(job, JOB_DEPENDS)) {
-            jobset_set_since(engine->jobs, job, now, now);
-            engine_unblock(engine, job, JOB_DEPENDS, now);
-        }
-        add_all(engine, id, spec);
+    dependency_graph_drop(engine->waits, job->id);
+    if (job_blocked_by(job, JOB_DEPENDS)) {
+        jobset_set_since(engine->jobs, job, now, now);
+        engine_unblock(engine, job, JOB_DEPENDS, now);
     }
-    dependency_spec_done(spec);
-    return result;
+    add_all(engine, job->id, &facts->depends);
+    return 0;
 }

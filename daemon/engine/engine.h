@@ -21,6 +21,7 @@ struct cancel_order {
     const struct task_ranges *tasks;
     int64_t grace_ms;   /* < 0: the configured one */
     const char *reason; /* may be NULL */
+    bool dry_run;       /* only *ret is counted */
 };
 struct cancelled_tasks {
     uint64_t cancelled, stopping; /* at once; by their worker, which is told */
@@ -50,6 +51,9 @@ int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const ch
 int engine_cancel_tasks(struct engine *engine, uint64_t id, const struct cancel_order *order,
                         struct cancelled_tasks *ret, struct error *err);
 
+/* The errors of engine_submit, of a request without a key: nothing is changed. */
+int engine_check_submit(struct engine *engine, const struct job_facts *facts, struct error *err);
+
 /* What is to run again of a job that has ended. */
 struct retry_order {
     const struct task_ranges *tasks; /* of an array; NULL: all of it */
@@ -64,22 +68,17 @@ int engine_retry_facts(struct engine *engine, const struct job_row *old,
                        struct error *err);
 
 /* Keeps a waiting job, or the tasks of an array that have not started, from starting until it is
- * released; no-op when it is so already. ERROR_CONFLICT: it does not wait. */
-int engine_hold_job(struct engine *engine, uint64_t id, enum job_state *ret_state,
+ * released; no-op when it is so already, and with `dry_run`. ERROR_CONFLICT: it does not wait. */
+int engine_hold_job(struct engine *engine, uint64_t id, bool dry_run, enum job_state *ret_state,
                     struct error *err);
-int engine_release_job(struct engine *engine, uint64_t id, enum job_state *ret_state,
+int engine_release_job(struct engine *engine, uint64_t id, bool dry_run, enum job_state *ret_state,
                        struct error *err);
 
-/* Replaces what a waiting job, of which nothing has started, waits for; takes over what *spec
- * holds. `may_name_any` as in job_facts. ERROR_INVALID: as at the submit. ERROR_CONFLICT: it does
- * not wait, or it would wait for itself: then *ret_path, else empty, is that chain of jobs, whose
- * ids the caller frees. */
+/* Jobs each of which waits for the next, the last for the first; the caller frees the ids. */
 struct dependency_path {
     uint64_t *ids;
     size_t count;
 };
-int engine_set_depends(struct engine *engine, uint64_t id, struct dependency_spec *spec,
-                       bool may_name_any, struct dependency_path *ret_path, struct error *err);
 
 /* What is changed of a waiting job, bits. */
 enum job_edit_part {
@@ -89,12 +88,13 @@ enum job_edit_part {
     JOB_EDIT_LIMITS = 8, /* timeout, estimate, max_attempts */
     JOB_EDIT_BEGIN = 16,
     JOB_EDIT_DEPENDS = 32,
+    JOB_EDIT_DRY_RUN = 64, /* nothing of it: it is only checked */
 };
 /* The job has the facts of *facts from now on (job_rows_load with the changes; begin_at and
- * deadline_at, depends and may_name_any count when begin and depends are named); takes over
- * facts->depends and sets edited_at. Of an array that has begun only queue, priority and limits may
- * change. ERROR_CONFLICT: it does not wait, or it would wait for itself (*ret_path as above).
- * ERROR_DRAINING: the new queue takes no jobs. ERROR_INVALID: depends. Nothing was changed then. */
+ * deadline_at, depends and may_name_any count when begin and depends are named); sets edited_at. Of
+ * an array that has begun only queue, priority and limits may change. ERROR_CONFLICT: it does not
+ * wait, or it would wait for itself: then *ret_path, else empty, is that chain. ERROR_DRAINING: the
+ * new queue takes no jobs. ERROR_INVALID: depends. Nothing was changed then. */
 int engine_edit(struct engine *engine, struct job_facts *facts, unsigned parts,
                 struct dependency_path *ret_path, struct error *err);
 

@@ -189,8 +189,6 @@ int engine_retry_facts(struct engine *engine, const struct job_row *old,
     ret->key = NULL;
     ret->edited_at = 0;
     ret->array = *ret_array;
-    ret->hold = false;
-    ret->begin_at = 0;
     ret->max_fails = options.max_fails;
     ret->value_set = options.value_set;
     ret->retry_of = old->facts.id;

@@ -160,14 +160,8 @@ static int insert_rest(struct engine *engine, const struct job_facts *facts, str
                                 : retry_rows_insert(engine->db, facts->id, facts->retry_of, err);
 }
 
-int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
-                  bool *ret_existing, struct error *err)
+int engine_check_submit(struct engine *engine, const struct job_facts *facts, struct error *err)
 {
-    *ret_id = 0;
-    int found = find_by_key(engine, facts, ret_id, err);
-    *ret_existing = found > 0;
-    if (found != 0)
-        return found < 0 ? -1 : 0;
     if (engine_queue_find(engine, facts->queue)->draining)
         return error_set(err, ERROR_DRAINING, "queue \"%.80s\" takes no new jobs: it is drained",
                          facts->queue);
@@ -180,7 +174,19 @@ int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_
     if (engine_check_deadline(facts, clock_wall_us(), err) < 0 ||
         engine_check_depends(engine, facts, err) < 0)
         return -1;
-    if (disk_accept(engine->disk, row_bytes(facts), err) < 0)
+    return disk_accept(engine->disk, 0, err);
+}
+
+int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
+                  bool *ret_existing, struct error *err)
+{
+    *ret_id = 0;
+    int found = find_by_key(engine, facts, ret_id, err);
+    *ret_existing = found > 0;
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    if (engine_check_submit(engine, facts, err) < 0 ||
+        disk_accept(engine->disk, row_bytes(facts), err) < 0)
         return -1;
     facts->submitted_at = clock_wall_us();
     if (job_rows_insert(engine->db, facts, err) < 0 || insert_rest(engine, facts, err) < 0) {

@@ -10,6 +10,7 @@
 
 struct active;
 struct array;
+struct dependency_path;
 struct engine;
 
 /* A start or an end that some wait for (dependents.c). */
@@ -42,6 +43,11 @@ bool engine_end_of_deadline(struct active *entry);
 /* dependencies.c: refuses what cannot be waited for; a submitted job waits for it; and all that
  * waits is found again at the start. */
 int engine_check_depends(struct engine *engine, const struct job_facts *facts, struct error *err);
+/* Whether a job may wait for facts->depends instead; it does from now on (facts->id, may_name_any).
+ */
+int engine_check_change(struct engine *engine, const struct job_facts *facts,
+                        struct dependency_path *ret_path, struct error *err);
+int engine_set_depends(struct engine *engine, const struct job_facts *facts, struct error *err);
 void engine_add_depends(struct engine *engine, const struct job_facts *facts);
 int engine_restore_depends(struct engine *engine, struct error *err);
 /* The state of what a dependency names, from memory or its row. */

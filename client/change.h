@@ -1,0 +1,23 @@
+/* What the verbs that change jobs have in common: one request for each job that is named, or with
+ * --dry-run the question what it would do. */
+#ifndef BATCHD_CLIENT_CHANGE_H
+#define BATCHD_CLIENT_CHANGE_H
+
+#include "client/cli.h"
+
+struct change {
+    const char *method;
+    json_t *parameters; /* of each request, which the job is added to; borrowed, may be NULL */
+    enum cli_like like; /* the jobs that it is for */
+    bool keyed;         /* makes jobs: with a key, and so repeated when the daemon goes away */
+    bool dry;
+    /* Says for people what was done to a job, or with "dry_run" in the reply would be; 0 or an exit
+     * code. NULL: "DONE job 42", or just its id. */
+    int (*say)(struct cli *cli, json_t *id, const json_t *reply);
+    const char *done;
+};
+
+/* The exit code: the first that is not 0. */
+int change_jobs(struct cli *cli, char **words, int count, const struct change *change);
+
+#endif

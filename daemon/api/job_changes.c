@@ -1,0 +1,92 @@
+#include "daemon/api/job_changes.h"
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/worker_protocol.h"
+#include "daemon/api/job_resources.h"
+#include "daemon/api/submit_spec.h"
+
+/* Which part each member belongs to; the id is none. */
+static const struct {
+    const char *member;
+    enum job_edit_part part;
+} parts[] = {
+    {"queue", JOB_EDIT_QUEUE},         {"priority", JOB_EDIT_PRIORITY},
+    {"cpus", JOB_EDIT_RESOURCES},      {"memory", JOB_EDIT_RESOURCES},
+    {"gpus", JOB_EDIT_RESOURCES},      {"disk", JOB_EDIT_RESOURCES},
+    {"resources", JOB_EDIT_RESOURCES}, {"timeout_ms", JOB_EDIT_LIMITS},
+    {"estimate_ms", JOB_EDIT_LIMITS},  {"max_attempts", JOB_EDIT_LIMITS},
+    {"begin", JOB_EDIT_BEGIN},         {"depends", JOB_EDIT_DEPENDS},
+};
+
+unsigned job_changes_parts(const json_t *params)
+{
+    unsigned found = 0;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        const json_t *value = json_object_get(params, parts[i].member);
+        found |= value != NULL && !json_is_null(value) ? (unsigned)parts[i].part : 0;
+    }
+    return found;
+}
+
+static int take_words(const struct api_call *call, struct job_facts *facts, struct error *err)
+{
+    const char *queue = NULL;
+    const char *priority = NULL;
+    if (json_get_string(call->params, "queue", false, &queue, err) < 0 ||
+        json_get_string(call->params, "priority", false, &priority, err) < 0)
+        return -1;
+    if (queue != NULL && submit_spec_queue(call, queue, facts, err) < 0)
+        return -1;
+    return priority == NULL ? 0 : submit_spec_priority(priority, facts, err);
+}
+
+/* The timeout is in the run record. */
+static int take_limits(const struct api_call *call, struct job_facts *facts, struct error *err)
+{
+    struct record record;
+    struct job_run run = {0};
+    size_t used;
+    if (record_parse(facts->run, facts->run_bytes, &record, &used) != RECORD_OK ||
+        get_run(&record, &run) < 0)
+        return error_set(err, ERROR_DAMAGED, "the stored command of job %llu cannot be read",
+                         (unsigned long long)facts->id);
+    int64_t timeout = (int64_t)run.timeout_ms;
+    int64_t estimate = facts->estimate_us / US_PER_MS;
+    int64_t attempts = facts->max_attempts;
+    int result = 0;
+    if (json_get_int(call->params, "timeout_ms", false, 0, SUBMIT_SPAN_MS_MAX, &timeout, err) < 0 ||
+        json_get_int(call->params, "estimate_ms", false, 0, SUBMIT_SPAN_MS_MAX, &estimate, err) <
+            0 ||
+        json_get_int(call->params, "max_attempts", false, 1, JOB_ATTEMPTS_MAX, &attempts, err) < 0)
+        result = -1;
+    if (result == 0) {
+        run.timeout_ms = (uint64_t)timeout;
+        facts->estimate_us = estimate * US_PER_MS;
+        facts->max_attempts = (uint32_t)attempts;
+        submit_spec_put_run(&run, facts);
+    }
+    job_run_done(&run);
+    return result;
+}
+
+static int take_depends(const struct api_call *call, struct job_facts *facts, struct error *err)
+{
+    const char *text = NULL;
+    facts->may_name_any = access_all(call);
+    int found = json_get_string(call->params, "depends", false, &text, err);
+    return found <= 0 || text[0] == '\0' ? found
+                                         : dependency_spec_parse(text, &facts->depends, err);
+}
+
+int job_changes_take(const struct api_call *call, struct job_facts *facts, struct error *err)
+{
+    const struct resource_names *names = &engine_limits(call->api->engine)->names;
+    return take_words(call, facts, err) < 0 || take_limits(call, facts, err) < 0 ||
+                   json_get_int(call->params, "begin", false, 0, SUBMIT_TIME_US_MAX,
+                                &facts->begin_at, err) < 0 ||
+                   job_resources_decode(call->params, names, facts, err) < 0 ||
+                   take_depends(call, facts, err) < 0
+               ? -1
+               : 0;
+}

@@ -1,0 +1,21 @@
+/* What a request asks to be other than it is of a job that there is already: for an edit, or a
+ * retry.
+ */
+#ifndef BATCHD_DAEMON_API_JOB_CHANGES_H
+#define BATCHD_DAEMON_API_JOB_CHANGES_H
+
+#include "daemon/api/verb.h"
+
+/* The members, as a list of texts; each verb adds its own. */
+#define JOB_CHANGES_FIELDS                                                            \
+    "queue", "priority", "cpus", "memory", "gpus", "disk", "resources", "timeout_ms", \
+        "estimate_ms", "max_attempts", "begin", "depends"
+
+/* Which of them are given: bits of enum job_edit_part. */
+unsigned job_changes_parts(const json_t *params);
+
+/* Puts those that are given into *facts; the rest stays, begin_at too. 0, or -1 as
+ * submit_spec_decode. */
+int job_changes_take(const struct api_call *call, struct job_facts *facts, struct error *err);
+
+#endif
