@@ -28,6 +28,7 @@ fill(struct error *err, enum error_code code, const char *field, const char *for
         return;
     err->code = code;
     err->saved_errno = 0;
+    err->used = err->limit = 0;
     (void)snprintf(err->field, sizeof(err->field), "%s", field);
     (void)vsnprintf(err->text, sizeof(err->text), format, args);
 }
@@ -73,6 +74,21 @@ int error_set_field(struct error *err, const char *field, const char *format, ..
     va_start(args, format);
     fill(err, ERROR_INVALID, field, format, args);
     va_end(args);
+    errno = saved;
+    return -1;
+}
+
+int error_set_limit(struct error *err, uint64_t used, uint64_t limit, const char *format, ...)
+{
+    int saved = errno;
+    va_list args;
+    va_start(args, format);
+    fill(err, ERROR_LIMIT, "", format, args);
+    va_end(args);
+    if (err != NULL) {
+        err->used = (int64_t)used;
+        err->limit = (int64_t)limit;
+    }
     errno = saved;
     return -1;
 }

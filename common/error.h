@@ -5,6 +5,8 @@
 #ifndef BATCHD_COMMON_ERROR_H
 #define BATCHD_COMMON_ERROR_H
 
+#include <stdint.h>
+
 enum error_code {
     ERROR_NONE,
     ERROR_INVALID,     /* a value breaks a rule; `field` names it */
@@ -28,6 +30,7 @@ enum error_code {
 struct error {
     enum error_code code;
     int saved_errno;               /* the errno behind it (error_set_errno), else 0 */
+    int64_t used, limit;           /* of ERROR_LIMIT (error_set_limit), else 0 */
     char field[ERROR_FIELD_BYTES]; /* the request or configuration field at fault, or "" */
     char text[ERROR_TEXT_BYTES];
 };
@@ -45,6 +48,10 @@ int error_set_errno(struct error *err, const char *format, ...)
 /* As error_set with ERROR_INVALID, naming the field. */
 int error_set_field(struct error *err, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* As error_set with ERROR_LIMIT: so much is used of the limit. */
+int error_set_limit(struct error *err, uint64_t used, uint64_t limit, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Puts context and ": " in front of a text already set; returns -1. */
 int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

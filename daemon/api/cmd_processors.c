@@ -24,10 +24,8 @@ static void run_show(struct api_call *call)
         json_put(reply, "processor", manifest);
         reply_done(call, reply);
     } else if (err.code == ERROR_NOT_FOUND) {
-        json_t *extra = json_object();
-        json_put_text(extra, "field", "name");
-        json_put_text(extra, "rule", err.text);
-        reply_error(call, "NoSuchType", extra, err.text, "batchctl processors list");
+        (void)snprintf(err.field, sizeof(err.field), "name");
+        reply_unknown(call, "NoSuchType", &err, "batchctl processors list");
     } else {
         reply_failure(call, &err);
     }

@@ -62,17 +62,16 @@ static void run_list(struct api_call *call)
 
 /* ---- changes ---- */
 
+/* Here the queue is named by the member "name". */
 static void refuse(struct api_call *call, const struct error *err)
 {
-    json_t *extra = json_object();
-    if (err->code == ERROR_NOT_FOUND) {
-        json_put_text(extra, "field", err->field);
-        json_put_text(extra, "rule", err->text);
-        reply_error(call, "NoSuchQueue", extra, err->text, "batchctl queue list");
-        return;
-    }
-    json_decref(extra);
-    reply_failure(call, err);
+    struct error mine = *err;
+    if (strcmp(err->field, "queue") == 0)
+        (void)snprintf(mine.field, sizeof(mine.field), "name");
+    if (err->code == ERROR_NOT_FOUND)
+        reply_unknown(call, "NoSuchQueue", &mine, "batchctl queue list");
+    else
+        reply_failure(call, &mine);
 }
 
 static int read_key(const json_t *params, const struct queue_key *key, const char *member,

@@ -50,9 +50,9 @@ static int take_changes(const struct api_call *call, struct job_facts *facts, st
                : 0;
 }
 
-static void retry(struct api_call *call, struct job_row *old, struct retry_order *order,
-                  bool dry_run)
+static void retry(struct api_call *call, struct job_row *old, bool failed_only, bool dry_run)
 {
+    struct retry_order order = {.failed_only = failed_only};
     struct error err;
     struct tasks tasks = {.spec = {.ranges = NULL}};
     struct job_facts facts = {0};
@@ -62,11 +62,11 @@ static void retry(struct api_call *call, struct job_row *old, struct retry_order
     if (result == 0)
         result = take_changes(call, &old->facts, &err);
     if (result == 0 && tasks_are_named(call->params)) {
-        order->tasks = &tasks.named;
+        order.tasks = &tasks.named;
         result = tasks_read(call->params, old, &tasks, &err);
     }
     if (result == 0)
-        result = engine_retry_facts(call->api->engine, old, order, &facts, &array, &err);
+        result = engine_retry_facts(call->api->engine, old, &order, &facts, &array, &err);
     CLEANUP_FREE char *mine = xstrdup(key);
     facts.key = mine;
     if (result < 0)
@@ -80,18 +80,18 @@ static void run(struct api_call *call)
 {
     struct job_row old;
     struct error err;
-    struct retry_order order = {.tasks = NULL};
+    bool failed_only = false;
     bool dry_run;
     uint64_t id;
     if (get_job_id(call, &id) < 0 || get_dry_run(call, &dry_run) < 0)
         return;
-    if (json_get_bool(call->params, "failed_only", false, &order.failed_only, &err) < 0) {
+    if (json_get_bool(call->params, "failed_only", false, &failed_only, &err) < 0) {
         reply_failure(call, &err);
         return;
     }
     if (load_own_job(call, id, &old) < 0)
         return;
-    retry(call, &old, &order, dry_run);
+    retry(call, &old, failed_only, dry_run);
     job_row_done(&old);
 }
 

@@ -10,30 +10,31 @@
 #include "daemon/api/submit_spec.h"
 #include "daemon/engine/values.h"
 
+#include <string.h>
+
 /* A disk that is full is seldom empty a second later. */
 #define RETRY_AFTER_MS 10000
 
 void submit_refuse(struct api_call *call, const struct error *err, uint64_t id)
 {
     json_t *extra = json_object();
-    json_put_text(extra, "field", err->field);
-    json_put_text(extra, "rule", err->text);
     if (err->code == ERROR_CONFLICT && id != 0) {
         json_put_int(extra, "id", (int64_t)id);
         reply_error(call, "KeyConflict", extra, err->text, "use another key for another job");
-    } else if (err->code == ERROR_LIMIT) {
-        reply_error(call, "QuotaExceeded", extra, err->text, NULL);
-    } else if (err->code == ERROR_BUSY) {
+        return;
+    }
+    if (err->code == ERROR_BUSY) {
         json_put_int(extra, "retry_after_ms", RETRY_AFTER_MS);
         reply_error(call, "Busy", extra, err->text, "make room on that disk; df shows it");
-    } else if (err->code == ERROR_NOT_FOUND) {
-        bool queue = err->field[0] == 'q';
-        reply_error(call, queue ? "NoSuchQueue" : "NoSuchType", extra, err->text,
-                    queue ? "batchctl queue list" : "batchctl processors list");
-    } else {
-        json_decref(extra);
-        reply_failure(call, err);
+        return;
     }
+    json_decref(extra);
+    if (err->code == ERROR_NOT_FOUND && strcmp(err->field, "queue") == 0)
+        reply_unknown(call, "NoSuchQueue", err, "batchctl queue list");
+    else if (err->code == ERROR_NOT_FOUND && strcmp(err->field, "type") == 0)
+        reply_unknown(call, "NoSuchType", err, "batchctl processors list");
+    else
+        reply_failure(call, err);
 }
 
 /* The worker refuses it too; said here, it is said before a job exists. */

@@ -22,6 +22,12 @@ bool tasks_are_named(const json_t *object)
            is_given(json_object_get(object, "indices"));
 }
 
+static int not_found(struct error *err)
+{
+    err->code = ERROR_NOT_FOUND;
+    return -1;
+}
+
 /* "index" as a selection; else the text of "indices", or NULL. */
 static int read_words(const json_t *object, char number[24], const char **ret, struct error *err)
 {
@@ -48,9 +54,11 @@ int tasks_read(const json_t *object, const struct job_row *row, struct tasks *re
     if (read_words(object, number, &words, err) < 0)
         return -1;
     const char *field = words == number ? "index" : "indices";
-    if (row->facts.array == NULL)
-        return error_set_field(err, field, "job %llu is no array, so it has no task %.80s", id,
-                               words == NULL ? "" : words);
+    if (row->facts.array == NULL) {
+        (void)error_set_field(err, field, "job %llu is no array, so it has no task %.80s", id,
+                              words == NULL ? "" : words);
+        return not_found(err);
+    }
     if (array_spec_parse(row->facts.array, UINT64_MAX, &tasks.spec, err) < 0)
         return -1;
     int result = 0;
@@ -63,9 +71,11 @@ int tasks_read(const json_t *object, const struct job_row *row, struct tasks *re
         return 0;
     }
     tasks_done(&tasks);
-    return words == number ? error_set_field(err, "index", "array %llu (%.80s) has no task %s", id,
-                                             row->facts.array, words)
-                           : -1;
+    if (words != number)
+        return -1;
+    (void)error_set_field(err, "index", "array %llu (%.80s) has no task %s", id, row->facts.array,
+                          words);
+    return not_found(err);
 }
 
 int tasks_status(const struct api *api, const struct job_row *array, const struct array_spec *spec,

@@ -16,7 +16,8 @@ void tasks_done(struct tasks *tasks);
 bool tasks_are_named(const json_t *object);
 
 /* Reads "index" or "indices" of `object`, or names all when it has neither. 0 and *ret
- * (tasks_done), or -1 with ERROR_INVALID that names the field: no array, no such task. */
+ * (tasks_done), or -1 with ERROR_INVALID that names the field, or ERROR_NOT_FOUND: no array, no
+ * such task. */
 int tasks_read(const json_t *object, const struct job_row *row, struct tasks *ret,
                struct error *err);
 

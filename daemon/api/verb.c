@@ -58,6 +58,59 @@ void reply_error(struct api_call *call, const char *name, json_t *extra, const c
     finish(call, message);
 }
 
+#define VALUE_TEXT_MAX 1000U
+
+/* The member of the request that an error names ("depends", "resources.licence", "ageing" for
+ * ageing_ms), or one of that name within a member. NULL: it was not given. */
+static json_t *value_of(const json_t *params, const char *field)
+{
+    static const char *const endings[] = {"", "_ms"};
+    const char *key;
+    json_t *member;
+    const char *dot = strchrnul(field, '.');
+    CLEANUP_FREE char *first = xmemdup(field, strcspn(field, ".["));
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        CLEANUP_FREE char *name = xasprintf("%s%s", first, endings[i]);
+        json_t *found = json_object_get(params, name);
+        json_t *inner = *dot == '.' ? json_object_get(found, dot + 1) : NULL;
+        if (found != NULL)
+            return inner == NULL ? found : inner;
+    }
+    json_object_foreach((json_t *)(uintptr_t)params, key, member) {
+        json_t *found = json_object_get(member, first);
+        if (found != NULL)
+            return found;
+    }
+    return NULL;
+}
+
+/* The value as it was given; of a long one the beginning of its text. */
+static json_t *view_value(const json_t *params, const char *field)
+{
+    json_t *value = value_of(params, field);
+    CLEANUP_FREE char *text =
+        value == NULL ? NULL
+                      : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+    if (text == NULL)
+        return json_null();
+    return strlen(text) <= VALUE_TEXT_MAX ? json_incref(value) : json_stringn(text, VALUE_TEXT_MAX);
+}
+
+static void put_rule(const struct api_call *call, const struct error *err, json_t *extra)
+{
+    json_put_text(extra, "field", err->field);
+    json_put(extra, "value", view_value(call->params, err->field));
+    json_put_text(extra, "rule", err->text);
+}
+
+void reply_unknown(struct api_call *call, const char *name, const struct error *err,
+                   const char *hint)
+{
+    json_t *extra = json_object();
+    put_rule(call, err, extra);
+    reply_error(call, name, extra, err->text, hint);
+}
+
 void reply_failure(struct api_call *call, const struct error *err)
 {
     static const char *const names[ERROR_CODE_COUNT] = {
@@ -77,8 +130,13 @@ void reply_failure(struct api_call *call, const struct error *err)
     };
     json_t *extra = json_object();
     if (err->code == ERROR_INVALID) {
-        json_put_text(extra, "field", err->field);
-        json_put_text(extra, "rule", err->text);
+        put_rule(call, err, extra);
+    } else if (err->code == ERROR_LIMIT) {
+        json_put_int(extra, "limit", err->limit);
+        json_put_int(extra, "used", err->used);
+    } else if (err->code == ERROR_NOT_FOUND) {
+        json_t *id = json_object_get(call->params, "id");
+        json_put(extra, "id", id == NULL ? json_null() : json_incref(id));
     }
     reply_error(call, names[err->code], extra, err->text, NULL);
 }

@@ -53,6 +53,10 @@ void reply_error(struct api_call *call, const char *name, json_t *extra, const c
                  const char *hint);
 /* An error reply made from an error value by its code. */
 void reply_failure(struct api_call *call, const struct error *err);
+/* The same for what is not there under the name that a member gives: an error such as NoSuchQueue.
+ */
+void reply_unknown(struct api_call *call, const char *name, const struct error *err,
+                   const char *hint);
 void reply_no_job(struct api_call *call, uint64_t id);
 /* What goes with InvalidState: the job is in `state` and what was asked for is for those from
  * `first` to `last`. */

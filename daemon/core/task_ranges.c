@@ -146,9 +146,12 @@ static int select_part(const struct array_spec *spec, const struct array_range *
     }
     if (task_ranges_count(ret, 0) > before)
         return 0;
-    return error_set_field(err, "indices", "indices \"%.80s\": the array has no task %llu%s", text,
-                           (unsigned long long)part->first,
-                           part->first == part->last ? "" : " or beyond in that part");
+    (void)error_set_field(err, "indices", "indices \"%.80s\": the array has no task %llu%s", text,
+                          (unsigned long long)part->first,
+                          part->first == part->last ? "" : " or beyond in that part");
+    if (err != NULL)
+        err->code = ERROR_NOT_FOUND;
+    return -1;
 }
 
 int task_ranges_select(const struct array_spec *spec, const char *text, struct task_ranges *ret,

@@ -157,9 +157,10 @@ int array_cancel_tasks(struct engine *engine, struct array *array, const struct 
     task_ranges_minus(order->tasks, array->status.tasks.next, &array->cancelled, &fresh);
     if (array->cancelled_rows + fresh.count > CANCELLED_ROWS_MAX) {
         task_ranges_done(&fresh);
-        return error_set(err, ERROR_LIMIT,
-                         "array %llu has been cancelled in too many parts; the limit is %u ranges",
-                         (unsigned long long)array->status.id, CANCELLED_ROWS_MAX);
+        return error_set_limit(
+            err, array->cancelled_rows, CANCELLED_ROWS_MAX,
+            "array %llu has been cancelled in too many parts; the limit is %u ranges",
+            (unsigned long long)array->status.id, CANCELLED_ROWS_MAX);
     }
     if (order->dry_run) {
         ret->cancelled = task_ranges_count(&fresh, 0);

@@ -42,13 +42,18 @@ void engine_queues_each(const struct engine *engine, named_queue_fn each, void *
         each(arg, &engine->queues[i]);
 }
 
-static struct named_queue *need(const struct engine *engine, const char *name, struct error *err)
+static struct named_queue *need_for(const struct engine *engine, const char *field,
+                                    const char *name, struct error *err)
 {
     struct named_queue *queue = find(engine, name);
-    if (queue == NULL && error_set_field(err, "queue", "no queue \"%.80s\"", name) < 0 &&
-        err != NULL)
+    if (queue == NULL && error_set_field(err, field, "no queue \"%.80s\"", name) < 0 && err != NULL)
         err->code = ERROR_NOT_FOUND;
     return queue;
+}
+
+static struct named_queue *need(const struct engine *engine, const char *name, struct error *err)
+{
+    return need_for(engine, "queue", name, err);
 }
 
 /* ---- in memory ---- */
@@ -86,8 +91,9 @@ static void apply(struct engine *engine, const struct named_queue *queue)
 
 static int refuse_more(const char *name, struct error *err)
 {
-    return error_set(err, ERROR_LIMIT, "queue \"%.80s\" would be one too many: %u may be", name,
-                     SCHEDULER_QUEUES);
+    return error_set_limit(err, SCHEDULER_QUEUES, SCHEDULER_QUEUES,
+                           "queue \"%.80s\" would be one too many: %u may be", name,
+                           SCHEDULER_QUEUES);
 }
 
 static void free_displaced(struct engine *engine)
@@ -363,7 +369,9 @@ int engine_queue_remove(struct engine *engine, const char *name, const char *mov
                         struct error *err)
 {
     struct named_queue *queue = need(engine, name, err);
-    const struct named_queue *target = move_to == NULL ? NULL : need(engine, move_to, err);
+    const struct named_queue *target = NULL;
+    if (queue != NULL && move_to != NULL)
+        target = need_for(engine, "move_to", move_to, err);
     if (queue == NULL || (move_to != NULL && target == NULL) ||
         check_removable(engine, queue, move_to, err) < 0)
         return -1;

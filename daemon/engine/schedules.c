@@ -315,10 +315,10 @@ static int check_new(const struct engine *engine, const struct schedule *schedul
                                "batchctl cron edit",
                                schedule->name);
     if (count >= limit)
-        return error_set(err, ERROR_LIMIT,
-                         "you have %zu schedules; the limit is %llu "
-                         "(daemon.schedule_limit_per_user)",
-                         count, (unsigned long long)limit);
+        return error_set_limit(err, count, limit,
+                               "you have %zu schedules; the limit is %llu "
+                               "(daemon.schedule_limit_per_user)",
+                               count, (unsigned long long)limit);
     return disk_accept(engine->disk, strlen(job), err);
 }
 

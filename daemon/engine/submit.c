@@ -167,10 +167,10 @@ int engine_check_submit(struct engine *engine, const struct job_facts *facts, st
                          facts->queue);
     size_t waiting = jobset_waiting_of(engine->jobs, facts->uid);
     if (waiting >= engine->options.queue_limit_per_user)
-        return error_set(err, ERROR_LIMIT,
-                         "%zu jobs of yours are waiting; the limit is %llu "
-                         "(daemon.queue_limit_per_user)",
-                         waiting, (unsigned long long)engine->options.queue_limit_per_user);
+        return error_set_limit(err, waiting, engine->options.queue_limit_per_user,
+                               "%zu jobs of yours are waiting; the limit is %llu "
+                               "(daemon.queue_limit_per_user)",
+                               waiting, (unsigned long long)engine->options.queue_limit_per_user);
     if (engine_check_deadline(facts, clock_wall_us(), err) < 0 ||
         engine_check_depends(engine, facts, err) < 0)
         return -1;

@@ -64,10 +64,10 @@ static int check_user(const struct engine *engine, const struct values_part *par
     size_t count = 0;
     for (const struct upload *upload = engine->uploads; upload != NULL; upload = upload->next)
         count += upload->uid == part->uid;
-    return count < UPLOADS_MAX
-               ? 0
-               : error_set(err, ERROR_LIMIT, "you have %zu uploads of values; the limit is %u",
-                           count, UPLOADS_MAX);
+    return count < UPLOADS_MAX ? 0
+                               : error_set_limit(err, count, UPLOADS_MAX,
+                                                 "you have %zu uploads of values; the limit is %u",
+                                                 count, UPLOADS_MAX);
 }
 
 /* Into rows of CHUNK_BYTES; a larger value has a row for itself. */

@@ -116,7 +116,7 @@ def test_tasks_that_are_none(daemon):
     for target, index in ((job, 0), (array, 4)):
         with pytest.raises(Refused) as refused:
             show(daemon, target, index)
-        assert refused.value.parameters["field"] == "index"
+        assert refused.value.name == "io.batchd.NoSuchJob" and refused.value.parameters["id"] == target
     refused = daemon.ctl("hold", f"{array}_1")
     assert refused.returncode == 2 and "hold takes whole jobs" in refused.stderr
 

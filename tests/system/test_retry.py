@@ -138,11 +138,11 @@ def test_batchctl_retry(daemon):
     assert daemon.ctl("wait", str(new)).returncode == 3
     assert json.loads(daemon.ctl("retry", "--json", str(job)).stdout)["existing"] is False
     dry = daemon.ctl("retry", "--dry-run", str(job), f"{job}_[1-3]")
-    assert dry.stdout == f"{job}\n" and dry.returncode == 1 and "is no array" in dry.stderr
+    assert dry.stdout == f"{job}\n" and dry.returncode == 4 and "is no array" in dry.stderr
     assert "retry of" in daemon.ctl("show", str(new)).stdout
     before = len(daemon.jobs())
     refused = daemon.ctl("retry", f"{job}_1")
-    assert refused.returncode == 1 and "is no array" in refused.stderr
+    assert refused.returncode == 4 and "is no array" in refused.stderr
     assert daemon.ctl("retry", "999").returncode == 4
     assert len(daemon.jobs()) == before
 

@@ -138,8 +138,12 @@ def test_tasks_that_are_none_are_refused(daemon, named):
     job = gate(daemon, array="0-3")
     with pytest.raises(Refused) as refused:
         cancel(daemon, job, **named)
-    assert refused.value.name == "io.batchd.InvalidSpec"
-    assert refused.value.parameters["field"] in named
+    none = named in ({"indices": "4-9"}, {"index": 4})
+    assert refused.value.name == ("io.batchd.NoSuchJob" if none else "io.batchd.InvalidSpec")
+    if none:
+        assert refused.value.parameters["id"] == job
+    else:
+        assert refused.value.parameters["field"] in named
     assert daemon.job(job)["array"]["cancelled"] == 0
 
 
@@ -171,7 +175,7 @@ def test_wait_for_tasks():
             assert daemon.ctl("wait", f"{job}_8").returncode == 130
             assert named == {} or daemon.ctl("wait", "--timeout", "0.1", f"{job}_4").returncode == 124
         refused = daemon.ctl("wait", f"{job}_10")
-        assert refused.returncode == 1 and "no task 10" in refused.stderr
+        assert refused.returncode == 4 and "no task 10" in refused.stderr
 
 
 def test_a_wait_for_too_many_names_the_limit(daemon):
@@ -193,7 +197,11 @@ def test_list_shows_tasks(busy):
     shown = json.loads(busy.ctl("list", "--json", f"{job}_3").stdout)
     assert [(one["id"], one["index"]) for one in shown] == [(job, 3)]
     refused = busy.ctl("list", f"{job}_7")
-    assert refused.returncode == 1 and "no task 7" in refused.stderr
+    assert refused.returncode == 4 and "no task 7" in refused.stderr
+    for verb in ("show", "cancel", "logs", "retry"):
+        assert busy.ctl(verb, f"{job}_7").returncode == 4
+    plain = busy.submit("true", hold=True)
+    assert [busy.ctl(verb, f"{plain}_0").returncode for verb in ("show", "list", "wait", "cancel")] == [4] * 4
 
 
 def test_list_of_many_tasks_comes_in_pages(busy):
