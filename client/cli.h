@@ -110,6 +110,9 @@ void cli_write_bytes(FILE *file, const json_t *value);
  * (owned); where the verb takes tasks 42_7 becomes {id, index} and 42_[1-3] {id, indices}, or one
  * {id, index} for each. NULL after reporting, with *ret_code. */
 json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code);
+/* Puts them into the parameters of List: one that stands for many as what it stands for
+ * (*ret_pattern), so that it may be a million. 0, or the exit code after reporting. */
+int cli_query(struct cli *cli, json_t *parameters, char **words, int count, bool *ret_pattern);
 /* Calls `one` with each of these ids; the first exit code that is not 0. A word that matches
  * nothing is reported and the others are gone on with. With --json and more than one plain id what
  * `one` gives (cli_give_json) is printed as one array. */

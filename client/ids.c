@@ -55,6 +55,22 @@ static bool is_like(const json_t *job, enum cli_like like)
     return like != CLI_LIKE_HELD || has_reason(job, "Held");
 }
 
+/* Leaves in `states` what `others`, which it takes, has too. Whether anything is left. */
+static bool keep_common(json_t *states, json_t *others)
+{
+    CLEANUP_JSON json_t *mine = others;
+    for (size_t i = json_array_size(states); i-- > 0;) {
+        bool found = false;
+        size_t k;
+        const json_t *other;
+        json_array_foreach(mine, k, other)
+            found |= json_equal(json_array_get(states, i), (json_t *)(uintptr_t)other) != 0;
+        if (!found)
+            (void)json_array_remove(states, i);
+    }
+    return json_array_size(states) > 0;
+}
+
 /* Takes `parameters` of List, all pages of which are read. */
 static int add_list(struct ids *ids, json_t *parameters, bool first_only)
 {
@@ -63,10 +79,12 @@ static int add_list(struct ids *ids, json_t *parameters, bool first_only)
     json_t *states = states_of(ids->like);
     CLEANUP_JSON json_t *mine = parameters;
     json_put_int(mine, "limit", first_only ? 1 : 1000);
-    if (states != NULL && !first_only)
-        json_put(mine, "states", states);
-    else
+    if (states == NULL || first_only)
         json_decref(states);
+    else if (json_object_get(mine, "states") == NULL)
+        json_put(mine, "states", states);
+    else if (!keep_common(json_object_get(mine, "states"), states))
+        return 0;
     for (;;) {
         CLEANUP_JSON json_t *reply =
             cli_call(ids->cli, "io.batchd.Jobs.List", json_deep_copy(mine), &code);
@@ -86,31 +104,61 @@ static int add_list(struct ids *ids, json_t *parameters, bool first_only)
     }
 }
 
-/* 42, or 40-45, which is those of them that there are. */
-static int add_range(struct ids *ids, const char *word)
+static int refuse_word(const struct cli *cli, const char *word)
+{
+    return cli_fail(EXIT_USAGE,
+                    cli->verb->tasks != CLI_TASKS_NONE
+                        ? "ids: 42, 42_7, 42_[1-3,9], 40-45, @last, @failed, name:GLOB, "
+                          "tag:KEY=VALUE"
+                        : "ids: 42, 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE",
+                    "\"%s\" is not a job id", word);
+}
+
+/* 42, or 40-45. False: it is neither. */
+static bool read_range(const char *word, uint64_t *ret_from, uint64_t *ret_to)
 {
     struct error err;
+    const char *dash = strchr(word, '-');
+    CLEANUP_FREE char *low = xmemdup(word, dash == NULL ? strlen(word) : (size_t)(dash - word));
+    return parse_u64(low, 1, UINT64_C(1) << 53U, ret_from, &err) == 0 &&
+           parse_u64(dash == NULL ? low : dash + 1, *ret_from, UINT64_C(1) << 53U, ret_to, &err) ==
+               0;
+}
+
+static json_t *query_of_range(const char *word)
+{
     uint64_t from;
     uint64_t to;
-    const char *dash = strchr(word, '-');
-    char low[24] = "";
-    size_t length = dash == NULL ? strlen(word) : (size_t)(dash - word);
-    if (length < sizeof(low))
-        memcpy(low, word, length);
-    if (parse_u64(low, 1, UINT64_C(1) << 53U, &from, &err) < 0 ||
-        parse_u64(dash == NULL ? low : dash + 1, from, UINT64_C(1) << 53U, &to, &err) < 0)
-        return cli_fail(
-            EXIT_USAGE,
-            ids->cli->verb->tasks != CLI_TASKS_NONE
-                ? "ids: 42, 42_7, 42_[1-3,9], 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE"
-                : "ids: 42, 40-45, @last, @failed, name:GLOB, tag:KEY=VALUE",
-            "\"%s\" is not a job id", word);
-    if (dash != NULL)
-        return add_list(
-            ids, json_pack("{s[{sIsI}]}", "ids", "from", (json_int_t)from, "to", (json_int_t)to),
-            false);
-    (void)json_array_append_new(ids->found, json_integer((json_int_t)from));
-    return 0;
+    if (strchr(word, '-') == NULL || !read_range(word, &from, &to))
+        return NULL;
+    return json_pack("{s[{sIsI}]}", "ids", "from", (json_int_t)from, "to", (json_int_t)to);
+}
+
+/* tag:KEY=VALUE */
+static json_t *query_of_tag(const char *tag)
+{
+    const char *equals = strchr(tag, '=');
+    json_t *tags = json_object();
+    CLEANUP_FREE char *name = xmemdup(tag, (size_t)(equals - tag));
+    json_put_text(tags, name, equals + 1);
+    return json_pack("{so}", "tags", tags);
+}
+
+/* What List is asked for by a word that stands for as many jobs as match it; NULL: by none. */
+static json_t *query_of(const char *word)
+{
+    json_t *query;
+    if (strcmp(word, "@last") == 0)
+        return json_pack("{sbsb}", "newest", 1, "all", 1);
+    if (strcmp(word, "@failed") == 0)
+        return json_pack("{s[s]}", "states", "failed");
+    if (strncmp(word, "tag:", 4) == 0 && strchr(word, '=') != NULL)
+        return query_of_tag(word + 4);
+    if (strncmp(word, "name:", 5) != 0)
+        return strchr(word, '_') == NULL ? query_of_range(word) : NULL;
+    query = json_object();
+    json_put_text(query, "name", word + 5);
+    return query;
 }
 
 static json_t *task_of(uint64_t id, uint64_t index)
@@ -150,7 +198,7 @@ static int add_task(struct ids *ids, const char *word, const char *underscore)
         memcpy(job, word, (size_t)(underscore - word));
     if (parse_u64(job, 1, UINT64_C(1) << 53U, &id, &err) < 0 ||
         (!many && parse_u64(underscore + 1, 0, UINT32_MAX, &index, &err) < 0))
-        return add_range(ids, word); /* says what an id may be */
+        return refuse_word(ids->cli, word);
     if (verb->tasks == CLI_TASKS_NONE)
         return cli_fail(EXIT_USAGE, NULL, "%s takes whole jobs; %s is %s of array %s", verb->name,
                         word, many ? "some tasks" : "one task", job);
@@ -192,35 +240,20 @@ char *cli_id_text(const json_t *id)
     return xasprintf("%lld", job);
 }
 
-/* tag:KEY=VALUE */
-static int add_tagged(struct ids *ids, const char *tag, const char *equals)
-{
-    json_t *tags = json_object();
-    CLEANUP_FREE char *name = xmemdup(tag, (size_t)(equals - tag));
-    json_put_text(tags, name, equals + 1);
-    return add_list(ids, json_pack("{so}", "tags", tags), false);
-}
-
 static int add_word(struct ids *ids, const char *word)
 {
-    const char *equals = strchr(word, '=');
+    json_t *query = query_of(word);
     const char *underscore = strchr(word, '_');
-    if (strcmp(word, "@last") == 0)
-        return add_list(ids, json_pack("{sbsb}", "newest", 1, "all", 1), true);
-    if (strcmp(word, "@failed") == 0) {
-        struct ids failed = *ids;
-        if (ids->like == CLI_LIKE_ANY || ids->like == CLI_LIKE_ENDED)
-            failed.like = CLI_LIKE_FAILED;
-        return failed.like == CLI_LIKE_FAILED ? add_list(&failed, json_object(), false) : 0;
-    }
-    if (strncmp(word, "name:", 5) == 0) {
-        json_t *query = json_object();
-        json_put_text(query, "name", word + 5);
-        return add_list(ids, query, false);
-    }
-    if (strncmp(word, "tag:", 4) == 0 && equals != NULL)
-        return add_tagged(ids, word + 4, equals);
-    return underscore != NULL ? add_task(ids, word, underscore) : add_range(ids, word);
+    uint64_t id;
+    uint64_t same;
+    if (query != NULL)
+        return add_list(ids, query, strcmp(word, "@last") == 0);
+    if (underscore != NULL)
+        return add_task(ids, word, underscore);
+    if (!read_range(word, &id, &same))
+        return refuse_word(ids->cli, word);
+    (void)json_array_append_new(ids->found, json_integer((json_int_t)id));
+    return 0;
 }
 
 /* Reports that nothing is named by a word. */
@@ -281,6 +314,24 @@ json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code)
 {
     CLEANUP_JSON json_t *ids = collect(cli, CLI_LIKE_ANY, words, count, ret_code);
     return *ret_code == 0 ? TAKE_PTR(ids) : NULL;
+}
+
+int cli_query(struct cli *cli, json_t *parameters, char **words, int count, bool *ret_pattern)
+{
+    int code = 0;
+    json_t *query = count == 1 ? query_of(words[0]) : NULL;
+    *ret_pattern = query != NULL;
+    if (query == NULL) {
+        json_t *ids = cli_ids(cli, words, count, &code);
+        if (ids != NULL)
+            json_put(parameters, "ids", ids);
+        return code;
+    }
+    (void)json_object_update_missing(parameters, query);
+    if (strcmp(words[0], "@last") == 0)
+        json_put_int(parameters, "limit", 1);
+    json_decref(query);
+    return 0;
 }
 
 /* One word that leads to one call, and not to as many as match it. */

@@ -7,9 +7,7 @@
 #include "common/clock.h"
 #include "common/parse.h"
 
-#include <libsmartcols.h>
 #include <string.h>
-#include <time.h>
 
 static const char *text_of(const json_t *job, const char *key)
 {
@@ -128,133 +126,18 @@ char *table_command(const json_t *job)
     return text_tame(text);
 }
 
-char *table_time(const json_t *job)
+int64_t table_span(const json_t *job)
 {
-    char text[32];
-    int64_t now = clock_wall_us();
     int64_t started = number_of(job, "started_at");
     int64_t ended = number_of(job, "ended_at");
     int64_t from = started > 0 ? started : number_of(job, "submitted_at");
-    int64_t to = ended > 0 ? ended : now;
-    format_span(to > from ? (uint64_t)(to - from) / 1000 : 0, text, sizeof(text));
+    int64_t to = ended > 0 ? ended : clock_wall_us();
+    return to > from ? to - from : 0;
+}
+
+char *table_time(const json_t *job)
+{
+    char text[32];
+    format_span((uint64_t)table_span(job) / US_PER_MS, text, sizeof(text));
     return xstrdup(text);
-}
-
-static char *submitted(const struct cli *cli, const json_t *job)
-{
-    int64_t at = number_of(job, "submitted_at");
-    char text[40];
-    if (cli->tty) {
-        format_span((uint64_t)(clock_wall_us() - at) / 1000, text, sizeof(text));
-        return xasprintf("%s ago", text);
-    }
-    time_t seconds = (time_t)(at / US_PER_SECOND);
-    struct tm local;
-    (void)localtime_r(&seconds, &local);
-    (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S%z", &local);
-    return xstrdup(text);
-}
-
-static const char *color_of(const struct cli *cli, const char *state)
-{
-    if (!cli->color)
-        return NULL;
-    return strcmp(state, "failed") == 0      ? "red"
-           : strcmp(state, "completed") == 0 ? "green"
-           : strcmp(state, "running") == 0   ? "blue"
-                                             : NULL;
-}
-
-#define COLUMNS 9U
-#define COLUMNS_NARROW 8U
-
-static const struct {
-    const char *name;
-    int flags;
-} columns[COLUMNS] = {
-    {"ID", SCOLS_FL_RIGHT},
-    {"STATE", 0},
-    {"PRIORITY", 0},
-    {"USER", 0},
-    {"SUBMITTED", 0},
-    {"TIME", SCOLS_FL_RIGHT},
-    {"RESULT", 0},
-    {"NAME", SCOLS_FL_TRUNC},
-    {"COMMAND", SCOLS_FL_TRUNC},
-};
-
-struct cells {
-    char *text[COLUMNS]; /* owned */
-};
-
-static void fill_cells(const struct cli *cli, const json_t *job, struct cells *ret)
-{
-    *ret = (struct cells){{cli_id_text(job), xstrdup(text_of(job, "state")),
-                           xstrdup(text_of(job, "priority")), xstrdup(text_of(job, "user")),
-                           submitted(cli, job), table_time(job), table_result(job),
-                           xstrdup(text_of(job, "name")), table_command(job)}};
-    for (size_t i = 0; i < COLUMNS; i++)
-        (void)text_tame(ret->text[i]);
-}
-
-static void free_cells(struct cells *cells)
-{
-    for (size_t i = 0; i < COLUMNS; i++)
-        free(cells->text[i]);
-}
-
-static void add_line(const struct cli *cli, struct libscols_table *table, const json_t *job,
-                     size_t count)
-{
-    struct libscols_line *line = scols_table_new_line(table, NULL);
-    struct cells cells;
-    if (line == NULL)
-        abort();
-    fill_cells(cli, job, &cells);
-    for (size_t i = 0; i < count; i++)
-        (void)scols_line_set_data(line, i, cells.text[i]);
-    (void)scols_line_set_color(line, color_of(cli, cells.text[1]));
-    free_cells(&cells);
-}
-
-/* Tab-separated: all columns, blanks as they are. No cell has a tab or an end of line inside. */
-static void print_tsv(const struct cli *cli, const json_t *jobs, bool header)
-{
-    const json_t *job;
-    size_t row;
-    for (size_t i = 0; i < COLUMNS && header; i++)
-        (void)printf("%s%c", columns[i].name, i + 1 < COLUMNS ? '\t' : '\n');
-    json_array_foreach((json_t *)(uintptr_t)jobs, row, job) {
-        struct cells cells;
-        fill_cells(cli, job, &cells);
-        for (size_t i = 0; i < COLUMNS; i++)
-            (void)printf("%s%c", cells.text[i], i + 1 < COLUMNS ? '\t' : '\n');
-        free_cells(&cells);
-    }
-}
-
-void table_print_jobs(const struct cli *cli, const json_t *jobs, const char *format, bool header)
-{
-    if (strcmp(format, "tsv") == 0) {
-        print_tsv(cli, jobs, header);
-        return;
-    }
-    struct libscols_table *table = scols_new_table();
-    const json_t *job;
-    size_t count = strcmp(format, "wide") == 0 ? COLUMNS : COLUMNS_NARROW;
-    size_t i;
-    if (table == NULL)
-        abort();
-    (void)scols_table_enable_colors(table, cli->color);
-    (void)scols_table_enable_noheadings(table, !header);
-    if (!cli->tty)
-        (void)scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
-    for (i = 0; i < count; i++)
-        (void)scols_table_new_column(table, columns[i].name, 0,
-                                     cli->tty ? columns[i].flags
-                                              : columns[i].flags & ~SCOLS_FL_TRUNC);
-    json_array_foreach((json_t *)(uintptr_t)jobs, i, job)
-        add_line(cli, table, job, count);
-    (void)scols_print_table(table);
-    scols_unref_table(table);
 }

@@ -1,16 +1,15 @@
-/* Jobs as a table: fits the terminal, is whole and plain in a pipe (libsmartcols). */
+/* What tables say about a job, in words. */
 #ifndef BATCHD_CLIENT_TABLE_H
 #define BATCHD_CLIENT_TABLE_H
 
 #include "client/cli.h"
 
-/* `format` is table, wide or tsv. */
-void table_print_jobs(const struct cli *cli, const json_t *jobs, const char *format, bool header);
-
 /* One cell's text, tame (text.h), owned by the caller: what a column of the table says about a job.
  */
 char *table_result(const json_t *job);
 char *table_command(const json_t *job);
+/* How long it ran, or has waited so far, in microseconds. */
+int64_t table_span(const json_t *job);
 /* "3m12s" the job waited or ran, by its times. */
 char *table_time(const json_t *job);
 

@@ -1,5 +1,5 @@
 /* batchctl list. */
-#include "client/table.h"
+#include "client/job_table.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
@@ -8,12 +8,19 @@
 #include "common/parse.h"
 
 #include <string.h>
+#include <time.h>
+
+#define WATCH_S 2
 
 struct list_request {
     json_t *parameters;
     const char *format;
-    long limit; /* 0: all */
-    bool header;
+    const char *sort;           /* NULL: as they come, by id */
+    struct column_list columns; /* none: those of the format */
+    long limit;                 /* 0: all */
+    bool header, watch;
+    char **words; /* the operands */
+    int word_count;
 };
 
 static int take_states(json_t *parameters, const char *value)
@@ -77,7 +84,14 @@ static int take_option(struct list_request *request, const char *name, const cha
         return take_format(request, value);
     if (strcmp(name, "tag") == 0)
         return take_tag(request->parameters, value);
-    if (strcmp(name, "limit") == 0) {
+    if (strcmp(name, "columns") == 0)
+        return columns_choose(value, &request->columns);
+    if (strcmp(name, "sort") == 0) {
+        request->sort = value;
+        return columns_sort(NULL, NULL, value); /* whether there are such */
+    } else if (strcmp(name, "watch") == 0) {
+        request->watch = true;
+    } else if (strcmp(name, "limit") == 0) {
         if (parse_u64(value, 1, 100000000, &number, &err) < 0)
             return cli_fail(EXIT_USAGE, NULL, "--limit: %s", err.text);
         request->limit = (long)number;
@@ -91,9 +105,22 @@ static int take_option(struct list_request *request, const char *name, const cha
     return 0;
 }
 
+/* Reports what was asked for by its id and is not there. 0, or the exit code. */
+static int report_missing(const json_t *missing)
+{
+    size_t i;
+    const json_t *id;
+    int code = 0;
+    json_array_foreach((json_t *)(uintptr_t)missing, i, id)
+        code = cli_fail(EXIT_NO_SUCH, i == 0 ? "batchctl list --all" : NULL, "no job %lld",
+                        json_integer_value(id));
+    return code;
+}
+
 int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs)
 {
     int code = 0;
+    int missing = 0;
     CLEANUP_JSON json_t *jobs = json_array();
     for (;;) {
         long left = limit == 0 ? 1000 : limit - (long)json_array_size(jobs);
@@ -103,6 +130,8 @@ int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs)
         if (reply == NULL)
             return code;
         (void)json_array_extend(jobs, json_object_get(reply, "jobs"));
+        if (missing == 0)
+            missing = report_missing(json_object_get(reply, "missing"));
         const json_t *next = json_object_get(reply, "next");
         if (!json_is_integer(next) || (limit > 0 && (long)json_array_size(jobs) >= limit))
             break;
@@ -111,11 +140,27 @@ int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs)
         json_put(parameters, "after_index", index == NULL ? json_null() : json_incref(index));
     }
     *ret_jobs = TAKE_PTR(jobs);
-    return 0;
+    return missing;
 }
 
-static void print_list(const struct cli *cli, const json_t *jobs,
-                       const struct list_request *request)
+/* Whether jobs may be in more than one queue: then a table says in which. */
+static bool has_queues(struct cli *cli)
+{
+    int code;
+    CLEANUP_JSON json_t *reply = cli_call(cli, "io.batchd.Queues.List", NULL, &code);
+    return json_array_size(json_object_get(reply, "queues")) > 1;
+}
+
+static void print_table(struct cli *cli, const json_t *jobs, const struct list_request *request)
+{
+    struct column_list columns = request->columns;
+    bool table = strcmp(request->format, "table") == 0;
+    if (columns.count == 0)
+        columns = columns_of(request->format, table && has_queues(cli));
+    job_table_print(cli, jobs, &columns, strcmp(request->format, "tsv") == 0, request->header);
+}
+
+static void print_list(struct cli *cli, const json_t *jobs, const struct list_request *request)
 {
     const json_t *job;
     size_t i;
@@ -131,42 +176,83 @@ static void print_list(const struct cli *cli, const json_t *jobs,
                 cli_print_json(job);
         }
     } else if (json_array_size(jobs) > 0 || !cli->tty) {
-        table_print_jobs(cli, jobs, request->format, request->header);
+        print_table(cli, jobs, request);
     } else {
         (void)fputs("no jobs\n", stderr);
+    }
+}
+
+/* All of them when they are to be sorted, and then cut to the limit. */
+static int fetch(struct cli *cli, const struct list_request *request, json_t **ret)
+{
+    CLEANUP_JSON json_t *parameters = json_deep_copy(request->parameters);
+    long limit = request->limit;
+    bool pattern = false;
+    int code = 0;
+    if (request->word_count > 0)
+        code = cli_query(cli, parameters, request->words, request->word_count, &pattern);
+    if (code != 0)
+        return code;
+    if (json_object_get(parameters, "limit") != NULL) /* @last */
+        limit = 1;
+    code = cli_list(cli, parameters, request->sort == NULL ? limit : 0, ret);
+    if (*ret == NULL)
+        return code;
+    if (request->sort != NULL)
+        (void)columns_sort(cli, *ret, request->sort);
+    while (limit > 0 && (long)json_array_size(*ret) > limit)
+        (void)json_array_remove(*ret, json_array_size(*ret) - 1);
+    if (code == 0 && pattern && json_array_size(*ret) == 0)
+        code = cli_fail(EXIT_NO_SUCH, NULL, "no job matches %s", request->words[0]);
+    return code;
+}
+
+static int list(struct cli *cli, const struct list_request *request)
+{
+    CLEANUP_JSON json_t *jobs = NULL;
+    int code = fetch(cli, request, &jobs);
+    if (jobs != NULL && (code == 0 || json_array_size(jobs) > 0 || cli->json))
+        print_list(cli, jobs, request);
+    return code;
+}
+
+/* The screen anew every few seconds, until it is interrupted. */
+static int watch(struct cli *cli, const struct list_request *request)
+{
+    const struct timespec pause = {.tv_sec = WATCH_S};
+    if (!cli->tty)
+        return cli_fail(EXIT_USAGE, "batchctl events --json", "--watch is for a terminal");
+    for (;;) {
+        (void)fputs("\033[H\033[J", stdout);
+        int code = list(cli, request);
+        if (code != 0 && code != EXIT_NO_SUCH)
+            return code;
+        (void)fflush(stdout);
+        (void)nanosleep(&pause, NULL);
     }
 }
 
 static int run_list(struct cli *cli, int argc, char **argv)
 {
     CLEANUP_JSON json_t *parameters = json_object();
-    CLEANUP_JSON json_t *jobs = NULL;
     struct list_request request = {
         .parameters = parameters, .format = cli->quiet ? "id" : "table", .header = true};
     const char *name;
     const char *value = NULL;
     bool failed = false;
     int operand = 1;
-    int code = 0;
     while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        code = take_option(&request, name, value);
+        int code = take_option(&request, name, value);
         if (code != 0)
             return code;
     }
     if (failed)
         return EXIT_USAGE;
-    if (operand < argc) {
-        json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
-        if (ids == NULL)
-            return code;
-        json_put(parameters, "ids", ids);
-    }
+    request.words = argv + operand;
+    request.word_count = argc - operand;
     if (cli->quiet && strcmp(request.format, "table") == 0)
         request.format = "id";
-    code = cli_list(cli, parameters, request.limit, &jobs);
-    if (code == 0)
-        print_list(cli, jobs, &request);
-    return code;
+    return request.watch ? watch(cli, &request) : list(cli, &request);
 }
 
 static const struct cli_option list_options[] = {
@@ -181,6 +267,9 @@ static const struct cli_option list_options[] = {
     {"newest", 0, NULL, "newest first"},
     {"tasks", 0, NULL, "arrays task by task; 42_[1-3] names some"},
     {"limit", 0, "N", "at most N"},
+    {"sort", 0, "COLUMN,...", "by these columns, -COLUMN for the largest first (default: id)"},
+    {"columns", 0, "COLUMN,...", "these columns: id, state, queue, started, cpus, tags, ..."},
+    {"watch", 0, NULL, "show it anew every 2 s, until ^C"},
     {"output", 'o', "FORMAT", "table, wide, json, jsonl, tsv or id (default: table)"},
     {"no-header", 0, NULL, "without the line of column names"},
     {NULL, 0, NULL, NULL},

@@ -1,5 +1,5 @@
 /* batchctl status, ping, version, call. */
-#include "client/table.h"
+#include "client/job_table.h"
 #include "client/verbs.h"
 
 #include "common/cleanup.h"
@@ -104,13 +104,14 @@ static int run_status(struct cli *cli, int argc, char **argv)
     const json_t *failures = json_object_get(reply, "failures");
     if (cli->quiet)
         return 0;
+    const struct column_list columns = columns_of("table", false);
     if (json_array_size(running) > 0) {
         (void)printf("\nrunning:\n");
-        table_print_jobs(cli, running, "table", true);
+        job_table_print(cli, running, &columns, false, true);
     }
     if (json_array_size(failures) > 0) {
         (void)printf("\nfailed in the last day:\n");
-        table_print_jobs(cli, failures, "table", true);
+        job_table_print(cli, failures, &columns, false, true);
     }
     return 0;
 }

@@ -170,7 +170,8 @@ static int take_clock(const char **at, struct tm *local)
     return 0;
 }
 
-/* Z, +HH:MM or -HH:MM: 1 and the offset in seconds, 0 when there is none, -1 wrong. */
+/* Z, +HH:MM, -HH:MM or the same without the colon: 1 and the offset in seconds, 0 when there is
+ * none, -1 wrong. */
 static int take_zone(const char **at, long *ret_offset)
 {
     unsigned hours;
@@ -184,9 +185,10 @@ static int take_zone(const char **at, long *ret_offset)
     }
     if (sign != '+' && sign != '-')
         return 0;
+    bool colon = strchr(*at, ':') != NULL;
     // NOLINTNEXTLINE(cert-err34-c): two digits cannot overflow
-    int taken = sscanf(*at + 1, "%2u:%2u%n", &hours, &minutes, &used);
-    if (taken < 2 || used != 5 || hours > 14 || minutes > 59)
+    int taken = sscanf(*at + 1, colon ? "%2u:%2u%n" : "%2u%2u%n", &hours, &minutes, &used);
+    if (taken < 2 || used != 4 + colon || hours > 14 || minutes > 59)
         return -1;
     *at += used + 1;
     *ret_offset = (long)(hours * 3600 + minutes * 60) * (sign == '-' ? -1 : 1);

@@ -17,6 +17,7 @@
 /* One reply stays well under what a client reads at once; more is asked for by after_id. */
 #define LIST_LIMIT_MAX 1000
 #define LIST_LIMIT_DEFAULT 100
+#define LIST_IDS_MAX 10000
 #define DAY_US (INT64_C(86400) * US_PER_SECOND)
 
 /* Tasks of arrays that one request looks at: with a filter of states few of them may match. */
@@ -232,6 +233,9 @@ static int read_ids(const json_t *params, struct job_filter *filter, json_t **re
     size_t i;
     if (json_get_array(params, "ids", false, ret, err) <= 0)
         return *ret == NULL ? 0 : -1;
+    if (json_array_size(*ret) > LIST_IDS_MAX)
+        return error_set_field(err, "ids", "ids has %zu entries; at most %d are allowed",
+                               json_array_size(*ret), LIST_IDS_MAX);
     json_array_foreach(*ret, i, entry) {
         const json_t *task_of = json_object_get(entry, "id");
         const json_t *from = json_is_object(entry) ? json_object_get(entry, "from") : entry;
@@ -303,6 +307,29 @@ static int read_filter(const struct api_call *call, struct job_filter *filter,
     return read_tasks(params, filter, listing, err);
 }
 
+/* Of the ids that were given one by one those that are no jobs, or not of this user. */
+static int find_missing(const struct api_call *call, const struct listing *listing, json_t *missing,
+                        struct error *err)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach((json_t *)(uintptr_t)listing->ids, i, entry) {
+        const json_t *number = json_is_object(entry) ? json_object_get(entry, "id") : entry;
+        uint64_t id = (uint64_t)json_integer_value(number);
+        struct job_row row;
+        if (number == NULL) /* {from, to} */
+            continue;
+        bool there = job_rows_load(engine_db(call->api->engine), id, &row, err) == 0;
+        if (!there && err->code != ERROR_NOT_FOUND)
+            return -1;
+        if (!there || !access_job(call, row.facts.uid))
+            (void)json_array_append_new(missing, json_integer((json_int_t)id));
+        if (there)
+            job_row_done(&row);
+    }
+    return 0;
+}
+
 static json_t *count_states(const struct api_call *call)
 {
     json_t *counts = json_object();
@@ -330,7 +357,20 @@ static void run_list(struct api_call *call)
         reply_failure(call, listing.failed ? &listing.err : &err);
         return;
     }
+    if (filter.queue != NULL && json_array_size(jobs) == 0 && !listing.more &&
+        engine_queue_find(call->api->engine, filter.queue) == NULL) {
+        (void)error_set_field(&err, "queue", "no queue \"%.80s\"", filter.queue);
+        reply_unknown(call, "NoSuchQueue", &err, "batchctl queue list");
+        return;
+    }
+    json_t *missing = json_array();
+    if (filter.after == 0 && find_missing(call, &listing, missing, &err) < 0) {
+        json_decref(missing);
+        reply_failure(call, &err);
+        return;
+    }
     json_t *reply = json_object();
+    json_put(reply, "missing", missing);
     json_put(reply, "jobs", json_incref(jobs));
     json_put(reply, "next", listing.more ? json_integer((json_int_t)listing.last) : json_null());
     json_put(reply, "next_index",

@@ -153,7 +153,10 @@ START_TEST(times)
     (void)setenv("TZ", "UTC", 1);
     ck_assert_int_eq(parse_time("now+2h", now, 1, &at, &err), 0);
     ck_assert_int_eq(at - now, INT64_C(7200) * 1000000);
+    ck_assert_int_eq(parse_time("2026-01-01T02:00:00+0200", now, 1, &at, &err), 0);
+    int64_t same = at;
     ck_assert_int_eq(parse_time("2026-01-01T02:00:00+02:00", now, 1, &at, &err), 0);
+    ck_assert_int_eq(at, same);
     ck_assert_int_eq(at, now);
     ck_assert_int_eq(parse_time("tomorrow 09:00", now, 1, &at, &err), 0);
     ck_assert_int_eq(at - now, INT64_C(33) * 3600 * 1000000);
