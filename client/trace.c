@@ -146,7 +146,7 @@ static int take_line(struct reader *reader, const char *line, struct trace *trac
         return -1;
     double cpus = fields[FIELD_ALLOCATED] > 0 ? fields[FIELD_ALLOCATED] : fields[FIELD_REQUESTED];
     if (cpus < 1 || fields[FIELD_RUN] < 0) {
-        trace->dropped++;
+        trace->dropped[cpus < 1 ? TRACE_NO_PROCESSORS : TRACE_NEGATIVE_RUN]++;
         return 0;
     }
     struct simulated_job job = {.label = (uint64_t)fields[FIELD_ID],
@@ -243,6 +243,49 @@ int trace_read(const char *path, uint64_t limit, struct trace *ret, struct error
     return 0;
 }
 
+/* ---- what is left out ---- */
+
+static const struct {
+    const char *key, *words;
+} drops[TRACE_DROP_COUNT] = {
+    [TRACE_NO_PROCESSORS] = {"no_processors", "without processors"},
+    [TRACE_NEGATIVE_RUN] = {"negative_run_time", "with a negative run time"},
+    [TRACE_NEVER_STARTED] = {"never_started", "never started"},
+    [TRACE_NOT_ENDED] = {"not_ended", "not ended yet"},
+};
+
+size_t trace_dropped(const struct trace *trace)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < TRACE_DROP_COUNT; i++)
+        sum += trace->dropped[i];
+    return sum;
+}
+
+char *trace_drops_text(const struct trace *trace)
+{
+    char *text = xstrdup("");
+    for (size_t i = 0; i < TRACE_DROP_COUNT; i++) {
+        if (trace->dropped[i] == 0)
+            continue;
+        char *longer = xasprintf("%s%s%zu %s", text, text[0] == '\0' ? "" : ", ", trace->dropped[i],
+                                 drops[i].words);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+json_t *trace_drops_json(const struct trace *trace)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; i < TRACE_DROP_COUNT; i++) {
+        if (trace->dropped[i] > 0)
+            json_put_int(object, drops[i].key, (json_int_t)trace->dropped[i]);
+    }
+    return object;
+}
+
 /* ---- the daemon's history ---- */
 
 static int64_t number_of(const json_t *object, const char *name)
@@ -262,7 +305,7 @@ void trace_take_history(const json_t *jobs, uint64_t limit, struct trace *ret)
         int64_t ended = number_of(one, "ended_at");
         int64_t cpus = number_of(json_object_get(one, "resources"), "cpus");
         if (started == 0 || ended < started) {
-            ret->dropped++;
+            ret->dropped[ended == 0 ? TRACE_NOT_ENDED : TRACE_NEVER_STARTED]++;
             continue;
         }
         struct simulated_job job = {.label = (uint64_t)number_of(one, "id"),

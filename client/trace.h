@@ -8,11 +8,20 @@
 
 #include "daemon/core/simulation.h"
 
+/* Why a job is not replayed. */
+enum trace_drop {
+    TRACE_NO_PROCESSORS,
+    TRACE_NEGATIVE_RUN,
+    TRACE_NEVER_STARTED,
+    TRACE_NOT_ENDED,
+    TRACE_DROP_COUNT
+};
+
 struct trace {
     struct simulated_job *jobs; /* owned; in the order of the file */
     size_t count, room;
-    size_t dropped;      /* lines that describe no work that was done */
-    uint32_t processors; /* as the file's header says; 0: it does not */
+    size_t dropped[TRACE_DROP_COUNT]; /* what describes no work that was done */
+    uint32_t processors;              /* as the file's header says; 0: it does not */
 };
 
 void trace_done(struct trace *trace);
@@ -21,6 +30,12 @@ void trace_done(struct trace *trace);
  * requested) and those with a negative run time. At most `limit` jobs are kept (0: all). 0, or -1
  * with err: the line, the field and the rule. */
 int trace_read(const char *path, uint64_t limit, struct trace *ret, struct error *err);
+
+size_t trace_dropped(const struct trace *trace);
+/* "2 never started, 1 has not ended"; "" when none was dropped. The caller frees. */
+char *trace_drops_text(const struct trace *trace);
+/* {"never_started": 2, ...}, those that are not 0. New reference. */
+json_t *trace_drops_json(const struct trace *trace);
 
 /* Takes jobs in the JSON of the protocol: those that ran and ended. */
 void trace_take_history(const json_t *jobs, uint64_t limit, struct trace *ret);

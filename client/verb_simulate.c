@@ -1,7 +1,6 @@
 /* batchctl simulate: replays a trace or the daemon's history under policies, side by side. The
  * scheduler is the daemon's own, linked here: no daemon is needed, and none is kept busy. */
-#include "client/grid.h"
-#include "client/replay_report.h"
+#include "client/replay_table.h"
 #include "client/trace.h"
 #include "client/verbs.h"
 
@@ -18,12 +17,6 @@ struct simulate_request {
     uint64_t history_ms, limit, cpus, ageing_ms, max_delay_ms, half_life_ms;
     bool policies[QUEUE_POLICY_COUNT], backfills[QUEUE_BACKFILL_COUNT];
     bool starts;
-};
-
-struct run {
-    enum queue_policy policy;
-    enum queue_backfill backfill;
-    struct replay_report report;
 };
 
 /* ---- options ---- */
@@ -130,6 +123,7 @@ static int read_history(struct cli *cli, const struct simulate_request *request,
     json_put_int(parameters, "since_us",
                  clock_wall_us() - (int64_t)request->history_ms * US_PER_MS);
     json_put(parameters, "all", json_true());
+    json_put(parameters, "tasks", json_true());
     code = cli_list(cli, parameters, 0, &jobs);
     if (code != 0)
         return code;
@@ -151,7 +145,7 @@ static int read_jobs(struct cli *cli, struct simulate_request *request, struct t
         return code;
     if (trace->count == 0)
         return cli_fail(EXIT_REFUSED, NULL, "there is no job to replay (%zu dropped)",
-                        trace->dropped);
+                        trace_dropped(trace));
     if (request->cpus == 0)
         request->cpus = trace->processors;
     if (request->cpus == 0)
@@ -220,49 +214,16 @@ static void print_starts(const struct cli *cli, struct trace *trace)
         cli_print_json(all);
 }
 
-static void print_table(const struct cli *cli, const struct run *runs, size_t count)
-{
-    static const char *const columns[] = {
-        "POLICY",    "BACKFILL",     ">JOBS",       ">MEAN WAIT",     ">P95 WAIT", ">SLOWDOWN",
-        ">MAKESPAN", ">UTILISATION", ">JAIN SHARE", ">JAIN SLOWDOWN", NULL};
-    struct libscols_table *table = grid_new(cli, columns);
-    for (size_t i = 0; i < count; i++) {
-        const struct replay_report *report = &runs[i].report;
-        char jobs[24], wait[32], p95[32], makespan[32];
-        char slowdown[32], used[32], share[32], fairness[32];
-        (void)snprintf(jobs, sizeof(jobs), "%zu", report->jobs);
-        (void)snprintf(wait, sizeof(wait), "%.1f s", report->wait);
-        (void)snprintf(p95, sizeof(p95), "%.1f s", report->wait_p95);
-        (void)snprintf(slowdown, sizeof(slowdown), "%.2f", report->slowdown);
-        (void)snprintf(makespan, sizeof(makespan), "%.0f s", report->makespan);
-        (void)snprintf(used, sizeof(used), "%.1f %%", report->utilisation * 100);
-        (void)snprintf(share, sizeof(share), "%.3f", report->jain_share);
-        (void)snprintf(fairness, sizeof(fairness), "%.3f", report->jain_slowdown);
-        const char *const cells[] = {queue_policy_word(runs[i].policy),
-                                     queue_backfill_word(runs[i].backfill),
-                                     jobs,
-                                     wait,
-                                     p95,
-                                     slowdown,
-                                     makespan,
-                                     used,
-                                     share,
-                                     fairness,
-                                     NULL};
-        grid_add(table, cells);
-    }
-    grid_print(table);
-}
-
 static void print_json(const struct simulate_request *request, const struct trace *trace,
-                       const struct run *runs, size_t count)
+                       const struct replay_run *runs, size_t count)
 {
     CLEANUP_JSON json_t *all = json_object();
     json_t *list = json_array();
     json_put_text(all, "trace", request->trace);
     json_put_int(all, "cpus", (json_int_t)request->cpus);
     json_put_int(all, "jobs", (json_int_t)trace->count);
-    json_put_int(all, "dropped", (json_int_t)trace->dropped);
+    json_put_int(all, "dropped", (json_int_t)trace_dropped(trace));
+    json_put(all, "dropped_why", trace_drops_json(trace));
     for (size_t i = 0; i < count; i++) {
         json_t *one = replay_report_json(&runs[i].report);
         json_put_text(one, "policy", queue_policy_word(runs[i].policy));
@@ -276,13 +237,13 @@ static void print_json(const struct simulate_request *request, const struct trac
 static void replay(const struct cli *cli, const struct simulate_request *request,
                    struct trace *trace)
 {
-    struct run runs[QUEUE_POLICY_COUNT * QUEUE_BACKFILL_COUNT];
+    struct replay_run runs[QUEUE_POLICY_COUNT * QUEUE_BACKFILL_COUNT];
     size_t count = 0;
     for (int policy = 0; policy < QUEUE_POLICY_COUNT; policy++) {
         for (int backfill = 0; backfill < QUEUE_BACKFILL_COUNT; backfill++) {
             if (!request->policies[policy] || !request->backfills[backfill])
                 continue;
-            struct run *run = &runs[count++];
+            struct replay_run *run = &runs[count++];
             run->policy = (enum queue_policy)policy;
             run->backfill = (enum queue_backfill)backfill;
             run_one(request, trace, run->policy, run->backfill);
@@ -294,7 +255,7 @@ static void replay(const struct cli *cli, const struct simulate_request *request
     else if (cli->json)
         print_json(request, trace, runs, count);
     else
-        print_table(cli, runs, count);
+        replay_table_print(cli, runs, count, request->trace == NULL);
     for (size_t i = 0; i < count; i++)
         replay_report_done(&runs[i].report);
 }
@@ -322,6 +283,10 @@ static int run(struct cli *cli, int argc, char **argv)
     code = check_request(cli, &request);
     if (code == 0)
         code = read_jobs(cli, &request, &trace);
+    if (code == 0 && trace_dropped(&trace) > 0 && !cli->quiet) {
+        CLEANUP_FREE char *why = trace_drops_text(&trace);
+        (void)fprintf(stderr, "batchctl: left out are %zu jobs: %s\n", trace_dropped(&trace), why);
+    }
     if (code == 0)
         replay(cli, &request, &trace);
     return code;

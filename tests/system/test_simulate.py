@@ -111,7 +111,10 @@ def test_measures_by_hand(tmp_path):
     assert [user["share"] for user in run["users"]] == pytest.approx(shares)
     assert run["jain_index"] == pytest.approx(1 / (2 * sum(share * share for share in shares)))
     table = ctl("--trace", trace, "--policy", "sjf").stdout.splitlines()
-    assert table[0].split()[:3] == ["POLICY", "BACKFILL", "JOBS"] and len(table) == 3
+    assert table[0].split()[:3] == ["POLICY", "BACKFILL", "JOBS"] and table[3] == ""
+    assert [row.split() for row in table[5:]] == [
+        ["USER", "JOBS", "SHARE", "sjf", "none", "sjf", "easy"],
+        ["7", "2", "96.0", "%", "7.5", "s", "7.5", "s"], ["8", "1", "4.0", "%", "10.0", "s", "10.0", "s"]]
     assert starts(trace, 1, "fifo", "none") == {1: 0, 2: 20, 3: 25}
 
 
@@ -194,3 +197,15 @@ def test_history_of_a_daemon(daemon):
     assert report["trace"] is None and report["cpus"] >= 1
     assert report["jobs"] + report["dropped"] == 6 and report["jobs"] >= 5
     assert {run["jobs"] for run in report["runs"]} == {report["jobs"]}
+
+
+def test_history_says_what_it_leaves_out(daemon):
+    daemon.wait(daemon.submit("true"), daemon.submit("true", array="0-2"))
+    daemon.call("io.batchd.Jobs.Cancel", id=daemon.submit("true", hold=True))
+    daemon.submit("true", hold=True)
+    done = daemon.ctl("simulate", "--history", "1h", "--json")
+    report = json.loads(done.stdout)
+    assert (report["jobs"], report["dropped"]) == (4, 2), "tasks are jobs of their own"
+    assert report["dropped_why"] == {"never_started": 1, "not_ended": 1}
+    assert done.stderr == "batchctl: left out are 2 jobs: 1 never started, 1 not ended yet\n"
+    assert daemon.ctl("simulate", "--history", "1h", "-q").stderr == ""
