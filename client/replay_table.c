@@ -45,10 +45,12 @@ static void print_runs(const struct cli *cli, const struct replay_run *runs, siz
     grid_print(table);
 }
 
-static int by_share(const void *a, const void *b)
+/* Of two numbers of users. */
+static int by_share(const void *a, const void *b, void *arg)
 {
-    const struct replay_user *first = *(const struct replay_user *const *)a;
-    const struct replay_user *second = *(const struct replay_user *const *)b;
+    const struct replay_report *report = arg;
+    const struct replay_user *first = &report->users[*(const size_t *)a];
+    const struct replay_user *second = &report->users[*(const size_t *)b];
     if (first->share != second->share)
         return first->share < second->share ? 1 : -1;
     return (first->uid > second->uid) - (first->uid < second->uid);
@@ -91,15 +93,16 @@ static void print_users(const struct cli *cli, const struct replay_run *runs, si
                        queue_policy_word(runs[i].policy), queue_backfill_word(runs[i].backfill));
         columns[3 + i] = headings[i];
     }
-    CLEANUP_FREE const struct replay_user **order = xcalloc(users, sizeof(*order));
+    struct replay_report report = runs[0].report;
+    CLEANUP_FREE size_t *order = xcalloc(users, sizeof(*order));
     for (size_t i = 0; i < users; i++)
-        order[i] = &runs[0].report.users[i];
-    qsort(order, users, sizeof(*order), by_share);
+        order[i] = i;
+    qsort_r(order, users, sizeof(*order), by_share, &report);
     size_t shown = cli->tty && users > USERS_SHOWN ? USERS_SHOWN : users;
     (void)printf("\nusers, by their share of the work, and their mean wait:\n");
     struct libscols_table *table = grid_new(cli, columns);
     for (size_t i = 0; i < shown; i++)
-        add_user(table, runs, count, (size_t)(order[i] - runs[0].report.users), accounts);
+        add_user(table, runs, count, order[i], accounts);
     grid_print(table);
     if (shown < users)
         (void)printf("and %zu more (batchctl simulate --json)\n", users - shown);

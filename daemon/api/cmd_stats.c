@@ -1,52 +1,36 @@
-/* io.batchd.Server.Stats {since_us, by} -> {since_us, by, totals, estimates}
+/* io.batchd.Server.Stats {since_us, by} -> {since_us, by, totals, left_out, estimates}
  * What ended since then, in sums by user, queue, name or type; and what was learned of how long
  * jobs run, with how far off its predictions were (core/run_history.h says by which measure). Each
  * sees his own jobs; who may see all sees all, and the queues' means. */
 #include "common/alloc.h"
 #include "common/clock.h"
-#include "daemon/api/users.h"
+#include "daemon/api/totals.h"
 #include "daemon/api/verb.h"
 #include "daemon/core/estimates.h"
-#include "daemon/store/total_rows.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Of either list, so that a reply stays small. */
 #define LINES_MAX 1000U
+/* A millisecond or two. */
+#define PART_ROWS 500U
 
-static const char *const by_words[TOTAL_BY_COUNT] = {[TOTAL_BY_USER] = "user",
-                                                     [TOTAL_BY_QUEUE] = "queue",
-                                                     [TOTAL_BY_NAME] = "name",
-                                                     [TOTAL_BY_TYPE] = "type"};
 static const char *const kind_words[ESTIMATE_KIND_COUNT] = {
     [ESTIMATE_OF_NAME] = "name", [ESTIMATE_OF_TYPE] = "type", [ESTIMATE_OF_QUEUE] = "queue"};
 
-struct totals {
-    const struct api_call *call;
+/* The sums are made part by part, so that others are served meanwhile. */
+struct sums {
+    struct totals *totals; /* owned, as the next */
+    struct timer *timer;   /* for the next part */
+    struct total_cursor cursor;
     enum total_by by;
-    json_t *list;
 };
 
 /* Milliseconds to a thousandth. */
 static json_t *view_ms(double us)
 {
     return json_real((double)(int64_t)(us + 0.5) / (double)US_PER_MS);
-}
-
-static void add_total(void *arg, const struct total *total)
-{
-    const struct totals *totals = arg;
-    json_t *object = json_object();
-    json_put_text(object, by_words[totals->by],
-                  totals->by == TOTAL_BY_USER ? users_name(totals->call->api->users, total->uid)
-                                              : total->name);
-    json_put_int(object, "completed", (int64_t)total->completed);
-    json_put_int(object, "failed", (int64_t)total->failed);
-    json_put_int(object, "cancelled", (int64_t)total->cancelled);
-    json_put(object, "wait_ms", total->started == 0 ? json_null() : view_ms(total->wait_us));
-    json_put(object, "run_ms", total->started == 0 ? json_null() : view_ms(total->run_us));
-    (void)json_array_append_new(totals->list, object);
 }
 
 struct learned {
@@ -118,11 +102,11 @@ static json_t *view_estimates(const struct api_call *call, int64_t since)
 
 static int get_by(const struct api_call *call, enum total_by *ret, struct error *err)
 {
-    const char *word = by_words[TOTAL_BY_NAME];
+    const char *word = total_by_word(TOTAL_BY_NAME);
     if (json_get_string(call->params, "by", false, &word, err) < 0)
         return -1;
     for (unsigned by = 0; by < TOTAL_BY_COUNT; by++) {
-        if (strcmp(word, by_words[by]) == 0) {
+        if (strcmp(word, total_by_word((enum total_by)by)) == 0) {
             *ret = (enum total_by)by;
             return 0;
         }
@@ -130,30 +114,63 @@ static int get_by(const struct api_call *call, enum total_by *ret, struct error 
     return error_set_field(err, "by", "by \"%.40s\" must be user, queue, name or type", word);
 }
 
+static void release(struct api_call *call)
+{
+    struct sums *sums = call->state;
+    call->cancel = NULL;
+    totals_free(sums->totals);
+    timer_free(sums->timer);
+    free(sums);
+}
+
+static void finish(struct api_call *call)
+{
+    const struct sums *sums = call->state;
+    uint64_t left_out = 0;
+    json_t *reply = json_object();
+    json_put_int(reply, "since_us", sums->cursor.since);
+    json_put_text(reply, "by", total_by_word(sums->by));
+    json_put(reply, "totals", totals_view(sums->totals, call->api->users, LINES_MAX, &left_out));
+    json_put_int(reply, "left_out", (int64_t)left_out);
+    json_put(reply, "estimates", view_estimates(call, sums->cursor.since));
+    release(call);
+    reply_done(call, reply);
+}
+
+static void on_timer(void *arg)
+{
+    struct api_call *call = arg;
+    struct sums *sums = call->state;
+    struct error err;
+    int more = total_rows_next(engine_db(call->api->engine), &sums->cursor, totals_add,
+                               sums->totals, &err);
+    if (more > 0) {
+        timer_set(sums->timer, 0);
+    } else if (more == 0) {
+        finish(call);
+    } else {
+        release(call);
+        reply_failure(call, &err);
+    }
+}
+
 static void run(struct api_call *call)
 {
-    struct total_filter filter = {
-        .uid_set = !access_all(call), .uid = call->uid, .limit = LINES_MAX};
+    enum total_by by = TOTAL_BY_NAME;
+    int64_t since = 0;
     struct error err;
-    struct totals totals = {.call = call, .list = json_array()};
-    if (json_get_int(call->params, "since_us", false, 0, INT64_MAX, &filter.since, &err) < 0 ||
-        get_by(call, &filter.by, &err) < 0) {
-        json_decref(totals.list);
+    if (json_get_int(call->params, "since_us", false, 0, INT64_MAX, &since, &err) < 0 ||
+        get_by(call, &by, &err) < 0) {
         reply_failure(call, &err);
         return;
     }
-    totals.by = filter.by;
-    if (total_rows_each(engine_db(call->api->engine), &filter, add_total, &totals, &err) < 0) {
-        json_decref(totals.list);
-        reply_failure(call, &err);
-        return;
-    }
-    json_t *reply = json_object();
-    json_put_int(reply, "since_us", filter.since);
-    json_put_text(reply, "by", by_words[filter.by]);
-    json_put(reply, "totals", totals.list);
-    json_put(reply, "estimates", view_estimates(call, filter.since));
-    reply_done(call, reply);
+    struct sums *sums = xcalloc(1, sizeof(*sums));
+    *sums = (struct sums){.by = by, .cursor = {.since = since, .rows = PART_ROWS}};
+    sums->totals = totals_new(by, access_all(call), call->uid);
+    sums->timer = timer_new(call->api->base, on_timer, call);
+    call->state = sums;
+    call->cancel = release;
+    timer_set(sums->timer, 0);
 }
 
 static const char *const fields[] = {"since_us", "by", NULL};

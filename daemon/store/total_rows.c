@@ -1,64 +1,117 @@
 #include "daemon/store/total_rows.h"
 
-#include <assert.h>
+/* The columns of either part; what a task shares with its array is the array's. */
+enum column {
+    JOB,
+    TASK,     /* its index, or -1 */
+    STATE,    /* of the job or the task */
+    ENDED_AT, /* as STATE */
+    STARTED_AT,
+    RUN_US,
+    IS_ARRAY,
+    CANCELLED, /* tasks of an array */
+    ARRAY_STATE,
+    ARRAY_ENDED_AT,
+    UID,
+    QUEUE,
+    NAME,
+    TYPE,
+    SUBMITTED_AT,
+    BEGIN_AT,
+    RELEASED_AT,
+};
 
-static_assert(JOB_STATE_COMPLETED == 4 && JOB_STATE_FAILED == 5 && JOB_STATE_CANCELLED == 6,
-              "states in the store");
-static_assert(TOTAL_BY_USER == 0 && TOTAL_BY_QUEUE == 1 && TOTAL_BY_NAME == 2 && TOTAL_BY_TYPE == 3,
-              "as the text says");
+#define SHARED_COLUMNS \
+    ",job.state,job.ended_at,uid,queue,name,type,submitted_at,ifnull(begin_at,0),ifnull(released_at,0)"
 
-static const char sql[] =
-    "WITH ended(job,state,started_at,run_us,count) AS ("
-    "SELECT id,state,started_at,run_us,1 FROM job"
-    " WHERE array IS NULL AND state>=4 AND ended_at>=?2 "
-    "UNION ALL SELECT job,state,started_at,run_us,1 FROM task WHERE state>=4 AND ended_at>=?2 "
-    "UNION ALL SELECT id,6,0,0,tasks_cancelled-"
-    "(SELECT count(*) FROM task WHERE task.job=job.id AND task.state=6) FROM job"
-    " WHERE array IS NOT NULL AND tasks_cancelled>0 AND state>=4 AND ended_at>=?2)"
-    "SELECT CASE ?1 WHEN 0 THEN uid END AS who,"
-    " CASE ?1 WHEN 1 THEN queue WHEN 2 THEN name WHEN 3 THEN type END AS what,"
-    " sum(count*(ended.state=4)),sum(count*(ended.state=5)),sum(count*(ended.state=6)),"
-    " sum(ended.started_at>0),"
-    " avg(CASE WHEN ended.started_at>0 THEN max(0,ended.started_at-"
-    "max(submitted_at,ifnull(begin_at,0),ifnull(released_at,0))) END),"
-    " avg(CASE WHEN ended.started_at>0 THEN ended.run_us END)"
-    " FROM ended JOIN job ON job.id=ended.job LEFT JOIN condition ON condition.job=job.id"
-    " WHERE ?3=0 OR uid=?4 GROUP BY who,what ORDER BY sum(count) DESC,who,what LIMIT ?5";
-
-struct reading {
-    total_fn each;
+struct part {
+    struct total_cursor *cursor;
+    unsigned rows; /* read so far */
+    ended_fn each;
     void *arg;
 };
 
-static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
+static int64_t number(sqlite3_stmt *row, enum column column)
 {
-    const struct reading *reading = arg;
+    return sqlite3_column_int64(row, (int)column);
+}
+
+static bool has_ended(sqlite3_stmt *row, enum column state, enum column ended_at, int64_t since)
+{
+    return job_state_terminal((enum job_state)number(row, state)) && number(row, ended_at) >= since;
+}
+
+static int64_t wait_of(sqlite3_stmt *row)
+{
+    int64_t since = number(row, SUBMITTED_AT);
+    since = number(row, BEGIN_AT) > since ? number(row, BEGIN_AT) : since;
+    since = number(row, RELEASED_AT) > since ? number(row, RELEASED_AT) : since;
+    return number(row, STARTED_AT) > since ? number(row, STARTED_AT) - since : 0;
+}
+
+/* A cancelled task may have been counted with its array. */
+static int64_t count_of(sqlite3_stmt *row, int64_t since)
+{
+    bool counted = number(row, TASK) >= 0 && number(row, STATE) == JOB_STATE_CANCELLED &&
+                   has_ended(row, ARRAY_STATE, ARRAY_ENDED_AT, since);
+    return (int64_t)has_ended(row, STATE, ENDED_AT, since) - counted;
+}
+
+static int read_row(void *arg, sqlite3_stmt *row, struct error *err)
+{
+    struct part *part = arg;
+    bool array = number(row, IS_ARRAY) != 0;
+    bool over = has_ended(row, STATE, ENDED_AT, part->cursor->since);
+    struct ended ended = {.uid = (uint32_t)number(row, UID),
+                          .queue = (const char *)sqlite3_column_text(row, QUEUE),
+                          .name = (const char *)sqlite3_column_text(row, NAME),
+                          .type = (const char *)sqlite3_column_text(row, TYPE),
+                          .state = (enum job_state)number(row, STATE),
+                          .count = count_of(row, part->cursor->since),
+                          .started = over && number(row, STARTED_AT) > 0,
+                          .wait_us = wait_of(row),
+                          .run_us = number(row, RUN_US)};
     (void)err;
-#define COLUMN(number) (uint64_t) sqlite3_column_int64(statement, number)
-    const struct total total = {.uid = (uint32_t)COLUMN(0),
-                                .name = (const char *)sqlite3_column_text(statement, 1),
-                                .completed = COLUMN(2),
-                                .failed = COLUMN(3),
-                                .cancelled = COLUMN(4),
-                                .started = COLUMN(5),
-                                .wait_us = sqlite3_column_double(statement, 6),
-                                .run_us = sqlite3_column_double(statement, 7)};
-#undef COLUMN
-    reading->each(reading->arg, &total);
+    part->rows++;
+    part->cursor->job = (uint64_t)number(row, JOB);
+    part->cursor->index = number(row, TASK);
+    if (array) {
+        ended.state = JOB_STATE_CANCELLED;
+        ended.count = over ? number(row, CANCELLED) : 0;
+        ended.started = false;
+    }
+    if (ended.count != 0 || ended.started)
+        part->each(part->arg, &ended);
     return 0;
 }
 
-int total_rows_each(struct db *db, const struct total_filter *filter, total_fn each, void *arg,
+int total_rows_next(struct db *db, struct total_cursor *cursor, ended_fn each, void *arg,
                     struct error *err)
 {
-    struct reading reading = {each, arg};
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    static const char jobs[] =
+        "SELECT id,-1,state,ended_at,started_at,run_us,array IS NOT NULL,tasks_cancelled" SHARED_COLUMNS
+        " FROM job LEFT JOIN condition ON condition.job=id"
+        " WHERE id>?1 ORDER BY id LIMIT ?2";
+    static const char tasks[] =
+        "SELECT task.job,task_index,task.state,task.ended_at,task.started_at,task.run_us,0,0" SHARED_COLUMNS
+        " FROM task JOIN job ON id=task.job LEFT JOIN condition ON condition.job=id"
+        " WHERE (task.job,task_index)>(?1,?3) ORDER BY task.job,task_index LIMIT ?2";
+    struct part part = {.cursor = cursor, .each = each, .arg = arg};
+    sqlite3_stmt *statement = db_statement(db, cursor->of_tasks ? tasks : jobs, err);
     if (statement == NULL)
         return -1;
-    (void)sqlite3_bind_int64(statement, 1, filter->by);
-    (void)sqlite3_bind_int64(statement, 2, filter->since);
-    (void)sqlite3_bind_int64(statement, 3, filter->uid_set);
-    (void)sqlite3_bind_int64(statement, 4, filter->uid);
-    (void)sqlite3_bind_int64(statement, 5, filter->limit);
-    return db_each(db, statement, read_row, &reading, err);
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)cursor->job);
+    (void)sqlite3_bind_int64(statement, 2, cursor->rows);
+    if (cursor->of_tasks)
+        (void)sqlite3_bind_int64(statement, 3, cursor->index);
+    if (db_each(db, statement, read_row, &part, err) < 0)
+        return -1;
+    if (part.rows == cursor->rows)
+        return 1;
+    if (cursor->of_tasks)
+        return 0;
+    cursor->of_tasks = true;
+    cursor->job = 0;
+    cursor->index = -1;
+    return 1;
 }

@@ -1,36 +1,35 @@
-/* Sums over the jobs that have ended, for `batchctl stats`. A task of an array counts like a job,
- * the array itself does not; tasks that were cancelled before they started count once it has ended.
- */
+/* What has ended, for `batchctl stats`: read in parts of so many rows, so that nobody waits for all
+ * of them. A task of an array counts like a job, the array itself does not; tasks that were
+ * cancelled before they started count once it has ended. */
 #ifndef BATCHD_DAEMON_STORE_TOTAL_ROWS_H
 #define BATCHD_DAEMON_STORE_TOTAL_ROWS_H
 
 #include "daemon/core/job.h"
 #include "daemon/store/db.h"
 
-enum total_by { TOTAL_BY_USER, TOTAL_BY_QUEUE, TOTAL_BY_NAME, TOTAL_BY_TYPE, TOTAL_BY_COUNT };
-
-struct total_filter {
-    enum total_by by;
-    int64_t since; /* ended then or later; 0: whenever */
-    bool uid_set;
-    uint32_t uid;
-    unsigned limit; /* so many groups, those with the most jobs */
+/* What is read, and how far that is; the rest is zero at first. */
+struct total_cursor {
+    int64_t since; /* what ended then or later; 0: whenever */
+    unsigned rows; /* a part is so many */
+    uint64_t job;
+    bool of_tasks;
+    int64_t index; /* of the task behind which it begins */
 };
 
-struct total {
-    const char *name; /* of the group, borrowed; NULL: of no type; of a user NULL, its uid counts */
+/* One job or task, or all tasks of an array that never started. Texts are borrowed. */
+struct ended {
     uint32_t uid;
-    uint64_t completed, failed, cancelled;
-    /* Means over those that have started: from when they could have started until their last
-     * attempt did, and how long that ran. */
-    uint64_t started;
-    double wait_us, run_us;
+    const char *queue, *name, *type; /* type: NULL for a command */
+    enum job_state state;
+    int64_t count; /* it counts so often: 0, or less when the array has counted it */
+    bool started;  /* then the next are of its last attempt, from when it could have started */
+    int64_t wait_us, run_us;
 };
 
-/* Calls `each` for every group, the largest first. Reads the whole table of jobs, numbers and names
- * without their checksums. */
-typedef void (*total_fn)(void *arg, const struct total *total);
-int total_rows_each(struct db *db, const struct total_filter *filter, total_fn each, void *arg,
+/* Calls `each` for what ended in the next part. 1: there may be more; 0: that was all; -1 with err.
+ * Numbers and names are read without their checksums. */
+typedef void (*ended_fn)(void *arg, const struct ended *ended);
+int total_rows_next(struct db *db, struct total_cursor *cursor, ended_fn each, void *arg,
                     struct error *err);
 
 #endif

@@ -1,9 +1,12 @@
 """batchctl stats: sums over what ended, and how far off predictions were, against numbers worked out
 here from what the jobs themselves say."""
+import contextlib
 import json
 import math
 import os
 import pwd
+import select
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -24,7 +27,7 @@ def by(reply, key, value):
 
 
 def test_nothing_ended_yet(daemon):
-    assert daemon.call(METHOD) == {"since_us": 0, "by": "name", "totals": [], "estimates": []}
+    assert daemon.call(METHOD) == {"since_us": 0, "by": "name", "totals": [], "left_out": 0, "estimates": []}
     done = daemon.ctl("stats")
     assert (done.returncode, done.stdout) == (0, "") and "nothing has ended" in done.stderr
 
@@ -151,3 +154,54 @@ def test_others_see_nothing_of_it(daemon):
                            env={"PYTHONPATH": str(ROOT / "tests/lib"), "PYTHONDONTWRITEBYTECODE": "1"})
     reply = json.loads(asked.stdout)
     assert reply["totals"] == reply["estimates"] == [] and daemon.call(METHOD)["estimates"] != []
+
+
+def copy_job(daemon, job, count):
+    """So many more jobs like one that has ended, straight into the store."""
+    assert daemon.stop() == 0
+    with contextlib.closing(sqlite3.connect(daemon.state / "batchd.db")) as store, store:
+        columns = ",".join(row[1] for row in store.execute("PRAGMA table_info(job)") if row[1] not in ("id", "key"))
+        store.execute(f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{count}) "
+                      f"INSERT INTO job({columns}) SELECT {columns} FROM n, job WHERE job.id={job}")
+    daemon.start()
+
+
+def test_sums_over_many_parts(daemon):
+    """The rows are read in parts: none is missed or counted twice, whatever part it is in."""
+    daemon.wait(daemon.submit("true", name="one"), daemon.submit("false", array="0-1199", name="two"),
+                daemon.submit("true", array="0-9", name="three"))
+    held = daemon.submit("true", array="0-99", hold=True, name="three")
+    daemon.call("io.batchd.Jobs.Cancel", id=held, indices="0-4")
+    daemon.call("io.batchd.Jobs.Cancel", id=held)
+    copy_job(daemon, 1, 1203)
+    for _ in range(2):
+        reply = daemon.call(METHOD)
+        found = {one["name"]: (one["completed"], one["failed"], one["cancelled"]) for one in reply["totals"]}
+        assert found == {"one": (1204, 0, 0), "two": (0, 1200, 0), "three": (10, 0, 100)}
+        assert reply["left_out"] == 0
+
+
+def test_others_are_served_meanwhile(daemon):
+    daemon.wait(daemon.submit("true"))
+    copy_job(daemon, 1, 40000)
+    asking, other = daemon.client(), daemon.client()
+    other.call("io.batchd.Server.Ping")
+    asking.send(METHOD)
+    other.call("io.batchd.Server.Ping")
+    other.call("io.batchd.Server.Ping")
+    assert select.select([asking.socket], [], [], 0)[0] == [], "the answer took all of the daemon's time"
+    assert asking.receive()["parameters"]["totals"][0]["completed"] == 40001
+    asking.send(METHOD)
+    asking.close()  # nobody waits for it any more
+    other.call("io.batchd.Server.Ping")
+
+
+def test_what_is_too_much_for_the_list_is_counted(daemon):
+    daemon.wait(daemon.submit("true"))
+    copy_job(daemon, 1, 1500)
+    assert daemon.stop() == 0
+    with contextlib.closing(sqlite3.connect(daemon.state / "batchd.db")) as store, store:
+        store.execute("UPDATE job SET name='n'||id")
+    daemon.start()
+    reply = daemon.call(METHOD)
+    assert (len(reply["totals"]), reply["left_out"]) == (1000, 501)
