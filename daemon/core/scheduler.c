@@ -423,6 +423,12 @@ uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64
     return running_set_add(&scheduler->running, scheduler->requests, &running);
 }
 
+void scheduler_hand_ahead(struct scheduler *scheduler, const struct job *job)
+{
+    if (scheduler->owed == &scheduler->lanes[job->queue])
+        scheduler->owed = NULL;
+}
+
 void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now)
 {
     struct running was;

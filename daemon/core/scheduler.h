@@ -89,6 +89,9 @@ unsigned scheduler_reasons(const struct scheduler *scheduler, const struct job *
 /* The job, or one task of the array, runs since `started_at`. Returns the number by which its end
  * is told; never 0. */
 uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64_t started_at);
+/* It goes where another one's room will be its own, and starts there unasked: its queue has had its
+ * turn. */
+void scheduler_hand_ahead(struct scheduler *scheduler, const struct job *job);
 void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now);
 /* The user held this for a time that is past: for fair share, after a restart. */
 void scheduler_charge(struct scheduler *scheduler, uint32_t uid, const struct resources *held,

@@ -65,6 +65,7 @@ struct engine {
     struct schedules *schedules;   /* schedules.c */
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
     const struct job *unplaced;    /* of this turn's round: it fits, and no worker is idle */
+    uint64_t made_way_for;         /* ahead.c: the job that went first and waited, 0: none */
     bool broken;
     struct error broken_by; /* counts when broken */
 };
@@ -128,13 +129,22 @@ void engine_learn(struct engine *engine, const struct job *job, const struct job
 /* Waiting jobs follow what was learned; and it is put into the turn's transaction. */
 void engine_spread_estimates(struct engine *engine, int64_t now);
 void engine_store_estimates(struct engine *engine);
-/* schedule.c: what a job must have in common with the one whose resources it takes over: the
- * request and the queue, whose slot it takes over too. */
+/* ahead.c: what a job must have in common with the one whose resources it takes over: the request
+ * and the queue, whose slot it takes over too. */
 uint64_t engine_kind(const struct job *job);
 /* An active job has its resources from then on; and it has them no longer, but the next
  * one that waits behind it in its worker has. No-op when it has none. */
 void engine_hold(struct engine *engine, struct active *entry, int64_t since);
 void engine_release(struct engine *engine, struct active *entry);
+/* In the round, when nothing more starts: what goes first may be handed to this worker, to wait
+ * behind its jobs. NULL: it may not, or cannot. */
+struct job *engine_choose_ahead(struct engine *engine, uint64_t *ret_worker);
+/* After the round: what was handed ahead and may not be next any more is asked back. */
+void engine_take_back(struct engine *engine);
+/* The same for one, for all that wait in a worker, and for what waits behind jobs that were moved
+ * to another queue. */
+void engine_ask_back(struct engine *engine, struct active *entry);
+void engine_ask_back_all(struct engine *engine, uint64_t worker);
 /* schedules.c: the start, the end of each turn (what is due is submitted), the end. */
 int schedules_load(struct engine *engine, struct error *err);
 void schedules_due(struct engine *engine, int64_t now);

@@ -30,11 +30,7 @@ static void on_started(void *arg, uint64_t worker, const struct job_started *sta
         array_task_runs(engine, arrays_live(engine, job->id), started->started_at);
     job_log_started(job, &entry->status);
     /* It is not one of the short ones: what waits behind it at this worker is taken back. */
-    for (struct active *other = engine->active; other != NULL; other = other->next) {
-        const struct job_stop back = {.id = active_id(other), .only_queued = 1};
-        if (other != entry && other->status.worker == worker && other->status.started_at == 0)
-            pool_stop(engine->pool, worker, &back);
-    }
+    engine_ask_back_all(engine, worker);
     pool_note_run(engine->pool, worker, STARTED_DELAY_MS * UINT64_C(50000));
 }
 
@@ -131,6 +127,8 @@ static void adopt(struct engine *engine, struct active *entry, const struct work
     }
     if (entry->status.cancelling || entry->deadline_passed != 0)
         engine_stop_active(engine, entry, engine->options.stop_grace_ms);
+    else if (entry->asked_back)
+        engine_ask_back(engine, entry);
 }
 
 static void on_hello(void *arg, uint64_t worker, const struct worker_hello *hello)

@@ -1,62 +1,11 @@
-/* Which waiting job goes to which worker. A worker's first job is given its resources by the
- * scheduler. More jobs may be handed to it ahead of time while its jobs are short: they ask for
- * exactly what the first one has, wait behind it in the worker, and have its resources and its
- * slot in their queue when it ends, so that nothing is promised twice. Where the queue has a limit
- * for each user, whose slot it is matters, and nothing is handed ahead. Not those that ask for
- * GPUs: which ones they have is told to them when they are handed over, and each has its own
- * (start.c). */
+/* Which waiting job goes to which worker: an idle one, or one whose jobs are short (ahead.c); and
+ * how many workers there are. */
 #include "common/clock.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/resources/disk.h"
 #include "daemon/store/worker_rows.h"
-
-uint64_t engine_kind(const struct job *job)
-{
-    return (uint64_t)job->queue << 32U | job->request;
-}
-
-/* It is expected to end as was predicted when it started, also after a restart. */
-void engine_hold(struct engine *engine, struct active *entry, int64_t since)
-{
-    struct job as_started = *jobset_find(engine->jobs, entry->status.id);
-    as_started.estimate_us =
-        entry->status.predicted_us > 0 ? entry->status.predicted_us : ESTIMATE_UNKNOWN;
-    entry->run = scheduler_run(engine->scheduler, &as_started, since);
-}
-
-/* The one that came first: new entries are put in front. */
-static struct active *next_behind(const struct engine *engine, const struct active *entry)
-{
-    struct active *found = NULL;
-    for (struct active *other = engine->active; other != NULL; other = other->next) {
-        if (other != entry && other->status.worker == entry->status.worker && other->run == 0)
-            found = other;
-    }
-    return found;
-}
-
-void engine_release(struct engine *engine, struct active *entry)
-{
-    if (entry->run == 0)
-        return;
-    int64_t now = clock_wall_us();
-    struct active *next = next_behind(engine, entry);
-    scheduler_end(engine->scheduler, entry->run, now);
-    entry->run = 0;
-    if (next != NULL)
-        engine_hold(engine, next, now);
-}
-
-/* The worker behind whose jobs this one may wait, 0: none. */
-static uint64_t choose_behind(const struct engine *engine, const struct job *job)
-{
-    if (job == NULL || scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_GPUS] > 0 ||
-        queue_settings(scheduler_queue_at(engine->scheduler, job->queue))->per_user > 0)
-        return 0;
-    return pool_choose_behind(engine->pool, engine_kind(job));
-}
 
 /* True when others may start behind it. */
 static bool start(struct engine *engine, struct job *job, uint64_t worker, bool holds)
@@ -79,9 +28,8 @@ static bool start_next(struct engine *engine)
     engine->unplaced = job;
     if (job != NULL && pool_coming(engine->pool) > 0)
         return false;
-    job = scheduler_first(engine->scheduler);
-    worker = choose_behind(engine, job);
-    return worker != 0 && start(engine, job, worker, false);
+    job = engine_choose_ahead(engine, &worker);
+    return job != NULL && start(engine, job, worker, false);
 }
 
 /* So many workers more would each have a job now. */
@@ -131,6 +79,7 @@ void engine_schedule(struct engine *engine)
     scheduler_begin(engine->scheduler, now);
     while (!engine->broken && start_next(engine))
         continue;
+    engine_take_back(engine);
     engine_store_turns(engine);
     grow(engine);
     engine->unplaced = NULL;

@@ -199,6 +199,8 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
     entry->status.predicted_us = engine_estimate_of(engine, job, &entry->status.predicted_by);
     if (holds)
         engine_hold(engine, entry, clock_wall_us());
+    else
+        scheduler_hand_ahead(engine->scheduler, job);
     engine_step(engine, entry, JOB_EVENT_ASSIGN);
     engine_store_status(engine, entry);
     pool_load(engine->pool, worker, engine_kind(job));

@@ -361,10 +361,14 @@ void pool_forget(struct pool *pool, uint64_t id)
     destroy(worker);
 }
 
+static bool has_short_jobs(const struct worker *worker)
+{
+    return worker->recent_run_us > 0 && worker->recent_run_us < SHORT_JOB_US;
+}
+
 static uint32_t room_of(const struct worker *worker)
 {
-    bool short_jobs = worker->recent_run_us > 0 && worker->recent_run_us < SHORT_JOB_US;
-    uint32_t room = 1 + (short_jobs ? worker->pool->options.prefetch : 0);
+    uint32_t room = 1 + (has_short_jobs(worker) ? worker->pool->options.prefetch : 0);
     return room < WORKER_QUEUE_MAX ? room : WORKER_QUEUE_MAX;
 }
 
@@ -392,6 +396,15 @@ uint64_t pool_choose_behind(const struct pool *pool, uint64_t kind)
             best = worker;
     }
     return best == NULL ? 0 : best->id;
+}
+
+bool pool_hands_on(const struct pool *pool, uint64_t kind)
+{
+    const struct worker *worker = pool->workers;
+    while (worker != NULL && (worker->load == 0 || worker->kind != kind || !takes_jobs(worker) ||
+                              !has_short_jobs(worker) || pool->options.prefetch == 0))
+        worker = worker->next;
+    return worker != NULL;
 }
 
 static size_t count_state(const struct pool *pool, enum worker_state state)

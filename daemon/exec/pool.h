@@ -62,6 +62,8 @@ uint64_t pool_choose_idle(const struct pool *pool);
 /* The busy worker that should be handed a job of this kind (a number of the caller's) ahead of
  * time: its jobs have the same, are short, and few of them wait there. 0 when there is none. */
 uint64_t pool_choose_behind(const struct pool *pool, uint64_t kind);
+/* Whether there is such a worker, if need be with no room for one more now. */
+bool pool_hands_on(const struct pool *pool, uint64_t kind);
 size_t pool_count(const struct pool *pool);      /* all but the gone and the leaving */
 size_t pool_ready_idle(const struct pool *pool); /* ready, nothing to do */
 size_t pool_coming(const struct pool *pool);     /* asked for, not ready yet */

@@ -337,6 +337,34 @@ START_TEST(overdue_jobs_of_queues_go_by_their_delay)
 }
 END_TEST
 
+/* What is handed ahead starts where another one of its queue ends: no turn is kept for it. */
+START_TEST(what_is_handed_ahead_had_its_turn)
+{
+    struct scheduler *scheduler = new_scheduler(1);
+    const uint8_t queues[] = {add_queue(scheduler, 1, 0, 0), add_queue(scheduler, 1, 0, 0)};
+    struct job jobs[3] = {in_queue(1, queues[0]), in_queue(2, queues[0]), in_queue(3, queues[1])};
+    int64_t at;
+    uint64_t run;
+    add(scheduler, &jobs[0], 1, 0);
+    add(scheduler, &jobs[1], 1, 0);
+    scheduler_begin(scheduler, 0);
+    ck_assert_ptr_eq(start(scheduler, 0, &run), &jobs[0]);
+    ck_assert_ptr_null(scheduler_next(scheduler));
+    ck_assert_ptr_eq(scheduler_reserved(scheduler, &at), &jobs[1]);
+    ck_assert_int_eq(scheduler_owed(scheduler), queues[0]);
+    scheduler_hand_ahead(scheduler, &jobs[1]);
+    ck_assert_int_eq(scheduler_owed(scheduler), -1);
+    add(scheduler, &jobs[2], 1, 1);
+    scheduler_begin(scheduler, 1);
+    ck_assert_ptr_null(scheduler_next(scheduler));
+    ck_assert_ptr_eq(scheduler_reserved(scheduler, &at), &jobs[2]);
+    scheduler_hand_ahead(scheduler, &jobs[1]); /* it is not its turn */
+    ck_assert_int_eq(scheduler_owed(scheduler), queues[1]);
+    scheduler_end(scheduler, run, 2);
+    end_all(scheduler, jobs, 3);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("queues of a scheduler");
@@ -350,6 +378,7 @@ int main(void)
     tcase_add_test(tests, an_overdue_job_goes_before_other_queues);
     tcase_add_test(tests, overdue_jobs_of_queues_go_by_their_delay);
     tcase_add_test(tests, a_policy_changes_while_jobs_wait);
+    tcase_add_test(tests, what_is_handed_ahead_had_its_turn);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

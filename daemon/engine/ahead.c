@@ -1,0 +1,182 @@
+/* Jobs that are handed to a worker ahead of time, while its jobs are short: they ask for exactly
+ * what the one before them has, are of its queue, wait behind it in the worker, and have its
+ * resources and its slot when it ends, so that nothing is promised twice. Nobody asks the scheduler
+ * again then, so only what goes first in its order is handed ahead, and what may not be next any
+ * more is asked back: its queue is paused or over its slots, or another job goes first now that
+ * needs the room. The worker drops what it has not begun, and that waits again.
+ * Where the queue has a limit for each user, whose slot it is matters, and nothing is handed ahead.
+ * Not those that ask for GPUs: which ones they have is told to them when they are handed over, and
+ * each has its own (start.c). */
+#include "common/clock.h"
+#include "daemon/engine/internal.h"
+
+static uint64_t kind_of(const struct active *entry, const struct engine *engine)
+{
+    return engine_kind(jobset_find(engine->jobs, entry->status.id));
+}
+
+uint64_t engine_kind(const struct job *job)
+{
+    return (uint64_t)job->queue << 32U | job->request;
+}
+
+/* ---- who has the resources of a worker ---- */
+
+/* It is expected to end as was predicted when it started, also after a restart. */
+void engine_hold(struct engine *engine, struct active *entry, int64_t since)
+{
+    struct job as_started = *jobset_find(engine->jobs, entry->status.id);
+    as_started.estimate_us =
+        entry->status.predicted_us > 0 ? entry->status.predicted_us : ESTIMATE_UNKNOWN;
+    entry->run = scheduler_run(engine->scheduler, &as_started, since);
+}
+
+/* The one that came first: new entries are put in front. */
+static struct active *next_behind(const struct engine *engine, const struct active *entry)
+{
+    struct active *found = NULL;
+    for (struct active *other = engine->active; other != NULL; other = other->next) {
+        if (other != entry && other->status.worker == entry->status.worker && other->run == 0)
+            found = other;
+    }
+    return found;
+}
+
+void engine_release(struct engine *engine, struct active *entry)
+{
+    if (entry->run == 0)
+        return;
+    int64_t now = clock_wall_us();
+    struct active *next = next_behind(engine, entry);
+    scheduler_end(engine->scheduler, entry->run, now);
+    entry->run = 0;
+    if (next != NULL)
+        engine_hold(engine, next, now);
+}
+
+static const struct active *holder_of(const struct engine *engine, uint64_t worker)
+{
+    const struct active *entry = engine->active;
+    while (entry != NULL && (entry->status.worker != worker || entry->run == 0))
+        entry = entry->next;
+    return entry;
+}
+
+/* ---- what may be handed ahead ---- */
+
+/* Whether a job of this queue that ends may be followed by the one behind it, unasked. */
+static bool goes_on(const struct engine *engine, uint8_t number)
+{
+    const struct queue *queue = scheduler_queue_at(engine->scheduler, number);
+    const struct queue_settings *settings = queue_settings(queue);
+    return !queue_paused(queue) && settings->per_user == 0 &&
+           (settings->slots == 0 || queue_running(queue) <= settings->slots);
+}
+
+static bool may_wait_behind(const struct engine *engine, const struct job *job)
+{
+    return scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_GPUS] == 0 &&
+           goes_on(engine, job->queue);
+}
+
+/* The worker behind whose jobs this one may wait, 0: none. */
+static uint64_t choose_behind(const struct engine *engine, const struct job *job)
+{
+    if (!may_wait_behind(engine, job))
+        return 0;
+    uint64_t worker = pool_choose_behind(engine->pool, engine_kind(job));
+    /* What runs there may have been moved to another queue. */
+    const struct active *holder = worker == 0 ? NULL : holder_of(engine, worker);
+    return holder != NULL && kind_of(holder, engine) == engine_kind(job) ? worker : 0;
+}
+
+/* What goes first of all that has not started; NULL: nothing that may start. */
+static const struct job *first_in_order(const struct engine *engine)
+{
+    int64_t at;
+    const struct job *reserved = scheduler_reserved(engine->scheduler, &at);
+    if (reserved != NULL)
+        return reserved;
+    return engine->unplaced != NULL ? engine->unplaced : scheduler_first(engine->scheduler);
+}
+
+/* ---- what is asked back ---- */
+
+static bool waits_ahead(const struct active *entry)
+{
+    return entry->run == 0 && entry->status.state == JOB_STATE_STARTING &&
+           !entry->status.cancelling && !entry->asked_back;
+}
+
+void engine_ask_back(struct engine *engine, struct active *entry)
+{
+    const struct job_stop back = {.id = active_id(entry), .only_queued = 1};
+    entry->asked_back = true;
+    pool_stop(engine->pool, entry->status.worker, &back);
+}
+
+void engine_ask_back_all(struct engine *engine, uint64_t worker)
+{
+    for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
+        if (entry->status.worker == worker && waits_ahead(entry))
+            engine_ask_back(engine, entry);
+    }
+}
+
+/* By rank alone: the finer order of a queue changes with each job that ends. */
+static bool goes_behind(const struct engine *engine, const struct job *job, const struct job *first)
+{
+    const struct queue *queue = scheduler_queue_at(engine->scheduler, job->queue);
+    if (job->queue != first->queue || job->rank == RANK_OVERDUE)
+        return false;
+    return first->rank == RANK_OVERDUE ||
+           (queue_settings(queue)->policy == QUEUE_PRIORITY && job->rank > first->rank);
+}
+
+static void ask_back_those_behind(struct engine *engine, const struct job *first)
+{
+    for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
+        if (waits_ahead(entry) &&
+            goes_behind(engine, jobset_find(engine->jobs, entry->status.id), first))
+            engine_ask_back(engine, entry);
+    }
+}
+
+struct job *engine_choose_ahead(struct engine *engine, uint64_t *ret_worker)
+{
+    const struct job *first = first_in_order(engine);
+    *ret_worker = first == NULL ? 0 : choose_behind(engine, first);
+    if (*ret_worker == 0)
+        return NULL;
+    ask_back_those_behind(engine, first); /* it would wait behind them in the worker */
+    return jobset_find(engine->jobs, first->id);
+}
+
+/* The job that goes first waits, and no room is handed on to it: what waits ahead is in its way.
+ * Once for each such job, since what goes before it may be handed ahead again. */
+static bool makes_way(struct engine *engine, const struct job *first)
+{
+    uint64_t before = engine->made_way_for;
+    engine->made_way_for = 0;
+    if (first == NULL || first == engine->unplaced)
+        return false;
+    if (may_wait_behind(engine, first) && pool_hands_on(engine->pool, engine_kind(first))) {
+        scheduler_hand_ahead(engine->scheduler, first);
+        return false;
+    }
+    engine->made_way_for = first->id;
+    return first->id != before;
+}
+
+void engine_take_back(struct engine *engine)
+{
+    const struct job *first = first_in_order(engine);
+    bool all = makes_way(engine, first);
+    if (first != NULL)
+        ask_back_those_behind(engine, first);
+    for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
+        if (waits_ahead(entry) &&
+            (all || !goes_on(engine, jobset_find(engine->jobs, entry->status.id)->queue)))
+            engine_ask_back(engine, entry);
+    }
+}

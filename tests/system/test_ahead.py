@@ -1,0 +1,150 @@
+"""Short jobs are handed to workers ahead of time: what may be handed so, and when it is taken back."""
+import os
+import signal
+import subprocess
+
+import pytest
+from daemon import wait_until
+from test_queues import add, change, fill, settings
+from test_scheduling import most_at_once, order_of
+
+SHORT = ["sleep", "0.008"]  # ends before its worker tells that it started
+
+
+@pytest.fixture
+def flow(make_daemon):
+    """A daemon whose workers have as many short jobs ahead as they may."""
+    def start(cpus, more=""):
+        daemon = make_daemon(config=settings(cpus, more).replace("prefetch = 2", "prefetch = 6"))
+        daemon.start()
+        return daemon
+    return start
+
+
+def submit(daemon, count, *argv, **more):
+    """Quicker than they run."""
+    client = daemon.client()
+    for _ in range(count):
+        client.send("io.batchd.Jobs.Submit", argv=list(argv or SHORT), cwd="/", env={"PATH": "/usr/bin:/bin"}, **more)
+    jobs = [client.receive()["parameters"]["id"] for _ in range(count)]
+    client.close()
+    return jobs
+
+
+def ended(daemon):
+    return daemon.call("io.batchd.Server.Status")["counts"].get("completed", 0)
+
+
+class Stopped:
+    """The daemon's workers are stopped while short jobs wait in one of them: `ahead`, the lowest id first."""
+
+    def __init__(self, daemon):
+        self.daemon = daemon
+        daemon.wait(*submit(daemon, 20, "true"))
+        self.workers = daemon.processes("--worker")
+        for _ in range(20):
+            self.jobs = submit(daemon, 60, "true")
+            wait_until(lambda: self.states().count("starting") > 3 or "pending" not in self.states())
+            self.signal(signal.SIGSTOP)
+            self.states()  # what the workers had said is read before the next question
+            starting = [ident for ident, state in zip(self.jobs, self.states()) if state == "starting"]
+            self.ahead = starting[2:]  # the first ran, and if that had ended the second did
+            if len(self.ahead) > 1:
+                return
+            self.signal(signal.SIGCONT)
+            daemon.wait(*self.jobs)
+        pytest.skip("short jobs are not short here")
+
+    def states(self):
+        found = {job["id"]: job["state"] for job in self.daemon.jobs()}
+        return [found[ident] for ident in self.jobs]
+
+    def signal(self, number):
+        for pid in self.workers:
+            os.kill(pid, number)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("other", [{"queue": "other", "memory": 1 << 20}, {"priority": "urgent"}])
+def test_what_is_ahead_makes_way_for_what_goes_first(flow, other):
+    """The other queue has nothing running: it is its turn."""
+    daemon = flow(1, "[queues.other]\n")
+    with Stopped(daemon) as stopped:
+        first = daemon.submit("true", **other)
+    assert order_of(daemon, first, *stopped.ahead)[0] == first
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_is_ahead_of_a_paused_queue_is_taken_back(flow, restart):
+    daemon = flow(1)
+    with Stopped(daemon) as stopped:
+        daemon.call("io.batchd.Queues.Pause", name="default")
+        if restart:
+            daemon.restart()
+    wait_until(lambda: "starting" not in stopped.states())
+    assert all(daemon.job(job)["reasons"] == ["QueuePaused"] for job in stopped.ahead)
+    daemon.call("io.batchd.Queues.Resume", name="default")
+    assert all(job["state"] == "completed" for job in daemon.wait(*stopped.jobs))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+def test_a_limit_of_each_user_is_not_another_s(flow):
+    """The jobs of another user end at once here, refused by the worker; but they have had a place."""
+    daemon = flow(3)
+    daemon.state.chmod(0o711)
+    daemon.socket.chmod(0o666)
+    add(daemon, "other", per_user=2)
+    jobs = submit(daemon, 150, queue="other")
+    wait_until(lambda: ended(daemon) >= 30)
+    change(daemon, "other", per_user=1)
+    others = subprocess.run([*daemon.ctl_words(), "submit", "-Q", "other", "--array", "0-9", "--", "true"], user=12345,
+                            group=12345, cwd="/", capture_output=True, text=True, timeout=60, check=True)
+    before = ended(daemon)
+    daemon.wait(int(others.stdout))
+    assert ended(daemon) < 120  # it did not wait for all of the first user's
+    last = sorted(daemon.wait(*jobs), key=lambda job: job["started_at"])[before + 20:]
+    assert most_at_once(last, lambda job: 1) == 1
+
+
+def test_a_wide_job_of_another_queue_is_not_passed_by_what_is_handed_ahead(flow):
+    """It waits for the processor that the short ones of the other queue hand on to each other."""
+    daemon = flow(3, "[queues.wide]\n")
+    first = fill(daemon, queue="wide")
+    jobs = submit(daemon, 400)
+    wait_until(lambda: ended(daemon) >= 40)
+    wide = daemon.submit("true", queue="wide", cpus=2)
+    daemon.wait(wide)
+    assert ended(daemon) < 300
+    (daemon.state / "go").touch()
+    daemon.wait(first, *jobs)
+
+
+def test_a_paused_queue_starts_nothing_more(flow):
+    daemon = flow(4)
+    jobs = submit(daemon, 600)
+    wait_until(lambda: ended(daemon) >= 100)
+    daemon.call("io.batchd.Queues.Pause", name="default")
+    counts = lambda: daemon.call("io.batchd.Server.Status")["counts"]  # noqa: E731
+    before = counts().get("completed", 0)
+    wait_until(lambda: counts().get("running", 0) + counts().get("starting", 0) == 0)
+    assert counts()["completed"] - before <= 8  # one that runs at each worker, and one that began meanwhile
+    daemon.call("io.batchd.Queues.Resume", name="default")
+    daemon.wait(*jobs)
+
+
+@pytest.mark.parametrize("limit", ["slots", "per_user"])
+def test_a_lower_limit_counts_while_short_jobs_flow(flow, limit):
+    daemon = flow(4)
+    add(daemon, "other", **{limit: 4})
+    jobs = submit(daemon, 250, queue="other")
+    wait_until(lambda: ended(daemon) >= 60)
+    change(daemon, "other", **{limit: 1})
+    before = ended(daemon)
+    ran = daemon.wait(*jobs)
+    last = sorted(ran, key=lambda job: job["started_at"])[before + 40:]
+    assert len(last) > 50 and most_at_once(last, lambda job: 1) == 1
