@@ -28,7 +28,7 @@ void fair_share_set(struct fair_share *share, size_t user, double shares); /* ab
  * is charged for afterwards; an end is at the earliest then. */
 void fair_share_start(struct fair_share *share, size_t user, double rate, int64_t since);
 void fair_share_end(struct fair_share *share, size_t user, double rate, int64_t now);
-/* The user held so much for a time that is past. */
+/* The user held so much for a time that is past; below 0: did not, although it was charged. */
 void fair_share_add(struct fair_share *share, size_t user, double rate, int64_t started_at,
                     int64_t ended_at);
 

@@ -500,6 +500,13 @@ void scheduler_put_back(struct scheduler *scheduler, const struct scheduler_mark
     fair_share_put_back(scheduler->share, mark->share);
 }
 
+void scheduler_discharge(struct scheduler *scheduler, uint32_t uid, const struct resources *held,
+                         int64_t started_at, int64_t ended_at)
+{
+    fair_share_add(scheduler->share, fair_share_user(scheduler->share, uid),
+                   -resources_dominant(held, &scheduler->machine.total), started_at, ended_at);
+}
+
 int64_t scheduler_next_alarm(const struct scheduler *scheduler)
 {
     int64_t at = NEVER;

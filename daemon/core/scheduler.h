@@ -96,6 +96,9 @@ void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now);
 /* The user held this for a time that is past: for fair share, after a restart. */
 void scheduler_charge(struct scheduler *scheduler, uint32_t uid, const struct resources *held,
                       int64_t started_at, int64_t ended_at);
+/* And the user did not, although it was charged: the end of what ran was told late. */
+void scheduler_discharge(struct scheduler *scheduler, uint32_t uid, const struct resources *held,
+                         int64_t started_at, int64_t ended_at);
 
 /* For a trial: there is so much more, or (back) less, of a kind. Shares of the machine, which fair
  * share goes by, stay as they are. */

@@ -15,8 +15,9 @@ struct active {
     int64_t deadline_passed; /* the deadline that it was stopped for (deadline.c), or 0 */
     uint64_t
         run; /* the scheduler's number while it has its resources; 0: it waits behind another */
-    bool asked_back; /* it was handed ahead, and its worker is to drop it if it has not begun */
-    char *progress;  /* newest, as JSON text, or NULL */
+    int64_t held_since; /* while it has them */
+    bool asked_back;    /* it was handed ahead, and its worker is to drop it if it has not begun */
+    char *progress;     /* newest, as JSON text, or NULL */
 };
 
 struct active *active_add(struct active **list, const struct job_status *status);

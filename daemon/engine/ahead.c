@@ -29,6 +29,7 @@ void engine_hold(struct engine *engine, struct active *entry, int64_t since)
     as_started.estimate_us =
         entry->status.predicted_us > 0 ? entry->status.predicted_us : ESTIMATE_UNKNOWN;
     entry->run = scheduler_run(engine->scheduler, &as_started, since);
+    entry->held_since = since;
 }
 
 /* The one that came first: new entries are put in front. */
@@ -49,6 +50,7 @@ void engine_release(struct engine *engine, struct active *entry)
     int64_t now = clock_wall_us();
     struct active *next = next_behind(engine, entry);
     scheduler_end(engine->scheduler, entry->run, now);
+    engine_charge(engine, entry, now);
     entry->run = 0;
     if (next != NULL)
         engine_hold(engine, next, now);

@@ -94,6 +94,10 @@ void engine_tell(struct engine *engine, const struct job *job, const struct job_
  * time that a queue asks for it. */
 void engine_set_shares(struct engine *engine);
 int engine_load_usage(struct engine *engine, struct error *err);
+/* Its user is charged for the time it ran, in the place of the time that it was seen to have its
+ * resources: after a restart news come hours late. What ended before this start is in the store,
+ * and charged once what was used is read from there. */
+void engine_charge(struct engine *engine, const struct active *entry, int64_t now);
 /* restore.c */
 int engine_restore(struct engine *engine, struct error *err);
 /* queues.c: before any job is loaded; the queue of a stored job, made anew when the configuration

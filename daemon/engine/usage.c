@@ -17,12 +17,23 @@ void engine_set_shares(struct engine *engine)
     }
 }
 
-/* What ended later was charged as it ran. */
+/* What ended later is charged when it ends. */
 static void add_use(void *arg, const struct use *use)
 {
     const struct engine *engine = arg;
     if (use->ended_at <= engine->started_at)
         scheduler_charge(engine->scheduler, use->uid, &use->held, use->started_at, use->ended_at);
+}
+
+void engine_charge(struct engine *engine, const struct active *entry, int64_t now)
+{
+    const struct job_status *status = &entry->status;
+    const struct job *job = jobset_find(engine->jobs, status->id);
+    const struct resources *held = scheduler_wanted(engine->scheduler, job);
+    int64_t ended_at = status->ended_at > 0 ? status->ended_at : now;
+    scheduler_discharge(engine->scheduler, job->uid, held, entry->held_since, now);
+    if (status->started_at > 0 && (engine->usage_loaded || ended_at > engine->started_at))
+        scheduler_charge(engine->scheduler, job->uid, held, status->started_at, ended_at);
 }
 
 int engine_load_usage(struct engine *engine, struct error *err)

@@ -149,6 +149,8 @@ START_TEST(past_usage_is_the_same_usage)
         fair_share_add(late, user, 0.5, SECONDS(400), SECONDS(900));
         fair_share_start(late, user, 1, SECONDS(950));
         fair_share_add(late, user, 0.25, SECONDS(100), SECONDS(700));
+        fair_share_add(late, user, 0.75, SECONDS(300), SECONDS(800)); /* and it was not so */
+        fair_share_add(late, user, -0.75, SECONDS(300), SECONDS(800));
         fair_share_advance(live, SECONDS(80000)); /* beyond a rebase */
         fair_share_advance(late, SECONDS(80000));
         ck_assert_double_gt(fair_share_usage(live, user), 1);

@@ -1,0 +1,76 @@
+"""Fair share: who has used how much, over restarts and whatever the clock says."""
+import os
+import sqlite3
+import subprocess
+
+import pytest
+from clock import Clock
+from daemon import wait_until
+from test_queues import change
+from test_scheduling import gate
+
+OTHER = 12345
+
+
+def settings(policy):
+    return f'[workers]\nmax = 2\n[resources]\ncpus = 1\n[queues.default]\npolicy = "{policy}"\n'
+
+
+def give_usage(daemon, job, seconds):
+    """The ended job was another user's, and ran so long."""
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        db.execute("UPDATE job SET uid=?, started_at=ended_at-? WHERE id=?", (OTHER, seconds * 1000000, job))
+    db.close()
+
+
+def log_bytes(daemon):
+    return sum(path.stat().st_size for path in daemon.state.glob("workers/*/log"))
+
+
+def first_of_both(daemon):
+    """Both users have a job that waits: whose starts?"""
+    daemon.state.chmod(0o711)
+    daemon.socket.chmod(0o666)
+    daemon.call("io.batchd.Queues.Pause", name="default")
+    theirs = int(subprocess.run([*daemon.ctl_words(), "submit", "--", "true"], user=OTHER, group=OTHER, cwd="/",
+                                capture_output=True, text=True, timeout=60, check=True).stdout)
+    ours = daemon.submit("true")
+    daemon.call("io.batchd.Queues.Resume", name="default")
+    theirs, ours = daemon.wait(theirs, ours)
+    return "ours" if ours["started_at"] < theirs["started_at"] else "theirs"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("policy,runs,down,theirs,first", [
+    ("fair", 1000, 3600, 1500, "ours"),  # not until batchd came back
+    ("fair", 1000, 3600, 500, "theirs"),
+    ("fifo", 1000, 0, 1500, "ours"),  # not twice
+    ("fifo", 1000, 3600, 500, "theirs"),
+])
+def test_what_ended_while_batchd_was_down(make_daemon, tmp_path, policy, runs, down, theirs, first, told):
+    """A job of ours ran so many seconds; another user's long before."""
+    clock = Clock(tmp_path)
+    daemon = make_daemon(config=settings(policy), env=clock.env)
+    daemon.start()
+    before = daemon.submit("true")
+    daemon.wait(before)
+    job = daemon.submit(*gate(daemon))
+    if told:
+        daemon.wait_running(job)
+    else:
+        wait_until(lambda: daemon.job(job)["state"] == "starting" or daemon.job(job)["started_at"])
+    daemon.kill()
+    give_usage(daemon, before, theirs)
+    begun = log_bytes(daemon)
+    clock.set(clock.now() + runs)
+    (daemon.state / "go").touch()
+    wait_until(lambda: log_bytes(daemon) > begun)
+    clock.set(clock.now() + down)
+    daemon.start()
+    ran = daemon.wait(job)[0]
+    assert runs - 60 < (ran["ended_at"] - ran["started_at"]) / 1e6 < runs + 60
+    change(daemon, "default", policy="fair")
+    assert first_of_both(daemon) == first
+    daemon.restart()
+    assert first_of_both(daemon) == first
