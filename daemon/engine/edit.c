@@ -61,30 +61,41 @@ static void change_job(struct engine *engine, struct job *job, const struct job_
     engine_unblock(engine, job, (enum job_block)0, now); /* it may fit now */
 }
 
-static int change_begin(struct engine *engine, struct job *job, int64_t begin_at, struct error *err)
+static void change_begin(struct engine *engine, struct job *job, int64_t begin_at)
 {
-    struct condition condition;
     int64_t now = clock_wall_us();
-    if (condition_rows_load(engine->db, job->id, &condition, err) < 0)
-        return -1;
-    condition.begin_at = begin_at;
-    if (condition_rows_put(engine->db, &condition, err) < 0)
-        return -1;
     if (job_blocked_by(job, JOB_LATER)) {
         alarms_clear(&engine->begins, job);
         jobset_set_since(engine->jobs, job, now, now);
         engine_unblock(engine, job, JOB_LATER, now);
     }
+    if (begin_at > job->since && begin_at <= now)
+        jobset_set_since(engine->jobs, job, begin_at, now);
     engine_watch_begin(engine, job, begin_at, now);
-    return 0;
+}
+
+/* Since when it waits goes into the store too: what it waited for before is no longer there to say
+ * it at the next start. */
+static int write_condition(struct engine *engine, struct job *job, const struct job_facts *facts,
+                           unsigned parts, struct error *err)
+{
+    struct condition condition;
+    if (condition_rows_load(engine->db, job->id, &condition, err) < 0)
+        return -1;
+    if ((parts & JOB_EDIT_BEGIN) != 0) {
+        change_begin(engine, job, facts->begin_at);
+        condition.begin_at = facts->begin_at;
+    }
+    condition.released_at = job->since;
+    return condition_rows_put(engine->db, &condition, err);
 }
 
 static int write_changes(struct engine *engine, struct job *job, const struct job_facts *facts,
                          unsigned parts, struct error *err)
 {
     int result = job_rows_rewrite(engine->db, facts, err);
-    if (result == 0 && (parts & JOB_EDIT_BEGIN) != 0)
-        result = change_begin(engine, job, facts->begin_at, err);
+    if (result == 0 && (parts & (JOB_EDIT_BEGIN | JOB_EDIT_DEPENDS)) != 0)
+        result = write_condition(engine, job, facts, parts, err);
     if (result < 0)
         engine_break(engine, err);
     return result;

@@ -11,7 +11,8 @@ struct condition {
     bool held;           /* until somebody releases it */
     int64_t begin_at;    /* not before this time, 0: any */
     int64_t deadline_at; /* to have ended by then, 0: none */
-    int64_t released_at; /* when it was last released, 0: never held */
+    int64_t released_at; /* since when it waited when it was last released, or its begin time or
+                          * dependencies were edited; 0: neither */
 };
 
 /* Writes or replaces the job's row. */

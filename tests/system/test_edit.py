@@ -3,6 +3,7 @@ half done."""
 import time
 
 import pytest
+from clock import Clock
 from daemon import Refused, wait_until, wait_until_time
 from test_queues import add, fill, queues, settings
 from test_scheduling import gate, order_of
@@ -104,6 +105,50 @@ def test_begin_sooner_and_later(daemon):
     assert daemon.job(later)["reasons"] == ["BeginTime"]
     edit(daemon, later, begin=0)
     daemon.wait(later)
+
+
+def submit_with_begin(daemon, hour):
+    return daemon.submit("true", priority="low", begin=hour(100)), {"begin": 0}, "normal"
+
+
+def submit_with_parent(daemon, hour):
+    parent = daemon.submit("true", hold=True)
+    return daemon.submit("true", priority="low", depends=f"afterok:{parent}"), {"depends": ""}, "normal"
+
+
+def submit_with_parent_that_ends(daemon, hour):
+    parent = daemon.submit("true", hold=True)
+    job = daemon.submit("true", priority="low", depends=f"afterany:{parent}")
+    daemon.clock.set(hour(3) / 1e6)
+    daemon.call("io.batchd.Jobs.Cancel", id=parent)
+    return job, {"depends": ""}, "urgent"
+
+
+def submit_and_begin_in_the_past(daemon, hour):
+    return daemon.submit("true", priority="low"), {"begin": hour(4)}, "high"
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("submit", [submit_with_begin, submit_with_parent, submit_with_parent_that_ends,
+                                    submit_and_begin_in_the_past])
+def test_it_ages_from_when_it_could_have_started(make_daemon, tmp_path, submit, again):
+    """By a level each hour, of which five pass; a restart does not change that."""
+    clock = Clock(tmp_path)
+    daemon = make_daemon(config=settings(1, '[queues.default]\npolicy = "priority"\nageing = "1h"\n', workers=1),
+                         env=clock.env)
+    daemon.clock = clock
+    daemon.start()
+    daemon.first = fill(daemon)
+    start = clock.now()
+    job, parts, level = submit(daemon, lambda number: int((start + number * 3600) * 1e6))
+    clock.set(start + 5 * 3600)
+    edit(daemon, job, **parts)
+    assert daemon.job(job)["eligible_at"] >= (start + 3 * 3600) * 1e6
+    other = daemon.submit("true", priority=level)
+    if again:
+        daemon.restart()
+    open_gate(daemon)
+    assert order_of(daemon, job, other) == [other, job]
 
 
 def test_moved_between_queues(full):
@@ -239,7 +284,8 @@ def test_edited_again_and_again_with_kills(make_daemon):
     daemon = make_daemon(config=settings(2, "[queues.night]\n"))
     daemon.start()
     first = fill(daemon, cpus=2)
-    jobs = [daemon.submit("true") for _ in range(30)]
+    ran = daemon.state / "ran"
+    jobs = [daemon.submit("sh", "-c", f"echo $BATCHD_JOB_ID >>{ran}") for _ in range(30)]
     levels = ["urgent", "high", "normal", "low", "background"]
     wanted = {}
     for turn in range(3):
@@ -250,7 +296,8 @@ def test_edited_again_and_again_with_kills(make_daemon):
         assert {job["id"]: (job["priority"], job["queue"]) for job in daemon.jobs() if job["id"] in wanted} == wanted
     (daemon.state / "go").touch()
     ended = daemon.wait(first, *jobs)
-    assert all(job["state"] == "completed" and job["attempt"] == 1 for job in ended)
+    assert all(job["state"] == "completed" for job in ended)
+    assert sorted(map(int, ran.read_text().split())) == jobs
 
 
 def test_waits_for_the_clock_after_an_edit(daemon):
