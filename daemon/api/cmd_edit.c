@@ -7,6 +7,7 @@
 #include "daemon/api/job_resources.h"
 #include "daemon/api/submit_spec.h"
 #include "daemon/api/verb.h"
+#include "daemon/core/job_request.h"
 #include "daemon/store/condition_rows.h"
 
 #include <stdlib.h>
@@ -58,6 +59,8 @@ static void edit(struct api_call *call, struct job_row *row)
 {
     struct dependency_path path = {.ids = NULL};
     struct error err;
+    const struct resources had =
+        job_facts_wanted(&row->facts, &engine_limits(call->api->engine)->names);
     unsigned parts = job_changes_parts(call->params);
     bool dry_run;
     if (get_dry_run(call, &dry_run) < 0)
@@ -72,7 +75,7 @@ static void edit(struct api_call *call, struct job_row *row)
         refuse(call, row->status.state, &err);
         return;
     }
-    if (job_resources_refused(call, &row->facts))
+    if (job_resources_refused(call, &row->facts, &had))
         return;
     parts |= dry_run ? JOB_EDIT_DRY_RUN : 0;
     if (engine_edit(call->api->engine, &row->facts, parts, &path, &err) == 0)

@@ -51,7 +51,7 @@ static bool refuse_uid(struct api_call *call, uint32_t uid)
 
 bool submit_refuse_job(struct api_call *call, const struct job_facts *facts)
 {
-    return refuse_uid(call, facts->uid) || job_resources_refused(call, facts);
+    return refuse_uid(call, facts->uid) || job_resources_refused(call, facts, NULL);
 }
 
 void submit_answer(struct api_call *call, uint64_t id, bool existing)

@@ -112,12 +112,13 @@ int job_resources_decode(const json_t *params, const struct resource_names *name
 
 /* ---- what never fits ---- */
 
-bool job_resources_refused(struct api_call *call, const struct job_facts *facts)
+bool job_resources_refused(struct api_call *call, const struct job_facts *facts,
+                           const struct resources *had)
 {
     const struct engine *engine = call->api->engine;
     struct job_misfit misfit;
     if (!job_never_fits(facts, &engine_limits(engine)->names,
-                        scheduler_total(engine_scheduler(engine)), &misfit))
+                        scheduler_total(engine_scheduler(engine)), had, &misfit))
         return false;
     json_t *extra = json_object();
     json_put_text(extra, "resource", misfit.name);

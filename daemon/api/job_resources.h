@@ -10,8 +10,9 @@ int job_resources_decode(const json_t *params, const struct resource_names *name
                          struct job_facts *facts, struct error *err);
 
 /* Answers with NeverFits and is true when the job could not start on this machine were it empty: it
- * would wait for ever. */
-bool job_resources_refused(struct api_call *call, const struct job_facts *facts);
+ * would wait for ever. Not for what it `had` before an edit; NULL: it is new. */
+bool job_resources_refused(struct api_call *call, const struct job_facts *facts,
+                           const struct resources *had);
 
 /* Adds the members resources, gpu_indices and lacking of a job, or of a task of an array. */
 void job_resources_view(const struct api *api, const struct job_row *row, json_t *object);

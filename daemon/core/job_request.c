@@ -53,12 +53,14 @@ static void find_removed(const struct job_facts *facts, const struct resource_na
 }
 
 bool job_never_fits(const struct job_facts *facts, const struct resource_names *names,
-                    const struct resources *total, struct job_misfit *ret)
+                    const struct resources *total, const struct resources *had,
+                    struct job_misfit *ret)
 {
     const struct resources wanted = job_facts_wanted(facts, names);
     char asked[32], most[32];
     unsigned kind = 0;
-    while (kind < RESOURCE_KINDS && wanted.amount[kind] <= total->amount[kind])
+    while (kind < RESOURCE_KINDS && (wanted.amount[kind] <= total->amount[kind] ||
+                                     (had != NULL && wanted.amount[kind] <= had->amount[kind])))
         kind++;
     if (kind == RESOURCE_KINDS)
         return false;

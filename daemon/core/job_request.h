@@ -18,8 +18,10 @@ struct job_misfit {
     uint64_t requested, largest;
     char text[200];
 };
-/* True and *ret when it asks for more than the `total` of a machine. */
+/* True and *ret when it asks for more than the `total` of a machine; of what it asks for no more
+ * than it `had` before (NULL: it is new), nothing is said: the machine was made smaller. */
 bool job_never_fits(const struct job_facts *facts, const struct resource_names *names,
-                    const struct resources *total, struct job_misfit *ret);
+                    const struct resources *total, const struct resources *had,
+                    struct job_misfit *ret);
 
 #endif

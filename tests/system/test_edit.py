@@ -85,6 +85,36 @@ def test_what_does_not_fit_any_more_starts_when_it_is_made_smaller(make_daemon):
     assert resources["cpus_free"] == resources["cpus"] == 1
 
 
+def test_what_does_not_fit_any_more_is_changed_in_all_else(make_daemon):
+    """And in that, when it gets no worse."""
+    counters = "licence = 4\ntape = 1\n"
+    daemon = make_daemon(config=settings(8, counters + "[queues.night]\n"))
+    daemon.start()
+    first = fill(daemon, cpus=1)
+    job = daemon.submit("true", cpus=8, memory=2 << 20, resources={"licence": 4, "tape": 1})
+    daemon.kill()
+    daemon.config.write_text(settings(4, "licence = 2\n[queues.night]\n"))
+    daemon.start()
+    edit(daemon, job, priority="high", queue="night", timeout_ms=1000, begin=1, memory=1 << 20)
+    assert (daemon.job(job)["priority"], daemon.job(job)["queue"]) == ("high", "night")
+    assert daemon.ctl("move", "-Q", "default", str(job)).returncode == 0
+    edit(daemon, job, cpus=6)  # a little better
+    for parts, name, amounts in [({"cpus": 7}, "cpus", (7, 4)),
+                                 ({"resources": {"licence": 3}, "cpus": 8}, "cpus", (8, 4)),
+                                 ({"resources": {"licence": 5}}, "licence", (5, 2))]:
+        with pytest.raises(Refused) as refused:
+            edit(daemon, job, **parts)
+        assert refused.value.name == "io.batchd.NeverFits"
+        assert (refused.value.parameters["resource"], refused.value.parameters["requested"],
+                refused.value.parameters["largest"]) == (name, *amounts)
+    assert daemon.job(job)["resources"]["cpus"] == 6 and daemon.job(job)["resources"]["tape"] == 1
+    edit(daemon, job, cpus=2)
+    assert daemon.job(job)["lacking"] == ["licence", "tape"]
+    edit(daemon, job, resources={"licence": 2})
+    (daemon.state / "go").touch()
+    daemon.wait(job, first)
+
+
 def test_a_new_timeout_counts(daemon):
     job = daemon.submit("sleep", "60", hold=True)
     edit(daemon, job, timeout_ms=200)
