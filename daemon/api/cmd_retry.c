@@ -24,18 +24,16 @@ static void refuse(struct api_call *call, const struct job_row *old, const struc
 static void submit(struct api_call *call, struct job_facts *facts, bool dry_run)
 {
     struct error err;
-    uint64_t id = 0;
-    bool existing = false;
     if (submit_refuse_job(call, facts))
         return;
     if (dry_run && engine_check_submit(call->api->engine, facts, &err) == 0) {
         json_t *reply = view_changed(facts->retry_of, JOB_STATE_PENDING);
         put_dry_run(reply, true);
         reply_done(call, reply);
-    } else if (dry_run || engine_submit(call->api->engine, facts, &id, &existing, &err) < 0) {
-        submit_refuse(call, &err, id);
+    } else if (dry_run || engine_submit(call->api->engine, facts, &err) < 0) {
+        submit_refuse(call, &err, 0);
     } else {
-        submit_answer(call, id, existing);
+        submit_answer(call, facts->id, false);
     }
 }
 
@@ -50,25 +48,27 @@ static int take_changes(const struct api_call *call, struct job_facts *facts, st
                : 0;
 }
 
-static void retry(struct api_call *call, struct job_row *old, bool failed_only, bool dry_run)
+static void retry(struct api_call *call, struct job_row *old, char *digest, bool dry_run)
 {
-    struct retry_order order = {.failed_only = failed_only};
+    struct retry_order order = {.tasks = NULL};
     struct error err;
     struct tasks tasks = {.spec = {.ranges = NULL}};
     struct job_facts facts = {0};
-    const char *key = NULL;
     CLEANUP_FREE char *array = NULL;
-    int result = submit_key_read(call->params, &key, &err);
+    CLEANUP_FREE char *key = xstrdup(json_string_value(json_object_get(call->params, "key")));
+    int result = take_changes(call, &old->facts, &err);
     if (result == 0)
-        result = take_changes(call, &old->facts, &err);
+        result = json_get_bool(call->params, "failed_only", false, &order.failed_only, &err) < 0
+                     ? -1
+                     : 0;
     if (result == 0 && tasks_are_named(call->params)) {
         order.tasks = &tasks.named;
         result = tasks_read(call->params, old, &tasks, &err);
     }
     if (result == 0)
         result = engine_retry_facts(call->api->engine, old, &order, &facts, &array, &err);
-    CLEANUP_FREE char *mine = xstrdup(key);
-    facts.key = mine;
+    facts.key = key;
+    facts.digest = digest;
     if (result < 0)
         refuse(call, old, &err);
     else
@@ -79,19 +79,13 @@ static void retry(struct api_call *call, struct job_row *old, bool failed_only, 
 static void run(struct api_call *call)
 {
     struct job_row old;
-    struct error err;
-    bool failed_only = false;
+    CLEANUP_FREE char *digest = NULL;
     bool dry_run;
     uint64_t id;
-    if (get_job_id(call, &id) < 0 || get_dry_run(call, &dry_run) < 0)
+    if (get_job_id(call, &id) < 0 || get_dry_run(call, &dry_run) < 0 ||
+        submit_answered(call, "Retry", &digest) || load_own_job(call, id, &old) < 0)
         return;
-    if (json_get_bool(call->params, "failed_only", false, &failed_only, &err) < 0) {
-        reply_failure(call, &err);
-        return;
-    }
-    if (load_own_job(call, id, &old) < 0)
-        return;
-    retry(call, &old, failed_only, dry_run);
+    retry(call, &old, digest, dry_run);
     job_row_done(&old);
 }
 

@@ -6,6 +6,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "daemon/api/job_resources.h"
+#include "daemon/api/request_digest.h"
 #include "daemon/api/array_values.h"
 #include "daemon/api/submit_spec.h"
 #include "daemon/engine/values.h"
@@ -67,16 +68,36 @@ void submit_answer(struct api_call *call, uint64_t id, bool existing)
     reply_done(call, reply);
 }
 
+bool submit_answered(struct api_call *call, const char *method, char **ret_digest)
+{
+    struct request_key key = {.uid = call->uid};
+    struct error err;
+    uint64_t id = 0;
+    *ret_digest = NULL;
+    int found = submit_key_read(call->params, &key.text, &err);
+    if (found == 0 && key.text != NULL) {
+        key.digest = *ret_digest = request_digest(call, method);
+        found = engine_find_key(call->api->engine, &key, &id, &err);
+    }
+    if (found < 0)
+        submit_refuse(call, &err, id);
+    else if (found > 0)
+        submit_answer(call, id, true);
+    return found != 0;
+}
+
 static void run(struct api_call *call)
 {
     struct job_facts facts = {0};
     struct error err;
-    uint64_t id = 0;
-    bool existing = false;
+    CLEANUP_FREE char *digest = NULL;
+    if (submit_answered(call, "Submit", &digest))
+        return;
     if (submit_spec_decode(call, call->params, &facts, &err) < 0) {
         submit_refuse(call, &err, 0);
         return;
     }
+    facts.digest = TAKE_PTR(digest);
     if (submit_refuse_job(call, &facts)) {
         job_facts_done(&facts);
         return;
@@ -85,15 +106,15 @@ static void run(struct api_call *call)
     if (array_values_given(call->params))
         result = array_values_take(call, &facts, &err);
     if (result == 0)
-        result = engine_submit(call->api->engine, &facts, &id, &existing, &err);
-    if (result < 0 || existing) /* no job has them */
+        result = engine_submit(call->api->engine, &facts, &err);
+    if (result < 0) /* no job has them */
         engine_values_drop(call->api->engine, facts.value_set);
+    uint64_t id = facts.id;
     job_facts_done(&facts);
-    if (result < 0) {
-        submit_refuse(call, &err, id);
-        return;
-    }
-    submit_answer(call, id, existing);
+    if (result < 0)
+        submit_refuse(call, &err, 0);
+    else
+        submit_answer(call, id, false);
 }
 
 const struct api_verb verb_submit = {

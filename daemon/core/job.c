@@ -25,6 +25,7 @@ void job_facts_done(struct job_facts *facts)
     free(facts->queue);
     free(facts->type);
     free(facts->key);
+    free(facts->digest);
     free(facts->tags);
     free(facts->array);
     free(facts->counters);

@@ -94,12 +94,12 @@ struct job_facts {
     uint64_t retry_of;               /* 0: of none */
     int64_t submitted_at, edited_at; /* 0: never */
     char *name;
-    char *queue;  /* its name; changes when the job is moved */
-    char *type;   /* NULL for a command */
-    char *key;    /* NULL: none */
-    char *tags;   /* a JSON object as text; opaque below the api */
-    char *array;  /* which tasks it has (array_spec.h); NULL: a plain job */
-    uint8_t *run; /* an encoded struct job_run (common/worker_protocol.h) without id */
+    char *queue;        /* its name; changes when the job is moved */
+    char *type;         /* NULL for a command */
+    char *key, *digest; /* NULL: none; what was asked for with the key (api/request_digest.h) */
+    char *tags;         /* a JSON object as text; opaque below the api */
+    char *array;        /* which tasks it has (array_spec.h); NULL: a plain job */
+    uint8_t *run;       /* an encoded struct job_run (common/worker_protocol.h) without id */
     size_t run_bytes;
 };
 

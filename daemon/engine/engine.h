@@ -33,12 +33,19 @@ struct engine *engine_new(struct event_base *base, struct db *db,
                           const struct engine_options *options, struct error *err);
 void engine_free(struct engine *engine);
 
-/* A new job; takes over what *facts holds. *ret_id is its id, or that of the job with the same key
- * and the same content (*ret_existing). ERROR_CONFLICT: same key, other content (*ret_id says which
- * job). ERROR_LIMIT: the user has too many waiting. ERROR_BUSY: the disk is full. ERROR_DRAINING:
- * its queue takes no new jobs. facts->queue names one that there is. */
-int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
-                  bool *ret_existing, struct error *err);
+/* A client's key, and what is asked for with it (api/request_digest.h; NULL: nobody knows). */
+struct request_key {
+    uint32_t uid;
+    const char *text, *digest;
+};
+/* 1: *ret_id is the job that was asked for so before; 0: there is none of that key; -1:
+ * ERROR_CONFLICT: another was (*ret_id says which job), or the store. */
+int engine_find_key(struct engine *engine, const struct request_key *key, uint64_t *ret_id,
+                    struct error *err);
+/* A new job, whose key no other has: facts->id. ERROR_LIMIT: the user has too many waiting.
+ * ERROR_BUSY: the disk is full. ERROR_DRAINING: its queue takes no new jobs. facts->queue names one
+ * that there is. */
+int engine_submit(struct engine *engine, struct job_facts *facts, struct error *err);
 
 /* Cancels a job: at once while it waits, else its worker is told to stop it. grace_ms < 0: the
  * configured one. ERROR_CONFLICT: it has already ended. *ret_state is the state after. */
@@ -51,7 +58,7 @@ int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const ch
 int engine_cancel_tasks(struct engine *engine, uint64_t id, const struct cancel_order *order,
                         struct cancelled_tasks *ret, struct error *err);
 
-/* The errors of engine_submit, of a request without a key: nothing is changed. */
+/* The errors of engine_submit: nothing is changed. */
 int engine_check_submit(struct engine *engine, const struct job_facts *facts, struct error *err);
 
 /* What is to run again of a job that has ended. */

@@ -186,7 +186,7 @@ int engine_retry_facts(struct engine *engine, const struct job_row *old,
         return -1;
     *ret = old->facts;
     ret->id = 0;
-    ret->key = NULL;
+    ret->key = ret->digest = NULL;
     ret->edited_at = 0;
     ret->array = *ret_array;
     ret->max_fails = options.max_fails;

@@ -201,7 +201,10 @@ static int submit(struct engine *engine, struct planned *planned, const char *ke
     const struct schedules *list = list_of(engine);
     struct job_facts facts = {0};
     uint64_t id = 0;
-    bool existing = false;
+    const struct request_key run = {.uid = planned->facts.uid, .text = key};
+    int existing = engine_find_key(engine, &run, &id, err);
+    if (existing != 0) /* of a time that came before: its run is the older one */
+        return existing < 0 ? -1 : 0;
     CLEANUP_FREE char *job = schedule_rows_load_job(engine->db, planned->facts.id, err);
     if (job == NULL || list->job_fn(list->job_arg, &planned->facts, job, &facts, err) < 0)
         return -1;
@@ -209,14 +212,13 @@ static int submit(struct engine *engine, struct planned *planned, const char *ke
     facts.key = xstrdup(key);
     int result = check_fits(engine, &facts, err);
     if (result == 0)
-        result = engine_submit(engine, &facts, &id, &existing, err);
+        result = engine_submit(engine, &facts, err);
+    id = facts.id;
     job_facts_done(&facts);
     if (result < 0)
         return -1;
-    if (!existing && planned->facts.overlap == OVERLAP_REPLACE && last_unfinished(engine, planned))
+    if (planned->facts.overlap == OVERLAP_REPLACE && last_unfinished(engine, planned))
         cancel_last(engine, planned);
-    if (existing) /* of a time that came before: its run is the older one */
-        return 0;
     planned->facts.last_job = id;
     planned->facts.last_run_at = clock_wall_us();
     return 0;
@@ -239,7 +241,7 @@ static bool make_run(struct engine *engine, struct planned *planned, int64_t at)
      * was put back by much. */
     CLEANUP_FREE char *key = xasprintf("cron:%llu:%lld", (unsigned long long)planned->facts.id,
                                        (long long)(at / US_PER_SECOND));
-    if (submit(engine, planned, key, &err) == 0 || err.code == ERROR_CONFLICT)
+    if (submit(engine, planned, key, &err) == 0)
         return true;
     if (err.code == ERROR_BUSY)
         return false;

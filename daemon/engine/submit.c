@@ -13,90 +13,26 @@
 
 #include <string.h>
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-/* The promise behind a client key: same user, key and content is the same job. */
-static bool same_content(const struct job_facts *a, const struct job_facts *b)
-{
-    return a->priority == b->priority && a->cpus == b->cpus && a->memory_bytes == b->memory_bytes &&
-           a->gpus == b->gpus && a->disk_bytes == b->disk_bytes &&
-           same_text(a->counters, b->counters) && a->estimate_us == b->estimate_us &&
-           a->max_attempts == b->max_attempts && a->rerun_if_lost == b->rerun_if_lost &&
-           same_text(a->name, b->name) && same_text(a->queue, b->queue) &&
-           same_text(a->type, b->type) && same_text(a->tags, b->tags) &&
-           same_text(a->array, b->array) && a->run_bytes == b->run_bytes &&
-           memcmp(a->run, b->run, a->run_bytes) == 0;
-}
-
-/* 1: it was submitted to wait for the same; 0: not; -1: error. */
-static int depends_alike(struct engine *engine, uint64_t id, const struct job_facts *facts,
-                         struct error *err)
-{
-    struct dependency_spec spec;
-    int64_t done_at;
-    if (dependency_rows_load(engine->db, id, &spec, &done_at, err) < 0)
-        return -1;
-    CLEANUP_FREE char *mine = dependency_spec_text(&facts->depends);
-    CLEANUP_FREE char *theirs = dependency_spec_text(&spec);
-    dependency_spec_done(&spec);
-    return same_text(mine, theirs) ? 1 : 0;
-}
-
-static int values_alike(struct engine *engine, uint64_t a, uint64_t b, bool *ret, struct error *err)
-{
-    struct value_set mine = {0};
-    struct value_set theirs = {0};
-    if ((a != 0 && value_rows_load(engine->db, a, &mine, err) < 0) ||
-        (b != 0 && value_rows_load(engine->db, b, &theirs, err) < 0))
-        return -1;
-    *ret =
-        mine.count == theirs.count && mine.bytes == theirs.bytes && mine.content == theirs.content;
-    return 0;
-}
-
-/* 1: *ret_id is the job with this key; 0: there is none; -1: error. */
-static int find_by_key(struct engine *engine, const struct job_facts *facts, uint64_t *ret_id,
-                       struct error *err)
+/* The promise behind a client key: the same user and key is the same job, if it was asked for the
+ * same. Of a job of before schema 5, and of a schedule's run, nobody knows: the key decides. */
+int engine_find_key(struct engine *engine, const struct request_key *key, uint64_t *ret_id,
+                    struct error *err)
 {
     struct job_row row;
-    struct condition condition = {0};
-    struct array_options options = {0};
-    uint64_t retry_of = 0;
-    if (facts->key == NULL)
-        return 0;
-    if (job_rows_find_key(engine->db, facts->uid, facts->key, ret_id, err) < 0)
+    *ret_id = 0;
+    if (job_rows_find_key(engine->db, key->uid, key->text, ret_id, err) < 0)
         return -1;
     if (*ret_id == 0)
         return 0;
-    if (condition_rows_load(engine->db, *ret_id, &condition, err) < 0 ||
-        array_rows_load(engine->db, *ret_id, &options, err) < 0 ||
-        retry_rows_load(engine->db, *ret_id, &retry_of, err) < 0 ||
-        job_rows_load(engine->db, *ret_id, &row, err) < 0)
+    if (job_rows_load(engine->db, *ret_id, &row, err) < 0)
         return -1;
-    if (row.facts.edited_at > 0) { /* nobody knows any more what was submitted: the key decides */
-        job_row_done(&row);
-        return 1;
-    }
-    bool same = same_content(facts, &row.facts) && condition.hold == facts->hold &&
-                condition.begin_at == facts->begin_at &&
-                condition.deadline_at == facts->deadline_at &&
-                options.max_fails.kind == facts->max_fails.kind &&
-                options.max_fails.most == facts->max_fails.most && retry_of == facts->retry_of;
+    bool same = key->digest == NULL || row.facts.digest == NULL ||
+                strcmp(key->digest, row.facts.digest) == 0;
     job_row_done(&row);
-    if (same && facts->value_set != options.value_set &&
-        values_alike(engine, facts->value_set, options.value_set, &same, err) < 0)
-        return -1;
-    int same_depends = same ? depends_alike(engine, *ret_id, facts, err) : 0;
-    if (same_depends < 0)
-        return -1;
-    same = same_depends > 0;
     if (same)
         return 1;
     return error_set(err, ERROR_CONFLICT, "key \"%.80s\" belongs to job %llu, which is another",
-                     facts->key, (unsigned long long)*ret_id);
+                     key->text, (unsigned long long)*ret_id);
 }
 
 /* The row is there: the job begins to wait. */
@@ -177,14 +113,8 @@ int engine_check_submit(struct engine *engine, const struct job_facts *facts, st
     return disk_accept(engine->disk, 0, err);
 }
 
-int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_id,
-                  bool *ret_existing, struct error *err)
+int engine_submit(struct engine *engine, struct job_facts *facts, struct error *err)
 {
-    *ret_id = 0;
-    int found = find_by_key(engine, facts, ret_id, err);
-    *ret_existing = found > 0;
-    if (found != 0)
-        return found < 0 ? -1 : 0;
     if (engine_check_submit(engine, facts, err) < 0 ||
         disk_accept(engine->disk, row_bytes(facts), err) < 0)
         return -1;
@@ -193,7 +123,6 @@ int engine_submit(struct engine *engine, struct job_facts *facts, uint64_t *ret_
         engine_break(engine, err);
         return -1;
     }
-    *ret_id = facts->id;
     add_submitted(engine, facts);
     return 0;
 }

@@ -1,5 +1,5 @@
 /* A time zone by its name in the system's database: which offset from UTC holds when. GLib reads
- * the database; this is the only place that knows GLib. */
+ * the database. */
 #ifndef BATCHD_DAEMON_RESOURCES_ZONE_H
 #define BATCHD_DAEMON_RESOURCES_ZONE_H
 

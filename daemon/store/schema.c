@@ -145,6 +145,9 @@ static const char *const migrations[] = {
     "CREATE TABLE retry("
     " job INTEGER PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE,"
     " retry_of INTEGER NOT NULL, sum INTEGER NOT NULL);",
+
+    /* 5: of a job with a key, what was asked for. */
+    "ALTER TABLE job ADD COLUMN digest TEXT;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -22,7 +22,7 @@ def old_store(daemon, version):
     db.close()
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version):
     daemon = make_daemon()
     old_store(daemon, version)
@@ -38,7 +38,14 @@ def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version)
     assert daemon.submit("true", array="0-3") == 8  # no id is used twice
     daemon.wait(8)
     assert jobs[7]["queue"] == "default"
-    assert daemon.job(7)["reasons"] == (["Held"] if version == 3 else daemon.job(7)["reasons"])
+    if version == 4:
+        assert daemon.submit("other", key="a") == 2  # what was asked for is not known: the key decides
+        queues = daemon.call("io.batchd.Queues.List")["queues"]
+        assert {queue["name"]: queue["slots"] for queue in queues}["night"] == 2
+        assert [one["name"] for one in daemon.call("io.batchd.Schedules.List")["schedules"]] == ["yearly"]
+        assert (jobs[3]["depends"], jobs[4]["max_fails"]) == ("afterany:1", "50%")
+        assert jobs[5]["array"]["cancelled"] == 10
+    assert daemon.job(7)["reasons"] == (["Held"] if version >= 3 else daemon.job(7)["reasons"])
     daemon.kill()
     assert check_store(daemon).returncode == 0
 
@@ -72,3 +79,15 @@ def test_checking_a_store_that_is_not_there_makes_none(make_daemon):
     found = check_store(daemon)
     assert found.returncode == 69 and "batchd.db: No such file" in found.stderr
     assert not (daemon.state / "batchd.db").exists()
+
+
+def test_an_older_batchd_refuses_a_newer_store(make_daemon):
+    daemon = make_daemon()
+    daemon.start()
+    assert daemon.stop() == 0
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (5,)
+        db.execute("PRAGMA user_version=6")
+    db.close()
+    found = check_store(daemon)
+    assert found.returncode == 65 and "schema version 6, this batchd knows up to 5" in found.stderr
