@@ -30,6 +30,8 @@ struct scheduler {
     /* It was reserved for and has started nothing since: it goes first, or the small jobs of others
      * would take what is being kept for it as soon as they have less running. NULL: none. */
     struct lane *owed;
+    uint64_t owed_job; /* the one that was reserved for; 0: not known, after a restart */
+    bool owed_left;    /* it does not wait in that queue now: nothing is owed */
     struct running_set running;
     /* The round: free is kept over rounds too. */
     int64_t now;
@@ -156,12 +158,21 @@ uint64_t scheduler_move_run(struct scheduler *scheduler, uint64_t run, uint8_t t
 
 int scheduler_owed(const struct scheduler *scheduler)
 {
-    return scheduler->owed == NULL ? -1 : (int)(scheduler->owed - scheduler->lanes);
+    return scheduler->owed == NULL || scheduler->owed_left
+               ? -1
+               : (int)(scheduler->owed - scheduler->lanes);
+}
+
+static void owe(struct scheduler *scheduler, struct lane *lane, uint64_t job)
+{
+    scheduler->owed = lane;
+    scheduler->owed_job = job;
+    scheduler->owed_left = false;
 }
 
 void scheduler_owe(struct scheduler *scheduler, uint8_t number)
 {
-    scheduler->owed = &scheduler->lanes[number];
+    owe(scheduler, &scheduler->lanes[number], 0);
 }
 
 uint64_t scheduler_served(const struct scheduler *scheduler, uint8_t number)
@@ -227,6 +238,11 @@ void scheduler_begin(struct scheduler *scheduler, int64_t now)
     open_round(scheduler);
 }
 
+static bool is_owed(const struct scheduler *scheduler, const struct job *job)
+{
+    return scheduler->owed == &scheduler->lanes[job->queue] && scheduler->owed_job == job->id;
+}
+
 void scheduler_queue(struct scheduler *scheduler, struct job *job, int64_t now)
 {
     if (job->queued || !scheduler_ever_fits(scheduler, job))
@@ -235,6 +251,8 @@ void scheduler_queue(struct scheduler *scheduler, struct job *job, int64_t now)
     if (queue_count(queue_of(scheduler, job)) == 0)
         catch_up(scheduler, &scheduler->lanes[job->queue]);
     queue_add(queue_of(scheduler, job), job, now);
+    if (is_owed(scheduler, job))
+        scheduler->owed_left = false;
 }
 
 void scheduler_unqueue(struct scheduler *scheduler, struct job *job)
@@ -243,6 +261,8 @@ void scheduler_unqueue(struct scheduler *scheduler, struct job *job)
         return;
     job->queued = false;
     queue_remove(queue_of(scheduler, job), job);
+    if (is_owed(scheduler, job))
+        scheduler->owed_left = true;
     if (scheduler->reserved == job) /* others may be first now */
         open_round(scheduler);
 }
@@ -300,7 +320,7 @@ static bool is_open(const struct lane *lane)
 static struct lane *best_lane(struct scheduler *scheduler)
 {
     struct lane *best = NULL;
-    struct lane *owed = scheduler->owed;
+    struct lane *owed = scheduler->owed_left ? NULL : scheduler->owed;
     for (unsigned i = 0; i < scheduler->lane_count; i++) {
         struct lane *lane = &scheduler->lanes[i];
         if (is_open(lane) && goes_before(lane, best))
@@ -335,7 +355,7 @@ static struct job *next_of(struct scheduler *scheduler, struct lane *lane)
         lane->blocked = true;
         if (scheduler->reserved == NULL && (passes || scheduler->lane_count > 1)) {
             reserve(scheduler, first);
-            scheduler->owed = lane;
+            owe(scheduler, lane, first->id);
         }
     }
     return lane->blocked && passes ? next_behind(scheduler, lane) : NULL;
@@ -468,6 +488,8 @@ void scheduler_take_back(struct scheduler *scheduler, enum resource_kind kind, u
 struct scheduler_mark {
     struct lane lanes[SCHEDULER_QUEUES];
     struct lane *owed;
+    uint64_t owed_job;
+    bool owed_left;
     const struct job *reserved;
     int64_t reserved_at;
     struct fair_share *share; /* a copy, owned */
@@ -477,6 +499,8 @@ struct scheduler_mark *scheduler_mark(const struct scheduler *scheduler)
 {
     struct scheduler_mark *mark = xmalloc(sizeof(*mark));
     *mark = (struct scheduler_mark){.owed = scheduler->owed,
+                                    .owed_job = scheduler->owed_job,
+                                    .owed_left = scheduler->owed_left,
                                     .reserved = scheduler->reserved,
                                     .reserved_at = scheduler->reserved_at,
                                     .share = fair_share_copy(scheduler->share)};
@@ -495,6 +519,8 @@ void scheduler_put_back(struct scheduler *scheduler, const struct scheduler_mark
 {
     memcpy(scheduler->lanes, mark->lanes, scheduler->lane_count * sizeof(struct lane));
     scheduler->owed = mark->owed;
+    scheduler->owed_job = mark->owed_job;
+    scheduler->owed_left = mark->owed_left;
     scheduler->reserved = mark->reserved;
     scheduler->reserved_at = mark->reserved_at;
     fair_share_put_back(scheduler->share, mark->share);

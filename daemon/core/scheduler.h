@@ -44,8 +44,8 @@ void scheduler_pause_queue(struct scheduler *scheduler, uint8_t number, bool pau
 void scheduler_move_runs(struct scheduler *scheduler, uint8_t from, uint8_t to);
 /* The same for one; it has the returned number from then on. */
 uint64_t scheduler_move_run(struct scheduler *scheduler, uint64_t run, uint8_t to);
-/* The queue whose turn the next round begins with, because its first job was reserved for and has
- * not started; -1: none. And the same for a restart, so that it changes no order. */
+/* The queue whose turn the next round begins with, because its first job was reserved for and still
+ * waits; -1: none. And the same for a restart, so that it changes no order. */
 int scheduler_owed(const struct scheduler *scheduler);
 void scheduler_owe(struct scheduler *scheduler, uint8_t number);
 /* How much the queue has started for its weight, in units of the scheduler's own; to be set at a

@@ -60,6 +60,8 @@ struct model {
     uint64_t next_id;
     int64_t now;
     struct model_queue *owed; /* the last that was reserved for, if it has not started its first */
+    struct model_job *owed_job; /* that, while it has this id and waits there */
+    uint64_t owed_id;
     /* The round. */
     struct model_job *reserved;
     int64_t window, reserved_at;
@@ -282,6 +284,15 @@ static inline int64_t late_since(struct model *model, uint8_t queue)
                : first->since + model->queues[queue].settings.max_delay_us;
 }
 
+/* The queue that is owed its turn: what was reserved for still waits. */
+static inline struct model_queue *model_owed(const struct model *model)
+{
+    return model->owed != NULL && model->owed_job->id == model->owed_id &&
+                   may_wait_in(model->owed_job, (uint8_t)(model->owed - model->queues))
+               ? model->owed
+               : NULL;
+}
+
 /* Of those that have room and are not done the one whose first is late for longest, else that which
  * is owed, else that with the least running for its weight, among equals the least served, among
  * equals the first. */
@@ -298,7 +309,7 @@ static inline struct model_queue *turn_of(struct model *model, uint8_t *ret_numb
             continue;
         double load = running / fmax(queue->settings.weight, 1);
         int64_t due = late_since(model, i);
-        if (queue == model->owed && !queue->blocked)
+        if (queue == model_owed(model) && !queue->blocked)
             load = -1;
         if (best == NULL || due < first_due ||
             (due == first_due &&
@@ -357,6 +368,8 @@ static inline struct model_job *model_next(struct model *model)
         if (first != NULL && model->reserved == NULL && (passes || model->lanes > 1)) {
             model_reserve(model, first);
             model->owed = queue;
+            model->owed_job = first;
+            model->owed_id = first->id;
         }
         struct resources left_over = model->left_over;
         if (queue != model->owed)

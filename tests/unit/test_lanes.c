@@ -365,6 +365,40 @@ START_TEST(what_is_handed_ahead_had_its_turn)
 }
 END_TEST
 
+/* It was reserved for, and is cancelled: the other queue, which has less running, goes first at
+ * once. Where it only stands in another place, its queue keeps its turn. */
+START_TEST(nothing_is_owed_for_a_job_that_left)
+{
+    struct scheduler *scheduler = new_scheduler(1);
+    const uint8_t queues[] = {add_queue(scheduler, 1, 0, 0), add_queue(scheduler, 1, 0, 0)};
+    struct job jobs[4] = {in_queue(1, queues[0]), in_queue(2, queues[0]), in_queue(3, queues[0]),
+                          in_queue(4, queues[1])};
+    int64_t at;
+    uint64_t run;
+    for (size_t i = 0; i < 3; i++)
+        add(scheduler, &jobs[i], 1, 0);
+    scheduler_begin(scheduler, 0);
+    ck_assert_ptr_eq(start(scheduler, 0, &run), &jobs[0]);
+    ck_assert_ptr_null(scheduler_next(scheduler));
+    ck_assert_ptr_eq(scheduler_reserved(scheduler, &at), &jobs[1]);
+    add(scheduler, &jobs[3], 1, 1);
+    scheduler_unqueue(scheduler, &jobs[1]);
+    ck_assert_int_eq(scheduler_owed(scheduler), -1);
+    scheduler_queue(scheduler, &jobs[1], 1);
+    ck_assert_int_eq(scheduler_owed(scheduler), queues[0]);
+    scheduler_begin(scheduler, 1);
+    ck_assert_ptr_null(scheduler_next(scheduler));
+    ck_assert_ptr_eq(scheduler_reserved(scheduler, &at), &jobs[1]);
+    scheduler_unqueue(scheduler, &jobs[1]);
+    scheduler_begin(scheduler, 2);
+    ck_assert_ptr_null(scheduler_next(scheduler));
+    ck_assert_ptr_eq(scheduler_reserved(scheduler, &at), &jobs[3]);
+    ck_assert_int_eq(scheduler_owed(scheduler), queues[1]);
+    scheduler_end(scheduler, run, 2);
+    end_all(scheduler, jobs, 4);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("queues of a scheduler");
@@ -379,6 +413,7 @@ int main(void)
     tcase_add_test(tests, overdue_jobs_of_queues_go_by_their_delay);
     tcase_add_test(tests, a_policy_changes_while_jobs_wait);
     tcase_add_test(tests, what_is_handed_ahead_had_its_turn);
+    tcase_add_test(tests, nothing_is_owed_for_a_job_that_left);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

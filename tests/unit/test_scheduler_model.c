@@ -319,6 +319,9 @@ static void check_all(struct model *model)
     ck_assert_uint_eq(jobset_count(model->set, JOB_STATE_STARTING), running);
     struct resources there = free_now(model);
     ck_assert_mem_eq(scheduler_free_resources(model->scheduler), &there, sizeof(there));
+    const struct model_queue *owed = model_owed(model);
+    ck_assert_int_eq(scheduler_owed(model->scheduler),
+                     owed == NULL ? -1 : (int)(owed - model->queues));
     for (uint8_t i = 0; i < QUEUES; i++) {
         ck_assert_uint_eq(jobset_in_queue(model->set, i), in_queue[i]);
         if (model->queues[i].exists)
