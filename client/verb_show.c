@@ -208,6 +208,8 @@ static void print_job(const json_t *job)
     print_limits(job);
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         print_at(times[i], json_object_get(job, times[i]));
+    print_at("starts about", json_object_get(job, "predicted_start"));
+    print_at("ends about", json_object_get(job, "predicted_end"));
     print_line("time", span);
     print_usage(json_object_get(job, "usage"));
     print_pairs("tags", json_object_get(job, "tags"));
@@ -254,8 +256,7 @@ static int run_show(struct cli *cli, int argc, char **argv)
     bool failed = false;
     int operand = 1;
     while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL)
-        json_put(parameters, strcmp(name, "attempts") == 0 ? "attempts" : "env_values",
-                 json_true());
+        json_put(parameters, strcmp(name, "env-values") == 0 ? "env_values" : name, json_true());
     if (failed)
         return EXIT_USAGE;
     return cli_each_id(cli, argv + operand, argc - operand, show_one, &show);
@@ -264,6 +265,7 @@ static int run_show(struct cli *cli, int argc, char **argv)
 static const struct cli_option show_options[] = {
     {"attempts", 0, NULL, "also each attempt's end"},
     {"env-values", 0, NULL, "also the values of its environment"},
+    {"predict", 0, NULL, "also when it is predicted to start and to end"},
     {NULL, 0, NULL, NULL},
 };
 const struct verb verb_show = {.name = "show",

@@ -1,36 +1,17 @@
 /* batchctl why: why a job does not run, one line for each reason. */
 #include "client/table.h"
 #include "client/text.h"
+#include "client/times.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/clock.h"
-#include "common/parse.h"
 
 #include <string.h>
-#include <time.h>
 
 static int64_t time_of(const json_t *object, const char *key)
 {
     return json_integer_value(json_object_get(object, key));
-}
-
-/* "14:05:09 (3m12s ago)", "2026-01-31 14:05:09 (in 2d1h)"; the date only when it is another day's.
- * The caller frees. */
-static char *time_text(int64_t at)
-{
-    int64_t now = clock_wall_us();
-    time_t seconds = (time_t)(at / US_PER_SECOND);
-    time_t today = (time_t)(now / US_PER_SECOND);
-    struct tm local, here;
-    char clock[40], span[32];
-    (void)localtime_r(&seconds, &local);
-    (void)localtime_r(&today, &here);
-    bool same = local.tm_year == here.tm_year && local.tm_yday == here.tm_yday;
-    (void)strftime(clock, sizeof(clock), same ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &local);
-    format_span((uint64_t)(at > now ? at - now : now - at) / US_PER_MS, span, sizeof(span));
-    return at > now ? xasprintf("%s (in %s)", clock, span) : xasprintf("%s (%s ago)", clock, span);
 }
 
 static void print_text(const json_t *object, const char *key)
@@ -48,8 +29,8 @@ static void print_reasons(const json_t *reasons)
         (void)printf("  %-12s", json_string_value(json_object_get(one, "reason")));
         print_text(one, "detail");
         if (time_of(one, "at") > 0) {
-            CLEANUP_FREE char *at = time_text(time_of(one, "at"));
-            (void)printf(", %s", at);
+            CLEANUP_FREE char *at = times_text(time_of(one, "at"));
+            (void)printf(", at %s", at);
         }
         (void)fputs("; until ", stdout);
         print_text(one, "lifts");
@@ -60,11 +41,43 @@ static void print_reasons(const json_t *reasons)
 static void print_ended(const json_t *job, const char *state)
 {
     CLEANUP_FREE char *outcome = table_outcome(job);
-    CLEANUP_FREE char *at = time_text(time_of(job, "ended_at"));
+    CLEANUP_FREE char *at = times_text(time_of(job, "ended_at"));
     bool told = outcome[0] != '\0' && strcmp(outcome, "success") != 0;
     (void)printf("does not wait: it %s%s at %s%s%s%s\n",
                  strcmp(state, "cancelled") == 0 ? "was " : "", state, at, told ? " (" : "",
                  told ? outcome : "", told ? ")" : "");
+}
+
+static void print_changes(const json_t *changes)
+{
+    const json_t *one;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)changes, i, one) {
+        (void)printf("%s ", i == 0 ? "starts now if" : "           or");
+        print_text(one, "text");
+        if (json_is_string(json_object_get(one, "command"))) {
+            (void)fputs(": ", stdout);
+            print_text(one, "command");
+        }
+        (void)putchar('\n');
+    }
+}
+
+static void print_prediction(const json_t *job)
+{
+    const char *prediction = json_string_value(json_object_get(job, "prediction"));
+    if (prediction == NULL)
+        return;
+    if (strcmp(prediction, "none") == 0)
+        (void)puts("as things are, nothing lets it start");
+    else if (strcmp(prediction, "starts") != 0)
+        (void)puts("when it starts cannot be said: too many go before it");
+    if (time_of(job, "predicted_start") > 0) {
+        CLEANUP_FREE char *start = times_text(time_of(job, "predicted_start"));
+        CLEANUP_FREE char *end = times_clock(time_of(job, "predicted_end"));
+        (void)printf("starts about %s, by estimates, and ends about %s\n", start, end);
+    }
+    print_changes(json_object_get(job, "starts_now_if"));
 }
 
 static void print_why(const json_t *job)
@@ -82,11 +95,16 @@ static void print_why(const json_t *job)
                      waits ? ":" : " and is about to start");
     } else {
         CLEANUP_FREE char *at =
-            time_of(job, "started_at") > 0 ? time_text(time_of(job, "started_at")) : NULL;
-        (void)printf("is %s%s%s%s\n", state, at == NULL ? "" : " since ", at == NULL ? "" : at,
+            time_of(job, "started_at") > 0 ? times_text(time_of(job, "started_at")) : NULL;
+        CLEANUP_FREE char *end = time_of(job, "predicted_end") > 0 && !waits
+                                     ? times_text(time_of(job, "predicted_end"))
+                                     : NULL;
+        (void)printf("is %s%s%s%s%s%s\n", state, at == NULL ? "" : " since ", at == NULL ? "" : at,
+                     end == NULL ? "" : " and ends about ", end == NULL ? "" : end,
                      waits ? "; tasks of it wait:" : "");
     }
     print_reasons(json_object_get(job, "reasons"));
+    print_prediction(job);
 }
 
 static int why_one(struct cli *cli, json_t *id, void *arg)

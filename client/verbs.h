@@ -8,7 +8,7 @@ extern const struct verb verb_submit, verb_list, verb_show, verb_logs, verb_wait
 extern const struct verb verb_status, verb_ping, verb_version, verb_events, verb_call;
 extern const struct verb verb_completion, verb_cron, verb_retry;
 extern const struct verb verb_processors, verb_simulate, verb_hold, verb_release, verb_stats;
-extern const struct verb verb_queue, verb_edit, verb_move, verb_why;
+extern const struct verb verb_queue, verb_edit, verb_move, verb_why, verb_plan;
 
 /* Waits for jobs and mirrors them: takes `ids`; `options` (may be NULL) are further parameters of
  * Wait, owned too. The exit code. */

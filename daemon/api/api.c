@@ -4,11 +4,13 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/frame.h"
+#include "daemon/api/prediction.h"
 #include "daemon/api/schedule_job.h"
 #include "daemon/api/users.h"
 #include "daemon/api/verb.h"
-#include "daemon/engine/values.h"
 #include "daemon/engine/schedules.h"
+#include "daemon/engine/values.h"
+#include "daemon/exec/snapshot.h"
 
 #include <string.h>
 
@@ -17,6 +19,7 @@ static const struct api_verb *const verbs[] = {
     &verb_list,
     &verb_show,
     &verb_why,
+    &verb_plan,
     &verb_cancel,
     &verb_retry,
     &verb_add_values,
@@ -52,6 +55,11 @@ static const struct api_verb *const verbs[] = {
     &verb_schedules_next,
 };
 
+static const struct snapshot_limits snapshot_limits = {.most = PREDICTIONS_MOST,
+                                                       .most_of_user = PREDICTIONS_OF_USER,
+                                                       .time_ms = PREDICTION_KILL_MS,
+                                                       .answer_bytes = PREDICTION_BYTES};
+
 struct api *api_new(struct event_base *base, struct engine *engine,
                     const struct api_options *options)
 {
@@ -59,6 +67,7 @@ struct api *api_new(struct event_base *base, struct engine *engine,
     *api = (struct api){.base = base,
                         .engine = engine,
                         .users = users_new(),
+                        .snapshots = snapshots_new(base, &snapshot_limits),
                         .options = *options,
                         .started_at = clock_wall_us()};
     schedules_set_job_fn(engine, schedule_job_decode, api);
@@ -69,6 +78,7 @@ void api_free(struct api *api)
 {
     if (api == NULL)
         return;
+    snapshots_free(api->snapshots);
     users_free(api->users);
     free(api);
 }

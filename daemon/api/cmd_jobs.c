@@ -1,12 +1,15 @@
 /* io.batchd.Jobs.List {states, user, name, queue, tags, since_us, until_us, all, limit, after_id,
  *   newest, ids, tasks, after_index} -> {jobs: [job], next: id or null, counts: {state: n},
- * next_index} io.batchd.Jobs.Show {id, index, env_values, attempts} -> {job: {..., env, attempts}}
+ * next_index} io.batchd.Jobs.Show {id, index, env_values, attempts, predict} -> {job: {..., env,
+ * attempts, predicted_end, prediction}}
  */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/parse.h"
 #include "daemon/api/array_values.h"
+#include "daemon/api/prediction.h"
+#include "daemon/api/reasons.h"
 #include "daemon/api/tasks.h"
 #include "daemon/api/users.h"
 #include "daemon/api/view.h"
@@ -421,10 +424,12 @@ static void run_show(struct api_call *call)
 {
     bool env_values = false;
     bool attempts = false;
+    bool predict = false;
     struct error err;
     struct job_row row;
     if (json_get_bool(call->params, "env_values", false, &env_values, &err) < 0 ||
-        json_get_bool(call->params, "attempts", false, &attempts, &err) < 0) {
+        json_get_bool(call->params, "attempts", false, &attempts, &err) < 0 ||
+        json_get_bool(call->params, "predict", false, &predict, &err) < 0) {
         reply_failure(call, &err);
         return;
     }
@@ -435,12 +440,19 @@ static void run_show(struct api_call *call)
     array_values_view(call->api, &row, job);
     if (attempts)
         json_put(job, "attempts", view_attempts(call->api, &row));
-    job_row_done(&row);
+    if (predict) {
+        json_put(job, "predicted_end", json_null());
+        json_put(job, "prediction", json_null());
+    }
     json_t *reply = json_object();
     json_put(reply, "job", job);
-    reply_done(call, reply);
+    if (predict && reasons_waits(call->api, &row))
+        prediction_reply(call, &row, false, reply, job);
+    else
+        reply_done(call, reply);
+    job_row_done(&row);
 }
 
-static const char *const show_fields[] = {"id", "index", "env_values", "attempts", NULL};
+static const char *const show_fields[] = {"id", "index", "env_values", "attempts", "predict", NULL};
 const struct api_verb verb_show = {
     .method = "io.batchd.Jobs.Show", .fields = show_fields, .run = run_show};

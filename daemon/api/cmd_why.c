@@ -1,11 +1,23 @@
 /* io.batchd.Jobs.Why {id, index} -> {id, index, name, queue, state, reasons: [{reason, detail,
- *   lifts, jobs, at}], predicted_start, submitted_at, started_at, ended_at, outcome}
- * Why a job, or a task of an array, does not run; of one that does not wait, what became of it. */
+ *   lifts, jobs, at}], predicted_start, submitted_at, started_at, ended_at, outcome, predicted_end,
+ *   prediction, starts_now_if: [{change, resource, amount, text, command}]}
+ * Why a job, or a task of an array, does not run, and until when; of one that does not wait, what
+ * became of it. */
+#include "common/clock.h"
+#include "daemon/api/prediction.h"
 #include "daemon/api/reasons.h"
 #include "daemon/api/tasks.h"
 #include "daemon/api/view.h"
 
-static json_t *view_state(const struct api_call *call, const struct job_row *row)
+/* What runs is taken to end as it was predicted when it started. */
+static json_t *view_end(const struct job_status *status)
+{
+    if (status->state != JOB_STATE_RUNNING || status->predicted_us == 0)
+        return json_null();
+    return view_time(forecast_end(status->started_at, status->predicted_us, clock_wall_us()));
+}
+
+static json_t *view_why(const struct api_call *call, const struct job_row *row)
 {
     json_t *object = json_object();
     json_put_int(object, "id", (int64_t)row->facts.id);
@@ -20,6 +32,9 @@ static json_t *view_state(const struct api_call *call, const struct job_row *row
     json_put(object, "started_at", view_time(row->status.started_at));
     json_put(object, "ended_at", view_time(row->status.ended_at));
     json_put(object, "outcome", view_outcome(&row->status.outcome, row->status.state));
+    json_put(object, "predicted_end", view_end(&row->status));
+    json_put(object, "prediction", json_null());
+    json_put(object, "starts_now_if", json_array());
     return object;
 }
 
@@ -28,9 +43,12 @@ static void run(struct api_call *call)
     struct job_row row;
     if (load_named(call, &row) < 0)
         return;
-    json_t *reply = view_state(call, &row);
+    json_t *reply = view_why(call, &row);
+    if (reasons_waits(call->api, &row))
+        prediction_reply(call, &row, true, reply, reply);
+    else
+        reply_done(call, reply);
     job_row_done(&row);
-    reply_done(call, reply);
 }
 
 static const char *const fields[] = {"id", "index", NULL};

@@ -1,7 +1,6 @@
 #include "daemon/api/reasons.h"
 
 #include "common/cleanup.h"
-#include "common/clock.h"
 #include "common/parse.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/engine/outlook.h"
@@ -123,9 +122,12 @@ static void put_amount(const struct account *account, enum resource_kind kind, u
     (void)fprintf(account->detail, " %s", resource_names_word(names_of(account), kind));
 }
 
+/* Tasks of one array count once: they come one behind the other. */
 static void add_job(struct account *account, uint64_t id)
 {
-    if (json_array_size(account->jobs) < REASON_JOBS_MAX)
+    size_t count = json_array_size(account->jobs);
+    const json_t *last = count == 0 ? NULL : json_array_get(account->jobs, count - 1);
+    if (count < REASON_JOBS_MAX && (uint64_t)json_integer_value(last) != id)
         (void)json_array_append_new(account->jobs, json_integer((json_int_t)id));
 }
 
@@ -138,13 +140,6 @@ static void put_job(struct account *account, const struct job *job)
     }
     (void)fprintf(account->detail, "job %" PRIu64, job->id);
     add_job(account, job->id);
-}
-
-static void put_span(const struct account *account, int64_t us)
-{
-    char text[32];
-    format_span(us > 0 ? (uint64_t)us / US_PER_MS : 0, text, sizeof(text));
-    (void)fputs(text, account->detail);
 }
 
 static void lift(struct account *account, const char *text)
@@ -235,8 +230,7 @@ static void tell_begin(struct account *account)
     if (condition_rows_load(engine_db(account->call->api->engine), account->job->id, &condition,
                             NULL) == 0)
         account->at = condition.begin_at;
-    (void)fputs("it may not begin for another ", account->detail);
-    put_span(account, account->at - clock_wall_us());
+    (void)fputs("its begin time is to come", account->detail);
     (void)snprintf(account->lifts, sizeof(account->lifts),
                    "its begin time comes, or batchctl edit %" PRIu64 " --begin now",
                    account->job->id);
@@ -372,11 +366,7 @@ static void tell_reservation(struct account *account)
     if (scheduler_reserved(account->scheduler, &at) != account->job)
         return;
     (void)fputs("; it goes first and has a reservation", account->detail);
-    if (at != NEVER) {
-        (void)fputs(", by estimates in ", account->detail);
-        put_span(account, at - clock_wall_us());
-        account->at = at;
-    }
+    account->at = at == NEVER ? 0 : at;
 }
 
 static void tell_resources(struct account *account)
@@ -414,8 +404,7 @@ static void tell_priority(struct account *account)
         put_job(account, first);
     }
     if (first != NULL && reserved == first && at != NEVER) {
-        (void)fputs(", which has a reservation in ", account->detail);
-        put_span(account, at - clock_wall_us());
+        (void)fputs(", which has a reservation", account->detail);
         account->at = at;
     }
     lift(account, "they start or go");
@@ -470,8 +459,7 @@ static unsigned all_reasons(const struct account *account)
     return reasons;
 }
 
-/* Whether something of it waits. */
-static bool waits(const struct api *api, const struct job_row *row)
+bool reasons_waits(const struct api *api, const struct job_row *row)
 {
     struct array_spec spec = {.ranges = NULL};
     struct array_progress tasks = row->status.tasks;
@@ -494,7 +482,7 @@ json_t *reasons_view(const struct api_call *call, const struct job_row *row)
                               .scheduler = engine_scheduler(engine),
                               .job = jobset_find(engine_jobs(engine), row->facts.id)};
     json_t *list = json_array();
-    if (account.job == NULL || !waits(call->api, row))
+    if (account.job == NULL || !reasons_waits(call->api, row))
         return list;
     account.queue = scheduler_queue_at(account.scheduler, account.job->queue);
     account.named = engine_queue_number(engine, account.job->queue);

@@ -17,4 +17,7 @@ json_t *reasons_words(const struct api *api, const struct job_row *row);
  * by itself, or null. */
 json_t *reasons_view(const struct api_call *call, const struct job_row *row);
 
+/* Whether it waits, or a task of the array does. */
+bool reasons_waits(const struct api *api, const struct job_row *row);
+
 #endif

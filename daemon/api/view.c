@@ -240,6 +240,7 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     json_put_int(object, "max_attempts", row->facts.max_attempts);
     add_times(api, object, row);
     add_estimate(api, object, row);
+    json_put(object, "predicted_start", json_null()); /* Show asks for it (prediction.h) */
     json_put(object, "progress", view_progress(api, row));
     json_put(object, "outcome", view_outcome(&row->status.outcome, row->status.state));
     json_put(object, "edited_at", view_time(row->facts.edited_at));

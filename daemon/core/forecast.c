@@ -283,9 +283,10 @@ static void start_one(struct forecast *forecast, struct job *job)
     entry.run.ends_at = forecast_end(now, job->estimate_us, now);
     entry.number = scheduler_run(scheduler, job, now);
     entry.run.is_task = job_is_array(job);
-    if (entry.run.is_task) {
-        const struct task_count *count = task_counts_find(forecast->options.arrays, job->id);
-        entry.run.turn = count == NULL ? 0 : count->started;
+    if (entry.run.is_task)
+        entry.run.count = task_counts_find(forecast->options.arrays, job->id);
+    if (entry.run.count != NULL) {
+        entry.run.turn = entry.run.count->started;
         count_task(forecast, job, true);
     } else {
         scheduler_unqueue(scheduler, job);

@@ -25,6 +25,7 @@ struct forecast_run {
     bool is_task;
     int64_t index; /* of a task that runs already; else -1 */
     uint64_t turn; /* a task to come is the so-manieth of its array that starts, from 0 */
+    struct task_count *count; /* of its array, when it is such a task; else NULL */
     int64_t started_at, ends_at;
 };
 

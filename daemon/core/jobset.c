@@ -322,6 +322,16 @@ void jobset_remove(struct jobset *set, struct job *job)
     set->free_head = number;
 }
 
+void jobset_each(const struct jobset *set, void (*each)(void *arg, const struct job *job),
+                 void *arg)
+{
+    for (uint32_t i = 0; i < set->used; i++) {
+        const struct job *job = record_at(set, i);
+        if (!job_state_terminal(job_state_of(job))) /* so is what a removed one left behind */
+            each(arg, job);
+    }
+}
+
 size_t jobset_in_queue(const struct jobset *set, uint8_t queue)
 {
     return set->in_queue[queue];

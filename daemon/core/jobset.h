@@ -58,6 +58,10 @@ void jobset_move_queue(struct jobset *set, uint8_t from, uint8_t to, int64_t now
 /* Puts one job there. */
 void jobset_set_queue(struct jobset *set, struct job *job, uint8_t queue, int64_t now);
 
+/* Each unfinished job, in no order. */
+void jobset_each(const struct jobset *set, void (*each)(void *arg, const struct job *job),
+                 void *arg);
+
 size_t jobset_in_queue(const struct jobset *set, uint8_t queue); /* unfinished jobs */
 size_t jobset_waiting_in(const struct jobset *set, uint8_t queue);
 size_t jobset_count(const struct jobset *set, enum job_state state);

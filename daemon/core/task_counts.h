@@ -11,6 +11,7 @@ struct task_count {
     uint64_t waiting, running;
     uint64_t limit;   /* of those that run; 0: none */
     uint64_t started; /* in a forecast, so far */
+    uint64_t label;   /* there, its caller's */
 };
 
 /* Zero-initialised it is empty. */

@@ -110,8 +110,26 @@ uint64_t arrays_more_startable(const struct engine *engine)
     return count;
 }
 
+/* The limit held when it was submitted: it may have been lowered since. What cannot be read is told
+ * when a task is to start. */
+void engine_count_tasks(struct engine *engine, uint64_t id, const char *spec, uint64_t ended)
+{
+    struct array_spec array = {.ranges = NULL};
+    if (array_spec_parse(spec, UINT64_MAX, &array, NULL) < 0 || array.total < ended)
+        return;
+    const struct task_count count = {
+        .id = id, .waiting = array.total - ended, .limit = array.limit};
+    task_counts_put(&engine->tasks, &count);
+    array_spec_done(&array);
+}
+
 void array_requeue(struct engine *engine, const struct array *array)
 {
+    const struct task_count count = {.id = array->status.id,
+                                     .waiting = array_waiting(array),
+                                     .running = array->active,
+                                     .limit = array->spec.limit};
+    task_counts_put(&engine->tasks, &count);
     jobset_queue(engine->jobs, jobset_find(engine->jobs, array->status.id), startable(array) > 0,
                  clock_wall_us());
 }

@@ -36,6 +36,7 @@ void engine_remove(struct engine *engine, struct job *job)
 {
     engine_drop_condition(engine, job);
     engine_drop_estimate(engine, job);
+    task_counts_drop(&engine->tasks, job->id);
     jobset_remove(engine->jobs, job);
 }
 
@@ -135,6 +136,7 @@ void engine_free(struct engine *engine)
     bus_free(engine->bus);
     active_free_all(&engine->active);
     arrays_free(engine);
+    task_counts_done(&engine->tasks);
     engine_values_free(engine);
     schedules_free(engine);
     alarms_done(&engine->begins);

@@ -12,6 +12,7 @@
 #include "daemon/core/estimates.h"
 #include "daemon/core/dependency_graph.h"
 #include "daemon/core/jobset.h"
+#include "daemon/core/task_counts.h"
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/job_rows.h"
 
@@ -46,7 +47,8 @@ struct engine {
     struct bus *bus;
     struct active *active;
     struct array *arrays;
-    struct upload *uploads; /* values.c */
+    struct task_counts tasks; /* of all unfinished arrays */
+    struct upload *uploads;   /* values.c */
     struct learning learning;
     int64_t started_at;
     bool usage_loaded;
@@ -114,6 +116,8 @@ void engine_queues_free(struct engine *engine);
 /* start.c: hands a waiting job to a worker; `holds`: it is given its resources, else it waits
  * behind another there. */
 void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, bool holds);
+/* An array that is added, so many tasks of which have ended: the others wait (arrays.c). */
+void engine_count_tasks(struct engine *engine, uint64_t id, const char *spec, uint64_t ended);
 /* The job has ended: it is removed, with all that is kept for it. */
 void engine_remove(struct engine *engine, struct job *job);
 /* learning.c. What was learned is loaded before the queues and the jobs. */

@@ -1,9 +1,12 @@
-/* What the engine's jobs do now and will do next, for those who explain it: borrowed looks, nothing
- * changes. */
+/* What the engine's jobs do now, and what they will: for those who explain it. What only looks
+ * changes nothing; what predicts uses the engine up, and is called in a copy of the process alone
+ * (exec/snapshot.h). */
 #ifndef BATCHD_DAEMON_ENGINE_OUTLOOK_H
 #define BATCHD_DAEMON_ENGINE_OUTLOOK_H
 
-#include "daemon/core/job.h"
+#include "daemon/core/forecast.h"
+#include "daemon/core/start_changes.h"
+#include "daemon/store/job_rows.h"
 
 struct engine;
 
@@ -12,5 +15,17 @@ struct engine;
 typedef void (*engine_running_fn)(void *arg, const struct job *job, const struct job_status *status,
                                   bool holds);
 void engine_running_each(const struct engine *engine, engine_running_fn each, void *arg);
+
+/* Of an array's task that waits: so many of its tasks start before it. False: it does not wait. */
+bool engine_task_turn(struct engine *engine, const struct job_row *array, uint64_t index,
+                      uint64_t *ret);
+/* The counts of an unfinished array, or NULL. */
+const struct task_count *engine_task_count(const struct engine *engine, uint64_t id);
+
+/* For start_changes_find: changes it and puts it back. */
+void engine_start_state(struct engine *engine, int64_t now, struct start_state *ret);
+/* With all that runs in it. */
+struct forecast *engine_forecast(struct engine *engine, int64_t now,
+                                 const struct forecast_events *events, void *arg);
 
 #endif

@@ -30,9 +30,12 @@ static int add_open_job(void *arg, const struct job_open *open)
     known.queue = engine_queue_of_row(engine, facts->queue);
     engine_estimate(engine, &known, facts->name, facts->type, facts->estimate_us);
     struct job *job =
-        jobset_add(engine->jobs, &known, &wanted, open->is_array ? JOBSET_ARRAY : JOBSET_PLAIN,
-                   open->status->state, now);
-    if (open->is_array) {
+        jobset_add(engine->jobs, &known, &wanted,
+                   facts->array != NULL ? JOBSET_ARRAY : JOBSET_PLAIN, open->status->state, now);
+    if (facts->array != NULL) {
+        const struct array_progress *tasks = &open->status->tasks;
+        engine_count_tasks(engine, job->id, facts->array,
+                           tasks->completed + tasks->failed + tasks->cancelled);
         jobset_queue(engine->jobs, job, true, now);
     } else if (open->status->state != JOB_STATE_PENDING) {
         struct active *entry = active_add(&engine->active, open->status);

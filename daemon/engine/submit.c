@@ -50,8 +50,10 @@ static void add_submitted(struct engine *engine, const struct job_facts *facts)
     engine_estimate(engine, &job, facts->name, facts->type, facts->estimate_us);
     struct job *mine =
         jobset_add(engine->jobs, &job, &wanted, kind, JOB_STATE_PENDING, facts->submitted_at);
-    if (facts->array != NULL)
+    if (facts->array != NULL) {
+        engine_count_tasks(engine, mine->id, facts->array, 0);
         jobset_queue(engine->jobs, mine, true, facts->submitted_at);
+    }
     if (facts->hold || facts->begin_at > 0 || facts->deadline_at > 0) {
         const struct condition condition = {.job = facts->id,
                                             .hold = facts->hold,

@@ -7,6 +7,7 @@
 
 #include <event2/buffer.h>
 #include <event2/event.h>
+#include <poll.h>
 
 /* While this much is unsent to a client, no more of its requests are read (reliability.md 4.4). */
 #define OUTPUT_PAUSE_BYTES (256U << 10)
@@ -131,13 +132,29 @@ static bool process_one(struct conn *conn)
     return true;
 }
 
+/* A client that is gone altogether hears no answer: what waits for one, or is still being worked
+ * out, ends. */
+static void drop_unheard(struct conn *conn)
+{
+    struct pollfd state = {.fd = conn->fd};
+    struct api_call *call = conn->call;
+    if (call == NULL || !conn->peer_done || poll(&state, 1, 0) <= 0 ||
+        (state.revents & POLLHUP) == 0)
+        return;
+    conn->call = NULL;
+    api_abort(call);
+}
+
 static void process(struct conn *conn)
 {
     int done = 0;
     conn->in_loop = true;
+    drop_unheard(conn);
     while (conn->call == NULL && !conn->finishing && unsent(conn) < OUTPUT_PAUSE_BYTES &&
-           done < REQUESTS_PER_TURN && process_one(conn))
+           done < REQUESTS_PER_TURN && process_one(conn)) {
+        drop_unheard(conn);
         done++;
+    }
     conn->in_loop = false;
     if (done > 0 || conn->peer_done)
         hold(conn); /* the flush looks for further requests, and for the end */

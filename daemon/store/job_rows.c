@@ -333,7 +333,7 @@ enum open_column {
     OPEN_UID,
     OPEN_PRIORITY,
     OPEN_SUBMITTED,
-    OPEN_IS_ARRAY,
+    OPEN_ARRAY,
     OPEN_CPUS,
     OPEN_MEMORY,
     OPEN_NAME,
@@ -374,6 +374,7 @@ static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status
                                 .gpus = (uint32_t)open_number(statement, OPEN_GPUS),
                                 .disk_bytes = (uint64_t)open_number(statement, OPEN_DISK),
                                 .counters = open_text(statement, OPEN_COUNTERS),
+                                .array = open_text(statement, OPEN_ARRAY),
                                 .queue = open_text(statement, OPEN_QUEUE)};
     if (priority >= 0 && priority < JOB_PRIORITY_COUNT)
         return 0;
@@ -396,10 +397,7 @@ static int read_one_open(void *arg, sqlite3_stmt *statement, struct error *err)
     struct job_facts facts;
     if (read_open(statement, &job, &status, &facts, err) < 0)
         return -1;
-    const struct job_open open = {.job = &job,
-                                  .status = &status,
-                                  .facts = &facts,
-                                  .is_array = open_number(statement, OPEN_IS_ARRAY) != 0};
+    const struct job_open open = {.job = &job, .status = &status, .facts = &facts};
     int stop = reading->each(reading->arg, &open);
     job_status_done(&status);
     job_facts_done(&facts);
@@ -410,7 +408,7 @@ int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error 
 {
     static const char sql[] =
         "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS
-        ",uid,priority,submitted_at,array IS NOT NULL,cpus,memory_bytes,name,type,estimate_us,gpus,"
+        ",uid,priority,submitted_at,array,cpus,memory_bytes,name,type,estimate_us,gpus,"
         "disk_bytes,counters,queue FROM job "
         "INDEXED BY job_open WHERE state<4 ORDER BY id";
     struct reading_open reading = {each, arg};

@@ -63,8 +63,8 @@ int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn eac
 struct job_open {
     const struct job *job;
     const struct job_status *status;
-    const struct job_facts *facts; /* only name, type, queue, estimate_us and what it asks for */
-    bool is_array;
+    /* Only name, type, queue, array, estimate_us and what it asks for. */
+    const struct job_facts *facts;
 };
 typedef int (*job_open_fn)(void *arg, const struct job_open *open);
 int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error *err);

@@ -184,7 +184,7 @@ def test_declared_methods_and_members_are_known(daemon):
 def test_a_job_has_the_declared_members(daemon):
     job = daemon.submit("true")
     daemon.wait(job)
-    shown = daemon.call("io.batchd.Jobs.Show", id=job, attempts=True)["job"]
+    shown = daemon.call("io.batchd.Jobs.Show", id=job, attempts=True, predict=True)["job"]
     content = interface_files()["io.batchd.Jobs"]
     declared = members(content[content.index("type Job ("):])
     assert set(shown) <= set(declared)

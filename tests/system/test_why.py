@@ -174,7 +174,7 @@ def test_a_user_reads_nothing_of_others(busy):
 def test_bad_requests_are_refused(busy):
     job = busy.submit("true", hold=True)
     for parameters, name in (({"id": 0}, "InvalidSpec"), ({"id": 99}, "NoSuchJob"),
-                             ({"id": job, "index": 1}, "InvalidSpec"), ({"id": "1"}, "InvalidSpec")):
+                             ({"id": job, "index": 1}, "NoSuchJob"), ({"id": "1"}, "InvalidSpec")):
         with pytest.raises(Refused) as refused:
             busy.call("io.batchd.Jobs.Why", **parameters)
         assert refused.value.name == f"io.batchd.{name}"

@@ -1,0 +1,171 @@
+#include "daemon/api/prediction.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "daemon/api/view.h"
+#include "daemon/engine/outlook.h"
+#include "daemon/exec/snapshot.h"
+
+#include <stdlib.h>
+
+/* A call that waits for its answer. */
+struct prediction {
+    struct api *api;
+    json_t *reply;  /* owned */
+    json_t *target; /* a part of it */
+    struct snapshot *snapshot;
+    /* What is asked of the child. */
+    uint64_t id;
+    bool is_task, changes;
+    uint64_t turn; /* of the task */
+    int64_t now;
+};
+
+/* ---- the child ---- */
+
+struct search {
+    const struct prediction *what;
+    struct prediction_clock clock;
+    struct forecast_run found; /* job is NULL until then */
+    bool cut;
+};
+
+struct prediction_clock prediction_clock_start(void)
+{
+    return (struct prediction_clock){.until = clock_monotonic_us() + PREDICTION_MS * US_PER_MS};
+}
+
+bool prediction_clock_over(const struct prediction_clock *clock)
+{
+    return clock_monotonic_us() > clock->until;
+}
+
+static bool on_started(void *arg, const struct forecast_run *run)
+{
+    struct search *search = arg;
+    if (run->job->id == search->what->id && (!run->is_task || run->turn == search->what->turn)) {
+        search->found = *run;
+        return false;
+    }
+    search->cut = prediction_clock_over(&search->clock);
+    return !search->cut;
+}
+
+static const struct forecast_events search_events = {.started = on_started};
+
+static void put_start(json_t *answer, const struct search *search)
+{
+    bool found = search->found.job != NULL;
+    json_put(answer, "predicted_start", found ? view_time(search->found.started_at) : json_null());
+    json_put(answer, "predicted_end", found ? view_time(search->found.ends_at) : json_null());
+    json_put_text(answer, "prediction", found ? "starts" : search->cut ? "unknown" : "none");
+}
+
+static void put_changes(json_t *answer, const struct prediction *what, struct job *job)
+{
+    struct start_change changes[START_CHANGES_MAX];
+    struct start_state state;
+    /* An array's next task starts first: another one needs more than a single change. */
+    if (!what->changes || (what->is_task && what->turn > 0))
+        return;
+    engine_start_state(what->api->engine, what->now, &state);
+    size_t count = start_changes_find(&state, job, changes);
+    json_put(answer, "starts_now_if", prediction_changes(what->api, job, changes, count));
+}
+
+static void work(void *arg, struct snapshot_writer *writer)
+{
+    const struct prediction *what = arg;
+    struct search search = {.what = what, .clock = prediction_clock_start()};
+    struct engine *engine = what->api->engine;
+    struct job *job = jobset_find(engine_jobs(engine), what->id);
+    size_t bytes = 0;
+    if (job == NULL)
+        return;
+    CLEANUP_JSON json_t *answer = json_object();
+    put_changes(answer, what, job);
+    struct forecast *forecast = engine_forecast(engine, what->now, &search_events, &search);
+    forecast_go(forecast);
+    forecast_free(forecast);
+    put_start(answer, &search);
+    CLEANUP_FREE char *text = json_to_text(answer, &bytes);
+    snapshot_write(writer, text, bytes);
+}
+
+/* ---- the daemon ---- */
+
+static void release(struct api_call *call)
+{
+    struct prediction *prediction = call->state;
+    call->state = NULL;
+    call->cancel = NULL;
+    if (prediction->snapshot != NULL)
+        snapshot_cancel(prediction->snapshot);
+    json_decref(prediction->reply);
+    free(prediction);
+}
+
+static void on_line(void *arg, const char *line, size_t bytes)
+{
+    const struct api_call *call = arg;
+    const struct prediction *prediction = call->state;
+    CLEANUP_JSON json_t *answer = json_loadb(line, bytes, 0, NULL);
+    if (json_is_object(answer))
+        (void)json_object_update(prediction->target, answer);
+}
+
+/* What could not be predicted is not, and the rest is said. */
+static void on_done(void *arg, const struct error *err)
+{
+    struct api_call *call = arg;
+    struct prediction *prediction = call->state;
+    json_t *reply = json_incref(prediction->reply);
+    if (err != NULL)
+        json_put_text(prediction->target, "prediction", "unknown");
+    prediction->snapshot = NULL;
+    release(call);
+    reply_done(call, reply);
+}
+
+static const struct snapshot_events events = {.line = on_line, .done = on_done};
+
+void prediction_refuse(struct api_call *call, const struct error *err)
+{
+    json_t *extra;
+    if (err->code != ERROR_BUSY) {
+        reply_failure(call, err);
+        return;
+    }
+    extra = json_object();
+    json_put_int(extra, "retry_after_ms", PREDICTION_RETRY_MS);
+    reply_error(call, "Busy", extra, err->text, NULL);
+}
+
+void prediction_reply(struct api_call *call, const struct job_row *row, bool changes, json_t *reply,
+                      json_t *target)
+{
+    struct error err;
+    struct prediction *prediction = xcalloc(1, sizeof(*prediction));
+    *prediction = (struct prediction){.api = call->api,
+                                      .reply = reply,
+                                      .target = target,
+                                      .id = row->facts.id,
+                                      .is_task = row->status.is_task,
+                                      .changes = changes,
+                                      .now = clock_wall_us()};
+    if (prediction->is_task)
+        (void)engine_task_turn(call->api->engine, row, row->status.index, &prediction->turn);
+    call->state = prediction;
+    call->cancel = release;
+    const struct snapshot_order order = {.uid = call->uid,
+                                         .work = work,
+                                         .work_arg = prediction,
+                                         .events = &events,
+                                         .events_arg = call};
+    prediction->snapshot = snapshot_start(call->api->snapshots, &order, &err);
+    if (prediction->snapshot != NULL)
+        return;
+    release(call);
+    prediction_refuse(call, &err);
+}
