@@ -44,7 +44,9 @@ static unsigned own_reasons(const struct api *api, const struct job *job, unsign
 {
     return (job_blocked_by(job, JOB_HELD) ? BIT(REASON_HELD) : 0) |
            (job_blocked_by(job, JOB_LATER) ? BIT(REASON_BEGIN_TIME) : 0) |
-           (job_blocked_by(job, JOB_DEPENDS) ? BIT(REASON_DEPENDENCY) : 0) |
+           (job_blocked_by(job, JOB_DEPENDS) || engine_array_awaits(api->engine, job)
+                ? BIT(REASON_DEPENDENCY)
+                : 0) |
            (engine_array_limited(api->engine, job->id) ? BIT(REASON_ARRAY_LIMIT) : 0) |
            ((waits & WAIT_QUEUE_PAUSED) != 0 ? BIT(REASON_QUEUE_PAUSED) : 0) |
            ((waits & WAIT_USER_LIMIT) != 0 ? BIT(REASON_USER_LIMIT) : 0);

@@ -169,7 +169,8 @@ void array_spec_done(struct array_spec *spec)
     *spec = (struct array_spec){.ranges = NULL};
 }
 
-uint64_t array_spec_index(const struct array_spec *spec, uint64_t position)
+/* The range that holds `position`. */
+static const struct array_range *range_at(const struct array_spec *spec, uint64_t position)
 {
     size_t low = 0;
     size_t high = spec->range_count - 1; /* the last range that does not begin behind it */
@@ -180,8 +181,31 @@ uint64_t array_spec_index(const struct array_spec *spec, uint64_t position)
         else
             high = middle - 1;
     }
-    const struct array_range *range = &spec->ranges[low];
+    return &spec->ranges[low];
+}
+
+uint64_t array_spec_index(const struct array_spec *spec, uint64_t position)
+{
+    const struct array_range *range = range_at(spec, position);
     return range->first + (position - range->before) * range->step;
+}
+
+bool array_spec_same_tasks(const struct array_spec *a, const struct array_spec *b)
+{
+    if (a->total != b->total)
+        return false;
+    for (uint64_t at = 0; at < a->total;) {
+        const struct array_range *mine = range_at(a, at);
+        const struct array_range *other = range_at(b, at);
+        uint64_t end = mine->before + range_count(mine);
+        uint64_t other_end = other->before + range_count(other);
+        end = end < other_end ? end : other_end;
+        if (array_spec_index(a, at) != array_spec_index(b, at) ||
+            (end - at > 1 && mine->step != other->step))
+            return false;
+        at = end;
+    }
+    return true;
 }
 
 bool array_spec_position(const struct array_spec *spec, uint64_t index, uint64_t *ret)

@@ -41,6 +41,9 @@ int array_spec_append(struct array_spec *spec, const struct array_range *range);
 char *array_spec_format(const struct array_spec *spec);
 void array_spec_done(struct array_spec *spec);
 
+/* Whether both have tasks of the same indices. */
+bool array_spec_same_tasks(const struct array_spec *a, const struct array_spec *b);
+
 /* The index of the task at `position` (0 to total - 1). */
 uint64_t array_spec_index(const struct array_spec *spec, uint64_t position);
 /* False when no task has this index. */

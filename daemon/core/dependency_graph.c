@@ -318,6 +318,16 @@ enum dependency_verdict dependency_graph_close(struct dependency_graph *graph,
     return verdict;
 }
 
+void dependency_graph_close_tasks(struct dependency_graph *graph, uint64_t child)
+{
+    struct dependency_node *node = find(graph, child, WHOLE);
+    struct dependency_edge *edge = node == NULL ? NULL : node->waits;
+    while (edge != NULL && wait_of(edge) != WAIT_FOR_TASKS)
+        edge = edge->next_of_child;
+    if (edge != NULL)
+        (void)dependency_graph_close(graph, edge, true);
+}
+
 void dependency_graph_redirect(struct dependency_graph *graph, struct dependency_edge *edge,
                                uint64_t parent)
 {

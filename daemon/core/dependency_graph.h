@@ -60,6 +60,8 @@ bool dependency_graph_awaited(const struct dependency_graph *graph, uint64_t id,
 enum dependency_verdict { DEPENDENCY_WAITS, DEPENDENCY_MET, DEPENDENCY_NEVER };
 enum dependency_verdict dependency_graph_close(struct dependency_graph *graph,
                                                struct dependency_edge *edge, bool fulfilled);
+/* Closes the child's edge of WAIT_FOR_TASKS. No-op when it has none. */
+void dependency_graph_close_tasks(struct dependency_graph *graph, uint64_t child);
 /* A singleton has another job in its way. */
 void dependency_graph_redirect(struct dependency_graph *graph, struct dependency_edge *edge,
                                uint64_t parent);

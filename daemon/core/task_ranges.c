@@ -62,6 +62,24 @@ void task_ranges_minus(const struct task_ranges *set, uint64_t from,
     }
 }
 
+bool task_ranges_next(const struct task_ranges *set, const struct task_ranges *without,
+                      uint64_t from, struct task_range *ret)
+{
+    for (size_t at; (at = find(set, from)) < set->count;) {
+        const struct task_range *range = &set->ranges[at];
+        uint64_t first = from > range->first ? from : range->first;
+        size_t next = find(without, first);
+        bool cut = next < without->count && without->ranges[next].first <= range->last;
+        if (!cut || without->ranges[next].first > first) {
+            ret->first = first;
+            ret->last = cut ? without->ranges[next].first - 1 : range->last;
+            return true;
+        }
+        from = without->ranges[next].last + 1;
+    }
+    return false;
+}
+
 uint64_t task_ranges_first(const struct task_ranges *set)
 {
     return set->count == 0 ? 0 : set->ranges[0].first;

@@ -35,6 +35,11 @@ int task_ranges_select(const struct array_spec *spec, const char *text, struct t
 void task_ranges_minus(const struct task_ranges *set, uint64_t from,
                        const struct task_ranges *without, struct task_ranges *ret);
 
+/* The first positions from `from` on, as far as they adjoin, that `set` has and `without` lacks;
+ * false: there are none. */
+bool task_ranges_next(const struct task_ranges *set, const struct task_ranges *without,
+                      uint64_t from, struct task_range *ret);
+
 /* The least position; 0 when there is none. */
 uint64_t task_ranges_first(const struct task_ranges *set);
 bool task_ranges_has(const struct task_ranges *set, uint64_t position);

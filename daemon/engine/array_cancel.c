@@ -10,8 +10,10 @@
 
 #include <stdio.h>
 
-/* Bounds what an array with tasks at a worker reads and keeps: 16 bytes each. */
+/* Bounds what an array with tasks at a worker reads and keeps: 16 bytes each. Far below it those
+ * that adjoin begin to share a row. */
 #define CANCELLED_ROWS_MAX 10000U
+#define CANCELLED_ROWS_APART 1000U
 
 static void cancel_row(struct engine *engine, const struct array *array, uint64_t index,
                        const char *reason)
@@ -79,14 +81,16 @@ static uint64_t stop_active(struct engine *engine, const struct array *array,
 void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms, const char *reason)
 {
     struct array_progress *tasks = &array->status.tasks;
+    struct task_ranges rest = {.ranges = NULL};
     struct task_ranges gone = {.ranges = NULL};
-    if (tasks->next < array->spec.total) /* those that were cancelled before are told of already */
-        task_ranges_add(&gone, tasks->next, array->spec.total - 1);
+    task_ranges_add(&rest, 0, array->spec.total - 1);
+    task_ranges_minus(&rest, tasks->next, &array->taken, &gone);
+    task_ranges_done(&rest);
     if (reason != NULL) /* else that of an earlier cancel stays */
         (void)snprintf(array->reason, sizeof(array->reason), "%s", reason);
-    tasks->cancelled += array->spec.total - tasks->next - array->cancelled_ahead;
+    tasks->cancelled += array->spec.total - tasks->next - array->taken_ahead;
     tasks->next = array->spec.total;
-    array->cancelled_ahead = 0;
+    array->taken_ahead = 0;
     array->status.cancelling = true;
     /* A start of the daemon meanwhile finds it there; the end writes the whole outcome. */
     (void)snprintf(array->status.outcome.message, sizeof(array->status.outcome.message), "%s",
@@ -114,29 +118,90 @@ void array_cancel_rest(struct engine *engine, struct array *array)
 
 /* ---- some of its tasks ---- */
 
-static uint64_t cancel_new(struct engine *engine, struct array *array,
-                           const struct task_ranges *fresh, const char *reason)
+static void cancel_range(struct engine *engine, struct array *array,
+                         const struct cancelled_row *row)
 {
-    uint64_t cancelled = 0;
+    uint64_t count = row->last - row->first + 1;
     struct error err;
-    for (size_t i = 0; i < fresh->count && !engine->broken; i++) {
-        const struct task_range *range = &fresh->ranges[i];
-        const struct cancelled_row row = {.job = array->status.id,
-                                          .first = range->first,
-                                          .last = range->last,
-                                          .ended_at = clock_wall_us(),
-                                          .message = reason};
-        if (cancelled_rows_insert(engine->db, &row, &err) < 0)
-            engine_break(engine, &err);
-        task_ranges_add(&array->cancelled, range->first, range->last);
-        cancelled += range->last - range->first + 1;
+    int more = 0;
+    if (cancelled_rows_add(engine->db, row, array->cancelled_rows >= CANCELLED_ROWS_APART, &more,
+                           &err) < 0) {
+        engine_break(engine, &err);
+        return;
     }
-    array->cancelled_rows += fresh->count;
-    array->cancelled_ahead += cancelled;
-    return cancelled;
+    task_ranges_add(&array->taken, row->first, row->last);
+    array->taken_ahead += count;
+    array->status.tasks.cancelled += count;
+    array->cancelled_rows = (size_t)((int64_t)array->cancelled_rows + more);
 }
 
-/* What array_cancel_tasks would do, beside those of `fresh`. */
+static struct cancelled_row row_of(const struct array *array, const struct task_range *range,
+                                   const char *reason)
+{
+    return (struct cancelled_row){.job = array->status.id,
+                                  .first = range->first,
+                                  .last = range->last,
+                                  .ended_at = clock_wall_us(),
+                                  .message = reason};
+}
+
+/* 1: they would be too many rows, also when those that adjoin become one; 0: not; -1: error. */
+static int too_many(struct engine *engine, const struct array *array,
+                    const struct task_ranges *fresh, const char *reason, struct error *err)
+{
+    int64_t rows = (int64_t)array->cancelled_rows + (int64_t)fresh->count;
+    for (size_t i = 0; i < fresh->count && rows > (int64_t)CANCELLED_ROWS_MAX; i++) {
+        const struct cancelled_row row = row_of(array, &fresh->ranges[i], reason);
+        unsigned adjoining;
+        if (cancelled_rows_adjoining(engine->db, &row, &adjoining, err) < 0)
+            return -1;
+        rows -= adjoining;
+    }
+    return rows > (int64_t)CANCELLED_ROWS_MAX;
+}
+
+static int refuse_parts(struct engine *engine, const struct array *array,
+                        const struct task_ranges *fresh, const char *reason, struct error *err)
+{
+    int many = too_many(engine, array, fresh, reason, err);
+    if (many > 0)
+        return error_set_limit(
+            err, array->cancelled_rows, CANCELLED_ROWS_MAX,
+            "array %llu has been cancelled in too many parts; the limit is %u ranges",
+            (unsigned long long)array->status.id, CANCELLED_ROWS_MAX);
+    return many;
+}
+
+/* What follows from tasks that were cancelled where they waited. False: it has ended. */
+static bool after_cancel(struct engine *engine, struct array *array,
+                         const struct task_ranges *cancelled)
+{
+    engine_note_cancelled(engine, array, cancelled);
+    if (cancelled->count > 0) {
+        array_store(engine, array);
+        engine_tell(engine, jobset_find(engine->jobs, array->status.id), &array->status,
+                    BUS_TASKS_CANCELLED);
+    }
+    array_requeue(engine, array);
+    return !array_end_if_over(engine, array);
+}
+
+bool array_cancel_unreachable(struct engine *engine, struct array *array,
+                              const struct cancelled_row *rows, size_t count)
+{
+    struct task_ranges cancelled = {.ranges = NULL};
+    for (size_t i = 0; i < count && !engine->broken; i++) {
+        cancel_range(engine, array, &rows[i]);
+        task_ranges_add(&cancelled, rows[i].first, rows[i].last);
+    }
+    if (count > 0 && array_waiting(array) == 0 && array->reason[0] == '\0')
+        (void)snprintf(array->reason, sizeof(array->reason), "%s", rows[count - 1].message);
+    bool lives = after_cancel(engine, array, &cancelled);
+    task_ranges_done(&cancelled);
+    return lives;
+}
+
+/* What array_cancel_tasks would do, beside those that never started. */
 static void count_tasks(const struct engine *engine, const struct array *array,
                         const struct task_ranges *tasks, struct cancelled_tasks *ret)
 {
@@ -154,35 +219,26 @@ int array_cancel_tasks(struct engine *engine, struct array *array, const struct 
 {
     struct task_ranges fresh = {.ranges = NULL};
     char text[CANCEL_REASON_BYTES];
-    task_ranges_minus(order->tasks, array->status.tasks.next, &array->cancelled, &fresh);
-    if (array->cancelled_rows + fresh.count > CANCELLED_ROWS_MAX) {
-        task_ranges_done(&fresh);
-        return error_set_limit(
-            err, array->cancelled_rows, CANCELLED_ROWS_MAX,
-            "array %llu has been cancelled in too many parts; the limit is %u ranges",
-            (unsigned long long)array->status.id, CANCELLED_ROWS_MAX);
-    }
-    if (order->dry_run) {
-        ret->cancelled = task_ranges_count(&fresh, 0);
-        count_tasks(engine, array, order->tasks, ret);
-        task_ranges_done(&fresh);
-        return 0;
-    }
+    uint64_t before = array->status.tasks.cancelled;
     uint64_t grace =
         order->grace_ms < 0 ? engine->options.stop_grace_ms : (uint64_t)order->grace_ms;
     (void)snprintf(text, sizeof(text), "%s", order->reason == NULL ? "" : order->reason);
-    ret->cancelled = cancel_new(engine, array, &fresh, text);
-    ret->cancelled += cancel_again(engine, array, order->tasks, text, &fresh);
-    ret->stopping = stop_active(engine, array, order->tasks, grace);
-    engine_note_cancelled(engine, array, &fresh);
-    task_ranges_done(&fresh);
-    array->status.tasks.cancelled += ret->cancelled;
-    if (ret->cancelled > 0) {
-        array_store(engine, array);
-        engine_tell(engine, jobset_find(engine->jobs, array->status.id), &array->status,
-                    BUS_TASKS_CANCELLED);
+    task_ranges_minus(order->tasks, array->status.tasks.next, &array->taken, &fresh);
+    int refused = refuse_parts(engine, array, &fresh, text, err);
+    if (refused < 0 || order->dry_run) {
+        ret->cancelled = task_ranges_count(&fresh, 0);
+        count_tasks(engine, array, order->tasks, ret);
+        task_ranges_done(&fresh);
+        return refused;
     }
-    array_requeue(engine, array);
-    (void)array_end_if_over(engine, array);
+    for (size_t i = 0; i < fresh.count && !engine->broken; i++) {
+        const struct cancelled_row row = row_of(array, &fresh.ranges[i], text);
+        cancel_range(engine, array, &row);
+    }
+    array->status.tasks.cancelled += cancel_again(engine, array, order->tasks, text, &fresh);
+    ret->cancelled = array->status.tasks.cancelled - before;
+    ret->stopping = stop_active(engine, array, order->tasks, grace);
+    (void)after_cancel(engine, array, &fresh);
+    task_ranges_done(&fresh);
     return 0;
 }

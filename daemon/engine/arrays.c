@@ -13,7 +13,7 @@
 static void array_free(struct array *array)
 {
     array_spec_done(&array->spec);
-    task_ranges_done(&array->cancelled);
+    task_ranges_done(&array->taken);
     job_status_done(&array->status);
     free(array->again);
     free(array);
@@ -47,8 +47,37 @@ static int add_again(void *arg, const struct job_status *task)
 static void add_cancelled(void *arg, const struct cancelled_row *row)
 {
     struct array *array = arg;
-    task_ranges_add(&array->cancelled, row->first, row->last);
+    task_ranges_add(&array->taken, row->first, row->last);
     array->cancelled_rows++;
+}
+
+static void add_started(void *arg, uint64_t index)
+{
+    struct array *array = arg;
+    uint64_t position;
+    if (array_spec_position(&array->spec, index, &position))
+        task_ranges_add(&array->taken, position, position);
+}
+
+/* From where its link keeps them, or from the store. */
+static int load_taken(struct engine *engine, struct array *array, struct error *err)
+{
+    const uint64_t id = array->status.id;
+    uint64_t next = array->status.tasks.next;
+    struct array_link *link = array_links_find(&engine->links, id);
+    if (link != NULL && link->kept) {
+        array->taken = link->taken;
+        array->cancelled_rows = link->cancelled_rows;
+        link->taken = (struct task_ranges){.ranges = NULL};
+        link->kept = false;
+    } else if (cancelled_rows_each(engine->db, id, add_cancelled, array, err) < 0 ||
+               (next < array->spec.total &&
+                task_rows_each_from(engine->db, id, array_spec_index(&array->spec, next),
+                                    add_started, array, err) < 0)) {
+        return -1;
+    }
+    array->taken_ahead = task_ranges_count(&array->taken, next);
+    return 0;
 }
 
 static int load(struct engine *engine, struct array *array, const struct job_row *row,
@@ -66,9 +95,8 @@ static int load(struct engine *engine, struct array *array, const struct job_row
                        row->status.outcome.message);
     if (array_rows_load(engine->db, row->facts.id, &array->options, err) < 0)
         return -1;
-    if (cancelled_rows_each(engine->db, row->facts.id, add_cancelled, array, err) < 0)
+    if (load_taken(engine, array, err) < 0)
         return -1;
-    array->cancelled_ahead = task_ranges_count(&array->cancelled, array->status.tasks.next);
     return task_rows_each_waiting(engine->db, row->facts.id, add_again, array, err);
 }
 
@@ -89,24 +117,54 @@ struct array *arrays_open(struct engine *engine, const struct job_row *row, stru
 
 uint64_t array_waiting(const struct array *array)
 {
-    return array->again_count + array->spec.total - array->status.tasks.next -
-           array->cancelled_ahead;
+    return array->again_count + array->spec.total - array->status.tasks.next - array->taken_ahead;
 }
 
-static uint64_t startable(const struct array *array)
+/* The array that it waits for task by task, or NULL. */
+static const struct linked_array *awaited_by(const struct engine *engine, const struct array *array)
 {
-    uint64_t waiting = array_waiting(array);
+    const struct array_link *link = array_links_find(&engine->links, array->status.id);
+    return link == NULL ? NULL : link->awaited;
+}
+
+/* How many of its tasks may start but for the limit, `most` or more counted as that. */
+static uint64_t allowed(const struct engine *engine, const struct array *array, uint64_t most)
+{
+    const struct linked_array *awaited = awaited_by(engine, array);
+    struct task_range range;
+    uint64_t from = array->status.tasks.next;
+    uint64_t count = array->again_count;
+    if (awaited == NULL)
+        return array_waiting(array);
+    while (count < most && task_ranges_next(&awaited->completed, &array->taken, from, &range)) {
+        count += range.last - range.first + 1;
+        from = range.last + 1;
+    }
+    return count;
+}
+
+bool array_can_take(const struct engine *engine, const struct array *array)
+{
+    return allowed(engine, array, 1) > 0;
+}
+
+/* The same with the limit. */
+static uint64_t startable(const struct engine *engine, const struct array *array, uint64_t most)
+{
+    uint64_t count = allowed(engine, array, most);
     if (array->spec.limit == 0)
-        return waiting;
+        return count;
     uint64_t room = array->spec.limit > array->active ? array->spec.limit - array->active : 0;
-    return waiting < room ? waiting : room;
+    return count < room ? count : room;
 }
 
 uint64_t arrays_more_startable(const struct engine *engine)
 {
     uint64_t count = 0;
-    for (const struct array *array = engine->arrays; array != NULL; array = array->next)
-        count += startable(array) > 0 ? startable(array) - 1 : 0;
+    for (const struct array *array = engine->arrays; array != NULL; array = array->next) {
+        uint64_t mine = startable(engine, array, engine->options.workers_max + UINT64_C(1));
+        count += mine > 0 ? mine - 1 : 0;
+    }
     return count;
 }
 
@@ -130,8 +188,8 @@ void array_requeue(struct engine *engine, const struct array *array)
                                      .running = array->active,
                                      .limit = array->spec.limit};
     task_counts_put(&engine->tasks, &count);
-    jobset_queue(engine->jobs, jobset_find(engine->jobs, array->status.id), startable(array) > 0,
-                 clock_wall_us());
+    jobset_queue(engine->jobs, jobset_find(engine->jobs, array->status.id),
+                 startable(engine, array, 1) > 0, clock_wall_us());
 }
 
 void array_store(struct engine *engine, struct array *array)
@@ -154,14 +212,19 @@ static void move(struct engine *engine, struct array *array, enum job_event even
 
 /* ---- tasks come and go ---- */
 
-/* The first task that never started and was not cancelled. */
-static uint64_t take_new(struct array *array)
+/* The first task that never started, was not cancelled and may start. */
+static uint64_t take_new(const struct engine *engine, struct array *array)
 {
+    const struct linked_array *awaited = awaited_by(engine, array);
     uint64_t *next = &array->status.tasks.next;
-    uint64_t position = task_ranges_skip(&array->cancelled, *next);
-    array->cancelled_ahead -= position - *next;
-    *next = position + 1;
-    return array_spec_index(&array->spec, position);
+    struct task_range range = {.first = task_ranges_skip(&array->taken, *next)};
+    if (awaited != NULL)
+        (void)task_ranges_next(&awaited->completed, &array->taken, *next, &range);
+    task_ranges_add(&array->taken, range.first, range.first);
+    uint64_t behind = task_ranges_skip(&array->taken, *next);
+    array->taken_ahead = array->taken_ahead + 1 - (behind - *next);
+    *next = behind;
+    return array_spec_index(&array->spec, range.first);
 }
 
 uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again)
@@ -173,7 +236,7 @@ uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again)
         array->again_count--;
         memmove(array->again, array->again + 1, array->again_count * sizeof(*array->again));
     } else {
-        index = take_new(array);
+        index = take_new(engine, array);
     }
     array->active++;
     array->changed = true;
@@ -314,6 +377,32 @@ void array_task_ended(struct engine *engine, struct array *array, const struct j
 
 /* ---- the end of a turn ---- */
 
+/* What it has taken is kept for the next time. */
+static void forget(struct engine *engine, struct array **link)
+{
+    struct array *array = *link;
+    struct array_link *kept = array_links_find(&engine->links, array->status.id);
+    if (kept != NULL) {
+        kept->taken = array->taken;
+        kept->cancelled_rows = array->cancelled_rows;
+        kept->kept = true;
+        array->taken = (struct task_ranges){.ranges = NULL};
+    }
+    *link = array->next;
+    array_free(array);
+}
+
+void array_rest(struct engine *engine, struct array *array)
+{
+    struct array **link = &engine->arrays;
+    while (*link != array)
+        link = &(*link)->next;
+    if (array->changed)
+        array_store(engine, array);
+    if (array->active == 0)
+        forget(engine, link);
+}
+
 void arrays_end_turn(struct engine *engine)
 {
     struct array **link = &engine->arrays;
@@ -325,7 +414,6 @@ void arrays_end_turn(struct engine *engine)
             link = &array->next;
             continue;
         }
-        *link = array->next;
-        array_free(array);
+        forget(engine, link);
     }
 }

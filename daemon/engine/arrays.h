@@ -27,10 +27,12 @@ struct array {
     struct job_status status; /* of the array itself; status.tasks says how far it is */
     uint64_t *again;          /* indices of tasks that wait for another attempt, ascending */
     size_t again_count;
-    uint64_t active;              /* tasks that have a worker */
-    struct task_ranges cancelled; /* never started, and never will (cancelled_rows.h) */
+    uint64_t active; /* tasks that have a worker */
+    /* Positions, of which those from tasks.next on count: they started before ones in front of them
+     * (array_links.h), or were cancelled and never will (cancelled_rows.h). */
+    struct task_ranges taken;
+    uint64_t taken_ahead; /* of these, how many stand at or behind tasks.next */
     size_t cancelled_rows;
-    uint64_t cancelled_ahead; /* of these, how many stand at or behind tasks.next */
     struct array_options options;
     bool changed;                     /* the row is to be written */
     char reason[CANCEL_REASON_BYTES]; /* of a cancel of all of it, "" if none was given */
@@ -42,13 +44,15 @@ struct array *arrays_live(const struct engine *engine, uint64_t job);
 struct array *arrays_open(struct engine *engine, const struct job_row *row, struct error *err);
 void arrays_free(struct engine *engine);
 
-/* Tasks that have not been given to a worker. */
+/* Tasks that have not been given to a worker, also those that may not start yet. */
 uint64_t array_waiting(const struct array *array);
 /* How many tasks may start now, beyond the one by which each queued array counts in the queue. What
  * is not live counts as one: its next start makes it live. */
 uint64_t arrays_more_startable(const struct engine *engine);
 
-/* Takes the next task; *ret_again: it has a row already. Only when array_waiting. */
+/* Whether one of them may start now, but for the limit of its specification. */
+bool array_can_take(const struct engine *engine, const struct array *array);
+/* Takes the next task; *ret_again: it has a row already. Only when array_can_take. */
 uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again);
 /* A task goes back to wait. */
 void array_put_back(struct engine *engine, struct array *array, uint64_t index);
@@ -68,6 +72,11 @@ void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms,
  * ERROR_LIMIT: it has been cancelled in too many parts; nothing has changed. */
 int array_cancel_tasks(struct engine *engine, struct array *array, const struct cancel_order *order,
                        struct cancelled_tasks *ret, struct error *err);
+/* Those of these positions that have not started will not, each for its reason: see array_link.c.
+ * False: it has ended, and is gone. */
+struct cancelled_row;
+bool array_cancel_unreachable(struct engine *engine, struct array *array,
+                              const struct cancelled_row *rows, size_t count);
 /* More of its tasks have failed than it allows: cancels the rest of it. */
 void array_cancel_rest(struct engine *engine, struct array *array);
 bool array_fails_passed(const struct array *array);
@@ -77,6 +86,8 @@ void array_store(struct engine *engine, struct array *array);
 /* Puts the array into the queue, or takes it out, as its limit and its tasks ask for. */
 void array_requeue(struct engine *engine, const struct array *array);
 
+/* Forgets it already, if no task of it is at a worker. */
+void array_rest(struct engine *engine, struct array *array);
 /* Writes the rows of the arrays that changed in this turn, and forgets those at rest. */
 void arrays_end_turn(struct engine *engine);
 

@@ -2,19 +2,14 @@
  * for others (dependencies.c). The job knows which by three bits; the times are in the store. It
  * counts as waiting, for ageing and order, from when the last of them went. */
 #include "common/clock.h"
-#include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 
-/* An array that is not live has tasks that wait, and no limit in its way. */
 void engine_unblock(struct engine *engine, struct job *job, enum job_block block, int64_t now)
 {
-    const struct array *array = job_is_array(job) ? arrays_live(engine, job->id) : NULL;
     jobset_unblock(engine->jobs, job, block, now);
-    if (array != NULL)
-        array_requeue(engine, array);
-    else if (job_is_array(job))
-        jobset_queue(engine->jobs, job, true, now);
+    if (job_is_array(job))
+        engine_requeue_array(engine, job);
 }
 
 void engine_watch_begin(struct engine *engine, struct job *job, int64_t begin_at, int64_t now)
@@ -58,6 +53,7 @@ void engine_drop_condition(struct engine *engine, struct job *job)
         alarms_clear(&engine->begins, job);
     if (!dependency_graph_empty(engine->waits))
         dependency_graph_drop(engine->waits, job->id);
+    engine_unlink(engine, job->id);
 }
 
 static int load_waiting(struct engine *engine, uint64_t id, const char *what, struct job **ret,

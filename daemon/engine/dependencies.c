@@ -96,8 +96,9 @@ static int check_parent(struct engine *engine, const struct job_facts *facts,
                         const struct dependency *what, struct error *err)
 {
     const struct job *job = jobset_find(engine->jobs, what->parent);
+    bool as_array = what->is_task || what->type == DEPENDENCY_AFTERCORR;
     struct job_row row;
-    if (job != NULL && !what->is_task)
+    if (job != NULL && !as_array)
         return facts->may_name_any || job->uid == facts->uid ? 0 : refuse(err, what, "no such job");
     if (job_rows_load(engine->db, what->parent, &row, err) < 0)
         return err->code == ERROR_NOT_FOUND ? refuse(err, what, "no such job") : -1;
@@ -106,6 +107,8 @@ static int check_parent(struct engine *engine, const struct job_facts *facts,
         result = refuse(err, what, "no such job");
     else if (what->is_task)
         result = check_task(&row.facts, what, err);
+    else if (as_array)
+        result = engine_check_link(facts->array, row.facts.array, what, err);
     job_row_done(&row);
     return result;
 }
@@ -114,8 +117,6 @@ int engine_check_depends(struct engine *engine, const struct job_facts *facts, s
 {
     for (size_t i = 0; i < facts->depends.count; i++) {
         const struct dependency *what = &facts->depends.items[i];
-        if (what->type == DEPENDENCY_AFTERCORR)
-            return refuse(err, what, "aftercorr is not known yet");
         if (what->type != DEPENDENCY_SINGLETON && check_parent(engine, facts, what, err) < 0)
             return -1;
     }
@@ -146,6 +147,12 @@ static int add_one(struct engine *engine, struct dependency_row *row, struct sta
 {
     struct dependency what = row->what;
     enum job_state state = JOB_STATE_PENDING;
+    if (what.type == DEPENDENCY_AFTERCORR) { /* that keeps its tasks, not the array */
+        row->done_at = DEPENDENCY_OPEN;
+        return engine_link(engine, row->job, row->position, &what, err) < 0
+                   ? -1
+                   : dependency_rows_put(engine->db, row, err);
+    }
     if (what.type == DEPENDENCY_SINGLETON) {
         if (engine_find_namesake(engine, row->job, &what.parent, err) < 0)
             return -1;
@@ -263,7 +270,11 @@ static int restore_job(struct engine *engine, struct dependency_row *rows, size_
 {
     struct standing standing = {.any = rows[0].any};
     for (size_t i = 0; i < count; i++) {
-        if (rows[i].done_at > 0) {
+        if (rows[i].what.type == DEPENDENCY_AFTERCORR) {
+            if (rows[i].done_at == DEPENDENCY_OPEN &&
+                engine_link(engine, rows[i].job, rows[i].position, &rows[i].what, err) < 0)
+                return -1;
+        } else if (rows[i].done_at > 0) {
             add_fulfilled(&standing, rows[i].done_at);
         } else if (rows[i].done_at == DEPENDENCY_GONE) {
             standing.gone = &rows[i].what;
@@ -335,10 +346,10 @@ int engine_set_depends(struct engine *engine, const struct job_facts *facts, str
         return -1;
     }
     dependency_graph_drop(engine->waits, job->id);
-    if (job_blocked_by(job, JOB_DEPENDS)) {
+    engine_unlink(engine, job->id);
+    if (job_blocked_by(job, JOB_DEPENDS))
         jobset_set_since(engine->jobs, job, now, now);
-        engine_unblock(engine, job, JOB_DEPENDS, now);
-    }
+    engine_unblock(engine, job, JOB_DEPENDS, now);
     add_all(engine, job->id, &facts->depends);
     return 0;
 }

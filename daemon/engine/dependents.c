@@ -17,7 +17,7 @@
 
 /* Each takes two or three statements, some 20 us. */
 #define FOLLOWED_A_TURN 1000
-#define REASON_BYTES 160
+#define REASON_BYTES 200
 #define WHOLE (-1)
 
 static void add_notice(struct engine *engine, struct notice notice)
@@ -41,6 +41,7 @@ static void add_notice(struct engine *engine, struct notice notice)
 void engine_note(struct engine *engine, const struct job_status *status)
 {
     int64_t index = status->is_task ? (int64_t)status->index : WHOLE;
+    engine_note_link(engine, status);
     if (dependency_graph_empty(engine->waits) ||
         !dependency_graph_awaited(engine->waits, status->id, index))
         return;
@@ -56,6 +57,7 @@ void engine_note_cancelled(struct engine *engine, const struct array *array,
     const uint64_t id = array->status.id;
     uint64_t *awaited;
     uint64_t position;
+    engine_note_link_cancelled(engine, id, tasks);
     if (tasks->count == 0 || dependency_graph_empty(engine->waits))
         return;
     size_t count = dependency_graph_tasks(engine->waits, id, &awaited);
@@ -87,7 +89,7 @@ static void free_child(struct engine *engine, uint64_t child, int64_t at)
     engine_unblock(engine, job, JOB_DEPENDS, now);
 }
 
-/* "exit 3", "signal 9" or the class; "" when nothing is known. */
+/* " (exit 3)", " (signal 9)" or the class; "" when nothing is known. */
 static void describe_outcome(struct engine *engine, const struct dependency *what, char *ret,
                              size_t bytes)
 {
@@ -110,6 +112,16 @@ static void describe_outcome(struct engine *engine, const struct dependency *wha
         (void)snprintf(ret, bytes, " (%s)", outcome_class_word(outcome.class));
 }
 
+void engine_describe_end(struct engine *engine, const struct dependency *what, enum job_state state,
+                         char *ret, size_t bytes)
+{
+    char outcome[32] = "";
+    if (state == JOB_STATE_FAILED)
+        describe_outcome(engine, what, outcome, sizeof(outcome));
+    (void)snprintf(ret, bytes, "%s%s",
+                   state == JOB_STATE_CANCELLED ? "was cancelled" : job_state_word(state), outcome);
+}
+
 static void cancel_child(struct engine *engine, uint64_t child, const char *reason)
 {
     enum job_state state;
@@ -121,15 +133,13 @@ static void cancel_child(struct engine *engine, uint64_t child, const char *reas
 void engine_end_child(struct engine *engine, uint64_t child, const struct dependency *what,
                       enum job_state state)
 {
-    char reason[REASON_BYTES], text[64], how[32] = "";
+    char reason[REASON_BYTES], text[64], how[64];
     const char *parent;
     dependency_format(what, text, sizeof(text));
     parent = strchr(text, ':');
-    if (state == JOB_STATE_FAILED)
-        describe_outcome(engine, what, how, sizeof(how));
-    (void)snprintf(reason, sizeof(reason), "dependency %s can never be satisfied: %s %s %s%s", text,
-                   what->is_task ? "task" : "job", parent == NULL ? "" : parent + 1,
-                   state == JOB_STATE_CANCELLED ? "was cancelled" : job_state_word(state), how);
+    engine_describe_end(engine, what, state, how, sizeof(how));
+    (void)snprintf(reason, sizeof(reason), "dependency %s can never be satisfied: %s %s %s", text,
+                   what->is_task ? "task" : "job", parent == NULL ? "" : parent + 1, how);
     cancel_child(engine, child, reason);
 }
 

@@ -144,6 +144,7 @@ void engine_free(struct engine *engine)
     engine_end_learning(engine);
     engine_queues_free(engine);
     dependency_graph_free(engine->waits);
+    array_links_done(&engine->links);
     free(engine->notices);
     jobset_free(engine->jobs);
     scheduler_free(engine->scheduler);
@@ -189,7 +190,8 @@ void engine_committed(struct engine *engine)
 
 bool engine_unfinished(const struct engine *engine)
 {
-    return engine->overdue || engine->notice_first < engine->notice_count;
+    return engine->overdue || engine->notice_first < engine->notice_count ||
+           array_links_unfinished(&engine->links);
 }
 
 bool engine_disk_low(const struct engine *engine)

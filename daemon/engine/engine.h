@@ -117,6 +117,8 @@ int64_t engine_estimate_of(const struct engine *engine, const struct job *job,
                            enum estimate_source *ret_source);
 /* Whether as many of its tasks have a worker as its %K allows, and more wait. */
 bool engine_array_limited(const struct engine *engine, uint64_t id);
+/* Whether it waits for another array task by task, and none of its tasks may start so far. */
+bool engine_array_awaits(const struct engine *engine, const struct job *job);
 
 /* Chooses what starts now, within this turn's transaction. Called once, at the end of the turn. */
 void engine_schedule(struct engine *engine);

@@ -8,6 +8,7 @@
 #include "daemon/events/bus.h"
 #include "daemon/exec/pool.h"
 #include "daemon/core/alarms.h"
+#include "daemon/core/array_links.h"
 #include "daemon/core/deadlines.h"
 #include "daemon/core/estimates.h"
 #include "daemon/core/dependency_graph.h"
@@ -58,6 +59,7 @@ struct engine {
     size_t displaced_count;
     int owed;                       /* of the scheduler, as it is stored */
     struct dependency_graph *waits; /* open dependencies */
+    struct array_links links;       /* arrays that wait task by task */
     struct notice *notices;         /* from notice_first on not yet followed, oldest first */
     size_t notice_first, notice_count, notice_room;
     struct deadlines deadlines;

@@ -121,7 +121,7 @@ static int refuse_open_tasks(struct engine *engine, const struct job_row *old,
             task_ranges_has(named, position))
             return refuse_open(old, running, JOB_STATE_PENDING, err);
     }
-    task_ranges_minus(named, array->status.tasks.next, &array->cancelled, &ahead);
+    task_ranges_minus(named, array->status.tasks.next, &array->taken, &ahead);
     size_t open = ahead.count;
     task_ranges_done(&ahead);
     return open == 0 ? 0 : refuse_open(old, running, JOB_STATE_PENDING, err);

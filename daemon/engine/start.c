@@ -134,8 +134,8 @@ static int take_task(struct engine *engine, struct job_row *row, struct error *e
     struct array *array = arrays_open(engine, row, err);
     if (array == NULL)
         return -1;
-    if (array_waiting(array) == 0)
-        return error_set(err, ERROR_DAMAGED, "array %llu is queued and has no task that waits",
+    if (!array_can_take(engine, array))
+        return error_set(err, ERROR_DAMAGED, "array %llu is queued and has no task that may start",
                          (unsigned long long)row->facts.id);
     const uint64_t index = array_take(engine, array, &again);
     job_status_done(&row->status);

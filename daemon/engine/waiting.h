@@ -65,4 +65,22 @@ void engine_note_state(struct engine *engine, const struct dependency *what, enu
 void engine_follow(struct engine *engine);
 void engine_end_child(struct engine *engine, uint64_t child, const struct dependency *what,
                       enum job_state state);
+/* "failed (exit 3)", "was cancelled": how what it names ended. */
+void engine_describe_end(struct engine *engine, const struct dependency *what, enum job_state state,
+                         char *ret, size_t bytes);
+/* array_link.c: refuses an array (its specification; NULL: none) that cannot wait for another one
+ * task by task; it waits so (its job stands in the jobset), until it no longer does; something
+ * ended or was cancelled that may be waited for so; and what follows, so much of it a turn. */
+int engine_check_link(const char *array, const char *awaited, const struct dependency *what,
+                      struct error *err);
+int engine_link(struct engine *engine, uint64_t id, uint32_t position,
+                const struct dependency *what, struct error *err);
+void engine_unlink(struct engine *engine, uint64_t id);
+void engine_note_link(struct engine *engine, const struct job_status *status);
+void engine_note_link_cancelled(struct engine *engine, uint64_t id,
+                                const struct task_ranges *tasks);
+void engine_follow_links(struct engine *engine);
+/* It stands in the queue if one of its tasks may start. */
+void engine_requeue_array(struct engine *engine, struct job *job);
+
 #endif

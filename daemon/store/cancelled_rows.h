@@ -4,6 +4,7 @@
 #define BATCHD_DAEMON_STORE_CANCELLED_ROWS_H
 
 #include "daemon/core/job.h"
+#include "daemon/core/task_ranges.h"
 #include "daemon/store/db.h"
 
 struct cancelled_row {
@@ -13,7 +14,13 @@ struct cancelled_row {
     const char *message; /* borrowed; "" when no reason was given */
 };
 
-int cancelled_rows_insert(struct db *db, const struct cancelled_row *row, struct error *err);
+/* How many rows adjoin it and have the same message: 0, 1 or 2. */
+int cancelled_rows_adjoining(struct db *db, const struct cancelled_row *row, unsigned *ret,
+                             struct error *err);
+/* Adds one; `join`: those that adjoin it become one with it, which says when the last of them was
+ * cancelled. *ret_more is how many rows there are more than before, -1 to 1. */
+int cancelled_rows_add(struct db *db, const struct cancelled_row *row, bool join, int *ret_more,
+                       struct error *err);
 
 /* The one that holds `position`, as the status of a task: state, ended_at and outcome of *ret are
  * set. 1, 0: there is none, -1: error. */

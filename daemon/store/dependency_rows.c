@@ -6,6 +6,7 @@
 #define COLUMNS "job,position,any,type,parent,task_index,done_at,sum"
 #define NUMBERS 7
 #define NO_TASK (-1)
+#define ALWAYS 1
 
 static void numbers_of(const struct dependency_row *row, int64_t ret[NUMBERS])
 {
@@ -125,6 +126,8 @@ static void load_one(void *arg, const struct dependency_row *row)
     spec->any = row->any;
     spec->items = xreallocarray(spec->items, spec->count + 1, sizeof(*spec->items));
     spec->items[spec->count++] = row->what;
+    if (row->what.type == DEPENDENCY_AFTERCORR) /* the array itself does not wait for it */
+        return;
     if (row->done_at <= 0) {
         loading->open++;
         return;
@@ -144,7 +147,10 @@ int dependency_rows_load(struct db *db, uint64_t job, struct dependency_spec *re
         dependency_spec_done(ret);
         return -1;
     }
-    *ret_done_at = ret->any ? loading.first : loading.open == 0 ? loading.last : 0;
+    if (ret->any)
+        *ret_done_at = loading.first;
+    else if (loading.open == 0)
+        *ret_done_at = loading.last > 0 || ret->count == 0 ? loading.last : ALWAYS;
     return 0;
 }
 

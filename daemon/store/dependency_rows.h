@@ -29,7 +29,9 @@ int dependency_rows_each(struct db *db, uint64_t job, dependency_row_fn call, vo
 /* Those of all unfinished jobs. */
 int dependency_rows_each_open(struct db *db, dependency_row_fn call, void *arg, struct error *err);
 /* Those of one job as they were submitted (dependency_spec_done), and since when all that it needs
- * of them are fulfilled; 0: not yet, or there are none. */
+ * of them are fulfilled; 0: not yet, or there are none. aftercorr keeps tasks, not the array: when
+ * it is all that is left, nothing has ever been in its way, and that is a time before every submit.
+ */
 int dependency_rows_load(struct db *db, uint64_t job, struct dependency_spec *ret,
                          int64_t *ret_done_at, struct error *err);
 /* Checks every row. */

@@ -148,6 +148,48 @@ int task_rows_each_index(struct db *db, uint64_t job, enum job_state state, task
     return db_each(db, statement, read_index, &reading, err);
 }
 
+int task_rows_each_from(struct db *db, uint64_t job, uint64_t index, task_index_fn each, void *arg,
+                        struct error *err)
+{
+    static const char sql[] =
+        "SELECT task_index FROM task WHERE job=?1 AND task_index>=?2 ORDER BY task_index";
+    struct reading_indices reading = {each, arg};
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    const int64_t names[] = {(int64_t)job, (int64_t)index};
+    bind_numbers(statement, 1, names, 2);
+    return db_each(db, statement, read_index, &reading, err);
+}
+
+struct reading_states {
+    task_state_fn each;
+    void *arg;
+};
+
+static int read_state(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    const struct reading_states *reading = arg;
+    (void)err;
+    reading->each(reading->arg, (uint64_t)sqlite3_column_int64(statement, 0),
+                  (enum job_state)sqlite3_column_int(statement, 1));
+    return 0;
+}
+
+int task_rows_each_state(struct db *db, uint64_t job, uint64_t index, task_state_fn each, void *arg,
+                         struct error *err)
+{
+    static const char sql[] = "SELECT task_index,state FROM task WHERE job=?1 AND task_index>=?2 "
+                              "ORDER BY task_index LIMIT ?3";
+    struct reading_states reading = {each, arg};
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    const int64_t names[] = {(int64_t)job, (int64_t)index, TASK_STATES_PAGE};
+    bind_numbers(statement, 1, names, 3);
+    return db_each(db, statement, read_state, &reading, err);
+}
+
 int task_rows_check(struct db *db, struct error *err)
 {
     static const char sql[] = "SELECT " TASK_COLUMNS " FROM task";

@@ -31,6 +31,15 @@ typedef void (*task_index_fn)(void *arg, uint64_t index);
 int task_rows_each_index(struct db *db, uint64_t job, enum job_state state, task_index_fn each,
                          void *arg, struct error *err);
 
+/* The indices of its tasks from `index` on, in ascending order. */
+int task_rows_each_from(struct db *db, uint64_t job, uint64_t index, task_index_fn each, void *arg,
+                        struct error *err);
+/* The same with their states, at most so many of them. */
+#define TASK_STATES_PAGE 5000U
+typedef void (*task_state_fn)(void *arg, uint64_t index, enum job_state state);
+int task_rows_each_state(struct db *db, uint64_t job, uint64_t index, task_state_fn each, void *arg,
+                         struct error *err);
+
 /* Reads every row, and so checks every checksum. 0, or -1 with ERROR_DAMAGED. */
 int task_rows_check(struct db *db, struct error *err);
 

@@ -170,6 +170,29 @@ START_TEST(steps_are_found)
 }
 END_TEST
 
+START_TEST(arrays_of_the_same_tasks)
+{
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } table[] = {
+        {"0-9", "0-9%2", true},         {"0-3", "0,1,2,3", true},     {"0,2-3", "0-2:2,3", true},
+        {"0-9", "0-8,9", true},         {"0-9", "1-10", false},       {"0-9", "0-8", false},
+        {"0-4:2,5", "0,2,4-5", true},   {"0-4:2", "0-2,4", false},    {"0-4:2,9", "0-4:2,8", false},
+        {"0-6:3,7-8", "0,3,6-8", true}, {"0-6:3,7", "0-4:2,7", false}};
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct array_spec a;
+        struct array_spec b;
+        ck_assert_int_eq(array_spec_parse(table[i].a, 100, &a, NULL), 0);
+        ck_assert_int_eq(array_spec_parse(table[i].b, 100, &b, NULL), 0);
+        ck_assert_msg(array_spec_same_tasks(&a, &b) == table[i].same, "%s", table[i].a);
+        ck_assert_msg(array_spec_same_tasks(&b, &a) == table[i].same, "%s", table[i].a);
+        array_spec_done(&a);
+        array_spec_done(&b);
+    }
+}
+END_TEST
+
 START_TEST(limits_of_failures)
 {
     static const char *const wrong[] = {"",    "%",          "x",   "-1",  "101%",
@@ -233,6 +256,15 @@ START_TEST(sets_agree_with_bits)
         uint64_t from = (uint64_t)rand_r(&seed) % PLACES;
         uint64_t wanted = bits[0] & ~bits[1] & ~((UINT64_C(1) << from) - 1);
         uint64_t skipped = from;
+        uint64_t found = 0;
+        struct task_range next;
+        for (uint64_t at = from; task_ranges_next(&sets[0], &sets[1], at, &next);
+             at = next.last + 1) {
+            ck_assert(next.first >= at && next.first <= next.last);
+            for (uint64_t place = next.first; place <= next.last; place++)
+                found |= UINT64_C(1) << place;
+        }
+        ck_assert_uint_eq(found, wanted);
         task_ranges_minus(&sets[0], from, &sets[1], &sets[2]);
         assert_tidy(&sets[2]);
         ck_assert_uint_eq(bits_of(&sets[2]), wanted);
@@ -258,6 +290,7 @@ int main(void)
     tcase_add_test(all, sets_agree_with_bits);
     tcase_add_test(all, built_specifications_read_back);
     tcase_add_test(all, steps_are_found);
+    tcase_add_test(all, arrays_of_the_same_tasks);
     tcase_add_test(all, limits_of_failures);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
