@@ -80,6 +80,57 @@ def test_a_million_are_cancelled_by_one_row(busy):
         assert db.execute("SELECT count(*) FROM task").fetchone()[0] == 4
 
 
+def cancel_each(daemon, job, indices, **more):
+    """One by one; how many were cancelled before one was refused, and by what."""
+    client, page, done = daemon.client(), 500, 0
+    for at in range(0, len(indices), page):
+        asked = indices[at:at + page]
+        for index in asked:
+            client.send("io.batchd.Jobs.Cancel", id=job, index=index, **more)
+        for _ in asked:
+            try:
+                done += client.receive()["parameters"]["cancelled"]
+            except Refused as refused:
+                return done, refused
+    return done, None
+
+
+def stored_ranges(daemon, job):
+    daemon.kill()
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        rows = db.execute("SELECT first, last, message FROM task_cancelled WHERE job=? ORDER BY first",
+                          (job,)).fetchall()
+    db.close()
+    daemon.start()
+    return rows
+
+
+def test_many_cancels_that_adjoin_have_no_limit(busy):
+    """The first have a row each, with their own times; beyond them those that adjoin share one."""
+    job = busy.submit("true", array="0-29999", hold=True)
+    assert cancel_each(busy, job, list(range(11000))) == (11000, None)
+    rows = stored_ranges(busy, job)
+    assert len(rows) < 1100 and sum(last - first + 1 for first, last, _ in rows) == 11000
+    assert cancel_each(busy, job, [11001, 11003, 11002], reason="other") == (3, None)
+    assert stored_ranges(busy, job)[-2:] == [(rows[-1][0], 10999, ""), (11001, 11003, "other")]
+    assert cancel(busy, job, index=11000)["cancelled"] == 1
+    assert stored_ranges(busy, job)[-2:] == [(rows[-1][0], 11000, ""), (11001, 11003, "other")]
+    task = busy.call("io.batchd.Jobs.Show", id=job, index=11002)["job"]
+    assert (task["state"], task["outcome"]["message"]) == ("cancelled", "other")
+    assert busy.job(job)["array"]["cancelled"] == 11004
+
+
+def test_too_many_parts_name_the_limit(busy):
+    job = busy.submit("true", array="0-29999", hold=True)
+    done, refused = cancel_each(busy, job, list(range(0, 29999, 2)))
+    assert done == 10000 and "too many parts" in refused.parameters["message"]
+    assert cancel(busy, job, index=1)["cancelled"] == 1  # it joins its neighbours
+    assert cancel(busy, job, index=20000)["cancelled"] == 1  # there is room for one again
+    with pytest.raises(Refused):
+        cancel(busy, job, index=25000)
+    assert busy.job(job)["array"]["cancelled"] == 10002
+
+
 def test_all_of_them_end_the_array(busy):
     job = gate(busy, array="3-4")
     assert cancel(busy, job, index=4)["state"] == "cancelled"
