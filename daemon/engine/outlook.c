@@ -29,13 +29,13 @@ static bool turn_in(const struct array *array, uint64_t index, uint64_t *ret)
     }
     uint64_t next = array->status.tasks.next;
     if (!array_spec_position(&array->spec, index, &position) || position < next ||
-        task_ranges_has(&array->cancelled, position))
+        task_ranges_has(&array->taken, position))
         return false;
     *ret = array->again_count;
     if (position == next)
         return true;
     task_ranges_add(&before, next, position - 1);
-    task_ranges_minus(&before, next, &array->cancelled, &open);
+    task_ranges_minus(&before, next, &array->taken, &open);
     *ret += task_ranges_count(&open, next);
     task_ranges_done(&before);
     task_ranges_done(&open);
