@@ -4,6 +4,7 @@
 
 #include "daemon/engine/active.h"
 #include "daemon/engine/options.h"
+#include "daemon/engine/running.h"
 #include "daemon/engine/waiting.h"
 #include "daemon/events/bus.h"
 #include "daemon/exec/pool.h"
@@ -115,9 +116,6 @@ int engine_queues_adopt(struct engine *engine, struct error *err);
 void engine_store_turns(struct engine *engine);
 void engine_restore_turns(struct engine *engine);
 void engine_queues_free(struct engine *engine);
-/* start.c: hands a waiting job to a worker; `holds`: it is given its resources, else it waits
- * behind another there. */
-void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, bool holds);
 /* An array that is added, so many tasks of which have ended: the others wait (arrays.c). */
 void engine_count_tasks(struct engine *engine, uint64_t id, const char *spec, uint64_t ended);
 /* The job has ended: it is removed, with all that is kept for it. */
@@ -139,33 +137,9 @@ void engine_learn(struct engine *engine, const struct job *job, const struct job
 /* Waiting jobs follow what was learned; and it is put into the turn's transaction. */
 void engine_spread_estimates(struct engine *engine, int64_t now);
 void engine_store_estimates(struct engine *engine);
-/* ahead.c: what a job must have in common with the one whose resources it takes over: the request
- * and the queue, whose slot it takes over too. */
-uint64_t engine_kind(const struct job *job);
-/* An active job has its resources from then on; and it has them no longer, but the next
- * one that waits behind it in its worker has. No-op when it has none. */
-void engine_hold(struct engine *engine, struct active *entry, int64_t since);
-void engine_release(struct engine *engine, struct active *entry);
-/* In the round, when nothing more starts: what goes first may be handed to this worker, to wait
- * behind its jobs. NULL: it may not, or cannot. */
-struct job *engine_choose_ahead(struct engine *engine, uint64_t *ret_worker);
-/* After the round: what was handed ahead and may not be next any more is asked back. */
-void engine_take_back(struct engine *engine);
-/* The same for one, for all that wait in a worker, and for what waits behind jobs that were moved
- * to another queue. */
-void engine_ask_back(struct engine *engine, struct active *entry);
-void engine_ask_back_all(struct engine *engine, uint64_t worker);
 /* schedules.c: the start, the end of each turn (what is due is submitted), the end. */
 int schedules_load(struct engine *engine, struct error *err);
 void schedules_due(struct engine *engine, int64_t now);
 void schedules_free(struct engine *engine);
-/* settle.c */
-void engine_settle(struct engine *engine, struct active *entry, bool tree_dead);
-void engine_return(struct engine *engine, struct active *entry, const char *why);
-/* It was never begun: it waits again, or is cancelled when that was asked for meanwhile. */
-void engine_never_started(struct engine *engine, struct active *entry, const char *why);
-void engine_stop_active(struct engine *engine, struct active *entry, uint64_t grace_ms);
-/* The last result line that a processor wrote on fd 3, as JSON text; NULL if none. */
-char *engine_read_result(const struct engine *engine, const struct active *entry);
 
 #endif
