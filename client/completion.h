@@ -11,12 +11,17 @@ enum completion_kind {
     COMPLETE_LIST,  /* the same, several with commas between them */
     COMPLETE_FILE,
     COMPLETE_FOLDER,
+    COMPLETE_USER,
+    COMPLETE_IDS,
+    COMPLETE_NAMES, /* those that the verb *ret_words lists: queues, schedules, processors */
 };
 
 /* What the option's value is; `words` are separated by blanks, NULL for the other kinds. */
 enum completion_kind completion_of(const struct cli_option *option, const char **ret_words);
-/* What the verb's operands are: true for ids of jobs; *ret_words as above or NULL. */
+/* What the verb's operands are: true for ids of jobs; *ret_words as above or NULL. Behind one of
+ * these words there may be a name that the verb lists (completion_has_names). */
 bool completion_of_operands(const struct verb *verb, const char **ret_words);
+bool completion_has_names(const struct verb *verb);
 
 /* The verb's own options (pass 0), and those that it takes of another verb (pass 1); never NULL. */
 #define COMPLETION_PASSES 2

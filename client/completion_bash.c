@@ -28,50 +28,102 @@ static const char head[] =
     "    _batchctl_words \"@last @failed $(batchctl --timeout 1s list --newest --limit 50 -o id"
     " 2>/dev/null)\"\n"
     "}\n"
+    "\n"
+    "# What a verb lists: queue, cron, processors.\n"
+    "_batchctl_names()\n"
+    "{\n"
+    "    _batchctl_words \"$(batchctl --timeout 1s \"$1\" list -q 2>/dev/null)\"\n"
+    "}\n"
+    "\n"
+    "# afterok:41:42,after: the last id, or the type before it.\n"
+    "_batchctl_depends()\n"
+    "{\n"
+    "    local part=${cur##*[:,?]} words='after: afterany: afterok: afternotok: aftercorr:"
+    " singleton'\n"
+    "    local before=${cur%\"$part\"}\n"
+    "    if [[ $before == *: ]]; then\n"
+    "        cur=$part\n"
+    "        _batchctl_ids\n"
+    "        cur=$before$part\n"
+    "        COMPREPLY=(\"${COMPREPLY[@]/#/$before}\")\n"
+    "    else\n"
+    "        COMPREPLY=($(compgen -P \"$before\" -W \"$words\" -- \"$part\"))\n"
+    "        compopt -o nospace 2>/dev/null\n"
+    "    fi\n"
+    "}\n"
     "\n";
 
 static const char body[] =
+    "# bash breaks words at these, too: `words` gets them whole.\n"
+    "_batchctl_join()\n"
+    "{\n"
+    "    local i left=$COMP_LINE\n"
+    "    for ((i = 0; i <= COMP_CWORD; i++)); do\n"
+    "        if [[ $i == 0 || $left == [[:space:]]* ]]; then\n"
+    "            words+=(\"${COMP_WORDS[i]}\")\n"
+    "        else\n"
+    "            words[${#words[@]}-1]+=${COMP_WORDS[i]}\n"
+    "        fi\n"
+    "        left=${left#\"${left%%[![:space:]]*}\"}\n"
+    "        left=${left#\"${COMP_WORDS[i]}\"}\n"
+    "    done\n"
+    "}\n"
+    "\n"
+    "# And puts the replies in the place of what is behind the last of them.\n"
+    "_batchctl_trim()\n"
+    "{\n"
+    "    local chars='' c\n"
+    "    for c in = : @; do\n"
+    "        [[ $COMP_WORDBREAKS == *$c* ]] && chars+=$c\n"
+    "    done\n"
+    "    [[ -n $chars && $1 == *[$chars]* ]] || return\n"
+    "    local before=${1%\"${1##*[$chars]}\"}\n"
+    "    COMPREPLY=(\"${COMPREPLY[@]#\"$before\"}\")\n"
+    "}\n"
+    "\n"
     "_batchctl()\n"
     "{\n"
-    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-    "    local i word verb='' rest=0\n"
+    "    local cur word verb='' option='' seen=0 rest=0\n"
+    "    local -a words=()\n"
     "    COMPREPLY=()\n"
-    "    # --name=value comes as three words\n"
-    "    if [[ $cur == = ]]; then\n"
-    "        cur=''\n"
-    "    elif [[ $prev == = ]]; then\n"
-    "        prev=${COMP_WORDS[COMP_CWORD-2]}\n"
-    "    fi\n"
-    "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-    "        word=${COMP_WORDS[i]}\n"
-    "        if [[ $word == = ]]; then\n"
-    "            i=$((i + 1))\n"
+    "    _batchctl_join\n"
+    "    cur=${words[${#words[@]}-1]}\n"
+    "    for word in \"${words[@]:1:${#words[@]}-2}\"; do\n"
+    "        if [[ -n $option ]]; then\n"
+    "            option=''\n"
     "        elif [[ $word == -- ]]; then\n"
     "            rest=1\n"
     "            break\n"
     "        elif [[ $word == -* ]]; then\n"
-    "            [[ ${COMP_WORDS[i+1]} != = ]] && _batchctl_takes \"$verb:$word\" && i=$((i + 1))\n"
+    "            [[ $word != *=* ]] && _batchctl_takes \"$verb:$word\" && option=$word\n"
     "        elif [[ -z $verb ]]; then\n"
     "            verb=$word\n"
-    "        elif _batchctl_stops \"$verb\"; then\n"
+    "        elif _batchctl_stops \"$verb:$seen\"; then\n"
     "            rest=1\n"
     "            break\n"
+    "        else\n"
+    "            seen=$((seen + 1))\n"
     "        fi\n"
     "    done\n"
     "    if [[ $rest == 1 ]]; then\n"
     "        compopt -o default 2>/dev/null\n"
-    "        [[ $prev == -- ]] && COMPREPLY=($(compgen -c -- \"$cur\"))\n"
+    "        [[ ${words[${#words[@]}-2]} == -- ]] && COMPREPLY=($(compgen -c -- \"$cur\"))\n"
     "        return\n"
     "    fi\n"
-    "    if _batchctl_takes \"$verb:$prev\"; then\n"
-    "        _batchctl_value \"$verb:$prev\"\n"
+    "    if [[ -z $option && $cur == --*=* ]] && _batchctl_takes \"$verb:${cur%%=*}\"; then\n"
+    "        option=${cur%%=*}\n"
+    "        cur=${cur#*=}\n"
+    "    fi\n"
+    "    if [[ -n $option ]]; then\n"
+    "        _batchctl_value \"$verb:$option\"\n"
     "    elif [[ $cur == -* ]]; then\n"
     "        _batchctl_options \"$verb\"\n"
     "    elif [[ -z $verb ]]; then\n"
     "        _batchctl_verbs\n"
     "    else\n"
-    "        _batchctl_operands \"$verb\"\n"
+    "        _batchctl_operands \"$verb:$seen\"\n"
     "    fi\n"
+    "    _batchctl_trim \"$cur\"\n"
     "}\n"
     "complete -F _batchctl batchctl\n";
 
@@ -93,6 +145,12 @@ static void write_value(FILE *file, const char *verb, const struct cli_option *o
     if (kind == COMPLETE_WORDS || kind == COMPLETE_LIST)
         (void)fprintf(file, "_batchctl_%s '%s';;\n", kind == COMPLETE_LIST ? "list" : "words",
                       words);
+    else if (kind == COMPLETE_NAMES)
+        (void)fprintf(file, "_batchctl_names %s;;\n", words);
+    else if (kind == COMPLETE_IDS)
+        (void)fputs("_batchctl_depends;;\n", file);
+    else if (kind == COMPLETE_USER)
+        (void)fputs("COMPREPLY=($(compgen -u -- \"$cur\"));;\n", file);
     else
         (void)fprintf(file, "_batchctl_paths %s;;\n", kind == COMPLETE_FILE ? "-f" : "-d");
 }
@@ -150,15 +208,20 @@ static void write_operands(FILE *file)
     const char *words;
     (void)fputs("_batchctl_operands()\n{\n    case $1 in\n", file);
     for (size_t i = 0; cli_verbs[i] != NULL; i++) {
-        if (completion_of_operands(cli_verbs[i], &words))
-            (void)fprintf(file, "    %s) _batchctl_ids;;\n", cli_verbs[i]->name);
-        else if (words != NULL)
-            (void)fprintf(file, "    %s) _batchctl_words '%s';;\n", cli_verbs[i]->name, words);
-        else if (cli_verbs[i]->stop_at_operand)
-            (void)fprintf(file, "    %s) COMPREPLY=($(compgen -c -- \"$cur\"));;\n",
+        if (completion_has_names(cli_verbs[i]))
+            (void)fprintf(file, "    %s:1) _batchctl_names %s;;\n", cli_verbs[i]->name,
                           cli_verbs[i]->name);
     }
-    (void)fputs("    help) _batchctl_verbs;;\n    esac\n}\n\n", file);
+    for (size_t i = 0; cli_verbs[i] != NULL; i++) {
+        if (completion_of_operands(cli_verbs[i], &words))
+            (void)fprintf(file, "    %s:*) _batchctl_ids;;\n", cli_verbs[i]->name);
+        else if (words != NULL)
+            (void)fprintf(file, "    %s:0) _batchctl_words '%s';;\n", cli_verbs[i]->name, words);
+        if (cli_verbs[i]->stop_at_operand)
+            (void)fprintf(file, "    %s:*) COMPREPLY=($(compgen -c -- \"$cur\"));;\n",
+                          cli_verbs[i]->name);
+    }
+    (void)fputs("    help:*) _batchctl_verbs;;\n    esac\n}\n\n", file);
 }
 
 static void write_verbs(FILE *file)
@@ -171,7 +234,8 @@ static void write_verbs(FILE *file)
                 file);
     for (size_t i = 0; cli_verbs[i] != NULL; i++) {
         if (cli_verbs[i]->stop_at_operand)
-            (void)fprintf(file, "    %s) return 0;;\n", cli_verbs[i]->name);
+            (void)fprintf(file, "    %s:%s) return 0;;\n", cli_verbs[i]->name,
+                          completion_has_names(cli_verbs[i]) ? "2" : "*");
     }
     (void)fputs("    *) return 1;;\n    esac\n}\n\n", file);
 }

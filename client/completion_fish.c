@@ -6,6 +6,9 @@ static const char head[] = "# fish completion for batchctl; made by: batchctl co
                            "    printf '%s\\n' @last @failed\n"
                            "    batchctl --timeout 1s list --newest --limit 50 -o id 2>/dev/null\n"
                            "end\n"
+                           "function __batchctl_names\n"
+                           "    batchctl --timeout 1s $argv[1] list -q 2>/dev/null\n"
+                           "end\n"
                            "complete -c batchctl -f\n";
 
 /* Text inside '...' */
@@ -40,6 +43,15 @@ static void write_value(FILE *file, const struct cli_option *option)
         break;
     case COMPLETE_FOLDER:
         (void)fputs(" -x -a '(__fish_complete_directories)'", file);
+        break;
+    case COMPLETE_NAMES:
+        (void)fprintf(file, " -x -a '(__batchctl_names %s)'", words);
+        break;
+    case COMPLETE_IDS:
+        (void)fputs(" -x -a '(__batchctl_ids)'", file);
+        break;
+    case COMPLETE_USER:
+        (void)fputs(" -x -a '(__fish_complete_users)'", file);
         break;
     case COMPLETE_NOTHING:
         (void)fputs(" -x", file);
@@ -76,6 +88,8 @@ static void write_verb(FILE *file, const struct verb *verb)
     write_condition(file, verb);
     if (ids)
         (void)fputs(" -a '(__batchctl_ids)'\n", file);
+    else if (words != NULL && completion_has_names(verb))
+        (void)fprintf(file, " -a '%s (__batchctl_names %s)'\n", words, verb->name);
     else if (words != NULL)
         (void)fprintf(file, " -a '%s'\n", words);
     else

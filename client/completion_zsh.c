@@ -11,6 +11,25 @@ static const char head[] =
     " 2>/dev/null)\"})\n"
     "    compadd -a ids\n"
     "}\n"
+    "\n"
+    "# What a verb lists: queue, cron, processors.\n"
+    "_batchctl_names()\n"
+    "{\n"
+    "    local -a names\n"
+    "    names=(${(f)\"$(batchctl --timeout 1s $1 list -q 2>/dev/null)\"})\n"
+    "    compadd -a names\n"
+    "}\n"
+    "\n"
+    "# The last id of afterok:41:42, or the type before it.\n"
+    "_batchctl_depends()\n"
+    "{\n"
+    "    if compset -P '*:'; then\n"
+    "        _batchctl_ids\n"
+    "    else\n"
+    "        compset -P '*[,?]'\n"
+    "        compadd -S '' after: afterany: afterok: afternotok: aftercorr: singleton\n"
+    "    fi\n"
+    "}\n"
     "\n";
 
 static const char tail[] = "    esac\n"
@@ -56,6 +75,15 @@ static void write_value(FILE *file, const struct cli_option *option)
     case COMPLETE_FOLDER:
         (void)fputs(":_files -/", file);
         break;
+    case COMPLETE_NAMES:
+        (void)fprintf(file, ":{_batchctl_names %s}", words);
+        break;
+    case COMPLETE_IDS:
+        (void)fputs(":_batchctl_depends", file);
+        break;
+    case COMPLETE_USER:
+        (void)fputs(":_users", file);
+        break;
     case COMPLETE_NOTHING:
         (void)fputs(": ", file);
         break;
@@ -97,6 +125,9 @@ static void write_verb(FILE *file, const struct verb *verb)
     write_specs(file, verb, cli_global_options);
     if (ids)
         (void)fputs(" \\\n            '*:job:_batchctl_ids'", file);
+    else if (words != NULL && completion_has_names(verb))
+        (void)fprintf(file, " \\\n            ':word:(%s)' ':name:{_batchctl_names %s}'", words,
+                      verb->name);
     else if (words != NULL)
         (void)fprintf(file, " \\\n            ':word:(%s)'", words);
     else if (verb->stop_at_operand)

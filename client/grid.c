@@ -4,6 +4,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/cleanup.h"
 
 #include <libsmartcols.h>
 
@@ -37,4 +38,15 @@ void grid_print(struct libscols_table *table)
 {
     (void)scols_print_table(table);
     scols_unref_table(table);
+}
+
+void grid_print_names(const json_t *list)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach((json_t *)(uintptr_t)list, i, one) {
+        const char *name = json_string_value(json_object_get(one, "name"));
+        CLEANUP_FREE char *tame = text_tame(xstrdup(name == NULL ? "" : name));
+        (void)puts(tame);
+    }
 }

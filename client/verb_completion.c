@@ -7,6 +7,10 @@
 
 #define SHELLS "bash zsh fish"
 
+#define COLUMNS                                                                                 \
+    "id state priority queue user submitted time result name command type attempt worker cpus " \
+    "memory gpus disk begin started ended deadline estimate depends tags"
+
 /* Values that are one of a few words, by the long name of the option and its argument. What the
  * daemon takes is its own affair: tests/system/test_completion.py tries each word. */
 static const struct {
@@ -25,6 +29,19 @@ static const struct {
     {"overlap", "RULE", "skip queue replace"},
     {"catch-up", "RULE", "none one"},
     {"color", "WHEN", "auto always never"},
+    {"sort", "COLUMN,...", COLUMNS},
+    {"columns", "COLUMN,...", COLUMNS},
+};
+
+/* Values that are asked for of the shell or the daemon. */
+static const struct {
+    const char *option, *argument;
+    enum completion_kind kind;
+    const char *verb; /* that lists the names */
+} kinds_of[] = {
+    {"queue", "NAME", COMPLETE_NAMES, "queue"},     {"move-to", "QUEUE", COMPLETE_NAMES, "queue"},
+    {"type", "TYPE", COMPLETE_NAMES, "processors"}, {"user", "NAME", COMPLETE_USER, NULL},
+    {"depends", "LIST", COMPLETE_IDS, NULL},
 };
 
 enum completion_kind completion_of(const struct cli_option *option, const char **ret_words)
@@ -36,6 +53,13 @@ enum completion_kind completion_of(const struct cli_option *option, const char *
             strcmp(words_of[i].argument, argument) == 0) {
             *ret_words = words_of[i].words;
             return strchr(argument, ',') == NULL ? COMPLETE_WORDS : COMPLETE_LIST;
+        }
+    }
+    for (size_t i = 0; i < sizeof(kinds_of) / sizeof(kinds_of[0]); i++) {
+        if (strcmp(kinds_of[i].option, option->name) == 0 &&
+            strcmp(kinds_of[i].argument, argument) == 0) {
+            *ret_words = kinds_of[i].verb;
+            return kinds_of[i].kind;
         }
     }
     if (strcmp(argument, "DIR") == 0)
@@ -67,6 +91,12 @@ bool completion_of_operands(const struct verb *verb, const char **ret_words)
             *ret_words = first_words[i].words;
     }
     return strncmp(verb->arguments, "ID", 2) == 0 || strncmp(verb->arguments, "[ID", 3) == 0;
+}
+
+bool completion_has_names(const struct verb *verb)
+{
+    return strcmp(verb->name, "cron") == 0 || strcmp(verb->name, "processors") == 0 ||
+           strcmp(verb->name, "queue") == 0;
 }
 
 static int run(struct cli *cli, int argc, char **argv)

@@ -163,9 +163,11 @@ static int list(struct cron *cron)
     const json_t *schedules = json_object_get(reply, "schedules");
     if (cron->cli->json)
         cli_print_json(schedules);
+    else if (cron->cli->quiet)
+        grid_print_names(schedules);
     else if (json_array_size(schedules) > 0)
         print_list(cron->cli, schedules);
-    else if (!cron->cli->quiet)
+    else
         (void)fprintf(stderr, "no schedules\n");
     return 0;
 }

@@ -143,9 +143,11 @@ static int list(struct cli *cli)
     const json_t *processors = json_object_get(reply, "processors");
     if (cli->json)
         cli_print_json(processors);
+    else if (cli->quiet)
+        grid_print_names(processors);
     else if (json_array_size(processors) > 0)
         print_list(cli, processors);
-    else if (!cli->quiet)
+    else
         (void)fprintf(stderr, "no processor is installed\n");
     return 0;
 }

@@ -111,6 +111,8 @@ static int list(struct cli *cli)
         return code;
     if (cli->json)
         cli_print_json(json_object_get(reply, "queues"));
+    else if (cli->quiet)
+        grid_print_names(json_object_get(reply, "queues"));
     else
         print_list(cli, json_object_get(reply, "queues"));
     return 0;

@@ -2,6 +2,7 @@
 daemon takes."""
 import os
 import pty
+import re
 import select
 import shlex
 import shutil
@@ -44,8 +45,10 @@ class Shell:
         return done.stdout.split("\n")[:-1]
 
     def bash(self, *words):
-        script = (f'eval "$(batchctl completion bash)"; COMP_WORDS=({shlex.join(words)}); '
-                  f"COMP_CWORD={len(words) - 1}; _batchctl batchctl; "
+        """What it makes of the last of these words. As bash does, they are broken at = : and @."""
+        parts = [part for word in words for part in re.findall("[=:@]+|[^=:@]+", word) or [""]]
+        script = (f'eval "$(batchctl completion bash)"; COMP_WORDS=({shlex.join(parts)}); '
+                  f"COMP_LINE={shlex.quote(' '.join(words))}; COMP_CWORD={len(parts) - 1}; _batchctl batchctl; "
                   """[ ${#COMPREPLY[@]} = 0 ] || printf '%s\\n' "${COMPREPLY[@]}" """)
         return self.run("bash", "--norc", "-c", script)
 
@@ -88,7 +91,8 @@ def test_bash_completes_every_verb_and_option():
 
 @pytest.mark.parametrize("words,first", [
     (("submit", "-p", "h"), ["high"]),
-    (("submit", "--priority", "=", "back"), ["background"]),
+    (("submit", "--priority=back"), ["background"]),
+    (("submit", "-n", "a:b=c", "-p", "hi"), ["high"]),
     (("list", "--state", "fa"), ["failed"]),
     (("list", "-s", "failed,ca"), ["failed,cancelled"]),
     (("list", "--color", "n"), ["never"]),
@@ -101,6 +105,16 @@ def test_bash_completes_every_verb_and_option():
     (("submit", "--", "true", "--priority", ""), []),
     (("submit", "true", "-p", ""), []),
     (("submit", "--cpus", ""), []),
+    (("retry", "-p", "h"), ["high"]),
+    (("list", "--sort", "su"), ["submitted"]),
+    (("list", "--columns", "id,pri"), ["id,priority"]),
+    (("list", "-u", "roo"), ["root"]),
+    (("submit", "-d", "aftero"), ["afterok:"]),
+    (("submit", "-d", "afterok:1,afterno"), ["1,afternotok:"]),
+    (("cron", "ad"), ["add"]),
+    (("cron", "add", "name", "--", "batchct"), ["batchctl"]),
+    (("cron", "add", "name", "batchct"), ["batchctl"]),
+    (("cron", "add", "name", "--at", "@daily", "--overl"), ["--overlap"]),
 ])
 def test_bash_words(words, first):
     assert Shell().bash("batchctl", *words) == first
@@ -112,6 +126,41 @@ def test_ids_of_the_daemon(daemon):
     daemon.wait(*ids)
     assert shell.bash("batchctl", "cancel", "") == ["@last", "@failed", str(ids[1]), str(ids[0])]
     assert str(ids[0]) in shell.fish("batchctl show ")
+    every = ["@last", "@failed", str(ids[1]), str(ids[0])]
+    assert shell.bash("batchctl", "submit", "-d", "afterok:") == every
+    assert shell.bash("batchctl", "submit", "--depends=afterok:1:2") == ["2"]
+    assert shell.bash("batchctl", "submit", "-d", "afterok:1", "--env-p") == ["--env-policy"]
+    assert shell.bash("batchctl", "show", "@la") == ["last"], "bash keeps the @"
+
+
+def test_names_of_the_daemon(daemon):
+    shell = Shell(daemon.socket)
+    daemon.call("io.batchd.Queues.Add", name="night")
+    daemon.call("io.batchd.Schedules.Add", name="nightly", at="@daily", job={"argv": ["true"]})
+    assert daemon.ctl("queue", "list", "-q").stdout == "default\nnight\n"
+    assert daemon.ctl("cron", "list", "-q").stdout == "nightly\n"
+    assert "video" in daemon.ctl("processors", "list", "-q").stdout.split()
+    for words in (("submit", "-Q", "n"), ("list", "--queue=n"), ("edit", "1", "-Q", "n"), ("move", "-Q", "n"),
+                  ("queue", "set", "n"), ("queue", "remove", "default", "--move-to", "n"), ("retry", "-Q", "n")):
+        assert shell.bash("batchctl", *words) == ["night"], words
+    for words in (("cron", "run", "n"), ("cron", "--timezone", "UTC", "edit", "n")):
+        assert shell.bash("batchctl", *words) == ["nightly"], words
+    assert shell.bash("batchctl", "submit", "--type", "vi") == ["video"]
+    assert shell.bash("batchctl", "processors", "show", "vi") == ["video"]
+    assert shell.fish("batchctl submit -Q n") == ["night"] and "nightly" in shell.fish("batchctl cron run ")
+
+
+@pytest.mark.parametrize("name,words,setup", [
+    ("bash", ["bash", "--norc", "-i"], 'PS1=; eval "$(batchctl completion bash)"'),
+    ("zsh", ["zsh", "-f", "-i"], 'PS1=; autoload -U compinit; compinit -D; eval "$(batchctl completion zsh)"'),
+])
+@pytest.mark.parametrize("text,wanted", [
+    ("batchctl submit -Q ni", "night"), ("batchctl submit -d afterok:@la", "@last"), ("batchctl cancel @la", "@last"), ("batchctl queue set ni", "night"),
+])
+def test_typed_names(daemon, name, words, setup, text, wanted):
+    daemon.call("io.batchd.Queues.Add", name="night")
+    rest = wanted[2:] if "Q" in text or "set" in text else wanted[3:]
+    Shell(daemon.socket).typed(words, setup, text, rest if name == "bash" else wanted)
 
 
 def test_fish():
@@ -153,6 +202,9 @@ def test_words_are_what_the_daemon_takes(daemon):
         assert daemon.ctl("submit", "--env-policy", policy, "true").returncode == 0
     for policy in shell.bash("batchctl", "queue", "set", "--policy", ""):
         daemon.call("io.batchd.Queues.Set", name="default", policy=policy)
+    for option in ("--sort", "--columns"):
+        words = shell.bash("batchctl", "list", option, "")
+        assert "deadline" in words and daemon.ctl("list", option, ",".join(words)).returncode == 0
     for when in shell.bash("batchctl", "list", "--color", ""):
         assert daemon.ctl("list", "--color", when).returncode == 0
 
