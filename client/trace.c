@@ -251,7 +251,7 @@ static const struct {
     [TRACE_NO_PROCESSORS] = {"no_processors", "without processors"},
     [TRACE_NEGATIVE_RUN] = {"negative_run_time", "with a negative run time"},
     [TRACE_NEVER_STARTED] = {"never_started", "never started"},
-    [TRACE_NOT_ENDED] = {"not_ended", "not ended yet"},
+    [TRACE_NOT_ENDED] = {"not_ended", "unfinished"},
 };
 
 size_t trace_dropped(const struct trace *trace)

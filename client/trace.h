@@ -32,7 +32,7 @@ void trace_done(struct trace *trace);
 int trace_read(const char *path, uint64_t limit, struct trace *ret, struct error *err);
 
 size_t trace_dropped(const struct trace *trace);
-/* "2 never started, 1 has not ended"; "" when none was dropped. The caller frees. */
+/* "2 never started, 1 unfinished"; "" when none was dropped. The caller frees. */
 char *trace_drops_text(const struct trace *trace);
 /* {"never_started": 2, ...}, those that are not 0. New reference. */
 json_t *trace_drops_json(const struct trace *trace);

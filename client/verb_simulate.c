@@ -285,7 +285,7 @@ static int run(struct cli *cli, int argc, char **argv)
         code = read_jobs(cli, &request, &trace);
     if (code == 0 && trace_dropped(&trace) > 0 && !cli->quiet) {
         CLEANUP_FREE char *why = trace_drops_text(&trace);
-        (void)fprintf(stderr, "batchctl: left out are %zu jobs: %s\n", trace_dropped(&trace), why);
+        (void)fprintf(stderr, "batchctl: jobs not replayed: %s\n", why);
     }
     if (code == 0)
         replay(cli, &request, &trace);

@@ -207,5 +207,5 @@ def test_history_says_what_it_leaves_out(daemon):
     report = json.loads(done.stdout)
     assert (report["jobs"], report["dropped"]) == (4, 2), "tasks are jobs of their own"
     assert report["dropped_why"] == {"never_started": 1, "not_ended": 1}
-    assert done.stderr == "batchctl: left out are 2 jobs: 1 never started, 1 not ended yet\n"
+    assert done.stderr == "batchctl: jobs not replayed: 1 never started, 1 unfinished\n"
     assert daemon.ctl("simulate", "--history", "1h", "-q").stderr == ""
