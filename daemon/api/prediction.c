@@ -11,7 +11,7 @@
 
 /* A call that waits for its answer. */
 struct prediction {
-    struct api *api;
+    const struct api_call *call;
     json_t *reply;  /* owned */
     json_t *target; /* a part of it */
     struct snapshot *snapshot;
@@ -69,16 +69,16 @@ static void put_changes(json_t *answer, const struct prediction *what, struct jo
     /* An array's next task starts first: another one needs more than a single change. */
     if (!what->changes || (what->is_task && what->turn > 0))
         return;
-    engine_start_state(what->api->engine, what->now, &state);
+    engine_start_state(what->call->api->engine, what->now, &state);
     size_t count = start_changes_find(&state, job, changes);
-    json_put(answer, "starts_now_if", prediction_changes(what->api, job, changes, count));
+    json_put(answer, "starts_now_if", prediction_changes(what->call, job, changes, count));
 }
 
 static void work(void *arg, struct snapshot_writer *writer)
 {
     const struct prediction *what = arg;
     struct search search = {.what = what, .clock = prediction_clock_start()};
-    struct engine *engine = what->api->engine;
+    struct engine *engine = what->call->api->engine;
     struct job *job = jobset_find(engine_jobs(engine), what->id);
     size_t bytes = 0;
     if (job == NULL)
@@ -147,7 +147,7 @@ void prediction_reply(struct api_call *call, const struct job_row *row, bool cha
 {
     struct error err;
     struct prediction *prediction = xcalloc(1, sizeof(*prediction));
-    *prediction = (struct prediction){.api = call->api,
+    *prediction = (struct prediction){.call = call,
                                       .reply = reply,
                                       .target = target,
                                       .id = row->facts.id,

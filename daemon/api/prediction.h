@@ -9,7 +9,7 @@
 
 /* A forecast that takes longer is cut off; a child that has not ended long after that never will,
  * and is killed. */
-#define PREDICTION_MS 8000
+#define PREDICTION_MS 20000
 #define PREDICTION_KILL_MS 30000
 /* At a time: more would take the processors from the jobs. */
 #define PREDICTIONS_MOST 4
@@ -26,7 +26,7 @@ void prediction_reply(struct api_call *call, const struct job_row *row, bool cha
                       json_t *target);
 
 /* [{change, resource, amount, text, command}]: see the interface. */
-json_t *prediction_changes(struct api *api, const struct job *job,
+json_t *prediction_changes(const struct api_call *call, const struct job *job,
                            const struct start_change *changes, size_t count);
 
 /* Answers with Busy, or what else kept a snapshot from being made. */

@@ -24,6 +24,7 @@ struct said {
     const struct job *job;
     const struct named_queue *queue;
     const struct resource_names *names;
+    bool may_change_queues;
     char *text, *command;
 };
 
@@ -35,8 +36,9 @@ static void say_limit(const struct start_change *change, struct said *said)
     said->text = slots ? xasprintf("queue %s had %" PRIu64 " slots", said->queue->name, limit)
                        : xasprintf("a user could have %" PRIu64 " jobs running in queue %s", limit,
                                    said->queue->name);
-    said->command = xasprintf("batchctl queue set %s --%s %" PRIu64, said->queue->name,
-                              slots ? "slots" : "per-user", limit);
+    if (said->may_change_queues)
+        said->command = xasprintf("batchctl queue set %s --%s %" PRIu64, said->queue->name,
+                                  slots ? "slots" : "per-user", limit);
 }
 
 static void say_free(const struct start_change *change, struct said *said)
@@ -86,7 +88,8 @@ static void say(const struct start_change *change, struct said *said)
         break;
     case CHANGE_RESUME:
         said->text = xasprintf("queue %s were resumed", said->queue->name);
-        said->command = xasprintf("batchctl queue resume %s", said->queue->name);
+        if (said->may_change_queues)
+            said->command = xasprintf("batchctl queue resume %s", said->queue->name);
         break;
     case CHANGE_ARRAY_LIMIT:
         said->text = xasprintf("%" PRIu64 " more of its tasks could run at a time", change->amount);
@@ -122,14 +125,16 @@ static json_t *view(const struct start_change *change, const struct said *said)
     return object;
 }
 
-json_t *prediction_changes(struct api *api, const struct job *job,
+json_t *prediction_changes(const struct api_call *call, const struct job *job,
                            const struct start_change *changes, size_t count)
 {
+    const struct engine *engine = call->api->engine;
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         struct said said = {.job = job,
-                            .queue = engine_queue_number(api->engine, job->queue),
-                            .names = &engine_limits(api->engine)->names};
+                            .queue = engine_queue_number(engine, job->queue),
+                            .names = &engine_limits(engine)->names,
+                            .may_change_queues = access_all(call)};
         say(&changes[i], &said);
         (void)json_array_append_new(list, view(&changes[i], &said));
         free(said.text);

@@ -217,6 +217,16 @@ static void put_running(struct account *account)
         (void)fputs(account->hidden == 1 ? " runs" : " run", account->detail);
 }
 
+/* Queues are changed by those who may see all. */
+static void lift_limit(struct account *account, const char *option)
+{
+    lift(account, "one of them ends");
+    if (access_all(account->call))
+        (void)snprintf(account->lifts, sizeof(account->lifts),
+                       "one of them ends, or batchctl queue set %s --%s N", account->named->name,
+                       option);
+}
+
 /* ---- each reason ---- */
 
 static void tell_held(struct account *account)
@@ -287,8 +297,10 @@ static void tell_array_limit(struct account *account)
 static void tell_paused(struct account *account)
 {
     (void)fprintf(account->detail, "queue %s is paused", account->named->name);
-    (void)snprintf(account->lifts, sizeof(account->lifts), "batchctl queue resume %s",
-                   account->named->name);
+    lift(account, "the queue is resumed");
+    if (access_all(account->call))
+        (void)snprintf(account->lifts, sizeof(account->lifts), "batchctl queue resume %s",
+                       account->named->name);
 }
 
 static void tell_user_limit(struct account *account)
@@ -298,8 +310,7 @@ static void tell_user_limit(struct account *account)
                   limit, account->named->name);
     account->of_queue = account->of_user = true;
     put_running(account);
-    (void)snprintf(account->lifts, sizeof(account->lifts),
-                   "one of them ends, or batchctl queue set %s --per-user N", account->named->name);
+    lift_limit(account, "per-user");
 }
 
 static void tell_never_fits(struct account *account)
@@ -384,9 +395,7 @@ static void tell_resources(struct account *account)
                       account->named->settings.slots);
         account->of_queue = true;
         put_running(account);
-        (void)snprintf(account->lifts, sizeof(account->lifts),
-                       "one of them ends, or batchctl queue set %s --slots N",
-                       account->named->name);
+        lift_limit(account, "slots");
     } else {
         tell_kept(account);
     }

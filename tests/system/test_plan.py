@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import random
 import select
 import signal
 import time
@@ -140,6 +141,37 @@ def test_arrays_have_a_line_for_what_is_to_come(busy):
     assert changes(busy, array)["array"]["amount"] == 1 and changes(busy, array, index=5) == {}
     (busy.state / "go").touch()
     busy.wait(array)
+
+
+@pytest.mark.parametrize("policy", ["fifo", "priority", "sjf", "fair"])
+def test_a_restart_changes_neither_order_nor_predictions(busy, policy):
+    chance = random.Random(policy)
+    for name in ("one", "two"):
+        busy.call("io.batchd.Queues.Add", name=name, policy=policy, weight=chance.randint(1, 3),
+                  backfill=chance.choice(["none", "easy"]), slots=chance.choice([0, 2]))
+    busy.wait(*[busy.submit("true", queue=queue) for queue in ("one", "two", "two", "default")])
+    running = [hold_place(busy, queue=queue, cpus=cpus, estimate_ms=chance.randint(60, 900) * 1000)
+               for queue, cpus in (("one", 1), ("two", 2), ("default", 1))]
+    jobs = []
+    for _ in range(40):
+        more = {"cpus": chance.randint(1, 4), "queue": chance.choice(["one", "two", "default"]),
+                "priority": chance.choice(["high", "normal", "low"])}
+        if chance.random() < 0.8:
+            more["estimate_ms"] = chance.randint(10, 300) * 1000
+        if chance.random() < 0.2:
+            more["array"] = "0-4%2"
+        if chance.random() < 0.2 and jobs:
+            more["depends"] = f"afterany:{chance.choice(jobs)}"
+        if chance.random() < 0.1:
+            more["begin"] = int((time.time() + chance.randint(3600, 7200)) * 1e6)
+        jobs.append(busy.submit("true", **more))
+    before = lines(busy)
+    assert len(before) == len(jobs) + len(running)
+    for _ in range(2):
+        busy.restart()
+        wait_until(lambda: all(busy.job(job)["state"] == "running" for job in running))
+        assert lines(busy) == before
+    (busy.state / "go").touch()
 
 
 def test_reality_follows_the_plan(make_daemon):

@@ -161,11 +161,22 @@ def test_what_never_fits_says_so(make_daemon):
 
 @needs_root
 def test_a_user_reads_nothing_of_others(busy):
-    mine = hold_place(busy, cpus=3, name="secret")
+    mine = hold_place(busy, cpus=3, name="secret", estimate_ms=3_600_000)
     theirs = as_another(busy, "io.batchd.Jobs.Submit", argv=["true"], cpus=4, cwd="/", env={})["parameters"]["id"]
     told = as_another(busy, "io.batchd.Jobs.Why", id=theirs)["parameters"]
     assert told["reasons"][0]["reason"] == "Resources" and told["reasons"][0]["jobs"] == []
     assert "1 job of other users holds 3 cpus" in told["reasons"][0]["detail"]
+    assert told["starts_now_if"][0]["change"] == "free" and told["predicted_start"] is not None
+    lines = as_another(busy, "io.batchd.Jobs.Plan")["parameters"]["jobs"]
+    assert [(line["id"], line["predicted_start"]) for line in lines] == [(theirs, told["predicted_start"])]
+    assert as_another(busy, "io.batchd.Jobs.Plan", user="root")["error"].endswith("PermissionDenied")
+    busy.call("io.batchd.Queues.Add", name="night")
+    busy.call("io.batchd.Queues.Pause", name="night")
+    small = as_another(busy, "io.batchd.Jobs.Submit", argv=["true"], queue="night", estimate_ms=1000,
+                       cwd="/", env={})
+    paused = as_another(busy, "io.batchd.Jobs.Why", id=small["parameters"]["id"])["parameters"]
+    assert paused["reasons"][0]["lifts"] == "the queue is resumed"  # they cannot do it
+    assert [(one["change"], one["command"]) for one in paused["starts_now_if"]] == [("resume", None)]
     refused = as_another(busy, "io.batchd.Jobs.Why", id=mine)
     assert refused["error"] == "io.batchd.NoSuchJob" and "secret" not in json.dumps(told)
     open_gate(busy)
