@@ -161,6 +161,17 @@ static const struct job *namesake(const struct forecast *forecast, uint64_t chil
     return NULL;
 }
 
+/* Of so many tasks more of it what it waits for, task by task, is there. */
+static void free_tasks(struct forecast *forecast, uint64_t child, uint64_t more)
+{
+    struct task_count *count = task_counts_find(forecast->options.arrays, child);
+    const struct job *job = jobset_find(forecast->options.jobs, child);
+    if (count == NULL)
+        return;
+    count->kept -= more < count->kept ? more : count->kept;
+    requeue(forecast, job);
+}
+
 static void close_edge(struct forecast *forecast, struct dependency_edge *edge, bool whole)
 {
     uint64_t child = edge->child;
@@ -192,9 +203,24 @@ static void follow(struct forecast *forecast, uint64_t id, int64_t index, bool e
     if (index >= 0)
         return;
     /* Which turn a task to come has is not known here: such an edge goes with the whole array. */
-    while ((edge = dependency_graph_first_of_tasks(waits, id)) != NULL ||
-           (edge = dependency_graph_first(waits, id, index, WAIT_FOR_TASKS)) != NULL)
+    while ((edge = dependency_graph_first_of_tasks(waits, id)) != NULL)
         close_edge(forecast, edge, false);
+    while ((edge = dependency_graph_first(waits, id, index, WAIT_FOR_TASKS)) != NULL) {
+        uint64_t child = edge->child;
+        close_edge(forecast, edge, false);
+        free_tasks(forecast, child, UINT64_MAX);
+    }
+}
+
+/* A task of it ended: of what waits for it task by task one more may start. */
+static void follow_task(struct forecast *forecast, uint64_t id)
+{
+    const struct dependency_edge *edge =
+        forecast->options.waits == NULL
+            ? NULL
+            : dependency_graph_first(forecast->options.waits, id, -1, WAIT_FOR_TASKS);
+    for (; edge != NULL; edge = edge->next_of_parent)
+        free_tasks(forecast, edge->child, 1);
 }
 
 /* A task of it started, or ended. */
@@ -209,6 +235,7 @@ static void count_task(struct forecast *forecast, const struct job *array, bool 
         count->started++;
     } else {
         count->running--;
+        follow_task(forecast, array->id);
     }
     requeue(forecast, array);
     if (count->waiting + count->running == 0)

@@ -317,12 +317,14 @@ static uint64_t unit_of(enum resource_kind kind)
     return kind == RESOURCE_MEMORY || kind == RESOURCE_DISK ? START_CHANGE_BYTES : 1;
 }
 
-/* change->amount is in units. */
+/* change->amount is in units. Who frees it has ended, and leaves its worker too. */
 static bool try_free(struct trial *trial, const struct start_change *change)
 {
     uint64_t amount = change->amount * unit_of(change->resource);
     scheduler_lend(trial->state.scheduler, change->resource, amount);
+    trial->state.workers++;
     bool found = starts(trial);
+    trial->state.workers--;
     scheduler_take_back(trial->state.scheduler, change->resource, amount);
     return found;
 }

@@ -23,7 +23,7 @@ enum start_change_kind {
     CHANGE_USER_LIMIT,  /* so many more jobs of its user may run in its queue */
     CHANGE_SLOTS,       /* its queue has so many more slots */
     CHANGE_WORKERS,     /* there are so many more workers */
-    CHANGE_FREE,        /* so much more of a resource is free */
+    CHANGE_FREE,        /* so much more of a resource is free, and a worker */
     CHANGE_PRIORITY,    /* it has this level, an enum job_priority */
     CHANGE_ESTIMATE,    /* it is expected to run so many milliseconds, and no longer */
     CHANGE_KIND_COUNT

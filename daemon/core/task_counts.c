@@ -48,10 +48,30 @@ void task_counts_drop(struct task_counts *counts, uint64_t id)
     free(mine);
 }
 
+struct walk {
+    void (*each)(void *arg, struct task_count *count);
+    void *arg;
+};
+
+static void visit(const void *node, VISIT which, void *arg)
+{
+    const struct walk *walk = arg;
+    if (which == postorder || which == leaf)
+        walk->each(walk->arg, *(struct task_count *const *)node);
+}
+
+void task_counts_each(const struct task_counts *counts,
+                      void (*each)(void *arg, struct task_count *count), void *arg)
+{
+    struct walk walk = {each, arg};
+    twalk_r(counts->root, visit, &walk);
+}
+
 uint64_t task_count_startable(const struct task_count *count)
 {
+    uint64_t free = count->waiting > count->kept ? count->waiting - count->kept : 0;
     if (count->limit == 0)
-        return count->waiting;
+        return free;
     uint64_t room = count->limit > count->running ? count->limit - count->running : 0;
-    return count->waiting < room ? count->waiting : room;
+    return free < room ? free : room;
 }

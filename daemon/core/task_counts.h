@@ -8,10 +8,11 @@
 
 struct task_count {
     uint64_t id;
-    uint64_t waiting, running;
-    uint64_t limit;   /* of those that run; 0: none */
-    uint64_t started; /* in a forecast, so far */
-    uint64_t label;   /* there, its caller's */
+    uint64_t total, waiting, running;
+    uint64_t limit; /* of those that run; 0: none */
+    /* In a forecast: those of the waiting that wait for another array's tasks; what started so far;
+     * and the caller's. */
+    uint64_t kept, started, label;
 };
 
 /* Zero-initialised it is empty. */
@@ -25,6 +26,9 @@ void task_counts_put(struct task_counts *counts, const struct task_count *count)
 void task_counts_drop(struct task_counts *counts, uint64_t id); /* no-op when it is not there */
 /* NULL: not there. Valid until it is dropped. */
 struct task_count *task_counts_find(const struct task_counts *counts, uint64_t id);
+
+void task_counts_each(const struct task_counts *counts,
+                      void (*each)(void *arg, struct task_count *count), void *arg);
 
 /* How many more of its tasks may start now. */
 uint64_t task_count_startable(const struct task_count *count);

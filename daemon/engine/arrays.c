@@ -176,7 +176,7 @@ void engine_count_tasks(struct engine *engine, uint64_t id, const char *spec, ui
     if (array_spec_parse(spec, UINT64_MAX, &array, NULL) < 0 || array.total < ended)
         return;
     const struct task_count count = {
-        .id = id, .waiting = array.total - ended, .limit = array.limit};
+        .id = id, .total = array.total, .waiting = array.total - ended, .limit = array.limit};
     task_counts_put(&engine->tasks, &count);
     array_spec_done(&array);
 }
@@ -184,6 +184,7 @@ void engine_count_tasks(struct engine *engine, uint64_t id, const char *spec, ui
 void array_requeue(struct engine *engine, const struct array *array)
 {
     const struct task_count count = {.id = array->status.id,
+                                     .total = array->spec.total,
                                      .waiting = array_waiting(array),
                                      .running = array->active,
                                      .limit = array->spec.limit};

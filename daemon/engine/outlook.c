@@ -65,6 +65,23 @@ const struct task_count *engine_task_count(const struct engine *engine, uint64_t
 
 /* ---- in a copy of the process ---- */
 
+/* Of the tasks that wait for those of another array, as many may start as of that have ended and
+ * this one has not begun; which ones is not looked at. Of what stands in its queue one may. */
+static void count_kept(void *arg, struct task_count *count)
+{
+    const struct engine *engine = arg;
+    const struct array_link *link = array_links_find(&engine->links, count->id);
+    const struct job *job = jobset_find(engine->jobs, count->id);
+    if (link == NULL || job == NULL)
+        return;
+    uint64_t ended = task_ranges_count(&link->awaited->completed, 0) +
+                     task_ranges_count(&link->awaited->otherwise, 0);
+    uint64_t begun = count->total - count->waiting;
+    uint64_t free = ended > begun ? ended - begun : 0;
+    free = free == 0 && job->queued ? 1 : free;
+    count->kept = count->waiting > free ? count->waiting - free : 0;
+}
+
 static uint64_t count_running(const struct engine *engine)
 {
     uint64_t running = 0;
@@ -75,6 +92,7 @@ static uint64_t count_running(const struct engine *engine)
 
 void engine_start_state(struct engine *engine, int64_t now, struct start_state *ret)
 {
+    task_counts_each(&engine->tasks, count_kept, engine);
     *ret = (struct start_state){.scheduler = engine->scheduler,
                                 .jobs = engine->jobs,
                                 .begins = &engine->begins,
@@ -144,6 +162,7 @@ struct forecast *engine_forecast(struct engine *engine, int64_t now,
                                              .arrays = &engine->tasks,
                                              .workers = engine->options.workers_max,
                                              .now = now};
+    task_counts_each(&engine->tasks, count_kept, engine);
     struct forecast *forecast = forecast_new(&options, events, arg);
     add_running(engine, now, true, forecast);
     add_running(engine, now, false, forecast);

@@ -143,6 +143,23 @@ def test_arrays_have_a_line_for_what_is_to_come(busy):
     busy.wait(array)
 
 
+def test_an_array_that_follows_another_task_by_task(busy):
+    parent = busy.submit(*gate(busy), array="0-2%1", estimate_ms=60_000)
+    busy.call("io.batchd.Jobs.Wait", ids=[], tasks=[{"id": parent, "index": 0}], **{"for": "running"})
+    child = busy.submit("true", array="0-2", estimate_ms=10_000, depends=f"aftercorr:{parent}")
+    began = plan(busy)["jobs"][0]["started_at"]
+    wait_until(lambda: why(busy, child)["predicted_start"] == began + 60 * SECOND)
+    told = [one for one in plan(busy)["jobs"] if one["id"] == child]
+    assert [(one["tasks"], one["predicted_end"] - began) for one in told] == [(3, 190 * SECOND)]
+    assert why(busy, child, index=2)["predicted_start"] == began + 180 * SECOND
+    before = lines(busy)
+    busy.restart()
+    busy.call("io.batchd.Jobs.Wait", ids=[], tasks=[{"id": parent, "index": 0}], **{"for": "running"})
+    wait_until(lambda: lines(busy) == before)
+    (busy.state / "go").touch()
+    busy.wait(parent, child)
+
+
 @pytest.mark.parametrize("policy", ["fifo", "priority", "sjf", "fair"])
 def test_a_restart_changes_neither_order_nor_predictions(busy, policy):
     chance = random.Random(policy)

@@ -218,6 +218,37 @@ START_TEST(what_waits_in_a_worker_follows_what_runs_there)
 }
 END_TEST
 
+/* aftercorr: each task of the second array starts when one more of the first has ended, and what is
+ * left when all of that has. */
+START_TEST(an_array_follows_another_task_by_task)
+{
+    struct plan_state state = {.now = SECONDS(1000), .count = 2, .workers = 10};
+    struct built built;
+    struct starts starts = {.count = 0};
+    for (size_t i = 0; i < state.count; i++) {
+        state.jobs[i].sched = a_job(i + 1, 1, 0, SECONDS(900));
+        state.jobs[i].sched.estimate_us = i == 0 ? SECONDS(10) : SECONDS(1);
+        state.jobs[i].wanted.amount[RESOURCE_CPUS] = 1;
+        state.jobs[i].array = true;
+        state.jobs[i].tasks = (struct task_count){
+            .id = i + 1, .total = 2 + i, .waiting = 2 + i, .limit = i == 0 ? 1 : 0};
+    }
+    state.jobs[1].tasks.kept = 3;
+    state_build(&state, &built);
+    const struct dependency corr = {.type = DEPENDENCY_AFTERCORR, .parent = 1};
+    (void)dependency_graph_add(built.waits, 2, 0, false, &corr);
+    predict_built(&state, &built, &starts);
+    state_done(&built);
+    static const uint64_t order[] = {1, 1, 2, 2, 2};
+    static const int64_t at[] = {1000, 1010, 1010, 1020, 1020};
+    ck_assert_uint_eq(starts.count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        ck_assert_uint_eq(starts.list[i].id, order[i]);
+        ck_assert_int_eq(starts.list[i].at, SECONDS(at[i]));
+    }
+}
+END_TEST
+
 /* What was late so long is taken to be late as long again. */
 START_TEST(an_end_that_is_late_is_put_off)
 {
@@ -236,6 +267,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, what_is_predicted_happens, 0, ROUNDS);
     tcase_add_test(tests, what_waits_in_a_worker_follows_what_runs_there);
+    tcase_add_test(tests, an_array_follows_another_task_by_task);
     tcase_add_test(tests, an_end_that_is_late_is_put_off);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

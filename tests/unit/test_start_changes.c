@@ -67,6 +67,7 @@ static void make_change(struct plan_state *state, struct built *built, struct pl
         break;
     case CHANGE_FREE:
         scheduler_lend(built->scheduler, change->resource, amount);
+        state->workers += amount > 0;
         break;
     case CHANGE_PRIORITY:
         as.level = amount & JOB_LEVEL_MASK;
