@@ -116,8 +116,6 @@ int engine_queues_adopt(struct engine *engine, struct error *err);
 void engine_store_turns(struct engine *engine);
 void engine_restore_turns(struct engine *engine);
 void engine_queues_free(struct engine *engine);
-/* An array that is added, so many tasks of which have ended: the others wait (arrays.c). */
-void engine_count_tasks(struct engine *engine, uint64_t id, const char *spec, uint64_t ended);
 /* The job has ended: it is removed, with all that is kept for it. */
 void engine_remove(struct engine *engine, struct job *job);
 /* learning.c. What was learned is loaded before the queues and the jobs. */
