@@ -44,6 +44,9 @@ struct array *arrays_live(const struct engine *engine, uint64_t job);
 struct array *arrays_open(struct engine *engine, const struct job_row *row, struct error *err);
 void arrays_free(struct engine *engine);
 
+/* One is added, so many tasks of which have ended: the others wait. */
+void engine_count_tasks(struct engine *engine, uint64_t id, const char *spec, uint64_t ended);
+
 /* Tasks that have not been given to a worker, also those that may not start yet. */
 uint64_t array_waiting(const struct array *array);
 /* How many tasks may start now, beyond the one by which each queued array counts in the queue. What
