@@ -211,7 +211,7 @@ static int check_limits(const struct snapshots *all, uint32_t uid, struct error 
 }
 
 /* All signals are blocked over the fork, or the child would answer one as the daemon does. */
-static pid_t fork_child(const int pipe_fds[2], const struct snapshot_order *order)
+static pid_t fork_child(int fd, const struct snapshot_order *order)
 {
     sigset_t all, before;
     pid_t parent = getpid();
@@ -219,7 +219,7 @@ static pid_t fork_child(const int pipe_fds[2], const struct snapshot_order *orde
     (void)sigprocmask(SIG_SETMASK, &all, &before);
     pid_t pid = fork();
     if (pid == 0)
-        run_child(pipe_fds[1], parent, order);
+        run_child(fd, parent, order);
     int saved = errno;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     errno = saved;
@@ -256,7 +256,7 @@ struct snapshot *snapshot_start(struct snapshots *all, const struct snapshot_ord
     CLEANUP_CLOSE int mine = fds[0];
     CLEANUP_CLOSE int theirs = fds[1];
     (void)fcntl(mine, F_SETFL, O_NONBLOCK);
-    pid_t pid = fork_child(fds, order);
+    pid_t pid = fork_child(theirs, order);
     if (pid < 0) {
         (void)error_set_errno(err, "cannot make a process");
         err->code = err->saved_errno == EAGAIN ? ERROR_BUSY : err->code;
