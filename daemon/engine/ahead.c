@@ -9,6 +9,7 @@
  * each has its own (start.c). */
 #include "common/clock.h"
 #include "daemon/engine/internal.h"
+#include "daemon/engine/queues.h"
 
 static uint64_t kind_of(const struct active *entry, const struct engine *engine)
 {
@@ -92,14 +93,13 @@ static uint64_t choose_behind(const struct engine *engine, const struct job *job
     return holder != NULL && kind_of(holder, engine) == engine_kind(job) ? worker : 0;
 }
 
-/* What goes first of all that has not started; NULL: nothing that may start. */
-static const struct job *first_in_order(const struct engine *engine)
+/* What goes first of all and has not started: it waits for a worker, or for room that is kept for
+ * it. NULL: there is none; what waits does so for its own queue's sake. */
+static const struct job *first_of_all(const struct engine *engine)
 {
     int64_t at;
     const struct job *reserved = scheduler_reserved(engine->scheduler, &at);
-    if (reserved != NULL)
-        return reserved;
-    return engine->unplaced != NULL ? engine->unplaced : scheduler_first(engine->scheduler);
+    return reserved != NULL ? reserved : engine->unplaced;
 }
 
 /* ---- what is asked back ---- */
@@ -144,14 +144,26 @@ static void ask_back_those_behind(struct engine *engine, const struct job *first
     }
 }
 
-struct job *engine_choose_ahead(struct engine *engine, uint64_t *ret_worker)
+static struct job *choose(struct engine *engine, const struct job *job, uint64_t *ret_worker)
 {
-    const struct job *first = first_in_order(engine);
-    *ret_worker = first == NULL ? 0 : choose_behind(engine, first);
+    *ret_worker = job == NULL ? 0 : choose_behind(engine, job);
     if (*ret_worker == 0)
         return NULL;
-    ask_back_those_behind(engine, first); /* it would wait behind them in the worker */
-    return jobset_find(engine->jobs, first->id);
+    ask_back_those_behind(engine, job); /* it would wait behind them in the worker */
+    return jobset_find(engine->jobs, job->id);
+}
+
+struct job *engine_choose_ahead(struct engine *engine, uint64_t *ret_worker)
+{
+    struct job *job = choose(engine, first_of_all(engine), ret_worker);
+    if (first_of_all(engine) != NULL)
+        return job;
+    for (size_t i = 0; job == NULL && i < engine->queue_count; i++) {
+        uint8_t number = engine->queues[i].number;
+        job =
+            choose(engine, queue_first(scheduler_queue_at(engine->scheduler, number)), ret_worker);
+    }
+    return job;
 }
 
 /* The job that goes first waits, and no room is handed on to it: what waits ahead is in its way.
@@ -172,13 +184,18 @@ static bool makes_way(struct engine *engine, const struct job *first)
 
 void engine_take_back(struct engine *engine)
 {
-    const struct job *first = first_in_order(engine);
-    bool all = makes_way(engine, first);
+    const struct job *first = first_of_all(engine);
+    bool of_all = first != NULL;
+    if (!of_all)
+        first = scheduler_first(engine->scheduler);
+    bool way = makes_way(engine, first);
     if (first != NULL)
         ask_back_those_behind(engine, first);
     for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
-        if (waits_ahead(entry) &&
-            (all || !goes_on(engine, jobset_find(engine->jobs, entry->status.id)->queue)))
+        if (!waits_ahead(entry))
+            continue;
+        uint8_t number = jobset_find(engine->jobs, entry->status.id)->queue;
+        if ((way && (of_all || number == first->queue)) || !goes_on(engine, number))
             engine_ask_back(engine, entry);
     }
 }

@@ -92,6 +92,20 @@ def test_what_is_ahead_of_a_paused_queue_is_taken_back(flow, restart):
     assert all(job["state"] == "completed" for job in daemon.wait(*stopped.jobs))
 
 
+def test_a_queue_that_waits_for_its_own_slot_is_not_in_the_way(flow):
+    """It has less running, so it would be its turn; but there is room for both."""
+    daemon = flow(4, "[queues.long]\nslots = 1\n[queues.short]\nslots = 2\n")
+    first = fill(daemon, queue="long")
+    second = daemon.submit("true", queue="long")
+    jobs = submit(daemon, 200, "true", queue="short")
+    most = 0
+    while most < 4 and ended(daemon) < 200:
+        most = max(most, [job["state"] for job in daemon.jobs(queue="short")].count("starting"))
+    assert most >= 4 or max(job["usage"]["run_us"] for job in daemon.wait(*jobs)) > 50000  # not short here
+    (daemon.state / "go").touch()
+    daemon.wait(first, second, *jobs)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
 def test_a_limit_of_each_user_is_not_another_s(flow):
     """The jobs of another user end at once here, refused by the worker; but they have had a place."""
