@@ -98,7 +98,9 @@ struct engine *engine_new(struct event_base *base, struct db *db,
                           const struct engine_options *options, struct error *err)
 {
     int64_t life = 0;
-    if (db_get_number(db, "life", &life, err) < 0 || db_set_number(db, "life", life + 1, err) < 0)
+    int64_t seen_at = 0;
+    if (db_get_number(db, "seen_at", &seen_at, err) < 0 ||
+        db_get_number(db, "life", &life, err) < 0 || db_set_number(db, "life", life + 1, err) < 0)
         return NULL;
     struct engine *engine = xcalloc(1, sizeof(*engine));
     const struct pool_options pool_options = {.state_dir = options->state_dir,
@@ -109,6 +111,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine->disk = disk_new(options->state_dir, options->disk_reserve_bytes);
     engine->scheduler = scheduler_new(&options->scheduler);
     engine->started_at = clock_wall_us();
+    engine->seen_at = seen_at;
     engine_set_shares(engine);
     engine->jobs = jobset_new(engine->scheduler);
     engine_begin_learning(engine, base);

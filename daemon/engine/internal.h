@@ -54,6 +54,8 @@ struct engine {
     struct learning learning;
     int64_t started_at;
     bool usage_loaded;
+    int64_t
+        seen_at; /* when this or an earlier daemon last noted that it runs, with jobs; 0: never */
     struct named_queue *queues; /* sorted by name */
     size_t queue_count;
     char **displaced; /* queues whose jobs the default queue takes; only while jobs are loaded */
@@ -99,6 +101,9 @@ void engine_tell(struct engine *engine, const struct job *job, const struct job_
  * time that a queue asks for it. */
 void engine_set_shares(struct engine *engine);
 int engine_load_usage(struct engine *engine, struct error *err);
+/* Now and then while jobs run, that they do goes into the turn's transaction: after a power loss
+ * they are counted until then. */
+void engine_note_seen(struct engine *engine, int64_t now);
 /* Its user is charged for the time it ran, in the place of the time that it was seen to have its
  * resources: after a restart news come hours late. What ended before this start is in the store,
  * and charged once what was used is read from there. */

@@ -155,6 +155,30 @@ static int keep_worker(void *arg, uint64_t id, const char *boot_id)
     return 0;
 }
 
+/* It ended, or was lost, before the machine went down: a deadline that it was stopped for is in its
+ * conditions only. */
+static void find_deadline(struct engine *engine, struct active *entry)
+{
+    struct condition condition = {0};
+    struct error err;
+    if (entry->status.is_task)
+        return;
+    if (condition_rows_load(engine->db, entry->status.id, &condition, &err) < 0)
+        engine_break(engine, &err);
+    else if (condition.deadline_at > 0 && condition.deadline_at <= entry->status.ended_at)
+        entry->deadline_passed = condition.deadline_at;
+}
+
+/* Nobody knows when it ended: it is counted until batchd last saw the machine run. */
+static void lose(struct engine *engine, struct active *entry)
+{
+    struct job_status *status = &entry->status;
+    outcome_lost(true, status);
+    (void)snprintf(status->outcome.message, sizeof(status->outcome.message),
+                   "the machine was restarted while it ran");
+    status->ended_at = engine->seen_at > status->started_at ? engine->seen_at : status->started_at;
+}
+
 static void settle_after_reboot(struct engine *engine, uint64_t worker, struct error *err)
 {
     struct worker_log *log = worker_log_load(engine->options.state_dir, worker, err);
@@ -166,13 +190,15 @@ static void settle_after_reboot(struct engine *engine, uint64_t worker, struct e
         next = entry->next;
         if (entry->status.worker != worker)
             continue;
-        if (log != NULL && worker_log_attempt(log, &id, &started, &end) == ATTEMPT_ENDED) {
+        enum attempt_fact fact =
+            log == NULL ? ATTEMPT_NEVER_STARTED : worker_log_attempt(log, &id, &started, &end);
+        if (fact == ATTEMPT_STARTED)
+            entry->status.started_at = started.started_at;
+        if (fact == ATTEMPT_ENDED)
             outcome_from_exit(&end, entry->is_processor, &entry->status);
-        } else {
-            outcome_lost(true, &entry->status);
-            (void)snprintf(entry->status.outcome.message, sizeof(entry->status.outcome.message),
-                           "the machine was restarted while it ran");
-        }
+        else
+            lose(engine, entry);
+        find_deadline(engine, entry);
         engine_settle(engine, entry, true);
     }
     worker_log_free(log);

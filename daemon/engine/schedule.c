@@ -82,6 +82,7 @@ void engine_schedule(struct engine *engine)
         continue;
     engine_take_back(engine);
     engine_store_turns(engine);
+    engine_note_seen(engine, now);
     grow(engine);
     engine->unplaced = NULL;
     arrays_end_turn(engine);

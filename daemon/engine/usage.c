@@ -8,6 +8,20 @@
 /* After so many half-lives less than a billionth is left. */
 #define HALF_LIVES 30
 
+/* One small commit a minute when nothing else is written. */
+#define SEEN_EVERY_US (60 * US_PER_SECOND)
+
+void engine_note_seen(struct engine *engine, int64_t now)
+{
+    struct error err;
+    if (engine->broken || engine->active == NULL ||
+        (now >= engine->seen_at && now < engine->seen_at + SEEN_EVERY_US))
+        return;
+    if (db_set_number(engine->db, "seen_at", now, &err) < 0)
+        engine_break(engine, &err);
+    engine->seen_at = now;
+}
+
 void engine_set_shares(struct engine *engine)
 {
     struct fair_share *share = scheduler_share(engine->scheduler);

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -128,6 +129,15 @@ class Daemon:
     def restart(self):
         self.kill()
         self.start()
+
+    def power_off(self):
+        """All of it is gone at once, and the next start is one after a reboot."""
+        self.kill()
+        for pid in self.processes("--spawner") + self.processes("--worker"):
+            os.kill(pid, signal.SIGKILL)
+        with sqlite3.connect(self.state / "batchd.db") as db:
+            db.execute("UPDATE worker SET boot_id='another'")
+        db.close()
 
     def client(self, timeout=30):
         return Client(self.socket, timeout)

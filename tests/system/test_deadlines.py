@@ -71,6 +71,25 @@ def test_batchd_dies_as_it_stops_it(daemon):
     assert ended["outcome"]["class"] == "timeout" and "deadline" in ended["outcome"]["message"]
 
 
+def test_the_power_fails_as_it_stops_it(daemon):
+    """The end that its worker wrote down is understood after the reboot."""
+    script = 'trap "until [ -e $0 ]; do sleep 0.02; done; exit 0" TERM; while :; do sleep 0.02; done'
+    job = daemon.submit("sh", "-c", script, str(daemon.state / "go"), deadline=later(0.3))
+    daemon.wait_running(job)
+    deadline = daemon.job(job)["deadline_at"]
+    wait_until_time(deadline + 1_100_000)  # TERM was sent
+    daemon.kill()
+    log, = daemon.state.glob("workers/*/log")
+    before = log.stat().st_size
+    (daemon.state / "go").touch()
+    wait_until(lambda: log.stat().st_size > before)
+    daemon.power_off()
+    daemon.start()
+    ended = daemon.wait(job)[0]
+    assert (ended["state"], ended["outcome"]["class"]) == ("failed", "timeout")
+    assert ended["outcome"]["message"] == f"its deadline ({stamp(deadline)}) passed"
+
+
 def test_what_ends_in_time_ends_as_it_does(daemon):
     good, bad = daemon.submit("true", deadline=later(5)), daemon.submit("false", deadline=later(5))
     assert [job["state"] for job in daemon.wait(good, bad)] == ["completed", "failed"]

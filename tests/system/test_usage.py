@@ -74,3 +74,29 @@ def test_what_ended_while_batchd_was_down(make_daemon, tmp_path, policy, runs, d
     assert first_of_both(daemon) == first
     daemon.restart()
     assert first_of_both(daemon) == first
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+@pytest.mark.parametrize("theirs,first", [(1500, "ours"), (500, "theirs")])
+def test_the_machine_was_off(make_daemon, tmp_path, theirs, first):
+    """A job ran 1,000 seconds, then the power failed for an hour: that hour nobody used."""
+    clock = Clock(tmp_path)
+    daemon = make_daemon(config=settings("fair"), env=clock.env)
+    daemon.start()
+    before = daemon.submit("true")
+    daemon.wait(before)
+    job = daemon.submit(*gate(daemon), rerun_if_lost=False)
+    daemon.wait_running(job)
+    clock.set(clock.now() + 1000)
+    daemon.call("io.batchd.Server.Ping")
+    daemon.power_off()
+    (daemon.state / "go").touch()
+    give_usage(daemon, before, theirs)
+    clock.set(clock.now() + 3600)
+    daemon.start()
+    lost = daemon.wait(job)[0]
+    assert lost["outcome"]["class"] == "lost" and "restarted" in lost["outcome"]["message"]
+    assert 900 < (lost["ended_at"] - lost["started_at"]) / 1e6 < 1100
+    assert first_of_both(daemon) == first
+    daemon.restart()
+    assert first_of_both(daemon) == first
