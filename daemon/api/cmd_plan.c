@@ -14,7 +14,6 @@
 #include "daemon/exec/snapshot.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define PLAN_LIMIT_DEFAULT 1000
 /* Some 250 bytes each: 2.5 MB at most for a client that does not read. */
@@ -44,6 +43,7 @@ struct line {
     int64_t index;      /* of a task, or -1 */
     int64_t start, end; /* 0: nobody can say */
     enum job_state state;
+    bool runs; /* its start is one that was */
 };
 
 struct planning {
@@ -98,8 +98,13 @@ static void add_task(struct planning *planning, const struct forecast_run *run)
 static bool on_started(void *arg, const struct forecast_run *run)
 {
     struct planning *planning = arg;
-    const struct line line = {
-        .id = run->job->id, .index = run->index, .start = run->started_at, .end = run->ends_at};
+    const struct line line = {.id = run->job->id,
+                              .index = run->index,
+                              .start = run->started_at,
+                              .end = run->ends_at,
+                              /* A task that is known has been handed to a worker ahead of time. */
+                              .state =
+                                  run->index < 0 ? job_state_of(run->job) : JOB_STATE_STARTING};
     if (is_asked(planning->what, run->job)) {
         if (run->count != NULL)
             add_task(planning, run);
@@ -123,7 +128,8 @@ static void add_running(void *arg, const struct job *job, const struct job_statu
                               .index = status->is_task ? (int64_t)status->index : -1,
                               .start = started_at,
                               .end = forecast_end(started_at, estimate, now),
-                              .state = status->state};
+                              .state = status->state,
+                              .runs = status->started_at > 0};
     if (holds && is_asked(planning->what, job))
         (void)add_line(planning, &line);
 }
@@ -168,6 +174,7 @@ static json_t *view_line(const struct line *line)
     json_put(object, "index", line->index < 0 ? json_null() : json_integer(line->index));
     json_put_int(object, "tasks", (int64_t)line->tasks);
     json_put_text(object, "state", job_state_word(line->state));
+    json_put(object, "runs", json_boolean(line->runs));
     json_put(object, "start", view_time(line->start));
     json_put(object, "end", view_time(line->end));
     return object;
@@ -227,8 +234,7 @@ static void release(struct api_call *call)
 static json_t *view_job_line(const struct api_call *call, const json_t *line)
 {
     struct job_row row;
-    bool runs = strcmp(json_string_value(json_object_get(line, "state")),
-                       job_state_word(JOB_STATE_PENDING)) != 0;
+    bool runs = json_is_true(json_object_get(line, "runs"));
     uint64_t id = (uint64_t)json_integer_value(json_object_get(line, "id"));
     json_t *start = json_object_get(line, "start");
     if (job_rows_load(engine_db(call->api->engine), id, &row, NULL) < 0)
@@ -309,8 +315,11 @@ static int read_queue(const struct api_call *call, struct plan *plan, struct err
     if (json_get_string(call->params, "queue", false, &name, err) <= 0)
         return name == NULL ? 0 : -1;
     const struct named_queue *queue = engine_queue_find(call->api->engine, name);
-    if (queue == NULL)
-        return error_set_field(err, "queue", "no queue \"%.80s\"", name);
+    if (queue == NULL) {
+        (void)error_set_field(err, "queue", "no queue \"%.80s\"", name);
+        err->code = ERROR_NOT_FOUND;
+        return -1;
+    }
     plan->queue = queue->number;
     return 0;
 }
@@ -358,7 +367,10 @@ static void run(struct api_call *call)
     if (plan->snapshot != NULL)
         return;
     release(call);
-    prediction_refuse(call, &err);
+    if (err.code == ERROR_NOT_FOUND)
+        reply_unknown(call, "NoSuchQueue", &err, "batchctl queue list");
+    else
+        prediction_refuse(call, &err);
 }
 
 static const char *const fields[] = {"queue", "user", "limit", NULL};
