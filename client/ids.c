@@ -78,7 +78,7 @@ static int add_list(struct ids *ids, json_t *parameters, bool first_only)
     json_int_t after = 0;
     json_t *states = states_of(ids->like);
     CLEANUP_JSON json_t *mine = parameters;
-    json_put_int(mine, "limit", first_only ? 1 : 1000);
+    json_put_int(mine, "limit", first_only ? 1 : 250);
     if (states == NULL || first_only)
         json_decref(states);
     else if (json_object_get(mine, "states") == NULL)

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define WATCH_S 2
+#define LIST_PAGE 250L /* so that others are served between two */
 
 struct list_request {
     json_t *parameters;
@@ -123,8 +124,8 @@ int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs)
     int missing = 0;
     CLEANUP_JSON json_t *jobs = json_array();
     for (;;) {
-        long left = limit == 0 ? 1000 : limit - (long)json_array_size(jobs);
-        json_put_int(parameters, "limit", left < 1000 ? left : 1000);
+        long left = limit == 0 ? LIST_PAGE : limit - (long)json_array_size(jobs);
+        json_put_int(parameters, "limit", left < LIST_PAGE ? left : LIST_PAGE);
         CLEANUP_JSON json_t *reply =
             cli_call(cli, "io.batchd.Jobs.List", json_deep_copy(parameters), &code);
         if (reply == NULL)
