@@ -1,5 +1,6 @@
 """The verbs that change jobs: what a pattern names, one JSON document, and --dry-run, which changes nothing."""
 import json
+import time
 
 import pytest
 from daemon import Daemon
@@ -80,7 +81,8 @@ def test_a_dry_run_finds_the_cycle(mixed):
 
 
 def test_several_jobs_are_one_document(daemon):
-    jobs = [daemon.submit("true", name="one", hold=True) for _ in range(3)]
+    later = int((time.time() + 3600) * 1e6)  # a release starts none
+    jobs = [daemon.submit("true", name="one", hold=True, begin=later) for _ in range(3)]
     words = [str(job) for job in jobs]
 
     def read(*line):
