@@ -6,9 +6,6 @@
 
 #include "daemon/api/verb.h"
 
-/* Of running jobs that are in the way so many are named. */
-#define REASON_JOBS_MAX 20U
-
 /* ["Held", "BeginTime"]. Of the jobs before it, it says only when nothing else keeps it. */
 json_t *reasons_words(const struct api *api, const struct job_row *row);
 

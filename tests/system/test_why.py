@@ -177,6 +177,8 @@ def test_a_user_reads_nothing_of_others(busy):
     paused = as_another(busy, "io.batchd.Jobs.Why", id=small["parameters"]["id"])["parameters"]
     assert paused["reasons"][0]["lifts"] == "the queue is resumed"  # they cannot do it
     assert [(one["change"], one["command"]) for one in paused["starts_now_if"]] == [("resume", None)]
+    seen = reasons(busy, theirs)["Resources"]  # who may see all reads whose it is
+    assert seen["jobs"] == [mine] and f"job {mine} of {busy.job(mine)['user']} holds 3 cpus" in seen["detail"]
     refused = as_another(busy, "io.batchd.Jobs.Why", id=mine)
     assert refused["error"] == "io.batchd.NoSuchJob" and "secret" not in json.dumps(told)
     open_gate(busy)

@@ -1,0 +1,412 @@
+#include "daemon/api/reason_texts.h"
+
+#include "common/cleanup.h"
+#include "common/parse.h"
+#include "daemon/api/users.h"
+#include "daemon/core/array_spec.h"
+#include "daemon/engine/outlook.h"
+#include "daemon/store/condition_rows.h"
+#include "daemon/store/dependency_rows.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Of dependencies so many are named in a text. */
+#define DEPENDENCIES_SHOWN 20U
+
+static const char *const words[REASON_COUNT] = {
+    [REASON_HELD] = "Held",
+    [REASON_BEGIN_TIME] = "BeginTime",
+    [REASON_DEPENDENCY] = "Dependency",
+    [REASON_ARRAY_LIMIT] = "ArrayLimit",
+    [REASON_QUEUE_PAUSED] = "QueuePaused",
+    [REASON_USER_LIMIT] = "UserLimit",
+    [REASON_RESOURCES] = "Resources",
+    [REASON_PRIORITY] = "Priority",
+};
+
+/* One reason while its text is written. */
+struct account {
+    const struct reason_subject *of;
+    FILE *detail;
+    char lifts[200];
+    json_t *jobs;
+    int64_t at;
+    bool of_queue, of_user; /* which running jobs are in the way: of its queue, of its user */
+    uint64_t hidden;        /* jobs in the way that the caller may not see */
+    struct resources hidden_holds;
+};
+
+static const struct resource_names *names_of(const struct account *account)
+{
+    return &engine_limits(account->of->call->api->engine)->names;
+}
+
+static void put_number(const struct account *account, enum resource_kind kind, uint64_t amount)
+{
+    char text[32];
+    (void)snprintf(text, sizeof(text), "%" PRIu64, amount);
+    if (kind == RESOURCE_MEMORY || kind == RESOURCE_DISK)
+        format_size(amount, text, sizeof(text));
+    (void)fputs(text, account->detail);
+}
+
+/* "4 cpus", "1.0G memory". */
+static void put_amount(const struct account *account, enum resource_kind kind, uint64_t amount)
+{
+    if (kind == RESOURCE_REMOVED) {
+        (void)fputs("a counter that the configuration no longer names", account->detail);
+        return;
+    }
+    put_number(account, kind, amount);
+    (void)fprintf(account->detail, " %s", resource_names_word(names_of(account), kind));
+}
+
+/* Tasks of one array count once: they come one behind the other. */
+static void add_job(struct account *account, uint64_t id)
+{
+    size_t count = json_array_size(account->jobs);
+    const json_t *last = count == 0 ? NULL : json_array_get(account->jobs, count - 1);
+    if (count < REASON_JOBS_MAX && (uint64_t)json_integer_value(last) != id)
+        (void)json_array_append_new(account->jobs, json_integer((json_int_t)id));
+}
+
+/* " of alice" for one that is another user's than the job in question. */
+static void put_owner(const struct account *account, const struct job *job)
+{
+    if (job->uid != account->of->job->uid)
+        (void)fprintf(account->detail, " of %s",
+                      users_name(account->of->call->api->users, job->uid));
+}
+
+/* "job 41", "job 41 of alice", or "a job of another user". */
+static void put_job(struct account *account, const struct job *job)
+{
+    if (!access_job(account->of->call, job->uid)) {
+        (void)fputs("a job of another user", account->detail);
+        return;
+    }
+    (void)fprintf(account->detail, "job %" PRIu64, job->id);
+    put_owner(account, job);
+    add_job(account, job->id);
+}
+
+static void lift(struct account *account, const char *text)
+{
+    (void)snprintf(account->lifts, sizeof(account->lifts), "%s", text);
+}
+
+/* ---- what runs and is in the way ---- */
+
+static bool is_in_way(const struct account *account, const struct job *job)
+{
+    const struct resources *held = scheduler_wanted(account->of->scheduler, job);
+    if (account->of_queue && job->queue != account->of->job->queue)
+        return false;
+    if (account->of_user)
+        return job->uid == account->of->job->uid;
+    if (account->of_queue)
+        return true;
+    for (int kind = 0; kind < RESOURCE_KINDS; kind++) {
+        if (account->of->lack.amount[kind] > 0 && held->amount[kind] > 0)
+            return true;
+    }
+    return false;
+}
+
+/* "job 41 holds 4 cpus, 1.0G memory" for what is lacking. */
+static void put_holding(const struct account *account, const struct resources *held)
+{
+    const char *between = " holds ";
+    for (int kind = 0; kind < RESOURCE_REMOVED; kind++) {
+        if (account->of->lack.amount[kind] == 0 || held->amount[kind] == 0)
+            continue;
+        (void)fputs(between, account->detail);
+        put_amount(account, (enum resource_kind)kind, held->amount[kind]);
+        between = ", ";
+    }
+}
+
+static void add_running(void *arg, const struct job *job, const struct job_status *status,
+                        bool holds)
+{
+    struct account *account = arg;
+    const struct resources *held = scheduler_wanted(account->of->scheduler, job);
+    if (!holds || !is_in_way(account, job))
+        return;
+    if (!access_job(account->of->call, job->uid)) {
+        account->hidden++;
+        resources_add(&account->hidden_holds, held);
+        return;
+    }
+    if (json_array_size(account->jobs) < REASON_JOBS_MAX) {
+        (void)fprintf(account->detail, "; job %" PRIu64, job->id);
+        if (status->is_task)
+            (void)fprintf(account->detail, "_%" PRIu64, status->index);
+        put_owner(account, job);
+        if (account->of_queue)
+            (void)fputs(" runs", account->detail);
+        else
+            put_holding(account, held);
+    }
+    add_job(account, job->id);
+}
+
+static void put_running(struct account *account)
+{
+    engine_running_each(account->of->call->api->engine, add_running, account);
+    if (account->hidden == 0)
+        return;
+    (void)fprintf(account->detail, "; %" PRIu64 " job%s of other users", account->hidden,
+                  account->hidden == 1 ? "" : "s");
+    if (!account->of_queue)
+        put_holding(account, &account->hidden_holds);
+    else
+        (void)fputs(account->hidden == 1 ? " runs" : " run", account->detail);
+}
+
+/* Queues are changed by those who may see all. */
+static void lift_limit(struct account *account, const char *option)
+{
+    lift(account, "one of them ends");
+    if (access_all(account->of->call))
+        (void)snprintf(account->lifts, sizeof(account->lifts),
+                       "one of them ends, or batchctl queue set %s --%s N",
+                       account->of->named->name, option);
+}
+
+/* ---- each reason ---- */
+
+static void tell_held(struct account *account)
+{
+    (void)fputs("it is held", account->detail);
+    (void)snprintf(account->lifts, sizeof(account->lifts), "batchctl release %" PRIu64,
+                   account->of->job->id);
+}
+
+static void tell_begin(struct account *account)
+{
+    struct condition condition = {0};
+    if (condition_rows_load(engine_db(account->of->call->api->engine), account->of->job->id,
+                            &condition, NULL) == 0)
+        account->at = condition.begin_at;
+    (void)fputs("its begin time is to come", account->detail);
+    (void)snprintf(account->lifts, sizeof(account->lifts),
+                   "its begin time comes, or batchctl edit %" PRIu64 " --begin now",
+                   account->of->job->id);
+}
+
+static void add_dependency(void *arg, const struct dependency_row *row)
+{
+    struct account *account = arg;
+    const struct job *parent =
+        jobset_find(engine_jobs(account->of->call->api->engine), row->what.parent);
+    char text[64];
+    if (row->done_at != DEPENDENCY_OPEN)
+        return;
+    if (account->hidden++ >= DEPENDENCIES_SHOWN)
+        return;
+    dependency_format(&row->what, text, sizeof(text));
+    if (account->hidden > 1)
+        (void)fputs(row->any ? " or " : " and ", account->detail);
+    (void)fputs(text, account->detail);
+    if (parent == NULL || !access_job(account->of->call, parent->uid))
+        return;
+    (void)fprintf(account->detail, " (%s)", job_state_word(job_state_of(parent)));
+    add_job(account, row->what.parent);
+}
+
+static void tell_dependency(struct account *account)
+{
+    struct db *db = engine_db(account->of->call->api->engine);
+    (void)fputs("it waits for ", account->detail);
+    (void)dependency_rows_each(db, account->of->job->id, add_dependency, account, NULL);
+    if (account->hidden > DEPENDENCIES_SHOWN)
+        (void)fprintf(account->detail, " and %" PRIu64 " more",
+                      account->hidden - DEPENDENCIES_SHOWN);
+    (void)snprintf(account->lifts, sizeof(account->lifts),
+                   "that is fulfilled, or batchctl edit %" PRIu64 " --depends ''",
+                   account->of->job->id);
+}
+
+static void tell_array_limit(struct account *account)
+{
+    struct array_spec spec = {.ranges = NULL};
+    struct array_progress tasks;
+    uint64_t active = 0;
+    (void)engine_array_live(account->of->call->api->engine, account->of->job->id, &tasks, &active);
+    (void)array_spec_parse(account->of->row->facts.array, UINT64_MAX, &spec, NULL);
+    (void)fprintf(account->detail, "%" PRIu64 " of its tasks run, and at most %" PRIu64 " may",
+                  active, spec.limit);
+    array_spec_done(&spec);
+    lift(account, "one of its tasks ends");
+}
+
+static void tell_paused(struct account *account)
+{
+    (void)fprintf(account->detail, "queue %s is paused", account->of->named->name);
+    lift(account, "the queue is resumed");
+    if (access_all(account->of->call))
+        (void)snprintf(account->lifts, sizeof(account->lifts), "batchctl queue resume %s",
+                       account->of->named->name);
+}
+
+static void tell_user_limit(struct account *account)
+{
+    uint32_t limit = account->of->named->settings.per_user;
+    (void)fprintf(account->detail, "its user has %u jobs running in queue %s, as many as one may",
+                  limit, account->of->named->name);
+    account->of_queue = account->of_user = true;
+    put_running(account);
+    lift_limit(account, "per-user");
+}
+
+static void tell_never_fits(struct account *account)
+{
+    const struct resources *wanted = scheduler_wanted(account->of->scheduler, account->of->job);
+    const struct resources *total = scheduler_total(account->of->scheduler);
+    const char *before = "it asks for ";
+    for (int kind = 0; kind < RESOURCE_KINDS; kind++) {
+        if (wanted->amount[kind] <= total->amount[kind])
+            continue;
+        (void)fputs(before, account->detail);
+        put_amount(account, (enum resource_kind)kind, wanted->amount[kind]);
+        if (kind != RESOURCE_REMOVED) {
+            (void)fputs(", and this machine has ", account->detail);
+            put_amount(account, (enum resource_kind)kind, total->amount[kind]);
+            (void)fputs(" in all", account->detail);
+        }
+        before = "; it asks for ";
+    }
+    lift(account, "it is edited to ask for less, or the configuration gives more");
+}
+
+bool reason_lacks(const struct reason_subject *subject)
+{
+    static const struct resources nothing = {.amount = {0}};
+    return !resources_fit(&subject->lack, &nothing);
+}
+
+static void tell_lack(struct account *account)
+{
+    const struct resources *wanted = scheduler_wanted(account->of->scheduler, account->of->job);
+    const struct resources *there = scheduler_free_resources(account->of->scheduler);
+    const char *before = "it asks for ";
+    for (int kind = 0; kind < RESOURCE_REMOVED; kind++) {
+        if (account->of->lack.amount[kind] == 0)
+            continue;
+        (void)fputs(before, account->detail);
+        put_amount(account, (enum resource_kind)kind, wanted->amount[kind]);
+        (void)fputs(" (", account->detail);
+        put_number(account, (enum resource_kind)kind, there->amount[kind]);
+        (void)fputs(" free)", account->detail);
+        before = ", ";
+    }
+    put_running(account);
+    lift(account, "enough of that ends");
+}
+
+/* It fits, and what is free is being kept for another, or nobody can run it now. */
+static void tell_kept(struct account *account)
+{
+    int64_t at;
+    const struct job *reserved = scheduler_reserved(account->of->scheduler, &at);
+    if (reserved != NULL && reserved != account->of->job) {
+        (void)fputs("what is free is kept for ", account->detail);
+        put_job(account, reserved);
+        lift(account, "that job starts");
+        return;
+    }
+    (void)fputs("it is about to start, or waits for a worker", account->detail);
+    lift(account, "a worker is free (workers.max)");
+}
+
+static void tell_reservation(struct account *account)
+{
+    int64_t at;
+    if (scheduler_reserved(account->of->scheduler, &at) != account->of->job)
+        return;
+    (void)fputs("; it goes first and has a reservation", account->detail);
+    account->at = at == NEVER ? 0 : at;
+}
+
+static void tell_resources(struct account *account)
+{
+    if (!scheduler_ever_fits(account->of->scheduler, account->of->job)) {
+        tell_never_fits(account);
+        return;
+    }
+    if (reason_lacks(account->of)) {
+        tell_lack(account);
+    } else if (queue_room(account->of->queue) == 0 && !queue_paused(account->of->queue)) {
+        (void)fprintf(account->detail, "queue %s has %u slots, all in use",
+                      account->of->named->name, account->of->named->settings.slots);
+        account->of_queue = true;
+        put_running(account);
+        lift_limit(account, "slots");
+    } else {
+        tell_kept(account);
+    }
+    tell_reservation(account);
+}
+
+static void tell_priority(struct account *account)
+{
+    int64_t at;
+    const struct job *first = queue_first(account->of->queue);
+    const struct job *reserved = scheduler_reserved(account->of->scheduler, &at);
+    const char *policy = queue_policy_word(account->of->named->settings.policy);
+    (void)fprintf(account->detail, "others go first in queue %s (%s)", account->of->named->name,
+                  policy);
+    if (first != NULL) {
+        (void)fputs(", first of all ", account->detail);
+        put_job(account, first);
+    }
+    if (first != NULL && reserved == first && at != NEVER) {
+        (void)fputs(", which has a reservation", account->detail);
+        account->at = at;
+    }
+    lift(account, "they start or go");
+    if (account->of->named->settings.policy == QUEUE_PRIORITY && account->of->job->level > 0)
+        (void)snprintf(account->lifts, sizeof(account->lifts),
+                       "they start or go, or batchctl edit %" PRIu64 " -p %s", account->of->job->id,
+                       job_priority_word((enum job_priority)(account->of->job->level - 1U)));
+}
+
+static void (*const tellers[REASON_COUNT])(struct account *account) = {
+    [REASON_HELD] = tell_held,
+    [REASON_BEGIN_TIME] = tell_begin,
+    [REASON_DEPENDENCY] = tell_dependency,
+    [REASON_ARRAY_LIMIT] = tell_array_limit,
+    [REASON_QUEUE_PAUSED] = tell_paused,
+    [REASON_USER_LIMIT] = tell_user_limit,
+    [REASON_RESOURCES] = tell_resources,
+    [REASON_PRIORITY] = tell_priority,
+};
+
+const char *reason_word(enum reason reason)
+{
+    return words[reason];
+}
+
+json_t *reason_view(const struct reason_subject *subject, enum reason reason)
+{
+    struct account account = {.of = subject};
+    CLEANUP_FREE char *text = NULL;
+    size_t bytes = 0;
+    account.detail = open_memstream(&text, &bytes);
+    account.jobs = json_array();
+    if (account.detail == NULL)
+        abort();
+    tellers[reason](&account);
+    if (fclose(account.detail) != 0)
+        abort();
+    json_t *object = json_object();
+    json_put_text(object, "reason", words[reason]);
+    json_put_text(object, "detail", text);
+    json_put_text(object, "lifts", account.lifts);
+    json_put(object, "jobs", account.jobs);
+    json_put(object, "at", account.at > 0 ? json_integer(account.at) : json_null());
+    return object;
+}
