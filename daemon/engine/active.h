@@ -15,7 +15,8 @@ struct active {
     int64_t deadline_passed; /* the deadline that it was stopped for (deadline.c), or 0 */
     uint64_t
         run; /* the scheduler's number while it has its resources; 0: it waits behind another */
-    int64_t held_since; /* while it has them */
+    int64_t held_since; /* 0: it never had them: after a restart another one may stand for it */
+    bool charged;       /* for its time, with its end (usage.c) */
     bool asked_back;    /* it was handed ahead, and its worker is to drop it if it has not begun */
     char *progress;     /* newest, as JSON text, or NULL */
 };

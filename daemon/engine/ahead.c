@@ -46,23 +46,36 @@ static struct active *next_behind(const struct engine *engine, const struct acti
 
 void engine_release(struct engine *engine, struct active *entry)
 {
-    if (entry->run == 0)
-        return;
     int64_t now = clock_wall_us();
-    struct active *next = next_behind(engine, entry);
-    scheduler_end(engine->scheduler, entry->run, now);
-    engine_charge(engine, entry, now);
+    struct active *next = entry->run == 0 ? NULL : next_behind(engine, entry);
+    if (entry->run != 0)
+        scheduler_end(engine->scheduler, entry->run, now);
     entry->run = 0;
+    engine_charge(engine, entry, now);
     if (next != NULL)
         engine_hold(engine, next, now);
 }
 
-static const struct active *holder_of(const struct engine *engine, uint64_t worker)
+static struct active *holder_of(const struct engine *engine, uint64_t worker)
 {
-    const struct active *entry = engine->active;
+    struct active *entry = engine->active;
     while (entry != NULL && (entry->status.worker != worker || entry->run == 0))
         entry = entry->next;
     return entry;
+}
+
+void engine_take_over(struct engine *engine, struct active *entry)
+{
+    int64_t now = clock_wall_us();
+    struct active *holder = holder_of(engine, entry->status.worker);
+    if (entry->run != 0)
+        return;
+    if (holder != NULL) {
+        scheduler_end(engine->scheduler, holder->run, now);
+        engine_discharge(engine, holder, now);
+        holder->run = 0;
+    }
+    engine_hold(engine, entry, entry->status.started_at);
 }
 
 /* ---- what may be handed ahead ---- */

@@ -107,7 +107,9 @@ void engine_note_seen(struct engine *engine, int64_t now);
 /* Its user is charged for the time it ran, in the place of the time that it was seen to have its
  * resources: after a restart news come hours late. What ended before this start is in the store,
  * and charged once what was used is read from there. */
-void engine_charge(struct engine *engine, const struct active *entry, int64_t now);
+void engine_charge(struct engine *engine, struct active *entry, int64_t now);
+/* What it was charged for since it had its resources is given back. */
+void engine_discharge(struct engine *engine, struct active *entry, int64_t now);
 /* restore.c */
 int engine_restore(struct engine *engine, struct error *err);
 /* queues.c: before any job is loaded; the queue of a stored job, made anew when the configuration

@@ -23,6 +23,7 @@ static void on_started(void *arg, uint64_t worker, const struct job_started *sta
     if (entry->status.state != JOB_STATE_STARTING)
         return;
     entry->status.started_at = started->started_at;
+    engine_take_over(engine, entry);
     engine_step(engine, entry, JOB_EVENT_GO);
     engine_store_status(engine, entry);
     engine_tell(engine, job, &entry->status, BUS_STARTED);

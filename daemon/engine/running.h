@@ -20,6 +20,8 @@ uint64_t engine_kind(const struct job *job);
  * one that waits behind it in its worker has. No-op when it has none. */
 void engine_hold(struct engine *engine, struct active *entry, int64_t since);
 void engine_release(struct engine *engine, struct active *entry);
+/* It runs, so it is the one that has them: after a restart another one may stand for it. */
+void engine_take_over(struct engine *engine, struct active *entry);
 /* In the round, when nothing more starts: what goes first may be handed to this worker, to wait
  * behind its jobs. NULL: it may not, or cannot. */
 struct job *engine_choose_ahead(struct engine *engine, uint64_t *ret_worker);

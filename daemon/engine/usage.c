@@ -39,15 +39,26 @@ static void add_use(void *arg, const struct use *use)
         scheduler_charge(engine->scheduler, use->uid, &use->held, use->started_at, use->ended_at);
 }
 
-void engine_charge(struct engine *engine, const struct active *entry, int64_t now)
+void engine_discharge(struct engine *engine, struct active *entry, int64_t now)
+{
+    const struct job *job = jobset_find(engine->jobs, entry->status.id);
+    if (entry->held_since > 0)
+        scheduler_discharge(engine->scheduler, job->uid, scheduler_wanted(engine->scheduler, job),
+                            entry->held_since, now);
+    entry->held_since = 0;
+}
+
+void engine_charge(struct engine *engine, struct active *entry, int64_t now)
 {
     const struct job_status *status = &entry->status;
     const struct job *job = jobset_find(engine->jobs, status->id);
-    const struct resources *held = scheduler_wanted(engine->scheduler, job);
     int64_t ended_at = status->ended_at > 0 ? status->ended_at : now;
-    scheduler_discharge(engine->scheduler, job->uid, held, entry->held_since, now);
-    if (status->started_at > 0 && (engine->usage_loaded || ended_at > engine->started_at))
-        scheduler_charge(engine->scheduler, job->uid, held, status->started_at, ended_at);
+    engine_discharge(engine, entry, now);
+    if (!entry->charged && status->started_at > 0 &&
+        (engine->usage_loaded || ended_at > engine->started_at))
+        scheduler_charge(engine->scheduler, job->uid, scheduler_wanted(engine->scheduler, job),
+                         status->started_at, ended_at);
+    entry->charged = true;
 }
 
 int engine_load_usage(struct engine *engine, struct error *err)

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from daemon import wait_until
 from test_queues import add, change, fill, settings
-from test_scheduling import most_at_once, order_of
+from test_scheduling import gate, most_at_once, order_of
 
 SHORT = ["sleep", "0.008"]  # ends before its worker tells that it started
 
@@ -90,6 +90,32 @@ def test_what_is_ahead_of_a_paused_queue_is_taken_back(flow, restart):
     assert all(daemon.job(job)["reasons"] == ["QueuePaused"] for job in stopped.ahead)
     daemon.call("io.batchd.Queues.Resume", name="default")
     assert all(job["state"] == "completed" for job in daemon.wait(*stopped.jobs))
+
+
+def test_what_is_ahead_after_a_restart_does_not_wait_behind_a_long_job(flow):
+    """Of the two in the worker the one with the higher id runs."""
+    daemon = flow(1)
+    daemon.wait(*submit(daemon, 20, "true"))
+    second = daemon.submit("true", hold=True)
+    worker, = daemon.processes("--worker")
+    os.kill(worker, signal.SIGSTOP)
+    first = daemon.submit(*gate(daemon))
+    wait_until(lambda: daemon.job(first)["state"] == "starting")
+    daemon.call("io.batchd.Jobs.Release", id=second)
+    ahead = daemon.job(second)["state"] == "starting"
+    daemon.kill()
+    daemon.config.write_text(daemon.config.read_text().replace("cpus = 1", "cpus = 2"))
+    os.kill(worker, signal.SIGCONT)
+    daemon.start()
+    daemon.wait_running(first)
+    assert daemon.wait(second)[0]["state"] == "completed"
+    assert daemon.job(first)["state"] == "running"
+    resources = daemon.call("io.batchd.Server.Status")["resources"]
+    assert (resources["cpus_free"], resources["cpus"]) == (1, 2)
+    (daemon.state / "go").touch()
+    daemon.wait(first)
+    if not ahead:
+        pytest.skip("short jobs are not short here")
 
 
 def test_a_queue_that_waits_for_its_own_slot_is_not_in_the_way(flow):

@@ -1,5 +1,6 @@
 """Fair share: who has used how much, over restarts and whatever the clock says."""
 import os
+import signal
 import sqlite3
 import subprocess
 
@@ -77,6 +78,7 @@ def test_what_ended_while_batchd_was_down(make_daemon, tmp_path, policy, runs, d
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+<<<<<<< HEAD
 @pytest.mark.parametrize("theirs,first", [(1500, "ours"), (500, "theirs")])
 def test_the_machine_was_off(make_daemon, tmp_path, theirs, first):
     """A job ran 1,000 seconds, then the power failed for an hour: that hour nobody used."""
@@ -100,3 +102,34 @@ def test_the_machine_was_off(make_daemon, tmp_path, theirs, first):
     assert first_of_both(daemon) == first
     daemon.restart()
     assert first_of_both(daemon) == first
+=======
+def test_what_ran_before_another_one_of_its_worker(make_daemon, tmp_path):
+    """Both had been handed to the worker when batchd was killed; the later one by its id ran first."""
+    clock = Clock(tmp_path)
+    daemon = make_daemon(config=settings("fair"), env=clock.env)
+    daemon.start()
+    for job in range(5):
+        before = daemon.submit("true")
+        daemon.wait(before)
+    second = daemon.submit("true", hold=True)
+    worker, = daemon.processes("--worker")
+    os.kill(worker, signal.SIGSTOP)
+    first = daemon.submit(*gate(daemon))
+    wait_until(lambda: daemon.job(first)["state"] == "starting")
+    daemon.call("io.batchd.Jobs.Release", id=second)
+    ahead = daemon.job(second)["state"] == "starting"
+    daemon.kill()
+    give_usage(daemon, before, 500)
+    begun = log_bytes(daemon)
+    os.kill(worker, signal.SIGCONT)
+    wait_until(lambda: log_bytes(daemon) > begun)  # it has started
+    begun = log_bytes(daemon)
+    clock.set(clock.now() + 1000)
+    (daemon.state / "go").touch()
+    wait_until(lambda: log_bytes(daemon) > begun)
+    daemon.start()
+    ran = daemon.wait(first, second)
+    if not ahead or ran[0]["started_at"] > ran[1]["started_at"]:
+        pytest.skip("short jobs are not short here")
+    assert first_of_both(daemon) == "theirs"
+>>>>>>> 609061d (restore: the job that runs has the resources of its worker, also when another stood for it after a restart)
