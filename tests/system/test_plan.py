@@ -192,28 +192,25 @@ def test_a_restart_changes_neither_order_nor_predictions(busy, policy):
 
 
 def test_reality_follows_the_plan(make_daemon):
-    """Jobs that take just as long as is said start in the order and at the times of the plan."""
+    """Jobs that take as long as is said start in the order of the plan, and at its times or a little later."""
     daemon = make_daemon(config="[workers]\nmax = 4\nmin = 4\nprefetch = 0\n[resources]\ncpus = 4\n")
     daemon.start()
-    first = hold_place(daemon, cpus=4, estimate_ms=1000)
+    first = hold_place(daemon, cpus=4, estimate_ms=3_600_000)
     wide, all_, beside, one, other = [
         daemon.submit("sleep", str(ms / 1000), cpus=cpus, estimate_ms=ms)
         for cpus, ms in ((3, 1000), (4, 800), (1, 700), (2, 900), (2, 1900))]
     after = daemon.submit("sleep", "0.5", cpus=2, estimate_ms=500, depends=f"afterok:{one}")
     last = daemon.submit("sleep", "0.4", cpus=2, estimate_ms=400)
+    told = {line["id"]: line["predicted_start"] for line in plan(daemon)["jobs"]}
+    expected = {wide: 0, beside: 0, all_: 1.0, one: 1.8, other: 1.8, after: 2.7, last: 3.2}
+    assert {job: (told[job] - told[wide]) / SECOND for job in expected} == expected
     (daemon.state / "go").touch()
+    ran = {job["id"]: job["started_at"] for job in daemon.wait(*expected)}
     daemon.wait(first)
-    daemon.wait_running(wide)
-    told = {line["id"]: line["predicted_start"] or line["started_at"] for line in plan(daemon)["jobs"]}
-    ran = {job["id"]: job["started_at"] for job in daemon.wait(wide, all_, beside, one, other, after, last)}
-    began = told[wide]
-    in_plan = {all_: 1.0, one: 1.8, other: 1.8, after: 2.7, last: 3.2}
-    for job, seconds in in_plan.items():
-        assert abs(told[job] - began - seconds * SECOND) < 0.05 * SECOND
-        assert ran[job] > told[job] - 0.1 * SECOND  # what it starts a process takes comes on top
+    for job, seconds in expected.items():  # what it takes to start a process comes on top
+        assert ran[job] - min(ran.values()) > (seconds - 0.1) * SECOND
     for before, behind in ((wide, all_), (beside, all_), (all_, one), (all_, other), (one, after), (after, last)):
         assert ran[before] < ran[behind]
-    assert ran[last] - told[last] < 20 * SECOND
 
 
 # ---- what would make it start now ----
