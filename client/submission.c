@@ -229,6 +229,8 @@ int submission_take(struct submission *submission, const char *name, const char 
         submission->wait = true;
     else if (strcmp(name, "follow") == 0)
         submission->follow = true;
+    else if (strcmp(name, "test") == 0)
+        submission->test = true;
     else
         json_put(submission->request, "rerun_if_lost",
                  json_boolean(strcmp(name, "rerun-if-lost") == 0));

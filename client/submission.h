@@ -11,6 +11,7 @@ struct submission {
     const char *env_policy, *shell;
     const char *values_option, *values_path; /* each-line or each-json, and its file; or NULL */
     bool wait, follow;
+    bool test; /* only ask whether it would be taken */
 };
 
 struct submission submission_begin(struct cli *cli);

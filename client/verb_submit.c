@@ -51,6 +51,15 @@ static json_t *send_submit(const struct submission *submission, int *ret_code)
     return reply;
 }
 
+static int say_tested(const struct cli *cli, const json_t *reply)
+{
+    if (cli->json)
+        cli_print_json(reply);
+    else if (!cli->quiet)
+        (void)puts("The job would be taken");
+    return EXIT_DONE;
+}
+
 static int submit(struct submission *submission, int argc, char **argv)
 {
     struct cli *cli = submission->cli;
@@ -69,12 +78,16 @@ static int submit(struct submission *submission, int argc, char **argv)
     code = submission_add_command(submission, argc - operand, argv + operand);
     if (code != 0)
         return code;
-    if (json_object_get(submission->request, "key") == NULL)
+    if (submission->test)
+        json_put(submission->request, "dry_run", json_true());
+    else if (json_object_get(submission->request, "key") == NULL)
         submission_put_key(submission->request);
     submission_add_rest(submission);
     CLEANUP_JSON json_t *reply = send_submit(submission, &code);
     if (reply == NULL)
         return code;
+    if (submission->test)
+        return say_tested(cli, reply);
     json_int_t id = json_integer_value(json_object_get(reply, "id"));
     bool waits = submission->wait || submission->follow; /* its end has the id, too */
     if (!cli->json || !waits)
@@ -125,6 +138,7 @@ static const struct cli_option options[] = {
     {"param", 0, "NAME=VALUE", "a parameter of the processor"},
     {"wait", 'w', NULL, "wait for its end and exit as it does"},
     {"follow", 'f', NULL, "show its output as it comes, then as --wait"},
+    {"test", 0, NULL, "submit nothing, only say whether it would be taken"},
     {NULL, 0, NULL, NULL},
 };
 

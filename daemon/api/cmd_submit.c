@@ -1,6 +1,6 @@
 /* io.batchd.Jobs.Submit {argv | type, params, name, queue, priority, cpus, memory, timeout_ms, cwd,
  * env, umask, stdin, tags, key, max_attempts, rerun_if_lost, array, begin, hold, estimate_ms, gpus,
- * disk, resources, depends, deadline}
+ * disk, resources, depends, deadline, dry_run}
  * -> {id, state, existing}
  * The reply leaves after the commit that holds the job: it is a promise. */
 #include "common/alloc.h"
@@ -86,12 +86,22 @@ bool submit_answered(struct api_call *call, const char *method, char **ret_diges
     return found != 0;
 }
 
+/* No job was made of it: it has no id. */
+static void answer_dry_run(struct api_call *call)
+{
+    json_t *reply = view_changed(0, JOB_STATE_PENDING);
+    json_put(reply, "existing", json_false());
+    put_dry_run(reply, true);
+    reply_done(call, reply);
+}
+
 static void run(struct api_call *call)
 {
     struct job_facts facts = {0};
     struct error err;
     CLEANUP_FREE char *digest = NULL;
-    if (submit_answered(call, "Submit", &digest))
+    bool dry_run;
+    if (get_dry_run(call, &dry_run) < 0 || submit_answered(call, "Submit", &digest))
         return;
     if (submit_spec_decode(call, call->params, &facts, &err) < 0) {
         submit_refuse(call, &err, 0);
@@ -106,13 +116,16 @@ static void run(struct api_call *call)
     if (array_values_given(call->params))
         result = array_values_take(call, &facts, &err);
     if (result == 0)
-        result = engine_submit(call->api->engine, &facts, &err);
-    if (result < 0) /* no job has them */
+        result = dry_run ? engine_check_submit(call->api->engine, &facts, &err)
+                         : engine_submit(call->api->engine, &facts, &err);
+    if (result < 0 || dry_run) /* no job has them */
         engine_values_drop(call->api->engine, facts.value_set);
     uint64_t id = facts.id;
     job_facts_done(&facts);
     if (result < 0)
         submit_refuse(call, &err, 0);
+    else if (dry_run)
+        answer_dry_run(call);
     else
         submit_answer(call, id, false);
 }

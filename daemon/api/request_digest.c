@@ -28,7 +28,7 @@ char *request_digest(const struct api_call *call, const char *method)
     const char *name;
     json_t *value;
     json_object_foreach(call->params, name, value) {
-        if (!json_is_null(value) && strcmp(name, "key") != 0)
+        if (!json_is_null(value) && strcmp(name, "key") != 0 && strcmp(name, "dry_run") != 0)
             (void)json_object_set_nocheck(members, name, value);
     }
     put_values(call, members);

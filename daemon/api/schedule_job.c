@@ -32,7 +32,7 @@ int schedule_job_decode(void *api, const struct schedule *schedule, const char *
 
 int schedule_job_check(const json_t *job, struct error *err)
 {
-    static const char *const decided[] = {"name", "key", "begin", "deadline"};
+    static const char *const decided[] = {"name", "key", "begin", "deadline", "dry_run"};
     if (array_values_given(job))
         return error_set_field(err, "values", "values go with Submit, not with a schedule");
     if (json_only_known(job, submit_fields, err) < 0)

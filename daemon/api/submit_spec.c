@@ -29,7 +29,8 @@ const char *const submit_fields[] = {
     "cpus",    "memory",    "timeout_ms",  "cwd",          "env",           "umask",
     "stdin",   "tags",      "key",         "max_attempts", "rerun_if_lost", "array",
     "begin",   "hold",      "estimate_ms", "gpus",         "disk",          "resources",
-    "depends", "max_fails", "deadline",    "values",       "values_id",     NULL};
+    "depends", "max_fails", "deadline",    "values",       "values_id",     "dry_run",
+    NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
 {

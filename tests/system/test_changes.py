@@ -1,5 +1,6 @@
 """The verbs that change jobs: what a pattern names, one JSON document, and --dry-run, which changes nothing."""
 import json
+import os
 import time
 
 import pytest
@@ -134,3 +135,22 @@ def test_dry_runs_of_tasks(daemon):
     assert (dry["cancelled"], dry["stopping"], dry["dry_run"]) == (2, 0, True)
     assert daemon.call("io.batchd.Jobs.Show", id=job) == before
     assert daemon.call("io.batchd.Jobs.Cancel", id=job, indices="0-2")["cancelled"] == 2
+
+
+def test_submit_test_submits_nothing(daemon):
+    values = daemon.state / "values"
+    values.write_text("a\nb\n")
+    parent = daemon.submit("true", hold=True)
+    before = daemon.jobs()
+    for words, code, text in (([], 0, ""), (["--each-line", str(values)], 0, ""), (["-d", f"afterok:{parent}"], 0, ""),
+                              (["-Q", "nope"], 4, "nope"), (["-c", "1000"], 1, "never fits"),
+                              (["-d", "afterok:4711"], 1, "4711"), (["--deadline", "2020-01-01"], 1, "has passed")):
+        done = daemon.ctl("submit", "--test", *words, "--", "true")
+        assert (done.returncode, done.stdout) == (code, "" if code else "The job would be taken\n"), done.stderr
+        assert text in done.stderr
+    assert json.loads(daemon.ctl("submit", "--test", "--json", "true").stdout)["dry_run"] is True
+    assert daemon.jobs() == before
+    first = daemon.submit("true", key="k", hold=True)
+    assert daemon.call("io.batchd.Jobs.Submit", argv=["true"], cwd="/", env={"PATH": os.environ["PATH"]}, key="k",
+                       hold=True, dry_run=True)["id"] == first
+    assert daemon.ctl("cron", "add", "a", "--at", "@daily", "--test", "--", "true").returncode == 2
