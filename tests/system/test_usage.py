@@ -78,7 +78,6 @@ def test_what_ended_while_batchd_was_down(make_daemon, tmp_path, policy, runs, d
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
-<<<<<<< HEAD
 @pytest.mark.parametrize("theirs,first", [(1500, "ours"), (500, "theirs")])
 def test_the_machine_was_off(make_daemon, tmp_path, theirs, first):
     """A job ran 1,000 seconds, then the power failed for an hour: that hour nobody used."""
@@ -102,7 +101,9 @@ def test_the_machine_was_off(make_daemon, tmp_path, theirs, first):
     assert first_of_both(daemon) == first
     daemon.restart()
     assert first_of_both(daemon) == first
-=======
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
 def test_what_ran_before_another_one_of_its_worker(make_daemon, tmp_path):
     """Both had been handed to the worker when batchd was killed; the later one by its id ran first."""
     clock = Clock(tmp_path)
@@ -132,4 +133,3 @@ def test_what_ran_before_another_one_of_its_worker(make_daemon, tmp_path):
     if not ahead or ran[0]["started_at"] > ran[1]["started_at"]:
         pytest.skip("short jobs are not short here")
     assert first_of_both(daemon) == "theirs"
->>>>>>> 609061d (restore: the job that runs has the resources of its worker, also when another stood for it after a restart)
