@@ -166,6 +166,10 @@ void prediction_reply(struct api_call *call, const struct job_row *row, bool cha
     prediction->snapshot = snapshot_start(call->api->snapshots, &order, &err);
     if (prediction->snapshot != NULL)
         return;
+    if (err.code != ERROR_BUSY) { /* what needs no prediction is said all the same */
+        on_done(call, &err);
+        return;
+    }
     release(call);
     prediction_refuse(call, &err);
 }

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import select
 import signal
 import time
@@ -258,6 +259,21 @@ def test_commands_do_what_they_say(busy):
         assert done.returncode == 0, done.stderr
         busy.wait(job)
     (busy.state / "go").touch()
+
+
+def test_reasons_are_said_where_no_prediction_can_be_made(busy):
+    job = busy.submit("true", hold=True)
+    client = busy.client()
+    client.call("io.batchd.Server.Ping")
+    before = resource.prlimit(busy.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(busy.process.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    told = client.call("io.batchd.Jobs.Why", id=job)
+    with pytest.raises(Refused) as refused:
+        client.call("io.batchd.Jobs.Plan")
+    resource.prlimit(busy.process.pid, resource.RLIMIT_NOFILE, before)
+    assert [one["reason"] for one in told["reasons"]] == ["Held"] and told["prediction"] == "unknown"
+    assert refused.value.name == "io.batchd.Internal" and "cannot make a pipe" in str(refused.value)
+    assert why(busy, job)["prediction"] == "none"
 
 
 # ---- it holds nobody up ----
