@@ -247,6 +247,12 @@ static int show_one(struct cli *cli, json_t *id, void *arg)
     return EXIT_DONE;
 }
 
+/* 42, 42_7: one job or task, of which the daemon may predict the start without making many wait. */
+static bool is_one(const char *word)
+{
+    return word[strspn(word, "0123456789_")] == '\0';
+}
+
 static int run_show(struct cli *cli, int argc, char **argv)
 {
     CLEANUP_JSON json_t *parameters = json_object();
@@ -259,13 +265,15 @@ static int run_show(struct cli *cli, int argc, char **argv)
         json_put(parameters, strcmp(name, "env-values") == 0 ? "env_values" : name, json_true());
     if (failed)
         return EXIT_USAGE;
+    if (argc - operand == 1 && is_one(argv[operand]))
+        json_put(parameters, "predict", json_true());
     return cli_each_id(cli, argv + operand, argc - operand, show_one, &show);
 }
 
 static const struct cli_option show_options[] = {
     {"attempts", 0, NULL, "also each attempt's end"},
     {"env-values", 0, NULL, "also the values of its environment"},
-    {"predict", 0, NULL, "also when it is predicted to start and to end"},
+    {"predict", 0, NULL, "of several jobs, too, when each is predicted to start and to end"},
     {NULL, 0, NULL, NULL},
 };
 const struct verb verb_show = {.name = "show",

@@ -205,7 +205,7 @@ static void work(void *arg, struct snapshot_writer *writer)
 {
     const struct plan *what = arg;
     struct engine *engine = what->api->engine;
-    struct planning planning = {.what = what, .clock = prediction_clock_start()};
+    struct planning planning = {.what = what, .clock = prediction_clock_start(PREDICTION_MS)};
     engine_running_each(engine, add_running, &planning);
     planning.forecast = engine_forecast(engine, what->now, &plan_events, &planning);
     forecast_go(planning.forecast);

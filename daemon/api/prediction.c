@@ -31,9 +31,9 @@ struct search {
     bool cut;
 };
 
-struct prediction_clock prediction_clock_start(void)
+struct prediction_clock prediction_clock_start(int64_t ms)
 {
-    return (struct prediction_clock){.until = clock_monotonic_us() + PREDICTION_MS * US_PER_MS};
+    return (struct prediction_clock){.until = clock_monotonic_us() + ms * US_PER_MS};
 }
 
 bool prediction_clock_over(const struct prediction_clock *clock)
@@ -77,7 +77,9 @@ static void put_changes(json_t *answer, const struct prediction *what, struct jo
 static void work(void *arg, struct snapshot_writer *writer)
 {
     const struct prediction *what = arg;
-    struct search search = {.what = what, .clock = prediction_clock_start()};
+    struct search search = {
+        .what = what,
+        .clock = prediction_clock_start(what->changes ? PREDICTION_MS : PREDICTION_SHOW_MS)};
     struct engine *engine = what->call->api->engine;
     struct job *job = jobset_find(engine_jobs(engine), what->id);
     size_t bytes = 0;
@@ -166,7 +168,7 @@ void prediction_reply(struct api_call *call, const struct job_row *row, bool cha
     prediction->snapshot = snapshot_start(call->api->snapshots, &order, &err);
     if (prediction->snapshot != NULL)
         return;
-    if (err.code != ERROR_BUSY) { /* what needs no prediction is said all the same */
+    if (err.code != ERROR_BUSY || !changes) { /* what needs no prediction is said all the same */
         on_done(call, &err);
         return;
     }

@@ -10,6 +10,7 @@
 /* A forecast that takes longer is cut off; a child that has not ended long after that never will,
  * and is killed. */
 #define PREDICTION_MS 20000
+#define PREDICTION_SHOW_MS 1000 /* of Show, whose answer is mostly about something else */
 #define PREDICTION_KILL_MS 30000
 /* At a time: more would take the processors from the jobs. */
 #define PREDICTIONS_MOST 4
@@ -21,7 +22,9 @@
 
 /* Answers the call with *reply, once the members predicted_start, predicted_end, prediction and,
  * when `changes`, starts_now_if have been put into `target`, which is a part of it or itself. Takes
- * the reference to `reply`. `row` is of a job, or of a task of an array, that has not ended. */
+ * the reference to `reply`. `row` is of a job, or of a task of an array, that has not ended. When
+ * there are as many predictions as there may be, the call with `changes` is refused; without,
+ * nothing is predicted. */
 void prediction_reply(struct api_call *call, const struct job_row *row, bool changes, json_t *reply,
                       json_t *target);
 
@@ -36,7 +39,7 @@ void prediction_refuse(struct api_call *call, const struct error *err);
 struct prediction_clock {
     int64_t until; /* monotonic */
 };
-struct prediction_clock prediction_clock_start(void);
+struct prediction_clock prediction_clock_start(int64_t ms);
 bool prediction_clock_over(const struct prediction_clock *clock);
 
 #endif

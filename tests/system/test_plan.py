@@ -97,7 +97,13 @@ def test_starts_follow_from_estimates(busy):
     assert text[5].split()[:3] == [str(array), "(6", "tasks)"]
     assert text[-1].split()[-2:] == ["Held", "true"]
     assert "starts about " in busy.ctl("why", str(wide)).stdout
-    assert "starts about: " in busy.ctl("show", "--predict", str(wide)).stdout
+    assert "starts about: " in busy.ctl("show", str(wide)).stdout
+    one = json.loads(busy.ctl("show", "--json", str(wide)).stdout)
+    assert one["predicted_start"] == began + 600 * SECOND and one["prediction"] == "starts"
+    both = json.loads(busy.ctl("show", "--json", str(wide), str(behind)).stdout)
+    assert [job["predicted_start"] for job in both] == [None, None]
+    both = json.loads(busy.ctl("show", "--json", "--predict", str(wide), str(behind)).stdout)
+    assert [job["predicted_start"] for job in both] == [began + 600 * SECOND, began + 660 * SECOND]
     assert "as things are, nothing lets it start" in busy.ctl("why", str(held)).stdout
     # A restart changes neither order nor predictions.
     before = lines(busy)
@@ -354,6 +360,8 @@ def check_bounds(full):
     with pytest.raises(Refused) as refused:
         clients[2].call("io.batchd.Jobs.Plan")
     assert refused.value.name == "io.batchd.Busy" and refused.value.parameters["retry_after_ms"] > 0
+    shown = clients[2].call("io.batchd.Jobs.Show", id=last, predict=True)["job"]
+    assert (shown["prediction"], shown["predicted_start"]) == ("unknown", None)
     for client in clients[:2]:
         client.close()  # who leaves takes the question along
     wait_until(lambda: children(full) == [])
