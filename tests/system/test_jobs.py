@@ -106,8 +106,9 @@ def test_cancel_kills_a_hostile_tree(daemon):
 def test_priority_order(make_daemon):
     daemon = make_daemon(config="[workers]\nmax = 1\nprefetch = 0\n")
     daemon.start()
-    first = daemon.submit("sleep", "0.3")
+    first = daemon.submit("sh", "-c", 'until [ -e "$0" ]; do sleep 0.02; done', str(daemon.state / "go"))
     ids = {p: daemon.submit("true", priority=p) for p in ("background", "low", "normal", "high", "urgent")}
+    (daemon.state / "go").touch()
     jobs = {j["id"]: j for j in daemon.wait(first, *ids.values())}
     order = sorted(ids, key=lambda p: jobs[ids[p]]["started_at"])
     assert order == ["urgent", "high", "normal", "low", "background"]
