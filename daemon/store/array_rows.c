@@ -27,9 +27,7 @@ int array_rows_insert(struct db *db, const struct array_options *options, struct
 {
     static const char sql[] = "INSERT INTO array_option(" COLUMNS ") VALUES(?1,?2,?3,?4,?5)";
     int64_t numbers[NUMBERS];
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     numbers_of(options, numbers);

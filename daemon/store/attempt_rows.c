@@ -15,9 +15,7 @@ int attempt_rows_keep(struct db *db, const struct job_status *status, struct err
     static const char sql[] =
         "INSERT INTO attempt(job,task_index,attempt,worker,started_at,ended_at,class,exit_code,"
         "signal,message) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     const int64_t numbers[] = {

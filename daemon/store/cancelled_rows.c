@@ -18,9 +18,7 @@ static uint32_t sum_of(const struct cancelled_row *row)
 static int put(struct db *db, const struct cancelled_row *row, struct error *err)
 {
     static const char sql[] = "REPLACE INTO task_cancelled(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6)";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     const int64_t numbers[] = {(int64_t)row->job, (int64_t)row->first, (int64_t)row->last,

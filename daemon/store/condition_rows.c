@@ -31,9 +31,7 @@ int condition_rows_put(struct db *db, const struct condition *condition, struct 
     static const char sql[] =
         "INSERT OR REPLACE INTO condition(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7)";
     int64_t numbers[NUMBERS];
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     numbers_of(condition, numbers);

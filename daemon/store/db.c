@@ -248,6 +248,11 @@ sqlite3_stmt *db_statement(struct db *db, const char *sql, struct error *err)
     return statement;
 }
 
+sqlite3_stmt *db_writing(struct db *db, const char *sql, struct error *err)
+{
+    return db_begin(db, err) < 0 ? NULL : db_statement(db, sql, err);
+}
+
 int db_step(struct db *db, sqlite3_stmt *statement, struct error *err)
 {
     int code = sqlite3_step(statement);
@@ -305,9 +310,7 @@ int db_set_number(struct db *db, const char *name, int64_t value, struct error *
 {
     static const char sql[] = "INSERT INTO number(name,value) VALUES(?1,?2) "
                               "ON CONFLICT(name) DO UPDATE SET value=excluded.value";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);

@@ -43,6 +43,9 @@ void db_shrink(struct db *db);
  * which must be static. NULL with err. */
 sqlite3_stmt *db_statement(struct db *db, const char *sql, struct error *err);
 
+/* The same for one that writes: the transaction is begun before. */
+sqlite3_stmt *db_writing(struct db *db, const char *sql, struct error *err);
+
 /* Steps a statement that returns no row and resets it. */
 int db_run(struct db *db, sqlite3_stmt *statement, struct error *err);
 

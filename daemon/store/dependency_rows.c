@@ -32,9 +32,7 @@ int dependency_rows_put(struct db *db, const struct dependency_row *row, struct 
     static const char sql[] =
         "INSERT OR REPLACE INTO dependency(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8)";
     int64_t numbers[NUMBERS];
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     numbers_of(row, numbers);
@@ -46,9 +44,7 @@ int dependency_rows_put(struct db *db, const struct dependency_row *row, struct 
 int dependency_rows_delete(struct db *db, uint64_t job, struct error *err)
 {
     static const char sql[] = "DELETE FROM dependency WHERE job=?1";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, (int64_t)job);

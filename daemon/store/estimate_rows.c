@@ -52,9 +52,7 @@ int estimate_rows_put(struct db *db, const struct estimate *one, struct error *e
 {
     static const char sql[] =
         "INSERT OR REPLACE INTO estimate(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     uint64_t runs[2 * RUN_HISTORY_MAX];
@@ -73,9 +71,7 @@ int estimate_rows_put(struct db *db, const struct estimate *one, struct error *e
 int estimate_rows_delete(struct db *db, const struct estimate *one, struct error *err)
 {
     static const char sql[] = "DELETE FROM estimate WHERE kind=?1 AND uid=?2 AND name=?3";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, one->kind);

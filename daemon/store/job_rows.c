@@ -193,9 +193,7 @@ int job_rows_update(struct db *db, const struct job_status *status, struct error
         "cut_bytes=?20,lost_bytes=?21,result=?22,predicted_us=?23,predicted_by=?24,gpu_set=?25,"
         "status_sum=?26,next=?27,tasks_completed=?28,tasks_failed=?29,tasks_cancelled=?30 "
         "WHERE id=?1";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     const int64_t progress[] = {(int64_t)status->tasks.next, (int64_t)status->tasks.completed,
@@ -218,9 +216,7 @@ int job_rows_rewrite(struct db *db, const struct job_facts *facts, struct error 
         "rerun_if_lost=?8,submitted_at=?9,name=?10,type=?11,key=?12,tags=?13,array=?14,"
         "estimate_us=?15,run=?16,facts_sum=?17,gpus=?18,disk_bytes=?19,counters=?20,queue=?21,"
         "edited_at=?22,digest=?23 WHERE id=?1";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, (int64_t)facts->id);

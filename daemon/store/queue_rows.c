@@ -12,9 +12,7 @@ int queue_rows_put(struct db *db, const char *queue, const char *key, const char
 {
     static const char sql[] =
         "INSERT OR REPLACE INTO queue_setting(queue,key,value,sum) VALUES(?1,?2,?3,?4)";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     bind_text(statement, 1, queue);
@@ -27,9 +25,7 @@ int queue_rows_put(struct db *db, const char *queue, const char *key, const char
 int queue_rows_delete(struct db *db, const char *queue, const char *key, struct error *err)
 {
     static const char sql[] = "DELETE FROM queue_setting WHERE queue=?1 AND (?2 IS NULL OR key=?2)";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     bind_text(statement, 1, queue);
@@ -66,9 +62,7 @@ int queue_rows_move_jobs(struct db *db, const char *from, const char *to, struct
     static const char sql[] =
         "UPDATE job SET queue=?2 WHERE id IN (SELECT id FROM job INDEXED BY job_open"
         " WHERE state<4 AND queue=?1)";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     bind_text(statement, 1, from);

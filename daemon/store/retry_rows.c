@@ -10,9 +10,7 @@ static uint32_t sum_of(uint64_t job, uint64_t retry_of)
 int retry_rows_insert(struct db *db, uint64_t job, uint64_t retry_of, struct error *err)
 {
     static const char sql[] = "INSERT INTO retry(job,retry_of,sum) VALUES(?1,?2,?3)";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     const int64_t numbers[] = {(int64_t)job, (int64_t)retry_of, sum_of(job, retry_of)};

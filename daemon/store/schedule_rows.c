@@ -52,9 +52,7 @@ int schedule_rows_insert(struct db *db, struct schedule *schedule, const char *j
 {
     static const char sql[] = "INSERT INTO schedule(" COLUMNS ",job,job_sum)"
                               " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     bind_columns(statement, schedule);
@@ -71,9 +69,7 @@ int schedule_rows_update(struct db *db, const struct schedule *schedule, struct 
     static const char sql[] =
         "UPDATE schedule SET (" COLUMNS ")=(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"
         " WHERE id=?16";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     bind_columns(statement, schedule);
@@ -84,9 +80,7 @@ int schedule_rows_update(struct db *db, const struct schedule *schedule, struct 
 int schedule_rows_set_job(struct db *db, uint64_t id, const char *job, struct error *err)
 {
     static const char sql[] = "UPDATE schedule SET job=?1,job_sum=?2 WHERE id=?3";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     bind_text(statement, 1, job);
@@ -98,9 +92,7 @@ int schedule_rows_set_job(struct db *db, uint64_t id, const char *job, struct er
 int schedule_rows_delete(struct db *db, uint64_t id, struct error *err)
 {
     static const char sql[] = "DELETE FROM schedule WHERE id=?1";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, (int64_t)id);

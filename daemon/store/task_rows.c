@@ -22,9 +22,7 @@ int task_rows_put(struct db *db, const struct job_status *status, struct error *
         "ended_at=?10,class=?11,exit_code=?12,signal=?13,message=?14,user_us=?15,system_us=?16,"
         "run_us=?17,max_rss_bytes=?18,stdout_bytes=?19,stderr_bytes=?20,cut_bytes=?21,"
         "lost_bytes=?22,result=?23,predicted_us=?24,predicted_by=?25,gpu_set=?26,status_sum=?27";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     const int64_t names[] = {(int64_t)status->id, (int64_t)status->index};

@@ -15,9 +15,7 @@ int value_rows_begin(struct db *db, struct value_set *set, struct error *err)
 {
     static const char sql[] =
         "INSERT INTO value_set(count,bytes,content,sum) VALUES(0,0,0,0) RETURNING id";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     int code = db_step(db, statement, err);
@@ -33,9 +31,7 @@ int value_rows_update(struct db *db, const struct value_set *set, struct error *
 {
     static const char sql[] =
         "UPDATE value_set SET count=?2,bytes=?3,content=?4,sum=?5 WHERE id=?1";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     const int64_t numbers[] = {(int64_t)set->id, (int64_t)set->count, (int64_t)set->bytes,
@@ -55,9 +51,7 @@ int value_rows_append(struct db *db, struct value_set *set, const struct value_p
 {
     static const char sql[] =
         "INSERT INTO value_chunk(value_set,first,data,sum) VALUES(?1,?2,?3,?4)";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     const int64_t names[] = {(int64_t)set->id, (int64_t)set->count};
@@ -153,9 +147,7 @@ char *value_rows_find(struct db *db, uint64_t set, uint64_t position, size_t *re
 int value_rows_drop(struct db *db, uint64_t id, struct error *err)
 {
     static const char sql[] = "DELETE FROM value_set WHERE id=?1"; /* its chunks go with it */
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, (int64_t)id);
@@ -166,9 +158,7 @@ int value_rows_drop_unused(struct db *db, struct error *err)
 {
     static const char sql[] =
         "DELETE FROM value_set WHERE id NOT IN (SELECT value_set FROM array_option)";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     return statement == NULL ? -1 : db_run(db, statement, err);
 }
 

@@ -4,9 +4,7 @@ int worker_rows_insert(struct db *db, const char *boot_id, int64_t now, uint64_t
                        struct error *err)
 {
     static const char sql[] = "INSERT INTO worker(boot_id,made_at) VALUES(?1,?2)";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_text(statement, 1, boot_id, -1, SQLITE_STATIC);
@@ -20,9 +18,7 @@ int worker_rows_insert(struct db *db, const char *boot_id, int64_t now, uint64_t
 int worker_rows_delete(struct db *db, uint64_t id, struct error *err)
 {
     static const char sql[] = "DELETE FROM worker WHERE id=?1";
-    if (db_begin(db, err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_statement(db, sql, err);
+    sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, (int64_t)id);
