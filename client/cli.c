@@ -251,6 +251,20 @@ const char *cli_next(struct cli *cli, int argc, char **argv, const char **ret_va
     }
 }
 
+int cli_options(struct cli *cli, int argc, char **argv, cli_take_fn take, void *arg,
+                int *ret_operand)
+{
+    const char *name;
+    const char *value = NULL;
+    bool failed = false;
+    while ((name = cli_next(cli, argc, argv, &value, &failed, ret_operand)) != NULL) {
+        int code = take(arg, name, value);
+        if (code != 0)
+            return code;
+    }
+    return failed ? EXIT_USAGE : 0;
+}
+
 int cli_operands(struct cli *cli, int argc, char **argv)
 {
     const char *value = NULL;

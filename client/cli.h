@@ -76,6 +76,12 @@ struct verb {
 const char *cli_next(struct cli *cli, int argc, char **argv, const char **ret_value,
                      bool *ret_failed, int *ret_operand);
 
+/* Gives each option to `take`, which answers 0, or an exit code after reporting; *ret_operand as
+ * for cli_next. 0 or an exit code. */
+typedef int (*cli_take_fn)(void *arg, const char *name, const char *value);
+int cli_options(struct cli *cli, int argc, char **argv, cli_take_fn take, void *arg,
+                int *ret_operand);
+
 /* For a verb without options of its own: where its operands begin, or -1 after reporting. */
 int cli_operands(struct cli *cli, int argc, char **argv);
 

@@ -184,8 +184,9 @@ static int take_values(struct submission *submission, const char *name, const ch
     return 0;
 }
 
-int submission_take(struct submission *submission, const char *name, const char *value)
+int submission_take(void *arg, const char *name, const char *value)
 {
+    struct submission *submission = arg;
     static const char *const plain[] = {"name", "queue", "priority", "key",
                                         "type", "stdin", "array"};
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {

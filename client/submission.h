@@ -17,8 +17,8 @@ struct submission {
 struct submission submission_begin(struct cli *cli);
 void submission_done(struct submission *submission);
 
-/* Takes an option of `submit`. 0, or the exit code after reporting. */
-int submission_take(struct submission *submission, const char *name, const char *value);
+/* Takes an option of `submit`: a cli_take_fn whose `arg` is a struct submission. */
+int submission_take(void *arg, const char *name, const char *value);
 /* The same for a job that there is already: "none" takes away what it had (0, or an empty text). */
 int submission_take_change(struct submission *submission, const char *name, const char *value);
 /* Exactly one of a command, --shell and --type. 0, or the exit code after reporting. */

@@ -44,18 +44,19 @@ static int say(struct cli *cli, json_t *id, const json_t *reply)
     return EXIT_DONE;
 }
 
-static int take_option(json_t *parameters, bool *dry, const char *name, const char *value)
+static int take_option(void *arg, const char *name, const char *value)
 {
+    struct change *change = arg;
     struct error err;
     uint64_t ms;
     if (strcmp(name, "dry-run") == 0) {
-        *dry = true;
+        change->dry = true;
     } else if (strcmp(name, "reason") == 0) {
-        json_put_text(parameters, "reason", value);
+        json_put_text(change->parameters, "reason", value);
     } else {
         if (parse_span_ms(value, &ms, &err) < 0)
             return cli_fail(EXIT_USAGE, NULL, "--grace: %s", err.text);
-        json_put_int(parameters, "grace_ms", (int64_t)ms);
+        json_put_int(change->parameters, "grace_ms", (int64_t)ms);
     }
     return 0;
 }
@@ -63,21 +64,14 @@ static int take_option(json_t *parameters, bool *dry, const char *name, const ch
 static int run(struct cli *cli, int argc, char **argv)
 {
     CLEANUP_JSON json_t *parameters = json_object();
-    const char *name;
-    const char *value = NULL;
-    bool failed = false;
     struct change change = {.method = "io.batchd.Jobs.Cancel",
                             .parameters = parameters,
                             .like = CLI_LIKE_OPEN,
                             .say = say};
     int operand = 1;
-    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        int code = take_option(parameters, &change.dry, name, value);
-        if (code != 0)
-            return code;
-    }
-    if (failed)
-        return EXIT_USAGE;
+    int code = cli_options(cli, argc, argv, take_option, &change, &operand);
+    if (code != 0)
+        return code;
     return change_jobs(cli, argv + operand, argc - operand, &change);
 }
 

@@ -63,19 +63,17 @@ static bool is_own(const char *name)
     return false;
 }
 
+static int take_option(void *arg, const char *name, const char *value)
+{
+    struct cron *cron = arg;
+    return is_own(name) ? take_own(cron, name, value) : take_of_job(cron, name, value);
+}
+
 /* Options up to the next operand. *ret_operand is where it is. 0 or an exit code. */
 static int take_options(struct cron *cron, int argc, char **argv, int *ret_operand)
 {
-    const char *name;
-    const char *value = NULL;
-    bool failed = false;
     optind = 0; /* getopt begins anew */
-    while ((name = cli_next(cron->cli, argc, argv, &value, &failed, ret_operand)) != NULL) {
-        int code = is_own(name) ? take_own(cron, name, value) : take_of_job(cron, name, value);
-        if (code != 0)
-            return code;
-    }
-    return failed ? EXIT_USAGE : 0;
+    return cli_options(cron->cli, argc, argv, take_option, cron, ret_operand);
 }
 
 /* cron [OPTIONS] ACTION [OPTIONS] NAME [OPTIONS] [--] COMMAND... */

@@ -5,27 +5,32 @@
 
 #include <string.h>
 
-static int edit(struct cli *cli, struct submission *submission, int argc, char **argv)
+struct edit {
+    struct submission *submission;
+    struct change *change;
+};
+
+/* --dry-run is the only one without a value. */
+static int take_option(void *arg, const char *name, const char *value)
+{
+    struct edit *edit = arg;
+    if (value != NULL)
+        return submission_take_change(edit->submission, name, value);
+    edit->change->dry = true;
+    return 0;
+}
+
+static int edit_jobs(struct cli *cli, struct submission *submission, int argc, char **argv)
 {
     struct change change = {.method = "io.batchd.Jobs.Edit",
                             .parameters = submission->request,
                             .like = CLI_LIKE_WAITING,
                             .done = strcmp(cli->verb->name, "move") == 0 ? "Moved" : "Changed"};
-    const char *name;
-    const char *value = NULL;
-    bool failed = false;
+    struct edit edit = {.submission = submission, .change = &change};
     int operand = 1;
-    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        int code = 0;
-        if (value == NULL)
-            change.dry = true;
-        else
-            code = submission_take_change(submission, name, value);
-        if (code != 0)
-            return code;
-    }
-    if (failed)
-        return EXIT_USAGE;
+    int code = cli_options(cli, argc, argv, take_option, &edit, &operand);
+    if (code != 0)
+        return code;
     if (json_object_size(submission->request) == 0)
         return cli_fail(EXIT_USAGE, cli->verb->example, "say what the jobs are to have");
     return change_jobs(cli, argv + operand, argc - operand, &change);
@@ -34,7 +39,7 @@ static int edit(struct cli *cli, struct submission *submission, int argc, char *
 static int run(struct cli *cli, int argc, char **argv)
 {
     struct submission submission = submission_begin(cli);
-    int code = edit(cli, &submission, argc, argv);
+    int code = edit_jobs(cli, &submission, argc, argv);
     submission_done(&submission);
     return code;
 }

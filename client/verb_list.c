@@ -73,8 +73,9 @@ static int take_tag(json_t *parameters, const char *value)
     return 0;
 }
 
-static int take_option(struct list_request *request, const char *name, const char *value)
+static int take_option(void *arg, const char *name, const char *value)
 {
+    struct list_request *request = arg;
     struct error err;
     uint64_t number;
     if (strcmp(name, "state") == 0)
@@ -238,17 +239,10 @@ static int run_list(struct cli *cli, int argc, char **argv)
     CLEANUP_JSON json_t *parameters = json_object();
     struct list_request request = {
         .parameters = parameters, .format = cli->quiet ? "id" : "table", .header = true};
-    const char *name;
-    const char *value = NULL;
-    bool failed = false;
     int operand = 1;
-    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        int code = take_option(&request, name, value);
-        if (code != 0)
-            return code;
-    }
-    if (failed)
-        return EXIT_USAGE;
+    int code = cli_options(cli, argc, argv, take_option, &request, &operand);
+    if (code != 0)
+        return code;
     request.words = argv + operand;
     request.word_count = argc - operand;
     if (cli->quiet && strcmp(request.format, "table") == 0)

@@ -155,8 +155,9 @@ static int follow_lines(struct cli *cli, struct logs_request *request)
     return code;
 }
 
-static int take_option(struct logs_request *request, const char *name, const char *value)
+static int take_option(void *arg, const char *name, const char *value)
 {
+    struct logs_request *request = arg;
     struct error err;
     uint64_t number = 0;
     if (strcmp(name, "follow") == 0) {
@@ -182,18 +183,11 @@ static int run_logs(struct cli *cli, int argc, char **argv)
 {
     CLEANUP_JSON json_t *parameters = json_object();
     struct logs_request request = {.parameters = parameters, .sink.cli = cli};
-    const char *name;
-    const char *value = NULL;
-    bool failed = false;
     int operand = 1;
     int code;
-    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        code = take_option(&request, name, value);
-        if (code != 0)
-            return code;
-    }
-    if (failed)
-        return EXIT_USAGE;
+    code = cli_options(cli, argc, argv, take_option, &request, &operand);
+    if (code != 0)
+        return code;
     if (request.head && request.follow)
         return cli_fail(EXIT_USAGE, "batchctl logs -f -n N: the last N lines, then on",
                         "--head ends with the first lines, --follow with the job: give one");

@@ -87,8 +87,9 @@ static void print_plan(const struct cli *cli, const json_t *jobs, const json_t *
         (void)fprintf(stderr, "batchctl: these are the first %zu; --limit gives more\n", i);
 }
 
-static int take_option(json_t *parameters, const char *name, const char *value)
+static int take_option(void *arg, const char *name, const char *value)
 {
+    json_t *parameters = arg;
     struct error err;
     uint64_t number;
     if (strcmp(name, "limit") != 0) {
@@ -125,19 +126,12 @@ static json_t *ask(struct cli *cli, json_t *parameters, json_t *jobs, int *ret_c
 static int run(struct cli *cli, int argc, char **argv)
 {
     CLEANUP_JSON json_t *parameters = json_object();
-    const char *name;
-    const char *value = NULL;
-    bool failed = false;
     int operand = 1;
     int code = 0;
     json_put_int(parameters, "limit", LIMIT_MAX);
-    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        code = take_option(parameters, name, value);
-        if (code != 0)
-            return code;
-    }
-    if (failed)
-        return EXIT_USAGE;
+    code = cli_options(cli, argc, argv, take_option, parameters, &operand);
+    if (code != 0)
+        return code;
     if (operand < argc)
         return cli_fail(EXIT_USAGE, "batchctl why ID", "plan takes no \"%s\"", argv[operand]);
     CLEANUP_JSON json_t *jobs = json_array();

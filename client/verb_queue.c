@@ -142,8 +142,9 @@ static int take_setting(json_t *request, const char *option, const char *value)
     return 0;
 }
 
-static int take_option(json_t *request, const char *option, const char *value)
+static int take_option(void *arg, const char *option, const char *value)
 {
+    json_t *request = arg;
     if (strcmp(option, "move-to") != 0)
         return take_setting(request, option, value);
     json_put_text(request, "move_to", value);
@@ -185,17 +186,10 @@ static int change(struct cli *cli, const struct action *action, const char *name
 static int run(struct cli *cli, int argc, char **argv)
 {
     CLEANUP_JSON json_t *request = json_object();
-    const char *option;
-    const char *value = NULL;
-    bool failed = false;
     int operand = 1;
-    while ((option = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        int code = take_option(request, option, value);
-        if (code != 0)
-            return code;
-    }
-    if (failed)
-        return EXIT_USAGE;
+    int code = cli_options(cli, argc, argv, take_option, request, &operand);
+    if (code != 0)
+        return code;
     char **words = argv + operand;
     int count = argc - operand;
     bool plain = json_object_size(request) == 0;

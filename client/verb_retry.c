@@ -17,9 +17,16 @@ static int say(struct cli *cli, json_t *id, const json_t *reply)
     return EXIT_DONE;
 }
 
-static int take_option(struct submission *submission, struct change *change, const char *name,
-                       const char *value)
+struct retry {
+    struct change change;
+    struct submission *submission;
+};
+
+static int take_option(void *arg, const char *name, const char *value)
 {
+    struct retry *retry = arg;
+    struct submission *submission = retry->submission;
+    struct change *change = &retry->change;
     if (strcmp(name, "dry-run") == 0) {
         change->dry = true;
     } else if (strcmp(name, "failed-only") == 0) {
@@ -32,31 +39,25 @@ static int take_option(struct submission *submission, struct change *change, con
     return 0;
 }
 
-static int retry(struct cli *cli, struct submission *submission, int argc, char **argv)
+static int retry_jobs(struct cli *cli, struct submission *submission, int argc, char **argv)
 {
-    struct change change = {.method = "io.batchd.Jobs.Retry",
-                            .parameters = submission->request,
-                            .like = CLI_LIKE_ENDED,
-                            .keyed = true,
-                            .say = say};
-    const char *name;
-    const char *value = NULL;
-    bool failed = false;
+    struct retry retry = {.submission = submission,
+                          .change = {.method = "io.batchd.Jobs.Retry",
+                                     .parameters = submission->request,
+                                     .like = CLI_LIKE_ENDED,
+                                     .keyed = true,
+                                     .say = say}};
     int operand = 1;
-    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        int code = take_option(submission, &change, name, value);
-        if (code != 0)
-            return code;
-    }
-    if (failed)
-        return EXIT_USAGE;
-    return change_jobs(cli, argv + operand, argc - operand, &change);
+    int code = cli_options(cli, argc, argv, take_option, &retry, &operand);
+    if (code != 0)
+        return code;
+    return change_jobs(cli, argv + operand, argc - operand, &retry.change);
 }
 
 static int run(struct cli *cli, int argc, char **argv)
 {
     struct submission submission = submission_begin(cli);
-    int code = retry(cli, &submission, argc, argv);
+    int code = retry_jobs(cli, &submission, argc, argv);
     submission_done(&submission);
     return code;
 }

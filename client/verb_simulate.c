@@ -63,8 +63,9 @@ static int take_span(const char *name, const char *value, uint64_t *ret)
     return 0;
 }
 
-static int take_option(struct simulate_request *request, const char *name, const char *value)
+static int take_option(void *arg, const char *name, const char *value)
 {
+    struct simulate_request *request = arg;
     if (strcmp(name, "policy") == 0)
         return take_policy(request, value);
     if (strcmp(name, "backfill") == 0)
@@ -264,20 +265,13 @@ static int run(struct cli *cli, int argc, char **argv)
 {
     struct simulate_request request = {.half_life_ms = UINT64_C(7) * 24 * 3600 * 1000};
     CLEANUP(trace_done) struct trace trace = {0};
-    const char *name;
-    const char *value = NULL;
-    bool failed = false;
     int operand = 1;
     int code = 0;
     (void)take_policy(&request, "all");
     (void)take_backfill(&request, "both");
-    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        code = take_option(&request, name, value);
-        if (code != 0)
-            return code;
-    }
-    if (failed)
-        return EXIT_USAGE;
+    code = cli_options(cli, argc, argv, take_option, &request, &operand);
+    if (code != 0)
+        return code;
     if (operand < argc)
         return cli_fail(EXIT_USAGE, cli->verb->example, "simulate takes no \"%s\"", argv[operand]);
     code = check_request(cli, &request);

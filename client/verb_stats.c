@@ -94,8 +94,9 @@ static void print_estimates(const struct cli *cli, const json_t *estimates)
     grid_print(table);
 }
 
-static int take_option(json_t *parameters, const char *name, const char *value)
+static int take_option(void *arg, const char *name, const char *value)
 {
+    json_t *parameters = arg;
     struct error err;
     int64_t at;
     if (strcmp(name, "by") == 0) {
@@ -111,18 +112,11 @@ static int take_option(json_t *parameters, const char *name, const char *value)
 static int run(struct cli *cli, int argc, char **argv)
 {
     CLEANUP_JSON json_t *parameters = json_object();
-    const char *name;
-    const char *value = NULL;
-    bool failed = false;
     int operand = 1;
     int code = 0;
-    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        code = take_option(parameters, name, value);
-        if (code != 0)
-            return code;
-    }
-    if (failed)
-        return EXIT_USAGE;
+    code = cli_options(cli, argc, argv, take_option, parameters, &operand);
+    if (code != 0)
+        return code;
     if (operand < argc)
         return cli_fail(EXIT_USAGE, cli->verb->example, "stats takes no \"%s\"", argv[operand]);
     CLEANUP_JSON json_t *reply =

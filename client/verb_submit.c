@@ -63,18 +63,11 @@ static int say_tested(const struct cli *cli, const json_t *reply)
 static int submit(struct submission *submission, int argc, char **argv)
 {
     struct cli *cli = submission->cli;
-    const char *name;
-    const char *value = NULL;
-    bool failed = false;
     int operand = 1;
     int code = 0;
-    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        code = submission_take(submission, name, value);
-        if (code != 0)
-            return code;
-    }
-    if (failed)
-        return EXIT_USAGE;
+    code = cli_options(cli, argc, argv, submission_take, submission, &operand);
+    if (code != 0)
+        return code;
     code = submission_add_command(submission, argc - operand, argv + operand);
     if (code != 0)
         return code;

@@ -86,14 +86,21 @@ int cli_wait(struct cli *cli, json_t *ids, json_t *options)
     return wait_for(cli, ids, options, &mirrored);
 }
 
-static int take_wait_option(json_t *parameters, bool *all_ok, const char *name, const char *value)
+struct wait_request {
+    json_t *parameters;
+    bool all_ok;
+};
+
+static int take_option(void *arg, const char *name, const char *value)
 {
+    struct wait_request *request = arg;
+    json_t *parameters = request->parameters;
     struct error err;
     uint64_t ms;
     if (strcmp(name, "any") == 0) {
         json_put(parameters, "any", json_true());
     } else if (strcmp(name, "all-ok") == 0) {
-        *all_ok = true;
+        request->all_ok = true;
     } else if (strcmp(name, "for") == 0) {
         json_put_text(parameters, "for", value);
     } else {
@@ -107,25 +114,18 @@ static int take_wait_option(json_t *parameters, bool *all_ok, const char *name, 
 static int run_wait(struct cli *cli, int argc, char **argv)
 {
     CLEANUP_JSON json_t *parameters = json_object();
-    const char *name;
-    const char *value = NULL;
-    bool failed = false;
-    bool all_ok = false;
+    struct wait_request request = {.parameters = parameters};
     int operand = 1;
     int code;
-    while ((name = cli_next(cli, argc, argv, &value, &failed, &operand)) != NULL) {
-        code = take_wait_option(parameters, &all_ok, name, value);
-        if (code != 0)
-            return code;
-    }
-    if (failed)
-        return EXIT_USAGE;
+    code = cli_options(cli, argc, argv, take_option, &request, &operand);
+    if (code != 0)
+        return code;
     json_t *ids = cli_ids(cli, argv + operand, argc - operand, &code);
     if (ids == NULL)
         return code;
     bool mirrored = false;
     code = wait_for(cli, ids, json_incref(parameters), &mirrored);
-    return all_ok && mirrored && code != EXIT_DONE ? EXIT_REFUSED : code;
+    return request.all_ok && mirrored && code != EXIT_DONE ? EXIT_REFUSED : code;
 }
 
 static const struct cli_option wait_options[] = {
