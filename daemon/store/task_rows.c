@@ -130,21 +130,48 @@ static int read_index(void *arg, sqlite3_stmt *statement, struct error *err)
     return 0;
 }
 
-int task_rows_each_index(struct db *db, uint64_t job, enum job_state state, task_index_fn each,
-                         void *arg, struct error *err)
+static int each_of_span(struct db *db, const char *sql, const struct task_span *span,
+                        struct reading_indices *reading, struct error *err)
 {
-    /* By the index alone: naming the state once more would read every row. */
-    static const char failed[] = "SELECT task_index FROM task INDEXED BY task_failed "
-                                 "WHERE job=?1 AND state=5 ORDER BY task_index";
-    static const char any[] =
-        "SELECT task_index FROM task WHERE job=?1 AND state=?2 ORDER BY task_index";
-    struct reading_indices reading = {each, arg};
-    sqlite3_stmt *statement = db_statement(db, state == JOB_STATE_FAILED ? failed : any, err);
+    const int64_t names[] = {(int64_t)span->job, (int64_t)span->first, (int64_t)span->last,
+                             span->state};
+    sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
-    const int64_t names[] = {(int64_t)job, state};
-    bind_numbers(statement, 1, names, state == JOB_STATE_FAILED ? 1 : 2);
-    return db_each(db, statement, read_index, &reading, err);
+    bind_numbers(statement, 1, names, (size_t)sqlite3_bind_parameter_count(statement));
+    return db_each(db, statement, read_index, reading, err);
+}
+
+static void take_count(void *arg, uint64_t count)
+{
+    *(uint64_t *)arg = count;
+}
+
+int task_rows_count(struct db *db, const struct task_span *span, uint64_t *ret, struct error *err)
+{
+    static const char sql[] = "SELECT count(*) FROM task"
+                              " WHERE job=?1 AND task_index BETWEEN ?2 AND ?3 AND +state=?4";
+    struct reading_indices reading = {take_count, ret};
+    return each_of_span(db, sql, span, &reading, err);
+}
+
+int task_rows_each_index(struct db *db, const struct task_span *span, task_index_fn each, void *arg,
+                         struct error *err)
+{
+    static const char sql[] = "SELECT task_index FROM task WHERE job=?1"
+                              " AND task_index BETWEEN ?2 AND ?3 AND +state=?4 ORDER BY task_index";
+    struct reading_indices reading = {each, arg};
+    return each_of_span(db, sql, span, &reading, err);
+}
+
+int task_rows_each_failed(struct db *db, const struct task_span *span, task_index_fn each,
+                          void *arg, struct error *err)
+{
+    static const char sql[] =
+        "SELECT task_index FROM task INDEXED BY task_failed"
+        " WHERE job=?1 AND state=5 AND task_index BETWEEN ?2 AND ?3 ORDER BY task_index";
+    struct reading_indices reading = {each, arg};
+    return each_of_span(db, sql, span, &reading, err);
 }
 
 int task_rows_each_from(struct db *db, uint64_t job, uint64_t index, task_index_fn each, void *arg,

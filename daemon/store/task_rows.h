@@ -26,10 +26,20 @@ int task_rows_each_open(struct db *db, task_row_fn each, void *arg, struct error
 int task_rows_each_waiting(struct db *db, uint64_t job, task_row_fn each, void *arg,
                            struct error *err);
 
-/* The indices of its tasks in one terminal state, in ascending order. */
+/* Tasks of an array that ended in one state. */
+struct task_span {
+    uint64_t job;
+    uint64_t first, last; /* indices, inclusive */
+    enum job_state state;
+};
+/* How many, which is known far sooner than which; their indices in ascending order; and the same of
+ * those that failed, which goes by an index of them: faster when they are few. */
 typedef void (*task_index_fn)(void *arg, uint64_t index);
-int task_rows_each_index(struct db *db, uint64_t job, enum job_state state, task_index_fn each,
-                         void *arg, struct error *err);
+int task_rows_count(struct db *db, const struct task_span *span, uint64_t *ret, struct error *err);
+int task_rows_each_index(struct db *db, const struct task_span *span, task_index_fn each, void *arg,
+                         struct error *err);
+int task_rows_each_failed(struct db *db, const struct task_span *span, task_index_fn each,
+                          void *arg, struct error *err);
 
 /* The indices of its tasks from `index` on, in ascending order. */
 int task_rows_each_from(struct db *db, uint64_t job, uint64_t index, task_index_fn each, void *arg,
