@@ -2,7 +2,7 @@
  * io.batchd.Queues.Add, Set {name, policy, backfill, slots, per_user, weight, ageing_ms,
  *   max_delay_ms, priority, timeout_ms} -> {queue}
  * io.batchd.Queues.Pause, Resume, Drain {name} -> {queue}
- * io.batchd.Queues.Remove {name, move_to} -> {}
+ * io.batchd.Queues.Remove {name, move_to} -> {queue}: while its jobs are on the way
  * Everybody may look; root and the daemon's owner change. A change is in the store before the
  * reply leaves, and goes before the configuration from then on. */
 #include "common/alloc.h"
@@ -30,6 +30,7 @@ static json_t *view_queue(const struct api *api, const struct named_queue *queue
     json_put(object, "paused", json_boolean(queue->paused));
     json_put(object, "draining", json_boolean(queue->draining));
     json_put(object, "configured", json_boolean(queue->configured));
+    json_put_text(object, "moving_to", queue->move_to);
     json_put_int(object, "pending", (int64_t)jobset_waiting_in(jobs, queue->number));
     json_put_int(object, "running", queue_running(inner));
     return object;
@@ -147,6 +148,20 @@ static int remove_queue(const struct api_call *call, const char *name, struct er
                : engine_queue_remove(call->api->engine, name, move_to, err);
 }
 
+/* True after replying: it has jobs, and nobody said where they are to go. */
+static bool refuse_jobs(struct api_call *call, const char *name, const struct error *err)
+{
+    const struct engine *engine = call->api->engine;
+    const struct named_queue *queue = name == NULL ? NULL : engine_queue_find(engine, name);
+    if (err->code != ERROR_CONFLICT || queue == NULL || queue->number == 0 || queue->configured ||
+        queue->move_to != NULL || jobset_in_queue(engine_jobs(engine), queue->number) == 0 ||
+        json_object_get(call->params, "move_to") != NULL)
+        return false;
+    CLEANUP_FREE char *hint = xasprintf("batchctl queue remove %s --move-to OTHER", name);
+    reply_error(call, "InvalidState", NULL, err->text, hint);
+    return true;
+}
+
 static void change(struct api_call *call, queue_change_fn how)
 {
     const char *name = NULL;
@@ -157,7 +172,8 @@ static void change(struct api_call *call, queue_change_fn how)
         return;
     }
     if (json_get_string(call->params, "name", true, &name, &err) < 0 || how(call, name, &err) < 0) {
-        refuse(call, &err);
+        if (how != remove_queue || !refuse_jobs(call, name, &err))
+            refuse(call, &err);
         return;
     }
     json_t *reply = json_object();

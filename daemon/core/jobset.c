@@ -301,13 +301,21 @@ void jobset_change(struct jobset *set, struct job *job, const struct job *as,
         scheduler_queue(set->scheduler, job, now);
 }
 
-void jobset_move_queue(struct jobset *set, uint8_t from, uint8_t to, int64_t now)
+size_t jobset_move_some(struct jobset *set, struct jobset_move *move, int64_t now, uint64_t *ret,
+                        size_t most)
 {
-    for (uint32_t i = 0; i < set->slot_count; i++) {
-        struct job *job = set->slots[i] == NO_JOB ? NULL : record_at(set, set->slots[i]);
-        if (job != NULL && job->queue == from)
-            jobset_set_queue(set, job, to, now);
+    size_t count = 0;
+    for (; move->at < set->used && count < most; move->at++) {
+        struct job *job = record_at(set, move->at);
+        /* A removed one leaves a terminal state behind. */
+        if (job->queue != move->from || job_state_terminal(job_state_of(job)))
+            continue;
+        jobset_set_queue(set, job, move->to, now);
+        ret[count++] = job->id;
     }
+    if (move->at >= set->used)
+        move->at = 0;
+    return count;
 }
 
 void jobset_remove(struct jobset *set, struct job *job)

@@ -53,8 +53,14 @@ void jobset_estimate(struct jobset *set, uint32_t *at, uint32_t looks,
  * stood in its queue stands in the new place. The caller asks to queue what did not fit before. */
 void jobset_change(struct jobset *set, struct job *job, const struct job *as,
                    const struct resources *wanted, int64_t now);
-/* Puts all jobs of one queue into another. */
-void jobset_move_queue(struct jobset *set, uint8_t from, uint8_t to, int64_t now);
+/* Jobs of one queue go to another one. */
+struct jobset_move {
+    uint8_t from, to;
+    uint32_t at; /* where to go on: 0 at first, and when all were looked at */
+};
+/* Puts some of them there, and their ids into `ret`, which has room for `most`. How many. */
+size_t jobset_move_some(struct jobset *set, struct jobset_move *move, int64_t now, uint64_t *ret,
+                        size_t most);
 /* Puts one job there. */
 void jobset_set_queue(struct jobset *set, struct job *job, uint8_t queue, int64_t now);
 

@@ -193,7 +193,7 @@ void engine_committed(struct engine *engine)
 
 bool engine_unfinished(const struct engine *engine)
 {
-    return engine->overdue || engine->notice_first < engine->notice_count ||
+    return engine->overdue || engine->leaving || engine->notice_first < engine->notice_count ||
            array_links_unfinished(&engine->links);
 }
 

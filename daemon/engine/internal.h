@@ -58,7 +58,9 @@ struct engine {
         seen_at; /* when this or an earlier daemon last noted that it runs, with jobs; 0: never */
     struct named_queue *queues; /* sorted by name */
     size_t queue_count;
-    char **displaced; /* queues whose jobs the default queue takes; only while jobs are loaded */
+    bool leaving;        /* one of them is being removed, and its jobs go elsewhere */
+    uint32_t leaving_at; /* how far that is (jobset_move_some) */
+    char **displaced;    /* queues whose jobs the default queue takes; only while jobs are loaded */
     size_t displaced_count;
     int owed;                       /* of the scheduler, as it is stored */
     struct dependency_graph *waits; /* open dependencies */
@@ -122,6 +124,8 @@ int engine_queues_adopt(struct engine *engine, struct error *err);
  * when the scheduler knows what runs. */
 void engine_store_turns(struct engine *engine);
 void engine_restore_turns(struct engine *engine);
+/* The jobs of a queue that is being removed go on to another one, so many a turn. */
+void engine_move_leaving(struct engine *engine);
 void engine_queues_free(struct engine *engine);
 /* The job has ended: it is removed, with all that is kept for it. */
 void engine_remove(struct engine *engine, struct job *job);

@@ -107,8 +107,10 @@ static void free_displaced(struct engine *engine)
 
 void engine_queues_free(struct engine *engine)
 {
-    for (size_t i = 0; i < engine->queue_count; i++)
+    for (size_t i = 0; i < engine->queue_count; i++) {
         free(engine->queues[i].name);
+        free(engine->queues[i].move_to);
+    }
     free(engine->queues);
     free_displaced(engine);
 }
@@ -147,9 +149,10 @@ static int load_turn(struct engine *engine, const char *name, const char *key, c
 static int load_row(void *arg, const char *name, const char *key, const char *value,
                     struct error *err)
 {
+    struct engine *engine = arg;
     if (is_turn(key))
-        return load_turn(arg, name, key, value, err);
-    struct named_queue *queue = find_or_insert(arg, name);
+        return load_turn(engine, name, key, value, err);
+    struct named_queue *queue = find_or_insert(engine, name);
     const struct queue_key *setting = queue_key_find(key);
     if (queue == NULL)
         return refuse_more(name, err);
@@ -157,6 +160,11 @@ static int load_row(void *arg, const char *name, const char *key, const char *va
         return queue_settings_set(&queue->settings, setting, value, err);
     queue->paused |= strcmp(key, QUEUE_MARK_PAUSED) == 0;
     queue->draining |= strcmp(key, QUEUE_MARK_DRAINING) == 0;
+    if (strcmp(key, QUEUE_MARK_MOVE_TO) == 0) {
+        queue->move_to = xstrdup(value);
+        queue->draining = true;
+        engine->leaving = true;
+    }
     return 0;
 }
 
@@ -301,7 +309,7 @@ int engine_queue_drain(struct engine *engine, const char *name, bool draining, s
     struct named_queue *queue;
     if (mark(engine, name, QUEUE_MARK_DRAINING, draining, &queue, err) < 0)
         return -1;
-    queue->draining = draining;
+    queue->draining = draining || queue->move_to != NULL;
     return 0;
 }
 
@@ -336,6 +344,9 @@ void engine_store_turns(struct engine *engine)
 
 /* ---- remove ---- */
 
+/* So many jobs go at once; more of them in the turns that follow, some 8 us each. */
+#define MOVED_A_TURN 1000
+
 static int check_removable(const struct engine *engine, const struct named_queue *queue,
                            const char *move_to, struct error *err)
 {
@@ -346,23 +357,72 @@ static int check_removable(const struct engine *engine, const struct named_queue
         return error_set(err, ERROR_CONFLICT,
                          "queue \"%.80s\" is in the configuration: remove it there and restart",
                          queue->name);
+    if (queue->move_to != NULL)
+        return error_set(err, ERROR_CONFLICT,
+                         "queue \"%.80s\" is being removed: %zu jobs are still to go to \"%.80s\"",
+                         queue->name, jobs, queue->move_to);
     if (move_to == NULL && jobs > 0)
         return error_set(err, ERROR_CONFLICT,
                          "queue \"%.80s\" has %zu unfinished jobs: wait for them, or move them",
                          queue->name, jobs);
+    for (size_t i = 0; i < engine->queue_count; i++) {
+        const char *other = engine->queues[i].move_to;
+        if (other != NULL && strcmp(other, queue->name) == 0)
+            return error_set(err, ERROR_CONFLICT,
+                             "the jobs of queue \"%.80s\", which is being removed, are on the way "
+                             "to queue \"%.80s\"",
+                             engine->queues[i].name, queue->name);
+    }
     return 0;
 }
 
-/* What its jobs hold counts in the other queue from now on. */
-static void move_jobs(struct engine *engine, const struct named_queue *from,
-                      const struct named_queue *to)
+static void drop(struct engine *engine, struct named_queue *queue)
 {
     struct error err;
-    int64_t now = clock_wall_us();
-    jobset_move_queue(engine->jobs, from->number, to->number, now);
-    scheduler_move_runs(engine->scheduler, from->number, to->number);
-    if (queue_rows_move_jobs(engine->db, from->name, to->name, &err) < 0)
-        engine_break(engine, &err);
+    if (put_row(engine, queue->name, NULL, NULL, &err) < 0)
+        return;
+    scheduler_remove_queue(engine->scheduler, queue->number);
+    engine->owed = engine->owed == queue->number ? -1 : engine->owed;
+    engine_drop_queue_estimate(engine, queue->number);
+    free(queue->name);
+    free(queue->move_to);
+    size_t at = (size_t)(queue - engine->queues);
+    memmove(queue, queue + 1, (--engine->queue_count - at) * sizeof(*queue));
+}
+
+/* What its jobs hold counts in the other queue from now on. */
+static void move_some(struct engine *engine, struct named_queue *queue)
+{
+    const struct named_queue *to = find(engine, queue->move_to);
+    uint64_t moved[MOVED_A_TURN];
+    struct error err;
+    if (to == NULL) /* it left the configuration */
+        to = engine_queue_number(engine, 0);
+    struct jobset_move move = {.from = queue->number, .to = to->number, .at = engine->leaving_at};
+    size_t count = jobset_move_some(engine->jobs, &move, clock_wall_us(), moved, MOVED_A_TURN);
+    engine->leaving_at = move.at;
+    scheduler_move_runs(engine->scheduler, queue->number, to->number);
+    for (size_t i = 0; i < count && !engine->broken; i++) {
+        if (queue_rows_move_job(engine->db, moved[i], to->name, &err) < 0)
+            engine_break(engine, &err);
+    }
+    if (engine->broken || jobset_in_queue(engine->jobs, queue->number) > 0)
+        return;
+    engine->leaving_at = 0;
+    drop(engine, queue);
+}
+
+void engine_move_leaving(struct engine *engine)
+{
+    size_t at = 0;
+    if (!engine->leaving || engine->broken)
+        return;
+    while (at < engine->queue_count && engine->queues[at].move_to == NULL)
+        at++;
+    if (at < engine->queue_count)
+        move_some(engine, &engine->queues[at]);
+    else
+        engine->leaving = false;
 }
 
 int engine_queue_remove(struct engine *engine, const char *name, const char *move_to,
@@ -375,17 +435,19 @@ int engine_queue_remove(struct engine *engine, const char *name, const char *mov
     if (queue == NULL || (move_to != NULL && target == NULL) ||
         check_removable(engine, queue, move_to, err) < 0)
         return -1;
-    if (target == queue)
-        return error_set_field(err, "move_to", "move_to \"%.80s\" must be another queue", move_to);
-    if (target != NULL)
-        move_jobs(engine, queue, target);
-    if (put_row(engine, name, NULL, NULL, err) < 0)
-        return -1;
-    scheduler_remove_queue(engine->scheduler, queue->number);
-    engine->owed = engine->owed == queue->number ? -1 : engine->owed;
-    engine_drop_queue_estimate(engine, queue->number);
-    free(queue->name);
-    size_t at = (size_t)(queue - engine->queues);
-    memmove(queue, queue + 1, (--engine->queue_count - at) * sizeof(*queue));
-    return 0;
+    if (target == queue || (target != NULL && target->move_to != NULL))
+        return error_set_field(err, "move_to", "move_to \"%.80s\" must be another queue%s", move_to,
+                               target == queue ? "" : ", that stays");
+    if (target != NULL && jobset_in_queue(engine->jobs, queue->number) > 0) {
+        if (put_row(engine, name, QUEUE_MARK_MOVE_TO, move_to, err) < 0)
+            return -1;
+        queue->move_to = xstrdup(move_to);
+        queue->draining = true;
+        engine->leaving = true;
+        engine->leaving_at = 0;
+        move_some(engine, queue);
+    } else {
+        drop(engine, queue);
+    }
+    return engine_sound(engine, err);
 }

@@ -18,6 +18,7 @@ struct named_queue {
     bool configured;
     bool paused;     /* starts nothing */
     bool draining;   /* takes no new job */
+    char *move_to;   /* owned: it is being removed, and its jobs are on the way there; or NULL */
     uint64_t served; /* as it is stored (scheduler_served) */
     struct queue_settings settings;
 };
@@ -44,7 +45,8 @@ int engine_queue_set(struct engine *engine, const char *name, const struct queue
                      struct error *err);
 int engine_queue_pause(struct engine *engine, const char *name, bool paused, struct error *err);
 int engine_queue_drain(struct engine *engine, const char *name, bool draining, struct error *err);
-/* Its unfinished jobs go to the queue `move_to`, running ones too. */
+/* Its unfinished jobs go to the queue `move_to`, running ones too. When they are many they go so
+ * many a turn, over restarts too; until then it is there, and takes no new ones. */
 int engine_queue_remove(struct engine *engine, const char *name, const char *move_to,
                         struct error *err);
 

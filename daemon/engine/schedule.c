@@ -75,6 +75,7 @@ void engine_schedule(struct engine *engine)
     engine_deadlines_due(engine, now);
     engine_follow(engine);
     engine_follow_links(engine);
+    engine_move_leaving(engine);
     engine_begin_due(engine, now);
     engine_spread_estimates(engine, now);
     scheduler_begin(engine->scheduler, now);

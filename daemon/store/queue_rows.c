@@ -69,3 +69,16 @@ int queue_rows_move_jobs(struct db *db, const char *from, const char *to, struct
     bind_text(statement, 2, to);
     return db_run(db, statement, err);
 }
+
+int queue_rows_move_job(struct db *db, uint64_t job, const char *to, struct error *err)
+{
+    static const char sql[] = "UPDATE job SET queue=?2 WHERE id=?1";
+    if (db_begin(db, err) < 0)
+        return -1;
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
+    bind_text(statement, 2, to);
+    return db_run(db, statement, err);
+}

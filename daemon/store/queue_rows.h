@@ -1,5 +1,6 @@
 /* What was changed about queues at run time: one row for each setting, which goes before the
- * configuration's; and the marks QUEUE_MARK_*, whose value is "1". */
+ * configuration's; and the marks QUEUE_MARK_*, whose value is "1" where
+ * nothing else is said. */
 #ifndef BATCHD_DAEMON_STORE_QUEUE_ROWS_H
 #define BATCHD_DAEMON_STORE_QUEUE_ROWS_H
 
@@ -8,7 +9,8 @@
 #define QUEUE_MARK_ADDED "added" /* it was made at run time */
 #define QUEUE_MARK_PAUSED "paused"
 #define QUEUE_MARK_DRAINING "draining"
-#define QUEUE_MARK_OWED "owed" /* the next round begins with it (core/scheduler.h) */
+#define QUEUE_MARK_MOVE_TO "move_to" /* it is being removed; the value is where its jobs go */
+#define QUEUE_MARK_OWED "owed"       /* the next round begins with it (core/scheduler.h) */
 /* How much it has started for its weight (core/scheduler.h): a number, the only one with a value.
  */
 #define QUEUE_MARK_SERVED "served"
@@ -26,6 +28,7 @@ typedef int (*queue_row_fn)(void *arg, const char *queue, const char *key, const
 int queue_rows_each(struct db *db, queue_row_fn each, void *arg, struct error *err);
 
 /* Puts every unfinished job of one queue into another. */
+int queue_rows_move_job(struct db *db, uint64_t job, const char *to, struct error *err);
 int queue_rows_move_jobs(struct db *db, const char *from, const char *to, struct error *err);
 
 #endif

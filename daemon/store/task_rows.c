@@ -152,6 +152,7 @@ int task_rows_count(struct db *db, const struct task_span *span, uint64_t *ret, 
     static const char sql[] = "SELECT count(*) FROM task"
                               " WHERE job=?1 AND task_index BETWEEN ?2 AND ?3 AND +state=?4";
     struct reading_indices reading = {take_count, ret};
+    *ret = 0;
     return each_of_span(db, sql, span, &reading, err);
 }
 

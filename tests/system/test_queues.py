@@ -432,3 +432,50 @@ def test_a_job_past_its_max_delay_goes_before_other_queues(make_daemon):
     wait_until(lambda: daemon.job(late[-1])["submitted_at"] + 1_200_000 < time.time() * 1_000_000)
     (daemon.state / "go").touch()
     assert order_of(daemon, first, *before, *late)[1:] == [*late, *before]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_queue_with_many_jobs_is_removed_by_and_by(make_daemon, killed):
+    count, page = 20000, 500
+    daemon = make_daemon(config="[workers]\nmax = 1\n[daemon]\nqueue_limit_per_user = 100000\n")
+    daemon.start()
+    for name in ("old", "new", "third"):
+        daemon.call("io.batchd.Queues.Add", name=name)
+        daemon.call("io.batchd.Queues.Pause", name=name)
+    client = daemon.client()
+    for _ in range(count // page):
+        for _ in range(page):
+            client.send("io.batchd.Jobs.Submit", argv=["true"], cwd="/", queue="old")
+        last = [client.receive()["parameters"]["id"] for _ in range(page)][-1]
+    with pytest.raises(Refused) as refused:
+        client.call("io.batchd.Queues.Remove", name="old")
+    assert refused.value.parameters["hint"] == "batchctl queue remove old --move-to OTHER"
+    client.call("io.batchd.Jobs.Submit", argv=["true"], cwd="/", queue="third")
+    # Sent together, so that they come while it goes on.
+    requests = [("Queues.Remove", {"name": "old", "move_to": "new"}), ("Queues.List", {}),
+                ("Queues.Remove", {"name": "old"}), ("Queues.Remove", {"name": "new", "move_to": "third"}),
+                ("Queues.Remove", {"name": "third", "move_to": "old"}),
+                ("Jobs.Submit", {"argv": ["true"], "queue": "old"})]
+    for method, parameters in requests:
+        client.send(f"io.batchd.{method}", **parameters)
+    reply = client.receive()["parameters"]["queue"]
+    assert (reply["moving_to"], reply["draining"]) == ("new", True)
+    between = {queue["name"]: queue["pending"] for queue in client.receive()["parameters"]["queues"]}
+    assert between["old"] > 0 and between["old"] + between["new"] == count
+    for name in ("InvalidState", "InvalidState", "InvalidSpec", "Draining"):
+        with pytest.raises(Refused) as refused:
+            client.receive()
+        assert refused.value.name == f"io.batchd.{name}"
+    if killed:
+        client.close()
+        daemon.restart()
+        client = daemon.client()
+
+    def queues():
+        return {queue["name"]: queue for queue in client.call("io.batchd.Queues.List")["queues"]}
+    wait_until(lambda: "old" not in queues())
+    assert queues()["new"]["pending"] == count
+    assert daemon.job(last)["queue"] == "new"
+    daemon.restart()
+    client = daemon.client()
+    assert set(queues()) == {"default", "new", "third"} and queues()["new"]["pending"] == count

@@ -172,7 +172,11 @@ static void delete_queue(struct model *model, uint8_t number, uint8_t to)
         model->jobs[i].queue = to;
         model_came(model, &model->jobs[i]);
     }
-    jobset_move_queue(model->set, number, to, model->now);
+    uint64_t moved[7]; /* in parts */
+    struct jobset_move move = {.from = number, .to = to};
+    do
+        (void)jobset_move_some(model->set, &move, model->now, moved, 7);
+    while (move.at != 0);
     scheduler_move_runs(model->scheduler, number, to);
     scheduler_remove_queue(model->scheduler, number);
     model->queues[number].exists = false;
