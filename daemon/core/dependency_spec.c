@@ -87,13 +87,25 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* Ids alone: of the type of the part before them, in front afterany (as Slurm has it). */
+static int add_bare(struct dependency_spec *spec, char *ids, const char *text, struct error *err)
+{
+    enum dependency_type type =
+        spec->count == 0 ? DEPENDENCY_AFTERANY : spec->items[spec->count - 1].type;
+    if (type == DEPENDENCY_SINGLETON)
+        return refuse(err, text, "must have a type in front of ids that follow singleton");
+    return add_parents(spec, type, ids, text, err);
+}
+
 /* "singleton", "afterok:41:42" or "41:42". */
 static int parse_term(struct dependency_spec *spec, char *term, const char *text, struct error *err)
 {
     const struct dependency singleton = {.type = DEPENDENCY_SINGLETON};
-    enum dependency_type type = DEPENDENCY_AFTERANY;
+    enum dependency_type type;
     if (is_digit(term[0]))
-        return add_parents(spec, type, term, text, err);
+        return add_bare(spec, term, text, err);
+    if (term[0] == '\0')
+        return refuse(err, text, "has an empty part");
     char *colon = strchr(term, ':');
     if (colon != NULL)
         *colon = '\0';
@@ -126,8 +138,6 @@ static int parse(const char *text, struct dependency_spec *spec, struct error *e
         char *end = strchr(term, spec->any ? '?' : ',');
         if (end != NULL)
             *end = '\0';
-        if (is_digit(term[0]) != is_digit(text[0])) /* "afterok:1,2" would mean afterany for 2 */
-            return refuse(err, text, "must have a type in front of all its parts or of none");
         if (parse_term(spec, term, text, err) < 0)
             return -1;
         term = end == NULL ? NULL : end + 1;

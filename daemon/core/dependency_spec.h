@@ -1,6 +1,7 @@
 /* What a job waits for: "afterok:41,afternotok:42_7", Slurm's notation. Each id behind a type is
  * one dependency; all must be fulfilled when commas stand between them, any one when question marks
- * do. Ids without a type mean afterany. Pure. */
+ * do. Ids without a type are of the type before them, and where there is none they mean afterany.
+ * Pure. */
 #ifndef BATCHD_DAEMON_CORE_DEPENDENCY_SPEC_H
 #define BATCHD_DAEMON_CORE_DEPENDENCY_SPEC_H
 
