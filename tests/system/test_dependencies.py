@@ -430,7 +430,7 @@ def test_bad_dependencies(daemon):
             ("before:1", "none of after"), ("afterok", "ids behind"), ("afterok:x", "must name jobs"),
             (f"afterok:{plain}?{plain},{plain}", "not both"), ("afterok:4711", "no such job"),
             (f"afterok:{plain}:4711_3", "no such job"), (f"afterok:{plain}_0", "no array"),
-            (f"afterok:{array}_1", "no such task"), ("", "none of after"), (f"afterok:{array + 1}", "no such job"),
+            (f"afterok:{array}_1", "no such task"), ("", "empty part"), (f"afterok:{array + 1}", "no such job"),
             ("afterok:" + ":".join([str(plain)] * 1001), "over 1000 jobs"), (5, "string")]:
         with pytest.raises(Refused) as refused:
             daemon.submit(*OK, depends=depends)
