@@ -138,7 +138,7 @@ func main() {
 	check(text == "line 1\nline 2\nline 3\n", "output: %q", text)
 	check(state == "failed" && parts >= 2, "state %s after %d parts", state, parts)
 	second := submit(ctx, c, "quick", "true")
-	jobs, timedOut, err := iobatchdjobs.Wait().Call(ctx, c, []int64{first, second}, nil, nil, nil)
+	jobs, timedOut, err := iobatchdjobs.Wait().Call(ctx, c, []int64{first, second}, nil, nil, nil, nil)
 	check(err == nil && !timedOut && len(jobs) == 2, "wait: %v, %d jobs", err, len(jobs))
 
 	listed := list(ctx, c)
@@ -151,7 +151,7 @@ func main() {
 	oldest := oldestEvent(ctx, c)
 	check(ended(ctx, connect(ctx), second, oldest) == "completed", "the event of job %d", second)
 
-	_, err = iobatchdjobs.Show().Call(ctx, c, 99, nil, nil, nil)
+	_, err = iobatchdjobs.Show().Call(ctx, c, 99, nil, nil, nil, nil)
 	refused, isError := err.(*varlink.Error)
 	check(isError && refused.Name == "io.batchd.NoSuchJob", "error: %v", err)
 	check(strings.Contains(string(*refused.Parameters.(*json.RawMessage)), `"id":99`), "parameters")
