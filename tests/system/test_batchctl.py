@@ -218,6 +218,15 @@ def test_terminal(daemon):
     assert on_terminal(daemon, "list", "-s", "suspended") == "no jobs\n"
 
 
+def test_a_narrow_terminal_has_room_for_the_name(daemon):
+    daemon.call("io.batchd.Queues.Add", name="a-queue-with-a-long-name")
+    parent = daemon.submit("true", hold=True)
+    daemon.submit("true", name="report-of-the-week", queue="a-queue-with-a-long-name", hold=True, depends=str(parent),
+                  begin=int((time.time() + 3600) * 1e6))
+    lines = on_terminal(daemon, "list", "--color=never").splitlines()
+    assert max(map(len, lines)) <= 60 and " rep" in lines[2] and " Held" in lines[2], lines
+
+
 def test_show_is_for_people_and_tames_control_bytes(daemon):
     daemon.wait(daemon.submit("sh", "-c", "exit 3", name="\x1b[31mred", tags={"k": "v"}, max_attempts=2))
     text = daemon.ctl("show", "--attempts", "1").stdout
