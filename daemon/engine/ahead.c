@@ -212,3 +212,13 @@ void engine_take_back(struct engine *engine)
             engine_ask_back(engine, entry);
     }
 }
+
+void engine_part_moved(struct engine *engine)
+{
+    for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
+        const struct active *holder = holder_of(engine, entry->status.worker);
+        if (holder != NULL && waits_ahead(entry) &&
+            kind_of(holder, engine) != kind_of(entry, engine))
+            engine_ask_back(engine, entry);
+    }
+}

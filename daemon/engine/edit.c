@@ -53,12 +53,15 @@ static void change_job(struct engine *engine, struct job *job, const struct job_
     struct job changed = *job;
     changed.level = (unsigned)facts->priority & JOB_LEVEL_MASK;
     changed.queue = engine_queue_find(engine, facts->queue)->number;
-    if (changed.queue != job->queue)
+    bool moved = changed.queue != job->queue;
+    if (moved)
         move_runs(engine, job, changed.queue);
     engine_drop_estimate(engine, job);
     engine_estimate(engine, &changed, facts->name, facts->type, facts->estimate_us);
     jobset_change(engine->jobs, job, &changed, &wanted, now);
     engine_unblock(engine, job, (enum job_block)0, now); /* it may fit now */
+    if (moved)
+        engine_part_moved(engine);
 }
 
 static void change_begin(struct engine *engine, struct job *job, int64_t begin_at)

@@ -31,6 +31,7 @@ void engine_take_back(struct engine *engine);
  * to another queue. */
 void engine_ask_back(struct engine *engine, struct active *entry);
 void engine_ask_back_all(struct engine *engine, uint64_t worker);
+void engine_part_moved(struct engine *engine);
 /* settle.c */
 void engine_settle(struct engine *engine, struct active *entry, bool tree_dead);
 void engine_return(struct engine *engine, struct active *entry, const char *why);

@@ -118,6 +118,30 @@ def test_what_is_ahead_after_a_restart_does_not_wait_behind_a_long_job(flow):
         pytest.skip("short jobs are not short here")
 
 
+def test_what_is_ahead_does_not_follow_what_was_moved(flow):
+    """An array is moved: what it holds counts there, and the slot that is free then is given once."""
+    daemon = flow(2, "[queues.short]\nslots = 1\n[queues.more]\n")
+    daemon.wait(*submit(daemon, 20, "true", queue="short"))
+    worker, = daemon.processes("--worker")
+    os.kill(worker, signal.SIGSTOP)
+    array = daemon.submit("true", array="0-2", queue="short")
+    wait_until(lambda: [task["state"] for task in daemon.jobs(tasks=True, ids=[array])].count("starting") == 3)
+    jobs = submit(daemon, 2, "true", queue="short")
+    ahead = [daemon.job(job)["state"] for job in jobs] == ["starting"] * 2
+    daemon.call("io.batchd.Jobs.Edit", id=array, queue="more")
+    first = fill(daemon, queue="short")
+    jobs += submit(daemon, 2, "true", queue="short")
+    assert [daemon.job(job)["state"] for job in jobs[2:]] == ["pending"] * 2
+    os.kill(worker, signal.SIGCONT)
+    daemon.wait(array)
+    wait_until(lambda: "starting" not in [daemon.job(job)["state"] for job in jobs])
+    assert [daemon.job(job)["state"] for job in jobs] == ["pending"] * 4
+    (daemon.state / "go").touch()
+    daemon.wait(first, *jobs)
+    if not ahead:
+        pytest.skip("short jobs are not short here")
+
+
 def test_a_queue_that_waits_for_its_own_slot_is_not_in_the_way(flow):
     """It has less running, so it would be its turn; but there is room for both."""
     daemon = flow(4, "[queues.long]\nslots = 1\n[queues.short]\nslots = 2\n")
