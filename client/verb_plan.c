@@ -48,12 +48,14 @@ static void add_line(struct libscols_table *table, const json_t *line)
 {
     int64_t start = json_integer_value(json_object_get(line, "started_at"));
     int64_t end = json_integer_value(json_object_get(line, "predicted_end"));
-    if (start == 0)
+    bool started = start != 0;
+    if (!started)
         start = json_integer_value(json_object_get(line, "predicted_start"));
     CLEANUP_FREE char *id = id_text(line);
     CLEANUP_FREE char *from = start == 0 ? xstrdup("-") : times_clock(start);
     CLEANUP_FREE char *to = end == 0 ? xstrdup("-") : times_clock(end);
-    CLEANUP_FREE char *in = start == 0 ? xstrdup("-") : times_span(start - clock_wall_us());
+    CLEANUP_FREE char *in =
+        start == 0 || started ? xstrdup("-") : times_span(start - clock_wall_us());
     CLEANUP_FREE char *note = note_text(line);
     const char *const cells[] = {id,
                                  text_of(line, "state"),

@@ -95,6 +95,7 @@ def test_starts_follow_from_estimates(busy):
     text = busy.ctl("plan").stdout.splitlines()
     assert [line.split()[0] for line in text[1:]] == [str(one["id"]) for one in told["jobs"]]
     assert text[5].split()[:3] == [str(array), "(6", "tasks)"]
+    assert "-" in text[1].split() and not any(word[0] == "-" for word in text[1].split() if word != "-"), "it runs"
     assert text[-1].split()[-2:] == ["Held", "true"]
     assert "starts about " in busy.ctl("why", str(wide)).stdout
     assert "starts about: " in busy.ctl("show", str(wide)).stdout
