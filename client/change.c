@@ -5,6 +5,8 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 
+#include <string.h>
+
 static void say_done(const struct cli *cli, const json_t *id, const struct change *change)
 {
     CLEANUP_FREE char *text = cli_id_text(id);
@@ -12,6 +14,43 @@ static void say_done(const struct cli *cli, const json_t *id, const struct chang
         (void)printf("%s\n", text);
     else if (!cli->quiet)
         (void)printf("%s job %s\n", change->done, text);
+}
+
+/* The last error reply says that the job has ended. */
+static bool has_ended(const struct cli *cli)
+{
+    const char *name = batchd_error_name(cli->client);
+    const json_t *parameters = name == NULL ? NULL : batchd_error_parameters(cli->client);
+    const char *state = json_string_value(json_object_get(parameters, "state"));
+    return name != NULL && strcmp(name, "io.batchd.InvalidState") == 0 && state != NULL &&
+           (strcmp(state, "completed") == 0 || strcmp(state, "failed") == 0 ||
+            strcmp(state, "cancelled") == 0);
+}
+
+/* As cli_call; a job that has ended since the pattern was read is no error: NULL with 0. */
+static json_t *call_unless_ended(struct cli *cli, const char *method, json_t *request,
+                                 int *ret_code)
+{
+    struct error err;
+    *ret_code = cli_connect(cli);
+    if (*ret_code != 0) {
+        json_decref(request);
+        return NULL;
+    }
+    json_t *reply = batchd_call(cli->client, method, request, &err);
+    if (reply == NULL && !has_ended(cli))
+        *ret_code = cli_fail_error(cli, &err);
+    return reply;
+}
+
+/* Takes `request`. NULL with *ret_code, after reporting. */
+static json_t *ask(struct cli *cli, const struct change *change, json_t *request, int *ret_code)
+{
+    if (change->keyed)
+        return cli_call_again(cli, change->method, request, ret_code);
+    if (change->ends && cli->matched)
+        return call_unless_ended(cli, change->method, request, ret_code);
+    return cli_call(cli, change->method, request, ret_code);
 }
 
 static int change_one(struct cli *cli, json_t *id, void *arg)
@@ -24,8 +63,7 @@ static int change_one(struct cli *cli, json_t *id, void *arg)
         json_put(request, "dry_run", json_true());
     else if (change->keyed)
         submission_put_key(request);
-    CLEANUP_JSON json_t *reply = change->keyed ? cli_call_again(cli, change->method, request, &code)
-                                               : cli_call(cli, change->method, request, &code);
+    CLEANUP_JSON json_t *reply = ask(cli, change, request, &code);
     if (reply == NULL)
         return code;
     if (cli->json)

@@ -10,6 +10,7 @@ struct change {
     json_t *parameters; /* of each request, which the job is added to; borrowed, may be NULL */
     enum cli_like like; /* the jobs that it is for */
     bool keyed;         /* makes jobs: with a key, and so repeated when the daemon goes away */
+    bool ends;          /* what has ended is as it should be, unless it was named */
     bool dry;
     /* Says for people what was done to a job, or with "dry_run" in the reply would be; 0 or an exit
      * code. NULL: "DONE job 42", or just its id. */

@@ -33,6 +33,7 @@ struct cli {
     struct batchd_client *client;
     const struct verb *verb;
     json_t *documents; /* what --json prints as one array at the end; NULL: nothing is kept */
+    bool matched;      /* the id that cli_each_id is at is none that was named: a pattern's */
 };
 
 struct cli_option {

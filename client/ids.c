@@ -14,6 +14,7 @@ struct ids {
     struct cli *cli;
     enum cli_like like; /* what stands for many names only these */
     json_t *found;      /* borrowed */
+    json_t *named;      /* {text: true} of those that no pattern stands for; borrowed */
 };
 
 /* The states that List is asked for; NULL: all. */
@@ -27,7 +28,7 @@ static json_t *states_of(enum cli_like like)
     case CLI_LIKE_ENDED:
         return json_pack("[sss]", "completed", "failed", "cancelled");
     case CLI_LIKE_FAILED:
-        return json_pack("[s]", "failed");
+        return json_pack("[ss]", "failed", "cancelled"); /* an array with failed tasks is either */
     case CLI_LIKE_ANY:
         break;
     }
@@ -49,9 +50,12 @@ static bool has_reason(const json_t *job, const char *reason)
 static bool is_like(const json_t *job, enum cli_like like)
 {
     const char *state = json_string_value(json_object_get(job, "state"));
+    const json_t *array = json_object_get(job, "array");
     if (like == CLI_LIKE_WAITING)
-        return (state != NULL && strcmp(state, "pending") == 0) ||
-               json_is_object(json_object_get(job, "array"));
+        return (state != NULL && strcmp(state, "pending") == 0) || json_is_object(array);
+    if (like == CLI_LIKE_FAILED)
+        return (state != NULL && strcmp(state, "failed") == 0) ||
+               json_integer_value(json_object_get(array, "failed")) > 0;
     return like != CLI_LIKE_HELD || has_reason(job, "Held");
 }
 
@@ -240,6 +244,19 @@ char *cli_id_text(const json_t *id)
     return xasprintf("%lld", job);
 }
 
+static bool is_last(const char *word)
+{
+    return strcmp(word, "@last") == 0;
+}
+
+static void note_named(const struct ids *ids, size_t from)
+{
+    for (size_t i = from; i < json_array_size(ids->found); i++) {
+        CLEANUP_FREE char *text = cli_id_text(json_array_get(ids->found, i));
+        json_put(ids->named, text, json_true());
+    }
+}
+
 static int add_word(struct ids *ids, const char *word)
 {
     json_t *query = query_of(word);
@@ -247,7 +264,7 @@ static int add_word(struct ids *ids, const char *word)
     uint64_t id;
     uint64_t same;
     if (query != NULL)
-        return add_list(ids, query, strcmp(word, "@last") == 0);
+        return add_list(ids, query, is_last(word));
     if (underscore != NULL)
         return add_task(ids, word, underscore);
     if (!read_range(word, &id, &same))
@@ -287,11 +304,23 @@ static json_t *without_doubles(const json_t *ids)
     return once;
 }
 
-/* The ids of all words; *ret_code is EXIT_NO_SUCH when one names nothing. NULL: another error. */
-static json_t *collect(struct cli *cli, enum cli_like like, char **words, int count, int *ret_code)
+static int collect_word(struct ids *ids, const char *word)
+{
+    size_t before = json_array_size(ids->found);
+    CLEANUP_JSON json_t *pattern = is_last(word) ? NULL : query_of(word);
+    int code = add_word(ids, word);
+    if (code == 0 && pattern == NULL)
+        note_named(ids, before);
+    return code;
+}
+
+/* The ids of all words, and in `named` those that no pattern stands for; *ret_code is EXIT_NO_SUCH
+ * when one names nothing. NULL: another error. */
+static json_t *collect(struct cli *cli, enum cli_like like, char **words, int count, json_t *named,
+                       int *ret_code)
 {
     CLEANUP_JSON json_t *found = json_array();
-    struct ids ids = {.cli = cli, .like = like, .found = found};
+    struct ids ids = {.cli = cli, .like = like, .found = found, .named = named};
     *ret_code = 0;
     if (count == 0) {
         *ret_code = cli_fail(EXIT_USAGE, "batchctl list", "%s needs a job id", cli->verb->name);
@@ -299,7 +328,7 @@ static json_t *collect(struct cli *cli, enum cli_like like, char **words, int co
     }
     for (int i = 0; i < count; i++) {
         size_t before = json_array_size(found);
-        int code = add_word(&ids, words[i]);
+        int code = collect_word(&ids, words[i]);
         if (code != 0) {
             *ret_code = code;
             return NULL;
@@ -312,15 +341,16 @@ static json_t *collect(struct cli *cli, enum cli_like like, char **words, int co
 
 json_t *cli_ids(struct cli *cli, char **words, int count, int *ret_code)
 {
-    CLEANUP_JSON json_t *ids = collect(cli, CLI_LIKE_ANY, words, count, ret_code);
+    CLEANUP_JSON json_t *named = json_object();
+    CLEANUP_JSON json_t *ids = collect(cli, CLI_LIKE_ANY, words, count, named, ret_code);
     return *ret_code == 0 ? TAKE_PTR(ids) : NULL;
 }
 
 int cli_query(struct cli *cli, json_t *parameters, char **words, int count, bool *ret_pattern)
 {
     int code = 0;
-    json_t *query = count == 1 ? query_of(words[0]) : NULL;
-    *ret_pattern = query != NULL;
+    json_t *query = count == 1 && !is_last(words[0]) ? query_of(words[0]) : NULL;
+    *ret_pattern = query != NULL || (count == 1 && is_last(words[0]));
     if (query == NULL) {
         json_t *ids = cli_ids(cli, words, count, &code);
         if (ids != NULL)
@@ -328,8 +358,6 @@ int cli_query(struct cli *cli, json_t *parameters, char **words, int count, bool
         return code;
     }
     (void)json_object_update_missing(parameters, query);
-    if (strcmp(words[0], "@last") == 0)
-        json_put_int(parameters, "limit", 1);
     json_decref(query);
     return 0;
 }
@@ -341,7 +369,7 @@ static bool is_plain(const struct cli *cli, char **words, int count)
     if (count != 1)
         return false;
     const char *rest = words[0] + strspn(words[0], digits);
-    return rest[0] == '\0' || strcmp(words[0], "@last") == 0 ||
+    return rest[0] == '\0' || is_last(words[0]) ||
            (rest[0] == '[' && cli->verb->tasks == CLI_TASKS_SETS);
 }
 
@@ -351,13 +379,16 @@ int cli_each_id_like(struct cli *cli, enum cli_like like, char **words, int coun
     int result;
     size_t i;
     json_t *id;
-    CLEANUP_JSON json_t *ids = collect(cli, like, words, count, &result);
+    CLEANUP_JSON json_t *named = json_object();
+    CLEANUP_JSON json_t *ids = collect(cli, like, words, count, named, &result);
     if (ids == NULL)
         return result;
     CLEANUP_JSON json_t *documents =
         cli->json && !is_plain(cli, words, count) ? json_array() : NULL;
     cli->documents = documents;
     json_array_foreach(ids, i, id) {
+        CLEANUP_FREE char *text = cli_id_text(id);
+        cli->matched = json_object_get(named, text) == NULL;
         int code = one(cli, id, arg);
         result = result == EXIT_DONE ? code : result;
     }

@@ -67,6 +67,7 @@ static int run(struct cli *cli, int argc, char **argv)
     struct change change = {.method = "io.batchd.Jobs.Cancel",
                             .parameters = parameters,
                             .like = CLI_LIKE_OPEN,
+                            .ends = true,
                             .say = say};
     int operand = 1;
     int code = cli_options(cli, argc, argv, take_option, &change, &operand);

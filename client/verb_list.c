@@ -195,8 +195,6 @@ static int fetch(struct cli *cli, const struct list_request *request, json_t **r
         code = cli_query(cli, parameters, request->words, request->word_count, &pattern);
     if (code != 0)
         return code;
-    if (json_object_get(parameters, "limit") != NULL) /* @last */
-        limit = 1;
     code = cli_list(cli, parameters, request->sort == NULL ? limit : 0, ret);
     if (*ret == NULL)
         return code;

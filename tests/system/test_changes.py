@@ -4,7 +4,7 @@ import os
 import time
 
 import pytest
-from daemon import Daemon
+from daemon import Daemon, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +154,29 @@ def test_submit_test_submits_nothing(daemon):
     assert daemon.call("io.batchd.Jobs.Submit", argv=["true"], cwd="/", env={"PATH": os.environ["PATH"]}, key="k",
                        hold=True, dry_run=True)["id"] == first
     assert daemon.ctl("cron", "add", "a", "--at", "@daily", "--test", "--", "true").returncode == 2
+
+
+def test_failed_only_of_a_pattern_finds_cancelled_arrays(daemon):
+    job = daemon.submit("sh", "-c", '[ "$BATCHD_ARRAY_INDEX" != 0 ] && exec sleep 600; exit 1', name="mix", array="0-1")
+    wait_until(lambda: daemon.job(job)["array"]["failed"] == 1)
+    whole = daemon.submit("true", name="mix", hold=True, array="0-1")
+    for one in (job, whole):
+        daemon.call("io.batchd.Jobs.Cancel", id=one)
+    assert [one["state"] for one in daemon.wait(job, whole)] == ["cancelled", "cancelled"]
+    done = daemon.ctl("retry", "name:mix", "--failed-only", "--dry-run")
+    assert (ids(done.stdout), done.stderr, done.returncode) == ([job], "", 0)
+
+
+def test_what_ends_by_another_change_of_a_pattern_is_no_error(daemon):
+    first = daemon.submit("true", name="chain-1", hold=True)
+    second = daemon.submit("true", name="chain-2", depends=f"afterok:{first}")
+    done = daemon.ctl("cancel", str(first), str(second))
+    assert (done.returncode, f"cannot cancel job {second}" in done.stderr) == (1, True), "it was named"
+    first = daemon.submit("true", name="chain-1", hold=True)
+    second = daemon.submit("true", name="chain-2", depends=f"afterok:{first}")
+    done = daemon.ctl("cancel", "--json", "name:chain*", f"{first}-{second}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [one["id"] for one in json.loads(done.stdout)] == [first]
+    assert daemon.job(second)["state"] == "cancelled"
+    done = daemon.ctl("cancel", "name:chain*")
+    assert (done.returncode, "no job matches" in done.stderr) == (4, True)

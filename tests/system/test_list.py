@@ -8,6 +8,8 @@ import time
 import pytest
 from daemon import Daemon, wait_until_time
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+
 
 @pytest.fixture(scope="module")
 def many():
@@ -108,6 +110,21 @@ def test_watch_draws_again(many):
     os.close(master)
 
 
-def test_another_user_finds_nothing_of_others(many):
+def test_only_what_is_named_one_by_one_is_missing(many):
     reply = many.call("io.batchd.Jobs.List", ids=[1, 4711, {"from": 5000, "to": 6000}, {"id": 4712, "index": 1}])
     assert reply["missing"] == [4711, 4712] and [job["id"] for job in reply["jobs"]] == [1]
+
+
+@needs_root
+def test_another_user_finds_nothing_of_others(daemon):
+    first, mine = daemon.submit("true", hold=True), daemon.submit("true", array="0-1", hold=True)
+    reply = daemon.as_another("io.batchd.Jobs.List", ids=[first, {"id": mine, "index": 1}, 4711])["parameters"]
+    assert (reply["missing"], reply["jobs"]) == ([first, mine, 4711], []), "as if they were not there"
+    assert daemon.as_another("io.batchd.Jobs.List", all=True)["parameters"]["jobs"] == []
+
+
+def test_the_newest_task_by_task_is_all_of_it(daemon):
+    daemon.submit("true", hold=True)
+    job = daemon.submit("true", hold=True, array="0-4")
+    assert daemon.ctl("list", "@last", "--tasks", "-o", "id").stdout.split() == [f"{job}_{i}" for i in range(5)]
+    assert daemon.ctl("list", "@last", "-o", "id").stdout.split() == [str(job)]

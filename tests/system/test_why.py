@@ -1,12 +1,12 @@
 """batchctl why and io.batchd.Jobs.Why: each reason with what it is about and what would lift it."""
 import json
 import os
-import subprocess
-import sys
 import time
 
 import pytest
 from daemon import Refused, wait_until
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 
 CONFIG = "[workers]\nmax = 4\n[resources]\ncpus = 4\nmemory = \"8G\"\nlicence = 2\n"
 
@@ -38,22 +38,6 @@ def why(daemon, job, **more):
 
 def reasons(daemon, job, **more):
     return {one["reason"]: one for one in why(daemon, job, **more)["reasons"]}
-
-
-def as_another(daemon, method, **parameters):
-    """What a call of another user answers."""
-    daemon.state.chmod(0o711)
-    daemon.socket.chmod(0o666)
-    script = ("import socket, sys\n"
-              "s = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
-              "s.sendall(sys.argv[2].encode() + b'\\n')\nprint(s.makefile().readline())")
-    request = json.dumps({"method": method, "parameters": parameters})
-    done = subprocess.run([sys.executable, "-c", script, daemon.socket, request], user=12345, cwd="/",
-                          capture_output=True, text=True, check=True, timeout=30)
-    return json.loads(done.stdout)
-
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 
 
 def test_resources_name_who_holds_what(busy):
@@ -162,24 +146,24 @@ def test_what_never_fits_says_so(make_daemon):
 @needs_root
 def test_a_user_reads_nothing_of_others(busy):
     mine = hold_place(busy, cpus=3, name="secret", estimate_ms=3_600_000)
-    theirs = as_another(busy, "io.batchd.Jobs.Submit", argv=["true"], cpus=4, cwd="/", env={})["parameters"]["id"]
-    told = as_another(busy, "io.batchd.Jobs.Why", id=theirs)["parameters"]
+    theirs = busy.as_another("io.batchd.Jobs.Submit", argv=["true"], cpus=4, cwd="/", env={})["parameters"]["id"]
+    told = busy.as_another("io.batchd.Jobs.Why", id=theirs)["parameters"]
     assert told["reasons"][0]["reason"] == "Resources" and told["reasons"][0]["jobs"] == []
     assert "1 job of other users holds 3 cpus" in told["reasons"][0]["detail"]
     assert told["starts_now_if"][0]["change"] == "free" and told["predicted_start"] is not None
-    lines = as_another(busy, "io.batchd.Jobs.Plan")["parameters"]["jobs"]
+    lines = busy.as_another("io.batchd.Jobs.Plan")["parameters"]["jobs"]
     assert [(line["id"], line["predicted_start"]) for line in lines] == [(theirs, told["predicted_start"])]
-    assert as_another(busy, "io.batchd.Jobs.Plan", user="root")["error"].endswith("PermissionDenied")
+    assert busy.as_another("io.batchd.Jobs.Plan", user="root")["error"].endswith("PermissionDenied")
     busy.call("io.batchd.Queues.Add", name="night")
     busy.call("io.batchd.Queues.Pause", name="night")
-    small = as_another(busy, "io.batchd.Jobs.Submit", argv=["true"], queue="night", estimate_ms=1000,
+    small = busy.as_another("io.batchd.Jobs.Submit", argv=["true"], queue="night", estimate_ms=1000,
                        cwd="/", env={})
-    paused = as_another(busy, "io.batchd.Jobs.Why", id=small["parameters"]["id"])["parameters"]
+    paused = busy.as_another("io.batchd.Jobs.Why", id=small["parameters"]["id"])["parameters"]
     assert paused["reasons"][0]["lifts"] == "the queue is resumed"  # they cannot do it
     assert [(one["change"], one["command"]) for one in paused["starts_now_if"]] == [("resume", None)]
     seen = reasons(busy, theirs)["Resources"]  # who may see all reads whose it is
     assert seen["jobs"] == [mine] and f"job {mine} of {busy.job(mine)['user']} holds 3 cpus" in seen["detail"]
-    refused = as_another(busy, "io.batchd.Jobs.Why", id=mine)
+    refused = busy.as_another("io.batchd.Jobs.Why", id=mine)
     assert refused["error"] == "io.batchd.NoSuchJob" and "secret" not in json.dumps(told)
     open_gate(busy)
 
