@@ -140,6 +140,60 @@ def test_three_stages_over_kills(make_daemon, seed):
                                                  daemon.config, "--check-store"]) == 0
 
 
+def any_of(chance, daemon, arrays, indices):
+    """One thing that may happen to arrays meanwhile."""
+    one, at = chance.choice(arrays), chance.randrange(len(indices) - 3)
+    words = chance.choice([{}, {"index": indices[at]}, {"indices": ",".join(map(str, indices[at:at + 3]))},
+                           "Hold", "Release", "Release"])
+    try:
+        if words == {}:
+            daemon.restart()
+        elif isinstance(words, str):
+            daemon.call(f"io.batchd.Jobs.{words}", id=one)
+        else:
+            daemon.call("io.batchd.Jobs.Cancel", id=one, **words)
+    except Refused:
+        pass  # it has ended already
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_happens_to_three_stages(make_daemon, seed):
+    """Kills, cancels, holds, failures and second attempts in any order: who ran, when, and how it is told."""
+    chance = random.Random(seed)
+    daemon = make_daemon(config=f"[workers]\nmax = {chance.choice([1, 3, 6])}\nprefetch = {chance.choice([0, 4])}\n")
+    daemon.start()
+    script = (TELL + '; hash=$(( (BATCHD_JOB_ID * 7 + BATCHD_ARRAY_INDEX * 13 + BATCHD_ATTEMPT * 5 + $1) % 9 ));'
+              '[ $hash != 1 ] || sleep 0.1; [ $hash != 0 ]')
+    array = chance.choice(["0-29", "0-29%3", "0-58:2", ",".join(str(3 * i + i % 2) for i in range(30))])
+    for stage in (1, 2, 3):
+        depends = {} if stage == 1 else {"depends": f"aftercorr:{stage - 1}"}
+        daemon.submit("sh", "-c", script, str(daemon.state / "ran"), str(seed), array=array, hold=stage == 1,
+                      max_attempts=chance.choice([1, 2]), **depends)
+
+    def tasks(ident):
+        return daemon.call("io.batchd.Jobs.List", ids=[ident], tasks=True, limit=1000)["jobs"]
+    indices = [one["index"] for one in tasks(1)]
+    for _ in range(25):
+        any_of(chance, daemon, [1, 2, 3], indices)
+    for ident in (1, 2, 3):
+        if daemon.job(ident)["ended_at"] is None:
+            daemon.call("io.batchd.Jobs.Release", id=ident)
+    daemon.wait(1, 2, 3, seconds=60)
+    ends = {(ident, one["index"]): one["state"] for ident in (1, 2, 3) for one in tasks(ident)}
+    lines = [tuple(map(int, line.split())) for line in (daemon.state / "ran").read_text().splitlines()]
+    for ident in (1, 2, 3):
+        told = daemon.job(ident)["array"]
+        for state in ("completed", "failed", "cancelled"):
+            assert told[state] == sum(ends[ident, index] == state for index in indices)
+    for ident in (2, 3):
+        for index in indices:
+            runs = [at for at, line in enumerate(lines) if line == (ident, index)]
+            before = [at for at, line in enumerate(lines) if line == (ident - 1, index)]
+            assert (runs or ends[ident, index] == "cancelled") and len(runs) <= 2
+            if runs:
+                assert ends[ident - 1, index] == "completed" and max(before) < min(runs)
+
+
 def test_tasks_that_started_before_others_are_not_started_again(make_daemon):
     """The first task's own is the last to complete; the daemon dies when the others have run."""
     daemon = make_daemon(config="[workers]\nmax = 6\n")

@@ -56,6 +56,7 @@ def test_what_ended_while_batchd_was_down(make_daemon, tmp_path, policy, runs, d
     daemon.start()
     before = daemon.submit("true")
     daemon.wait(before)
+    idle = log_bytes(daemon)
     job = daemon.submit(*gate(daemon))
     if told:
         daemon.wait_running(job)
@@ -63,6 +64,7 @@ def test_what_ended_while_batchd_was_down(make_daemon, tmp_path, policy, runs, d
         wait_until(lambda: daemon.job(job)["state"] == "starting" or daemon.job(job)["started_at"])
     daemon.kill()
     give_usage(daemon, before, theirs)
+    wait_until(lambda: log_bytes(daemon) > idle)  # its worker has begun it
     begun = log_bytes(daemon)
     clock.set(clock.now() + runs)
     (daemon.state / "go").touch()
