@@ -27,9 +27,7 @@ static void submit(struct api_call *call, struct job_facts *facts, bool dry_run)
     if (submit_refuse_job(call, facts))
         return;
     if (dry_run && engine_check_submit(call->api->engine, facts, &err) == 0) {
-        json_t *reply = view_changed(facts->retry_of, JOB_STATE_PENDING);
-        put_dry_run(reply, true);
-        reply_done(call, reply);
+        submit_answer_dry_run(call, facts->retry_of);
     } else if (dry_run || engine_submit(call->api->engine, facts, &err) < 0) {
         submit_refuse(call, &err, 0);
     } else {

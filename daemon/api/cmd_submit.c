@@ -86,10 +86,9 @@ bool submit_answered(struct api_call *call, const char *method, char **ret_diges
     return found != 0;
 }
 
-/* No job was made of it: it has no id. */
-static void answer_dry_run(struct api_call *call)
+void submit_answer_dry_run(struct api_call *call, uint64_t id)
 {
-    json_t *reply = view_changed(0, JOB_STATE_PENDING);
+    json_t *reply = view_changed(id, JOB_STATE_PENDING);
     json_put(reply, "existing", json_false());
     put_dry_run(reply, true);
     reply_done(call, reply);
@@ -125,7 +124,7 @@ static void run(struct api_call *call)
     if (result < 0)
         submit_refuse(call, &err, 0);
     else if (dry_run)
-        answer_dry_run(call);
+        submit_answer_dry_run(call, 0);
     else
         submit_answer(call, id, false);
 }
