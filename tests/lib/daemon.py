@@ -168,7 +168,9 @@ class Daemon:
         return self.call("io.batchd.Jobs.Submit", argv=list(argv), **more)["id"]
 
     def wait(self, *ids, seconds=30):
-        reply = self.call("io.batchd.Jobs.Wait", ids=list(ids), timeout_ms=seconds * 1000)
+        client = self.client(timeout=seconds + 30)
+        reply = client.call("io.batchd.Jobs.Wait", ids=list(ids), timeout_ms=seconds * 1000)
+        client.close()
         assert not reply["timed_out"], (self.jobs(), self.text())
         return reply["jobs"]
 

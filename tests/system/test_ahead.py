@@ -52,7 +52,7 @@ class Stopped:
             if len(self.ahead) > 1:
                 return
             self.signal(signal.SIGCONT)
-            daemon.wait(*self.jobs)
+            daemon.wait(*self.jobs, seconds=120)
         pytest.skip("short jobs are not short here")
 
     def states(self):
@@ -89,7 +89,7 @@ def test_what_is_ahead_of_a_paused_queue_is_taken_back(flow, restart):
     wait_until(lambda: "starting" not in stopped.states())
     assert all(daemon.job(job)["reasons"] == ["QueuePaused"] for job in stopped.ahead)
     daemon.call("io.batchd.Queues.Resume", name="default")
-    assert all(job["state"] == "completed" for job in daemon.wait(*stopped.jobs))
+    assert all(job["state"] == "completed" for job in daemon.wait(*stopped.jobs, seconds=120))
 
 
 def test_what_is_ahead_after_a_restart_does_not_wait_behind_a_long_job(flow):
@@ -137,7 +137,7 @@ def test_what_is_ahead_does_not_follow_what_was_moved(flow):
     wait_until(lambda: "starting" not in [daemon.job(job)["state"] for job in jobs])
     assert [daemon.job(job)["state"] for job in jobs] == ["pending"] * 4
     (daemon.state / "go").touch()
-    daemon.wait(first, *jobs)
+    daemon.wait(first, *jobs, seconds=120)
     if not ahead:
         pytest.skip("short jobs are not short here")
 
@@ -151,9 +151,9 @@ def test_a_queue_that_waits_for_its_own_slot_is_not_in_the_way(flow):
     most = 0
     while most < 4 and ended(daemon) < 200:
         most = max(most, [job["state"] for job in daemon.jobs(queue="short")].count("starting"))
-    assert most >= 4 or max(job["usage"]["run_us"] for job in daemon.wait(*jobs)) > 50000  # not short here
+    assert most >= 4 or max(job["usage"]["run_us"] for job in daemon.wait(*jobs, seconds=120)) > 50000  # not short here
     (daemon.state / "go").touch()
-    daemon.wait(first, second, *jobs)
+    daemon.wait(first, second, *jobs, seconds=120)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
@@ -169,9 +169,11 @@ def test_a_limit_of_each_user_is_not_another_s(flow):
     others = subprocess.run([*daemon.ctl_words(), "submit", "-Q", "other", "--array", "0-9", "--", "true"], user=12345,
                             group=12345, cwd="/", capture_output=True, text=True, timeout=60, check=True)
     before = ended(daemon)
-    daemon.wait(int(others.stdout))
-    assert ended(daemon) < 120  # it did not wait for all of the first user's
-    last = sorted(daemon.wait(*jobs), key=lambda job: job["started_at"])[before + 20:]
+    theirs = daemon.wait(int(others.stdout), seconds=120)[0]
+    ours = [job for job in daemon.wait(*jobs, seconds=120)
+            if theirs["submitted_at"] < job["started_at"] < theirs["ended_at"]]
+    assert len(ours) < 60  # they did not wait for all of the first user's
+    last = sorted(daemon.wait(*jobs, seconds=120), key=lambda job: job["started_at"])[before + 20:]
     assert most_at_once(last, lambda job: 1) == 1
 
 
@@ -179,18 +181,18 @@ def test_a_wide_job_of_another_queue_is_not_passed_by_what_is_handed_ahead(flow)
     """It waits for the processor that the short ones of the other queue hand on to each other."""
     daemon = flow(3, "[queues.wide]\n")
     first = fill(daemon, queue="wide")
-    jobs = submit(daemon, 400)
+    jobs = submit(daemon, 300)
     wait_until(lambda: ended(daemon) >= 40)
     wide = daemon.submit("true", queue="wide", cpus=2)
     daemon.wait(wide)
-    assert ended(daemon) < 300
+    assert ended(daemon) < 200
     (daemon.state / "go").touch()
-    daemon.wait(first, *jobs)
+    daemon.wait(first, *jobs, seconds=120)
 
 
 def test_a_paused_queue_starts_nothing_more(flow):
     daemon = flow(4)
-    jobs = submit(daemon, 600)
+    jobs = submit(daemon, 400)
     wait_until(lambda: ended(daemon) >= 100)
     daemon.call("io.batchd.Queues.Pause", name="default")
     counts = lambda: daemon.call("io.batchd.Server.Status")["counts"]  # noqa: E731
@@ -198,7 +200,7 @@ def test_a_paused_queue_starts_nothing_more(flow):
     wait_until(lambda: counts().get("running", 0) + counts().get("starting", 0) == 0)
     assert counts()["completed"] - before <= 8  # one that runs at each worker, and one that began meanwhile
     daemon.call("io.batchd.Queues.Resume", name="default")
-    daemon.wait(*jobs)
+    daemon.wait(*jobs, seconds=120)
 
 
 @pytest.mark.parametrize("limit", ["slots", "per_user"])
@@ -209,6 +211,6 @@ def test_a_lower_limit_counts_while_short_jobs_flow(flow, limit):
     wait_until(lambda: ended(daemon) >= 60)
     change(daemon, "other", **{limit: 1})
     before = ended(daemon)
-    ran = daemon.wait(*jobs)
+    ran = daemon.wait(*jobs, seconds=120)
     last = sorted(ran, key=lambda job: job["started_at"])[before + 40:]
     assert len(last) > 50 and most_at_once(last, lambda job: 1) == 1

@@ -166,6 +166,6 @@ def test_wide_jobs_start_while_short_ones_flow(make_daemon, prefetch):
     short = [submit(daemon, 150, "sleep", "0.005", queue=queue) for queue in QUEUES]
     wait_until(lambda: ended(daemon) >= 40)
     wide = [daemon.submit("true", queue=queue, cpus=CPUS, priority="urgent") for queue in QUEUES]
-    last = max(job["started_at"] for job in daemon.wait(*wide))
-    later = [sum(1 for job in daemon.wait(*jobs) if job["started_at"] > last) for jobs in short]
+    last = max(job["started_at"] for job in daemon.wait(*wide, seconds=120))
+    later = [sum(1 for job in daemon.wait(*jobs, seconds=120) if job["started_at"] > last) for jobs in short]
     assert sum(later) > 200, later
