@@ -115,24 +115,23 @@ static bool on_started(void *arg, const struct forecast_run *run)
     return !planning->cut && !(planning->more && planning->open == 0);
 }
 
-static const struct forecast_events plan_events = {.started = on_started};
-
-static void add_running(void *arg, const struct job *job, const struct job_status *status,
-                        bool holds)
+/* What a worker has been told of, and has not begun, was given the present as its start. */
+static void on_running(void *arg, const struct forecast_run *run)
 {
     struct planning *planning = arg;
-    int64_t now = planning->what->now;
-    int64_t started_at = status->started_at > 0 ? status->started_at : now;
-    int64_t estimate = status->predicted_us > 0 ? status->predicted_us : ESTIMATE_UNKNOWN;
-    const struct line line = {.id = job->id,
-                              .index = status->is_task ? (int64_t)status->index : -1,
-                              .start = started_at,
-                              .end = forecast_end(started_at, estimate, now),
-                              .state = status->state,
-                              .runs = status->started_at > 0};
-    if (holds && is_asked(planning->what, job))
+    bool runs = run->started_at < planning->what->now;
+    enum job_state state = runs ? JOB_STATE_RUNNING : JOB_STATE_STARTING;
+    const struct line line = {.id = run->job->id,
+                              .index = run->index,
+                              .start = run->started_at,
+                              .end = run->ends_at,
+                              .state = run->is_task ? state : job_state_of(run->job),
+                              .runs = runs};
+    if (is_asked(planning->what, run->job))
         (void)add_line(planning, &line);
 }
+
+static const struct forecast_events plan_events = {.running = on_running, .started = on_started};
 
 /* What the forecast left in its queue, or blocked. */
 static void add_rest(void *arg, const struct job *job)
@@ -206,7 +205,6 @@ static void work(void *arg, struct snapshot_writer *writer)
     const struct plan *what = arg;
     struct engine *engine = what->api->engine;
     struct planning planning = {.what = what, .clock = prediction_clock_start(PREDICTION_MS)};
-    engine_running_each(engine, add_running, &planning);
     planning.forecast = engine_forecast(engine, what->now, &plan_events, &planning);
     forecast_go(planning.forecast);
     forecast_free(planning.forecast);

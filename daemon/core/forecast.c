@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* One that waits in a worker behind another. */
 struct behind {
@@ -16,6 +17,13 @@ struct entry {
     struct forecast_run run;
     uint64_t number; /* in the scheduler */
     struct behind *behind;
+    bool cut; /* it ends at its deadline */
+};
+
+/* Deadlines in an order; owned. */
+struct deadline_list {
+    struct deadline *entries;
+    size_t count, next; /* from `next` on they are to come */
 };
 
 struct forecast {
@@ -24,6 +32,9 @@ struct forecast {
     void *arg;
     struct entry *ends; /* a binary heap by ends_at, then number */
     size_t count, room;
+    struct deadline_list by_time, by_job;
+    uint64_t *gone; /* jobs that never will start, and whose children do not know it yet; owned */
+    size_t gone_count, gone_room;
     int64_t now;
     bool enough;
 };
@@ -75,12 +86,104 @@ static struct entry pop(struct forecast *forecast)
     return first;
 }
 
+/* ---- deadlines ---- */
+
+static int compare_time(const void *a, const void *b)
+{
+    const struct deadline *first = a;
+    const struct deadline *second = b;
+    if (first->at != second->at)
+        return first->at < second->at ? -1 : 1;
+    return (first->job > second->job) - (first->job < second->job);
+}
+
+static int compare_job(const void *a, const void *b)
+{
+    const struct deadline *first = a;
+    const struct deadline *second = b;
+    return (first->job > second->job) - (first->job < second->job);
+}
+
+static void copy_deadlines(struct deadline_list *list, const struct deadlines *set,
+                           int (*compare)(const void *a, const void *b))
+{
+    if (set == NULL || set->count == 0)
+        return;
+    list->count = set->count;
+    list->entries = xreallocarray(NULL, set->count, sizeof(*set->entries));
+    memcpy(list->entries, set->entries, set->count * sizeof(*set->entries));
+    qsort(list->entries, list->count, sizeof(*list->entries), compare);
+}
+
+/* Of an end that would be later. */
+static void cut_at_deadline(const struct forecast *forecast, struct entry *entry)
+{
+    const struct deadline_list *list = &forecast->by_job;
+    const struct deadline key = {.job = entry->run.job->id};
+    const struct deadline *found =
+        list->count == 0 ? NULL
+                         : bsearch(&key, list->entries, list->count, sizeof(key), compare_job);
+    if (found == NULL || found->at >= entry->run.ends_at)
+        return;
+    entry->run.ends_at = found->at > forecast->now ? found->at : forecast->now;
+    entry->cut = true;
+}
+
+/* No more of it starts: it is kept out of the queue from now on. */
+static void drop_rest(struct forecast *forecast, struct job *job)
+{
+    struct task_count *count = task_counts_find(forecast->options.arrays, job->id);
+    jobset_block(forecast->options.jobs, job, JOB_HELD);
+    if (count != NULL)
+        count->waiting = 0;
+}
+
+/* The same of one that waits; when nothing of it runs either it is over. */
+static void drop(struct forecast *forecast, uint64_t id)
+{
+    struct job *job = jobset_find(forecast->options.jobs, id);
+    const struct task_count *count = task_counts_find(forecast->options.arrays, id);
+    if (job == NULL)
+        return;
+    drop_rest(forecast, job);
+    if (count != NULL && count->running > 0)
+        return;
+    if (forecast->gone_count == forecast->gone_room) {
+        forecast->gone_room = forecast->gone_room == 0 ? 16 : forecast->gone_room * 2;
+        forecast->gone =
+            xreallocarray(forecast->gone, forecast->gone_room, sizeof(*forecast->gone));
+    }
+    forecast->gone[forecast->gone_count++] = id;
+}
+
+static bool waits(const struct forecast *forecast, const struct job *job)
+{
+    const struct task_count *count = task_counts_find(forecast->options.arrays, job->id);
+    if (job_is_array(job))
+        return count != NULL && count->waiting > 0;
+    return job_state_of(job) == JOB_STATE_PENDING &&
+           (job->queued || job_blocked_by(job, JOB_BLOCKS));
+}
+
+static void deadlines_pass(struct forecast *forecast)
+{
+    struct deadline_list *list = &forecast->by_time;
+    for (; list->next < list->count && list->entries[list->next].at <= forecast->now;
+         list->next++) {
+        const struct job *job = jobset_find(forecast->options.jobs, list->entries[list->next].job);
+        if (job != NULL && waits(forecast, job))
+            drop(forecast, job->id);
+    }
+}
+
 struct forecast *forecast_new(const struct forecast_options *options,
                               const struct forecast_events *events, void *arg)
 {
     struct forecast *forecast = xcalloc(1, sizeof(*forecast));
     *forecast =
         (struct forecast){.options = *options, .events = events, .arg = arg, .now = options->now};
+    copy_deadlines(&forecast->by_time, options->deadlines, compare_time);
+    copy_deadlines(&forecast->by_job, options->deadlines, compare_job);
     return forecast;
 }
 
@@ -95,16 +198,22 @@ void forecast_free(struct forecast *forecast)
             free(behind);
         }
     }
+    free(forecast->by_time.entries);
+    free(forecast->by_job.entries);
+    free(forecast->gone);
     free(forecast->ends);
     free(forecast);
 }
 
-void forecast_add_run(struct forecast *forecast, struct forecast_run *run, uint64_t number,
+void forecast_add_run(struct forecast *forecast, const struct forecast_run *run, uint64_t number,
                       int64_t estimate_us)
 {
-    run->ends_at = forecast_end(run->started_at, estimate_us, forecast->now);
-    const struct entry entry = {.run = *run, .number = number};
+    struct entry entry = {.run = *run, .number = number};
+    entry.run.ends_at = forecast_end(run->started_at, estimate_us, forecast->now);
+    cut_at_deadline(forecast, &entry);
     (void)push(forecast, &entry);
+    if (forecast->events->running != NULL)
+        forecast->events->running(forecast->arg, &entry.run);
 }
 
 void forecast_add_behind(struct forecast *forecast, const struct forecast_run *run, uint64_t number,
@@ -172,7 +281,18 @@ static void free_tasks(struct forecast *forecast, uint64_t child, uint64_t more)
     requeue(forecast, job);
 }
 
-static void close_edge(struct forecast *forecast, struct dependency_edge *edge, bool whole)
+/* What an end, or a start, of what it names means for it. */
+static bool fulfils(enum dependency_type type, bool well)
+{
+    if (type == DEPENDENCY_AFTER || type == DEPENDENCY_SINGLETON)
+        return true;
+    if (type == DEPENDENCY_AFTERCORR)
+        return well;
+    return dependency_fulfilled(type, well ? JOB_STATE_COMPLETED : JOB_STATE_CANCELLED);
+}
+
+static void close_edge(struct forecast *forecast, struct dependency_edge *edge, bool whole,
+                       bool well)
 {
     uint64_t child = edge->child;
     enum dependency_type type = edge->what.type;
@@ -182,32 +302,42 @@ static void close_edge(struct forecast *forecast, struct dependency_edge *edge, 
         dependency_graph_redirect(forecast->options.waits, edge, other->id);
         return;
     }
-    bool fulfilled = type != DEPENDENCY_AFTERNOTOK; /* all is to end well */
-    if (dependency_graph_close(forecast->options.waits, edge, fulfilled) == DEPENDENCY_MET)
+    switch (dependency_graph_close(forecast->options.waits, edge, fulfils(type, well))) {
+    case DEPENDENCY_MET:
         free_child(forecast, child);
+        break;
+    case DEPENDENCY_NEVER:
+        drop(forecast, child);
+        break;
+    case DEPENDENCY_WAITS:
+        break;
+    }
 }
 
+enum happening { STARTED, ENDED_WELL, ENDED_OTHERWISE };
+
 /* What waits for this of a job (index < 0) or of a task. */
-static void follow(struct forecast *forecast, uint64_t id, int64_t index, bool ended)
+static void follow(struct forecast *forecast, uint64_t id, int64_t index, enum happening what)
 {
+    bool well = what != ENDED_OTHERWISE;
     struct dependency_graph *waits = forecast->options.waits;
     struct dependency_edge *edge;
     if (waits == NULL || dependency_graph_empty(waits))
         return;
     while ((edge = dependency_graph_first(waits, id, index, WAIT_FOR_START)) != NULL)
-        close_edge(forecast, edge, false);
-    if (!ended)
+        close_edge(forecast, edge, false, well);
+    if (what == STARTED)
         return;
     while ((edge = dependency_graph_first(waits, id, index, WAIT_FOR_END)) != NULL)
-        close_edge(forecast, edge, true);
+        close_edge(forecast, edge, true, well);
     if (index >= 0)
         return;
     /* Which turn a task to come has is not known here: such an edge goes with the whole array. */
     while ((edge = dependency_graph_first_of_tasks(waits, id)) != NULL)
-        close_edge(forecast, edge, false);
+        close_edge(forecast, edge, false, well);
     while ((edge = dependency_graph_first(waits, id, index, WAIT_FOR_TASKS)) != NULL) {
         uint64_t child = edge->child;
-        close_edge(forecast, edge, false);
+        close_edge(forecast, edge, false, well);
         free_tasks(forecast, child, UINT64_MAX);
     }
 }
@@ -238,8 +368,17 @@ static void count_task(struct forecast *forecast, const struct job *array, bool 
         follow_task(forecast, array->id);
     }
     requeue(forecast, array);
-    if (count->waiting + count->running == 0)
-        follow(forecast, array->id, -1, true);
+    if (count->waiting + count->running > 0)
+        return;
+    bool well = !job_blocked_by(array, JOB_HELD); /* with nothing that waits: it was dropped */
+    follow(forecast, array->id, -1, well ? ENDED_WELL : ENDED_OTHERWISE);
+}
+
+/* What never starts has ended for those that wait for it. */
+static void follow_gone(struct forecast *forecast)
+{
+    while (forecast->gone_count > 0)
+        follow(forecast, forecast->gone[--forecast->gone_count], -1, ENDED_OTHERWISE);
 }
 
 /* ---- instants ---- */
@@ -261,6 +400,7 @@ static void start_behind(struct forecast *forecast, struct behind *behind)
     entry.number = scheduler_run(forecast->options.scheduler, &as_started, forecast->now);
     entry.run.started_at = forecast->now;
     entry.run.ends_at = forecast_end(forecast->now, behind->estimate_us, forecast->now);
+    cut_at_deadline(forecast, &entry);
     free(behind);
     (void)push(forecast, &entry);
     tell(forecast, forecast->events->started, &entry.run);
@@ -272,13 +412,16 @@ static void end_one(struct forecast *forecast)
     scheduler_end(forecast->options.scheduler, entry.number, forecast->now);
     if (entry.behind != NULL)
         start_behind(forecast, entry.behind);
-    if (entry.run.is_task) {
-        if (entry.run.index >= 0)
-            follow(forecast, entry.run.job->id, entry.run.index, true);
+    enum happening end = entry.cut ? ENDED_OTHERWISE : ENDED_WELL;
+    uint64_t id = entry.run.job->id;
+    if (entry.cut)
+        drop_rest(forecast, jobset_find(forecast->options.jobs, id));
+    if (entry.run.is_task && entry.run.index >= 0)
+        follow(forecast, id, entry.run.index, end);
+    if (entry.run.is_task)
         count_task(forecast, entry.run.job, false);
-    } else {
-        follow(forecast, entry.run.job->id, -1, true);
-    }
+    else
+        follow(forecast, id, -1, end);
     tell(forecast, forecast->events->ended, &entry.run);
 }
 
@@ -308,6 +451,7 @@ static void start_one(struct forecast *forecast, struct job *job)
     int64_t now = forecast->now;
     struct entry entry = {.run = {.job = job, .index = -1, .started_at = now}};
     entry.run.ends_at = forecast_end(now, job->estimate_us, now);
+    cut_at_deadline(forecast, &entry);
     entry.number = scheduler_run(scheduler, job, now);
     entry.run.is_task = job_is_array(job);
     if (entry.run.is_task)
@@ -319,7 +463,7 @@ static void start_one(struct forecast *forecast, struct job *job)
         scheduler_unqueue(scheduler, job);
     }
     (void)push(forecast, &entry);
-    follow(forecast, job->id, -1, false);
+    follow(forecast, job->id, -1, STARTED);
     tell(forecast, forecast->events->started, &entry.run);
 }
 
@@ -341,6 +485,9 @@ static int64_t next_instant(const struct forecast *forecast)
         at = forecast->ends[0].run.ends_at;
     if (begin != NULL && begin->at < at)
         at = begin->at;
+    const struct deadline_list *deadlines = &forecast->by_time;
+    if (deadlines->next < deadlines->count && deadlines->entries[deadlines->next].at < at)
+        at = deadlines->entries[deadlines->next].at;
     return at;
 }
 
@@ -352,6 +499,8 @@ void forecast_go(struct forecast *forecast)
         do {
             while (ends_by(forecast, forecast->now) && !forecast->enough)
                 end_one(forecast);
+            deadlines_pass(forecast);
+            follow_gone(forecast);
             begin_due(forecast);
             start_jobs(forecast);
         } while (ends_by(forecast, forecast->now) && !forecast->enough);

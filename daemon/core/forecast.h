@@ -1,9 +1,9 @@
 /* What the jobs that wait and run will do: the scheduler itself, run forward on estimates with a
  * virtual clock. What runs ends when it was predicted to end; what starts runs as long as its
  * estimate says, and where nobody knows, FORECAST_UNKNOWN_US; every end is a good one, and frees
- * what depends on it. Nothing new comes, nobody holds, releases or changes anything. What has no
- * way to start (held, in a paused queue, larger than the machine, waiting for a failure or for
- * something of the like) does not.
+ * what depends on it, but for those at a deadline. Nothing new comes, nobody holds, releases or
+ * changes anything. What has no way to start (held, in a paused queue, larger than the machine,
+ * waiting for a failure, or not before its deadline) does not.
  *
  * One that ran longer than predicted is taken to go on for as long again as it is late.
  *
@@ -12,6 +12,7 @@
 #define BATCHD_DAEMON_CORE_FORECAST_H
 
 #include "daemon/core/alarms.h"
+#include "daemon/core/deadlines.h"
 #include "daemon/core/dependency_graph.h"
 #include "daemon/core/jobset.h"
 #include "daemon/core/task_counts.h"
@@ -30,6 +31,8 @@ struct forecast_run {
 };
 
 struct forecast_events {
+    /* What runs already, as it is added. */
+    void (*running)(void *arg, const struct forecast_run *run);
     /* False: enough is known, the forecast ends. */
     bool (*started)(void *arg, const struct forecast_run *run);
     bool (*ended)(void *arg, const struct forecast_run *run);
@@ -41,7 +44,8 @@ struct forecast_options {
     struct alarms *begins;          /* jobs by the time before which they may not start */
     struct dependency_graph *waits; /* NULL: nobody waits for another */
     struct task_counts *arrays;
-    uint64_t workers; /* so many run at the same time */
+    const struct deadlines *deadlines; /* NULL: nobody has one */
+    uint64_t workers;                  /* so many run at the same time */
     int64_t now;
 };
 
@@ -53,8 +57,8 @@ struct forecast *forecast_new(const struct forecast_options *options,
 void forecast_free(struct forecast *forecast);
 
 /* What runs already: its number in the scheduler, and how long it was predicted to run from
- * run->started_at, ESTIMATE_UNKNOWN when nobody knew. run->ends_at is filled in. */
-void forecast_add_run(struct forecast *forecast, struct forecast_run *run, uint64_t number,
+ * run->started_at, ESTIMATE_UNKNOWN when nobody knew; run->ends_at is not looked at. */
+void forecast_add_run(struct forecast *forecast, const struct forecast_run *run, uint64_t number,
                       int64_t estimate_us);
 /* It was handed over ahead of time: when the run of that number ends it takes over its resources.
  * Those behind the same come in order. */

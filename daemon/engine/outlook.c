@@ -160,6 +160,7 @@ struct forecast *engine_forecast(struct engine *engine, int64_t now,
                                              .begins = &engine->begins,
                                              .waits = engine->waits,
                                              .arrays = &engine->tasks,
+                                             .deadlines = &engine->deadlines,
                                              .workers = engine->options.workers_max,
                                              .now = now};
     task_counts_each(&engine->tasks, count_kept, engine);

@@ -113,6 +113,21 @@ def test_starts_follow_from_estimates(busy):
     assert lines(busy) == before
 
 
+def test_deadlines_end_what_they_come_before(busy):
+    first = hold_place(busy, cpus=3, estimate_ms=600_000, deadline=int((time.time() + 300) * 1e6))
+    deadline = busy.job(first)["deadline_at"]
+    wide = busy.submit("true", cpus=2, estimate_ms=60_000)
+    late = busy.submit("true", cpus=4, estimate_ms=1000, deadline=deadline + 10 * SECOND)
+    child = busy.submit("true", cpus=4, estimate_ms=1000, depends=f"afterany:{late}")
+    never = busy.submit("true", cpus=4, estimate_ms=1000, depends=f"afterok:{late}")
+    told = {one["id"]: (one["predicted_start"], one["predicted_end"]) for one in plan(busy)["jobs"]}
+    assert told == {first: (None, deadline), wide: (deadline, deadline + 60 * SECOND), late: (None, None),
+                    child: (deadline + 60 * SECOND, deadline + 61 * SECOND), never: (None, None)}
+    assert why(busy, late)["prediction"] == "none"
+    (busy.state / "go").touch()
+    busy.wait(first, wide, late, child, never)
+
+
 def test_lines_can_be_chosen(busy):
     busy.call("io.batchd.Queues.Add", name="night")
     running = hold_place(busy, cpus=4, estimate_ms=60_000)

@@ -47,15 +47,16 @@ static inline void predict_built(const struct plan_state *state, struct built *b
                                              .begins = &built->begins,
                                              .waits = built->waits,
                                              .arrays = &built->arrays,
+                                             .deadlines = &built->deadlines,
                                              .workers = state->workers,
                                              .now = state->now};
     struct forecast *forecast = forecast_new(&options, &events, ret);
     for (size_t i = 0; i < state->count; i++) {
         for (unsigned k = 0; k < state_runs(&state->jobs[i]); k++) {
-            struct forecast_run run = {.job = state->jobs[i].job,
-                                       .is_task = state->jobs[i].array,
-                                       .index = state->jobs[i].array ? (int64_t)k : -1,
-                                       .started_at = state->jobs[i].started_at};
+            const struct forecast_run run = {.job = state->jobs[i].job,
+                                             .is_task = state->jobs[i].array,
+                                             .index = state->jobs[i].array ? (int64_t)k : -1,
+                                             .started_at = state->jobs[i].started_at};
             forecast_add_run(forecast, &run, state->jobs[i].runs[k], state->jobs[i].predicted_us);
         }
     }

@@ -6,6 +6,7 @@
 #include "tests/unit/scheduler_steps.h"
 
 #include "daemon/core/alarms.h"
+#include "daemon/core/deadlines.h"
 #include "daemon/core/dependency_graph.h"
 #include "daemon/core/jobset.h"
 #include "daemon/core/task_counts.h"
@@ -26,7 +27,7 @@ struct planned_job {
     struct job sched; /* as it is submitted */
     struct resources wanted;
     bool running, held, array;
-    int64_t started_at, begin_at;
+    int64_t started_at, begin_at, deadline_at;
     int64_t predicted_us;      /* of what runs of it */
     struct dependency depends; /* parent 0: of none */
     struct task_count tasks;   /* of an array */
@@ -52,6 +53,7 @@ struct built {
     struct alarms begins;
     struct dependency_graph *waits;
     struct task_counts arrays;
+    struct deadlines deadlines;
 };
 
 static inline int random_of(int count)
@@ -92,9 +94,12 @@ static inline void random_job(struct plan_state *state, uint64_t id, unsigned qu
     if (random_of(12) == 0)
         job->begin_at = state->now + (1 + random_of(300)) * SECONDS(1);
     if (random_of(10) == 0 && id > 1)
-        job->depends = (struct dependency){.type = random_of(6) == 0 ? DEPENDENCY_AFTERNOTOK
-                                                                     : DEPENDENCY_AFTEROK,
+        job->depends = (struct dependency){.type = random_of(2) == 0   ? DEPENDENCY_AFTEROK
+                                                   : random_of(2) == 0 ? DEPENDENCY_AFTERNOTOK
+                                                                       : DEPENDENCY_AFTERANY,
                                            .parent = 1 + (uint64_t)random_of((int)id - 1)};
+    if (random_of(8) == 0)
+        job->deadline_at = state->now + (1 + random_of(600)) * SECONDS(1) + random_of(1000);
     if (random_of(5) == 0) {
         job->array = true;
         job->tasks = (struct task_count){
@@ -109,12 +114,22 @@ static inline struct resources state_total(void)
                                          [RESOURCE_COUNTER] = 2}};
 }
 
+static inline bool is_open(const void *arg, uint64_t job)
+{
+    (void)arg;
+    (void)job;
+    return true;
+}
+
 static inline void build_waiting(struct plan_state *state, struct built *built, size_t at)
 {
     struct planned_job *one = &state->jobs[at];
     enum job_state initial = one->running ? JOB_STATE_RUNNING : JOB_STATE_PENDING;
     one->job = jobset_add(built->jobs, &one->sched, &one->wanted,
                           one->array ? JOBSET_ARRAY : JOBSET_PLAIN, initial, state->now);
+    const struct deadline deadline = {.at = one->deadline_at, .job = one->sched.id};
+    if (one->deadline_at > 0)
+        deadlines_add(&built->deadlines, &deadline, is_open, NULL);
     if (one->array) {
         task_counts_put(&built->arrays, &one->tasks);
         jobset_queue(built->jobs, one->job, task_count_startable(&one->tasks) > 0, state->now);
@@ -175,6 +190,7 @@ static inline void state_done(struct built *built)
     dependency_graph_free(built->waits);
     alarms_done(&built->begins);
     task_counts_done(&built->arrays);
+    deadlines_done(&built->deadlines);
     jobset_free(built->jobs);
     scheduler_free(built->scheduler);
 }

@@ -10,6 +10,7 @@ struct running_job {
     size_t at;
     uint64_t run;
     int64_t ends_at; /* INT64_MAX: it does not run */
+    bool cut;        /* by its deadline */
 };
 
 struct world {
@@ -18,6 +19,7 @@ struct world {
     struct running_job running[RUNS];
     size_t count;
     size_t ended[STATE_JOBS], of[STATE_JOBS], begun[STATE_JOBS];
+    bool lost[STATE_JOBS]; /* it, or some of it, never starts or was cut */
     struct starts *starts;
 };
 
@@ -44,15 +46,63 @@ static void unblock(struct world *world, size_t at, enum job_block block, int64_
     requeue(world, at);
 }
 
-static void free_children(struct world *world, size_t parent)
+static void lose(struct world *world, size_t at);
+
+/* A job, or all of an array, is over. */
+static void tell_children(struct world *world, size_t parent)
 {
+    bool well = !world->lost[parent];
     for (size_t i = 0; i < world->state->count; i++) {
         struct planned_job *child = &world->state->jobs[i];
-        if (child->depends.parent != parent + 1 || child->depends.type != DEPENDENCY_AFTEROK)
+        enum dependency_type type = child->depends.type;
+        if (child->depends.parent != parent + 1)
             continue;
         child->depends.parent = 0;
-        unblock(world, i, JOB_DEPENDS, world->state->now);
+        if (type == DEPENDENCY_AFTERANY || (type == DEPENDENCY_AFTEROK) == well)
+            unblock(world, i, JOB_DEPENDS, world->state->now);
+        else
+            lose(world, i);
     }
+}
+
+/* What of it has not started never will. */
+static void lose(struct world *world, size_t at)
+{
+    struct planned_job *one = &world->state->jobs[at];
+    bool over = world->lost[at] && (!one->array || one->tasks.waiting == 0);
+    if (over)
+        return;
+    world->lost[at] = true;
+    jobset_block(world->built->jobs, one->job, JOB_HELD);
+    one->deadline_at = 0;
+    if (one->array) {
+        world->of[at] -= one->tasks.waiting;
+        one->tasks.waiting = 0;
+    }
+    if (!one->array || world->ended[at] == world->of[at])
+        tell_children(world, at);
+}
+
+static void deadlines_pass(struct world *world)
+{
+    for (size_t i = 0; i < world->state->count; i++) {
+        struct planned_job *one = &world->state->jobs[i];
+        bool waits = one->array ? one->tasks.waiting > 0 : !one->running && world->begun[i] == 0;
+        if (one->deadline_at == 0 || one->deadline_at > world->state->now)
+            continue;
+        one->deadline_at = 0;
+        if (waits && !world->lost[i])
+            lose(world, i);
+    }
+}
+
+static void add_running(struct world *world, size_t at, uint64_t run, int64_t ends_at)
+{
+    int64_t deadline = world->state->jobs[at].deadline_at;
+    struct running_job *one = &world->running[world->count++];
+    *one = (struct running_job){at, run, ends_at, deadline > 0 && deadline < ends_at};
+    if (one->cut)
+        one->ends_at = deadline;
 }
 
 static void end_due(struct world *world)
@@ -63,10 +113,17 @@ static void end_due(struct world *world)
             continue;
         scheduler_end(world->built->scheduler, run->run, world->state->now);
         run->ends_at = INT64_MAX;
-        world->state->jobs[run->at].tasks.running--;
+        struct planned_job *one = &world->state->jobs[run->at];
+        one->tasks.running--;
+        if (run->cut) {
+            world->lost[run->at] = true;
+            jobset_block(world->built->jobs, one->job, JOB_HELD);
+            world->of[run->at] -= one->array ? one->tasks.waiting : 0;
+            one->tasks.waiting = 0;
+        }
         requeue(world, run->at);
         if (++world->ended[run->at] == world->of[run->at])
-            free_children(world, run->at);
+            tell_children(world, run->at);
     }
 }
 
@@ -99,14 +156,13 @@ static void start_round(struct world *world)
            (job = scheduler_next(world->built->scheduler)) != NULL) {
         size_t at = job->id - 1;
         struct planned_job *one = &world->state->jobs[at];
-        const struct start start = {job->id, world->begun[at], now,
-                                    expected_end(now, job->estimate_us, now)};
         ck_assert_uint_lt(world->count, RUNS);
-        world->running[world->count++] = (struct running_job){
-            at, scheduler_run(world->built->scheduler, job, now), start.ends_at};
-        world->starts->list[world->starts->count++] = start;
+        add_running(world, at, scheduler_run(world->built->scheduler, job, now),
+                    expected_end(now, job->estimate_us, now));
+        world->starts->list[world->starts->count++] = (struct start){
+            job->id, world->begun[at], now, world->running[world->count - 1].ends_at};
+        world->begun[at]++;
         if (one->array) {
-            world->begun[at]++;
             one->tasks.waiting--;
             one->tasks.running++;
             requeue(world, at);
@@ -123,7 +179,9 @@ static int64_t next_instant(const struct world *world)
         at = world->running[i].ends_at < at ? world->running[i].ends_at : at;
     for (size_t i = 0; i < world->state->count; i++) {
         int64_t begin = world->state->jobs[i].begin_at;
+        int64_t deadline = world->state->jobs[i].deadline_at;
         at = begin > 0 && begin < at ? begin : at;
+        at = deadline > 0 && deadline < at ? deadline : at;
     }
     return at;
 }
@@ -139,12 +197,13 @@ static void happen(const struct plan_state *before, struct starts *ret)
         const struct planned_job *one = &state.jobs[i];
         world->of[i] = one->array ? one->tasks.waiting + one->tasks.running : 1;
         for (unsigned k = 0; k < state_runs(one); k++)
-            world->running[world->count++] = (struct running_job){
-                i, one->runs[k], expected_end(one->started_at, one->predicted_us, state.now)};
+            add_running(world, i, one->runs[k],
+                        expected_end(one->started_at, one->predicted_us, state.now));
     }
     for (int64_t at = state.now; at != NEVER; at = next_instant(world)) {
         state.now = at;
         end_due(world);
+        deadlines_pass(world);
         begin_due(world);
         start_round(world);
     }
