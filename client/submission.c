@@ -86,6 +86,8 @@ static int take_size_or_span(struct submission *submission, const char *name, co
     int result = size ? parse_size(value, &number, &err) : parse_span_ms(value, &number, &err);
     if (result < 0)
         return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
+    if (strcmp(name, "estimate") == 0 && number == 0)
+        return cli_fail(EXIT_USAGE, NULL, "--estimate \"%s\" must be at least 1ms", value);
     const char *field = strcmp(name, "timeout") == 0    ? "timeout_ms"
                         : strcmp(name, "estimate") == 0 ? "estimate_ms"
                                                         : name;

@@ -70,6 +70,13 @@ static json_t *attempt(struct cli *cli, const json_t *request, struct values *va
     json_t *first = take_part(values, INLINE_BYTES, &end, err);
     if (first == NULL)
         return NULL;
+    if (json_array_size(first) == 0) {
+        json_decref(first);
+        values->failed = true;
+        (void)error_set(err, ERROR_INVALID,
+                        "the file holds no value; an array has at least one task");
+        return NULL;
+    }
     if (end) {
         json_put(mine, "values", first);
     } else {

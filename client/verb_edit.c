@@ -32,7 +32,9 @@ static int edit_jobs(struct cli *cli, struct submission *submission, int argc, c
     if (code != 0)
         return code;
     if (json_object_size(submission->request) == 0)
-        return cli_fail(EXIT_USAGE, cli->verb->example, "say what the jobs are to have");
+        return cli_fail(EXIT_USAGE, cli->verb->example,
+                        strcmp(cli->verb->name, "move") == 0 ? "move needs -Q QUEUE"
+                                                             : "say what the jobs are to have");
     return change_jobs(cli, argv + operand, argc - operand, &change);
 }
 

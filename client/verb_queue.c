@@ -205,8 +205,9 @@ static int run(struct cli *cli, int argc, char **argv)
 
 /* The settings are those of core/queue_settings.c. */
 static const struct cli_option queue_options[] = {
-    {"policy", 0, "ORDER", "who goes first: fifo, priority, sjf or fair"},
-    {"backfill", 0, "MODE", "none, or easy: let others pass a job that does not fit"},
+    {"policy", 0, "ORDER", "who goes first: fifo, priority, sjf or fair (a new queue: priority)"},
+    {"backfill", 0, "MODE",
+     "none, or easy: let others pass a job that does not fit (a new queue: easy)"},
     {"slots", 0, "N", "jobs that run at the same time (0: no limit)"},
     {"per-user", 0, "N", "of these, jobs of one user (0: no limit)"},
     {"weight", 0, "N", "the queue with the least running for its weight goes first"},

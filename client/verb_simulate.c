@@ -134,6 +134,15 @@ static int read_history(struct cli *cli, const struct simulate_request *request,
     return 0;
 }
 
+static int refuse_empty(const struct trace *trace)
+{
+    CLEANUP_FREE char *why = trace_drops_text(trace);
+    if (why[0] == '\0')
+        return cli_fail(EXIT_REFUSED, NULL, "there is no job to replay");
+    return cli_fail(EXIT_REFUSED, NULL, "there is no job to replay (%zu dropped: %s)",
+                    trace_dropped(trace), why);
+}
+
 static int read_jobs(struct cli *cli, struct simulate_request *request, struct trace *trace)
 {
     struct error err;
@@ -145,8 +154,7 @@ static int read_jobs(struct cli *cli, struct simulate_request *request, struct t
     if (code != 0)
         return code;
     if (trace->count == 0)
-        return cli_fail(EXIT_REFUSED, NULL, "there is no job to replay (%zu dropped)",
-                        trace_dropped(trace));
+        return refuse_empty(trace);
     if (request->cpus == 0)
         request->cpus = trace->processors;
     if (request->cpus == 0)

@@ -42,7 +42,8 @@ static void print_ended(const json_t *job, const char *state)
 {
     CLEANUP_FREE char *outcome = table_outcome(job);
     CLEANUP_FREE char *at = times_text(time_of(job, "ended_at"));
-    bool told = outcome[0] != '\0' && strcmp(outcome, "success") != 0;
+    bool told =
+        outcome[0] != '\0' && strcmp(outcome, "success") != 0 && strcmp(outcome, state) != 0;
     (void)printf("does not wait: it %s%s at %s%s%s%s\n",
                  strcmp(state, "cancelled") == 0 ? "was " : "", state, at, told ? " (" : "",
                  told ? outcome : "", told ? ")" : "");

@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "daemon/api/view.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static json_t *view_queue(const struct api *api, const struct named_queue *queue)
@@ -84,7 +85,13 @@ static int read_key(const json_t *params, const struct queue_key *key, const cha
     if (key->kind == QUEUE_KEY_WORD || !json_is_integer(value))
         return error_set_field(err, member, "%s must be %s", member,
                                key->kind == QUEUE_KEY_WORD ? "a string" : "an integer");
-    return queue_settings_set_number(&change->values, key, json_integer_value(value), err);
+    json_int_t number = json_integer_value(value);
+    if (key->kind == QUEUE_KEY_SPAN &&
+        (number < 0 || (uint64_t)number < key->min || (uint64_t)number > key->max))
+        return error_set_field(err, member,
+                               "%s %" JSON_INTEGER_FORMAT " must be from %" PRIu64 " to %" PRIu64,
+                               member, number, key->min, key->max);
+    return queue_settings_set_number(&change->values, key, number, err);
 }
 
 static int read_change(const json_t *params, struct queue_change *ret, struct error *err)

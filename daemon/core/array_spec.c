@@ -20,12 +20,20 @@ static int refuse(struct error *err, const char *text, const char *rule)
     return error_set_field(err, "array", "array \"%.80s\" %s", text, rule);
 }
 
+static int refuse_falling(struct error *err, const char *text, const struct array_range *range)
+{
+    return error_set_field(err, "array",
+                           "array \"%.80s\" must have in %llu-%llu a first index that does not "
+                           "exceed the last",
+                           text, (unsigned long long)range->first, (unsigned long long)range->last);
+}
+
 /* What is read as an index: larger than one may be, so that an array of 2^40 tasks is refused for
  * its size, and by the limit that is configured. */
 #define NUMBER_MAX (UINT64_C(1) << 52)
 
 /* "7", "0-99" or "0-30:2". */
-static int parse_range(char *word, struct array_range *ret)
+static int parse_range(char *word, struct array_range *ret, bool *ret_falls)
 {
     char *colon = strchr(word, ':');
     char *dash = strchr(word, '-');
@@ -40,7 +48,10 @@ static int parse_range(char *word, struct array_range *ret)
     if (parse_u64(word, 0, NUMBER_MAX, &ret->first, NULL) < 0)
         return -1;
     ret->last = ret->first;
-    if (dash != NULL && parse_u64(dash + 1, ret->first, NUMBER_MAX, &ret->last, NULL) < 0)
+    if (dash != NULL && parse_u64(dash + 1, 0, NUMBER_MAX, &ret->last, NULL) < 0)
+        return -1;
+    *ret_falls = ret->last < ret->first;
+    if (*ret_falls)
         return -1;
     ret->last -= (ret->last - ret->first) % ret->step;
     return 0;
@@ -83,11 +94,12 @@ static int parse(const char *text, uint64_t max_tasks, struct array_spec *spec, 
         return -1;
     for (char *word = words; word != NULL;) {
         struct array_range range;
+        bool falls = false;
         char *comma = strchr(word, ',');
         if (comma != NULL)
             *comma = '\0';
-        if (parse_range(word, &range) < 0)
-            return refuse(err, text, RULE);
+        if (parse_range(word, &range, &falls) < 0)
+            return falls ? refuse_falling(err, text, &range) : refuse(err, text, RULE);
         if (add_range(spec, &range, text, err) < 0)
             return -1;
         word = comma == NULL ? NULL : comma + 1;

@@ -37,6 +37,17 @@ int engine_check_deadline(const struct job_facts *facts, int64_t now, struct err
                            asked, other);
 }
 
+int engine_check_begin(const struct job_facts *facts, struct error *err)
+{
+    char asked[32], other[32];
+    if (facts->deadline_at == 0 || facts->begin_at < facts->deadline_at)
+        return 0;
+    format_time(facts->begin_at, asked, sizeof(asked));
+    format_time(facts->deadline_at, other, sizeof(other));
+    return error_set_field(err, "begin", "begin %s must be earlier than the deadline, which is %s",
+                           asked, other);
+}
+
 static bool is_open(const void *arg, uint64_t job)
 {
     const struct engine *engine = arg;

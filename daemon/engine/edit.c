@@ -113,7 +113,7 @@ int engine_edit(struct engine *engine, struct job_facts *facts, unsigned parts,
         return error_set(err, ERROR_CONFLICT, "cannot edit job %llu: it has already ended",
                          (unsigned long long)facts->id);
     if (check_state(job, parts, err) < 0 || check_queue(engine, job, facts, err) < 0 ||
-        ((parts & JOB_EDIT_BEGIN) != 0 && engine_check_deadline(facts, clock_wall_us(), err) < 0) ||
+        ((parts & JOB_EDIT_BEGIN) != 0 && engine_check_begin(facts, err) < 0) ||
         ((parts & JOB_EDIT_DEPENDS) != 0 && engine_check_change(engine, facts, ret_path, err) < 0))
         return -1;
     if ((parts & JOB_EDIT_DRY_RUN) != 0)

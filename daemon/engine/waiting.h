@@ -33,6 +33,8 @@ void engine_unblock(struct engine *engine, struct job *job, enum job_block block
 /* deadline.c: refuses one that has passed; the job is to end by then; those whose time has come
  * are ended, so many a turn. */
 int engine_check_deadline(const struct job_facts *facts, int64_t now, struct error *err);
+/* Refuses a new begin that is not before the deadline the job has. */
+int engine_check_begin(const struct job_facts *facts, struct error *err);
 void engine_watch_deadline(struct engine *engine, uint64_t job, int64_t at);
 void engine_deadlines_due(struct engine *engine, int64_t now);
 /* False when the deadline of what is to start has passed and its turn to be ended has not come;

@@ -122,6 +122,18 @@ def test_a_new_timeout_counts(daemon):
     assert daemon.wait(job)[0]["outcome"]["class"] == "timeout"
 
 
+def test_begin_after_the_deadline_is_refused_as_such(daemon):
+    deadline = int((time.time() + 3600) * 1e6)
+    job = daemon.submit("true", hold=True, deadline=deadline)
+    for begin in (deadline, deadline + 1):
+        with pytest.raises(Refused) as refused:
+            edit(daemon, job, begin=begin)
+        assert (refused.value.parameters["field"], refused.value.parameters["value"]) == ("begin", begin)
+        assert "must be earlier than the deadline, which is" in refused.value.parameters["rule"]
+    edit(daemon, job, begin=deadline - 1)
+    assert daemon.job(job)["begin_at"] == deadline - 1
+
+
 def test_begin_sooner_and_later(daemon):
     job = daemon.submit("true", begin=int((time.time() + 3600) * 1e6))
     soon = int((time.time() + 0.5) * 1e6)
@@ -304,6 +316,7 @@ def test_batchctl_edit_and_move(full):
     for words, code, text in [(("edit", str(jobs[0])), 2, "say what"), (("edit", "4711", "-p", "low"), 4, "no job"),
                               (("edit", str(full.first), "-p", "low"), 1, "it is running"),
                               (("move", "-Q", "none", str(jobs[0])), 4, "no queue"),
+                              (("move", str(jobs[0])), 2, "move needs -Q QUEUE"),
                               (("edit", str(jobs[0]), "-c", "99"), 1, "cpus")]:
         done = full.ctl(*words)
         assert (done.returncode, text in done.stderr) == (code, True), done

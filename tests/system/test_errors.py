@@ -32,6 +32,7 @@ JOB = {"argv": ["true"], "cwd": "/"}
     ("Jobs.List", "states", ["odd"], {}), ("Jobs.List", "user", "nobody-such", {}), ("Jobs.List", "limit", 0, {}),
     ("Jobs.Wait", "for", "ever", {"ids": [1]}), ("Jobs.Show", "id", "one", {}),
     ("Queues.Add", "policy", "best", {"name": "a"}), ("Queues.Add", "slots", -1, {"name": "a"}),
+    ("Queues.Add", "max_delay_ms", -1, {"name": "a"}), ("Queues.Set", "ageing_ms", 1 << 60, {"name": "default"}),
     ("Queues.Add", "name", "no blanks", {}), ("Schedules.Add", "at", "61 * * * *", {"name": "a", "job": JOB}),
     ("Schedules.Add", "priority", "top", {"name": "a", "at": "@daily", "job": dict(JOB, priority="top")}),
     ("Server.Stats", "by", "moon", {}),
@@ -42,6 +43,11 @@ def test_invalid_spec_says_field_value_and_rule(one, method, field, value, more)
     assert refused.name == "io.batchd.InvalidSpec"
     assert refused.parameters["field"] == field and refused.parameters["value"] == value
     assert refused.parameters["rule"] and refused.parameters["message"]
+
+
+def test_a_span_of_a_queue_is_told_in_the_unit_of_its_member(one):
+    rule = refusal(one, "Queues.Add", name="a", max_delay_ms=-1).parameters["rule"]
+    assert rule == "max_delay_ms -1 must be from 0 to 3153600000000"
 
 
 def test_a_missing_member_has_no_value_and_a_long_one_is_cut(one):

@@ -257,6 +257,8 @@ def test_batchctl_submit_estimate(daemon):
     assert "estimate: 1h30m (user)" in daemon.ctl("show", str(job)).stdout
     bad = daemon.ctl("submit", "--estimate", "soon", "--", "true")
     assert bad.returncode == 2 and "--estimate" in bad.stderr and "soon" in bad.stderr
+    bad = daemon.ctl("submit", "-e", "0", "--", "true")
+    assert bad.returncode == 2 and '--estimate "0" must be at least 1ms' in bad.stderr
 
 
 def test_a_damaged_row_is_found(make_daemon):

@@ -147,7 +147,9 @@ BAD = {
     "a zero byte": ("\0" + GOOD, ["line 1", "zero byte"]),
     "a zero byte inside": (GOOD + GOOD.replace("10", "1\0"), ["line 2", "zero byte"]),
     "a long line": ("1 " * 5000, ["line 1"]),
-    "nothing": ("; only a comment\n" + line(1, 0, -1, 4) + line(2, 0, 5, 0, 0), ["no job", "2 dropped"]),
+    "nothing": ("; only a comment\n" + line(1, 0, -1, 4) + line(2, 0, 5, 0, 0),
+                ["no job", "2 dropped: 1 without processors, 1 with a negative run time"]),
+    "nothing at all": ("; only a comment\n", ["no job to replay\n"]),
 }
 
 

@@ -59,9 +59,10 @@ def test_standard_input_and_a_limit(daemon):
 
 
 @pytest.mark.parametrize("option,data,text", [
-    ("--each-line", b"", "values is empty"), ("--each-line", b"a\nb\0c\n", "line 2 holds a NUL"),
+    ("--each-line", b"", "--each-line: "), ("--each-line", b"a\nb\0c\n", "line 2 holds a NUL"),
     ("--each-line", b"x" * 131053, "values[0]: values has 131053 bytes; at most 131052"),
-    ("--each-json", b"[]", "values is empty"), ("--each-json", b"", "no JSON array"),
+    ("--each-line", b"", "holds no value; an array has at least one task"),
+    ("--each-json", b"[]", "--each-json: "), ("--each-json", b"", "no JSON array"),
     ("--each-json", b"{}", "no JSON array"), ("--each-json", b'["a" "b"]', "element 1: no comma"),
     ("--each-json", b'["a",', "element 2"), ("--each-json", b'["a"] x', "text behind"),
     ("--each-json", b'[1,}', "element 2"), ("--each-json", b'["\\u0000"]', "element 1")],

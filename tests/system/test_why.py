@@ -122,6 +122,10 @@ def test_what_has_ended_says_how(busy):
     told = why(busy, failed)
     assert told["reasons"] == [] and told["outcome"]["exit_code"] == 3 and told["predicted_start"] is None
     assert f"job {failed} does not wait: it failed at" in busy.ctl("why", str(failed)).stdout
+    dropped = busy.submit("true", hold=True)
+    busy.call("io.batchd.Jobs.Cancel", id=dropped)
+    told = busy.ctl("why", str(dropped)).stdout
+    assert "does not wait: it was cancelled at" in told and "(cancelled" not in told
     assert "(exit 3)" in busy.ctl("why", str(failed)).stdout
     held = busy.submit("true", hold=True)
     busy.call("io.batchd.Jobs.Cancel", id=held, reason="not needed")

@@ -76,6 +76,10 @@ START_TEST(refused_with_the_field_named)
         strstr(err.text, "1099511627776 tasks; the limit is 1000 (daemon.array_"));
     ck_assert_int_lt(array_spec_parse("4294967296", 1000, &spec, &err), 0);
     ck_assert_ptr_nonnull(strstr(err.text, "0 to 4294967295"));
+    ck_assert_int_lt(array_spec_parse("0,5-3", 1000, &spec, &err), 0);
+    ck_assert_str_eq(err.text,
+                     "array \"0,5-3\" must have in 5-3 a first index that does not exceed the "
+                     "last");
 }
 END_TEST
 
