@@ -19,6 +19,8 @@ struct lane {
 /* One start in a queue of weight 1. Weights reach 1,000: the division loses less than one in a
  * thousand. 2^44 starts fill 64 bits, at 10,000 a second in 55 years. */
 #define TURN (UINT64_C(1) << 20U)
+/* Two, since a heavy queue may have to leave one to the others while its own job runs. */
+#define TURNS_OWED (2 * TURN)
 
 struct scheduler {
     struct occupancy machine;
@@ -95,19 +97,34 @@ void scheduler_change_queue(struct scheduler *scheduler, uint8_t number,
     queue_change(scheduler->lanes[number].queue, settings, now);
 }
 
-/* It has something to start again. What others had in the meantime are no turns that it missed: it
- * stands beside the least served of those that wait. */
+static bool waits(const struct lane *lane)
+{
+    return lane->queue != NULL && queue_count(lane->queue) > 0 && !queue_paused(lane->queue);
+}
+
+/* None of those that wait is more than two turns behind one that starts, whatever it had to start
+ * before and whatever the others had: what is owed to one is its turn, not its past. */
+static void stay_near(struct lane *lane, uint64_t served)
+{
+    if (lane->served + TURNS_OWED < served)
+        lane->served = served - TURNS_OWED;
+}
+
+/* It has something to start again. */
 static void catch_up(struct scheduler *scheduler, struct lane *back)
 {
-    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < scheduler->lane_count; i++)
+        stay_near(back, scheduler->lanes[i].served);
+}
+
+static void serve(struct scheduler *scheduler, struct lane *served)
+{
+    uint32_t weight = queue_settings(served->queue)->weight;
+    served->served += TURN / (weight == 0 ? 1 : weight);
     for (unsigned i = 0; i < scheduler->lane_count; i++) {
-        const struct lane *lane = &scheduler->lanes[i];
-        if (lane != back && lane->queue != NULL && queue_count(lane->queue) > 0 &&
-            !queue_paused(lane->queue) && lane->served < least)
-            least = lane->served;
+        if (waits(&scheduler->lanes[i]))
+            stay_near(&scheduler->lanes[i], served->served);
     }
-    if (least != UINT64_MAX && back->served < least)
-        back->served = least;
 }
 
 void scheduler_pause_queue(struct scheduler *scheduler, uint8_t number, bool paused)
@@ -437,7 +454,7 @@ uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64
     count_free(scheduler);
     use_left_over(scheduler, job, wanted);
     queue_run(queue_of(scheduler, job), job->uid);
-    scheduler->lanes[job->queue].served += TURN / weight_of(&scheduler->lanes[job->queue]);
+    serve(scheduler, &scheduler->lanes[job->queue]);
     fair_share_start(scheduler->share, fair_share_user(scheduler->share, job->uid),
                      resources_dominant(wanted, &scheduler->whole), started_at);
     return running_set_add(&scheduler->running, scheduler->requests, &running);

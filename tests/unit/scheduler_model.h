@@ -331,18 +331,32 @@ static inline unsigned waiting_in(const struct model *model, uint8_t queue)
     return count;
 }
 
-/* It has something to start again: it begins with what the least served of those that wait has. */
+#define TURN (UINT64_C(1) << 20U)
+
+static inline void model_stay_near(struct model_queue *queue, uint64_t served)
+{
+    if (served > 2 * TURN && queue->served < served - 2 * TURN)
+        queue->served = served - 2 * TURN;
+}
+
+/* It has something to start again. */
 static inline void model_catch_up(struct model *model, uint8_t back)
 {
-    uint64_t least = UINT64_MAX;
     for (uint8_t i = 0; i < QUEUES; i++) {
-        const struct model_queue *queue = &model->queues[i];
-        if (i != back && queue->exists && !queue->paused && waiting_in(model, i) > 0 &&
-            queue->served < least)
-            least = queue->served;
+        if (model->queues[i].exists)
+            model_stay_near(&model->queues[back], model->queues[i].served);
     }
-    if (least < UINT64_MAX && model->queues[back].served < least)
-        model->queues[back].served = least;
+}
+
+/* One of its jobs starts, and still waits. */
+static inline void model_serve(struct model *model, uint8_t number)
+{
+    struct model_queue *served = &model->queues[number];
+    served->served += TURN / (uint64_t)fmax(served->settings.weight, 1);
+    for (uint8_t i = 0; i < QUEUES; i++) {
+        if (model->queues[i].exists && !model->queues[i].paused && waiting_in(model, i) > 0)
+            model_stay_near(&model->queues[i], served->served);
+    }
 }
 
 /* The job came into its queue. */

@@ -10,8 +10,7 @@ static void run_it(struct model *model, struct model_job *job)
 {
     job->run = scheduler_run(model->scheduler, job->sched, model->now);
     ck_assert_int_eq(jobset_move(model->set, job->sched, JOB_EVENT_ASSIGN, model->now), 0);
-    model->queues[job->queue].served +=
-        (UINT64_C(1) << 20U) / (uint64_t)fmax(model->queues[job->queue].settings.weight, 1);
+    model_serve(model, job->queue);
     if (model->reserved != NULL && job->estimate_us > model->window)
         resources_take(&model->left_over, &job->wanted);
     job->state = RUNNING;
