@@ -547,7 +547,7 @@ void scheduler_discharge(struct scheduler *scheduler, uint32_t uid, const struct
                          int64_t started_at, int64_t ended_at)
 {
     fair_share_add(scheduler->share, fair_share_user(scheduler->share, uid),
-                   -resources_dominant(held, &scheduler->machine.total), started_at, ended_at);
+                   -resources_dominant(held, &scheduler->whole), started_at, ended_at);
 }
 
 int64_t scheduler_next_alarm(const struct scheduler *scheduler)

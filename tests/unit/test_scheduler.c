@@ -162,6 +162,22 @@ START_TEST(past_usage_is_the_same_usage)
 }
 END_TEST
 
+/* Also while something is lent for a trial. */
+START_TEST(what_was_held_is_discharged_as_it_was_charged)
+{
+    struct scheduler *scheduler = new_scheduler(QUEUE_FAIR, QUEUE_BACKFILL_NONE, 4);
+    const struct resources held = {.amount = {[RESOURCE_CPUS] = 2}};
+    const struct fair_share *share = scheduler_share(scheduler);
+    size_t user = fair_share_user(scheduler_share(scheduler), 7);
+    scheduler_charge(scheduler, 7, &held, SECONDS(100), SECONDS(200));
+    ck_assert_double_gt(fair_share_usage(share, user), 1);
+    scheduler_lend(scheduler, RESOURCE_CPUS, 4);
+    scheduler_discharge(scheduler, 7, &held, SECONDS(100), SECONDS(200));
+    ck_assert_double_eq_tol(fair_share_usage(share, user), 0, 1e-9);
+    scheduler_free(scheduler);
+}
+END_TEST
+
 /* Slurm's worked example (slurm.schedmd.com/classic_fair_share.html, "Example"; shares and usage of
  * five users in accounts). Their factor is F = 2^(-U/S) with the usage U and shares S normalised:
  * the more, the sooner. Ours has no accounts and no factor: least U/S first, which is the same
@@ -470,6 +486,7 @@ int main(void)
     tcase_add_test(tests, fair_serves_the_newcomer_before_a_million_jobs);
     tcase_add_test(tests, usage_follows_the_formula);
     tcase_add_test(tests, past_usage_is_the_same_usage);
+    tcase_add_test(tests, what_was_held_is_discharged_as_it_was_charged);
     tcase_add_loop_test(tests, a_published_example, 0, 4);
     tcase_add_test(tests, the_dominant_resource_counts);
     tcase_add_test(tests, nothing_is_promised_twice);
