@@ -90,7 +90,7 @@ static void hold_oldest(struct engine *engine, struct active *entry, bool starte
 }
 
 /* Of the jobs of a worker the one that runs has the resources, or the first of those handed over;
- * all ask for the same (schedule.c). */
+ * all ask for the same (ahead.c). */
 static void hold_resources(struct engine *engine)
 {
     hold_oldest(engine, engine->active, true);

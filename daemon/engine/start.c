@@ -148,7 +148,7 @@ static int take_task(struct engine *engine, struct job_row *row, struct error *e
 }
 
 /* The lowest that nobody has. Every active job that asked for GPUs has its own from its start to
- * its end: none is handed ahead (schedule.c). There are enough, since the scheduler counts what
+ * its end: none is handed ahead (ahead.c). There are enough, since the scheduler counts what
  * active jobs asked for, also those whose GPUs are no longer counted in. */
 static int give_gpus(const struct engine *engine, struct job_row *row, struct error *err)
 {
