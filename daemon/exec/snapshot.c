@@ -13,13 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* What is done in one pass of the loop. */
 #define READ_BYTES 16384
-/* Jobs and their daemon go before it. */
-#define NICE 5
+/* Jobs and their daemon go before it: its own, not beside the daemon's, which may be above jobs. */
+#define NICE 10
 #define FIRST_DESCRIPTOR 3U /* behind standard input, output and error */
 
 struct snapshot {
@@ -82,8 +83,7 @@ static void leave_daemon(int fd)
     CLEANUP_CLOSE int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (score >= 0 && write(score, "900", 3) < 0)
         errno = 0;
-    errno = 0;
-    if (nice(NICE) < 0)
+    if (setpriority(PRIO_PROCESS, 0, NICE) < 0)
         errno = 0;
 }
 

@@ -1,4 +1,5 @@
 """batchctl plan, and what why and show predict: by estimates, in a copy of the daemon that holds nobody up."""
+import contextlib
 import json
 import os
 import pathlib
@@ -368,6 +369,24 @@ def stop_child(daemon, client, job):
                 break
 
 
+def check_it_is_behind_the_jobs(full):
+    """The copy's priority is its own, whatever the daemon's."""
+    client = full.client()
+    os.setpriority(os.PRIO_PROCESS, full.process.pid, 1)
+    client.send("io.batchd.Jobs.Why", id=last_of(full))
+
+    def is_behind():
+        if select.select([client.socket], [], [], 0)[0]:  # it had answered before
+            client.receive()
+            client.send("io.batchd.Jobs.Why", id=last_of(full))
+        for pid in children(full):
+            with contextlib.suppress(ProcessLookupError):
+                return os.getpriority(os.PRIO_PROCESS, pid) == 10
+        return False
+    wait_until(is_behind)
+    client.close()
+
+
 def check_bounds(full):
     last = last_of(full)
     clients = [full.client() for _ in range(3)]
@@ -403,5 +422,6 @@ def check_what_is_not_answered(full):
 
 def test_a_long_forecast_holds_nobody_up(full):
     check_others_are_answered(full)
+    check_it_is_behind_the_jobs(full)
     check_bounds(full)
     check_what_is_not_answered(full)
