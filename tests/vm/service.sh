@@ -69,6 +69,8 @@ same "the socket is systemd's" "root 666" "$(stat -c '%U %a' $socket)"
 pid=$(main_of batchd.service)
 same "the front is unprivileged" "batchd 0000000000000000" \
     "$(stat -c %U /proc/"$pid") $(awk '/^CapEff/{print $2}' /proc/"$pid"/status)"
+same "batchd outlives the end of a process of its own for want of memory" continue \
+    "$(systemctl show -p OOMPolicy --value batchd.service)"
 same "the spawner is root" root "$(stat -c %U /proc/"$(main_of batchd-worker.service)")"
 
 # ---- whom jobs run as ----
@@ -145,6 +147,19 @@ check "journalctl BATCHD_JOB_ID= finds its lines" bash -c "journalctl BATCHD_JOB
     map(.BATCHD_STATE) == [\"running\", \"failed\"] and .[1].BATCHD_EXIT_STATUS == \"7\" and .[1].BATCHD_UID == \"$(id -u alice)\"'"
 check "journalctl -x explains them" bash -c "journalctl -x BATCHD_JOB_ID=$id | grep -q 'batchctl show --attempts $id'"
 same "nothing of the job's own text is in the journal" 0 "$(journalctl -u batchd.service | grep -c 'line 1')"
+
+# ---- predictions ----
+# Nobody starts while the first has all processors; the starts of the tasks behind it take a while to tell.
+first=$(ctl alice submit -q -c4 -e 1h -- sleep 1000)
+wait_for 20 is "$first" state running
+id=$(ctl alice submit -q -c4 -e 10s --array 1-20000 -- true)
+pid=$(main_of batchd.service)
+predict() { while :; do batchctl why "$id" >/dev/null 2>&1; done; }
+predict & predicting=$!
+check "a prediction's process is behind the jobs" wait_for 20 bash -c "ps --ppid $pid -o ni= | grep -qw 10"
+kill $predicting; wait $predicting 2>/dev/null
+ctl alice cancel -q "$id" "$first"
+check "and what it was about is gone" wait_for 20 is "$first" state cancelled
 
 # ---- the watchdog ----
 mkdir -p /run/systemd/system/batchd.service.d
