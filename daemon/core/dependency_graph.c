@@ -21,6 +21,7 @@ struct dependency_node {
     struct dependency_edge *waits;                   /* list of what it waits for */
     struct dependency_node *tasks;                   /* of a whole one: list of its tasks' nodes */
     struct dependency_node *next_task, *prev_task;
+    struct dependency_node *whole;     /* of a task: its array's; else itself */
     struct dependency_node *came_from; /* of a search */
     uint64_t search;                   /* the one that saw it */
     uint32_t open;                     /* edges it waits for, but for WAIT_FOR_TASKS */
@@ -29,7 +30,12 @@ struct dependency_node {
 struct dependency_graph {
     struct dependency_node **buckets;
     size_t bucket_count, nodes;
-    uint64_t search;
+    uint64_t search, visited;
+    /* A job waits for earlier ones, unless an edit lets it wait for a later one. How many edges are
+     * so, and an id below which no job with one stands: a way that comes there leads to lower ids
+     * only. */
+    size_t forward;
+    uint64_t forward_from;
 };
 
 /* ---- nodes: a hash with chains ---- */
@@ -83,6 +89,7 @@ static struct dependency_node *whole_of(struct dependency_graph *graph, uint64_t
     node = xcalloc(1, sizeof(*node));
     node->id = id;
     node->index = WHOLE;
+    node->whole = node;
     put(graph, node);
     return node;
 }
@@ -98,6 +105,7 @@ static struct dependency_node *task_of(struct dependency_graph *graph, uint64_t 
     node = xcalloc(1, sizeof(*node));
     node->id = id;
     node->index = index;
+    node->whole = whole;
     node->next_task = whole->tasks;
     if (whole->tasks != NULL)
         whole->tasks->prev_task = node;
@@ -133,7 +141,7 @@ static void forget_unused(struct dependency_graph *graph, struct dependency_node
         remove_node(graph, node);
         return;
     }
-    struct dependency_node *whole = find(graph, node->id, WHOLE);
+    struct dependency_node *whole = node->whole;
     if (node->prev_task == NULL)
         whole->tasks = node->next_task;
     else
@@ -154,7 +162,12 @@ static enum dependency_wait wait_of(const struct dependency_edge *edge)
     return edge->what.type == DEPENDENCY_AFTERCORR ? WAIT_FOR_TASKS : WAIT_FOR_END;
 }
 
-static void link_edge(struct dependency_edge *edge)
+static bool is_forward(const struct dependency_edge *edge)
+{
+    return edge->to->id > edge->child;
+}
+
+static void link_edge(struct dependency_graph *graph, struct dependency_edge *edge)
 {
     struct edge_list *of_parent = &edge->to->awaited[wait_of(edge)];
     struct dependency_edge **of_child = &edge->from->waits;
@@ -167,9 +180,13 @@ static void link_edge(struct dependency_edge *edge)
     if (*of_child != NULL)
         (*of_child)->prev_of_child = edge;
     *of_child = edge;
+    if (!is_forward(edge))
+        return;
+    if (graph->forward++ == 0 || edge->child < graph->forward_from)
+        graph->forward_from = edge->child;
 }
 
-static void unlink_edge(struct dependency_edge *edge)
+static void unlink_edge(struct dependency_graph *graph, struct dependency_edge *edge)
 {
     struct edge_list *of_parent = &edge->to->awaited[wait_of(edge)];
     struct dependency_edge *before = edge->prev_of_parent;
@@ -181,13 +198,14 @@ static void unlink_edge(struct dependency_edge *edge)
     *(before == NULL ? &edge->from->waits : &before->next_of_child) = behind;
     if (behind != NULL)
         behind->prev_of_child = before;
+    graph->forward -= is_forward(edge);
 }
 
 /* The child's node stays, for the caller to look at. */
 static void remove_edge(struct dependency_graph *graph, struct dependency_edge *edge)
 {
     struct dependency_node *parent = edge->to;
-    unlink_edge(edge);
+    unlink_edge(graph, edge);
     edge->from->open -= wait_of(edge) != WAIT_FOR_TASKS;
     free(edge);
     forget_unused(graph, parent);
@@ -245,7 +263,7 @@ struct dependency_edge *dependency_graph_add(struct dependency_graph *graph, uin
                              : whole_of(graph, what->parent);
 
     edge->from->open += wait_of(edge) != WAIT_FOR_TASKS;
-    link_edge(edge);
+    link_edge(graph, edge);
     return edge;
 }
 
@@ -332,10 +350,10 @@ void dependency_graph_redirect(struct dependency_graph *graph, struct dependency
                                uint64_t parent)
 {
     struct dependency_node *before = edge->to;
-    unlink_edge(edge);
+    unlink_edge(graph, edge);
     edge->what.parent = parent;
     edge->to = whole_of(graph, parent);
-    link_edge(edge);
+    link_edge(graph, edge);
     forget_unused(graph, before);
 }
 
@@ -393,14 +411,20 @@ static void push(struct cycle_search *search, struct dependency_node *node)
     search->stack[search->height++] = node;
 }
 
+/* Those that wait for `child` have higher ids than it, but for forward edges. */
+static bool may_lead_up(const struct dependency_graph *graph, uint64_t id, uint64_t child)
+{
+    return id >= child || (graph->forward > 0 && id >= graph->forward_from);
+}
+
 /* The jobs that `node` waits for are put on the stack, once in a search. */
 static void visit(const struct dependency_graph *graph, struct dependency_node *node,
                   struct cycle_search *search)
 {
     for (const struct dependency_edge *edge = node->waits; edge != NULL;
          edge = edge->next_of_child) {
-        struct dependency_node *next = find(graph, edge->what.parent, WHOLE);
-        if (next == NULL || next->search == graph->search)
+        struct dependency_node *next = edge->to->whole;
+        if (next->search == graph->search || !may_lead_up(graph, next->id, search->child))
             continue;
         next->search = graph->search;
         next->came_from = node;
@@ -413,9 +437,11 @@ static size_t begin_search(struct dependency_graph *graph, struct cycle_search *
 {
     graph->search++;
     for (size_t i = 0; i < search->count; i++) {
-        struct dependency_node *start = find(graph, search->parents[i], WHOLE);
-        if (search->parents[i] == search->child)
+        uint64_t id = search->parents[i];
+        if (id == search->child)
             return write_path(search->child, NULL, search->ret_path);
+        struct dependency_node *start =
+            may_lead_up(graph, id, search->child) ? find(graph, id, WHOLE) : NULL;
         if (start != NULL && start->search != graph->search) {
             start->search = graph->search;
             start->came_from = NULL;
@@ -431,8 +457,11 @@ size_t dependency_graph_cycle(struct dependency_graph *graph, uint64_t child,
     struct cycle_search search = {
         .child = child, .parents = parents, .count = count, .ret_path = ret_path};
     size_t length = begin_search(graph, &search);
+    if (!dependency_graph_awaited(graph, child, WHOLE))
+        search.height = 0;
     while (search.height > 0 && length == 0) {
         struct dependency_node *node = search.stack[--search.height];
+        graph->visited++;
         if (node->id == child)
             length = write_path(child, node->came_from, ret_path);
         else
@@ -440,4 +469,9 @@ size_t dependency_graph_cycle(struct dependency_graph *graph, uint64_t child,
     }
     free((void *)search.stack);
     return length;
+}
+
+uint64_t dependency_graph_visited(const struct dependency_graph *graph)
+{
+    return graph->visited;
 }

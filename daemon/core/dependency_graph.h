@@ -71,9 +71,12 @@ void dependency_graph_drop(struct dependency_graph *graph, uint64_t child);
 bool dependency_graph_waits(const struct dependency_graph *graph, uint64_t child);
 
 /* Whether `child` would wait for itself if it waited for these parents, in one walk however many
- * they are: the number of jobs on the way from child over one of them back to child, both ends
- * counted, and the ids in *ret_path, which the caller frees; 0 if it would not. */
+ * they are, and in none when nobody waits for it or no edit has let a job wait for a later one: the
+ * number of jobs on the way from child over one of them back to child, both ends counted, and the
+ * ids in *ret_path, which the caller frees; 0 if it would not. */
 size_t dependency_graph_cycle(struct dependency_graph *graph, uint64_t child,
                               const uint64_t *parents, size_t count, uint64_t **ret_path);
+/* How many jobs such walks have looked at: each costs a fraction of a microsecond. */
+uint64_t dependency_graph_visited(const struct dependency_graph *graph);
 
 #endif

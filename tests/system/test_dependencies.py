@@ -276,6 +276,37 @@ def test_a_singleton_waits_for_all_earlier_ones_only(make_daemon):
     assert daemon.wait(single)[0]["state"] == "completed"
 
 
+def requests(daemon, method, all_parameters):
+    """The replies to so many calls, and the seconds they took."""
+    client, page, begun = daemon.client(120), 200, time.monotonic()
+    replies = []
+    for start in range(0, len(all_parameters), page):
+        part = all_parameters[start:start + page]
+        for parameters in part:
+            client.send(method, **parameters)
+        replies += [client.receive()["parameters"] for _ in part]
+    daemon.call("io.batchd.Server.Ping")  # and what followed from the last of them is done
+    return replies, time.monotonic() - begun
+
+
+def test_one_that_goes_from_among_many_of_a_name(daemon):
+    """Nothing is looked at but the next: it takes as long as if each had its own name."""
+    took = {}
+    for single in (False, True):
+        many, _ = requests(daemon, "io.batchd.Jobs.Submit", [
+            {"argv": ["true"], "cwd": "/", "hold": True, "name": "x" if single else f"y{index}",
+             **({"depends": "singleton"} if single else {})} for index in range(20000)])
+        ids = [reply["id"] for reply in many]
+        _, took[single] = requests(daemon, "io.batchd.Jobs.Cancel",
+                                   [{"id": ident} for ident in ids[10000::2][::-1]])
+        if single:
+            _, edits = requests(daemon, "io.batchd.Jobs.Edit", [
+                {"id": ids[-1], "depends": f"singleton,afterany:{ids[-2]}"}] * 200)
+    print(f"cancels: {took[False]:.2f} s, of singletons {took[True]:.2f} s; edits: {edits:.2f} s")
+    assert took[True] < 2 * took[False] + 0.5
+    assert edits < took[False] / 2 + 0.2
+
+
 def test_a_singleton_after_its_predecessors_end_badly(daemon):
     blocker = daemon.submit(*OK, name="x", hold=True)
     single = daemon.submit(*OK, name="x", depends="singleton")

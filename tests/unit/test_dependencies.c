@@ -289,7 +289,10 @@ START_TEST(a_search_is_linear)
         for (uint64_t i = 0; i < 4; i++)
             wait_for(graph, layer * 2 + i / 2, false, DEPENDENCY_AFTEROK, layer * 2 - 2 + i % 2);
     }
+    wait_for(graph, 1001, false, DEPENDENCY_AFTEROK, 1000);
+    wait_for(graph, 0, false, DEPENDENCY_AFTEROK, 900);
     ck_assert_uint_eq(cycle(graph, 1000, LAYERS * 2 - 1, &path), 0);
+    ck_assert_uint_eq(dependency_graph_visited(graph), LAYERS * 2);
     for (uint64_t id = 10001; id <= 10000 + CHAIN; id++)
         wait_for(graph, id, false, DEPENDENCY_AFTEROK, id - 1);
     ck_assert_uint_eq(cycle(graph, 10000, 10000 + CHAIN, &path), CHAIN + 2);
@@ -297,6 +300,39 @@ START_TEST(a_search_is_linear)
     for (uint64_t i = 0; i < PARENTS; i++)
         parents[i] = 10000 + CHAIN - i;
     ck_assert_uint_eq(dependency_graph_cycle(graph, 1000, parents, PARENTS, &path), 0);
+    dependency_graph_free(graph);
+}
+END_TEST
+
+/* Jobs wait for earlier ones, so nothing is looked at below the child, unless there, or above, a
+ * job waits for a later one. */
+START_TEST(a_search_goes_no_further_than_a_cycle_may)
+{
+    enum { CHAIN = 1000, MIDDLE = 500 };
+    struct dependency_graph *graph = dependency_graph_new();
+    uint64_t *path = NULL;
+    for (uint64_t id = 2; id <= CHAIN; id++)
+        wait_for(graph, id, false, DEPENDENCY_SINGLETON, id - 1);
+    ck_assert_uint_eq(cycle(graph, MIDDLE, MIDDLE - 2, &path), 0);
+    ck_assert_uint_eq(cycle(graph, CHAIN, CHAIN - 2, &path), 0);
+    ck_assert_uint_eq(dependency_graph_visited(graph), 0);
+    ck_assert_uint_eq(cycle(graph, MIDDLE, CHAIN, &path), CHAIN - MIDDLE + 2);
+    free(path);
+    uint64_t visited = dependency_graph_visited(graph);
+    ck_assert_uint_eq(visited, CHAIN - MIDDLE + 1);
+
+    struct dependency_edge *forward = wait_for(graph, 400, false, DEPENDENCY_AFTEROK, 2000);
+    wait_for(graph, 450, false, DEPENDENCY_AFTEROK, 2000);
+    ck_assert_uint_eq(cycle(graph, MIDDLE, MIDDLE - 1, &path), 0);
+    ck_assert_uint_eq(dependency_graph_visited(graph) - visited, 100 + 1);
+    dependency_graph_redirect(graph, forward, MIDDLE + 3);
+    ck_assert_uint_eq(cycle(graph, MIDDLE, MIDDLE - 1, &path), 100 + 5);
+    free(path);
+    dependency_graph_drop(graph, 400);
+    dependency_graph_drop(graph, 450);
+    visited = dependency_graph_visited(graph);
+    ck_assert_uint_eq(cycle(graph, MIDDLE, MIDDLE - 1, &path), 0);
+    ck_assert_uint_eq(dependency_graph_visited(graph), visited);
     dependency_graph_free(graph);
 }
 END_TEST
@@ -317,6 +353,7 @@ int main(void)
     tcase_add_test(all, a_cycle_is_named);
     tcase_add_test(all, several_parents_are_looked_at_together);
     tcase_add_test(all, a_search_is_linear);
+    tcase_add_test(all, a_search_goes_no_further_than_a_cycle_may);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
