@@ -251,7 +251,6 @@ static const struct {
     [TRACE_NO_PROCESSORS] = {"no_processors", "without processors"},
     [TRACE_NEGATIVE_RUN] = {"negative_run_time", "with a negative run time"},
     [TRACE_NEVER_STARTED] = {"never_started", "never started"},
-    [TRACE_NOT_ENDED] = {"not_ended", "unfinished"},
 };
 
 size_t trace_dropped(const struct trace *trace)
@@ -293,32 +292,61 @@ static int64_t number_of(const json_t *object, const char *name)
     return json_integer_value(json_object_get(object, name));
 }
 
-void trace_take_history(const json_t *jobs, uint64_t limit, struct trace *ret)
+static void take_job(const json_t *one, struct trace *trace)
+{
+    int64_t started = number_of(one, "started_at");
+    int64_t ended = number_of(one, "ended_at");
+    int64_t cpus = number_of(json_object_get(one, "resources"), "cpus");
+    if (ended < started) {
+        trace->dropped[TRACE_NEGATIVE_RUN]++;
+        return;
+    }
+    struct simulated_job job = {.label = (uint64_t)number_of(one, "id"),
+                                .submitted_at = number_of(one, "submitted_at"),
+                                .run_us = ended - started,
+                                .cpus = cpus < 1 ? 1 : (uint32_t)cpus,
+                                .sched = {.uid = (uint32_t)number_of(one, "uid")}};
+    const char *word = json_string_value(json_object_get(one, "priority"));
+    enum job_priority priority = JOB_PRIORITY_NORMAL;
+    if (word != NULL)
+        (void)job_priority_parse(word, &priority);
+    job.sched.level = (unsigned)priority & JOB_LEVEL_MASK;
+    job.sched.estimate_us = job.run_us;
+    keep(trace, &job);
+}
+
+bool trace_take_history(const json_t *jobs, uint64_t limit, struct trace *trace)
 {
     const json_t *one;
     size_t i;
-    *ret = (struct trace){0};
     json_array_foreach((json_t *)(uintptr_t)jobs, i, one) {
-        if (limit > 0 && ret->count == limit)
+        if (limit > 0 && trace->count == limit)
             break;
-        int64_t started = number_of(one, "started_at");
-        int64_t ended = number_of(one, "ended_at");
-        int64_t cpus = number_of(json_object_get(one, "resources"), "cpus");
-        if (started == 0 || ended < started) {
-            ret->dropped[ended == 0 ? TRACE_NOT_ENDED : TRACE_NEVER_STARTED]++;
-            continue;
-        }
-        struct simulated_job job = {.label = (uint64_t)number_of(one, "id"),
-                                    .submitted_at = number_of(one, "submitted_at"),
-                                    .run_us = ended - started,
-                                    .cpus = cpus < 1 ? 1 : (uint32_t)cpus,
-                                    .sched = {.uid = (uint32_t)number_of(one, "uid")}};
-        const char *word = json_string_value(json_object_get(one, "priority"));
-        enum job_priority priority = JOB_PRIORITY_NORMAL;
-        if (word != NULL)
-            (void)job_priority_parse(word, &priority);
-        job.sched.level = (unsigned)priority & JOB_LEVEL_MASK;
-        job.sched.estimate_us = job.run_us;
-        keep(ret, &job);
+        take_job(one, trace);
     }
+    return limit == 0 || trace->count < limit;
+}
+
+/* Where the jobs with this label or a greater one begin. */
+static size_t lower_bound(const struct trace *trace, uint64_t label)
+{
+    size_t low = 0;
+    size_t high = trace->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (trace->jobs[middle].label < label)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void trace_count_unstarted(const json_t *job, struct trace *trace)
+{
+    uint64_t id = (uint64_t)number_of(job, "id");
+    const json_t *array = json_object_get(job, "array");
+    uint64_t tasks = json_is_object(array) ? (uint64_t)number_of(array, "count") : 1;
+    size_t started = lower_bound(trace, id + 1) - lower_bound(trace, id);
+    trace->dropped[TRACE_NEVER_STARTED] += tasks > started ? tasks - started : 0;
 }

@@ -9,13 +9,7 @@
 #include "daemon/core/simulation.h"
 
 /* Why a job is not replayed. */
-enum trace_drop {
-    TRACE_NO_PROCESSORS,
-    TRACE_NEGATIVE_RUN,
-    TRACE_NEVER_STARTED,
-    TRACE_NOT_ENDED,
-    TRACE_DROP_COUNT
-};
+enum trace_drop { TRACE_NO_PROCESSORS, TRACE_NEGATIVE_RUN, TRACE_NEVER_STARTED, TRACE_DROP_COUNT };
 
 struct trace {
     struct simulated_job *jobs; /* owned; in the order of the file */
@@ -32,12 +26,15 @@ void trace_done(struct trace *trace);
 int trace_read(const char *path, uint64_t limit, struct trace *ret, struct error *err);
 
 size_t trace_dropped(const struct trace *trace);
-/* "2 never started, 1 unfinished"; "" when none was dropped. The caller frees. */
+/* "1 without processors, 2 never started"; "" when none was dropped. The caller frees. */
 char *trace_drops_text(const struct trace *trace);
 /* {"never_started": 2, ...}, those that are not 0. New reference. */
 json_t *trace_drops_json(const struct trace *trace);
 
-/* Takes jobs in the JSON of the protocol: those that ran and ended. */
-void trace_take_history(const json_t *jobs, uint64_t limit, struct trace *ret);
+/* Adds jobs in the JSON of the protocol that started and ended, in the order of their ids, until
+ * the trace has so many (0: all). Whether it takes more. */
+bool trace_take_history(const json_t *jobs, uint64_t limit, struct trace *trace);
+/* Counts a job that ended, or an array's tasks, that the trace has not: they never started. */
+void trace_count_unstarted(const json_t *job, struct trace *trace);
 
 #endif

@@ -119,28 +119,45 @@ static int report_missing(const json_t *missing)
     return code;
 }
 
-int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs)
+int cli_list_pages(struct cli *cli, json_t *parameters, long limit, cli_page_fn take, void *arg,
+                   int *ret_missing)
 {
     int code = 0;
-    int missing = 0;
-    CLEANUP_JSON json_t *jobs = json_array();
-    for (;;) {
-        long left = limit == 0 ? LIST_PAGE : limit - (long)json_array_size(jobs);
+    long given = 0;
+    *ret_missing = 0;
+    for (bool more = true; more;) {
+        long left = limit == 0 ? LIST_PAGE : limit - given;
         json_put_int(parameters, "limit", left < LIST_PAGE ? left : LIST_PAGE);
         CLEANUP_JSON json_t *reply =
             cli_call(cli, "io.batchd.Jobs.List", json_deep_copy(parameters), &code);
         if (reply == NULL)
             return code;
-        (void)json_array_extend(jobs, json_object_get(reply, "jobs"));
-        if (missing == 0)
-            missing = report_missing(json_object_get(reply, "missing"));
+        const json_t *jobs = json_object_get(reply, "jobs");
+        if (*ret_missing == 0)
+            *ret_missing = report_missing(json_object_get(reply, "missing"));
+        given += (long)json_array_size(jobs);
         const json_t *next = json_object_get(reply, "next");
-        if (!json_is_integer(next) || (limit > 0 && (long)json_array_size(jobs) >= limit))
-            break;
         json_put_int(parameters, "after_id", json_integer_value(next));
         json_t *index = json_object_get(reply, "next_index");
         json_put(parameters, "after_index", index == NULL ? json_null() : json_incref(index));
+        more = take(arg, jobs) && json_is_integer(next) && (limit == 0 || given < limit);
     }
+    return 0;
+}
+
+static bool keep_page(void *arg, const json_t *jobs)
+{
+    (void)json_array_extend(arg, (json_t *)(uintptr_t)jobs);
+    return true;
+}
+
+int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs)
+{
+    int missing;
+    CLEANUP_JSON json_t *jobs = json_array();
+    int code = cli_list_pages(cli, parameters, limit, keep_page, jobs, &missing);
+    if (code != 0)
+        return code;
     *ret_jobs = TAKE_PTR(jobs);
     return missing;
 }
@@ -184,16 +201,31 @@ static void print_list(struct cli *cli, const json_t *jobs, const struct list_re
     }
 }
 
+static int fail_pattern(const struct list_request *request)
+{
+    return cli_fail(EXIT_NO_SUCH, NULL, "no job matches %s", request->words[0]);
+}
+
+/* What List is asked for (owned), and whether that is a pattern. NULL with *ret_code. */
+static json_t *query(struct cli *cli, const struct list_request *request, bool *ret_pattern,
+                     int *ret_code)
+{
+    CLEANUP_JSON json_t *parameters = json_deep_copy(request->parameters);
+    *ret_pattern = false;
+    *ret_code = 0;
+    if (request->word_count > 0)
+        *ret_code = cli_query(cli, parameters, request->words, request->word_count, ret_pattern);
+    return *ret_code == 0 ? TAKE_PTR(parameters) : NULL;
+}
+
 /* All of them when they are to be sorted, and then cut to the limit. */
 static int fetch(struct cli *cli, const struct list_request *request, json_t **ret)
 {
-    CLEANUP_JSON json_t *parameters = json_deep_copy(request->parameters);
     long limit = request->limit;
-    bool pattern = false;
-    int code = 0;
-    if (request->word_count > 0)
-        code = cli_query(cli, parameters, request->words, request->word_count, &pattern);
-    if (code != 0)
+    bool pattern;
+    int code;
+    CLEANUP_JSON json_t *parameters = query(cli, request, &pattern, &code);
+    if (parameters == NULL)
         return code;
     code = cli_list(cli, parameters, request->sort == NULL ? limit : 0, ret);
     if (*ret == NULL)
@@ -202,14 +234,60 @@ static int fetch(struct cli *cli, const struct list_request *request, json_t **r
         (void)columns_sort(cli, *ret, request->sort);
     while (limit > 0 && (long)json_array_size(*ret) > limit)
         (void)json_array_remove(*ret, json_array_size(*ret) - 1);
-    if (code == 0 && pattern && json_array_size(*ret) == 0)
-        code = cli_fail(EXIT_NO_SUCH, NULL, "no job matches %s", request->words[0]);
-    return code;
+    return code == 0 && pattern && json_array_size(*ret) == 0 ? fail_pattern(request) : code;
+}
+
+/* ---- page by page ---- */
+
+struct page_printer {
+    struct cli *cli;
+    struct list_request request; /* its header: still to be printed */
+    bool printed;
+};
+
+/* Of the formats whose lines do not depend on each other: an array may have a million tasks. */
+static bool by_page(const struct cli *cli, const struct list_request *request)
+{
+    return !cli->json && request->sort == NULL &&
+           (strcmp(request->format, "id") == 0 || strcmp(request->format, "jsonl") == 0 ||
+            strcmp(request->format, "tsv") == 0);
+}
+
+static bool print_page(void *arg, const json_t *jobs)
+{
+    struct page_printer *printer = arg;
+    if (json_array_size(jobs) == 0)
+        return true;
+    print_list(printer->cli, jobs, &printer->request);
+    printer->request.header = false;
+    printer->printed = true;
+    return true;
+}
+
+static int list_pages(struct cli *cli, const struct list_request *request)
+{
+    struct page_printer printer = {.cli = cli, .request = *request};
+    bool pattern;
+    int code;
+    int missing;
+    CLEANUP_JSON json_t *parameters = query(cli, request, &pattern, &code);
+    if (parameters == NULL)
+        return code;
+    code = cli_list_pages(cli, parameters, request->limit, print_page, &printer, &missing);
+    if (code != 0 || missing != 0 || printer.printed)
+        return code != 0 ? code : missing;
+    if (pattern)
+        return fail_pattern(request);
+    CLEANUP_JSON json_t *none = json_array();
+    print_list(cli, none, request);
+    return 0;
 }
 
 static int list(struct cli *cli, const struct list_request *request)
 {
     CLEANUP_JSON json_t *jobs = NULL;
+    if (by_page(cli, request))
+        return list_pages(cli, request);
     int code = fetch(cli, request, &jobs);
     if (jobs != NULL && (code == 0 || json_array_size(jobs) > 0 || cli->json))
         print_list(cli, jobs, request);

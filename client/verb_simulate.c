@@ -112,23 +112,65 @@ static int check_request(const struct cli *cli, const struct simulate_request *r
 
 /* ---- what is replayed ---- */
 
+struct history {
+    struct trace *trace;
+    uint64_t limit;
+};
+
+static bool take_page(void *arg, const json_t *jobs)
+{
+    const struct history *history = arg;
+    return trace_take_history(jobs, history->limit, history->trace);
+}
+
+/* Of those before the last that --limit leaves room for. */
+static bool count_page(void *arg, const json_t *jobs)
+{
+    const struct history *history = arg;
+    const struct trace *trace = history->trace;
+    bool full = history->limit > 0 && trace->count == history->limit;
+    size_t i;
+    const json_t *job;
+    json_array_foreach((json_t *)(uintptr_t)jobs, i, job) {
+        json_int_t id = json_integer_value(json_object_get(job, "id"));
+        if (full && (uint64_t)id >= trace->jobs[trace->count - 1].label)
+            return false;
+        trace_count_unstarted(job, history->trace);
+    }
+    return true;
+}
+
+/* Asks for what was submitted since then, with further parameters that are taken. */
+static int read_pages(struct cli *cli, int64_t since, json_t *parameters, cli_page_fn take,
+                      struct history *history)
+{
+    int missing;
+    CLEANUP_JSON json_t *mine = parameters;
+    json_put_int(mine, "since_us", since);
+    json_put(mine, "all", json_true());
+    return cli_list_pages(cli, mine, 0, take, history, &missing);
+}
+
+/* What ran, task by task; then what ended without, an array as one: only its counts matter. What is
+ * completed has run. */
 static int read_history(struct cli *cli, const struct simulate_request *request,
                         struct trace *trace)
 {
+    struct history history = {trace, request->limit};
+    int64_t since = clock_wall_us() - (int64_t)request->history_ms * US_PER_MS;
     int code = 0;
-    CLEANUP_JSON json_t *jobs = NULL;
-    CLEANUP_JSON json_t *parameters = json_object();
     CLEANUP_JSON json_t *status = cli_call(cli, "io.batchd.Server.Status", NULL, &code);
     if (status == NULL)
         return code;
-    json_put_int(parameters, "since_us",
-                 clock_wall_us() - (int64_t)request->history_ms * US_PER_MS);
-    json_put(parameters, "all", json_true());
-    json_put(parameters, "tasks", json_true());
-    code = cli_list(cli, parameters, 0, &jobs);
+    code = read_pages(cli, since,
+                      json_pack("{s[sss]sbsb}", "states", "completed", "failed", "cancelled",
+                                "tasks", 1, "started", 1),
+                      take_page, &history);
+    if (code == 0)
+        code = read_pages(cli, since, json_pack("{s[ss]}", "states", "failed", "cancelled"),
+                          count_page, &history);
     if (code != 0)
         return code;
-    trace_take_history(jobs, request->limit, trace);
     trace->processors =
         (uint32_t)json_integer_value(json_object_get(json_object_get(status, "resources"), "cpus"));
     return 0;

@@ -14,7 +14,12 @@ extern const struct verb verb_queue, verb_edit, verb_move, verb_why, verb_plan;
  * Wait, owned too. The exit code. */
 int cli_wait(struct cli *cli, json_t *ids, json_t *options);
 /* Lists jobs page by page: `parameters` of Jobs.List are changed, at most `limit` jobs (0: all) are
- * given, owned. 0, or the exit code after reporting. */
+ * given to `take`, which answers whether to go on. 0 and in *ret_missing the exit code, after
+ * reporting, when an id is not there; or another exit code after reporting. */
+typedef bool (*cli_page_fn)(void *arg, const json_t *jobs);
+int cli_list_pages(struct cli *cli, json_t *parameters, long limit, cli_page_fn take, void *arg,
+                   int *ret_missing);
+/* All of them at once, owned. 0, or the exit code after reporting. */
 int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs);
 /* verb_submit.c. "Submitted job 42", or just the id in a pipe, from a reply of Submit. */
 void cli_print_submitted(const struct cli *cli, const json_t *reply);

@@ -1,7 +1,7 @@
 /* io.batchd.Jobs.List {states, user, name, queue, tags, since_us, until_us, all, limit, after_id,
- *   newest, ids, tasks, after_index} -> {jobs: [job], next: id or null, counts: {state: n},
- * next_index} io.batchd.Jobs.Show {id, index, env_values, attempts, predict} -> {job: {..., env,
- * attempts, predicted_end, prediction}}
+ *   newest, ids, tasks, after_index, started} -> {jobs: [job], next: id or null, counts: {state:
+ * n}, next_index} io.batchd.Jobs.Show {id, index, env_values, attempts, predict} -> {job: {...,
+ * env, attempts, predicted_end, prediction}}
  */
 #include "common/alloc.h"
 #include "common/cleanup.h"
@@ -14,6 +14,7 @@
 #include "daemon/api/users.h"
 #include "daemon/api/view.h"
 #include "daemon/store/attempt_rows.h"
+#include "daemon/store/task_rows.h"
 
 #include <string.h>
 
@@ -23,7 +24,7 @@
 #define LIST_IDS_MAX 10000
 #define DAY_US (INT64_C(86400) * US_PER_SECOND)
 
-/* Tasks of arrays that one request looks at: with a filter of states few of them may match. */
+/* Tasks of arrays, and with them jobs, that one request looks at: few of them may match. */
 #define LIST_TASKS_MAX 10000
 
 struct listing {
@@ -32,6 +33,7 @@ struct listing {
     const json_t *ids;  /* any of these must match; may be NULL */
     bool by_task;       /* an array is shown as its tasks, all or those of `ids` */
     bool all_tasks;     /* of every array */
+    bool started;       /* only what has started */
     const struct job_filter *filter;
     json_t *jobs;
     size_t limit;
@@ -39,7 +41,7 @@ struct listing {
     int64_t from_index;
     uint64_t last;
     int64_t last_index; /* -1: `last` is done with */
-    size_t looked_at;   /* tasks */
+    size_t looked_at;   /* tasks, and jobs that did not match */
     bool more;          /* a further row was there */
     bool failed;
     struct error err; /* counts when failed */
@@ -77,16 +79,21 @@ static bool in_ids(const json_t *ids, uint64_t id)
     return false;
 }
 
-static bool has_state(const struct listing *listing, enum job_state state)
+static bool matches(const struct listing *listing, const struct job_status *status)
 {
-    return !listing->filter->states_set || listing->filter->states[state];
+    return (!listing->filter->states_set || listing->filter->states[status->state]) &&
+           (!listing->started || status->started_at != 0);
 }
 
 /* Non-zero: the page is full. */
 static int add_job(struct listing *listing, const struct job_row *row)
 {
-    if (!has_state(listing, row->status.state))
+    if (!matches(listing, &row->status)) {
+        listing->looked_at++;
+        listing->last = row->facts.id;
+        listing->last_index = -1;
         return 0;
+    }
     if (json_array_size(listing->jobs) == listing->limit) {
         listing->more = true;
         return 1;
@@ -109,7 +116,7 @@ static int add_task(struct listing *listing, const struct job_row *array,
         listing->failed = true;
         return 1;
     }
-    if (has_state(listing, task.status.state))
+    if (matches(listing, &task.status))
         (void)json_array_append_new(listing->jobs, view_job(listing->api, &task));
     job_status_done(&task.status);
     listing->looked_at++;
@@ -144,11 +151,63 @@ static int choose_tasks(const struct listing *listing, const struct job_row *row
     return 0;
 }
 
+static int add_range(struct listing *listing, const struct job_row *row, const struct tasks *tasks,
+                     uint64_t from)
+{
+    int stop = 0;
+    for (size_t i = 0; i < tasks->named.count && stop == 0; i++) {
+        const struct task_range *range = &tasks->named.ranges[i];
+        for (uint64_t at = range->first > from ? range->first : from;
+             at <= range->last && stop == 0; at++)
+            stop = add_task(listing, row, &tasks->spec, at);
+    }
+    return stop;
+}
+
+struct begun {
+    uint64_t *indices; /* room for a page of them */
+    size_t count;
+};
+
+static void note_begun(void *arg, uint64_t index, enum job_state state)
+{
+    struct begun *begun = arg;
+    (void)state;
+    begun->indices[begun->count++] = index;
+}
+
+/* Only those that have a row of their own: of a million that were cancelled these may be few. */
+static int add_begun(struct listing *listing, const struct job_row *row, const struct tasks *tasks,
+                     uint64_t from)
+{
+    struct db *db = engine_db(listing->api->engine);
+    CLEANUP_FREE uint64_t *indices = xcalloc(TASK_STATES_PAGE, sizeof(*indices));
+    struct begun begun = {.indices = indices, .count = TASK_STATES_PAGE};
+    int stop = 0;
+    if (from >= tasks->spec.total)
+        return 0;
+    uint64_t index = array_spec_index(&tasks->spec, from);
+    while (stop == 0 && begun.count == TASK_STATES_PAGE) {
+        begun.count = 0;
+        if (task_rows_each_state(db, row->facts.id, index, note_begun, &begun, &listing->err) < 0) {
+            listing->failed = true;
+            return 1;
+        }
+        for (size_t i = 0; i < begun.count && stop == 0; i++) {
+            uint64_t at;
+            index = indices[i] + 1;
+            if (array_spec_position(&tasks->spec, indices[i], &at) &&
+                task_ranges_has(&tasks->named, at))
+                stop = add_task(listing, row, &tasks->spec, at);
+        }
+    }
+    return stop;
+}
+
 static int add_tasks(struct listing *listing, const struct job_row *row)
 {
     struct tasks tasks = {.spec = {.ranges = NULL}};
     uint64_t from = 0;
-    int stop = 0;
     if (choose_tasks(listing, row, &tasks, &listing->err) < 0) {
         listing->failed = true;
         return 1;
@@ -156,12 +215,8 @@ static int add_tasks(struct listing *listing, const struct job_row *row)
     if (listing->from_index >= 0 && row->facts.id == listing->from_id &&
         array_spec_position(&tasks.spec, (uint64_t)listing->from_index, &from))
         from++;
-    for (size_t i = 0; i < tasks.named.count && stop == 0; i++) {
-        const struct task_range *range = &tasks.named.ranges[i];
-        for (uint64_t at = range->first > from ? range->first : from;
-             at <= range->last && stop == 0; at++)
-            stop = add_task(listing, row, &tasks.spec, at);
-    }
+    int stop = listing->started ? add_begun(listing, row, &tasks, from)
+                                : add_range(listing, row, &tasks, from);
     tasks_done(&tasks);
     return stop;
 }
@@ -185,6 +240,10 @@ static int add_to_list(void *arg, const struct job_row *row)
     bool by_task = row->facts.array != NULL && listing->all_tasks && whole;
     if (listing->tags != NULL && !has_tags(listing->tags, row->facts.tags))
         return 0;
+    if (listing->looked_at >= LIST_TASKS_MAX) {
+        listing->more = true;
+        return 1;
+    }
     bool begun = listing->from_index >= 0 && id == listing->from_id; /* its own line was sent */
     if (whole && !by_task && !begun && add_job(listing, row) != 0)
         return 1;
@@ -268,6 +327,7 @@ static int read_tasks(const json_t *params, struct job_filter *filter, struct li
     const json_t *entry;
     listing->from_index = -1;
     if (json_get_bool(params, "tasks", false, &listing->all_tasks, err) < 0 ||
+        json_get_bool(params, "started", false, &listing->started, err) < 0 ||
         json_get_int(params, "after_index", false, 0, ARRAY_INDEX_MAX, &listing->from_index, err) <
             0)
         return -1;
@@ -384,8 +444,8 @@ static void run_list(struct api_call *call)
 }
 
 static const char *const list_fields[] = {
-    "states",   "user",   "name", "tags",  "since_us",    "until_us", "all", "limit",
-    "after_id", "newest", "ids",  "tasks", "after_index", "queue",    NULL};
+    "states",   "user",   "name", "tags",  "since_us",    "until_us", "all",     "limit",
+    "after_id", "newest", "ids",  "tasks", "after_index", "queue",    "started", NULL};
 const struct api_verb verb_list = {
     .method = "io.batchd.Jobs.List", .fields = list_fields, .run = run_list};
 

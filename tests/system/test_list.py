@@ -97,6 +97,45 @@ def test_jobs_of_a_queue_that_is_gone_are_listed(daemon):
     assert ids(daemon, "-Q", "old") == [1]
 
 
+@pytest.mark.parametrize("form", ("id", "tsv", "jsonl"))
+def test_tasks_are_printed_page_by_page(make_daemon, form):
+    daemon = make_daemon()
+    daemon.start()
+    count = 60000  # far more lines than a pipe holds
+    job = daemon.submit("true", hold=True, array=f"0-{count - 1}")
+    listing = subprocess.Popen([*daemon.ctl_words(), "list", "--tasks", str(job), "-o", form, "--no-header"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    first = listing.stdout.readline()
+    assert f"{job}_0" in first or json.loads(first)["index"] == 0
+    daemon.kill()
+    out, _ = listing.communicate(timeout=60)
+    assert listing.returncode in (6, 7) and out.count("\n") < count - 1
+
+
+def test_pages_have_one_header(daemon):
+    job = daemon.submit("true", hold=True, array="0-599")
+    lines = daemon.ctl("list", "--tasks", str(job), "-o", "tsv").stdout.splitlines()
+    assert len(lines) == 601 and [line.split("\t")[0] for line in lines] == ["ID"] + [f"{job}_{i}" for i in range(600)]
+    assert daemon.ctl("list", "--tasks", str(job), "-o", "id", "--limit", "300").stdout.count("\n") == 300
+    assert daemon.ctl("list", "-s", "failed", "-o", "tsv").stdout.startswith("ID\t")
+
+
+def test_one_page_looks_at_so_many_jobs_at_most(daemon):
+    client = daemon.client()
+    for _ in range(101):
+        for _ in range(100):
+            client.send("io.batchd.Jobs.Submit", argv=["true"], cwd="/", env={}, hold=True)
+        for _ in range(100):
+            client.receive()
+    failed = daemon.submit("false")
+    daemon.wait(failed)
+    page = client.call("io.batchd.Jobs.List", tasks=True, states=["failed"])
+    assert page["jobs"] == [] and page["next"] == 10000
+    page = client.call("io.batchd.Jobs.List", tasks=True, states=["failed"], after_id=page["next"])
+    assert [job["id"] for job in page["jobs"]] == [failed] and page["next"] is None
+    client.close()
+
+
 def test_watch_draws_again(many):
     master, slave = pty.openpty()
     watching = subprocess.Popen([*many.ctl_words(), "list", "--watch"], stdout=slave, stderr=slave)

@@ -324,3 +324,30 @@ def test_a_damaged_row_of_cancelled_tasks_is_found(busy):
     checked = subprocess.run([OUT / "batchd", "--state", busy.state, "--check-store"], capture_output=True,
                              text=True, check=False)
     assert checked.returncode == 65 and "cancelled tasks" in checked.stderr
+
+
+def test_only_what_has_started_is_listed_when_asked_for(make_daemon):
+    daemon = make_daemon(config="[workers]\nmax = 2\n")
+    daemon.start()
+    daemon.submit("true", hold=True)
+    job = daemon.submit("sh", "-c", '[ "$BATCHD_ARRAY_INDEX" != 4 ] || exec sleep 600', array="4-100004:5%1")
+    other = daemon.submit("sh", "-c", "exit 3", array="0-6")
+    daemon.wait(other)
+    daemon.wait_running(job)
+    daemon.call("io.batchd.Jobs.Cancel", id=job)
+    daemon.wait(job)
+
+    def listed(**more):
+        return [(one["id"], one["index"]) for one in
+                daemon.call("io.batchd.Jobs.List", started=True, **more)["jobs"]]
+
+    assert listed() == [(job, None), (other, None)]
+    assert listed(tasks=True) == [(job, 4)] + [(other, i) for i in range(7)]
+    assert listed(tasks=True, states=["failed"], limit=1000) == [(other, i) for i in range(7)]
+    assert listed(ids=[{"id": job, "indices": "9-104"}, {"id": other, "indices": "2-3"}]) == [(other, 2), (other, 3)]
+    pages, page = [], {"next": 0, "next_index": None}
+    while page["next"] is not None:
+        page = daemon.call("io.batchd.Jobs.List", started=True, tasks=True, limit=3, after_id=page["next"],
+                           **({} if page["next_index"] is None else {"after_index": page["next_index"]}))
+        pages += [(one["id"], one["index"]) for one in page["jobs"]]
+    assert pages == listed(tasks=True)
