@@ -18,18 +18,16 @@
 
 void submit_refuse(struct api_call *call, const struct error *err, uint64_t id)
 {
-    json_t *extra = json_object();
     if (err->code == ERROR_CONFLICT && id != 0) {
+        json_t *extra = json_object();
         json_put_int(extra, "id", (int64_t)id);
         reply_error(call, "KeyConflict", extra, err->text, "use another key for another job");
         return;
     }
     if (err->code == ERROR_BUSY) {
-        json_put_int(extra, "retry_after_ms", RETRY_AFTER_MS);
-        reply_error(call, "Busy", extra, err->text, "make room on that disk; df shows it");
+        reply_busy(call, err, RETRY_AFTER_MS, "make room on that disk; df shows it");
         return;
     }
-    json_decref(extra);
     if (err->code == ERROR_NOT_FOUND && strcmp(err->field, "queue") == 0)
         reply_unknown(call, "NoSuchQueue", err, "batchctl queue list");
     else if (err->code == ERROR_NOT_FOUND && strcmp(err->field, "type") == 0)

@@ -134,14 +134,27 @@ static const struct snapshot_events events = {.line = on_line, .done = on_done};
 
 void prediction_refuse(struct api_call *call, const struct error *err)
 {
-    json_t *extra;
-    if (err->code != ERROR_BUSY) {
+    if (err->code == ERROR_BUSY)
+        reply_busy(call, err, PREDICTION_RETRY_MS, NULL);
+    else
         reply_failure(call, err);
-        return;
-    }
-    extra = json_object();
-    json_put_int(extra, "retry_after_ms", PREDICTION_RETRY_MS);
-    reply_error(call, "Busy", extra, err->text, NULL);
+}
+
+/* The limits first: to find a task's turn may take as long as its array's list of ranges is. */
+static int start(struct api_call *call, struct prediction *prediction, const struct job_row *row,
+                 struct error *err)
+{
+    const struct snapshot_order order = {.uid = call->uid,
+                                         .work = work,
+                                         .work_arg = prediction,
+                                         .events = &events,
+                                         .events_arg = call};
+    if (snapshots_check(call->api->snapshots, call->uid, err) < 0)
+        return -1;
+    if (prediction->is_task)
+        (void)engine_task_turn(call->api->engine, row, row->status.index, &prediction->turn);
+    prediction->snapshot = snapshot_start(call->api->snapshots, &order, err);
+    return prediction->snapshot == NULL ? -1 : 0;
 }
 
 void prediction_reply(struct api_call *call, const struct job_row *row, bool changes, json_t *reply,
@@ -156,17 +169,9 @@ void prediction_reply(struct api_call *call, const struct job_row *row, bool cha
                                       .is_task = row->status.is_task,
                                       .changes = changes,
                                       .now = clock_wall_us()};
-    if (prediction->is_task)
-        (void)engine_task_turn(call->api->engine, row, row->status.index, &prediction->turn);
     call->state = prediction;
     call->cancel = release;
-    const struct snapshot_order order = {.uid = call->uid,
-                                         .work = work,
-                                         .work_arg = prediction,
-                                         .events = &events,
-                                         .events_arg = call};
-    prediction->snapshot = snapshot_start(call->api->snapshots, &order, &err);
-    if (prediction->snapshot != NULL)
+    if (start(call, prediction, row, &err) == 0)
         return;
     if (err.code != ERROR_BUSY || !changes) { /* what needs no prediction is said all the same */
         on_done(call, &err);

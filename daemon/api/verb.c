@@ -111,6 +111,14 @@ void reply_unknown(struct api_call *call, const char *name, const struct error *
     reply_error(call, name, extra, err->text, hint);
 }
 
+void reply_busy(struct api_call *call, const struct error *err, int64_t retry_after_ms,
+                const char *hint)
+{
+    json_t *extra = json_object();
+    json_put_int(extra, "retry_after_ms", retry_after_ms);
+    reply_error(call, "Busy", extra, err->text, hint);
+}
+
 void reply_failure(struct api_call *call, const struct error *err)
 {
     static const char *const names[ERROR_CODE_COUNT] = {

@@ -15,6 +15,7 @@ struct api {
     struct api_options options;
     struct users *users;         /* owned, as the next */
     struct snapshots *snapshots; /* of predictions */
+    struct slices *slices;       /* of sums */
     int64_t started_at;
 };
 
@@ -52,6 +53,9 @@ void reply_part(struct api_call *call, json_t *parameters);
  * `text` is added as its message. */
 void reply_error(struct api_call *call, const char *name, json_t *extra, const char *text,
                  const char *hint);
+/* Busy: asked again after so long it may be taken. */
+void reply_busy(struct api_call *call, const struct error *err, int64_t retry_after_ms,
+                const char *hint);
 /* An error reply made from an error value by its code. */
 void reply_failure(struct api_call *call, const struct error *err);
 /* The same for what is not there under the name that a member gives: an error such as NoSuchQueue.

@@ -191,7 +191,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         take_lines(snapshot);
 }
 
-static int check_limits(const struct snapshots *all, uint32_t uid, struct error *err)
+int snapshots_check(const struct snapshots *all, uint32_t uid, struct error *err)
 {
     unsigned count = 0;
     unsigned mine = 0;
@@ -247,7 +247,7 @@ struct snapshot *snapshot_start(struct snapshots *all, const struct snapshot_ord
                                 struct error *err)
 {
     int fds[2];
-    if (check_limits(all, order->uid, err) < 0)
+    if (snapshots_check(all, order->uid, err) < 0)
         return NULL;
     if (pipe2(fds, O_CLOEXEC) < 0) {
         (void)error_set_errno(err, "cannot make a pipe");

@@ -50,6 +50,8 @@ struct snapshot_order {
 struct snapshots *snapshots_new(struct event_base *base, const struct snapshot_limits *limits);
 void snapshots_free(struct snapshots *all); /* kills what runs */
 
+/* -1 with ERROR_BUSY: there are as many as there may be, as it would be with snapshot_start. */
+int snapshots_check(const struct snapshots *all, uint32_t uid, struct error *err);
 /* NULL with ERROR_BUSY: there are as many as there may be; ERROR_IO: the kernel refused a process.
  */
 struct snapshot *snapshot_start(struct snapshots *all, const struct snapshot_order *order,
