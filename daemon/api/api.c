@@ -6,6 +6,7 @@
 #include "common/frame.h"
 #include "daemon/api/prediction.h"
 #include "daemon/api/schedule_job.h"
+#include "daemon/api/slices.h"
 #include "daemon/api/users.h"
 #include "daemon/api/verb.h"
 #include "daemon/engine/schedules.h"
@@ -55,6 +56,9 @@ static const struct api_verb *const verbs[] = {
     &verb_schedules_next,
 };
 
+/* Of calls that sum up what has ended. */
+#define SUMS_OF_USER 4
+
 static const struct snapshot_limits snapshot_limits = {.most = PREDICTIONS_MOST,
                                                        .most_of_user = PREDICTIONS_OF_USER,
                                                        .time_ms = PREDICTION_KILL_MS,
@@ -68,6 +72,7 @@ struct api *api_new(struct event_base *base, struct engine *engine,
                         .engine = engine,
                         .users = users_new(),
                         .snapshots = snapshots_new(base, &snapshot_limits),
+                        .slices = slices_new(base, SUMS_OF_USER),
                         .options = *options,
                         .started_at = clock_wall_us()};
     schedules_set_job_fn(engine, schedule_job_decode, api);
@@ -79,6 +84,7 @@ void api_free(struct api *api)
     if (api == NULL)
         return;
     snapshots_free(api->snapshots);
+    slices_free(api->slices);
     users_free(api->users);
     free(api);
 }

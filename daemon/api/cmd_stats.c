@@ -4,6 +4,7 @@
  * sees his own jobs; who may see all sees all, and the queues' means. */
 #include "common/alloc.h"
 #include "common/clock.h"
+#include "daemon/api/slices.h"
 #include "daemon/api/totals.h"
 #include "daemon/api/verb.h"
 #include "daemon/core/estimates.h"
@@ -15,6 +16,8 @@
 #define LINES_MAX 1000U
 /* A millisecond or two. */
 #define PART_ROWS 500U
+/* What who asks asks while as many as may be are made should wait. */
+#define RETRY_MS 1000
 
 static const char *const kind_words[ESTIMATE_KIND_COUNT] = {
     [ESTIMATE_OF_NAME] = "name", [ESTIMATE_OF_TYPE] = "type", [ESTIMATE_OF_QUEUE] = "queue"};
@@ -22,7 +25,7 @@ static const char *const kind_words[ESTIMATE_KIND_COUNT] = {
 /* The sums are made part by part, so that others are served meanwhile. */
 struct sums {
     struct totals *totals; /* owned, as the next */
-    struct timer *timer;   /* for the next part */
+    struct slice *slice;   /* for the next part */
     struct total_cursor cursor;
     enum total_by by;
 };
@@ -119,7 +122,7 @@ static void release(struct api_call *call)
     struct sums *sums = call->state;
     call->cancel = NULL;
     totals_free(sums->totals);
-    timer_free(sums->timer);
+    slice_free(sums->slice);
     free(sums);
 }
 
@@ -137,18 +140,16 @@ static void finish(struct api_call *call)
     reply_done(call, reply);
 }
 
-static void on_timer(void *arg)
+static void read_part(void *arg)
 {
     struct api_call *call = arg;
     struct sums *sums = call->state;
     struct error err;
     int more = total_rows_next(engine_db(call->api->engine), &sums->cursor, totals_add,
                                sums->totals, &err);
-    if (more > 0) {
-        timer_set(sums->timer, 0);
-    } else if (more == 0) {
+    if (more == 0) {
         finish(call);
-    } else {
+    } else if (more < 0) {
         release(call);
         reply_failure(call, &err);
     }
@@ -167,10 +168,13 @@ static void run(struct api_call *call)
     struct sums *sums = xcalloc(1, sizeof(*sums));
     *sums = (struct sums){.by = by, .cursor = {.since = since, .rows = PART_ROWS}};
     sums->totals = totals_new(by, access_all(call), call->uid);
-    sums->timer = timer_new(call->api->base, on_timer, call);
+    sums->slice = slice_new(call->api->slices, call->uid, read_part, call, &err);
     call->state = sums;
     call->cancel = release;
-    timer_set(sums->timer, 0);
+    if (sums->slice != NULL)
+        return;
+    release(call);
+    reply_busy(call, &err, RETRY_MS, NULL);
 }
 
 static const char *const fields[] = {"since_us", "by", NULL};

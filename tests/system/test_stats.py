@@ -13,7 +13,7 @@ import sys
 import time
 
 import pytest
-from daemon import ROOT, Refused
+from daemon import ROOT, Refused, wait_until
 
 METHOD = "io.batchd.Server.Stats"
 
@@ -195,6 +195,32 @@ def test_others_are_served_meanwhile(daemon):
     asking.send(METHOD)
     asking.close()  # nobody waits for it any more
     other.call("io.batchd.Server.Ping")
+
+
+def is_taken(client):
+    try:
+        return client.call(METHOD)["totals"] != []
+    except Refused:
+        return False
+
+
+def test_so_many_of_one_user_at_a_time(daemon):
+    daemon.wait(daemon.submit("true"))
+    copy_job(daemon, 1, 50000)
+    clients = [daemon.client() for _ in range(5)]
+    for client in clients[:4]:
+        client.send(METHOD)
+    with pytest.raises(Refused) as refused:
+        clients[4].call(METHOD)
+    assert refused.value.name == "io.batchd.Busy" and refused.value.parameters["retry_after_ms"] > 0
+    assert "4 sums of yours" in refused.value.parameters["message"]
+    for client in clients[:4]:
+        assert client.receive()["parameters"]["totals"][0]["completed"] == 50001
+    clients[0].send(METHOD)
+    clients[0].close()  # nobody waits for it any more, and it makes room
+    for client in clients[1:4]:
+        client.send(METHOD)
+    wait_until(lambda: is_taken(clients[4]))
 
 
 def test_what_is_too_much_for_the_list_is_counted(daemon):
