@@ -32,7 +32,7 @@ def test_the_defaults_of_the_queue_make_no_other_request(daemon):
 
 def test_what_passed_meanwhile_makes_no_other_request(daemon):
     parent = daemon.submit("true")
-    deadline = int((time.time() + 2) * 1e6)
+    deadline = int((time.time() + 5) * 1e6)
     request = dict(JOB, key="k", depends=f"afterok:{parent}", deadline=deadline)
     first = daemon.call(SUBMIT, **request)["id"]
     daemon.wait(first)

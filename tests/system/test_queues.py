@@ -456,8 +456,9 @@ def test_a_queue_with_many_jobs_is_removed_by_and_by(make_daemon, killed):
                 ("Queues.Remove", {"name": "old"}), ("Queues.Remove", {"name": "new", "move_to": "third"}),
                 ("Queues.Remove", {"name": "third", "move_to": "old"}),
                 ("Jobs.Submit", {"argv": ["true"], "queue": "old"})]
-    for method, parameters in requests:
-        client.send(f"io.batchd.{method}", **parameters)
+    with daemon.stopped():
+        for method, parameters in requests:
+            client.send(f"io.batchd.{method}", **parameters)
     reply = client.receive()["parameters"]["queue"]
     assert (reply["moving_to"], reply["draining"]) == ("new", True)
     between = {queue["name"]: queue["pending"] for queue in client.receive()["parameters"]["queues"]}
