@@ -503,25 +503,15 @@ void scheduler_take_back(struct scheduler *scheduler, enum resource_kind kind, u
 }
 
 struct scheduler_mark {
-    struct lane lanes[SCHEDULER_QUEUES];
-    struct lane *owed;
-    uint64_t owed_job;
-    bool owed_left;
-    const struct job *reserved;
-    int64_t reserved_at;
+    struct scheduler was;     /* of its pointers only those to lanes and jobs are looked at */
     struct fair_share *share; /* a copy, owned */
 };
 
 struct scheduler_mark *scheduler_mark(const struct scheduler *scheduler)
 {
     struct scheduler_mark *mark = xmalloc(sizeof(*mark));
-    *mark = (struct scheduler_mark){.owed = scheduler->owed,
-                                    .owed_job = scheduler->owed_job,
-                                    .owed_left = scheduler->owed_left,
-                                    .reserved = scheduler->reserved,
-                                    .reserved_at = scheduler->reserved_at,
-                                    .share = fair_share_copy(scheduler->share)};
-    memcpy(mark->lanes, scheduler->lanes, sizeof(mark->lanes));
+    mark->was = *scheduler;
+    mark->share = fair_share_copy(scheduler->share);
     return mark;
 }
 
@@ -534,12 +524,12 @@ void scheduler_mark_free(struct scheduler_mark *mark)
 
 void scheduler_put_back(struct scheduler *scheduler, const struct scheduler_mark *mark)
 {
-    memcpy(scheduler->lanes, mark->lanes, scheduler->lane_count * sizeof(struct lane));
-    scheduler->owed = mark->owed;
-    scheduler->owed_job = mark->owed_job;
-    scheduler->owed_left = mark->owed_left;
-    scheduler->reserved = mark->reserved;
-    scheduler->reserved_at = mark->reserved_at;
+    memcpy(scheduler->lanes, mark->was.lanes, sizeof(scheduler->lanes));
+    scheduler->owed = mark->was.owed;
+    scheduler->owed_job = mark->was.owed_job;
+    scheduler->owed_left = mark->was.owed_left;
+    scheduler->reserved = mark->was.reserved;
+    scheduler->reserved_at = mark->was.reserved_at;
     fair_share_put_back(scheduler->share, mark->share);
 }
 
