@@ -70,7 +70,7 @@ static void print_prediction(const json_t *job)
     if (prediction == NULL)
         return;
     if (strcmp(prediction, "none") == 0)
-        (void)puts("as things are, nothing lets it start");
+        (void)puts("by estimates, nothing lets it start");
     else if (strcmp(prediction, "starts") != 0)
         (void)puts("when it starts cannot be said: too many go before it");
     if (time_of(job, "predicted_start") > 0) {

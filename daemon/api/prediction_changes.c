@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "common/parse.h"
 #include "daemon/api/prediction.h"
+#include "daemon/api/wording.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,9 +34,10 @@ static void say_limit(const struct start_change *change, struct said *said)
     bool slots = change->kind == CHANGE_SLOTS;
     uint64_t limit =
         (slots ? said->queue->settings.slots : said->queue->settings.per_user) + change->amount;
-    said->text = slots ? xasprintf("queue %s had %" PRIu64 " slots", said->queue->name, limit)
-                       : xasprintf("a user could have %" PRIu64 " jobs running in queue %s", limit,
-                                   said->queue->name);
+    CLEANUP_FREE char *count = wording_count(limit, NULL, slots ? "slot" : "job");
+    said->text =
+        slots ? xasprintf("queue %s had %s", said->queue->name, count)
+              : xasprintf("a user could have %s running in queue %s", count, said->queue->name);
     if (said->may_change_queues)
         said->command = xasprintf("batchctl queue set %s --%s %" PRIu64, said->queue->name,
                                   slots ? "slots" : "per-user", limit);
@@ -43,12 +45,15 @@ static void say_limit(const struct start_change *change, struct said *said)
 
 static void say_free(const struct start_change *change, struct said *said)
 {
-    char amount[32];
-    (void)snprintf(amount, sizeof(amount), "%" PRIu64, change->amount);
-    if (change->resource == RESOURCE_MEMORY || change->resource == RESOURCE_DISK)
-        format_size(change->amount, amount, sizeof(amount));
-    said->text = xasprintf("%s more %s were free", amount,
-                           resource_names_word(said->names, change->resource));
+    CLEANUP_FREE char *amount =
+        wording_amount(said->names, change->resource, change->amount, "more");
+    said->text = xasprintf("%s were free", amount);
+}
+
+static char *say_workers(uint64_t count)
+{
+    CLEANUP_FREE char *more = wording_count(count, "more", "worker");
+    return xasprintf("there were %s (workers.max)", more);
 }
 
 static void say_job(const struct start_change *change, struct said *said)
@@ -95,7 +100,7 @@ static void say(const struct start_change *change, struct said *said)
         said->text = xasprintf("%" PRIu64 " more of its tasks could run at a time", change->amount);
         break;
     case CHANGE_WORKERS:
-        said->text = xasprintf("there were %" PRIu64 " more workers (workers.max)", change->amount);
+        said->text = say_workers(change->amount);
         break;
     case CHANGE_RELEASE:
     case CHANGE_BEGIN:

@@ -1,8 +1,9 @@
 #include "daemon/api/reason_texts.h"
 
+#include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/parse.h"
 #include "daemon/api/users.h"
+#include "daemon/api/wording.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/engine/outlook.h"
 #include "daemon/store/condition_rows.h"
@@ -43,12 +44,16 @@ static const struct resource_names *names_of(const struct account *account)
     return &engine_limits(account->of->call->api->engine)->names;
 }
 
+/* "2 jobs". */
+static void put_count(const struct account *account, uint64_t count, const char *noun)
+{
+    CLEANUP_FREE char *text = wording_count(count, NULL, noun);
+    (void)fputs(text, account->detail);
+}
+
 static void put_number(const struct account *account, enum resource_kind kind, uint64_t amount)
 {
-    char text[32];
-    (void)snprintf(text, sizeof(text), "%" PRIu64, amount);
-    if (kind == RESOURCE_MEMORY || kind == RESOURCE_DISK)
-        format_size(amount, text, sizeof(text));
+    CLEANUP_FREE char *text = wording_number(kind, amount);
     (void)fputs(text, account->detail);
 }
 
@@ -59,16 +64,20 @@ static void put_amount(const struct account *account, enum resource_kind kind, u
         (void)fputs("a counter that the configuration no longer names", account->detail);
         return;
     }
-    put_number(account, kind, amount);
-    (void)fprintf(account->detail, " %s", resource_names_word(names_of(account), kind));
+    CLEANUP_FREE char *text = wording_amount(names_of(account), kind, amount, NULL);
+    (void)fputs(text, account->detail);
 }
 
-/* Tasks of one array count once: they come one behind the other. */
+/* Tasks of one array count once, and what is in the way in two ways. */
 static void add_job(struct account *account, uint64_t id)
 {
-    size_t count = json_array_size(account->jobs);
-    const json_t *last = count == 0 ? NULL : json_array_get(account->jobs, count - 1);
-    if (count < REASON_JOBS_MAX && (uint64_t)json_integer_value(last) != id)
+    size_t i;
+    const json_t *one;
+    json_array_foreach(account->jobs, i, one) {
+        if ((uint64_t)json_integer_value(one) == id)
+            return;
+    }
+    if (json_array_size(account->jobs) < REASON_JOBS_MAX)
         (void)json_array_append_new(account->jobs, json_integer((json_int_t)id));
 }
 
@@ -115,10 +124,11 @@ static bool is_in_way(const struct account *account, const struct job *job)
     return false;
 }
 
-/* "job 41 holds 4 cpus, 1.0G memory" for what is lacking. */
-static void put_holding(const struct account *account, const struct resources *held)
+/* "job 41 holds 4 cpus, 1.0G memory" for what is lacking; `holds` is " holds " or " hold ". */
+static void put_holding(const struct account *account, const char *holds,
+                        const struct resources *held)
 {
-    const char *between = " holds ";
+    const char *between = holds;
     for (int kind = 0; kind < RESOURCE_REMOVED; kind++) {
         if (account->of->lack.amount[kind] == 0 || held->amount[kind] == 0)
             continue;
@@ -148,32 +158,41 @@ static void add_running(void *arg, const struct job *job, const struct job_statu
         if (account->of_queue)
             (void)fputs(" runs", account->detail);
         else
-            put_holding(account, held);
+            put_holding(account, " holds ", held);
     }
     add_job(account, job->id);
 }
 
 static void put_running(struct account *account)
 {
+    account->hidden = 0;
+    account->hidden_holds = (struct resources){.amount = {0}};
     engine_running_each(account->of->call->api->engine, add_running, account);
+    bool one = account->hidden == 1;
     if (account->hidden == 0)
         return;
-    (void)fprintf(account->detail, "; %" PRIu64 " job%s of other users", account->hidden,
-                  account->hidden == 1 ? "" : "s");
+    (void)fputs("; ", account->detail);
+    put_count(account, account->hidden, "job");
+    (void)fputs(" of other users", account->detail);
     if (!account->of_queue)
-        put_holding(account, &account->hidden_holds);
+        put_holding(account, one ? " holds " : " hold ", &account->hidden_holds);
     else
-        (void)fputs(account->hidden == 1 ? " runs" : " run", account->detail);
+        (void)fputs(one ? " runs" : " run", account->detail);
 }
 
-/* Queues are changed by those who may see all. */
-static void lift_limit(struct account *account, const char *option)
+/* So many of those that run must end. Queues are changed by those who may see all. */
+static void lift_limit(struct account *account, uint32_t excess, const char *option)
 {
-    lift(account, "one of them ends");
-    if (access_all(account->of->call))
-        (void)snprintf(account->lifts, sizeof(account->lifts),
-                       "one of them ends, or batchctl queue set %s --%s N",
-                       account->of->named->name, option);
+    CLEANUP_FREE char *number = xasprintf("%u", excess);
+    CLEANUP_FREE char *before = xstrdup(account->lifts);
+    CLEANUP_FREE char *set =
+        access_all(account->of->call)
+            ? xasprintf(", or batchctl queue set %s --%s N", account->of->named->name, option)
+            : xstrdup("");
+    (void)snprintf(account->lifts, sizeof(account->lifts), "%s%s%s of %s %s%s", before,
+                   before[0] == '\0' ? "" : ", and ", excess == 1 ? "one" : number,
+                   before[0] == '\0' ? "them" : "those in its queue", excess == 1 ? "ends" : "end",
+                   set);
 }
 
 /* ---- each reason ---- */
@@ -237,8 +256,8 @@ static void tell_array_limit(struct account *account)
     uint64_t active = 0;
     (void)engine_array_live(account->of->call->api->engine, account->of->job->id, &tasks, &active);
     (void)array_spec_parse(account->of->row->facts.array, UINT64_MAX, &spec, NULL);
-    (void)fprintf(account->detail, "%" PRIu64 " of its tasks run, and at most %" PRIu64 " may",
-                  active, spec.limit);
+    (void)fprintf(account->detail, "%" PRIu64 " of its tasks %s, and at most %" PRIu64 " may",
+                  active, active == 1 ? "runs" : "run", spec.limit);
     array_spec_done(&spec);
     lift(account, "one of its tasks ends");
 }
@@ -255,11 +274,14 @@ static void tell_paused(struct account *account)
 static void tell_user_limit(struct account *account)
 {
     uint32_t limit = account->of->named->settings.per_user;
-    (void)fprintf(account->detail, "its user has %u jobs running in queue %s, as many as one may",
-                  limit, account->of->named->name);
+    uint32_t count = queue_running_of(account->of->queue, account->of->job->uid);
+    (void)fputs("its user has ", account->detail);
+    put_count(account, count, "job");
+    (void)fprintf(account->detail, " running in queue %s, and at most %u may",
+                  account->of->named->name, limit);
     account->of_queue = account->of_user = true;
     put_running(account);
-    lift_limit(account, "per-user");
+    lift_limit(account, count < limit ? 1 : count - limit + 1, "per-user");
 }
 
 static void tell_never_fits(struct account *account)
@@ -288,6 +310,12 @@ bool reason_lacks(const struct reason_subject *subject)
     return !resources_fit(&subject->lack, &nothing);
 }
 
+bool reason_slots_full(const struct reason_subject *subject)
+{
+    uint32_t slots = subject->named->settings.slots;
+    return slots > 0 && queue_running(subject->queue) >= slots;
+}
+
 static void tell_lack(struct account *account)
 {
     const struct resources *wanted = scheduler_wanted(account->of->scheduler, account->of->job);
@@ -305,6 +333,18 @@ static void tell_lack(struct account *account)
     }
     put_running(account);
     lift(account, "enough of that ends");
+}
+
+static void tell_slots(struct account *account)
+{
+    uint32_t slots = account->of->named->settings.slots;
+    (void)fprintf(account->detail, "%squeue %s has ", account->lifts[0] == '\0' ? "" : "; ",
+                  account->of->named->name);
+    put_count(account, slots, "slot");
+    (void)fputs(", all in use", account->detail);
+    account->of_queue = true;
+    put_running(account);
+    lift_limit(account, queue_running(account->of->queue) - slots + 1, "slots");
 }
 
 /* It fits, and what is free is being kept for another, or nobody can run it now. */
@@ -337,17 +377,12 @@ static void tell_resources(struct account *account)
         tell_never_fits(account);
         return;
     }
-    if (reason_lacks(account->of)) {
+    if (reason_lacks(account->of))
         tell_lack(account);
-    } else if (queue_room(account->of->queue) == 0 && !queue_paused(account->of->queue)) {
-        (void)fprintf(account->detail, "queue %s has %u slots, all in use",
-                      account->of->named->name, account->of->named->settings.slots);
-        account->of_queue = true;
-        put_running(account);
-        lift_limit(account, "slots");
-    } else {
+    if (reason_slots_full(account->of))
+        tell_slots(account);
+    else if (!reason_lacks(account->of))
         tell_kept(account);
-    }
     tell_reservation(account);
 }
 

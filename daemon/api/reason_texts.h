@@ -34,6 +34,8 @@ struct reason_subject {
 };
 
 bool reason_lacks(const struct reason_subject *subject);
+/* Whether its queue has no slot for it, paused or not. */
+bool reason_slots_full(const struct reason_subject *subject);
 /* {reason, detail, lifts, jobs, at}, of one that applies. */
 json_t *reason_view(const struct reason_subject *subject, enum reason reason);
 

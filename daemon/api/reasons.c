@@ -53,8 +53,7 @@ static unsigned all_reasons(const struct reason_subject *subject)
     unsigned reasons = own_reasons(subject->call->api, subject->job, waits);
     if (subject->job->queued || !scheduler_ever_fits(subject->scheduler, subject->job))
         reasons |= order_reasons(waits);
-    bool full = queue_room(subject->queue) == 0 && !queue_paused(subject->queue);
-    if (reason_lacks(subject) || full)
+    if (reason_lacks(subject) || reason_slots_full(subject))
         reasons |= BIT(REASON_RESOURCES);
     return reasons;
 }

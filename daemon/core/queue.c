@@ -338,6 +338,12 @@ static bool is_full(const struct queue *queue, const struct group *group)
     return queue->settings.per_user > 0 && group->running >= queue->settings.per_user;
 }
 
+uint32_t queue_running_of(const struct queue *queue, uint32_t uid)
+{
+    size_t user = fair_share_user(queue->share, uid);
+    return user < queue->group_count ? queue->groups[user].running : 0;
+}
+
 bool queue_user_full(const struct queue *queue, uint32_t uid)
 {
     size_t user = fair_share_user(queue->share, uid);

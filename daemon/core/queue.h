@@ -40,6 +40,7 @@ int64_t queue_next_alarm(const struct queue *queue);
 void queue_run(struct queue *queue, uint32_t uid);
 void queue_end(struct queue *queue, uint32_t uid);
 uint32_t queue_running(const struct queue *queue);
+uint32_t queue_running_of(const struct queue *queue, uint32_t uid);
 /* How many more may run in it: nothing while it is paused. */
 uint32_t queue_room(const struct queue *queue);
 /* Whether the user has as many jobs running in it as one may. */

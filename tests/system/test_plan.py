@@ -106,7 +106,7 @@ def test_starts_follow_from_estimates(busy):
     assert [job["predicted_start"] for job in both] == [None, None]
     both = json.loads(busy.ctl("show", "--json", "--predict", str(wide), str(behind)).stdout)
     assert [job["predicted_start"] for job in both] == [began + 600 * SECOND, began + 660 * SECOND]
-    assert "as things are, nothing lets it start" in busy.ctl("why", str(held)).stdout
+    assert "by estimates, nothing lets it start" in busy.ctl("why", str(held)).stdout
     # A restart changes neither order nor predictions.
     before = lines(busy)
     busy.restart()

@@ -70,9 +70,10 @@ def test_a_reservation_says_when(busy):
 
 
 def test_every_reason_is_told(busy):
-    busy.call("io.batchd.Queues.Add", name="night")
+    busy.call("io.batchd.Queues.Add", name="night", slots=1)
+    inside = hold_place(busy, queue="night", cpus=1)
     busy.call("io.batchd.Queues.Pause", name="night")
-    parent = hold_place(busy, cpus=4)
+    parent = hold_place(busy, cpus=3)
     begin = int((time.time() + 3600) * 1e6)
     job = busy.submit("true", queue="night", hold=True, begin=begin, depends=f"afterok:{parent}", cpus=2)
     told = reasons(busy, job)
@@ -82,6 +83,12 @@ def test_every_reason_is_told(busy):
     assert told["Dependency"]["jobs"] == [parent]
     assert told["Dependency"]["detail"] == f"it waits for afterok:{parent} (running)"
     assert told["QueuePaused"]["lifts"] == "batchctl queue resume night"
+    assert told["Resources"]["jobs"] == [parent, inside]
+    assert told["Resources"]["detail"] == (
+        f"it asks for 2 cpus (0 free); job {parent} holds 3 cpus; job {inside} holds 1 cpu; "
+        f"queue night has 1 slot, all in use; job {inside} runs")
+    assert told["Resources"]["lifts"] == ("enough of that ends, and one of those in its queue ends, "
+                                          "or batchctl queue set night --slots N")
     for line, word in zip(busy.ctl("why", str(job)).stdout.splitlines()[1:], told):
         assert line.split()[0] == word
     busy.restart()
@@ -94,9 +101,42 @@ def test_limits_name_the_jobs_that_use_them_up(busy):
     busy.call("io.batchd.Queues.Add", name="users", per_user=1)
     one, other = hold_place(busy, queue="slots"), hold_place(busy, queue="users")
     slot = reasons(busy, busy.submit("true", queue="slots"))
-    assert slot["Resources"]["jobs"] == [one] and "1 slots, all in use" in slot["Resources"]["detail"]
+    assert slot["Resources"]["jobs"] == [one] and "1 slot, all in use" in slot["Resources"]["detail"]
     user = reasons(busy, busy.submit("true", queue="users"))
     assert list(user) == ["UserLimit"] and user["UserLimit"]["jobs"] == [other]
+    assert user["UserLimit"]["lifts"] == "one of them ends, or batchctl queue set users --per-user N"
+    open_gate(busy)
+
+
+def test_limits_that_were_lowered_say_how_many_must_end(busy):
+    busy.call("io.batchd.Queues.Add", name="both")
+    jobs = [hold_place(busy, queue="both") for _ in range(2)]
+    busy.call("io.batchd.Queues.Set", name="both", per_user=1)
+    waiting = busy.submit("true", queue="both")
+    told = reasons(busy, waiting)["UserLimit"]
+    assert told["detail"] == ("its user has 2 jobs running in queue both, and at most 1 may; "
+                              f"job {jobs[1]} runs; job {jobs[0]} runs")
+    assert told["lifts"] == "2 of them end, or batchctl queue set both --per-user N"
+    busy.call("io.batchd.Queues.Set", name="both", per_user=0, slots=1)
+    told = reasons(busy, waiting)["Resources"]
+    assert told["lifts"] == "2 of them end, or batchctl queue set both --slots N"
+    texts = {one["change"]: one["text"] for one in why(busy, waiting)["starts_now_if"]}
+    assert texts == {"slots": "queue both had 3 slots"}
+    open_gate(busy)
+    busy.wait(*jobs, waiting)
+
+
+def test_counts_agree_with_their_nouns(busy):
+    array = busy.submit(*gate(busy), array="0-1%1")
+    wait_until(lambda: busy.job(array)["array"]["running"] == 1)
+    assert reasons(busy, array)["ArrayLimit"]["detail"] == "1 of its tasks runs, and at most 1 may"
+    hold_place(busy, cpus=2, resources={"licence": 2})
+    waiting = busy.submit("true", cpus=2)
+    assert reasons(busy, waiting)["Resources"]["detail"].startswith(
+        f"it asks for 2 cpus (1 free); job {waiting - 1} holds 2 cpus; job {array}_0 holds 1 cpu")
+    assert "1 more cpu were free" in [one["text"] for one in why(busy, waiting)["starts_now_if"]]
+    counted = busy.submit("true", resources={"licence": 1})
+    assert "it asks for 1 of licence (0 free)" in reasons(busy, counted)["Resources"]["detail"]
     open_gate(busy)
 
 
@@ -144,7 +184,7 @@ def test_what_never_fits_says_so(make_daemon):
     daemon.start()
     told = reasons(daemon, job)
     assert list(told) == ["Held", "Resources"]
-    assert told["Resources"]["detail"] == "it asks for 2 licence, and this machine has 1 licence in all"
+    assert told["Resources"]["detail"] == "it asks for 2 of licence, and this machine has 1 of licence in all"
 
 
 @needs_root
@@ -169,6 +209,9 @@ def test_a_user_reads_nothing_of_others(busy):
     assert seen["jobs"] == [mine] and f"job {mine} of {busy.job(mine)['user']} holds 3 cpus" in seen["detail"]
     refused = busy.as_another("io.batchd.Jobs.Why", id=mine)
     assert refused["error"] == "io.batchd.NoSuchJob" and "secret" not in json.dumps(told)
+    hold_place(busy, cpus=1, estimate_ms=1000)
+    told = busy.as_another("io.batchd.Jobs.Why", id=theirs)["parameters"]
+    assert "2 jobs of other users hold 4 cpus" in told["reasons"][0]["detail"]
     open_gate(busy)
 
 
