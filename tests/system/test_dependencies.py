@@ -350,9 +350,9 @@ def test_a_cancel_of_one_task_does_not_look_at_all_that_are_waited_for(daemon):
     indices = [i * 40 + j for i in range(1000) for j in range(20)]
     children = [daemon.submit(*OK, depends="afterok:" + ":".join(f"{array}_{i}" for i in indices[at:at + 1000]))
                 for at in range(0, 20000, 1000)]
-    asked = time.monotonic()
+    before = daemon.cpu_seconds()
     daemon.call("io.batchd.Jobs.Cancel", id=array, index=indices[5])
-    took = time.monotonic() - asked
+    took = daemon.cpu_seconds() - before
     assert daemon.wait(children[0])[0]["state"] == "cancelled"
     daemon.call("io.batchd.Jobs.Cancel", id=array, indices="1990-2000")
     assert daemon.wait(children[1])[0]["state"] == "cancelled"
@@ -360,7 +360,7 @@ def test_a_cancel_of_one_task_does_not_look_at_all_that_are_waited_for(daemon):
     assert {daemon.job(child)["state"] for child in children[2:]} == {"pending"}
     cancel(daemon, array)
     assert {job["state"] for job in daemon.wait(*children)} == {"cancelled"}
-    print(f"the cancel of one task took {took * 1e3:.0f} ms")
+    print(f"the cancel of one task took {took * 1e3:.0f} ms of a processor")
     assert took < 0.4
 
 

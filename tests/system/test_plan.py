@@ -8,6 +8,7 @@ import resource
 import select
 import signal
 import time
+from statistics import median
 
 import pytest
 from daemon import Refused, wait_until
@@ -325,25 +326,31 @@ def last_of(daemon):
     return daemon.call("io.batchd.Jobs.List", newest=True, limit=1)["jobs"][0]["id"]
 
 
+def ping(client):
+    """The seconds that it takes."""
+    began = time.monotonic()
+    client.call("io.batchd.Server.Ping")
+    return time.monotonic() - began
+
+
 def check_others_are_answered(full):
     last = last_of(full)
     asking, other = full.client(timeout=120), full.client()
+    usual = median(ping(other) for _ in range(50))
     asking.send("io.batchd.Jobs.Why", id=last)
     waits = []
     asking.socket.setblocking(False)
     answer = b""
     while b"\n" not in answer:
-        began = time.monotonic()
-        other.call("io.batchd.Server.Ping")
-        waits.append(time.monotonic() - began)
+        waits.append(ping(other))
         try:
             answer += asking.socket.recv(65536)
         except BlockingIOError:
             pass
     told = json.loads(answer)["parameters"]
     assert told["prediction"] == "starts" and told["predicted_start"] > time.time() * 1e6
-    assert len(waits) > 20  # it took that long
-    assert sorted(waits)[len(waits) // 2] < 0.05
+    assert len(waits) > 5  # else it would be two at most, and one of them as long as the answer takes
+    assert median(waits) < max(0.05, 10 * usual)
     asking.close()
 
 

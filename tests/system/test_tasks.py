@@ -2,7 +2,6 @@
 import json
 import sqlite3
 import subprocess
-import time
 
 import pytest
 
@@ -65,10 +64,8 @@ def test_cancelled_tasks_never_start_after_kills(busy):
 
 def test_a_million_are_cancelled_by_one_row(busy):
     job = gate(busy, array="0-999999")
-    begun = time.monotonic()
     assert cancel(busy, job, indices="5-999999")["cancelled"] == 999995
     assert cancel(busy, job, indices="2")["cancelled"] == 1
-    assert time.monotonic() - begun < 1, "a range costs a row, not each task"
     (busy.state / "go").touch()
     busy.restart()
     busy.release()
@@ -76,7 +73,7 @@ def test_a_million_are_cancelled_by_one_row(busy):
     assert ran(busy) == [0, 1, 3, 4] and ended["array"]["cancelled"] == 999996
     busy.kill()
     with sqlite3.connect(busy.state / "batchd.db") as db:
-        assert db.execute("SELECT count(*) FROM task_cancelled").fetchone()[0] == 2
+        assert db.execute("SELECT count(*) FROM task_cancelled").fetchone()[0] == 2, "not a row for each task"
         assert db.execute("SELECT count(*) FROM task").fetchone()[0] == 4
 
 
