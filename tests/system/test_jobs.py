@@ -107,6 +107,7 @@ def test_priority_order(make_daemon):
     daemon = make_daemon(config="[workers]\nmax = 1\nprefetch = 0\n")
     daemon.start()
     first = daemon.submit("sh", "-c", 'until [ -e "$0" ]; do sleep 0.02; done', str(daemon.state / "go"))
+    daemon.wait_running(first)
     ids = {p: daemon.submit("true", priority=p) for p in ("background", "low", "normal", "high", "urgent")}
     (daemon.state / "go").touch()
     jobs = {j["id"]: j for j in daemon.wait(first, *ids.values())}
