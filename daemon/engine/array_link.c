@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 /* What a turn does of it, in units of some 30 us: telling one array, or one cancelled range of its
- * tasks; rows that are read cost less. */
+ * tasks, and what engine_work counts; rows that are read cost less. */
 #define FOLLOWED_A_TURN 1000
 #define PAGE_COST 200
 /* So many rows of cancelled tasks of an array are written at once. Until it has APART_MAX each of
@@ -363,7 +363,10 @@ static int step(struct engine *engine)
 
 void engine_follow_links(struct engine *engine)
 {
+    const uint64_t begun = engine_work(engine);
+    uint64_t done = 0;
     int cost;
-    for (int left = FOLLOWED_A_TURN; left > 0 && !engine->broken && (cost = step(engine)) > 0;)
-        left -= cost;
+    while (done + engine_work(engine) - begun < FOLLOWED_A_TURN && !engine->broken &&
+           (cost = step(engine)) > 0)
+        done += (uint64_t)cost;
 }

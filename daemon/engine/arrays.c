@@ -41,6 +41,7 @@ static int add_again(void *arg, const struct job_status *task)
     struct array *array = arg;
     array->again = xreallocarray(array->again, array->again_count + 1, sizeof(*array->again));
     array->again[array->again_count++] = task->index; /* they come in ascending order */
+    array->rows_read++;
     return 0;
 }
 
@@ -49,12 +50,14 @@ static void add_cancelled(void *arg, const struct cancelled_row *row)
     struct array *array = arg;
     task_ranges_add(&array->taken, row->first, row->last);
     array->cancelled_rows++;
+    array->rows_read++;
 }
 
 static void add_started(void *arg, uint64_t index)
 {
     struct array *array = arg;
     uint64_t position;
+    array->rows_read++;
     if (array_spec_position(&array->spec, index, &position))
         task_ranges_add(&array->taken, position, position);
 }
@@ -110,6 +113,7 @@ struct array *arrays_open(struct engine *engine, const struct job_row *row, stru
         array_free(array);
         return NULL;
     }
+    engine->rows_done += array->rows_read;
     array->next = engine->arrays;
     engine->arrays = array;
     return array;

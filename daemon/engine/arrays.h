@@ -34,6 +34,7 @@ struct array {
     uint64_t taken_ahead; /* of these, how many stand at or behind tasks.next */
     size_t cancelled_rows;
     struct array_options options;
+    size_t rows_read;                 /* when it was made live */
     bool changed;                     /* the row is to be written */
     char reason[CANCEL_REASON_BYTES]; /* of a cancel of all of it, "" if none was given */
 };

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Each takes two or three statements, some 20 us. */
+/* In units of some 20 us: each takes two or three statements, and what engine_work counts. */
 #define FOLLOWED_A_TURN 1000
 #define REASON_BYTES 200
 #define WHOLE (-1)
@@ -249,7 +249,9 @@ static bool follow_one(struct engine *engine, const struct notice *notice)
 
 void engine_follow(struct engine *engine)
 {
-    for (int count = 0; count < FOLLOWED_A_TURN && !engine->broken; count++) {
+    const uint64_t begun = engine_work(engine);
+    uint64_t count = 0;
+    for (; count + engine_work(engine) - begun < FOLLOWED_A_TURN && !engine->broken; count++) {
         if (engine->notice_first == engine->notice_count)
             return;
         const struct notice notice = engine->notices[engine->notice_first];

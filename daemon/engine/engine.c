@@ -191,6 +191,16 @@ void engine_committed(struct engine *engine)
     }
 }
 
+/* So much is a unit: rows of an array that are read, jobs that a search for a cycle looks at. */
+#define ROWS_A_UNIT 25
+#define VISITS_A_UNIT 200
+
+uint64_t engine_work(const struct engine *engine)
+{
+    return engine->rows_done / ROWS_A_UNIT +
+           dependency_graph_visited(engine->waits) / VISITS_A_UNIT;
+}
+
 bool engine_unfinished(const struct engine *engine)
 {
     return engine->overdue || engine->leaving || engine->notice_first < engine->notice_count ||

@@ -65,13 +65,14 @@ struct engine {
     int owed;                       /* of the scheduler, as it is stored */
     struct dependency_graph *waits; /* open dependencies */
     struct array_links links;       /* arrays that wait task by task */
+    uint64_t rows_done;             /* counted by engine_work */
     struct notice *notices;         /* from notice_first on not yet followed, oldest first */
     size_t notice_first, notice_count, notice_room;
     struct deadlines deadlines;
-    bool overdue;                  /* deadlines have passed that are left for the next turn */
-    int ended_for_starts;          /* of this turn: overdue jobs that were to start */
-    struct alarms begins;          /* jobs by the time before which they may not start */
-    struct schedules *schedules;   /* schedules.c */
+    bool overdue;                /* deadlines have passed that are left for the next turn */
+    uint64_t ended_for_starts;   /* of this turn: overdue jobs that were to start, and their work */
+    struct alarms begins;        /* jobs by the time before which they may not start */
+    struct schedules *schedules; /* schedules.c */
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
     const struct job *unplaced;    /* of this turn's round: it fits, and no worker is idle */
     uint64_t made_way_for;         /* ahead.c: the job that went first and waited, 0: none */
@@ -80,6 +81,10 @@ struct engine {
 };
 
 extern const struct pool_events engine_pool_events; /* reports.c */
+
+/* What has been done since the start that depends on how large a job is, in units of some 20 us: it
+ * comes on top of what each job costs when the work of a turn is bounded. */
+uint64_t engine_work(const struct engine *engine);
 
 /* The store refused a write: nothing more is said, the daemon ends. */
 void engine_break(struct engine *engine, const struct error *err);

@@ -1,8 +1,11 @@
 """Arrays: one record, tasks one by one as they start."""
 import sqlite3
+import threading
+import time
 
 import pytest
 
+from clock import Clock
 from daemon import OUT, Daemon, Refused
 
 ECHO = ("sh", "-c", 'echo "$BATCHD_ARRAY_INDEX of $BATCHD_ARRAY_COUNT"; exit $((BATCHD_ARRAY_INDEX % ${1:-1000}))')
@@ -259,3 +262,34 @@ def test_retries_with_a_limit_over_kills():
         assert [len((folder / str(i)).read_text()) for i in range(40)] == [6] * 40
         history = daemon.call("io.batchd.Jobs.Show", id=job, index=7, attempts=True)["job"]["attempts"]
         assert [one["outcome"]["class"] for one in history] == ["exit", "exit", "success"]
+
+
+@pytest.mark.parametrize("why", ["deadline", "dependency"])
+def test_others_are_served_while_arrays_of_many_parts_end(make_daemon, tmp_path, why):
+    """What is read of each of them counts, so a turn ends a few: some are over while some wait."""
+    clock = Clock(tmp_path)
+    daemon = make_daemon(env=clock.env)
+    daemon.start()
+    at = int((clock.now() + 3600) * 1e6)
+    parent = daemon.submit("true", hold=True)
+    how = {"deadline": at} if why == "deadline" else {"depends": f"afterok:{parent}"}
+    arrays = [daemon.submit("true", array="0-29999", hold=True, **how) for _ in range(12)]
+    for array in arrays:
+        for part in range(0, 27000, 3000):
+            daemon.call("io.batchd.Jobs.Cancel", id=array,
+                        indices=",".join(map(str, range(part, part + 3000, 3))))
+
+    def end_all():
+        if why == "deadline":
+            clock.set(at / 1e6 + 0.001)
+        else:
+            daemon.call("io.batchd.Jobs.Cancel", id=parent)
+
+    ender, seen = threading.Thread(target=end_all), set()
+    ender.start()
+    begun = time.monotonic()
+    while 0 not in seen:
+        seen.add(sum(job["state"] == "pending" for job in daemon.jobs() if job["id"] in arrays))
+        assert time.monotonic() < begun + 60
+    ender.join()
+    assert seen - {0, len(arrays)}
