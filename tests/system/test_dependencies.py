@@ -276,9 +276,15 @@ def test_a_singleton_waits_for_all_earlier_ones_only(make_daemon):
     assert daemon.wait(single)[0]["state"] == "completed"
 
 
+def processor_seconds(daemon):
+    with open(f"/proc/{daemon.process.pid}/stat", encoding="ascii") as file:
+        user, system = file.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def requests(daemon, method, all_parameters):
-    """The replies to so many calls, and the seconds they took."""
-    client, page, begun = daemon.client(120), 200, time.monotonic()
+    """The replies to so many calls, and the seconds of a processor they took, whatever else it does."""
+    client, page, begun = daemon.client(120), 200, processor_seconds(daemon)
     replies = []
     for start in range(0, len(all_parameters), page):
         part = all_parameters[start:start + page]
@@ -286,7 +292,7 @@ def requests(daemon, method, all_parameters):
             client.send(method, **parameters)
         replies += [client.receive()["parameters"] for _ in part]
     daemon.call("io.batchd.Server.Ping")  # and what followed from the last of them is done
-    return replies, time.monotonic() - begun
+    return replies, processor_seconds(daemon) - begun
 
 
 def test_one_that_goes_from_among_many_of_a_name(daemon):
@@ -303,8 +309,8 @@ def test_one_that_goes_from_among_many_of_a_name(daemon):
             _, edits = requests(daemon, "io.batchd.Jobs.Edit", [
                 {"id": ids[-1], "depends": f"singleton,afterany:{ids[-2]}"}] * 200)
     print(f"cancels: {took[False]:.2f} s, of singletons {took[True]:.2f} s; edits: {edits:.2f} s")
-    assert took[True] < 2 * took[False] + 0.5
-    assert edits < took[False] / 2 + 0.2
+    assert took[True] < 2 * took[False] + 0.1
+    assert edits < took[False] / 2 + 0.1
 
 
 def test_a_singleton_after_its_predecessors_end_badly(daemon):
