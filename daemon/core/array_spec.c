@@ -57,9 +57,13 @@ static int parse_range(char *word, struct array_range *ret, bool *ret_falls)
     return 0;
 }
 
+/* There is room up to the next power of two. */
 static void put_range(struct array_spec *spec, const struct array_range *range)
 {
-    spec->ranges = xreallocarray(spec->ranges, spec->range_count + 1, sizeof(*spec->ranges));
+    size_t count = spec->range_count;
+    if (spec->ranges == NULL || (count & (count - 1)) == 0)
+        spec->ranges =
+            xreallocarray(spec->ranges, count == 0 ? 1 : 2 * count, sizeof(*spec->ranges));
     spec->ranges[spec->range_count] = *range;
     spec->ranges[spec->range_count++].before = spec->total;
 }

@@ -287,13 +287,14 @@ struct dependency_edge *dependency_graph_first_of_tasks(const struct dependency_
 size_t dependency_graph_tasks(const struct dependency_graph *graph, uint64_t id, uint64_t **ret)
 {
     const struct dependency_node *whole = find(graph, id, WHOLE);
+    const struct dependency_node *first = whole == NULL ? NULL : whole->tasks;
     size_t count = 0;
-    *ret = NULL;
-    for (const struct dependency_node *task = whole == NULL ? NULL : whole->tasks; task != NULL;
-         task = task->next_task) {
-        *ret = xreallocarray(*ret, count + 1, sizeof(**ret));
+    for (const struct dependency_node *task = first; task != NULL; task = task->next_task)
+        count++;
+    *ret = count == 0 ? NULL : xreallocarray(NULL, count, sizeof(**ret));
+    count = 0;
+    for (const struct dependency_node *task = first; task != NULL; task = task->next_task)
         (*ret)[count++] = (uint64_t)task->index;
-    }
     return count;
 }
 

@@ -31,7 +31,9 @@ static int add(struct dependency_spec *spec, const struct dependency *dependency
                                "depends \"%.40s...\" names over %u jobs, the limit; an array of "
                                "them counts as one",
                                text, DEPENDENCIES_MAX);
-    spec->items = xreallocarray(spec->items, spec->count + 1, sizeof(*spec->items));
+    if ((spec->count & (spec->count - 1)) == 0) /* there is room up to the next power of two */
+        spec->items = xreallocarray(spec->items, spec->count == 0 ? 1 : 2 * spec->count,
+                                    sizeof(*spec->items));
     spec->items[spec->count++] = *dependency;
     return 0;
 }

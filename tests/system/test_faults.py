@@ -269,7 +269,7 @@ def test_a_disk_without_a_byte_left_stops_the_store_not_the_jobs(small_disk, tmp
 def fill_until_it_waits(daemon):
     """All four slots are taken; cancels of waiting jobs write into what is left of the disk. Their reasons
     make rows grow: else a write-ahead log that began anew just before has room for all of them."""
-    waiting = [daemon.submit("true", priority="background") for _ in range(300)]
+    waiting = [daemon.submit("true", priority="background") for _ in range(1500)]
     for job in waiting:
         ballast = fill(daemon)
         with contextlib.suppress(OSError):

@@ -401,6 +401,7 @@ def check_it_is_behind_the_jobs(full):
         return False
     wait_until(is_behind)
     client.close()
+    wait_until(lambda: children(full) == [])
 
 
 def check_bounds(full):
