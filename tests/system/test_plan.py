@@ -12,6 +12,7 @@ from statistics import median
 
 import pytest
 from daemon import Refused, wait_until
+from test_scheduling import gate
 
 CONFIG = "[workers]\nmax = 4\n[resources]\ncpus = 4\nmemory = \"8G\"\nlicence = 2\n"
 SECOND = 1_000_000
@@ -22,10 +23,6 @@ def busy(make_daemon):
     daemon = make_daemon(config=CONFIG)
     daemon.start()
     return daemon
-
-
-def gate(daemon):
-    return ["sh", "-c", 'until [ -e "$0" ]; do sleep 0.02; done', str(daemon.state / "go")]
 
 
 def hold_place(daemon, **more):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from daemon import Refused, wait_until
+from test_scheduling import gate
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 
@@ -16,10 +17,6 @@ def busy(make_daemon):
     daemon = make_daemon(config=CONFIG)
     daemon.start()
     return daemon
-
-
-def gate(daemon):
-    return ["sh", "-c", 'until [ -e "$0" ]; do sleep 0.02; done', str(daemon.state / "go")]
 
 
 def hold_place(daemon, **more):
