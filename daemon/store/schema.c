@@ -148,6 +148,16 @@ static const char *const migrations[] = {
 
     /* 5: of a job with a key, what was asked for. */
     "ALTER TABLE job ADD COLUMN digest TEXT;",
+
+    /* 6: a word that at most one unfinished job of a user has. The ends of jobs without one write
+     * nothing to its index. */
+    "ALTER TABLE job ADD COLUMN unique_key TEXT;"
+    "CREATE UNIQUE INDEX job_unique ON job(uid, unique_key)"
+    " WHERE unique_key IS NOT NULL AND state < 4;"
+    /* Jobs that are being removed: while `rows` is 1 some of their rows are still there, and are
+     * served no more; what is left then is their files (removal_rows.c). */
+    "CREATE TABLE removal(job INTEGER PRIMARY KEY, rows INTEGER NOT NULL, sum INTEGER NOT NULL);"
+    "CREATE INDEX array_values ON array_option(value_set) WHERE value_set > 0;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from daemon import OUT, Daemon
+from daemon import OUT, Daemon, Refused
 
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
 
@@ -22,7 +22,7 @@ def old_store(daemon, version):
     db.close()
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version):
     daemon = make_daemon()
     old_store(daemon, version)
@@ -40,6 +40,13 @@ def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version)
     assert jobs[7]["queue"] == "default"
     if version == 4:
         assert daemon.submit("other", key="a") == 2  # what was asked for is not known: the key decides
+    if version == 5:
+        with pytest.raises(Refused) as refused:
+            daemon.submit("other", key="a")
+        assert refused.value.name == "io.batchd.KeyConflict" and refused.value.parameters["id"] == 2
+        assert daemon.submit("true", array="0-1", key="a", env={"PATH": "/usr/bin:/bin"}) == 2
+        assert jobs[7]["retry_of"] == 1
+    if version >= 4:
         queues = daemon.call("io.batchd.Queues.List")["queues"]
         assert {queue["name"]: queue["slots"] for queue in queues}["night"] == 2
         assert [one["name"] for one in daemon.call("io.batchd.Schedules.List")["schedules"]] == ["yearly"]
@@ -86,8 +93,8 @@ def test_an_older_batchd_refuses_a_newer_store(make_daemon):
     daemon.start()
     assert daemon.stop() == 0
     with sqlite3.connect(daemon.state / "batchd.db") as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (5,)
-        db.execute("PRAGMA user_version=6")
+        assert db.execute("PRAGMA user_version").fetchone() == (6,)
+        db.execute("PRAGMA user_version=7")
     db.close()
     found = check_store(daemon)
-    assert found.returncode == 65 and "schema version 6, this batchd knows up to 5" in found.stderr
+    assert found.returncode == 65 and "schema version 7, this batchd knows up to 6" in found.stderr
