@@ -16,7 +16,11 @@
 
 #define OPTIONS_MAX ((size_t)96)
 #define TABLES 3
-#define RETRY_US (15 * US_PER_SECOND)
+/* A daemon that went away is looked for so long, unless --timeout says otherwise; between two tries
+ * to connect there is a pause that doubles. */
+#define PATIENCE_US (15 * US_PER_SECOND)
+#define FIRST_PAUSE_US (10 * US_PER_MS)
+#define LONGEST_PAUSE_US US_PER_SECOND
 
 const struct cli_option cli_global_options[] = {
     {"socket", 0, "PATH", "speak to the daemon at this socket"},
@@ -356,18 +360,40 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *parameters, int *r
     return reply;
 }
 
+int cli_reach(struct cli *cli, struct cli_patience *patience, struct error *err)
+{
+    if (cli->client == NULL)
+        cli->client = batchd_connect(cli->socket, cli->timeout_ms, err);
+    patience->reached_at = clock_monotonic_us();
+    return cli->client == NULL ? -1 : 0;
+}
+
+static void pause_us(int64_t us)
+{
+    const struct timespec pause = {.tv_sec = us / US_PER_SECOND,
+                                   .tv_nsec = us % US_PER_SECOND * 1000};
+    (void)nanosleep(&pause, NULL);
+}
+
 bool cli_try_again(struct cli *cli, struct cli_patience *patience, const struct error *err)
 {
+    int64_t most = cli->timeout_ms > 0 ? (int64_t)cli->timeout_ms * US_PER_MS : PATIENCE_US;
+    int64_t now = clock_monotonic_us();
     bool was_there = cli->client != NULL;
-    if (err->code != ERROR_UNREACHABLE || (!was_there && patience->until == 0) ||
-        (patience->until != 0 && clock_monotonic_us() > patience->until))
+    if (err->code != ERROR_UNREACHABLE || (!was_there && patience->until == 0))
         return false;
-    if (patience->until == 0)
-        patience->until = clock_monotonic_us() + RETRY_US;
+    if (patience->until == 0 || (was_there && now - patience->reached_at > most)) {
+        patience->until = now + most; /* it was there for long: it is another time that it goes */
+        patience->pause_us = FIRST_PAUSE_US;
+    }
+    if (now >= patience->until)
+        return false;
     batchd_close(cli->client);
     cli->client = NULL;
-    const struct timespec pause = {.tv_nsec = 50000000};
-    (void)nanosleep(&pause, NULL); /* between two tries to connect to a daemon that restarts */
+    int64_t left = patience->until - now;
+    pause_us(patience->pause_us < left ? patience->pause_us : left);
+    patience->pause_us =
+        2 * patience->pause_us < LONGEST_PAUSE_US ? 2 * patience->pause_us : LONGEST_PAUSE_US;
     return true;
 }
 
@@ -377,10 +403,9 @@ json_t *cli_call_again(struct cli *cli, const char *method, json_t *parameters, 
     struct error err;
     CLEANUP_JSON json_t *mine = parameters;
     for (;;) {
-        if (cli->client == NULL)
-            cli->client = batchd_connect(cli->socket, cli->timeout_ms, &err);
-        json_t *reply =
-            cli->client == NULL ? NULL : batchd_call(cli->client, method, json_incref(mine), &err);
+        json_t *reply = cli_reach(cli, &patience, &err) < 0
+                            ? NULL
+                            : batchd_call(cli->client, method, json_incref(mine), &err);
         if (reply != NULL)
             return reply;
         if (!cli_try_again(cli, &patience, &err)) {

@@ -96,15 +96,20 @@ int cli_fail_error(const struct cli *cli, const struct error *err);
 int cli_connect(struct cli *cli);
 /* One call, connecting first. NULL after reporting, with *ret_code. Takes `parameters`. */
 json_t *cli_call(struct cli *cli, const char *method, json_t *parameters, int *ret_code);
-/* As cli_call, and when the daemon goes away meanwhile it is tried again for up to 15 s: for calls
- * that may be repeated safely. */
+/* As cli_call, and when the daemon goes away meanwhile it is looked for again, for as long as
+ * --timeout says (15 s): for calls that may be repeated safely. */
 json_t *cli_call_again(struct cli *cli, const char *method, json_t *parameters, int *ret_code);
 
-/* For calls of one's own that may be repeated: whether to try again after `err`, with a new
- * connection (cli->client is NULL then); pauses before. Zero-initialise. */
+/* For calls of one's own that may be repeated. Zero-initialise. */
 struct cli_patience {
-    int64_t until; /* monotonic; 0: the daemon was there so far */
+    int64_t until;      /* monotonic; 0: the daemon was there so far */
+    int64_t reached_at; /* the last time that it was */
+    int64_t pause_us;   /* before the next try */
 };
+/* Connects if there is no connection. 0, or -1 with err. */
+int cli_reach(struct cli *cli, struct cli_patience *patience, struct error *err);
+/* Whether to try again after `err`, with a new connection (cli->client is NULL then); pauses
+ * before. */
 bool cli_try_again(struct cli *cli, struct cli_patience *patience, const struct error *err);
 
 void cli_print_json(const json_t *value);

@@ -12,6 +12,10 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+/* Of a key that nobody else has. The time stands before them, so that the index of keys grows at
+ * its end and not all over. */
+#define KEY_RANDOM_BYTES 10U
+
 struct submission submission_begin(struct cli *cli)
 {
     return (struct submission){.cli = cli,
@@ -278,12 +282,14 @@ int submission_add_command(struct submission *submission, int argc, char **argv)
 
 void submission_put_key(json_t *request)
 {
-    unsigned char random[16];
-    char key[48] = "auto-";
+    unsigned char random[KEY_RANDOM_BYTES];
+    char key[8 + 12 + 2 * KEY_RANDOM_BYTES];
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return;
+    int used = snprintf(key, sizeof(key), "auto-%012llx",
+                        (unsigned long long)(clock_wall_us() / US_PER_MS));
     for (size_t i = 0; i < sizeof(random); i++)
-        (void)snprintf(key + 5 + 2 * i, 3, "%02x", random[i]);
+        (void)snprintf(key + used + 2 * i, 3, "%02x", random[i]);
     json_put_text(request, "key", key);
 }
 

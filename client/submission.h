@@ -25,7 +25,7 @@ int submission_take_change(struct submission *submission, const char *name, cons
 int submission_add_command(struct submission *submission, int argc, char **argv);
 /* What comes from here: folder, umask, environment; and the tags. */
 void submission_add_rest(struct submission *submission);
-/* A random key, which makes a repeated send of a request safe. */
+/* A key that no other request has, which makes a repeated send of this one safe. */
 void submission_put_key(json_t *request);
 
 #endif

@@ -93,9 +93,8 @@ json_t *values_submit(struct cli *cli, const json_t *request, struct values *val
     struct cli_patience patience = {0};
     struct error err = {.code = ERROR_NONE};
     for (;;) {
-        if (cli->client == NULL)
-            cli->client = batchd_connect(cli->socket, cli->timeout_ms, &err);
-        json_t *reply = cli->client == NULL ? NULL : attempt(cli, request, values, &err);
+        json_t *reply =
+            cli_reach(cli, &patience, &err) < 0 ? NULL : attempt(cli, request, values, &err);
         if (reply != NULL)
             return reply;
         if (values->failed) {

@@ -58,6 +58,12 @@ torture: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills $(WORKER_KILLS) --workers
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --restarts 100
 
+# Submits whose connection breaks, anywhere: make exactly-once RETRIES=10000
+RETRIES ?= 10000
+.PHONY: exactly-once
+exactly-once: all
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/exactly_once.py --retries $(RETRIES)
+
 # Speed, side by side with peers and the machine's limits: make bench ROUNDS=9 ONLY=jobs
 ROUNDS ?= 5
 .PHONY: bench
