@@ -18,3 +18,8 @@ int64_t clock_monotonic_us(void)
 {
     return read_us(CLOCK_BOOTTIME);
 }
+
+int64_t clock_running_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
+}

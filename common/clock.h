@@ -1,4 +1,4 @@
-/* The two clocks. Wall time is integer microseconds since the epoch (names end in _at); durations
+/* The clocks. Wall time is integer microseconds since the epoch (names end in _at); durations
  * are measured on the monotonic clock and never on the wall. Only edges call these: the core is
  * given the time as an argument. */
 #ifndef BATCHD_COMMON_CLOCK_H
@@ -11,5 +11,8 @@
 
 int64_t clock_wall_us(void);
 int64_t clock_monotonic_us(void); /* CLOCK_BOOTTIME: goes on over suspend, never jumps */
+/* CLOCK_MONOTONIC: as that, but stands while the machine is suspended: what a job's time is
+ * measured by. */
+int64_t clock_running_us(void);
 
 #endif

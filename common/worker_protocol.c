@@ -139,6 +139,8 @@ void put_run(struct record_writer *writer, const struct job_run *run)
     record_put_string(writer, run->input);
     put_strings(writer, run->argv, run->argc);
     put_strings(writer, run->env, run->envc);
+    record_put_u32(writer, run->warn_signal);
+    record_put_u64(writer, run->warn_ms);
     record_end(writer);
 }
 
@@ -159,6 +161,10 @@ int get_run(struct record *record, struct job_run *ret)
     ret->input = record_get_string(record, RECORD_PAYLOAD_MAX);
     ret->argv = get_strings(record, &ret->argc);
     ret->env = get_strings(record, &ret->envc);
+    if (!record_complete(record)) { /* an older one ends here */
+        ret->warn_signal = record_get_u32(record);
+        ret->warn_ms = record_get_u64(record);
+    }
     if (record_complete(record) && ret->argc > 0)
         return 0;
     job_run_done(ret);
@@ -200,29 +206,32 @@ int get_stop(struct record *record, struct job_stop *ret)
     return done(record);
 }
 
-void put_signal(struct record_writer *writer, const struct attempt_id *id, uint32_t signal)
+void put_signal(struct record_writer *writer, const struct job_signal *signal)
 {
     record_begin(writer, MESSAGE_SIGNAL);
-    put_id(writer, id);
-    record_put_u32(writer, signal);
+    put_id(writer, &signal->id);
+    record_put_u32(writer, signal->number);
+    record_put_u8(writer, signal->whom);
     record_end(writer);
 }
 
-int get_signal(struct record *record, struct attempt_id *ret_id, uint32_t *ret_signal)
+int get_signal(struct record *record, struct job_signal *ret)
 {
-    get_id(record, ret_id);
-    *ret_signal = record_get_u32(record);
-    return done(record);
+    get_id(record, &ret->id);
+    ret->number = record_get_u32(record);
+    ret->whom = record_get_u8(record);
+    return ret->whom < SIGNAL_WHOM_COUNT ? done(record) : -1;
 }
 
-void put_ack(struct record_writer *writer, const struct attempt_id *id)
+void put_attempt(struct record_writer *writer, enum worker_message type,
+                 const struct attempt_id *id)
 {
-    record_begin(writer, MESSAGE_ACK);
+    record_begin(writer, (uint16_t)type);
     put_id(writer, id);
     record_end(writer);
 }
 
-int get_ack(struct record *record, struct attempt_id *ret)
+int get_attempt(struct record *record, struct attempt_id *ret)
 {
     get_id(record, ret);
     return done(record);

@@ -45,9 +45,12 @@ enum worker_message {
     /* batchd -> worker */
     MESSAGE_RUN,    /* struct job_run */
     MESSAGE_STOP,   /* struct job_stop: TERM, grace, KILL; a queued job is dropped */
-    MESSAGE_SIGNAL, /* struct attempt_id, u32 signal: to the job's process group */
-    MESSAGE_ACK,    /* struct attempt_id: its result is on disk, forget it */
-    MESSAGE_QUIT,   /* no payload: take no more, leave when idle and all is acknowledged */
+    MESSAGE_SIGNAL, /* struct job_signal */
+    /* struct attempt_id: its processes are halted, and go on. What is so already stays so. */
+    MESSAGE_SUSPEND,
+    MESSAGE_RESUME,
+    MESSAGE_ACK,  /* struct attempt_id: its result is on disk, forget it */
+    MESSAGE_QUIT, /* no payload: take no more, leave when idle and all is acknowledged */
     /* worker -> batchd */
     MESSAGE_HELLO,    /* struct worker_hello, first on every connection */
     MESSAGE_STARTED,  /* struct job_started */
@@ -88,12 +91,24 @@ struct job_run {
     char *input;        /* is_processor: the text given on stdin */
     char **argv, **env; /* NULL-terminated; env as NAME=VALUE */
     uint32_t argc, envc;
+    /* Not in records of before there were these: then 0. */
+    uint32_t warn_signal; /* sent to the main process `warn_ms` before the timeout; 0: none */
+    uint64_t warn_ms;
 };
 
 struct job_stop {
     struct attempt_id id;
     uint64_t grace_ms;
     uint8_t only_queued; /* 1: take it back if it has not begun, else leave it alone */
+};
+
+/* The first process of a job, or all of its tree. */
+enum signal_whom { SIGNAL_TREE, SIGNAL_MAIN, SIGNAL_WHOM_COUNT };
+
+struct job_signal {
+    struct attempt_id id;
+    uint32_t number;
+    uint8_t whom; /* enum signal_whom */
 };
 
 struct job_started {
@@ -135,6 +150,7 @@ struct job_dropped {
 
 #define HELLO_RUNNING 1
 #define HELLO_QUEUED 2
+#define HELLO_SUSPENDED 3
 
 struct worker_hello {
     uint64_t worker;
@@ -142,7 +158,7 @@ struct worker_hello {
     uint32_t count; /* jobs that have no result yet, at most WORKER_QUEUE_MAX */
     struct {
         struct attempt_id id;
-        uint8_t state; /* HELLO_RUNNING or HELLO_QUEUED */
+        uint8_t state; /* HELLO_RUNNING, HELLO_QUEUED or HELLO_SUSPENDED */
         int64_t started_at;
     } jobs[WORKER_QUEUE_MAX];
 };
@@ -162,10 +178,12 @@ int get_run(struct record *record, struct job_run *ret);
 void job_run_done(struct job_run *run);
 void put_stop(struct record_writer *writer, const struct job_stop *stop);
 int get_stop(struct record *record, struct job_stop *ret);
-void put_signal(struct record_writer *writer, const struct attempt_id *id, uint32_t signal);
-int get_signal(struct record *record, struct attempt_id *ret_id, uint32_t *ret_signal);
-void put_ack(struct record_writer *writer, const struct attempt_id *id);
-int get_ack(struct record *record, struct attempt_id *ret);
+void put_signal(struct record_writer *writer, const struct job_signal *signal);
+int get_signal(struct record *record, struct job_signal *ret);
+/* SUSPEND, RESUME, ACK: an attempt and nothing else. */
+void put_attempt(struct record_writer *writer, enum worker_message type,
+                 const struct attempt_id *id);
+int get_attempt(struct record *record, struct attempt_id *ret);
 void put_empty(struct record_writer *writer, enum worker_message type); /* QUIT, SWEPT */
 void put_hello(struct record_writer *writer, const struct worker_hello *hello);
 int get_hello(struct record *record, struct worker_hello *ret);

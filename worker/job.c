@@ -6,6 +6,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "worker/child.h"
+#include "worker/timetable.h"
 #include "worker/tree.h"
 #include "worker/user.h"
 
@@ -16,12 +17,10 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define READ_BYTES 65536U
-/* A pipe holds 64 KiB unless its owner enlarged it (1 MiB at most for users): after the last writer
- * is dead no more than this is left to read. */
-#define DRAIN_READS 64
 /* A killed tree is looked at again this often until it is gone. */
 #define SWEEP_MS 5
+/* poll counts on the clock that job times are measured by, so this is no more than a bound. */
+#define WAIT_MS_MAX 3600000
 
 enum phase { PHASE_IDLE, PHASE_RUNNING, PHASE_SWEEPING };
 
@@ -30,21 +29,30 @@ struct job {
     const struct job_events *events;
     void *arg;
     struct output *output;
+    struct pipes *pipes;
     struct child_starter *starter;
-    char *buffer; /* READ_BYTES, between pipe and file */
     enum phase phase;
     struct attempt_id id;
     pid_t pid;          /* the main process; unreaped while PHASE_RUNNING */
-    int pipes[3];       /* read ends: stdout, stderr, lines; -1 when closed */
     int64_t started_at; /* wall */
-    int64_t started_mono;
-    int64_t timeout_mono; /* 0: none */
+    struct timetable times;
     uint64_t grace_ms;
-    bool stopping;
-    enum exit_cause cause;
-    int64_t kill_mono;   /* when KILL follows TERM */
-    struct job_exit end; /* filled as it becomes known */
+    int warn_signal;
+    bool suspended;        /* or about to be */
+    enum exit_cause cause; /* why it was stopped */
+    struct job_exit end;   /* filled as it becomes known */
 };
+
+static void take_bytes(void *arg, int which, const char *data, size_t bytes)
+{
+    struct job *job = arg;
+    if (which < 2) {
+        output_add(job->output, which + 1, data, bytes);
+    } else {
+        output_add_events(job->output, data, bytes);
+        job->events->lines(job->arg, &job->id, data, bytes);
+    }
+}
 
 struct job *job_new(const struct job_options *options, const struct job_events *events, void *arg)
 {
@@ -53,12 +61,10 @@ struct job *job_new(const struct job_options *options, const struct job_events *
     job->events = events;
     job->arg = arg;
     job->output = output_new(options->jobs_fd, options->group);
+    job->pipes = pipes_new(take_bytes, job);
     job->starter = child_starter_new();
-    job->buffer = xmalloc(READ_BYTES);
     if (job->starter == NULL)
         abort(); /* as for want of any small memory */
-    for (int i = 0; i < 3; i++)
-        job->pipes[i] = -1;
     return job;
 }
 
@@ -66,11 +72,9 @@ void job_free(struct job *job)
 {
     if (job == NULL)
         return;
-    for (int i = 0; i < 3; i++)
-        cleanup_close(&job->pipes[i]);
+    pipes_free(job->pipes);
     output_free(job->output);
     child_starter_free(job->starter);
-    free(job->buffer);
     free(job);
 }
 
@@ -106,53 +110,34 @@ static int open_input(const struct job_run *run, int null_fd)
 
 struct start_fds {
     int input;
-    int writers[3];
+    int writers[PIPES_MAX];
 };
 
 static void close_start_fds(const struct start_fds *fds)
 {
     cleanup_close(&fds->input);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < PIPES_MAX; i++)
         cleanup_close(&fds->writers[i]);
 }
 
-static int open_pipes(struct job *job, const struct job_run *run, struct start_fds *fds)
+static int open_fds(struct job *job, const struct job_run *run, struct start_fds *fds)
 {
-    *fds = (struct start_fds){.input = -1, .writers = {-1, -1, -1}};
-    int count = run->is_processor ? 3 : 2;
-    for (int i = 0; i < count; i++) {
-        int pair[2];
-        if (pipe2(pair, O_CLOEXEC) < 0)
-            return -1;
-        job->pipes[i] = pair[0];
-        fds->writers[i] = pair[1];
-        if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0) /* our end only: the job's blocks */
-            return -1;
-        /* Its own, so that it may open /dev/stderr once more. */
-        if (job->options.system_mode && fchown(pair[1], run->uid, run->gid) < 0)
-            return -1;
-    }
+    uid_t owner = job->options.system_mode ? run->uid : (uid_t)-1;
+    fds->input = -1;
+    if (pipes_open(job->pipes, run->is_processor ? 3 : 2, owner, run->gid, fds->writers) < 0)
+        return -1;
     fds->input = open_input(run, job->options.null_fd);
     return fds->input < 0 ? -1 : 0;
-}
-
-static void close_pipes(struct job *job)
-{
-    for (int i = 0; i < 3; i++) {
-        cleanup_close(&job->pipes[i]);
-        job->pipes[i] = -1;
-    }
 }
 
 static void set_begin(struct job *job, const struct job_run *run)
 {
     job->id = run->id;
     job->started_at = clock_wall_us();
-    job->started_mono = clock_monotonic_us();
-    job->timeout_mono =
-        run->timeout_ms == 0 ? 0 : job->started_mono + (int64_t)run->timeout_ms * US_PER_MS;
+    timetable_begin(&job->times, run, clock_running_us());
     job->grace_ms = run->grace_ms;
-    job->stopping = false;
+    job->warn_signal = (int)run->warn_signal;
+    job->suspended = false;
     job->cause = EXIT_CAUSE_NORMAL;
     job->end = (struct job_exit){.id = run->id, .started_at = job->started_at};
     output_begin(job->output, &run->id, run->output_max);
@@ -167,7 +152,7 @@ static int fail_start(struct job *job, const struct error *err, struct journal *
     job->end.spawn_errno = (uint32_t)err->saved_errno;
     job->end.ended_at = clock_wall_us();
     (void)snprintf(job->end.text, sizeof(job->end.text), "%.199s", err->text);
-    close_pipes(job);
+    pipes_close(job->pipes);
     output_end(job->output, &job->end);
     if (journal_exit(journal, &job->end, &ignored) < 0)
         log_error("%s", ignored.text);
@@ -186,9 +171,9 @@ int job_start(struct job *job, const struct job_run *run, struct journal *journa
     /* A user who may not is an end; a database that does not answer is not: it comes again. */
     if (user_check(run, job->options.system_mode, &user, err) < 0)
         return err->code == ERROR_DENIED ? fail_start(job, err, journal, ret_exit) : -1;
-    if (open_pipes(job, run, &fds) < 0) {
+    if (open_fds(job, run, &fds) < 0) {
         close_start_fds(&fds);
-        close_pipes(job);
+        pipes_close(job->pipes);
         user_done(&user);
         return error_set_errno(err, "cannot make its pipes");
     }
@@ -216,7 +201,7 @@ int job_start(struct job *job, const struct job_run *run, struct journal *journa
         (void)journal_go(journal, &go, err);
 #endif
     } else {
-        close_pipes(job);
+        pipes_close(job->pipes);
     }
     close_start_fds(&fds);
     user_done(&user);
@@ -227,75 +212,62 @@ int job_start(struct job *job, const struct job_run *run, struct journal *journa
 
 /* ---- while it runs ---- */
 
-static void take_bytes(struct job *job, int which, const char *data, size_t bytes)
-{
-    if (which < 2) {
-        output_add(job->output, which + 1, data, bytes);
-    } else {
-        output_add_events(job->output, data, bytes);
-        job->events->lines(job->arg, &job->id, data, bytes);
-    }
-}
-
-/* True when there may be more. */
-static bool read_pipe(struct job *job, int which)
-{
-    ssize_t got = read(job->pipes[which], job->buffer, READ_BYTES);
-    if (got > 0) {
-        take_bytes(job, which, job->buffer, (size_t)got);
-        return true;
-    }
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
-    cleanup_close(&job->pipes[which]);
-    job->pipes[which] = -1;
-    return false;
-}
-
 nfds_t job_poll(const struct job *job, struct pollfd *fds)
 {
-    nfds_t count = 0;
-    for (int i = 0; i < 3; i++) {
-        if (job->pipes[i] >= 0)
-            fds[count++] = (struct pollfd){.fd = job->pipes[i], .events = POLLIN};
-    }
-    return count;
+    return pipes_poll(job->pipes, fds);
 }
 
 void job_handle(struct job *job, const struct pollfd *fds, nfds_t count)
 {
-    for (nfds_t at = 0; at < count; at++) {
-        for (int i = 0; i < 3 && fds[at].revents != 0; i++) {
-            if (job->pipes[i] == fds[at].fd) {
-                (void)read_pipe(job, i);
-                break;
-            }
-        }
-    }
+    pipes_handle(job->pipes, fds, count);
 }
 
-void job_signal(const struct job *job, int number)
+void job_signal(const struct job *job, int number, enum signal_whom whom)
 {
-    /* The main process is ours and unreaped, so this process group is its own and nobody else's. */
-    if (job->phase == PHASE_RUNNING)
-        (void)kill(-job->pid, number);
+    if (job->phase != PHASE_RUNNING)
+        return;
+    if (whom == SIGNAL_TREE)
+        (void)tree_signal(number, NULL, NULL);
+    else
+        (void)kill(job->pid, number); /* ours and unreaped, so it is nobody else's */
+}
+
+void job_suspend(struct job *job)
+{
+    if (job->phase != PHASE_RUNNING || job->suspended || job->times.stopping)
+        return;
+    job->suspended = true;
+    job_signal(job, SIGTSTP, SIGNAL_TREE);
+    timetable_suspend(&job->times, clock_running_us() + JOB_HALT_MS * US_PER_MS);
+}
+
+void job_resume(struct job *job)
+{
+    if (job->phase != PHASE_RUNNING || !job->suspended)
+        return;
+    job->suspended = false;
+    timetable_resume(&job->times, clock_running_us());
+    job_signal(job, SIGCONT, SIGNAL_TREE);
+}
+
+bool job_suspended(const struct job *job)
+{
+    return job->suspended;
 }
 
 void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms)
 {
     if (job->phase != PHASE_RUNNING)
         return;
-    int64_t kill_at = clock_monotonic_us() + (int64_t)grace_ms * US_PER_MS;
-    if (job->stopping) {
-        job->kill_mono = kill_at < job->kill_mono ? kill_at : job->kill_mono;
+    int64_t now = clock_running_us();
+    bool first = !job->times.stopping;
+    timetable_stop(&job->times, now, now + (int64_t)grace_ms * US_PER_MS);
+    if (!first)
         return;
-    }
-    job->stopping = true;
     job->cause = cause;
-    job->kill_mono = kill_at;
-    tree_signal_children(SIGTERM);
-    job_signal(job, SIGTERM);
-    job_signal(job, SIGCONT);
+    job->suspended = false;
+    job_signal(job, SIGTERM, SIGNAL_TREE);
+    job_signal(job, SIGCONT, SIGNAL_TREE);
 }
 
 /* ---- the end ---- */
@@ -314,7 +286,7 @@ static void note_status(struct job *job, int status, const struct rusage *usage)
     end->read_blocks = (uint64_t)usage->ru_inblock;
     end->write_blocks = (uint64_t)usage->ru_oublock;
     end->ended_at = clock_wall_us();
-    end->run_us = (uint64_t)(clock_monotonic_us() - job->started_mono);
+    end->run_us = (uint64_t)timetable_ran_us(&job->times, clock_running_us());
 }
 
 /* A job that was asked to stop and ended well all the same has its own result. */
@@ -327,38 +299,44 @@ static enum exit_cause final_cause(const struct job *job)
 
 static void complete(struct job *job)
 {
-    for (int i = 0; i < 3; i++) {
-        for (int reads = 0; job->pipes[i] >= 0 && reads < DRAIN_READS && read_pipe(job, i); reads++)
-            ;
-    }
-    close_pipes(job);
+    pipes_drain(job->pipes);
     output_end(job->output, &job->end);
     job->end.cause = (uint8_t)final_cause(job);
     job->phase = PHASE_IDLE;
 }
 
-static void lower(int *wait_ms, int64_t deadline_mono)
+static void lower(int *wait_ms, int64_t left_us)
 {
-    int64_t left = deadline_mono - clock_monotonic_us();
-    int ms = left <= 0 ? 0 : (int)(left / US_PER_MS > 3600000 ? 3600000 : left / US_PER_MS + 1);
+    int64_t left_ms = left_us <= 0 ? 0 : left_us / US_PER_MS + 1;
+    int ms = left_ms > WAIT_MS_MAX ? WAIT_MS_MAX : (int)left_ms;
     if (*wait_ms < 0 || ms < *wait_ms)
         *wait_ms = ms;
 }
 
-static void check_deadlines(struct job *job, int *ret_wait_ms)
+static void follow_times(struct job *job, int *ret_wait_ms)
 {
-    int64_t now = clock_monotonic_us();
-    if (job->timeout_mono != 0 && !job->stopping && now >= job->timeout_mono)
+    int64_t now = clock_running_us();
+    switch (timetable_due(&job->times, now)) {
+    case DUE_KILL:
+        (void)tree_kill(NULL, NULL);
+        lower(ret_wait_ms, SWEEP_MS * US_PER_MS);
+        return;
+    case DUE_TIMEOUT:
         job_stop(job, EXIT_CAUSE_TIMEOUT, job->grace_ms);
-    if (job->stopping && now >= job->kill_mono) {
-        tree_signal_children(SIGKILL);
-        job_signal(job, SIGKILL);
-        lower(ret_wait_ms, now + SWEEP_MS * US_PER_MS);
-    } else if (job->stopping) {
-        lower(ret_wait_ms, job->kill_mono);
-    } else if (job->timeout_mono != 0) {
-        lower(ret_wait_ms, job->timeout_mono);
+        break;
+    case DUE_WARNING:
+        job_signal(job, job->warn_signal, SIGNAL_MAIN);
+        break;
+    case DUE_HALT:
+        job_signal(job, SIGSTOP, SIGNAL_TREE);
+        timetable_halt(&job->times, now);
+        break;
+    case DUE_NOTHING:
+        break;
     }
+    int64_t next = timetable_next(&job->times);
+    if (next != INT64_MAX)
+        lower(ret_wait_ms, next - now);
 }
 
 /* Reaps what ended: orphans of the running job fall to us, and must not stay as zombies. True when
@@ -384,14 +362,14 @@ int job_check(struct job *job, int *ret_wait_ms, struct job_exit *ret_exit)
     if (job->phase == PHASE_RUNNING && reap(job))
         job->phase = PHASE_SWEEPING;
     if (job->phase == PHASE_RUNNING)
-        check_deadlines(job, ret_wait_ms);
+        follow_times(job, ret_wait_ms);
     if (job->phase == PHASE_SWEEPING) {
         if (tree_sweep()) {
             complete(job);
             *ret_exit = job->end;
             return 1;
         }
-        lower(ret_wait_ms, clock_monotonic_us() + SWEEP_MS * US_PER_MS);
+        lower(ret_wait_ms, SWEEP_MS * US_PER_MS);
     }
     return 0;
 }

@@ -7,8 +7,7 @@
 #include "common/worker_protocol.h"
 #include "worker/journal.h"
 #include "worker/output.h"
-
-#include <poll.h>
+#include "worker/pipes.h"
 
 struct job;
 
@@ -25,7 +24,7 @@ struct job_events {
     void (*lines)(void *arg, const struct attempt_id *id, const void *data, size_t bytes);
 };
 
-#define JOB_POLL_FDS 3
+#define JOB_POLL_FDS PIPES_MAX
 
 struct job *job_new(const struct job_options *options, const struct job_events *events, void *arg);
 void job_free(struct job *job);
@@ -38,9 +37,16 @@ bool job_running(const struct job *job);
 const struct attempt_id *job_id(const struct job *job);
 struct job_started job_started_record(const struct job *job);
 
-/* TERM now, KILL after the grace; a second call may only shorten the grace. */
+/* TERM to all of it now, and it goes on if it was suspended; KILL after the grace. A second call
+ * may only shorten the grace. */
 void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms);
-void job_signal(const struct job *job, int number);
+void job_signal(const struct job *job, int number, enum signal_whom whom);
+/* It is told (SIGTSTP), and after JOB_HALT_MS halted, all of its tree; no-op when it is so already,
+ * or is ending. Meanwhile its time stands. */
+#define JOB_HALT_MS 2000
+void job_suspend(struct job *job);
+void job_resume(struct job *job);
+bool job_suspended(const struct job *job); /* or about to be */
 
 /* For poll: fills up to JOB_POLL_FDS entries and returns how many; then the same entries back. */
 nfds_t job_poll(const struct job *job, struct pollfd *fds);

@@ -80,19 +80,10 @@ static struct child *child_of(const struct spawner *spawner, pid_t pid)
     return child;
 }
 
-struct stray_round {
-    const struct spawner *spawner;
-    bool found;
-};
-
 /* Whatever is our child and no worker fell to us from a dead worker. */
-static void kill_stray(void *arg, pid_t pid)
+static bool is_worker(void *arg, pid_t pid)
 {
-    struct stray_round *round = arg;
-    if (child_of(round->spawner, pid) != NULL)
-        return;
-    round->found = true;
-    (void)kill(pid, SIGKILL);
+    return child_of(arg, pid) != NULL;
 }
 
 static void tell_all(struct spawner *spawner, enum worker_message type, uint64_t id)
@@ -145,7 +136,6 @@ static bool forget_swept(struct spawner *spawner)
 /* Reaps, then sweeps what the dead left. True when it has to be called again soon. */
 static bool bury(struct spawner *spawner)
 {
-    struct stray_round round = {.spawner = spawner};
     bool dead = false;
     pid_t pid;
     while ((pid = waitpid(-1, NULL, WNOHANG | __WALL)) > 0) {
@@ -157,8 +147,7 @@ static bool bury(struct spawner *spawner)
         dead = dead || child->pid == 0;
     if (!dead)
         return false;
-    tree_each_child(kill_stray, &round);
-    return round.found || forget_swept(spawner);
+    return tree_kill(is_worker, spawner) || forget_swept(spawner);
 }
 
 /* ---- requests ---- */

@@ -1,45 +1,209 @@
 #include "worker/tree.h"
 
+#include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fd.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 
-/* proc_pid_children(5): pids separated by blanks. A page or two; a fork bomb has more, and is read
- * again in the next round. */
-#define LIST_BYTES 16384
+/* proc_pid_children(5): pids separated by blanks; some 100,000 of them. */
+#define LIST_BYTES ((size_t)1 << 20)
+#define STAT_BYTES 4096U
+/* What forks faster than we look is looked for this long before the caller has its turn again. */
+#define SIGNAL_US (50 * US_PER_MS)
 
-void tree_each_child(tree_child_fn each, void *arg)
+struct process {
+    pid_t pid;
+    unsigned long long born; /* ticks since the boot: with the pid nobody else's */
+};
+
+/* Those that were found, in the order in which they were. */
+struct finds {
+    struct process *processes;
+    size_t count, room;
+    pid_t *sorted; /* their pids, for the search */
+};
+
+struct search {
+    struct finds finds;
+    int number;
+    tree_skip_fn skip;
+    void *arg;
+    bool blind; /* our children cannot be read: there may be some */
+};
+
+/* ---- what is known already ---- */
+
+static size_t place_of(const struct finds *finds, pid_t pid)
 {
-    char list[LIST_BYTES];
-    CLEANUP_CLOSE int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-    ssize_t bytes = fd < 0 ? -1 : read(fd, list, sizeof(list) - 1);
-    if (bytes <= 0)
-        return;
-    list[bytes] = '\0';
+    size_t low = 0;
+    size_t high = finds->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (finds->sorted[middle] < pid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_known(const struct finds *finds, pid_t pid)
+{
+    size_t at = place_of(finds, pid);
+    return at < finds->count && finds->sorted[at] == pid;
+}
+
+static void remember(struct finds *finds, const struct process *process)
+{
+    size_t at = place_of(finds, process->pid);
+    if (finds->count == finds->room) {
+        finds->room = finds->room == 0 ? 64 : 2 * finds->room;
+        finds->processes = xreallocarray(finds->processes, finds->room, sizeof(*finds->processes));
+        finds->sorted = xreallocarray(finds->sorted, finds->room, sizeof(*finds->sorted));
+    }
+    memmove(finds->sorted + at + 1, finds->sorted + at,
+            (finds->count - at) * sizeof(*finds->sorted));
+    finds->sorted[at] = process->pid;
+    finds->processes[finds->count++] = *process;
+}
+
+/* ---- /proc ---- */
+
+/* proc_pid_stat(5): the name in the second field may hold anything, so the last ")" counts. */
+static int look_at(pid_t pid, pid_t *ret_parent, unsigned long long *ret_born)
+{
+    char path[32];
+    char state;
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, STAT_BYTES, NULL);
+    const char *rest = text == NULL ? NULL : strrchr(text, ')');
+    if (rest == NULL || sscanf(rest, ") %c %d", &state, ret_parent) != 2)
+        return -1;
+    for (int field = 2; field < 22 && rest != NULL; field++)
+        rest = strchr(rest + 1, ' ');
+    return rest != NULL && sscanf(rest, " %llu", ret_born) == 1 ? 0 : -1;
+}
+
+static bool is_still(const struct process *process)
+{
+    pid_t parent;
+    unsigned long long born;
+    return look_at(process->pid, &parent, &born) == 0 && born == process->born;
+}
+
+/* The pids in a list of children, 0 behind the last; NULL: it cannot be read. */
+static pid_t *read_children(const char *path)
+{
+    CLEANUP_FREE char *list = fd_read_file(AT_FDCWD, path, LIST_BYTES, NULL);
+    size_t count = 0;
+    if (list == NULL)
+        return NULL;
+    for (const char *at = list; *at != '\0'; at++)
+        count += *at == ' ';
+    pid_t *pids = xcalloc(count + 1, sizeof(*pids));
     char *at = list;
-    for (;;) {
-        char *end;
-        long pid = strtol(at, &end, 10);
-        if (end == at || (*end != ' ' && *end != '\0'))
-            return;
-        if (*end == ' ' && pid > 1) /* a last number without a blank may be cut off */
-            each(arg, (pid_t)pid);
-        at = end;
+    for (size_t i = 0; i < count; i++)
+        pids[i] = (pid_t)strtol(at, &at, 10);
+    return pids;
+}
+
+/* ---- the search ---- */
+
+/* A direct child: unreaped, so its pid is its own. */
+static void find_own(struct search *search, pid_t pid)
+{
+    struct process found = {.pid = pid};
+    pid_t parent;
+    if (is_known(&search->finds, pid) || (search->skip != NULL && search->skip(search->arg, pid)))
+        return;
+    (void)look_at(pid, &parent, &found.born);
+    (void)kill(pid, search->number);
+    remember(&search->finds, &found);
+}
+
+static void find_below(struct search *search, const struct process *parent, pid_t pid)
+{
+    struct process found = {.pid = pid};
+    pid_t its_parent;
+    if (is_known(&search->finds, pid))
+        return;
+    CLEANUP_CLOSE int fd = pidfd_open(pid, 0);
+    if (fd < 0 || look_at(pid, &its_parent, &found.born) < 0 || its_parent != parent->pid)
+        return; /* it is nobody any more, or another's child, or ours: then it is found there */
+    (void)pidfd_send_signal(fd, search->number, NULL, 0);
+    remember(&search->finds, &found);
+}
+
+static void find_listed(struct search *search, const struct process *parent, const char *path)
+{
+    CLEANUP_FREE pid_t *pids = read_children(path);
+    if (pids == NULL || !is_still(parent)) /* else they were somebody else's */
+        return;
+    for (size_t i = 0; pids[i] > 0; i++)
+        find_below(search, parent, pids[i]);
+}
+
+/* Each thread has children of its own. */
+static void find_children(struct search *search, const struct process *parent)
+{
+    char path[80];
+    const struct dirent *entry;
+    (void)snprintf(path, sizeof(path), "/proc/%d/task", parent->pid);
+    DIR *threads = opendir(path);
+    while (threads != NULL && (entry = readdir(threads)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof(path), "/proc/%d/task/%.20s/children", parent->pid,
+                       entry->d_name);
+        find_listed(search, parent, path);
+    }
+    if (threads != NULL)
+        (void)closedir(threads);
+}
+
+/* One look at all that is below us. */
+static void look_around(struct search *search)
+{
+    CLEANUP_FREE pid_t *own = read_children("/proc/thread-self/children");
+    search->blind = own == NULL;
+    for (size_t i = 0; own != NULL && own[i] > 0; i++)
+        find_own(search, own[i]);
+    for (size_t i = 0; i < search->finds.count; i++) {
+        const struct process parent = search->finds.processes[i];
+        find_children(search, &parent);
     }
 }
 
-static void send_signal(void *arg, pid_t pid)
+bool tree_signal(int number, tree_skip_fn skip, void *arg)
 {
-    const int *number = arg;
-    (void)kill(pid, *number);
+    struct search search = {.number = number, .skip = skip, .arg = arg};
+    int64_t until = clock_monotonic_us() + SIGNAL_US;
+    size_t before;
+    do {
+        before = search.finds.count;
+        look_around(&search);
+    } while (search.finds.count > before && clock_monotonic_us() < until);
+    bool found = search.finds.count > 0 || search.blind;
+    free(search.finds.processes);
+    free(search.finds.sorted);
+    return found;
 }
 
-void tree_signal_children(int number)
+bool tree_kill(tree_skip_fn skip, void *arg)
 {
-    tree_each_child(send_signal, &number);
+    if (!tree_signal(SIGSTOP, skip, arg))
+        return false;
+    (void)tree_signal(SIGKILL, skip, arg);
+    return true;
 }
 
 bool tree_sweep(void)
@@ -51,6 +215,6 @@ bool tree_sweep(void)
         if (pid == 0)
             break;
     }
-    tree_signal_children(SIGKILL);
+    (void)tree_kill(NULL, NULL);
     return false;
 }

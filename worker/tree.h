@@ -1,22 +1,28 @@
-/* The process tree of a job, seen from a child subreaper: every descendant whose parent died is our
- * direct child. Only direct, unreaped children are ever signalled: their pids cannot be anybody
- * else's. */
+/* The process tree of a job, seen from a child subreaper: everything below us, found by parentage
+ * (a descendant whose parent died is our direct child; a new session hides nobody).
+ *
+ * A pid is never a decision. A direct, unreaped child cannot be anybody else. Anything further down
+ * is held by a pidfd before its parent is looked at, and is signalled through it, if the parent is
+ * the one that we came from: what has died and whose number another has since is left alone. */
 #ifndef BATCHD_WORKER_TREE_H
 #define BATCHD_WORKER_TREE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <sys/types.h>
 
-/* Calls `each` with the pid of every direct child, dead ones included. */
-typedef void (*tree_child_fn)(void *arg, pid_t pid);
-void tree_each_child(tree_child_fn each, void *arg);
+/* Whether a direct child is left alone, with all that is below it. NULL: none is. */
+typedef bool (*tree_skip_fn)(void *arg, pid_t child);
 
-/* Sends a signal to every direct child. */
-void tree_signal_children(int number);
+/* Sends a signal once to every process below us, and to those that they make meanwhile: it ends
+ * when a whole look finds nobody new. After SIGSTOP nothing moves any more then, since who has it
+ * pending cannot fork. False only when there is certainly nobody. */
+bool tree_signal(int number, tree_skip_fn skip, void *arg);
 
-/* Kills and reaps what is left below us, one round: true when nothing is. To be called again after
- * SIGCHLD or a short while: killing a parent makes its children ours. */
+/* Halts all of it, so that nothing can outrun us by forking, and kills it. False only when
+ * there is certainly nothing, else to be called again after SIGCHLD or a short while. */
+bool tree_kill(tree_skip_fn skip, void *arg);
+
+/* Kills and reaps what is left below us, one round: true when nothing is. */
 bool tree_sweep(void);
 
 #endif

@@ -239,6 +239,11 @@ static void on_run(struct worker *worker, struct record *record)
     }
 }
 
+static bool runs(const struct worker *worker, const struct attempt_id *id)
+{
+    return job_running(worker->job) && attempt_equal(job_id(worker->job), id);
+}
+
 static void on_stop(struct worker *worker, const struct job_stop *stop)
 {
     for (unsigned i = 0; i < worker->queued; i++) {
@@ -249,25 +254,37 @@ static void on_stop(struct worker *worker, const struct job_stop *stop)
             return;
         }
     }
-    if (!stop->only_queued && job_running(worker->job) &&
-        attempt_equal(job_id(worker->job), &stop->id))
+    if (!stop->only_queued && runs(worker, &stop->id))
         job_stop(worker->job, EXIT_CAUSE_STOPPED, stop->grace_ms);
+}
+
+/* SUSPEND, RESUME, ACK. */
+static void on_attempt(struct worker *worker, enum worker_message type, const struct attempt_id *id)
+{
+    if (type == MESSAGE_ACK)
+        acknowledge(worker, id);
+    else if (runs(worker, id) && type == MESSAGE_SUSPEND)
+        job_suspend(worker->job);
+    else if (runs(worker, id))
+        job_resume(worker->job);
 }
 
 static void handle(struct worker *worker, struct record *record)
 {
     struct job_stop stop;
+    struct job_signal signal;
     struct attempt_id id;
-    uint32_t number;
     if (record->type == MESSAGE_RUN)
         on_run(worker, record);
     else if (record->type == MESSAGE_STOP && get_stop(record, &stop) == 0)
         on_stop(worker, &stop);
-    else if (record->type == MESSAGE_ACK && get_ack(record, &id) == 0)
-        acknowledge(worker, &id);
-    else if (record->type == MESSAGE_SIGNAL && get_signal(record, &id, &number) == 0) {
-        if (job_running(worker->job) && attempt_equal(job_id(worker->job), &id))
-            job_signal(worker->job, (int)number);
+    else if ((record->type == MESSAGE_ACK || record->type == MESSAGE_SUSPEND ||
+              record->type == MESSAGE_RESUME) &&
+             get_attempt(record, &id) == 0)
+        on_attempt(worker, (enum worker_message)record->type, &id);
+    else if (record->type == MESSAGE_SIGNAL && get_signal(record, &signal) == 0) {
+        if (runs(worker, &signal.id))
+            job_signal(worker->job, (int)signal.number, (enum signal_whom)signal.whom);
     } else if (record->type == MESSAGE_QUIT)
         worker->quitting = true;
     else
@@ -296,7 +313,8 @@ static void say_hello(struct worker *worker)
     if (job_running(worker->job)) {
         const struct job_started started = job_started_record(worker->job);
         hello.jobs[hello.count].id = started.id;
-        hello.jobs[hello.count].state = HELLO_RUNNING;
+        hello.jobs[hello.count].state =
+            job_suspended(worker->job) ? HELLO_SUSPENDED : HELLO_RUNNING;
         hello.jobs[hello.count++].started_at = started.started_at;
         worker->tell_started_mono = 0;
     }

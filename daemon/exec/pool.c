@@ -493,7 +493,7 @@ void pool_ack(struct pool *pool, uint64_t id, const struct attempt_id *attempt)
 {
     struct record_writer *writer = writer_of(pool, id);
     if (writer != NULL)
-        put_ack(writer, attempt);
+        put_attempt(writer, MESSAGE_ACK, attempt);
 }
 
 void pool_quit(struct pool *pool, uint64_t id)
