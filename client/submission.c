@@ -194,7 +194,7 @@ int submission_take(void *arg, const char *name, const char *value)
 {
     struct submission *submission = arg;
     static const char *const plain[] = {"name", "queue", "priority", "key",
-                                        "type", "stdin", "array"};
+                                        "type", "stdin", "array",    "unique"};
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
         if (strcmp(name, plain[i]) == 0) {
             json_put_text(submission->request, name, value);

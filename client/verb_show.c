@@ -200,6 +200,7 @@ static void print_job(const json_t *job)
     print_array(json_object_get(job, "array"));
     print_value("value", json_object_get(job, "value"));
     print_value("max fails", json_object_get(job, "max_fails"));
+    print_value("unique", json_object_get(job, "unique"));
     print_value("retry of", json_object_get(job, "retry_of"));
     print_line("outcome", outcome);
     print_words("reasons", json_object_get(job, "reasons"));

@@ -123,6 +123,7 @@ static const struct cli_option options[] = {
     {"stdin", 0, "FILE", "read standard input from it (default: /dev/null)"},
     {"tag", 0, "KEY=VALUE", "a mark to find it by"},
     {"key", 0, "KEY", "the same key and job again gives the same id (default: a random one)"},
+    {"unique", 0, "KEY", "while a job of yours with this KEY has not ended, give its id instead"},
     {"max-attempts", 0, "N", "try again until it succeeds, N times in all (default: 1)"},
     {"rerun-if-lost", 0, NULL, "run it again when its worker or machine dies (the default)"},
     {"never-rerun", 0, NULL, "never run it again by itself once it may have started"},

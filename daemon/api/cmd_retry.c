@@ -24,8 +24,14 @@ static void refuse(struct api_call *call, const struct job_row *old, const struc
 static void submit(struct api_call *call, struct job_facts *facts, bool dry_run)
 {
     struct error err;
+    uint64_t other = 0;
     if (submit_refuse_job(call, facts))
         return;
+    if (engine_find_unique(call->api->engine, facts, &other, &err) == 0 && other != 0) {
+        (void)engine_check_submit(call->api->engine, facts, &err);
+        submit_refuse_duplicate(call, &err, other);
+        return;
+    }
     if (dry_run && engine_check_submit(call->api->engine, facts, &err) == 0) {
         submit_answer_dry_run(call, facts->retry_of);
     } else if (dry_run || engine_submit(call->api->engine, facts, &err) < 0) {

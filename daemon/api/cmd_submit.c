@@ -1,6 +1,6 @@
 /* io.batchd.Jobs.Submit {argv | type, params, name, queue, priority, cpus, memory, timeout_ms, cwd,
  * env, umask, stdin, tags, key, max_attempts, rerun_if_lost, array, begin, hold, estimate_ms, gpus,
- * disk, resources, depends, deadline, dry_run}
+ * disk, resources, depends, deadline, unique, dry_run}
  * -> {id, state, existing}
  * The reply leaves after the commit that holds the job: it is a promise. */
 #include "common/alloc.h"
@@ -60,8 +60,10 @@ void submit_answer(struct api_call *call, uint64_t id, bool existing)
     bool ended = jobset_find(engine_jobs(call->api->engine), id) == NULL;
     if ((existing || ended) && load_own_job(call, id, &row) < 0)
         return;
+    bool dry_run = json_is_true(json_object_get(call->params, "dry_run"));
     json_t *reply = view_changed(id, row.status.state);
     json_put(reply, "existing", json_boolean(existing));
+    put_dry_run(reply, dry_run);
     job_row_done(&row);
     reply_done(call, reply);
 }
@@ -92,6 +94,26 @@ void submit_answer_dry_run(struct api_call *call, uint64_t id)
     reply_done(call, reply);
 }
 
+void submit_refuse_duplicate(struct api_call *call, const struct error *err, uint64_t id)
+{
+    json_t *extra = json_object();
+    CLEANUP_FREE char *hint = xasprintf("batchctl wait %llu", (unsigned long long)id);
+    json_put_int(extra, "id", (int64_t)id);
+    reply_error(call, "Duplicate", extra, err->text, hint);
+}
+
+/* The new job, or -1 with err. */
+static int take(struct api_call *call, struct job_facts *facts, bool dry_run, struct error *err)
+{
+    int result = array_values_given(call->params) ? array_values_take(call, facts, err) : 0;
+    if (result == 0)
+        result = dry_run ? engine_check_submit(call->api->engine, facts, err)
+                         : engine_submit(call->api->engine, facts, err);
+    if (result < 0 || dry_run) /* no job has them */
+        engine_values_drop(call->api->engine, facts->value_set);
+    return result;
+}
+
 static void run(struct api_call *call)
 {
     struct job_facts facts = {0};
@@ -109,22 +131,21 @@ static void run(struct api_call *call)
         job_facts_done(&facts);
         return;
     }
-    int result = 0;
-    if (array_values_given(call->params))
-        result = array_values_take(call, &facts, &err);
-    if (result == 0)
-        result = dry_run ? engine_check_submit(call->api->engine, &facts, &err)
-                         : engine_submit(call->api->engine, &facts, &err);
-    if (result < 0 || dry_run) /* no job has them */
-        engine_values_drop(call->api->engine, facts.value_set);
-    uint64_t id = facts.id;
+    uint64_t id = 0;
+    bool existing = false;
+    int result = engine_find_unique(call->api->engine, &facts, &id, &err);
+    if (result == 0 && id != 0)
+        existing = true;
+    else if (result == 0)
+        result = take(call, &facts, dry_run, &err);
+    id = existing ? id : facts.id;
     job_facts_done(&facts);
     if (result < 0)
         submit_refuse(call, &err, 0);
-    else if (dry_run)
+    else if (dry_run && !existing)
         submit_answer_dry_run(call, 0);
     else
-        submit_answer(call, id, false);
+        submit_answer(call, id, existing);
 }
 
 const struct api_verb verb_submit = {

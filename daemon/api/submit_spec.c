@@ -25,12 +25,11 @@
 #define LIMIT_TEXT_MAX 20U
 
 const char *const submit_fields[] = {
-    "argv",    "type",      "params",      "name",         "queue",         "priority",
-    "cpus",    "memory",    "timeout_ms",  "cwd",          "env",           "umask",
-    "stdin",   "tags",      "key",         "max_attempts", "rerun_if_lost", "array",
-    "begin",   "hold",      "estimate_ms", "gpus",         "disk",          "resources",
-    "depends", "max_fails", "deadline",    "values",       "values_id",     "dry_run",
-    NULL};
+    "argv",      "type",         "params",        "name",    "queue",     "priority", "cpus",
+    "memory",    "timeout_ms",   "cwd",           "env",     "umask",     "stdin",    "tags",
+    "key",       "max_attempts", "rerun_if_lost", "array",   "begin",     "hold",     "estimate_ms",
+    "gpus",      "disk",         "resources",     "depends", "max_fails", "deadline", "values",
+    "values_id", "dry_run",      "unique",        NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
 {
@@ -217,9 +216,11 @@ static int decode_words(const struct api_call *call, const json_t *params, struc
     const char *priority = NULL;
     const char *name = NULL;
     const char *key = NULL;
+    const char *unique = NULL;
     if (json_get_string(params, "queue", false, &queue, err) < 0 ||
         json_get_string(params, "priority", false, &priority, err) < 0 ||
         json_get_string(params, "name", false, &name, err) < 0 ||
+        json_get_string(params, "unique", false, &unique, err) < 0 ||
         submit_key_read(params, &key, err) < 0)
         return -1;
     if (submit_spec_queue(call, queue, facts, err) < 0)
@@ -229,8 +230,11 @@ static int decode_words(const struct api_call *call, const json_t *params, struc
         return -1;
     if (name != NULL && (name[0] == '\0' || strlen(name) > JOB_NAME_MAX))
         return error_set_field(err, "name", "name must have 1 to %u bytes", JOB_NAME_MAX);
+    if (unique != NULL && (unique[0] == '\0' || strlen(unique) > JOB_KEY_MAX))
+        return error_set_field(err, "unique", "unique must have 1 to %u bytes", JOB_KEY_MAX);
     facts->name = xstrdup(name);
     facts->key = xstrdup(key);
+    facts->unique = xstrdup(unique);
     return 0;
 }
 

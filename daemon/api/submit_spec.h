@@ -33,6 +33,8 @@ bool submit_answered(struct api_call *call, const char *method, char **ret_diges
 /* {id, state, existing, dry_run} for a job that would be made: its id, which nobody
  * knows yet, is 0, or of a retry that of the old job. */
 void submit_answer_dry_run(struct api_call *call, uint64_t id);
+/* Duplicate: the job `id` has what this one is to be unique by. */
+void submit_refuse_duplicate(struct api_call *call, const struct error *err, uint64_t id);
 /* {id, state, existing} for a job that was submitted, or was there already. */
 void submit_answer(struct api_call *call, uint64_t id, bool existing);
 /* True after replying: no job may run as its user, or it could not start on this machine. */

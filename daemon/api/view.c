@@ -248,6 +248,7 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     json_put(object, "worker",
              row->status.worker == 0 ? json_null() : json_integer((int64_t)row->status.worker));
     job_resources_view(api, row, object);
+    json_put_text(object, "unique", row->facts.unique);
     json_t *tags = view_text_or_null(row->facts.tags);
     json_put(object, "tags", json_is_object(tags) ? tags : json_object());
     json_put(object, "result", view_text_or_null(row->status.result));

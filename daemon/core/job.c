@@ -26,6 +26,7 @@ void job_facts_done(struct job_facts *facts)
     free(facts->type);
     free(facts->key);
     free(facts->digest);
+    free(facts->unique);
     free(facts->tags);
     free(facts->array);
     free(facts->counters);

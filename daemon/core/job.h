@@ -97,6 +97,7 @@ struct job_facts {
     char *queue;        /* its name; changes when the job is moved */
     char *type;         /* NULL for a command */
     char *key, *digest; /* NULL: none; what was asked for with the key (api/request_digest.h) */
+    char *unique;       /* no other unfinished job of its user has this; NULL: none */
     char *tags;         /* a JSON object as text; opaque below the api */
     char *array;        /* which tasks it has (array_spec.h); NULL: a plain job */
     uint8_t *run;       /* an encoded struct job_run (common/worker_protocol.h) without id */

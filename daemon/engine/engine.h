@@ -42,7 +42,11 @@ struct request_key {
  * ERROR_CONFLICT: another was (*ret_id says which job), or the store. */
 int engine_find_key(struct engine *engine, const struct request_key *key, uint64_t *ret_id,
                     struct error *err);
-/* A new job, whose key no other has: facts->id. ERROR_LIMIT: the user has too many waiting.
+/* *ret_id is the unfinished job that has what these facts are to be unique by, 0: there is none. */
+int engine_find_unique(struct engine *engine, const struct job_facts *facts, uint64_t *ret_id,
+                       struct error *err);
+/* A new job, whose key no other has: facts->id. ERROR_CONFLICT: another has what it is to be unique
+ * by. ERROR_LIMIT: the user has too many waiting.
  * ERROR_BUSY: the disk is full. ERROR_DRAINING: its queue takes no new jobs. facts->queue names one
  * that there is. */
 int engine_submit(struct engine *engine, struct job_facts *facts, struct error *err);

@@ -36,6 +36,26 @@ int engine_find_key(struct engine *engine, const struct request_key *key, uint64
                      key->text, (unsigned long long)*ret_id);
 }
 
+int engine_find_unique(struct engine *engine, const struct job_facts *facts, uint64_t *ret_id,
+                       struct error *err)
+{
+    *ret_id = 0;
+    return facts->unique == NULL
+               ? 0
+               : job_rows_find_unique(engine->db, facts->uid, facts->unique, ret_id, err);
+}
+
+static int refuse_second(struct engine *engine, const struct job_facts *facts, struct error *err)
+{
+    uint64_t id;
+    if (engine_find_unique(engine, facts, &id, err) < 0)
+        return -1;
+    if (id == 0)
+        return 0;
+    return error_set(err, ERROR_CONFLICT, "job %llu, which is unique by \"%.80s\", has not ended",
+                     (unsigned long long)id, facts->unique);
+}
+
 /* The row is there: the job begins to wait. */
 static void add_submitted(struct engine *engine, const struct job_facts *facts)
 {
@@ -82,8 +102,8 @@ static uint64_t text_bytes(const char *text)
 static uint64_t row_bytes(const struct job_facts *facts)
 {
     return facts->run_bytes + text_bytes(facts->name) + text_bytes(facts->tags) +
-           text_bytes(facts->key) + text_bytes(facts->array) + text_bytes(facts->counters) +
-           facts->depends.count * DEPENDENCY_ROW_BYTES;
+           text_bytes(facts->key) + text_bytes(facts->unique) + text_bytes(facts->array) +
+           text_bytes(facts->counters) + facts->depends.count * DEPENDENCY_ROW_BYTES;
 }
 
 /* What has tables of its own and only some jobs have. */
@@ -110,7 +130,8 @@ int engine_check_submit(struct engine *engine, const struct job_facts *facts, st
                                "%zu jobs of yours are waiting; the limit is %llu "
                                "(daemon.queue_limit_per_user)",
                                waiting, (unsigned long long)engine->options.queue_limit_per_user);
-    if (engine_check_deadline(facts, clock_wall_us(), err) < 0 ||
+    if (refuse_second(engine, facts, err) < 0 ||
+        engine_check_deadline(facts, clock_wall_us(), err) < 0 ||
         engine_check_depends(engine, facts, err) < 0)
         return -1;
     return disk_accept(engine->disk, 0, err);

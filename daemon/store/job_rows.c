@@ -10,7 +10,7 @@
 #define FACTS_COLUMNS                                                                           \
     "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key," \
     "tags,array,estimate_us,run,facts_sum,gpus,disk_bytes,counters,queue,"                      \
-    "edited_at,digest"
+    "edited_at,digest,unique_key"
 /* A whole row: the id, the progress of an array, the status, the facts. */
 #define PROGRESS_COLUMNS "id,next,tasks_completed,tasks_failed,tasks_cancelled,"
 #define STATUS_AT 5
@@ -62,6 +62,8 @@ static uint32_t sum_facts(const struct job_facts *facts)
         sum = sum_number(sum, facts->edited_at);
     if (facts->digest != NULL)
         sum = sum_text(sum, facts->digest);
+    if (facts->unique != NULL)
+        sum = sum_text(sum, facts->unique);
     return crc32c(sum_number(sum, (int64_t)facts->run_bytes), facts->run, facts->run_bytes);
 }
 
@@ -83,6 +85,7 @@ static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *
     bind_text(statement, at + 19, facts->queue);
     (void)sqlite3_bind_int64(statement, at + 20, facts->edited_at);
     bind_text(statement, at + 21, facts->digest);
+    bind_text(statement, at + 22, facts->unique);
 }
 
 /* ---- reading ---- */
@@ -124,6 +127,7 @@ static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, st
                               .queue = column_text(statement, at + 19),
                               .edited_at = COLUMN(at + 20),
                               .digest = column_text(statement, at + 21),
+                              .unique = column_text(statement, at + 22),
                               .run = xmemdup(run, run_bytes),
                               .run_bytes = run_bytes};
     uint32_t stored = (uint32_t)COLUMN(at + 15);
@@ -170,7 +174,7 @@ int job_rows_insert(struct db *db, struct job_facts *facts, struct error *err)
     static const char sql[] =
         "INSERT INTO job(" ROW_COLUMNS ") VALUES(?1,0,0,0,0,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
         "?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,"
-        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45,?46,?47,?48)";
+        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45,?46,?47,?48,?49)";
     struct job_status status = {.outcome.exit_code = -1};
     if (db_begin(db, err) < 0 || next_id(db, &status.id, err) < 0)
         return -1;
@@ -215,7 +219,7 @@ int job_rows_rewrite(struct db *db, const struct job_facts *facts, struct error 
         "UPDATE job SET uid=?2,gid=?3,priority=?4,cpus=?5,memory_bytes=?6,max_attempts=?7,"
         "rerun_if_lost=?8,submitted_at=?9,name=?10,type=?11,key=?12,tags=?13,array=?14,"
         "estimate_us=?15,run=?16,facts_sum=?17,gpus=?18,disk_bytes=?19,counters=?20,queue=?21,"
-        "edited_at=?22,digest=?23 WHERE id=?1";
+        "edited_at=?22,digest=?23,unique_key=?24 WHERE id=?1";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
@@ -241,6 +245,14 @@ int job_rows_load(struct db *db, uint64_t id, struct job_row *ret, struct error 
     return result;
 }
 
+static int read_id(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    uint64_t *ret = arg;
+    (void)err;
+    *ret = (uint64_t)sqlite3_column_int64(statement, 0);
+    return 1;
+}
+
 int job_rows_find_key(struct db *db, uint32_t uid, const char *key, uint64_t *ret,
                       struct error *err)
 {
@@ -250,12 +262,22 @@ int job_rows_find_key(struct db *db, uint32_t uid, const char *key, uint64_t *re
         return -1;
     (void)sqlite3_bind_int64(statement, 1, uid);
     bind_text(statement, 2, key);
-    int code = db_step(db, statement, err);
-    if (code < 0)
+    *ret = 0;
+    return db_each(db, statement, read_id, ret, err);
+}
+
+int job_rows_find_unique(struct db *db, uint32_t uid, const char *unique, uint64_t *ret,
+                         struct error *err)
+{
+    static const char sql[] =
+        "SELECT id FROM job INDEXED BY job_unique WHERE uid=?1 AND unique_key=?2 AND state<4";
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
         return -1;
-    *ret = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
-    (void)sqlite3_reset(statement);
-    return 0;
+    (void)sqlite3_bind_int64(statement, 1, uid);
+    bind_text(statement, 2, unique);
+    *ret = 0;
+    return db_each(db, statement, read_id, ret, err);
 }
 
 int job_rows_find_namesake(struct db *db, uint32_t uid, const char *name, uint64_t before,
@@ -269,12 +291,8 @@ int job_rows_find_namesake(struct db *db, uint32_t uid, const char *name, uint64
     (void)sqlite3_bind_int64(statement, 1, (int64_t)before);
     (void)sqlite3_bind_int64(statement, 2, uid);
     bind_text(statement, 3, name);
-    int code = db_step(db, statement, err);
-    if (code < 0)
-        return -1;
-    *ret = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
-    (void)sqlite3_reset(statement);
-    return 0;
+    *ret = 0;
+    return db_each(db, statement, read_id, ret, err);
 }
 
 /* A bound of 0 means "none"; the two texts differ in the direction only. */

@@ -16,7 +16,8 @@ struct job_row {
 
 void job_row_done(struct job_row *row);
 
-/* Inserts a pending job and sets facts->id and *status. ERROR_CONFLICT: the key is taken. */
+/* Inserts a pending job and sets facts->id and *status. ERROR_CONFLICT: the key is taken, or what
+ * it is to be unique by. */
 int job_rows_insert(struct db *db, struct job_facts *facts, struct error *err);
 
 /* Writes a job's status. Refused (ERROR_INTERNAL) when the row is not there. */
@@ -32,6 +33,10 @@ int job_rows_load(struct db *db, uint64_t id, struct job_row *ret, struct error 
 /* The id of the job with this uid and key, 0 when there is none. */
 int job_rows_find_key(struct db *db, uint32_t uid, const char *key, uint64_t *ret,
                       struct error *err);
+
+/* The unfinished job of this uid that is unique by this, 0 when there is none. */
+int job_rows_find_unique(struct db *db, uint32_t uid, const char *unique, uint64_t *ret,
+                         struct error *err);
 
 /* The newest unfinished job of this uid and name with an id under `before`, 0 when there is none.
  */

@@ -62,13 +62,14 @@ def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version)
                                     "UPDATE job SET tasks_failed=1 WHERE id=2",
                                     "UPDATE task SET exit_code=7 WHERE task_index=1",
                                     "UPDATE job SET array='0-9' WHERE id=2",
+                                    "UPDATE job SET unique_key='w' WHERE id=3",
                                     "UPDATE condition SET begin_at=0",
                                     "UPDATE queue_setting SET value='3'",
                                     "UPDATE schedule SET done_until=0",
                                     "UPDATE schedule SET job='{}'"])
 def test_a_changed_row_fails_its_checksum(daemon, change):
     daemon.wait(daemon.submit("true"), daemon.submit("true", array="0-2"))
-    daemon.submit("true", begin=int((time.time() + 3600) * 1e6), hold=True)
+    daemon.submit("true", begin=int((time.time() + 3600) * 1e6), hold=True, unique="u")
     daemon.call("io.batchd.Queues.Add", name="other", slots=2)
     daemon.call("io.batchd.Schedules.Add", name="one", at="@yearly", job={"argv": ["true"]})
     daemon.kill()
