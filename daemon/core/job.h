@@ -75,12 +75,10 @@ struct job_facts {
     uint64_t id;
     uint32_t uid, gid;
     enum job_priority priority;
-    uint32_t cpus;
-    uint64_t memory_bytes;
+    uint32_t cpus, gpus;
+    uint64_t memory_bytes, disk_bytes;
     int64_t estimate_us; /* its user's, 0: none */
-    uint32_t gpus;
-    uint64_t disk_bytes;
-    char *counters; /* what else it asks for (resource_names.h); NULL: nothing */
+    char *counters;      /* what else it asks for (resource_names.h); NULL: nothing */
     uint32_t max_attempts;
     bool rerun_if_lost;
     bool hold;           /* as submitted, as the next: not in the job's row (condition_rows.h) */
@@ -93,9 +91,8 @@ struct job_facts {
     uint64_t value_set;              /* the values of its tasks (value_rows.h); 0: none */
     uint64_t retry_of;               /* 0: of none */
     int64_t submitted_at, edited_at; /* 0: never */
-    char *name;
-    char *queue;        /* its name; changes when the job is moved */
-    char *type;         /* NULL for a command */
+    char *name, *queue;              /* the queue changes when the job is moved */
+    char *type;                      /* NULL for a command */
     char *key, *digest; /* NULL: none; what was asked for with the key (api/request_digest.h) */
     char *unique;       /* no other unfinished job of its user has this; NULL: none */
     char *tags;         /* a JSON object as text; opaque below the api */
