@@ -47,12 +47,20 @@ bool attempt_equal(const struct attempt_id *a, const struct attempt_id *b)
            a->is_task == b->is_task;
 }
 
-char *attempt_path(const char *state_dir, const struct attempt_id *id)
+char *job_folder(const char *state_dir, const struct attempt_id *id)
 {
     if (id->is_task)
-        return xasprintf("%s/jobs/%llu/%llu/%u", state_dir, (unsigned long long)id->job,
-                         (unsigned long long)id->index, id->attempt);
-    return xasprintf("%s/jobs/%llu/%u", state_dir, (unsigned long long)id->job, id->attempt);
+        return xasprintf("%s/jobs/%llu/%llu", state_dir, (unsigned long long)id->job,
+                         (unsigned long long)id->index);
+    return xasprintf("%s/jobs/%llu", state_dir, (unsigned long long)id->job);
+}
+
+char *attempt_path(const char *state_dir, const struct attempt_id *id)
+{
+    char *folder = job_folder(state_dir, id);
+    char *path = xasprintf("%s/%u", folder, id->attempt);
+    free(folder);
+    return path;
 }
 
 void put_spawn(struct record_writer *writer, uint64_t worker)
@@ -187,6 +195,13 @@ void job_run_done(struct job_run *run)
     free_strings(run->argv, run->argc);
     free_strings(run->env, run->envc);
     *run = (struct job_run){0};
+}
+
+void job_run_add_env(struct job_run *run, char *text)
+{
+    run->env = xreallocarray(run->env, run->envc + 2, sizeof(char *));
+    run->env[run->envc++] = text;
+    run->env[run->envc] = NULL;
 }
 
 void put_stop(struct record_writer *writer, const struct job_stop *stop)

@@ -176,6 +176,7 @@ int get_spawn_failed(struct record *record, uint64_t *ret_worker, char text[200]
 void put_run(struct record_writer *writer, const struct job_run *run);
 int get_run(struct record *record, struct job_run *ret);
 void job_run_done(struct job_run *run);
+void job_run_add_env(struct job_run *run, char *text); /* takes NAME=VALUE */
 void put_stop(struct record_writer *writer, const struct job_stop *stop);
 int get_stop(struct record *record, struct job_stop *ret);
 void put_signal(struct record_writer *writer, const struct job_signal *signal);
@@ -203,8 +204,10 @@ int get_progress(struct record *record, struct attempt_id *ret_id, const void **
 
 bool attempt_equal(const struct attempt_id *a, const struct attempt_id *b);
 
-/* STATE/jobs/ID/ATTEMPT or STATE/jobs/ID/INDEX/ATTEMPT: the files of an attempt without their
- * suffix (worker/output.h). The caller frees. */
+/* STATE/jobs/ID or STATE/jobs/ID/INDEX: where the files of its attempts are (worker/output.h). The
+ * caller frees, as the next. */
+char *job_folder(const char *state_dir, const struct attempt_id *id);
+/* There, ATTEMPT: its files without their suffix. */
 char *attempt_path(const char *state_dir, const struct attempt_id *id);
 
 #endif

@@ -215,6 +215,7 @@ static int start_engine(struct daemon *daemon, const struct config *config,
     daemon->engine_options = (struct engine_options){
         .state_dir = places->state_dir,
         .socket_path = places->socket_path,
+        .system = places->system,
         .worker_binary = places->system ? NULL : places->worker_binary,
         .boot_id = daemon->boot_id,
         .workers_min = config->workers_min < workers ? config->workers_min : workers,

@@ -37,7 +37,7 @@ $(CLIENT_LIBRARY): $(call obj,$(addprefix common/,$(addsuffix .c,alloc base64 cl
 	  objcopy --wildcard --keep-global-symbol='batchd_*' $(OUT)/batchd-client.o && ar rcsD $@ $(OUT)/batchd-client.o
 
 CORE_LIBS := $(call libs_of,libevent_core sqlite3 jansson libsystemd glib-2.0)
-CLIENT_LIBS := $(call libs_of,jansson smartcols zlib)
+CLIENT_LIBS := $(call libs_of,jansson smartcols zlib glib-2.0)
 VIDEO_PKGS := libavformat libavcodec libavfilter libswscale libavutil jansson
 IMAGE_PKGS := vips jansson
 
@@ -57,7 +57,8 @@ $(OUT)/processors/%/manifest.json: processors/%/manifest.json
 $(OUT)/processors/video/%.o: PKG_CFLAGS = $(call cflags_of,$(VIDEO_PKGS))
 $(OUT)/processors/image/%.o: PKG_CFLAGS = $(call cflags_of,$(IMAGE_PKGS))
 $(OUT)/client/%.o: PKG_CFLAGS = $(call cflags_of,smartcols)
-$(OUT)/daemon/resources/zone.o $(OUT)/daemon/api/request_digest.o: PKG_CFLAGS = $(call cflags_of,glib-2.0)
+$(OUT)/daemon/resources/zone.o $(OUT)/daemon/api/request_digest.o $(OUT)/common/file_tree.o \
+  $(OUT)/common/checkpoint.o: PKG_CFLAGS = $(call cflags_of,glib-2.0)
 
 VARLINK := $(wildcard common/varlink/*.varlink)
 $(OUT)/daemon/api/interfaces.c: $(VARLINK) mk/varlink.sh

@@ -5,6 +5,7 @@
 #include "daemon/core/resource_names.h"
 #include "daemon/core/scheduler.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct engine_options {
     const char *state_dir;     /* borrowed for life, as all texts here */
     const char *socket_path;   /* BATCHD_SOCKET of the jobs */
     const char *worker_binary; /* NULL: the spawner is started by systemd */
+    bool system;               /* jobs run as other users than we do */
     const char *boot_id;
     uint32_t workers_min, workers_max, prefetch;
     int64_t worker_idle_us; /* an idle worker above the minimum leaves after this */

@@ -14,13 +14,6 @@
 
 #include <string.h>
 
-static void add_env(struct job_run *run, char *text)
-{
-    run->env = xreallocarray(run->env, run->envc + 2, sizeof(char *));
-    run->env[run->envc++] = text;
-    run->env[run->envc] = NULL;
-}
-
 /* In the place of what the person who submitted has: indices are ours to give. */
 static void set_env(struct job_run *run, const char *name, const char *value)
 {
@@ -33,7 +26,7 @@ static void set_env(struct job_run *run, const char *name, const char *value)
             run->env[kept++] = run->env[i];
     }
     run->envc = kept;
-    add_env(run, xasprintf("%s=%s", name, value));
+    job_run_add_env(run, xasprintf("%s=%s", name, value));
 }
 
 /* On a machine that has GPUs a job sees those that it was given, and none if it asked for none.
@@ -52,28 +45,31 @@ static void add_gpu_env(const struct engine *engine, const struct job_row *row, 
     set_env(run, "ROCR_VISIBLE_DEVICES", indices);
     set_env(run, "HIP_VISIBLE_DEVICES", positions);
     if (row->facts.gpus > 0)
-        add_env(run, xasprintf("BATCHD_GPUS=%s", indices));
+        job_run_add_env(run, xasprintf("BATCHD_GPUS=%s", indices));
 }
 
 static void add_job_env(const struct engine *engine, const struct job_facts *facts,
                         struct job_run *run)
 {
-    add_env(run, xasprintf("BATCHD_JOB_ID=%llu", (unsigned long long)facts->id));
-    add_env(run, xasprintf("BATCHD_ATTEMPT=%u", run->id.attempt));
-    add_env(run, xasprintf("BATCHD_MAX_ATTEMPTS=%u", facts->max_attempts));
-    add_env(run, xasprintf("BATCHD_JOB_NAME=%s", facts->name));
-    add_env(run, xasprintf("BATCHD_QUEUE=%s", facts->queue));
-    add_env(run, xasprintf("BATCHD_PRIORITY=%s", job_priority_word(facts->priority)));
-    add_env(run, xasprintf("BATCHD_CPUS=%u", facts->cpus));
+    job_run_add_env(run, xasprintf("BATCHD_JOB_ID=%llu", (unsigned long long)facts->id));
+    job_run_add_env(run, xasprintf("BATCHD_ATTEMPT=%u", run->id.attempt));
+    job_run_add_env(run, xasprintf("BATCHD_MAX_ATTEMPTS=%u", facts->max_attempts));
+    job_run_add_env(run, xasprintf("BATCHD_JOB_NAME=%s", facts->name));
+    job_run_add_env(run, xasprintf("BATCHD_QUEUE=%s", facts->queue));
+    job_run_add_env(run, xasprintf("BATCHD_PRIORITY=%s", job_priority_word(facts->priority)));
+    job_run_add_env(run, xasprintf("BATCHD_CPUS=%u", facts->cpus));
     if (facts->memory_bytes > 0)
-        add_env(run,
-                xasprintf("BATCHD_MEMORY_BYTES=%llu", (unsigned long long)facts->memory_bytes));
-    add_env(run, xasprintf("BATCHD_SUBMIT_DIR=%s", run->cwd));
-    add_env(run, xasprintf("BATCHD_SOCKET=%s", engine->options.socket_path));
+        job_run_add_env(
+            run, xasprintf("BATCHD_MEMORY_BYTES=%llu", (unsigned long long)facts->memory_bytes));
+    job_run_add_env(run, xasprintf("BATCHD_SUBMIT_DIR=%s", run->cwd));
+    job_run_add_env(run, xasprintf("BATCHD_SOCKET=%s", engine->options.socket_path));
+    engine_add_folders(engine, run);
     const struct array *array = run->id.is_task ? arrays_live(engine, facts->id) : NULL;
     if (array != NULL) {
-        add_env(run, xasprintf("BATCHD_ARRAY_INDEX=%llu", (unsigned long long)run->id.index));
-        add_env(run, xasprintf("BATCHD_ARRAY_COUNT=%llu", (unsigned long long)array->spec.total));
+        job_run_add_env(run,
+                        xasprintf("BATCHD_ARRAY_INDEX=%llu", (unsigned long long)run->id.index));
+        job_run_add_env(
+            run, xasprintf("BATCHD_ARRAY_COUNT=%llu", (unsigned long long)array->spec.total));
     }
 }
 
@@ -100,7 +96,7 @@ static int add_value(const struct engine *engine, struct job_run *run, struct er
         value_rows_find(engine->db, array->options.value_set, run->id.index, &bytes, err);
     if (value == NULL)
         return -1;
-    add_env(run, xasprintf(ARRAY_VALUE_NAME "=%s", value));
+    job_run_add_env(run, xasprintf(ARRAY_VALUE_NAME "=%s", value));
     return 0;
 }
 
