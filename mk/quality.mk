@@ -15,7 +15,7 @@ check: deps
 	@$(MAKE) --no-print-directory system
 	@$(MAKE) --no-print-directory clang
 	@$(MAKE) --no-print-directory san
-	@$(MAKE) --no-print-directory mutants
+	@$(MAKE) --no-print-directory power-short mutants
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills 40
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills 30 --workers
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --jobs 40 --restarts 15
@@ -50,8 +50,9 @@ clang:
 	@$(MAKE) --no-print-directory all CC=clang WERROR=1
 
 # Programs with a planted bug: the crash tests must find it (tests/crash/mutants.sh).
-mutants: all
+mutants: all $(POWER_PROGRAMS)
 	@OUT='$(CURDIR)/$(OUT)' sh tests/crash/mutants.sh
+	@OUT='$(CURDIR)/$(OUT)' sh tests/power/mutants.sh
 
 torture: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills $(KILLS)
