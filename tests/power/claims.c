@@ -140,7 +140,7 @@ static void read_record(struct claims *claims, struct record *record)
         job->given = run.id.attempt;
         claims->count.starts++;
         job_run_done(&run);
-    } else if (record->type == MESSAGE_ACK && get_ack(record, &id) == 0) {
+    } else if (record->type == MESSAGE_ACK && get_attempt(record, &id) == 0) {
         job_of(claims, id.job)->settled = id.attempt;
     }
 }
