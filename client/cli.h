@@ -52,9 +52,12 @@ enum cli_tasks {
 /* The jobs that something may be done to. */
 enum cli_like {
     CLI_LIKE_ANY,
-    CLI_LIKE_OPEN,    /* have not ended */
-    CLI_LIKE_WAITING, /* wait, or are arrays with tasks to come */
-    CLI_LIKE_HELD,    /* of these, those that are held */
+    CLI_LIKE_OPEN,      /* have not ended */
+    CLI_LIKE_WAITING,   /* wait, or are arrays with tasks to come */
+    CLI_LIKE_HELD,      /* of these, those that are held */
+    CLI_LIKE_RUNNING,   /* run and are not suspended */
+    CLI_LIKE_SUSPENDED, /* are suspended, or are arrays that run: their tasks may be */
+    CLI_LIKE_STARTED,   /* either */
     CLI_LIKE_ENDED,
     CLI_LIKE_FAILED,
 };

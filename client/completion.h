@@ -18,8 +18,9 @@ enum completion_kind {
 
 /* What the option's value is; `words` are separated by blanks, NULL for the other kinds. */
 enum completion_kind completion_of(const struct cli_option *option, const char **ret_words);
-/* What the verb's operands are: true for ids of jobs; *ret_words as above or NULL. Behind one of
- * these words there may be a name that the verb lists (completion_has_names). */
+/* What the verb's operands are: true for ids of jobs; *ret_words as above or NULL, for the first of
+ * them. Behind one of these words there may be a name that the verb lists (completion_has_names).
+ */
 bool completion_of_operands(const struct verb *verb, const char **ret_words);
 bool completion_has_names(const struct verb *verb);
 

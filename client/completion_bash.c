@@ -213,10 +213,11 @@ static void write_operands(FILE *file)
                           cli_verbs[i]->name);
     }
     for (size_t i = 0; cli_verbs[i] != NULL; i++) {
-        if (completion_of_operands(cli_verbs[i], &words))
-            (void)fprintf(file, "    %s:*) _batchctl_ids;;\n", cli_verbs[i]->name);
-        else if (words != NULL)
+        bool ids = completion_of_operands(cli_verbs[i], &words);
+        if (words != NULL)
             (void)fprintf(file, "    %s:0) _batchctl_words '%s';;\n", cli_verbs[i]->name, words);
+        if (ids)
+            (void)fprintf(file, "    %s:*) _batchctl_ids;;\n", cli_verbs[i]->name);
         if (cli_verbs[i]->stop_at_operand)
             (void)fprintf(file, "    %s:*) COMPREPLY=($(compgen -c -- \"$cur\"));;\n",
                           cli_verbs[i]->name);

@@ -86,7 +86,9 @@ static void write_verb(FILE *file, const struct verb *verb)
     if (!ids && words == NULL && !verb->stop_at_operand)
         return;
     write_condition(file, verb);
-    if (ids)
+    if (ids && words != NULL)
+        (void)fprintf(file, " -a '%s (__batchctl_ids)'\n", words);
+    else if (ids)
         (void)fputs(" -a '(__batchctl_ids)'\n", file);
     else if (words != NULL && completion_has_names(verb))
         (void)fprintf(file, " -a '%s (__batchctl_names %s)'\n", words, verb->name);

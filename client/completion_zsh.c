@@ -123,6 +123,8 @@ static void write_verb(FILE *file, const struct verb *verb)
     for (int pass = 0; pass < COMPLETION_PASSES; pass++)
         write_specs(file, verb, completion_options(verb, pass));
     write_specs(file, verb, cli_global_options);
+    if (ids && words != NULL)
+        (void)fprintf(file, " \\\n            ':word:(%s)'", words);
     if (ids)
         (void)fputs(" \\\n            '*:job:_batchctl_ids'", file);
     else if (words != NULL && completion_has_names(verb))

@@ -25,6 +25,11 @@ static json_t *states_of(enum cli_like like)
     case CLI_LIKE_WAITING:
     case CLI_LIKE_HELD:
         return json_pack("[ssss]", "pending", "starting", "running", "suspended");
+    case CLI_LIKE_RUNNING:
+        return json_pack("[s]", "running");
+    case CLI_LIKE_SUSPENDED:
+    case CLI_LIKE_STARTED:
+        return json_pack("[ss]", "running", "suspended");
     case CLI_LIKE_ENDED:
         return json_pack("[sss]", "completed", "failed", "cancelled");
     case CLI_LIKE_FAILED:
@@ -53,6 +58,8 @@ static bool is_like(const json_t *job, enum cli_like like)
     const json_t *array = json_object_get(job, "array");
     if (like == CLI_LIKE_WAITING)
         return (state != NULL && strcmp(state, "pending") == 0) || json_is_object(array);
+    if (like == CLI_LIKE_SUSPENDED)
+        return (state != NULL && strcmp(state, "suspended") == 0) || json_is_object(array);
     if (like == CLI_LIKE_FAILED)
         return (state != NULL && strcmp(state, "failed") == 0) ||
                json_integer_value(json_object_get(array, "failed")) > 0;
@@ -281,6 +288,9 @@ static int fail_nothing(enum cli_like like, const char *word)
         [CLI_LIKE_OPEN] = " of those that have not ended",
         [CLI_LIKE_WAITING] = " of those that wait",
         [CLI_LIKE_HELD] = " of those that are held",
+        [CLI_LIKE_RUNNING] = " of those that run",
+        [CLI_LIKE_SUSPENDED] = " of those that are suspended",
+        [CLI_LIKE_STARTED] = " of those that run",
         [CLI_LIKE_ENDED] = " of those that have ended",
         [CLI_LIKE_FAILED] = " of those that failed",
     };

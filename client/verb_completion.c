@@ -84,13 +84,15 @@ bool completion_of_operands(const struct verb *verb, const char **ret_words)
         {"cron", "list add edit remove pause resume run next"},
         {"processors", "list show"},
         {"queue", "list add set pause resume drain remove"},
+        {"signal", "HUP INT QUIT KILL USR1 USR2 TERM CONT STOP"},
     };
     *ret_words = NULL;
     for (size_t i = 0; i < sizeof(first_words) / sizeof(first_words[0]); i++) {
         if (strcmp(first_words[i].verb, verb->name) == 0)
             *ret_words = first_words[i].words;
     }
-    return strncmp(verb->arguments, "ID", 2) == 0 || strncmp(verb->arguments, "[ID", 3) == 0;
+    return strncmp(verb->arguments, "ID", 2) == 0 || strncmp(verb->arguments, "[ID", 3) == 0 ||
+           strncmp(verb->arguments, "SIG ID", 6) == 0;
 }
 
 bool completion_has_names(const struct verb *verb)

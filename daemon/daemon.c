@@ -114,7 +114,9 @@ static void on_ignored(evutil_socket_t number, short what, void *arg)
 static void tell_status(struct daemon *daemon, const char *before)
 {
     const struct jobset *jobs = engine_jobs(daemon->engine);
-    size_t running = jobset_count(jobs, JOB_STATE_RUNNING) + jobset_count(jobs, JOB_STATE_STARTING);
+    size_t running = jobset_count(jobs, JOB_STATE_RUNNING) +
+                     jobset_count(jobs, JOB_STATE_STARTING) +
+                     jobset_count(jobs, JOB_STATE_SUSPENDED);
     size_t waiting = jobset_count(jobs, JOB_STATE_PENDING);
     if (before[0] == '\0' && running == daemon->told_running && waiting == daemon->told_waiting)
         return;

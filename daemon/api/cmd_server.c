@@ -72,7 +72,8 @@ static int add_job(void *arg, const struct job_row *row)
     return json_array_size(some->jobs) >= STATUS_JOBS;
 }
 
-static json_t *some_jobs(const struct api_call *call, enum job_state state, enum job_state other)
+/* Those of these states. */
+static json_t *some_jobs(const struct api_call *call, enum job_state first, enum job_state last)
 {
     struct job_filter filter = {.states_set = true,
                                 .newest_first = true,
@@ -81,7 +82,8 @@ static json_t *some_jobs(const struct api_call *call, enum job_state state, enum
                                 .ended_after = clock_wall_us() - INT64_C(86400) * US_PER_SECOND};
     struct some_jobs some = {.api = call->api, .jobs = json_array()};
     struct error err;
-    filter.states[state] = filter.states[other] = true;
+    for (unsigned state = first; state <= last; state++)
+        filter.states[state] = true;
     (void)job_rows_list(engine_db(call->api->engine), &filter, add_job, &some, &err);
     return some.jobs;
 }
@@ -148,7 +150,7 @@ static void run_status(struct api_call *call)
     json_put(reply, "queues", view_queues(call->api));
     json_put(reply, "workers", workers);
     json_put(reply, "resources", resources);
-    json_put(reply, "running", some_jobs(call, JOB_STATE_RUNNING, JOB_STATE_STARTING));
+    json_put(reply, "running", some_jobs(call, JOB_STATE_STARTING, JOB_STATE_SUSPENDED));
     json_put(reply, "failures", some_jobs(call, JOB_STATE_FAILED, JOB_STATE_FAILED));
     reply_done(call, reply);
 }

@@ -87,7 +87,7 @@ static void answer(struct api_call *call, bool timed_out)
 
 static void note(struct wait *wait, struct awaited *item, enum job_state state)
 {
-    bool reached = job_state_terminal(state) || (wait->running && state == JOB_STATE_RUNNING);
+    bool reached = job_state_terminal(state) || (wait->running && state >= JOB_STATE_RUNNING);
     if (!reached || item->met)
         return;
     item->met = true;

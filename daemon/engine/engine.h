@@ -91,6 +91,21 @@ struct dependency_path {
     size_t count;
 };
 
+/* What is asked of what runs. */
+enum interrupt_kind { INTERRUPT_SUSPEND, INTERRUPT_RESUME, INTERRUPT_SIGNAL };
+struct interrupt {
+    enum interrupt_kind kind;
+    int number; /* of a signal, as the next */
+    enum signal_whom whom;
+    int64_t index; /* of one task; < 0: the job, or all tasks of the array that run */
+    bool dry_run;
+};
+/* A suspended job keeps its worker and its resources, and its time stands; no-op when it is so
+ * already. *ret_count is for how many (tasks) it was, *ret_state the state of one of them after.
+ * ERROR_CONFLICT: there is none that runs. ERROR_BUSY: a signal cannot be sent just now. */
+int engine_interrupt(struct engine *engine, uint64_t id, const struct interrupt *order,
+                     uint64_t *ret_count, enum job_state *ret_state, struct error *err);
+
 /* What is changed of a waiting job, bits. */
 enum job_edit_part {
     JOB_EDIT_QUEUE = 1,

@@ -118,13 +118,25 @@ static void judge_unlisted(struct engine *engine, const struct worker_log *log,
         engine_never_started(engine, entry, "its worker never received it");
 }
 
+/* The row says whether it is to stand; its worker may not have heard of it. */
+static void follow_state(struct engine *engine, const struct active *entry, uint8_t told)
+{
+    const struct attempt_id id = active_id(entry);
+    if (entry->status.state == JOB_STATE_SUSPENDED && told == HELLO_RUNNING)
+        pool_suspend(engine->pool, entry->status.worker, &id);
+    if (entry->status.state == JOB_STATE_RUNNING && told == HELLO_SUSPENDED)
+        pool_resume(engine->pool, entry->status.worker, &id);
+}
+
 static void adopt(struct engine *engine, struct active *entry, const struct worker_hello *hello)
 {
     const struct attempt_id id = active_id(entry);
     for (uint32_t i = 0; i < hello->count; i++) {
         const struct job_started started = {.id = id, .started_at = hello->jobs[i].started_at};
-        if (attempt_equal(&hello->jobs[i].id, &id) && hello->jobs[i].state == HELLO_RUNNING)
-            on_started(engine, hello->worker, &started);
+        if (!attempt_equal(&hello->jobs[i].id, &id) || hello->jobs[i].state == HELLO_QUEUED)
+            continue;
+        on_started(engine, hello->worker, &started);
+        follow_state(engine, entry, hello->jobs[i].state);
     }
     if (entry->status.cancelling || entry->deadline_passed != 0)
         engine_stop_active(engine, entry, engine->options.stop_grace_ms);

@@ -252,6 +252,7 @@ int engine_restore(struct engine *engine, struct error *err)
     log_info("restored %zu waiting and %zu started jobs",
              jobset_count(engine->jobs, JOB_STATE_PENDING),
              jobset_count(engine->jobs, JOB_STATE_STARTING) +
-                 jobset_count(engine->jobs, JOB_STATE_RUNNING));
+                 jobset_count(engine->jobs, JOB_STATE_RUNNING) +
+                 jobset_count(engine->jobs, JOB_STATE_SUSPENDED));
     return engine_sound(engine, err);
 }

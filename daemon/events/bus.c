@@ -31,6 +31,8 @@ static const char *const kind_words[BUS_KIND_COUNT] = {
     [BUS_HELD] = "held",
     [BUS_RELEASED] = "released",
     [BUS_EDITED] = "edited",
+    [BUS_SUSPENDED] = "suspended",
+    [BUS_RESUMED] = "resumed",
     [BUS_ENDED] = "ended",
 };
 

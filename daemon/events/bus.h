@@ -18,6 +18,8 @@ enum bus_kind {
     BUS_HELD,
     BUS_RELEASED,
     BUS_EDITED,
+    BUS_SUSPENDED,
+    BUS_RESUMED,
     BUS_CANCELLING,
     BUS_TASKS_CANCELLED, /* of the array: some of its tasks end without having started */
     BUS_ENDED,

@@ -489,11 +489,40 @@ void pool_stop(struct pool *pool, uint64_t id, const struct job_stop *stop)
         put_stop(writer, stop);
 }
 
-void pool_ack(struct pool *pool, uint64_t id, const struct attempt_id *attempt)
+static void tell_of(struct pool *pool, uint64_t id, enum worker_message type,
+                    const struct attempt_id *attempt)
 {
     struct record_writer *writer = writer_of(pool, id);
     if (writer != NULL)
-        put_attempt(writer, MESSAGE_ACK, attempt);
+        put_attempt(writer, type, attempt);
+}
+
+void pool_ack(struct pool *pool, uint64_t id, const struct attempt_id *attempt)
+{
+    tell_of(pool, id, MESSAGE_ACK, attempt);
+}
+
+void pool_suspend(struct pool *pool, uint64_t id, const struct attempt_id *attempt)
+{
+    tell_of(pool, id, MESSAGE_SUSPEND, attempt);
+}
+
+void pool_resume(struct pool *pool, uint64_t id, const struct attempt_id *attempt)
+{
+    tell_of(pool, id, MESSAGE_RESUME, attempt);
+}
+
+void pool_signal(struct pool *pool, uint64_t id, const struct job_signal *signal)
+{
+    struct record_writer *writer = writer_of(pool, id);
+    if (writer != NULL)
+        put_signal(writer, signal);
+}
+
+bool pool_hears(const struct pool *pool, uint64_t id)
+{
+    const struct worker *worker = find(pool, id);
+    return worker != NULL && worker->channel != NULL;
 }
 
 void pool_quit(struct pool *pool, uint64_t id)

@@ -78,6 +78,11 @@ void pool_note_run(struct pool *pool, uint64_t id, uint64_t run_us);
 
 void pool_run(struct pool *pool, uint64_t id, const struct job_run *run);
 void pool_stop(struct pool *pool, uint64_t id, const struct job_stop *stop);
+void pool_suspend(struct pool *pool, uint64_t id, const struct attempt_id *attempt);
+void pool_resume(struct pool *pool, uint64_t id, const struct attempt_id *attempt);
+void pool_signal(struct pool *pool, uint64_t id, const struct job_signal *signal);
+/* Whether it can be told something now: what it cannot is not sent later. */
+bool pool_hears(const struct pool *pool, uint64_t id);
 void pool_ack(struct pool *pool, uint64_t id, const struct attempt_id *attempt);
 void pool_quit(struct pool *pool, uint64_t id);
 /* The idle worker that has been idle longest and since before `idle_before`, 0 when none. */

@@ -126,6 +126,9 @@ def test_ids_of_the_daemon(daemon):
     daemon.wait(*ids)
     assert shell.bash("batchctl", "cancel", "") == ["@last", "@failed", str(ids[1]), str(ids[0])]
     assert str(ids[0]) in shell.fish("batchctl show ")
+    assert shell.bash("batchctl", "signal", "U") == ["USR1", "USR2"]
+    assert str(ids[0]) in shell.bash("batchctl", "signal", "USR1", "")
+    assert str(ids[0]) in shell.fish("batchctl signal USR1 ")
     every = ["@last", "@failed", str(ids[1]), str(ids[0])]
     assert shell.bash("batchctl", "submit", "-d", "afterok:") == every
     assert shell.bash("batchctl", "submit", "--depends=afterok:1:2") == ["2"]
