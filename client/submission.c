@@ -130,6 +130,24 @@ static int take_resource(struct submission *submission, const char *text)
     return 0;
 }
 
+/* SIG, or SIG@SPAN. */
+static int take_warning(struct submission *submission, const char *text)
+{
+    const char *at = strchrnul(text, '@');
+    struct error err;
+    uint64_t ms;
+    int number;
+    CLEANUP_FREE char *name = xmemdup(text, (size_t)(at - text));
+    if (parse_signal(name, &number, &err) < 0 ||
+        (*at == '@' && parse_span_ms(at + 1, &ms, &err) < 0))
+        return cli_fail(EXIT_USAGE, "batchctl submit -t 1h --timeout-signal USR1@60s -- COMMAND",
+                        "--timeout-signal: %s", err.text);
+    json_put_text(submission->request, "timeout_signal", name);
+    if (*at == '@')
+        json_put_int(submission->request, "timeout_signal_ms", (int64_t)ms);
+    return 0;
+}
+
 static int take_policy(struct submission *submission, const char *value)
 {
     if (strcmp(value, "clean") != 0 && strcmp(value, "all") != 0 && strcmp(value, "none") != 0)
@@ -206,6 +224,8 @@ int submission_take(void *arg, const char *name, const char *value)
         return take_size_or_span(submission, name, value);
     if (strcmp(name, "cpus") == 0 || strcmp(name, "gpus") == 0 || strcmp(name, "max-attempts") == 0)
         return take_count(submission, name, value);
+    if (strcmp(name, "timeout-signal") == 0)
+        return take_warning(submission, value);
     if (strcmp(name, "resource") == 0)
         return take_resource(submission, value);
     if (strcmp(name, "env") == 0)

@@ -144,6 +144,11 @@ static void print_limits(const json_t *job)
         format_span((uint64_t)number_of(job, "timeout_ms"), text, sizeof(text));
         print_line("timeout", text);
     }
+    if (json_is_string(json_object_get(job, "timeout_signal"))) {
+        format_span((uint64_t)number_of(job, "timeout_signal_ms"), text, sizeof(text));
+        (void)printf("%12s: SIG%s %s before its timeout\n", "warning",
+                     json_string_value(json_object_get(job, "timeout_signal")), text);
+    }
     if (json_is_integer(json_object_get(job, "estimate_ms"))) {
         format_span((uint64_t)number_of(job, "estimate_ms"), text, sizeof(text));
         (void)printf("%12s: %s (%s)\n", "estimate", text,

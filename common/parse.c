@@ -132,6 +132,15 @@ int parse_signal(const char *text, int *ret, struct error *err)
                      text);
 }
 
+void format_signal(int number, char *ret, size_t bytes)
+{
+    const char *name = sigabbrev_np(number);
+    if (name != NULL)
+        (void)snprintf(ret, bytes, "%s", name);
+    else
+        (void)snprintf(ret, bytes, "%d", number);
+}
+
 /* ---- points in time ---- */
 
 #define US 1000000LL

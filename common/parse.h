@@ -22,6 +22,7 @@ int parse_time(const char *text, int64_t now, int future, int64_t *ret, struct e
 
 /* "1h30m", "250ms", "3.2s"; at most 24 bytes with the NUL. */
 void format_span(uint64_t ms, char *ret, size_t bytes);
+void format_signal(int number, char *ret, size_t bytes);  /* "USR1", "40" */
 void format_size(uint64_t size, char *ret, size_t bytes); /* "1.5G", "512" */
 
 #endif

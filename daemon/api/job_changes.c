@@ -64,8 +64,10 @@ static int take_limits(const struct api_call *call, struct job_facts *facts, str
         run.timeout_ms = (uint64_t)timeout;
         facts->estimate_us = estimate * US_PER_MS;
         facts->max_attempts = (uint32_t)attempts;
-        submit_spec_put_run(&run, facts);
+        result = submit_spec_check_warning(&run, err);
     }
+    if (result == 0)
+        submit_spec_put_run(&run, facts);
     job_run_done(&run);
     return result;
 }

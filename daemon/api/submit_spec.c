@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/parse.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
 #include "daemon/api/array_values.h"
@@ -23,13 +24,43 @@
 #define PATH_BYTES_MAX 4095U
 #define TAGS_MAX 64U
 #define LIMIT_TEXT_MAX 20U
+/* As Slurm's --signal. */
+#define WARNING_MS 60000
 
-const char *const submit_fields[] = {
-    "argv",      "type",         "params",        "name",    "queue",     "priority", "cpus",
-    "memory",    "timeout_ms",   "cwd",           "env",     "umask",     "stdin",    "tags",
-    "key",       "max_attempts", "rerun_if_lost", "array",   "begin",     "hold",     "estimate_ms",
-    "gpus",      "disk",         "resources",     "depends", "max_fails", "deadline", "values",
-    "values_id", "dry_run",      "unique",        NULL};
+const char *const submit_fields[] = {"argv",
+                                     "type",
+                                     "params",
+                                     "name",
+                                     "queue",
+                                     "priority",
+                                     "cpus",
+                                     "memory",
+                                     "timeout_ms",
+                                     "cwd",
+                                     "env",
+                                     "umask",
+                                     "stdin",
+                                     "tags",
+                                     "key",
+                                     "max_attempts",
+                                     "rerun_if_lost",
+                                     "array",
+                                     "begin",
+                                     "hold",
+                                     "estimate_ms",
+                                     "gpus",
+                                     "disk",
+                                     "resources",
+                                     "depends",
+                                     "max_fails",
+                                     "deadline",
+                                     "values",
+                                     "values_id",
+                                     "dry_run",
+                                     "unique",
+                                     "timeout_signal",
+                                     "timeout_signal_ms",
+                                     NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
 {
@@ -132,6 +163,41 @@ static int decode_paths(const json_t *params, struct job_run *run, struct error 
     return 0;
 }
 
+int submit_spec_check_warning(const struct job_run *run, struct error *err)
+{
+    if (run->warn_signal == 0 || run->timeout_ms > run->warn_ms)
+        return 0;
+    if (run->timeout_ms == 0)
+        return error_set_field(err, "timeout_signal", "timeout_signal goes with a timeout");
+    return error_set_field(err, "timeout_signal_ms",
+                           "timeout_signal_ms %llu must be less than timeout_ms, which is %llu",
+                           (unsigned long long)run->warn_ms, (unsigned long long)run->timeout_ms);
+}
+
+/* A signal that is sent so long before the timeout. */
+static int decode_warning(const json_t *params, struct job_run *run, struct error *err)
+{
+    const char *name = NULL;
+    int64_t ms = WARNING_MS;
+    int number;
+    int found = json_get_string(params, "timeout_signal", false, &name, err);
+    int span = json_get_int(params, "timeout_signal_ms", false, 1, SUBMIT_SPAN_MS_MAX, &ms, err);
+    if (found < 0 || span < 0)
+        return -1;
+    if (found == 0 && span > 0)
+        return error_set_field(err, "timeout_signal_ms",
+                               "timeout_signal_ms goes with timeout_signal");
+    if (found == 0)
+        return 0;
+    if (parse_signal(name, &number, err) < 0) {
+        (void)snprintf(err->field, sizeof(err->field), "timeout_signal");
+        return -1;
+    }
+    run->warn_signal = (uint32_t)number;
+    run->warn_ms = (uint64_t)ms;
+    return submit_spec_check_warning(run, err);
+}
+
 static int decode_limits(const struct api_call *call, const json_t *params, struct job_facts *facts,
                          struct job_run *run, struct error *err)
 {
@@ -148,7 +214,7 @@ static int decode_limits(const struct api_call *call, const json_t *params, stru
     facts->max_attempts = (uint32_t)attempts;
     facts->estimate_us = estimate * US_PER_MS;
     run->timeout_ms = (uint64_t)timeout;
-    return 0;
+    return decode_warning(params, run, err);
 }
 
 static int decode_tags(const json_t *params, struct job_facts *facts, struct error *err)

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/cleanup.h"
+#include "common/parse.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
 #include "daemon/api/reasons.h"
@@ -70,6 +71,15 @@ static int decode_run(const struct job_row *row, struct job_run *ret)
     return get_run(&record, ret);
 }
 
+static void put_warning(json_t *object, const struct job_run *run)
+{
+    char name[16];
+    format_signal((int)run->warn_signal, name, sizeof(name));
+    json_put_text(object, "timeout_signal", run->warn_signal == 0 ? NULL : name);
+    json_put(object, "timeout_signal_ms",
+             run->warn_signal == 0 ? json_null() : json_integer((int64_t)run->warn_ms));
+}
+
 static void add_command(json_t *object, const struct job_row *row)
 {
     struct job_run run;
@@ -84,6 +94,7 @@ static void add_command(json_t *object, const struct job_row *row)
     json_put_text(object, "cwd", run.cwd);
     json_put(object, "timeout_ms",
              run.timeout_ms == 0 ? json_null() : json_integer((int64_t)run.timeout_ms));
+    put_warning(object, &run);
     if (row->facts.type != NULL) {
         json_t *input = view_text_or_null(run.input);
         json_t *params = json_object_get(input, "params");
