@@ -62,6 +62,9 @@ enum worker_message {
     MESSAGE_SWEEP,       /* u64 worker id: an earlier spawner died before it could write SWEPT */
     /* spawner -> batchd */
     MESSAGE_SWEEP_DONE, /* u64 worker id: its log has SWEPT if its tree could be proved dead */
+    /* batchd -> spawner and back (job_folders.h) */
+    MESSAGE_REMOVE_JOBS = 48, /* struct job_folders: remove these */
+    MESSAGE_JOBS_REMOVED,     /* struct job_folders: which of them are */
     /* log only */
     LOG_GO = 64, /* struct job_started (pid 0): written before exec */
     LOG_EXIT,    /* struct job_exit */

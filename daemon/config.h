@@ -36,6 +36,7 @@ struct config {
     uint64_t workers_idle_exit_ms;
     uint64_t workers_stop_grace_ms;
     uint64_t workers_output_max_bytes;
+    uint64_t retention_completed_ms, retention_failed_ms, retention_cancelled_ms; /* 0: for ever */
     char *processors_path;
 };
 

@@ -21,6 +21,7 @@
 #include "daemon/store/queue_rows.h"
 #include "daemon/store/dependency_rows.h"
 #include "daemon/store/schedule_rows.h"
+#include "daemon/store/removal_rows.h"
 #include "daemon/store/retry_rows.h"
 #include "daemon/store/task_rows.h"
 #include "daemon/store/value_rows.h"
@@ -232,6 +233,11 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .array_max = config->daemon_array_max,
         .values_max_bytes = config->daemon_array_values_max_bytes,
         .event_backlog = config->daemon_event_backlog,
+        .retention_us = {[JOB_STATE_COMPLETED] =
+                             (int64_t)config->retention_completed_ms * US_PER_MS,
+                         [JOB_STATE_FAILED] = (int64_t)config->retention_failed_ms * US_PER_MS,
+                         [JOB_STATE_CANCELLED] =
+                             (int64_t)config->retention_cancelled_ms * US_PER_MS},
         .scheduler = scheduler,
         .names = config->counters,
         .queues = config->named.queues,
@@ -466,7 +472,7 @@ int daemon_check_store(const struct config *config, const struct places *places,
                          queue_rows_each(db, NULL, NULL, err) < 0 || task_rows_check(db, err) < 0 ||
                          cancelled_rows_check(db, err) < 0 || dependency_rows_check(db, err) < 0 ||
                          array_rows_check(db, err) < 0 || retry_rows_check(db, err) < 0 ||
-                         value_rows_check(db, err) < 0
+                         value_rows_check(db, err) < 0 || removal_rows_check(db, err) < 0
                      ? -1
                      : 0;
         db_close(db);

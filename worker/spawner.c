@@ -9,6 +9,7 @@
 #include "common/worker_protocol.h"
 #include "worker/cgroup.h"
 #include "worker/fleet.h"
+#include "worker/job_folder.h"
 #include "worker/link.h"
 #include "worker/notify.h"
 #include "worker/tree.h"
@@ -188,6 +189,7 @@ static void answer_spawn(struct spawner *spawner, struct link *link, uint64_t id
 
 static void answer(struct spawner *spawner, struct link *link, struct record *record)
 {
+    struct job_folders folders;
     uint64_t id;
     if (record->type == MESSAGE_SPAWN && get_spawn(record, &id) == 0) {
         answer_spawn(spawner, link, id);
@@ -198,6 +200,9 @@ static void answer(struct spawner *spawner, struct link *link, struct record *re
     } else if (record->type == MESSAGE_SWEEP && get_worker_id(record, &id) == 0) {
         if (begin_sweep(spawner, id) < 0)
             put_worker_id(&link->out, MESSAGE_SWEEP_DONE, id);
+    } else if (record->type == MESSAGE_REMOVE_JOBS && get_job_folders(record, &folders) == 0) {
+        job_folders_remove(spawner->jobs_fd, &folders);
+        put_job_folders(&link->out, MESSAGE_JOBS_REMOVED, &folders);
     } else {
         log_error("an unknown request of type %u", record->type);
     }

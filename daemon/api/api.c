@@ -24,6 +24,7 @@ static const struct api_verb *const verbs[] = {
     &verb_cancel,
     &verb_retry,
     &verb_add_values,
+    &verb_prune,
     &verb_hold,
     &verb_release,
     &verb_suspend,

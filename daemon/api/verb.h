@@ -31,7 +31,7 @@ struct api_verb {
 extern const struct api_verb verb_hold, verb_release, verb_edit;
 extern const struct api_verb verb_submit, verb_list, verb_show, verb_cancel, verb_wait;
 extern const struct api_verb verb_suspend, verb_resume, verb_signal;
-extern const struct api_verb verb_retry, verb_add_values, verb_why, verb_plan;
+extern const struct api_verb verb_retry, verb_add_values, verb_why, verb_plan, verb_prune;
 extern const struct api_verb verb_logs_read, verb_logs_follow, verb_events_subscribe;
 extern const struct api_verb verb_ping, verb_info, verb_status, verb_stats;
 extern const struct api_verb verb_queues_list, verb_queues_add, verb_queues_set;

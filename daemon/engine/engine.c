@@ -115,6 +115,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine_set_shares(engine);
     engine->jobs = jobset_new(engine->scheduler);
     engine_begin_learning(engine, base);
+    removals_begin(engine, base);
     engine->waits = dependency_graph_new();
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
     engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
@@ -142,6 +143,7 @@ void engine_free(struct engine *engine)
     task_counts_done(&engine->tasks);
     engine_values_free(engine);
     schedules_free(engine);
+    removals_free(engine);
     alarms_done(&engine->begins);
     deadlines_done(&engine->deadlines);
     engine_end_learning(engine);
@@ -203,8 +205,8 @@ uint64_t engine_work(const struct engine *engine)
 
 bool engine_unfinished(const struct engine *engine)
 {
-    return engine->overdue || engine->leaving || engine->notice_first < engine->notice_count ||
-           array_links_unfinished(&engine->links);
+    return engine->overdue || engine->leaving || removals_unfinished(engine) ||
+           engine->notice_first < engine->notice_count || array_links_unfinished(&engine->links);
 }
 
 bool engine_disk_low(const struct engine *engine)

@@ -4,6 +4,7 @@
 
 #include "daemon/engine/active.h"
 #include "daemon/engine/options.h"
+#include "daemon/engine/removal.h"
 #include "daemon/engine/running.h"
 #include "daemon/engine/waiting.h"
 #include "daemon/events/bus.h"
@@ -73,6 +74,7 @@ struct engine {
     uint64_t ended_for_starts;   /* of this turn: overdue jobs that were to start, and their work */
     struct alarms begins;        /* jobs by the time before which they may not start */
     struct schedules *schedules; /* schedules.c */
+    struct removals removals;
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
     const struct job *unplaced;    /* of this turn's round: it fits, and no worker is idle */
     uint64_t made_way_for;         /* ahead.c: the job that went first and waited, 0: none */

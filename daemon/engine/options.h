@@ -2,6 +2,7 @@
 #ifndef BATCHD_DAEMON_ENGINE_OPTIONS_H
 #define BATCHD_DAEMON_ENGINE_OPTIONS_H
 
+#include "daemon/core/job_state.h"
 #include "daemon/core/resource_names.h"
 #include "daemon/core/scheduler.h"
 
@@ -29,9 +30,10 @@ struct engine_options {
     uint64_t array_max;        /* tasks of one array */
     uint64_t values_max_bytes; /* their values, packed (value_pack.h) */
     size_t event_backlog;
-    struct resource_names names;        /* of the counters in scheduler.total */
-    struct scheduler_options scheduler; /* its queue is the one named "default" */
-    const struct queue_config *queues;  /* the others of the configuration */
+    int64_t retention_us[JOB_STATE_COUNT]; /* by the state a job ended in; 0: it is kept */
+    struct resource_names names;           /* of the counters in scheduler.total */
+    struct scheduler_options scheduler;    /* its queue is the one named "default" */
+    const struct queue_config *queues;     /* the others of the configuration */
     size_t queue_count;
     /* Shares of users in fair share; who is not named has 1. */
     const struct user_shares *shares;

@@ -220,9 +220,15 @@ static void on_gone(void *arg, uint64_t worker, bool never_made)
         log_warning("worker %llu was never made", (unsigned long long)worker);
 }
 
+static void on_folders(void *arg, const struct job_folders *folders)
+{
+    removals_on_folders(arg, folders);
+}
+
 const struct pool_events engine_pool_events = {.hello = on_hello,
                                                .started = on_started,
                                                .exited = on_exited,
                                                .dropped = on_dropped,
                                                .progress = on_progress,
-                                               .gone = on_gone};
+                                               .gone = on_gone,
+                                               .folders = on_folders};

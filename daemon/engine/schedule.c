@@ -88,6 +88,7 @@ void engine_schedule(struct engine *engine)
     engine->unplaced = NULL;
     arrays_end_turn(engine);
     engine_store_estimates(engine);
+    removals_go_on(engine);
     shrink(engine);
     disk_watch(engine->disk); /* may make room for the commit that follows */
 }

@@ -47,7 +47,8 @@ struct pool {
     const struct pool_events *events;
     void *arg;
     struct spawner *spawner;
-    struct worker *workers; /* newest first */
+    struct worker *workers;     /* newest first */
+    struct job_folders folders; /* being removed; a count of 0: none */
 };
 
 static const char *const state_words[WORKER_STATE_COUNT] = {
@@ -267,10 +268,22 @@ static void on_spawner_lost(void *arg)
     }
     if (spawner_is_root(pool)) /* what it was asked to remove */
         pool_remove_unknown(pool);
+    if (pool->folders.count > 0)
+        spawner_remove_jobs(pool->spawner, &pool->folders);
 }
 
-static const struct spawner_events spawner_answers = {
-    .spawned = on_spawned, .failed = on_spawn_failed, .swept = on_swept, .lost = on_spawner_lost};
+static void on_folders(void *arg, const struct job_folders *folders)
+{
+    struct pool *pool = arg;
+    pool->folders.count = 0;
+    pool->events->folders(pool->arg, folders);
+}
+
+static const struct spawner_events spawner_answers = {.spawned = on_spawned,
+                                                      .failed = on_spawn_failed,
+                                                      .swept = on_swept,
+                                                      .folders = on_folders,
+                                                      .lost = on_spawner_lost};
 
 /* ---- public ---- */
 
@@ -346,6 +359,12 @@ void pool_remove_unknown(struct pool *pool)
         (void)closedir(folder);
     else
         cleanup_close(&fd);
+}
+
+void pool_remove_jobs(struct pool *pool, const struct job_folders *folders)
+{
+    pool->folders = *folders;
+    spawner_remove_jobs(pool->spawner, folders);
 }
 
 void pool_forget(struct pool *pool, uint64_t id)

@@ -9,6 +9,7 @@
 #define BATCHD_DAEMON_EXEC_POOL_H
 
 #include "common/error.h"
+#include "common/job_folders.h"
 #include "common/worker_protocol.h"
 
 struct event_base;
@@ -30,6 +31,8 @@ struct pool_events {
     /* The worker is dead and so is its tree; its log is final. The engine settles its jobs and then
      * calls pool_forget. `never_made`: the spawner refused it. */
     void (*gone)(void *arg, uint64_t worker, bool never_made);
+    /* What became of the folders that pool_remove_jobs named. */
+    void (*folders)(void *arg, const struct job_folders *folders);
 };
 
 enum worker_state { WORKER_WANTED, WORKER_READY, WORKER_LEAVING, WORKER_GONE, WORKER_STATE_COUNT };
@@ -56,6 +59,10 @@ void pool_forget(struct pool *pool, uint64_t id);
  * and pool_forget, or a spawner before it removed one. Call when every worker of the store was
  * adopted. */
 void pool_remove_unknown(struct pool *pool);
+
+/* The spawner is to remove these folders of jobs, and is asked again should it die; one request at
+ * a time. */
+void pool_remove_jobs(struct pool *pool, const struct job_folders *folders);
 
 /* A worker that has nothing to do, 0 when there is none. */
 uint64_t pool_choose_idle(const struct pool *pool);

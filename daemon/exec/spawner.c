@@ -41,6 +41,7 @@ static void look_again(struct spawner *spawner)
 static void on_record(void *arg, struct record *record)
 {
     struct spawner *spawner = arg;
+    struct job_folders folders;
     uint64_t worker;
     char text[200];
     if (record->type == MESSAGE_SPAWNED && get_worker_id(record, &worker) == 0) {
@@ -50,6 +51,8 @@ static void on_record(void *arg, struct record *record)
     } else if (record->type == MESSAGE_SPAWN_FAILED &&
                get_spawn_failed(record, &worker, text) == 0) {
         spawner->events->failed(spawner->arg, worker, text);
+    } else if (record->type == MESSAGE_JOBS_REMOVED && get_job_folders(record, &folders) == 0) {
+        spawner->events->folders(spawner->arg, &folders);
     }
 }
 
@@ -165,6 +168,11 @@ void spawner_sweep(struct spawner *spawner, uint64_t worker)
 void spawner_remove(struct spawner *spawner, uint64_t worker)
 {
     put_worker_id(writer_of(spawner), MESSAGE_REMOVE, worker);
+}
+
+void spawner_remove_jobs(struct spawner *spawner, const struct job_folders *folders)
+{
+    put_job_folders(writer_of(spawner), MESSAGE_REMOVE_JOBS, folders);
 }
 
 void spawner_flush(struct spawner *spawner)

@@ -10,7 +10,7 @@
 
 /* SQLite's first fix of the WAL-reset bug (sqlite.org/wal.html#walresetbug). */
 #define FIXED_WAL_RESET 3051003
-#define STATEMENTS_MAX 128U
+#define STATEMENTS_MAX 256U
 /* FULL: a commit is on disk when it comes back. The tests of power loss build one with less, to
  * show that they can fail. */
 #ifndef BATCHD_MUTANT_SYNCHRONOUS

@@ -17,6 +17,9 @@
 #define FACTS_AT (STATUS_AT + STATUS_WIDTH)
 #define ROW_COLUMNS PROGRESS_COLUMNS STATUS_COLUMNS "," FACTS_COLUMNS
 
+/* Some of its rows are gone already (removal_rows.h). */
+#define IS_KEPT " id NOT IN (SELECT job FROM removal WHERE rows=1)"
+
 void job_row_done(struct job_row *row)
 {
     job_facts_done(&row->facts);
@@ -230,7 +233,7 @@ int job_rows_rewrite(struct db *db, const struct job_facts *facts, struct error 
 
 int job_rows_load(struct db *db, uint64_t id, struct job_row *ret, struct error *err)
 {
-    static const char sql[] = "SELECT " ROW_COLUMNS " FROM job WHERE id=?1";
+    static const char sql[] = "SELECT " ROW_COLUMNS " FROM job WHERE id=?1 AND" IS_KEPT;
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
@@ -300,7 +303,7 @@ int job_rows_find_namesake(struct db *db, uint32_t uid, const char *name, uint64
     " FROM job WHERE (?1=0 OR id>=?1) AND (?2=0 OR id<=?2) AND (?3=0 OR uid=?4)"        \
     " AND (?5 IS NULL OR name GLOB ?5) AND (?6=0 OR submitted_at>=?6)"                  \
     " AND (?7=0 OR submitted_at<=?7) AND (state<4 OR ended_at>=?8) AND ((1<<state)&?9)" \
-    " AND (?11 IS NULL OR queue=?11)"
+    " AND (?11 IS NULL OR queue=?11) AND" IS_KEPT
 
 struct reading {
     job_row_fn each;

@@ -157,6 +157,7 @@ static const char *const migrations[] = {
     /* Jobs that are being removed: while `rows` is 1 some of their rows are still there, and are
      * served no more; what is left then is their files (removal_rows.c). */
     "CREATE TABLE removal(job INTEGER PRIMARY KEY, rows INTEGER NOT NULL, sum INTEGER NOT NULL);"
+    "CREATE INDEX removal_rows ON removal(job) WHERE rows = 1;"
     "CREATE INDEX array_values ON array_option(value_set) WHERE value_set > 0;",
 };
 

@@ -1,0 +1,131 @@
+#include "worker/job_folder.h"
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Each level costs a descriptor. Deeper trees are nobody's checkpoint, and stay. */
+#define DEPTH_MAX 64
+/* Of a request: batchd may wait for workers meanwhile. */
+#define TIME_US (10 * US_PER_MS)
+
+struct removing {
+    int64_t until; /* monotonic */
+    dev_t device;
+};
+
+/* What became of a part: FAILED has errno. */
+enum part { PART_REMOVED, PART_LEFT, PART_FAILED };
+
+static enum part remove_folder(const struct removing *removing, int parent, const char *name,
+                               int depth);
+
+static enum part remove_entry(const struct removing *removing, int folder, const char *name,
+                              int depth)
+{
+    if (clock_monotonic_us() > removing->until)
+        return PART_LEFT;
+    if (unlinkat(folder, name, 0) == 0 || errno == ENOENT)
+        return PART_REMOVED;
+    if (errno != EISDIR && errno != EPERM)
+        return PART_FAILED;
+    return remove_folder(removing, folder, name, depth + 1);
+}
+
+static bool is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* Takes `fd`. */
+static enum part empty_folder(const struct removing *removing, int fd, int depth)
+{
+    DIR *folder = fdopendir(fd);
+    const struct dirent *entry;
+    enum part part = PART_REMOVED;
+    if (folder == NULL) {
+        (void)close(fd);
+        return PART_FAILED;
+    }
+    errno = 0;
+    while (part == PART_REMOVED && (entry = readdir(folder)) != NULL) {
+        if (!is_dots(entry->d_name))
+            part = remove_entry(removing, dirfd(folder), entry->d_name, depth);
+        if (part == PART_REMOVED)
+            errno = 0;
+    }
+    if (part == PART_REMOVED && errno != 0)
+        part = PART_FAILED;
+    int saved = errno;
+    (void)closedir(folder);
+    errno = saved;
+    return part;
+}
+
+/* In user mode a job may have taken our own rights to a folder away; root needs none. */
+static int open_folder(int parent, const char *name)
+{
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(parent, name, flags);
+    if (fd >= 0 || errno != EACCES)
+        return fd;
+    CLEANUP_CLOSE int path = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    char link[40];
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", path);
+    if (path < 0 || chmod(link, S_IRWXU) < 0)
+        return -1;
+    return openat(parent, name, flags);
+}
+
+static enum part remove_folder(const struct removing *removing, int parent, const char *name,
+                               int depth)
+{
+    struct stat found;
+    CLEANUP_CLOSE int fd = open_folder(parent, name);
+    if (fd < 0)
+        return errno == ENOENT ? PART_REMOVED : PART_FAILED;
+    if (fstat(fd, &found) < 0)
+        return PART_FAILED;
+    if (found.st_dev != removing->device || depth > DEPTH_MAX) {
+        errno = depth > DEPTH_MAX ? ELOOP : EXDEV;
+        return PART_FAILED;
+    }
+    if (geteuid() != 0 && (found.st_mode & S_IRWXU) != S_IRWXU && fchmod(fd, S_IRWXU) < 0)
+        return PART_FAILED;
+    enum part part = empty_folder(removing, TAKE_FD(fd), depth);
+    if (part != PART_REMOVED)
+        return part;
+    return unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? PART_REMOVED
+                                                                        : PART_FAILED;
+}
+
+void job_folders_remove(int jobs_fd, struct job_folders *folders)
+{
+    struct removing removing = {.until = clock_monotonic_us() + TIME_US};
+    struct stat found;
+    if (fstat(jobs_fd, &found) < 0)
+        return;
+    removing.device = found.st_dev;
+    for (uint32_t i = 0; i < folders->count; i++) {
+        char name[24];
+        (void)snprintf(name, sizeof(name), "%llu", (unsigned long long)folders->ids[i]);
+        enum part part = remove_folder(&removing, jobs_fd, name, 0);
+        if (part == PART_LEFT)
+            return;
+        if (part == PART_REMOVED) {
+            folders->removed |= UINT64_C(1) << i;
+            continue;
+        }
+        folders->failed |= UINT64_C(1) << i;
+        log_warning("the folder of job %s is not removed: %s", name, strerrordesc_np(errno));
+    }
+}
