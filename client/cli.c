@@ -60,6 +60,7 @@ static int code_of_name(const char *name)
         {"io.batchd.NoSuchQueue", EXIT_NO_SUCH},
         {"io.batchd.NoSuchType", EXIT_NO_SUCH},
         {"io.batchd.NoSuchSchedule", EXIT_NO_SUCH},
+        {"io.batchd.NoSuchBreaker", EXIT_NO_SUCH},
         {"io.batchd.QuotaExceeded", EXIT_DENIED},
         {"org.varlink.service.PermissionDenied", EXIT_DENIED},
         {"org.varlink.service.MethodNotFound", EXIT_PROTOCOL},

@@ -80,6 +80,7 @@ bool completion_of_operands(const struct verb *verb, const char **ret_words)
     static const struct {
         const char *verb, *words;
     } first_words[] = {
+        {"breakers", "list reset open disable"},
         {"completion", SHELLS},
         {"cron", "list add edit remove pause resume run next"},
         {"processors", "list show"},
@@ -98,7 +99,7 @@ bool completion_of_operands(const struct verb *verb, const char **ret_words)
 bool completion_has_names(const struct verb *verb)
 {
     return strcmp(verb->name, "cron") == 0 || strcmp(verb->name, "processors") == 0 ||
-           strcmp(verb->name, "queue") == 0;
+           strcmp(verb->name, "queue") == 0 || strcmp(verb->name, "breakers") == 0;
 }
 
 static int run(struct cli *cli, int argc, char **argv)

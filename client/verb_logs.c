@@ -1,5 +1,7 @@
 /* batchctl logs, events: what streams. */
 #include "client/output.h"
+#include "client/text.h"
+#include "client/times.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
@@ -224,6 +226,16 @@ const struct verb verb_logs = {.name = "logs",
 
 /* ---- events ---- */
 
+static void print_breaker(const json_t *event)
+{
+    int64_t until = json_integer_value(json_object_get(event, "until"));
+    CLEANUP_FREE char *key =
+        text_tame(xstrdup(json_string_value(json_object_get(event, "breaker"))));
+    CLEANUP_FREE char *at = until > 0 ? times_text(until) : NULL;
+    (void)printf("breaker %s is %s%s%s\n", key, json_string_value(json_object_get(event, "state")),
+                 at == NULL ? "" : " until ", at == NULL ? "" : at);
+}
+
 static int print_event(void *arg, const json_t *event)
 {
     const struct sink *sink = arg;
@@ -235,6 +247,10 @@ static int print_event(void *arg, const json_t *event)
         const json_t *outcome = json_object_get(event, "outcome");
         const char *class = json_string_value(json_object_get(outcome, "class"));
         print_time(stdout, json_integer_value(json_object_get(event, "time_us")));
+        if (json_object_get(event, "breaker") != NULL) {
+            print_breaker(event);
+            return fflush(stdout) == 0 ? 0 : 1;
+        }
         const json_t *index = json_object_get(event, "index");
         (void)printf("job %lld", json_integer_value(json_object_get(event, "id")));
         if (json_is_integer(index))

@@ -1,7 +1,10 @@
 /* batchctl status, ping, version, call. */
 #include "client/job_table.h"
+#include "client/text.h"
+#include "client/times.h"
 #include "client/verbs.h"
 
+#include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/parse.h"
@@ -81,6 +84,25 @@ static void print_workers(const json_t *workers, const json_t *resources)
         (void)puts("disk: nearly full, new jobs are refused");
 }
 
+/* Those that are not closed. */
+static void print_breakers(const json_t *breakers)
+{
+    const json_t *one;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)breakers, i, one) {
+        CLEANUP_FREE char *key =
+            text_tame(xstrdup(json_string_value(json_object_get(one, "breaker"))));
+        CLEANUP_FREE char *until =
+            number_of(one, "until") > 0 ? times_text(number_of(one, "until")) : NULL;
+        (void)printf("%s%s is %s%s%s, %lld waiting", i == 0 ? "breakers: " : "; ", key,
+                     json_string_value(json_object_get(one, "state")),
+                     until == NULL ? "" : " until ", until == NULL ? "" : until,
+                     number_of(one, "waiting"));
+    }
+    if (i > 0)
+        (void)putchar('\n');
+}
+
 static int run_status(struct cli *cli, int argc, char **argv)
 {
     char up[32];
@@ -100,6 +122,7 @@ static int run_status(struct cli *cli, int argc, char **argv)
                  json_integer_value(json_object_get(reply, "pid")), up);
     print_counts(json_object_get(reply, "counts"));
     print_workers(json_object_get(reply, "workers"), json_object_get(reply, "resources"));
+    print_breakers(json_object_get(reply, "breakers"));
     const json_t *running = json_object_get(reply, "running");
     const json_t *failures = json_object_get(reply, "failures");
     if (cli->quiet)

@@ -133,6 +133,15 @@ static int set_counter(struct config *config, const struct config_key *key,
     return 0;
 }
 
+static int set_boolean(struct config *config, const struct config_key *key,
+                       const struct toml_value *value, struct error *err)
+{
+    if (value->kind != TOML_BOOLEAN)
+        return error_set(err, ERROR_INVALID, "%s must be true or false", key->name);
+    *(bool *)field(config, key) = value->boolean;
+    return 0;
+}
+
 static int set_value(struct config *config, const struct config_key *key,
                      const struct toml_value *value, struct error *err)
 {
@@ -141,6 +150,8 @@ static int set_value(struct config *config, const struct config_key *key,
                      strcmp(value->string, "auto") == 0;
     if (key->type == CONFIG_WORD)
         return set_word(config, key, value, err);
+    if (key->type == CONFIG_BOOLEAN)
+        return set_boolean(config, key, value, err);
     if (key->type == CONFIG_COUNTER)
         return set_counter(config, key, value, err);
     if (!automatic && read_number(key, value, &number, err) < 0)
@@ -292,6 +303,9 @@ void config_defaults(struct config *ret)
             text[strlen(text) - 1] = '\0';
             value.kind = TOML_STRING;
             value.string = text + 1;
+        } else if (key->type == CONFIG_BOOLEAN) {
+            value.kind = TOML_BOOLEAN;
+            value.boolean = strcmp(text, "true") == 0;
         } else {
             value.kind = TOML_INTEGER;
             value.integer = (int64_t)strtoull(text, NULL, 10);
@@ -305,6 +319,7 @@ void config_done(struct config *config)
 {
     free(config->daemon_log_level);
     free(config->processors_path);
+    free(config->breakers_queues);
     config_names_done(&config->named);
     *config = (struct config){0};
 }
@@ -326,6 +341,17 @@ int config_load(const char *path, bool required, config_problem_fn each, void *a
                         config.workers_max);
         problem(&loading, &wrong);
     }
+    if (config.breakers_minimum > config.breakers_window) {
+        (void)error_set(&wrong, ERROR_INVALID,
+                        "breakers.minimum is %u; it must not exceed breakers.window, %u",
+                        config.breakers_minimum, config.breakers_window);
+        problem(&loading, &wrong);
+    }
+    if (config.breakers_open_ms > config.breakers_open_max_ms) {
+        (void)error_set(&wrong, ERROR_INVALID,
+                        "breakers.open is longer than breakers.open_max; it must not be");
+        problem(&loading, &wrong);
+    }
     if (loading.failed) {
         config_done(&config);
         return -1;
@@ -342,6 +368,9 @@ static void print_value(FILE *file, const struct config *config, const struct co
     switch (key->type) {
     case CONFIG_WORD:
         (void)fprintf(file, "\"%s\"", *(char *const *)(const void *)at);
+        break;
+    case CONFIG_BOOLEAN:
+        (void)fputs(*(const bool *)(const void *)at ? "true" : "false", file);
         break;
     case CONFIG_INTEGER32:
         (void)fprintf(file, "%u", *(const uint32_t *)(const void *)at);

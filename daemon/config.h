@@ -38,6 +38,10 @@ struct config {
     uint64_t workers_output_max_bytes;
     uint64_t retention_completed_ms, retention_failed_ms, retention_cancelled_ms; /* 0: for ever */
     char *processors_path;
+    bool breakers_enabled;
+    char *breakers_queues;
+    uint32_t breakers_window, breakers_minimum, breakers_rate, breakers_probes;
+    uint64_t breakers_open_ms, breakers_open_max_ms;
 };
 
 #define CONFIG_AUTO UINT32_MAX
@@ -48,6 +52,7 @@ enum config_type {
     CONFIG_SPAN,
     CONFIG_SIZE,
     CONFIG_WORD,
+    CONFIG_BOOLEAN,       /* true or false */
     CONFIG_COUNT_OR_AUTO, /* a whole number, or "auto": 32 bits, CONFIG_AUTO */
     CONFIG_COUNTER,       /* the row of all names in its table that have no row: whole numbers */
 };

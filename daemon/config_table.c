@@ -1,4 +1,5 @@
 #include "daemon/config.h"
+#include "daemon/core/breaker.h"
 #include "daemon/core/gpus.h"
 
 #define AT(member) offsetof(struct config, member)
@@ -24,7 +25,7 @@ const struct config_key config_keys[] = {
     {"daemon.array_values_max", CONFIG_SIZE, AT(daemon_array_values_max_bytes), KIBI, 64 * GIBI,
      NULL, "\"256M\"", true, "What the values of one array's tasks may have, lengths included."},
     {"daemon.event_backlog", CONFIG_INTEGER64, AT(daemon_event_backlog), 16, 10000000, NULL, "4096",
-     false, "Events kept for subscribers that come back, at 72 bytes each."},
+     false, "Events kept for subscribers that come back, at 80 bytes each."},
     {"store.cache", CONFIG_SIZE, AT(store_cache_bytes), 256 * KIBI, 4 * GIBI, NULL, "\"2M\"", false,
      "SQLite's page cache."},
     {"store.wal_limit", CONFIG_SIZE, AT(store_wal_limit_bytes), MEBI, GIBI, NULL, "\"4M\"", false,
@@ -67,5 +68,21 @@ const struct config_key config_keys[] = {
     {"fair_share.half_life", CONFIG_SPAN, AT(fair_share_half_life_ms), 0, 36500 * DAY_MS, NULL,
      "\"7d\"", false,
      "With the policy fair, what a user has used counts half after this time; 0 means for ever."},
+    {"breakers.enabled", CONFIG_BOOLEAN, AT(breakers_enabled), 0, 0, NULL, "true", false,
+     "Whether jobs of a name (or type) that keep failing are parked for a while."},
+    {"breakers.queues", CONFIG_WORD, AT(breakers_queues), 0, 0, "auto on off", "\"auto\"", false,
+     "The same for queues: on, off, or auto: on in a person's own batchd, off in that of the system, where one user's failures would stop the others."},
+    {"breakers.window", CONFIG_INTEGER32, AT(breakers_window), 1, BREAKER_WINDOW_MAX, NULL, "10",
+     false, "So many of the last ends are looked at."},
+    {"breakers.minimum", CONFIG_INTEGER32, AT(breakers_minimum), 1, BREAKER_WINDOW_MAX, NULL, "5",
+     false, "With fewer ends than this in the window nothing is parked."},
+    {"breakers.rate", CONFIG_INTEGER32, AT(breakers_rate), 1, 100, NULL, "50", false,
+     "The percentage of failures in the window at which jobs are parked."},
+    {"breakers.open", CONFIG_SPAN, AT(breakers_open_ms), 1, 365 * DAY_MS, NULL, "\"60s\"", false,
+     "How long they are parked; each time that trying some of them fails, twice as long."},
+    {"breakers.open_max", CONFIG_SPAN, AT(breakers_open_max_ms), 1, 365 * DAY_MS, NULL, "\"1h\"",
+     false, "But never longer than this."},
+    {"breakers.probes", CONFIG_INTEGER32, AT(breakers_probes), 1, BREAKER_PROBES_MAX, NULL, "3",
+     false, "Of those that were parked, so many are tried first."},
     {NULL, CONFIG_WORD, 0, 0, 0, NULL, NULL, false, NULL},
 };

@@ -15,6 +15,7 @@
 #include "daemon/resources/gpu_devices.h"
 #include "daemon/resources/machine.h"
 #include "daemon/store/array_rows.h"
+#include "daemon/store/breaker_rows.h"
 #include "daemon/store/cancelled_rows.h"
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/estimate_rows.h"
@@ -205,6 +206,23 @@ static struct scheduler_options scheduler_options_of(const struct config *config
                                       .backfill_depth = BACKFILL_DEPTH};
 }
 
+/* One user's failures in a queue stop the others too: so where there are several, queues have
+ * breakers only when it is asked for. */
+static struct breaker_options breaker_options_of(const struct config *config, bool system)
+{
+    bool automatic = strcmp(config->breakers_queues, "auto") == 0;
+    return (struct breaker_options){
+        .names = config->breakers_enabled,
+        .queues = config->breakers_enabled &&
+                  (automatic ? !system : strcmp(config->breakers_queues, "on") == 0),
+        .rule = {.window = config->breakers_window,
+                 .minimum = config->breakers_minimum,
+                 .rate = config->breakers_rate,
+                 .probes = config->breakers_probes,
+                 .open_us = (int64_t)config->breakers_open_ms * US_PER_MS,
+                 .open_max_us = (int64_t)config->breakers_open_max_ms * US_PER_MS}};
+}
+
 static int start_engine(struct daemon *daemon, const struct config *config,
                         const struct places *places, struct error *err)
 {
@@ -243,7 +261,8 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .queues = config->named.queues,
         .queue_count = config->named.queue_count,
         .shares = daemon->shares,
-        .share_count = share_count};
+        .share_count = share_count,
+        .breakers = breaker_options_of(config, places->system)};
     daemon->db = open_store(config, places, err);
     if (daemon->db == NULL)
         return -1;
@@ -472,7 +491,8 @@ int daemon_check_store(const struct config *config, const struct places *places,
                          queue_rows_each(db, NULL, NULL, err) < 0 || task_rows_check(db, err) < 0 ||
                          cancelled_rows_check(db, err) < 0 || dependency_rows_check(db, err) < 0 ||
                          array_rows_check(db, err) < 0 || retry_rows_check(db, err) < 0 ||
-                         value_rows_check(db, err) < 0 || removal_rows_check(db, err) < 0
+                         value_rows_check(db, err) < 0 || removal_rows_check(db, err) < 0 ||
+                         breaker_rows_check(db, err) < 0
                      ? -1
                      : 0;
         db_close(db);

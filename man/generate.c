@@ -96,11 +96,11 @@ static void put_setting(const struct config_key *key)
         [CONFIG_INTEGER32] = "A number", [CONFIG_INTEGER64] = "A number",
         [CONFIG_SPAN] = "A span",        [CONFIG_SIZE] = "A size",
         [CONFIG_WORD] = "A text",        [CONFIG_COUNT_OR_AUTO] = "\\(dqauto\\(dq or a number",
-        [CONFIG_COUNTER] = "A number"};
+        [CONFIG_COUNTER] = "A number",   [CONFIG_BOOLEAN] = "true or false"};
     (void)printf(".It Cm %s\n", strrchr(key->name, '.') + 1);
     put_sentence(key->help);
     (void)fputs(types[key->type], stdout);
-    if (key->type != CONFIG_WORD) {
+    if (key->type != CONFIG_WORD && key->type != CONFIG_BOOLEAN) {
         (void)fputs(" from ", stdout);
         put_limit(key, key->min);
         (void)fputs(" to ", stdout);

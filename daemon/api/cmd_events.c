@@ -1,5 +1,6 @@
 /* io.batchd.Events.Subscribe {since_seq} more -> {seq, time_us, event, id, index, uid, state,
- * attempt, outcome, progress}..., and {type: "ping"} every 15 s Gapless in seq. A reader that falls
+ * attempt, outcome, progress}..., of a circuit breaker {seq, time_us, event, uid, breaker, state,
+ * until}, and {type: "ping"} every 15 s. Gapless in seq. A reader that falls
  * behind, or asks for what is gone, gets StaleCursor{oldest}.
  */
 #include "daemon/api/view.h"
@@ -36,7 +37,8 @@ static void reply_stale(struct api_call *call, uint64_t oldest, const char *text
 /* False when the reader fell behind: then the call was answered and is gone. */
 static bool send_event(struct api_call *call, const struct bus_event *event)
 {
-    if (!access_job(call, event->uid))
+    bool everybody = event->breaker != NULL && event->breaker->everybody;
+    if (!everybody && !access_job(call, event->uid))
         return true;
     if (call->sink->backlog(call->sink_arg) > API_BACKLOG_MAX) {
         release(call);

@@ -1,14 +1,16 @@
 /* io.batchd.Server.Ping {} -> {time_us}
  * io.batchd.Server.GetInfo {} -> {version, pid, uid, features, limits, started_at, state_dir,
  * socket} io.batchd.Server.Status {} -> {version, pid, started_at, counts, queues, workers,
- * resources, running, failures} */
+ * resources, breakers, running, failures} */
 #include "common/clock.h"
 #include "common/frame.h"
+#include "daemon/api/breakers_view.h"
 #include "daemon/api/view.h"
 
 #include <unistd.h>
 
 #define STATUS_JOBS 20U
+#define STATUS_BREAKERS 20U
 
 static void run_ping(struct api_call *call)
 {
@@ -150,6 +152,7 @@ static void run_status(struct api_call *call)
     json_put(reply, "queues", view_queues(call->api));
     json_put(reply, "workers", workers);
     json_put(reply, "resources", resources);
+    json_put(reply, "breakers", view_breakers_at_work(call, STATUS_BREAKERS));
     json_put(reply, "running", some_jobs(call, JOB_STATE_STARTING, JOB_STATE_SUSPENDED));
     json_put(reply, "failures", some_jobs(call, JOB_STATE_FAILED, JOB_STATE_FAILED));
     reply_done(call, reply);

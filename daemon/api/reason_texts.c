@@ -5,6 +5,7 @@
 #include "daemon/api/users.h"
 #include "daemon/api/wording.h"
 #include "daemon/core/array_spec.h"
+#include "daemon/engine/breakers.h"
 #include "daemon/engine/outlook.h"
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/dependency_rows.h"
@@ -23,6 +24,7 @@ static const char *const words[REASON_COUNT] = {
     [REASON_ARRAY_LIMIT] = "ArrayLimit",
     [REASON_QUEUE_PAUSED] = "QueuePaused",
     [REASON_USER_LIMIT] = "UserLimit",
+    [REASON_BREAKER_OPEN] = "BreakerOpen",
     [REASON_RESOURCES] = "Resources",
     [REASON_PRIORITY] = "Priority",
 };
@@ -284,6 +286,52 @@ static void tell_user_limit(struct account *account)
     lift_limit(account, count < limit ? 1 : count - limit + 1, "per-user");
 }
 
+static void put_last_failure(const struct account *account, const struct breaker_failure *failed)
+{
+    const char *word = outcome_class_word(failed->class);
+    if (failed->at == 0)
+        return;
+    if (failed->signal > 0)
+        (void)fprintf(account->detail, ", the last by signal %d", failed->signal);
+    else if (failed->class == OUTCOME_EXIT)
+        (void)fprintf(account->detail, ", the last with exit %d", failed->exit_code);
+    else
+        (void)fprintf(account->detail, ", the last with %s", word);
+}
+
+/* Those of queues are changed by those who may see all. */
+static void tell_breaker(struct account *account)
+{
+    const struct engine *engine = account->of->call->api->engine;
+    const struct breaker_entry *entry = engine_breaker_of(engine, account->of->job);
+    if (entry == NULL) { /* it is on its way back to its queue */
+        (void)fputs("the breaker that it waited for lets it go", account->detail);
+        lift(account, "that is done");
+        return;
+    }
+    const struct breaker *breaker = &entry->breaker;
+    CLEANUP_FREE char *key = breakers_key(entry->kind, entry->name);
+    if (breaker->state == BREAKER_FORCED_OPEN) {
+        (void)fprintf(account->detail, "breaker %s was opened by hand", key);
+    } else if (breaker->state == BREAKER_HALF_OPEN) {
+        (void)fprintf(account->detail, "breaker %s is half open: ", key);
+        put_count(account, breaker->probing, "job");
+        (void)fprintf(account->detail, " of it %s to find out whether it goes well again",
+                      breaker->probing == 1 ? "runs" : "run");
+    } else {
+        (void)fprintf(account->detail, "breaker %s is open: %u of its last %u ended badly", key,
+                      breaker_failures(breaker), breaker->ends);
+        put_last_failure(account, &entry->failed);
+        (void)fputs("; some are tried again", account->detail);
+        account->at = breaker->until;
+    }
+    if (entry->kind == ESTIMATE_OF_QUEUE && !access_all(account->of->call))
+        lift(account, "they end well");
+    else
+        (void)snprintf(account->lifts, sizeof(account->lifts), "%sbatchctl breakers reset %.150s",
+                       breaker->state == BREAKER_FORCED_OPEN ? "" : "they end well, or ", key);
+}
+
 static void tell_never_fits(struct account *account)
 {
     const struct resources *wanted = scheduler_wanted(account->of->scheduler, account->of->job);
@@ -416,6 +464,7 @@ static void (*const tellers[REASON_COUNT])(struct account *account) = {
     [REASON_ARRAY_LIMIT] = tell_array_limit,
     [REASON_QUEUE_PAUSED] = tell_paused,
     [REASON_USER_LIMIT] = tell_user_limit,
+    [REASON_BREAKER_OPEN] = tell_breaker,
     [REASON_RESOURCES] = tell_resources,
     [REASON_PRIORITY] = tell_priority,
 };

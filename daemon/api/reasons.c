@@ -2,6 +2,7 @@
 
 #include "daemon/api/reason_texts.h"
 #include "daemon/core/array_spec.h"
+#include "daemon/engine/breakers.h"
 
 #define BIT(reason) (1U << (reason))
 
@@ -13,6 +14,7 @@ static unsigned own_reasons(const struct api *api, const struct job *job, unsign
            (job_blocked_by(job, JOB_DEPENDS) || engine_array_awaits(api->engine, job)
                 ? BIT(REASON_DEPENDENCY)
                 : 0) |
+           (engine_breaker_keeps(api->engine, job) ? BIT(REASON_BREAKER_OPEN) : 0) |
            (engine_array_limited(api->engine, job->id) ? BIT(REASON_ARRAY_LIMIT) : 0) |
            ((waits & WAIT_QUEUE_PAUSED) != 0 ? BIT(REASON_QUEUE_PAUSED) : 0) |
            ((waits & WAIT_USER_LIMIT) != 0 ? BIT(REASON_USER_LIMIT) : 0);
@@ -35,7 +37,7 @@ json_t *reasons_words(const struct api *api, const struct job_row *row)
     unsigned waits = scheduler_reasons(engine_scheduler(api->engine), job);
     unsigned reasons = own_reasons(api, job, waits);
     const unsigned keep = BIT(REASON_HELD) | BIT(REASON_BEGIN_TIME) | BIT(REASON_DEPENDENCY) |
-                          BIT(REASON_ARRAY_LIMIT);
+                          BIT(REASON_ARRAY_LIMIT) | BIT(REASON_BREAKER_OPEN);
     if (pending && (reasons & keep) == 0)
         reasons |= order_reasons(waits);
     for (unsigned i = 0; i < REASON_COUNT; i++) {

@@ -41,6 +41,8 @@ extern const struct api_verb verb_processors_list, verb_processors_show;
 extern const struct api_verb verb_schedules_list, verb_schedules_add, verb_schedules_edit;
 extern const struct api_verb verb_schedules_remove, verb_schedules_pause, verb_schedules_resume;
 extern const struct api_verb verb_schedules_run, verb_schedules_next;
+extern const struct api_verb verb_breakers_list, verb_breakers_reset, verb_breakers_open;
+extern const struct api_verb verb_breakers_disable;
 extern const struct api_verb verb_varlink_info, verb_varlink_description;
 
 /* Releases a call that gets no (further) reply. */

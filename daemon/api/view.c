@@ -267,12 +267,24 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     return object;
 }
 
+static void put_breaker(json_t *object, const struct bus_breaker *breaker)
+{
+    json_put_text(object, "breaker", breaker->name);
+    json_put_text(object, "state", breaker_state_word(breaker->state));
+    json_put(object, "until", view_time(breaker->until));
+}
+
 json_t *view_event(const struct bus_event *event, const char *progress)
 {
     json_t *object = json_object();
     json_put_int(object, "seq", (int64_t)event->seq);
     json_put_int(object, "time_us", event->at);
     json_put_text(object, "event", bus_kind_word(event->kind));
+    if (event->breaker != NULL) {
+        put_breaker(object, event->breaker);
+        json_put_int(object, "uid", event->uid);
+        return object;
+    }
     json_put_int(object, "id", (int64_t)event->job);
     json_put(object, "index",
              event->is_task ? json_integer((json_int_t)event->index) : json_null());

@@ -97,8 +97,8 @@ static uint32_t *bucket_of(const struct estimates *estimates, enum estimate_kind
     return &estimates->buckets[hash % BUCKETS];
 }
 
-static uint32_t find(const struct estimates *estimates, enum estimate_kind kind, uint32_t uid,
-                     const char *name)
+uint32_t estimates_find(const struct estimates *estimates, enum estimate_kind kind, uint32_t uid,
+                        const char *name)
 {
     uint32_t number = *bucket_of(estimates, kind, uid, name);
     for (; number != NONE; number = estimates->classes[number].next) {
@@ -239,7 +239,7 @@ static uint32_t add(struct estimates *estimates, enum estimate_kind kind, uint32
 uint32_t estimates_take(struct estimates *estimates, enum estimate_kind kind, uint32_t uid,
                         const char *name)
 {
-    uint32_t number = find(estimates, kind, uid, name);
+    uint32_t number = estimates_find(estimates, kind, uid, name);
     if (number == NONE)
         number = add(estimates, kind, uid, name);
     if (number == NONE)
@@ -329,6 +329,14 @@ static struct estimate view_of(const struct class *class)
                              .published_us = class->published_us,
                              .learned_at = class->learned_at,
                              .history = class->history};
+}
+
+bool estimates_describe(const struct estimates *estimates, uint32_t number, struct estimate *ret)
+{
+    if (number == NONE)
+        return false;
+    *ret = view_of(&estimates->classes[number]);
+    return true;
 }
 
 bool estimates_next_lost(struct estimates *estimates, struct estimate *ret)

@@ -56,6 +56,12 @@ uint32_t estimates_take(struct estimates *estimates, enum estimate_kind kind, ui
                         const char *name);
 void estimates_drop(struct estimates *estimates, uint32_t number);
 
+/* The number of a class that there is, 0: there is none of that name. */
+uint32_t estimates_find(const struct estimates *estimates, enum estimate_kind kind, uint32_t uid,
+                        const char *name);
+/* What class it is; false for number 0. */
+bool estimates_describe(const struct estimates *estimates, uint32_t number, struct estimate *ret);
+
 /* A job of the class ran so long. predicted_us: what the class said as it started, or 0. */
 void estimates_learn(struct estimates *estimates, uint32_t number, int64_t run_us,
                      int64_t predicted_us, int64_t now);

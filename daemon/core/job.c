@@ -12,13 +12,6 @@ static const char *const priority_words[JOB_PRIORITY_COUNT] = {
     [JOB_PRIORITY_BACKGROUND] = "background",
 };
 
-static const char *const class_words[OUTCOME_CLASS_COUNT] = {
-    [OUTCOME_NONE] = "none",           [OUTCOME_SUCCESS] = "success",     [OUTCOME_EXIT] = "exit",
-    [OUTCOME_SIGNAL] = "signal",       [OUTCOME_TIMEOUT] = "timeout",     [OUTCOME_OOM] = "oom",
-    [OUTCOME_DISK_FULL] = "disk_full", [OUTCOME_LOST] = "lost",           [OUTCOME_SPAWN] = "spawn",
-    [OUTCOME_CANCELLED] = "cancelled", [OUTCOME_PROCESSOR] = "processor",
-};
-
 void job_facts_done(struct job_facts *facts)
 {
     free(facts->name);
@@ -55,9 +48,4 @@ int job_priority_parse(const char *word, enum job_priority *ret)
         }
     }
     return -1;
-}
-
-const char *outcome_class_word(enum outcome_class class)
-{
-    return (unsigned)class < OUTCOME_CLASS_COUNT ? class_words[class] : "?";
 }

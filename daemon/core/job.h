@@ -8,6 +8,7 @@
 #include "daemon/core/dependency_spec.h"
 #include "daemon/core/fails_limit.h"
 #include "daemon/core/job_state.h"
+#include "daemon/core/outcome.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,22 +21,6 @@ enum job_priority {
     JOB_PRIORITY_LOW,
     JOB_PRIORITY_BACKGROUND,
     JOB_PRIORITY_COUNT
-};
-
-/* How an attempt ended. The words are the wire's (CLI.md). */
-enum outcome_class {
-    OUTCOME_NONE,
-    OUTCOME_SUCCESS,
-    OUTCOME_EXIT,
-    OUTCOME_SIGNAL,
-    OUTCOME_TIMEOUT,
-    OUTCOME_OOM,
-    OUTCOME_DISK_FULL,
-    OUTCOME_LOST,
-    OUTCOME_SPAWN,
-    OUTCOME_CANCELLED,
-    OUTCOME_PROCESSOR,
-    OUTCOME_CLASS_COUNT
 };
 
 #define JOB_NAME_MAX 256U
@@ -101,18 +86,6 @@ struct job_facts {
     size_t run_bytes;
 };
 
-struct outcome {
-    enum outcome_class class;
-    int exit_code; /* -1: there was none */
-    int signal;    /* 0: there was none */
-    char message[200];
-};
-
-struct usage {
-    uint64_t user_us, system_us, run_us, max_rss_bytes;
-    uint64_t stdout_bytes, stderr_bytes, cut_bytes, lost_bytes;
-};
-
 /* How far an array is. Tasks before `next` have a row of their own, or were cancelled unstarted. */
 struct array_progress {
     uint64_t next; /* position of the first task never started */
@@ -145,7 +118,6 @@ void job_status_done(struct job_status *status);
 /* Words of the wire; -1 when the word is none of them. */
 const char *job_priority_word(enum job_priority priority);
 int job_priority_parse(const char *word, enum job_priority *ret);
-const char *outcome_class_word(enum outcome_class class);
 
 static inline enum job_state job_state_of(const struct job *job)
 {
@@ -153,11 +125,23 @@ static inline enum job_state job_state_of(const struct job *job)
 }
 
 /* What keeps a waiting job out of its queue; bits of `packed`. */
-enum job_block { JOB_DEPENDS = 0x08, JOB_LATER = 0x20, JOB_HELD = 0x40, JOB_BLOCKS = 0x68 };
+enum job_block {
+    JOB_DEPENDS = 0x08,
+    JOB_BREAKER = 0x10,
+    JOB_LATER = 0x20,
+    JOB_HELD = 0x40,
+    JOB_BLOCKS = 0x78
+};
 
 static inline bool job_blocked_by(const struct job *job, enum job_block blocks)
 {
     return (job->packed & (unsigned)blocks) != 0;
+}
+
+/* The number of its class (estimates.h), 0: none. */
+static inline uint32_t job_class(const struct job *job)
+{
+    return job->class & ~JOB_OWN_ESTIMATE;
 }
 
 static inline bool job_is_array(const struct job *job)

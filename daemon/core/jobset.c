@@ -270,6 +270,18 @@ void jobset_estimate(struct jobset *set, uint32_t *at, uint32_t looks,
         *at = 0;
 }
 
+void jobset_look(struct jobset *set, uint32_t *at, uint32_t looks,
+                 void (*each)(void *arg, struct job *job), void *arg)
+{
+    for (; looks > 0 && *at < set->used; looks--, (*at)++) {
+        struct job *job = record_at(set, *at);
+        if (!job_state_terminal(job_state_of(job))) /* so is what a removed one left behind */
+            each(arg, job);
+    }
+    if (*at >= set->used)
+        *at = 0;
+}
+
 void jobset_set_queue(struct jobset *set, struct job *job, uint8_t queue, int64_t now)
 {
     bool queued = job->queued;

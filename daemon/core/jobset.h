@@ -49,6 +49,11 @@ typedef int64_t (*jobset_estimate_fn)(void *arg, const struct job *job);
 void jobset_estimate(struct jobset *set, uint32_t *at, uint32_t looks,
                      jobset_estimate_fn estimate_of, void *arg, int64_t now);
 
+/* Looks at so many records from *at on, *at as above. What is looked at may be blocked and queued,
+ * not removed. */
+void jobset_look(struct jobset *set, uint32_t *at, uint32_t looks,
+                 void (*each)(void *arg, struct job *job), void *arg);
+
 /* It has the level, queue, class and estimate of `as`, and asks for `wanted`, from now on; one that
  * stood in its queue stands in the new place. The caller asks to queue what did not fit before. */
 void jobset_change(struct jobset *set, struct job *job, const struct job *as,

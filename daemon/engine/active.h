@@ -5,6 +5,12 @@
 #include "common/worker_protocol.h"
 #include "daemon/core/job.h"
 
+/* A breaker of which the attempt is a probe (breakers.h): that of its name, and of its queue. */
+struct active_probe {
+    uint32_t class, era; /* era 0: it is none */
+};
+#define ACTIVE_PROBES 2U
+
 struct active {
     struct active *next;
     struct job_status status; /* of the job, or of the task of an array */
@@ -18,7 +24,8 @@ struct active {
     int64_t held_since; /* 0: it never had them: after a restart another one may stand for it */
     bool charged;       /* for its time, with its end (usage.c) */
     bool asked_back;    /* it was handed ahead, and its worker is to drop it if it has not begun */
-    char *progress;     /* newest, as JSON text, or NULL */
+    struct active_probe probes[ACTIVE_PROBES];
+    char *progress; /* newest, as JSON text, or NULL */
 };
 
 struct active *active_add(struct active **list, const struct job_status *status);

@@ -5,6 +5,7 @@
  * more is asked back: its queue is paused or over its slots, or another job goes first now that
  * needs the room. The worker drops what it has not begun, and that waits again.
  * Where the queue has a limit for each user, whose slot it is matters, and nothing is handed ahead.
+ * Not those of a kind that failed lately: when its breaker opens, none of it is to start any more.
  * Not those that ask for GPUs: which ones they have is told to them when they are handed over, and
  * each has its own (start.c). */
 #include "common/clock.h"
@@ -92,7 +93,7 @@ static bool goes_on(const struct engine *engine, uint8_t number)
 static bool may_wait_behind(const struct engine *engine, const struct job *job)
 {
     return scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_GPUS] == 0 &&
-           goes_on(engine, job->queue);
+           engine_breaker_allows_ahead(engine, job) && goes_on(engine, job->queue);
 }
 
 /* The worker behind whose jobs this one may wait, 0: none. */
@@ -207,8 +208,9 @@ void engine_take_back(struct engine *engine)
     for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
         if (!waits_ahead(entry))
             continue;
-        uint8_t number = jobset_find(engine->jobs, entry->status.id)->queue;
-        if ((way && (of_all || number == first->queue)) || !goes_on(engine, number))
+        const struct job *job = jobset_find(engine->jobs, entry->status.id);
+        if ((way && (of_all || job->queue == first->queue)) || !goes_on(engine, job->queue) ||
+            !engine_breaker_calm(engine, job))
             engine_ask_back(engine, entry);
     }
 }

@@ -60,6 +60,7 @@ static void change_job(struct engine *engine, struct job *job, const struct job_
     engine_estimate(engine, &changed, facts->name, facts->type, facts->estimate_us);
     jobset_change(engine->jobs, job, &changed, &wanted, now);
     engine_unblock(engine, job, (enum job_block)0, now); /* it may fit now */
+    engine_breaker_recheck(engine, job, now);
     if (moved)
         engine_part_moved(engine);
 }

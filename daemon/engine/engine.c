@@ -35,6 +35,7 @@ void engine_move(struct engine *engine, struct job *job, enum job_event event)
 void engine_remove(struct engine *engine, struct job *job)
 {
     engine_drop_condition(engine, job);
+    engine_breaker_left(engine, job);
     engine_drop_estimate(engine, job);
     task_counts_drop(&engine->tasks, job->id);
     jobset_remove(engine->jobs, job);
@@ -116,6 +117,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine->jobs = jobset_new(engine->scheduler);
     engine_begin_learning(engine, base);
     removals_begin(engine, base);
+    engine_begin_breakers(engine);
     engine->waits = dependency_graph_new();
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
     engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
@@ -147,6 +149,7 @@ void engine_free(struct engine *engine)
     alarms_done(&engine->begins);
     deadlines_done(&engine->deadlines);
     engine_end_learning(engine);
+    engine_end_breakers(engine);
     engine_queues_free(engine);
     dependency_graph_free(engine->waits);
     array_links_done(&engine->links);
@@ -205,8 +208,9 @@ uint64_t engine_work(const struct engine *engine)
 
 bool engine_unfinished(const struct engine *engine)
 {
-    return engine->overdue || engine->leaving || removals_unfinished(engine) ||
-           engine->notice_first < engine->notice_count || array_links_unfinished(&engine->links);
+    return engine->overdue || engine_breakers_unfinished(engine) || engine->leaving ||
+           removals_unfinished(engine) || engine->notice_first < engine->notice_count ||
+           array_links_unfinished(&engine->links);
 }
 
 bool engine_disk_low(const struct engine *engine)

@@ -3,6 +3,7 @@
 #define BATCHD_DAEMON_ENGINE_INTERNAL_H
 
 #include "daemon/engine/active.h"
+#include "daemon/engine/breakers.h"
 #include "daemon/engine/options.h"
 #include "daemon/engine/removal.h"
 #include "daemon/engine/running.h"
@@ -53,6 +54,7 @@ struct engine {
     struct task_counts tasks; /* of all unfinished arrays */
     struct upload *uploads;   /* values.c */
     struct learning learning;
+    struct breaking breaking;
     int64_t started_at;
     bool usage_loaded;
     int64_t

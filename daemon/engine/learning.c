@@ -15,11 +15,6 @@
 #define SLICE_JOBS 2048U /* at most about 4 ms, when all of them change */
 #define SLICE_SHARE 50
 
-static uint32_t class_of(const struct job *job)
-{
-    return job->class & ~JOB_OWN_ESTIMATE;
-}
-
 int64_t engine_estimate_of(const struct engine *engine, const struct job *job,
                            enum estimate_source *ret_source)
 {
@@ -28,7 +23,7 @@ int64_t engine_estimate_of(const struct engine *engine, const struct job *job,
     if (job->class & JOB_OWN_ESTIMATE)
         return job->estimate_us;
     *ret_source = ESTIMATE_LEARNED;
-    int64_t estimate_us = estimates_published(learning->estimates, class_of(job));
+    int64_t estimate_us = estimates_published(learning->estimates, job_class(job));
     if (estimate_us > 0)
         return estimate_us;
     estimate_us = estimates_published(learning->estimates, learning->queues[job->queue]);
@@ -58,7 +53,7 @@ void engine_estimate(struct engine *engine, struct job *job, const char *name, c
 
 void engine_drop_estimate(struct engine *engine, const struct job *job)
 {
-    estimates_drop(engine->learning.estimates, class_of(job));
+    estimates_drop(engine->learning.estimates, job_class(job));
 }
 
 void engine_learn(struct engine *engine, const struct job *job, const struct job_status *status)
@@ -67,7 +62,7 @@ void engine_learn(struct engine *engine, const struct job *job, const struct job
     int64_t run_us = (int64_t)status->usage.run_us;
     int64_t predicted[ESTIMATE_SOURCE_COUNT] = {0};
     predicted[status->predicted_by] = status->predicted_us;
-    estimates_learn(learning->estimates, class_of(job), run_us, predicted[ESTIMATE_LEARNED],
+    estimates_learn(learning->estimates, job_class(job), run_us, predicted[ESTIMATE_LEARNED],
                     status->ended_at);
     estimates_learn(learning->estimates, learning->queues[job->queue], run_us,
                     predicted[ESTIMATE_QUEUE], status->ended_at);

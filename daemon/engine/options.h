@@ -5,6 +5,7 @@
 #include "daemon/core/job_state.h"
 #include "daemon/core/resource_names.h"
 #include "daemon/core/scheduler.h"
+#include "daemon/engine/breakers.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +39,7 @@ struct engine_options {
     /* Shares of users in fair share; who is not named has 1. */
     const struct user_shares *shares;
     size_t share_count;
+    struct breaker_options breakers;
 };
 
 #endif

@@ -383,6 +383,7 @@ static void drop(struct engine *engine, struct named_queue *queue)
         return;
     scheduler_remove_queue(engine->scheduler, queue->number);
     engine->owed = engine->owed == queue->number ? -1 : engine->owed;
+    engine_breaker_queue_gone(engine, queue->number);
     engine_drop_queue_estimate(engine, queue->number);
     free(queue->name);
     free(queue->move_to);

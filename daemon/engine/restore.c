@@ -232,9 +232,11 @@ int engine_restore(struct engine *engine, struct error *err)
     struct worker_scan scan = {.engine = engine};
     if (value_rows_drop_unused(engine->db, err) < 0) /* of uploads that were broken off */
         return -1;
-    if (engine_load_estimates(engine, err) < 0 || engine_queues_load(engine, err) < 0 ||
-        load_jobs(engine, err) < 0 || worker_rows_each(engine->db, keep_worker, &scan, err) < 0)
+    if (engine_load_estimates(engine, err) < 0 || engine_load_breakers(engine, err) < 0 ||
+        engine_queues_load(engine, err) < 0 || load_jobs(engine, err) < 0 ||
+        worker_rows_each(engine->db, keep_worker, &scan, err) < 0)
         return -1;
+    engine_recount_probes(engine);
     settle_orphans(engine, scan.list);
     while (scan.list != NULL) {
         struct known_worker *worker = scan.list;
@@ -247,6 +249,7 @@ int engine_restore(struct engine *engine, struct error *err)
     }
     arrays_end_turn(engine);
     engine_store_estimates(engine);
+    engine_store_breakers(engine);
     engine_restore_turns(engine);
     pool_remove_unknown(engine->pool);
     log_info("restored %zu waiting and %zu started jobs",

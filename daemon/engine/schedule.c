@@ -10,7 +10,9 @@
 /* True when others may start behind it. */
 static bool start(struct engine *engine, struct job *job, uint64_t worker, bool holds)
 {
-    bool ended;
+    bool ended, stop;
+    if (!engine_breaker_lets_start(engine, job, &stop))
+        return !stop;
     if (!engine_may_start(engine, job, &ended))
         return ended;
     engine_start_job(engine, job, worker, holds);
@@ -77,6 +79,7 @@ void engine_schedule(struct engine *engine)
     engine_follow_links(engine);
     engine_move_leaving(engine);
     engine_begin_due(engine, now);
+    engine_breakers_due(engine, now);
     engine_spread_estimates(engine, now);
     scheduler_begin(engine->scheduler, now);
     while (!engine->broken && start_next(engine))
@@ -88,6 +91,7 @@ void engine_schedule(struct engine *engine)
     engine->unplaced = NULL;
     arrays_end_turn(engine);
     engine_store_estimates(engine);
+    engine_store_breakers(engine);
     removals_go_on(engine);
     shrink(engine);
     disk_watch(engine->disk); /* may make room for the commit that follows */

@@ -98,6 +98,7 @@ void engine_settle(struct engine *engine, struct active *entry, bool tree_dead)
     if (!engine_end_of_deadline(entry))
         ending =
             outcome_ending(&entry->status, entry->max_attempts, entry->rerun_if_lost, tree_dead);
+    engine_breaker_ended(engine, entry);
     job_log_end(jobset_find(engine->jobs, entry->status.id), &entry->status, ending);
     uncount(engine, entry);
     if (ending == ENDING_AGAIN_CHARGED || ending == ENDING_AGAIN_FREE)
@@ -126,6 +127,7 @@ void engine_return(struct engine *engine, struct active *entry, const char *why)
         array_put_back(engine, arrays_live(engine, job->id), entry->status.index);
     if (entry->deadline_passed != 0)
         engine_watch_deadline(engine, job->id, entry->deadline_passed);
+    engine_breaker_returned(engine, entry);
     active_remove(&engine->active, entry);
 }
 

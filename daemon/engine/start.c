@@ -193,6 +193,7 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
     entry->max_attempts = row.facts.max_attempts;
     entry->counted = true;
     entry->status.predicted_us = engine_estimate_of(engine, job, &entry->status.predicted_by);
+    engine_breaker_started(engine, job, entry);
     if (holds)
         engine_hold(engine, entry, clock_wall_us());
     else

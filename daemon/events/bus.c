@@ -34,6 +34,7 @@ static const char *const kind_words[BUS_KIND_COUNT] = {
     [BUS_SUSPENDED] = "suspended",
     [BUS_RESUMED] = "resumed",
     [BUS_ENDED] = "ended",
+    [BUS_BREAKER] = "breaker",
 };
 
 const char *bus_kind_word(enum bus_kind kind)
@@ -51,6 +52,14 @@ struct bus *bus_new(uint64_t life, size_t backlog)
     return bus;
 }
 
+static void free_breaker(struct bus_event *event)
+{
+    if (event->breaker != NULL)
+        free(event->breaker->name);
+    free(event->breaker);
+    event->breaker = NULL;
+}
+
 void bus_free(struct bus *bus)
 {
     if (bus == NULL)
@@ -60,6 +69,10 @@ void bus_free(struct bus *bus)
         bus->subscribers = subscriber->next;
         free(subscriber);
     }
+    for (size_t i = 0; i < bus->room; i++)
+        free_breaker(&bus->ring[i]);
+    for (size_t i = 0; i < bus->queued; i++)
+        free_breaker(&bus->queue[i]);
     free(bus->ring);
     free(bus->queue);
     free(bus);
@@ -105,6 +118,12 @@ void bus_add(struct bus *bus, struct bus_event event)
     if (event.kind != BUS_PROGRESS)
         bus->added++;
     event.seq = bus->added;
+    if (event.breaker != NULL) {
+        struct bus_breaker *mine = xmalloc(sizeof(*mine));
+        *mine = *event.breaker;
+        mine->name = xstrdup(mine->name);
+        event.breaker = mine;
+    }
     if (bus->queued == bus->queue_room) {
         bus->queue_room = bus->queue_room > 0 ? bus->queue_room * 2 : 64;
         bus->queue = xreallocarray(bus->queue, bus->queue_room, sizeof(*bus->queue));
@@ -114,6 +133,7 @@ void bus_add(struct bus *bus, struct bus_event event)
 
 static void keep(struct bus *bus, const struct bus_event *event)
 {
+    free_breaker(&bus->ring[event->seq % bus->room]); /* of one that is kept no longer */
     bus->ring[event->seq % bus->room] = *event;
     bus->published = event->seq;
     if (bus->published - bus->first >= bus->room)

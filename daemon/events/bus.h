@@ -7,6 +7,7 @@
 #ifndef BATCHD_DAEMON_EVENTS_BUS_H
 #define BATCHD_DAEMON_EVENTS_BUS_H
 
+#include "daemon/core/breaker.h"
 #include "daemon/core/job.h"
 
 enum bus_kind {
@@ -23,7 +24,15 @@ enum bus_kind {
     BUS_CANCELLING,
     BUS_TASKS_CANCELLED, /* of the array: some of its tasks end without having started */
     BUS_ENDED,
+    BUS_BREAKER, /* of no job: a circuit breaker came into another state */
     BUS_KIND_COUNT
+};
+
+struct bus_breaker {
+    enum breaker_state state;
+    bool everybody; /* may read of it, not only its owner */
+    int64_t until;  /* of an open one */
+    char *name;     /* "name:make" */
 };
 
 struct bus_event {
@@ -39,6 +48,8 @@ struct bus_event {
     int exit_code;        /* -1: none */
     int signal;           /* 0: none */
     const char *progress; /* BUS_PROGRESS only: a JSON text, borrowed for the call */
+    /* BUS_BREAKER only: what it is of, NULL for all others. The bus keeps its own. */
+    struct bus_breaker *breaker;
 };
 
 struct bus;

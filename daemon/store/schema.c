@@ -158,7 +158,17 @@ static const char *const migrations[] = {
      * served no more; what is left then is their files (removal_rows.c). */
     "CREATE TABLE removal(job INTEGER PRIMARY KEY, rows INTEGER NOT NULL, sum INTEGER NOT NULL);"
     "CREATE INDEX removal_rows ON removal(job) WHERE rows = 1;"
-    "CREATE INDEX array_values ON array_option(value_set) WHERE value_set > 0;",
+    "CREATE INDEX array_values ON array_option(value_set) WHERE value_set > 0;"
+    /* Circuit breakers: of names, types and queues of which something failed lately, or that
+     * somebody opened or disabled (breaker_rows.c). `ends` is how many bits of `window` count. */
+    "CREATE TABLE breaker("
+    " kind INTEGER NOT NULL, uid INTEGER NOT NULL, name TEXT NOT NULL,"
+    " state INTEGER NOT NULL, window INTEGER NOT NULL, ends INTEGER NOT NULL,"
+    " openings INTEGER NOT NULL, good INTEGER NOT NULL, bad INTEGER NOT NULL,"
+    " changed_at INTEGER NOT NULL, until INTEGER NOT NULL,"
+    " failed_at INTEGER NOT NULL, failed_class INTEGER NOT NULL,"
+    " exit_code INTEGER NOT NULL, signal INTEGER NOT NULL, sum INTEGER NOT NULL,"
+    " PRIMARY KEY(kind, uid, name)) WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

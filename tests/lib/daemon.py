@@ -88,6 +88,8 @@ class Daemon:
         if "[resources]" not in config:  # as many as may run, whatever this machine has
             most = re.search(r"^max = (\d+)$", config, re.M)
             config += f"[resources]\ncpus = {most[1] if most else os.cpu_count()}\n"
+        if "[breakers]" not in config:  # most tests have jobs fail as they need it
+            config += "[breakers]\nenabled = false\n"
         self.config.write_text(config)
         self.process = None
 
