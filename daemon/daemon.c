@@ -14,18 +14,7 @@
 #include "daemon/resources/disk.h"
 #include "daemon/resources/gpu_devices.h"
 #include "daemon/resources/machine.h"
-#include "daemon/store/array_rows.h"
-#include "daemon/store/breaker_rows.h"
-#include "daemon/store/cancelled_rows.h"
-#include "daemon/store/condition_rows.h"
-#include "daemon/store/estimate_rows.h"
-#include "daemon/store/queue_rows.h"
-#include "daemon/store/dependency_rows.h"
-#include "daemon/store/schedule_rows.h"
-#include "daemon/store/removal_rows.h"
-#include "daemon/store/retry_rows.h"
-#include "daemon/store/task_rows.h"
-#include "daemon/store/value_rows.h"
+#include "daemon/store/check.h"
 #include "daemon/user_shares.h"
 
 #include <event2/event.h>
@@ -485,16 +474,7 @@ int daemon_check_store(const struct config *config, const struct places *places,
     int result = take_lock(&holder, places, err);
     if (result == 0) {
         struct db *db = open_store(config, places, err);
-        result = db == NULL || db_check(db, err) < 0 || job_rows_check(db, err) < 0 ||
-                         condition_rows_check(db, err) < 0 || estimate_rows_check(db, err) < 0 ||
-                         schedule_rows_check(db, err) < 0 ||
-                         queue_rows_each(db, NULL, NULL, err) < 0 || task_rows_check(db, err) < 0 ||
-                         cancelled_rows_check(db, err) < 0 || dependency_rows_check(db, err) < 0 ||
-                         array_rows_check(db, err) < 0 || retry_rows_check(db, err) < 0 ||
-                         value_rows_check(db, err) < 0 || removal_rows_check(db, err) < 0 ||
-                         breaker_rows_check(db, err) < 0
-                     ? -1
-                     : 0;
+        result = db == NULL ? -1 : store_check(db, err);
         db_close(db);
     }
     cleanup_close(&holder.lock_fd);
