@@ -70,6 +70,27 @@ static void print_resources(const json_t *resources)
     (void)putchar('\n');
 }
 
+/* Nothing when all is well. */
+static void print_health(const json_t *health)
+{
+    int64_t now = clock_wall_us();
+    int64_t ago = now - number_of(health, "last_death_at");
+    int64_t left = number_of(health, "next_at") - now;
+    const char *spawner = json_string_value(json_object_get(health, "spawner"));
+    char text[32];
+    if (spawner != NULL)
+        (void)printf("workers: none can be made: %s\n", spawner);
+    if (number_of(health, "deaths") == 0)
+        return;
+    format_span(ago < 0 ? 0 : (uint64_t)ago / 1000, text, sizeof(text));
+    (void)printf("workers: %lld died, the last %s ago: %s\n", number_of(health, "deaths"), text,
+                 json_string_value(json_object_get(health, "last_death")));
+    if (left <= 0)
+        return;
+    format_span((uint64_t)left / 1000, text, sizeof(text));
+    (void)printf("workers: they die one after the other; the next is made in %s\n", text);
+}
+
 static void print_workers(const json_t *workers, const json_t *resources)
 {
     const json_t *worker;
@@ -123,6 +144,7 @@ static int run_status(struct cli *cli, int argc, char **argv)
     print_counts(json_object_get(reply, "counts"));
     print_workers(json_object_get(reply, "workers"), json_object_get(reply, "resources"));
     print_breakers(json_object_get(reply, "breakers"));
+    print_health(json_object_get(reply, "workers_health"));
     const json_t *running = json_object_get(reply, "running");
     const json_t *failures = json_object_get(reply, "failures");
     if (cli->quiet)

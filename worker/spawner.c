@@ -139,10 +139,16 @@ static bool bury(struct spawner *spawner)
 {
     bool dead = false;
     pid_t pid;
-    while ((pid = waitpid(-1, NULL, WNOHANG | __WALL)) > 0) {
+    int status;
+    while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
         struct child *child = child_of(spawner, pid);
-        if (child != NULL)
-            child->pid = 0;
+        if (child == NULL)
+            continue;
+        child->pid = 0;
+        if (status != 0)
+            log_warning("worker %llu died: %s %d", (unsigned long long)child->id,
+                        WIFSIGNALED(status) ? "signal" : "exit",
+                        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     }
     for (const struct child *child = spawner->children; child != NULL; child = child->next)
         dead = dead || child->pid == 0;

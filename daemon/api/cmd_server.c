@@ -1,7 +1,7 @@
 /* io.batchd.Server.Ping {} -> {time_us}
  * io.batchd.Server.GetInfo {} -> {version, pid, uid, features, limits, started_at, state_dir,
  * socket} io.batchd.Server.Status {} -> {version, pid, started_at, counts, queues, workers,
- * resources, breakers, running, failures} */
+ * resources, breakers, running, failures, workers_health} */
 #include "common/clock.h"
 #include "common/frame.h"
 #include "daemon/api/breakers_view.h"
@@ -135,6 +135,19 @@ static void put_resources(json_t *object, const struct engine *engine)
     put_counters(object, &engine_limits(engine)->names, total, unused);
 }
 
+static json_t *view_health(const struct api_call *call)
+{
+    struct pool_health health;
+    json_t *object = json_object();
+    pool_health(engine_pool(call->api->engine), &health);
+    json_put_int(object, "deaths", (int64_t)health.deaths);
+    json_put(object, "last_death_at", view_time(health.last_death_at));
+    json_put_text(object, "last_death", health.last_death);
+    json_put(object, "next_at", view_time(health.next_at));
+    json_put_text(object, "spawner", health.spawner);
+    return object;
+}
+
 static void run_status(struct api_call *call)
 {
     json_t *reply = json_object();
@@ -151,6 +164,7 @@ static void run_status(struct api_call *call)
     json_put(reply, "counts", view_counts(call));
     json_put(reply, "queues", view_queues(call->api));
     json_put(reply, "workers", workers);
+    json_put(reply, "workers_health", view_health(call));
     json_put(reply, "resources", resources);
     json_put(reply, "breakers", view_breakers_at_work(call, STATUS_BREAKERS));
     json_put(reply, "running", some_jobs(call, JOB_STATE_STARTING, JOB_STATE_SUSPENDED));

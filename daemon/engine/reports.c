@@ -42,6 +42,7 @@ static void on_exited(void *arg, uint64_t worker, const struct job_exit *end)
     if (entry != NULL && entry->status.worker == worker) {
         outcome_from_exit(end, entry->is_processor, &entry->status);
         pool_note_run(engine->pool, worker, end->run_us);
+        pool_note_end(engine->pool, worker);
         engine_settle(engine, entry, true);
     }
     pool_ack(engine->pool, worker, &end->id);

@@ -48,7 +48,8 @@ static void grow(struct engine *engine)
     uint64_t wanted = wanted_workers(engine);
     size_t coming = pool_coming(engine->pool);
     struct error err;
-    while (!engine->broken && pool_count(engine->pool) < engine->options.workers_max &&
+    while (!engine->broken && pool_may_make(engine->pool) &&
+           pool_count(engine->pool) < engine->options.workers_max &&
            (coming < wanted || pool_count(engine->pool) < engine->options.workers_min)) {
         uint64_t worker;
         if (worker_rows_insert(engine->db, engine->options.boot_id, clock_wall_us(), &worker,

@@ -5,8 +5,10 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/parse.h"
 #include "common/worker_folder.h"
 #include "daemon/exec/channel.h"
+#include "daemon/exec/pool_workers.h"
 #include "daemon/exec/spawner.h"
 #include "daemon/exec/worker_log.h"
 
@@ -16,40 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Jobs shorter than this are prefetched: waiting for a commit would cost a noticeable part. */
-#define SHORT_JOB_US (50 * US_PER_MS)
 /* How often a dead worker's lock, or a worker that does not answer yet, is looked at again. */
 #define RETRY_US (20 * US_PER_MS)
-
-/* Asking the spawner about a dead worker that no spawner has swept. */
-enum sweep { SWEEP_NOT_ASKED, SWEEP_ASKED, SWEEP_ANSWERED };
-
-struct worker {
-    struct pool *pool;
-    struct worker *next;
-    uint64_t id;
-    enum worker_state state;
-    bool told; /* the spawner has answered for it, or an earlier daemon made it */
-    enum sweep sweep;
-    uint32_t load;
-    uint64_t kind; /* of its jobs, when it has any */
-    uint64_t done;
-    int64_t idle_since;
-    int64_t rest_until;     /* monotonic */
-    uint64_t recent_run_us; /* moving average over about 8 jobs; 0: none yet */
-    struct channel *channel;
-    struct event *retry;
-};
-
-struct pool {
-    struct event_base *base;
-    struct pool_options options;
-    const struct pool_events *events;
-    void *arg;
-    struct spawner *spawner;
-    struct worker *workers;     /* newest first */
-    struct job_folders folders; /* being removed; a count of 0: none */
-};
+/* A worker that dies sooner, and has ended no job, died for a reason that the next may share. */
+#define EARLY_US (10 * US_PER_SECOND)
 
 static const char *const state_words[WORKER_STATE_COUNT] = {
     [WORKER_WANTED] = "starting",
@@ -63,7 +35,7 @@ const char *worker_state_word(enum worker_state state)
     return (unsigned)state < WORKER_STATE_COUNT ? state_words[state] : "?";
 }
 
-static struct worker *find(const struct pool *pool, uint64_t id)
+struct worker *pool_find(const struct pool *pool, uint64_t id)
 {
     struct worker *worker = pool->workers;
     while (worker != NULL && worker->id != id)
@@ -83,8 +55,42 @@ static char *worker_path(const struct worker *worker, const char *name)
                      (unsigned long long)worker->id, name[0] == '\0' ? "" : "/", name);
 }
 
-static void mark_gone(struct worker *worker, bool never_made)
+static void note_death(struct worker *worker, const char *why)
 {
+    struct replacement *replacement = &worker->pool->replacement;
+    int64_t now = clock_monotonic_us();
+    int64_t lived = now - worker->made_at;
+    char span[32];
+    format_span((uint64_t)(lived / US_PER_MS), span, sizeof(span));
+    if (why != NULL)
+        (void)snprintf(replacement->last, sizeof(replacement->last),
+                       "worker %llu could not be made: %.120s", (unsigned long long)worker->id,
+                       why);
+    else if (worker->made_at == 0)
+        (void)snprintf(replacement->last, sizeof(replacement->last), "worker %llu died",
+                       (unsigned long long)worker->id);
+    else
+        (void)snprintf(replacement->last, sizeof(replacement->last),
+                       "worker %llu died %s after it was made", (unsigned long long)worker->id,
+                       span);
+    replacement->last_at = clock_wall_us();
+    replacement_died(replacement, worker->made_at,
+                     why != NULL || (worker->done == 0 && lived < EARLY_US), now);
+    if (replacement->next_at <= now)
+        return;
+    int64_t left = replacement->next_at - now;
+    const struct timeval pause = {.tv_sec = left / US_PER_SECOND, .tv_usec = left % US_PER_SECOND};
+    (void)event_add(worker->pool->pause, &pause);
+    log_warning("%s; the next is made in %lld ms", replacement->last,
+                (long long)(left / US_PER_MS));
+}
+
+/* `why`: it was never made; NULL: it has died. */
+static void mark_gone(struct worker *worker, const char *why)
+{
+    bool never_made = why != NULL;
+    if (worker->state != WORKER_LEAVING)
+        note_death(worker, why);
     worker->state = WORKER_GONE;
     worker->pool->events->gone(worker->pool->arg, worker->id, never_made);
 }
@@ -185,7 +191,7 @@ static void look_at_worker(struct worker *worker)
     int held = fd_lock_held(AT_FDCWD, lock);
     bool no_folder = held < 0 && errno == ENOENT && worker->told;
     if (no_folder || (held == 0 && tree_judged(worker)))
-        mark_gone(worker, false);
+        mark_gone(worker, NULL);
     else if (worker->sweep != SWEEP_ASKED)
         look_again(worker);
 }
@@ -222,24 +228,25 @@ static void destroy(struct worker *worker)
 
 static void on_spawned(void *arg, uint64_t id)
 {
-    struct worker *worker = find(arg, id);
+    struct worker *worker = pool_find(arg, id);
     if (worker == NULL)
         return;
     worker->told = true;
+    worker->made_at = clock_monotonic_us(); /* there may have been no spawner for long */
     look_at_worker(worker);
 }
 
 static void on_spawn_failed(void *arg, uint64_t id, const char *text)
 {
-    struct worker *worker = find(arg, id);
+    struct worker *worker = pool_find(arg, id);
     log_error("worker %llu could not be started: %s", (unsigned long long)id, text);
     if (worker != NULL)
-        mark_gone(worker, true);
+        mark_gone(worker, text);
 }
 
 static void on_swept(void *arg, uint64_t id)
 {
-    struct worker *worker = find(arg, id);
+    struct worker *worker = pool_find(arg, id);
     if (worker == NULL || worker->sweep != SWEEP_ASKED)
         return;
     worker->sweep = SWEEP_ANSWERED;
@@ -279,6 +286,14 @@ static void on_folders(void *arg, const struct job_folders *folders)
     pool->events->folders(pool->arg, folders);
 }
 
+/* The turn that follows makes it. */
+static void on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+}
+
 static const struct spawner_events spawner_answers = {.spawned = on_spawned,
                                                       .failed = on_spawn_failed,
                                                       .swept = on_swept,
@@ -295,6 +310,9 @@ struct pool *pool_new(struct event_base *base, const struct pool_options *option
     pool->options = *options;
     pool->events = events;
     pool->arg = arg;
+    pool->pause = evtimer_new(base, on_pause_over, pool);
+    if (pool->pause == NULL)
+        abort();
     pool->spawner =
         spawner_new(base, options->state_dir, options->worker_binary, &spawner_answers, pool);
     return pool;
@@ -310,12 +328,13 @@ void pool_free(struct pool *pool)
         destroy(worker);
     }
     spawner_free(pool->spawner);
+    event_free(pool->pause);
     free(pool);
 }
 
 void pool_spawn(struct pool *pool, uint64_t id)
 {
-    (void)add(pool, id);
+    add(pool, id)->made_at = clock_monotonic_us();
     spawner_request(pool->spawner, id);
 }
 
@@ -352,7 +371,7 @@ void pool_remove_unknown(struct pool *pool)
     while (folder != NULL && (entry = readdir(folder)) != NULL) {
         char *end;
         unsigned long long id = strtoull(entry->d_name, &end, 10);
-        if (*end == '\0' && id > 0 && find(pool, id) == NULL)
+        if (*end == '\0' && id > 0 && pool_find(pool, id) == NULL)
             remove_folder(pool, id);
     }
     if (folder != NULL)
@@ -380,81 +399,9 @@ void pool_forget(struct pool *pool, uint64_t id)
     destroy(worker);
 }
 
-static bool has_short_jobs(const struct worker *worker)
-{
-    return worker->recent_run_us > 0 && worker->recent_run_us < SHORT_JOB_US;
-}
-
-static uint32_t room_of(const struct worker *worker)
-{
-    uint32_t room = 1 + (has_short_jobs(worker) ? worker->pool->options.prefetch : 0);
-    return room < WORKER_QUEUE_MAX ? room : WORKER_QUEUE_MAX;
-}
-
-static bool takes_jobs(const struct worker *worker)
-{
-    return worker->state == WORKER_READY && worker->channel != NULL &&
-           (worker->rest_until == 0 || worker->rest_until <= clock_monotonic_us());
-}
-
-uint64_t pool_choose_idle(const struct pool *pool)
-{
-    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
-        if (worker->load == 0 && takes_jobs(worker))
-            return worker->id;
-    }
-    return 0;
-}
-
-uint64_t pool_choose_behind(const struct pool *pool, uint64_t kind)
-{
-    const struct worker *best = NULL;
-    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
-        if (worker->load > 0 && worker->load < room_of(worker) && worker->kind == kind &&
-            takes_jobs(worker) && (best == NULL || worker->load < best->load))
-            best = worker;
-    }
-    return best == NULL ? 0 : best->id;
-}
-
-bool pool_hands_on(const struct pool *pool, uint64_t kind)
-{
-    const struct worker *worker = pool->workers;
-    while (worker != NULL && (worker->load == 0 || worker->kind != kind || !takes_jobs(worker) ||
-                              !has_short_jobs(worker) || pool->options.prefetch == 0))
-        worker = worker->next;
-    return worker != NULL;
-}
-
-static size_t count_state(const struct pool *pool, enum worker_state state)
-{
-    size_t count = 0;
-    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next)
-        count += worker->state == state;
-    return count;
-}
-
-size_t pool_count(const struct pool *pool)
-{
-    return count_state(pool, WORKER_WANTED) + count_state(pool, WORKER_READY);
-}
-
-size_t pool_coming(const struct pool *pool)
-{
-    return count_state(pool, WORKER_WANTED);
-}
-
-size_t pool_ready_idle(const struct pool *pool)
-{
-    size_t count = 0;
-    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next)
-        count += worker->state == WORKER_READY && worker->load == 0;
-    return count;
-}
-
 void pool_load(struct pool *pool, uint64_t id, uint64_t kind)
 {
-    struct worker *worker = find(pool, id);
+    struct worker *worker = pool_find(pool, id);
     if (worker == NULL)
         return;
     worker->kind = kind;
@@ -463,7 +410,7 @@ void pool_load(struct pool *pool, uint64_t id, uint64_t kind)
 
 void pool_unload(struct pool *pool, uint64_t id)
 {
-    struct worker *worker = find(pool, id);
+    struct worker *worker = pool_find(pool, id);
     if (worker == NULL)
         return;
     worker->load--;
@@ -473,24 +420,45 @@ void pool_unload(struct pool *pool, uint64_t id)
 
 void pool_rest(struct pool *pool, uint64_t id, uint32_t rest_ms)
 {
-    struct worker *worker = find(pool, id);
+    struct worker *worker = pool_find(pool, id);
     if (worker != NULL)
         worker->rest_until = clock_monotonic_us() + (int64_t)rest_ms * US_PER_MS;
 }
 
-void pool_note_run(struct pool *pool, uint64_t id, uint64_t run_us)
+void pool_note_end(struct pool *pool, uint64_t id)
 {
-    struct worker *worker = find(pool, id);
+    struct worker *worker = pool_find(pool, id);
     if (worker == NULL)
         return;
     worker->done++;
+    replacement_well(&pool->replacement);
+}
+
+void pool_health(const struct pool *pool, struct pool_health *ret)
+{
+    const struct replacement *replacement = &pool->replacement;
+    int64_t now = clock_monotonic_us();
+    bool pausing = replacement->row > 0 && replacement->next_at > now;
+    *ret =
+        (struct pool_health){.deaths = replacement->deaths,
+                             .last_death_at = replacement->last_at,
+                             .last_death = replacement->last_at == 0 ? NULL : replacement->last,
+                             .next_at = pausing ? clock_wall_us() + replacement->next_at - now : 0,
+                             .spawner = spawner_problem(pool->spawner)};
+}
+
+void pool_note_run(struct pool *pool, uint64_t id, uint64_t run_us)
+{
+    struct worker *worker = pool_find(pool, id);
+    if (worker == NULL)
+        return;
     uint64_t before = worker->recent_run_us > 0 ? worker->recent_run_us : run_us;
     worker->recent_run_us = (before * 7 + run_us) / 8 + 1;
 }
 
 static struct record_writer *writer_of(struct pool *pool, uint64_t id)
 {
-    struct worker *worker = find(pool, id);
+    struct worker *worker = pool_find(pool, id);
     return worker == NULL || worker->channel == NULL ? NULL : channel_writer(worker->channel);
 }
 
@@ -540,29 +508,17 @@ void pool_signal(struct pool *pool, uint64_t id, const struct job_signal *signal
 
 bool pool_hears(const struct pool *pool, uint64_t id)
 {
-    const struct worker *worker = find(pool, id);
+    const struct worker *worker = pool_find(pool, id);
     return worker != NULL && worker->channel != NULL;
 }
 
 void pool_quit(struct pool *pool, uint64_t id)
 {
-    struct worker *worker = find(pool, id);
+    struct worker *worker = pool_find(pool, id);
     if (worker == NULL || worker->channel == NULL)
         return;
     worker->state = WORKER_LEAVING;
     put_empty(channel_writer(worker->channel), MESSAGE_QUIT);
-}
-
-uint64_t pool_idle_since(const struct pool *pool, int64_t idle_before_us)
-{
-    const struct worker *oldest = NULL;
-    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
-        if (worker->state == WORKER_READY && worker->load == 0 &&
-            worker->idle_since <= idle_before_us &&
-            (oldest == NULL || worker->idle_since < oldest->idle_since))
-            oldest = worker;
-    }
-    return oldest == NULL ? 0 : oldest->id;
 }
 
 void pool_flush(struct pool *pool)

@@ -44,6 +44,14 @@ struct pool_worker_view {
     uint64_t done; /* jobs ended since this daemon started */
 };
 
+/* What became of workers since this daemon started; those that were told to leave do not count. */
+struct pool_health {
+    uint64_t deaths;
+    int64_t last_death_at, next_at; /* wall clock; 0: none has died; there is no pause */
+    const char *last_death,
+        *spawner; /* borrowed; which died how, and why there is no spawner; or NULL */
+};
+
 struct pool *pool_new(struct event_base *base, const struct pool_options *options,
                       const struct pool_events *events, void *arg);
 void pool_free(struct pool *pool); /* closes connections; workers live on */
@@ -74,12 +82,16 @@ bool pool_hands_on(const struct pool *pool, uint64_t kind);
 size_t pool_count(const struct pool *pool);      /* all but the gone and the leaving */
 size_t pool_ready_idle(const struct pool *pool); /* ready, nothing to do */
 size_t pool_coming(const struct pool *pool);     /* asked for, not ready yet */
+/* False while one is not to be made: they died one after the other (replacement.h). */
+bool pool_may_make(const struct pool *pool);
 
 /* Counts a job of this worker, of this kind, in; or one out. */
 void pool_load(struct pool *pool, uint64_t id, uint64_t kind);
 void pool_unload(struct pool *pool, uint64_t id);
 /* Gives the worker nothing for a while: it could not begin a job for want of something. */
 void pool_rest(struct pool *pool, uint64_t id, uint32_t rest_ms);
+/* It has ended a job: it does well. */
+void pool_note_end(struct pool *pool, uint64_t id);
 /* Tells how long a job took, which decides about prefetching. */
 void pool_note_run(struct pool *pool, uint64_t id, uint64_t run_us);
 
@@ -95,6 +107,7 @@ void pool_quit(struct pool *pool, uint64_t id);
 /* The idle worker that has been idle longest and since before `idle_before`, 0 when none. */
 uint64_t pool_idle_since(const struct pool *pool, int64_t idle_before_us);
 
+void pool_health(const struct pool *pool, struct pool_health *ret);
 void pool_flush(struct pool *pool);
 
 typedef void (*pool_view_fn)(void *arg, const struct pool_worker_view *worker);

@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/worker_protocol.h"
@@ -13,12 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 
-#define RETRY_US 20000
-/* A started spawner that has not answered after this many looks (2 s) is started again; systemd's
- * is then complained about once, and looked for less often: somebody stopped it. */
-#define LOOKS_BEFORE_START 100
-#define RETRY_SLOW_US 500000
+/* One that was started answers soon; then it is looked for less often, and started again. Systemd's
+ * is complained about once: somebody stopped it. */
+#define LOOK_US 20000
+#define LOOK_SLOW_US 500000
+#define PATIENCE_US (2 * US_PER_SECOND)
+#define PAUSE_MAX_US (60 * US_PER_SECOND)
 
 struct spawner {
     struct event_base *base;
@@ -28,13 +31,21 @@ struct spawner {
     struct channel *channel;
     struct event *retry;
     struct record_writer waiting; /* requests made while there is no connection */
-    unsigned looks;
+    int64_t missed_since;         /* monotonic; 0: it is not looked for */
+    int64_t start_at;             /* when one may be started again */
+    int64_t pause_us;             /* how long after that the next may */
+    char problem[200];            /* "": none is known */
+    bool complained;
 };
+
+static bool missed_long(const struct spawner *spawner)
+{
+    return spawner->missed_since != 0 && clock_monotonic_us() - spawner->missed_since > PATIENCE_US;
+}
 
 static void look_again(struct spawner *spawner)
 {
-    bool slow = spawner->binary == NULL && spawner->looks > LOOKS_BEFORE_START;
-    const struct timeval delay = {.tv_usec = slow ? RETRY_SLOW_US : RETRY_US};
+    const struct timeval delay = {.tv_usec = missed_long(spawner) ? LOOK_SLOW_US : LOOK_US};
     (void)event_add(spawner->retry, &delay);
 }
 
@@ -61,7 +72,6 @@ static void on_closed(void *arg)
     struct spawner *spawner = arg;
     channel_free(spawner->channel);
     spawner->channel = NULL;
-    spawner->looks = 0;
     spawner->events->lost(spawner->arg);
 }
 
@@ -69,7 +79,7 @@ static const struct channel_events channel_calls = {.record = on_record, .closed
 
 /* The spawner detaches itself (it forks twice), so the process started here ends at once. Nothing
  * of the daemon's but stderr is inherited: every descriptor is close-on-exec. */
-static void start_process(const struct spawner *spawner)
+static void start_process(struct spawner *spawner)
 {
     char name[] = "batchd-worker";
     char option[] = "--spawner";
@@ -89,9 +99,45 @@ static void start_process(const struct spawner *spawner)
     (void)posix_spawnattr_destroy(&attributes);
     int status = 0;
     if (code != 0)
-        log_error("cannot start %s: %s", spawner->binary, strerrordesc_np(code));
-    else if (waitpid(pid, &status, 0) == pid && status != 0)
-        log_debug("a spawner could not start (status %d)", status);
+        (void)snprintf(spawner->problem, sizeof(spawner->problem), "cannot start %.120s: %s",
+                       spawner->binary, strerrordesc_np(code));
+    else if (waitpid(pid, &status, 0) == pid && status != 0 &&
+             !(WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL)) /* there is another */
+        (void)snprintf(spawner->problem, sizeof(spawner->problem), "%.120s ended with status %d",
+                       spawner->binary, WIFEXITED(status) ? WEXITSTATUS(status) : status);
+}
+
+/* At once when it is missed, then after pauses that double. */
+static void start_again(struct spawner *spawner)
+{
+    int64_t now = clock_monotonic_us();
+    if (now < spawner->start_at)
+        return;
+    spawner->pause_us = spawner->pause_us == 0                 ? PATIENCE_US
+                        : spawner->pause_us < PAUSE_MAX_US / 2 ? 2 * spawner->pause_us
+                                                               : PAUSE_MAX_US;
+    spawner->start_at = now + spawner->pause_us;
+    start_process(spawner);
+    if (spawner->problem[0] != '\0')
+        log_error("%s; it is tried again in %lld s", spawner->problem,
+                  (long long)(spawner->pause_us / US_PER_SECOND));
+}
+
+static void complain(struct spawner *spawner, const char *path)
+{
+    (void)snprintf(spawner->problem, sizeof(spawner->problem),
+                   "no spawner answers at %.120s; is batchd-worker.service running?", path);
+    if (!spawner->complained)
+        log_warning("%s", spawner->problem);
+    spawner->complained = true;
+}
+
+static void found(struct spawner *spawner)
+{
+    spawner->missed_since = 0;
+    spawner->pause_us = spawner->start_at = 0;
+    spawner->problem[0] = '\0';
+    spawner->complained = false;
 }
 
 static void connect_now(struct spawner *spawner)
@@ -107,14 +153,15 @@ static void connect_now(struct spawner *spawner)
         *writer = spawner->waiting;
         spawner->waiting = (struct record_writer){0};
         channel_flush(spawner->channel);
-        spawner->looks = 0;
+        found(spawner);
         return;
     }
-    if (spawner->binary != NULL && spawner->looks % LOOKS_BEFORE_START == 0)
-        start_process(spawner);
-    if (spawner->binary == NULL && spawner->looks == LOOKS_BEFORE_START)
-        log_warning("no spawner answers at %s; is batchd-worker.service running?", path);
-    spawner->looks++;
+    if (spawner->missed_since == 0)
+        spawner->missed_since = clock_monotonic_us();
+    if (spawner->binary != NULL)
+        start_again(spawner);
+    else if (missed_long(spawner))
+        complain(spawner, path);
     look_again(spawner);
 }
 
@@ -173,6 +220,11 @@ void spawner_remove(struct spawner *spawner, uint64_t worker)
 void spawner_remove_jobs(struct spawner *spawner, const struct job_folders *folders)
 {
     put_job_folders(writer_of(spawner), MESSAGE_REMOVE_JOBS, folders);
+}
+
+const char *spawner_problem(const struct spawner *spawner)
+{
+    return spawner->problem[0] == '\0' ? NULL : spawner->problem;
 }
 
 void spawner_flush(struct spawner *spawner)

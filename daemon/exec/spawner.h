@@ -1,6 +1,6 @@
 /* The connection to the spawner, which forks workers so that they are not children of the daemon.
- * In user mode the spawner is started here, detached, when none answers; under systemd it has its
- * own unit and is waited for. */
+ * In user mode the spawner is started here, detached, when none answers, and again after pauses
+ * that grow; under systemd it has its own unit and is waited for. */
 #ifndef BATCHD_DAEMON_EXEC_SPAWNER_H
 #define BATCHD_DAEMON_EXEC_SPAWNER_H
 
@@ -34,5 +34,7 @@ void spawner_remove(struct spawner *spawner, uint64_t worker);
 /* Asks it to remove folders of jobs; answered by `folders`. */
 void spawner_remove_jobs(struct spawner *spawner, const struct job_folders *folders);
 void spawner_flush(struct spawner *spawner);
+/* Why there has been none for a while; NULL: there is, or none is needed. Borrowed. */
+const char *spawner_problem(const struct spawner *spawner);
 
 #endif

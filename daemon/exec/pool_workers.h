@@ -1,0 +1,47 @@
+/* What the files of the pool share; nobody else includes this. Behind pool.h, whose words it uses.
+ */
+#ifndef BATCHD_DAEMON_EXEC_POOL_WORKERS_H
+#define BATCHD_DAEMON_EXEC_POOL_WORKERS_H
+
+#include "daemon/exec/replacement.h"
+
+struct channel;
+struct event;
+struct spawner;
+
+/* Asking the spawner about a dead worker that no spawner has swept. */
+enum sweep { SWEEP_NOT_ASKED, SWEEP_ASKED, SWEEP_ANSWERED };
+
+struct worker {
+    struct pool *pool;
+    struct worker *next;
+    uint64_t id;
+    enum worker_state state;
+    bool told; /* the spawner has answered for it, or an earlier daemon made it */
+    enum sweep sweep;
+    uint32_t load;
+    uint64_t kind; /* of its jobs, when it has any */
+    uint64_t done;
+    int64_t made_at; /* monotonic; 0: by an earlier daemon */
+    int64_t idle_since;
+    int64_t rest_until;     /* monotonic */
+    uint64_t recent_run_us; /* moving average over about 8 jobs; 0: none yet */
+    struct channel *channel;
+    struct event *retry;
+};
+
+struct pool {
+    struct event_base *base;
+    struct pool_options options;
+    const struct pool_events *events;
+    void *arg;
+    struct spawner *spawner;
+    struct worker *workers; /* newest first */
+    struct replacement replacement;
+    struct event *pause;        /* wakes the loop when the next may be made */
+    struct job_folders folders; /* being removed; a count of 0: none */
+};
+
+struct worker *pool_find(const struct pool *pool, uint64_t id); /* NULL: it is not known */
+
+#endif
