@@ -63,7 +63,7 @@ static bool is_like(const json_t *job, enum cli_like like)
     if (like == CLI_LIKE_FAILED)
         return (state != NULL && strcmp(state, "failed") == 0) ||
                json_integer_value(json_object_get(array, "failed")) > 0;
-    return like != CLI_LIKE_HELD || has_reason(job, "Held");
+    return like != CLI_LIKE_HELD || has_reason(job, "Held") || has_reason(job, "RetryBackoff");
 }
 
 /* Leaves in `states` what `others`, which it takes, has too. Whether anything is left. */
@@ -287,7 +287,7 @@ static int fail_nothing(enum cli_like like, const char *word)
         [CLI_LIKE_ANY] = "",
         [CLI_LIKE_OPEN] = " of those that have not ended",
         [CLI_LIKE_WAITING] = " of those that wait",
-        [CLI_LIKE_HELD] = " of those that are held",
+        [CLI_LIKE_HELD] = " of those that are held or wait for another attempt",
         [CLI_LIKE_RUNNING] = " of those that run",
         [CLI_LIKE_SUSPENDED] = " of those that are suspended",
         [CLI_LIKE_STARTED] = " of those that run",

@@ -1,6 +1,7 @@
 #include "client/submission.h"
 
 #include "client/environment.h"
+#include "client/retry_options.h"
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
@@ -226,6 +227,8 @@ int submission_take(void *arg, const char *name, const char *value)
         return take_count(submission, name, value);
     if (strcmp(name, "timeout-signal") == 0)
         return take_warning(submission, value);
+    if (retry_options_have(name))
+        return retry_options_take(submission->request, name, value);
     if (strcmp(name, "resource") == 0)
         return take_resource(submission, value);
     if (strcmp(name, "env") == 0)

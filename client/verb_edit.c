@@ -1,5 +1,6 @@
 /* batchctl edit, move: change jobs that wait. */
 #include "client/change.h"
+#include "client/retry_options.h"
 #include "client/submission.h"
 #include "client/verbs.h"
 
@@ -10,12 +11,13 @@ struct edit {
     struct change *change;
 };
 
-/* --dry-run is the only one without a value. */
 static int take_option(void *arg, const char *name, const char *value)
 {
     struct edit *edit = arg;
     if (value != NULL)
         return submission_take_change(edit->submission, name, value);
+    if (strcmp(name, "dry-run") != 0)
+        return submission_take(edit->submission, name, NULL);
     edit->change->dry = true;
     return 0;
 }
@@ -59,6 +61,9 @@ static const struct cli_option edit_options[] = {
     {"depends", 'd', "LIST", "start it after others (see DEPENDENCIES), or none"},
     {"begin", 0, "TIME", "do not start it before, or none"},
     {"max-attempts", 0, "N", "try it so often at most"},
+    RETRY_OPTIONS,
+    {"rerun-if-lost", 0, NULL, "run it again when its worker or machine dies"},
+    {"never-rerun", 0, NULL, "never run it again by itself once it may have started"},
     {"dry-run", 0, NULL, "only print the ids it would change"},
     {NULL, 0, NULL, NULL},
 };

@@ -39,9 +39,10 @@ const struct verb verb_hold = {.name = "hold",
                                .example = "batchctl hold name:render*",
                                .options = hold_options,
                                .run = run_hold};
-const struct verb verb_release = {.name = "release",
-                                  .arguments = "ID...",
-                                  .help = "Let held jobs start",
-                                  .example = "batchctl release 42",
-                                  .options = hold_options,
-                                  .run = run_release};
+const struct verb verb_release = {
+    .name = "release",
+    .arguments = "ID...",
+    .help = "Let held jobs start, and those that wait for another attempt",
+    .example = "batchctl release 42",
+    .options = hold_options,
+    .run = run_release};

@@ -134,11 +134,10 @@ static int take_setting(json_t *request, const char *option, const char *value)
     if (queue_settings_set(&settings, key, value, &err) < 0)
         return cli_fail(EXIT_USAGE, NULL, "--%s: %s", option, err.text);
     (void)snprintf(member, sizeof(member), "%s%s", name, key->kind == QUEUE_KEY_SPAN ? "_ms" : "");
-    uint64_t number = queue_settings_number(&settings, key);
-    if (key->kind == QUEUE_KEY_WORD)
-        json_put_text(request, member, key->words[number]);
+    if (queue_key_is_text(key))
+        json_put_text(request, member, value);
     else
-        json_put_int(request, member, (int64_t)number);
+        json_put_int(request, member, (int64_t)queue_settings_number(&settings, key));
     return 0;
 }
 
@@ -215,6 +214,10 @@ static const struct cli_option queue_options[] = {
     {"max-delay", 0, "SPAN", "a job that has waited so long goes first (0: no bound)"},
     {"priority", 'p', "LEVEL", "the level of jobs that do not say"},
     {"timeout", 't', "SPAN", "the time that jobs may run that do not say (0: no limit)"},
+    {"max-attempts", 0, "N", "how often those are tried that do not say (0: as configured)"},
+    {"backoff", 0, "BASE[:F[:CAP]]", "how long those wait before they are tried again"},
+    {"jitter", 0, "KIND", "how that is spread: none, full or equal"},
+    {"retry-on", 0, "CLASS,...", "after which ends they are tried again (see submit)"},
     {"move-to", 0, "QUEUE", "with remove: where its unfinished jobs go"},
     {NULL, 0, NULL, NULL},
 };

@@ -136,6 +136,55 @@ static void print_resources(const json_t *job)
     print_words("lacking", json_object_get(job, "lacking"));
 }
 
+/* "10s:2:1h, jitter full, after exit:75". */
+static void print_rule(const json_t *retry)
+{
+    char base[32], cap[32];
+    const json_t *on = json_object_get(retry, "on");
+    const json_t *word;
+    size_t i;
+    if (!json_is_object(retry))
+        return;
+    format_span((uint64_t)number_of(retry, "base_ms"), base, sizeof(base));
+    format_span((uint64_t)number_of(retry, "cap_ms"), cap, sizeof(cap));
+    if (number_of(retry, "base_ms") == 0)
+        (void)printf("%12s: at once", "retry");
+    else
+        (void)printf("%12s: after %s:%g:%s, jitter %s", "retry", base,
+                     json_number_value(json_object_get(retry, "factor")), cap,
+                     json_string_value(json_object_get(retry, "jitter")));
+    (void)fputs(json_array_size(on) == 0 ? ", on none" : ", on", stdout);
+    json_array_foreach((json_t *)(uintptr_t)on, i, word)
+        (void)printf("%s%s", i == 0 ? " " : ",", json_string_value(word));
+    if (json_is_false(json_object_get(retry, "rerun_if_lost")))
+        (void)fputs(", never when it is lost", stdout);
+    (void)putchar('\n');
+}
+
+/* "2 of 3", of those that count: the one that runs, succeeded or was lost at last does not so far.
+ */
+static void print_tries(const json_t *job)
+{
+    const char *state = json_string_value(json_object_get(job, "state"));
+    const char *class =
+        json_string_value(json_object_get(json_object_get(job, "outcome"), "class"));
+    long long losses = number_of(job, "losses");
+    bool runs = class == NULL && state != NULL && strcmp(state, "pending") != 0;
+    bool free = class != NULL && (strcmp(class, "success") == 0 || strcmp(class, "lost") == 0);
+    (void)printf("%12s: %lld of %lld", "attempt", number_of(job, "charged") + (runs || free),
+                 number_of(job, "max_attempts"));
+    if (losses > 0)
+        (void)printf(", %lld lost", losses);
+    (void)putchar('\n');
+    print_rule(json_object_get(job, "retry"));
+    print_at("tried again", json_object_get(job, "retry_at"));
+    if (json_is_integer(json_object_get(job, "suggested_memory"))) {
+        char text[32];
+        format_size((uint64_t)number_of(job, "suggested_memory"), text, sizeof(text));
+        (void)printf("%12s: ask for %s memory, it had too little\n", "hint", text);
+    }
+}
+
 static void print_limits(const json_t *job)
 {
     char text[32];
@@ -154,8 +203,7 @@ static void print_limits(const json_t *job)
         (void)printf("%12s: %s (%s)\n", "estimate", text,
                      json_string_value(json_object_get(job, "estimate_source")));
     }
-    (void)printf("%12s: %lld of %lld\n", "attempt", number_of(job, "attempt"),
-                 number_of(job, "max_attempts"));
+    print_tries(job);
 }
 
 static void print_array(const json_t *array)
@@ -182,6 +230,7 @@ static void print_attempts(const json_t *attempts)
             xasprintf("%s after %s by worker %lld", outcome[0] == '\0' ? "not ended" : outcome,
                       time, number_of(attempt, "worker"));
         print_line(label, text);
+        print_usage(json_object_get(attempt, "usage"));
     }
 }
 

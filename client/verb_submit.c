@@ -1,4 +1,5 @@
 /* batchctl submit: builds the request, makes a key of its own so that a repeated send is safe. */
+#include "client/retry_options.h"
 #include "client/submission.h"
 #include "client/values_submit.h"
 #include "client/verbs.h"
@@ -125,7 +126,9 @@ static const struct cli_option options[] = {
     {"tag", 0, "KEY=VALUE", "a mark to find it by"},
     {"key", 0, "KEY", "the same key and job again gives the same id (default: a random one)"},
     {"unique", 0, "KEY", "while a job of yours with this KEY has not ended, give its id instead"},
-    {"max-attempts", 0, "N", "try again until it succeeds, N times in all (default: 1)"},
+    {"max-attempts", 0, "N",
+     "try it again when it fails, N times in all (default: 3, after passing failures alone)"},
+    RETRY_OPTIONS,
     {"rerun-if-lost", 0, NULL, "run it again when its worker or machine dies (the default)"},
     {"never-rerun", 0, NULL, "never run it again by itself once it may have started"},
     {"shell", 0, "TEXT", "run TEXT by /bin/sh -c"},

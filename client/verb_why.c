@@ -26,7 +26,7 @@ static void print_reasons(const json_t *reasons)
     const json_t *one;
     size_t i;
     json_array_foreach((json_t *)(uintptr_t)reasons, i, one) {
-        (void)printf("  %-12s", json_string_value(json_object_get(one, "reason")));
+        (void)printf("  %-13s", json_string_value(json_object_get(one, "reason")));
         print_text(one, "detail");
         if (time_of(one, "at") > 0) {
             CLEANUP_FREE char *at = times_text(time_of(one, "at"));

@@ -58,12 +58,22 @@ static bool is_one_of(const char *word, const char *words)
     return false;
 }
 
+static bool is_text(const struct config_key *key)
+{
+    return key->type == CONFIG_WORD || key->type == CONFIG_BACKOFF || key->type == CONFIG_RETRY_ON;
+}
+
 static int set_word(struct config *config, const struct config_key *key,
                     const struct toml_value *value, struct error *err)
 {
     char **target = field(config, key);
     if (value->kind != TOML_STRING)
         return error_set(err, ERROR_INVALID, "%s must be a string", key->name);
+    struct retry_rule rule = {.max_attempts = 0};
+    if ((key->type == CONFIG_BACKOFF &&
+         retry_backoff_parse(value->string, &rule.backoff, err) < 0) ||
+        (key->type == CONFIG_RETRY_ON && retry_on_parse(value->string, &rule, err) < 0))
+        return error_wrap(err, "%s", key->name);
     if (key->words != NULL && !is_one_of(value->string, key->words))
         return error_set(err, ERROR_INVALID, "%s = \"%.40s\" must be one of: %s", key->name,
                          value->string, key->words);
@@ -148,7 +158,7 @@ static int set_value(struct config *config, const struct config_key *key,
     uint64_t number = CONFIG_AUTO;
     bool automatic = key->type == CONFIG_COUNT_OR_AUTO && value->kind == TOML_STRING &&
                      strcmp(value->string, "auto") == 0;
-    if (key->type == CONFIG_WORD)
+    if (is_text(key))
         return set_word(config, key, value, err);
     if (key->type == CONFIG_BOOLEAN)
         return set_boolean(config, key, value, err);
@@ -320,6 +330,9 @@ void config_done(struct config *config)
     free(config->daemon_log_level);
     free(config->processors_path);
     free(config->breakers_queues);
+    free(config->retry_backoff);
+    free(config->retry_jitter);
+    free(config->retry_on);
     config_names_done(&config->named);
     *config = (struct config){0};
 }
@@ -360,6 +373,16 @@ int config_load(const char *path, bool required, config_problem_fn each, void *a
     return 0;
 }
 
+/* The texts were checked as they were read. */
+struct retry_rule config_retry(const struct config *config)
+{
+    struct retry_rule rule = {.max_attempts = config->retry_max_attempts};
+    (void)retry_backoff_parse(config->retry_backoff, &rule.backoff, NULL);
+    (void)retry_jitter_parse(config->retry_jitter, &rule.jitter, NULL);
+    (void)retry_on_parse(config->retry_on, &rule, NULL);
+    return rule;
+}
+
 /* NAME = VALUE and the end of the line. */
 static void print_value(FILE *file, const struct config *config, const struct config_key *key)
 {
@@ -367,6 +390,8 @@ static void print_value(FILE *file, const struct config *config, const struct co
     (void)fprintf(file, "%s = ", strrchr(key->name, '.') + 1);
     switch (key->type) {
     case CONFIG_WORD:
+    case CONFIG_BACKOFF:
+    case CONFIG_RETRY_ON:
         (void)fprintf(file, "\"%s\"", *(char *const *)(const void *)at);
         break;
     case CONFIG_BOOLEAN:

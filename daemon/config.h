@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "daemon/config_names.h"
 #include "daemon/core/resource_names.h"
+#include "daemon/core/retry_rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +31,9 @@ struct config {
     struct resource_names counters; /* the other names in [resources] */
     uint64_t counter_amounts[RESOURCE_COUNTERS_MAX];
     uint64_t fair_share_half_life_ms;
+    uint32_t retry_max_attempts;
+    char *retry_backoff, *retry_jitter, *retry_on;
+    uint64_t retry_memory_cap_bytes;
     struct config_names named;
     uint32_t workers_min, workers_max;
     uint32_t workers_prefetch;
@@ -53,6 +57,8 @@ enum config_type {
     CONFIG_SIZE,
     CONFIG_WORD,
     CONFIG_BOOLEAN,       /* true or false */
+    CONFIG_BACKOFF,       /* a text for retry_backoff_parse */
+    CONFIG_RETRY_ON,      /* and one for retry_on_parse */
     CONFIG_COUNT_OR_AUTO, /* a whole number, or "auto": 32 bits, CONFIG_AUTO */
     CONFIG_COUNTER,       /* the row of all names in its table that have no row: whole numbers */
 };
@@ -82,6 +88,9 @@ typedef void (*config_problem_fn)(void *arg, const struct error *problem);
  */
 int config_load(const char *path, bool required, config_problem_fn each, void *arg,
                 struct config *ret, struct error *err);
+
+/* What [retry] says. */
+struct retry_rule config_retry(const struct config *config);
 
 /* The settings as TOML. With `example`, every key commented out under its help: the file
  * config.example.toml. */

@@ -56,9 +56,9 @@ static int set_key(struct queue_config *queue, const struct queue_key *key,
 {
     if (value->kind == TOML_STRING && key->kind != QUEUE_KEY_COUNT)
         return queue_settings_set(&queue->settings, key, value->string, err);
-    if (value->kind != TOML_INTEGER || key->kind == QUEUE_KEY_WORD)
+    if (value->kind != TOML_INTEGER || queue_key_is_text(key))
         return error_set(err, ERROR_INVALID, "%s must be a %s", key->name,
-                         key->kind == QUEUE_KEY_WORD   ? "string"
+                         queue_key_is_text(key)        ? "string"
                          : key->kind == QUEUE_KEY_SPAN ? "time span such as \"90s\""
                                                        : "whole number");
     int64_t scale = key->kind == QUEUE_KEY_SPAN ? 1000 : 1;

@@ -1,6 +1,7 @@
 #include "daemon/config.h"
 #include "daemon/core/breaker.h"
 #include "daemon/core/gpus.h"
+#include "daemon/core/retry_rule.h"
 
 #define AT(member) offsetof(struct config, member)
 #define KIBI UINT64_C(1024)
@@ -84,5 +85,16 @@ const struct config_key config_keys[] = {
      false, "But never longer than this."},
     {"breakers.probes", CONFIG_INTEGER32, AT(breakers_probes), 1, BREAKER_PROBES_MAX, NULL, "3",
      false, "Of those that were parked, so many are tried first."},
+    {"retry.max_attempts", CONFIG_INTEGER32, AT(retry_max_attempts), 1, RETRY_ATTEMPTS_MAX, NULL,
+     "3", false, "How often a job is tried at most that does not say, and whose queue does not."},
+    {"retry.backoff", CONFIG_BACKOFF, AT(retry_backoff), 0, 0, NULL, "\"1s:2:1h\"", false,
+     "How long a job that failed waits before it is tried again, BASE[:FACTOR[:CAP]]: BASE, and after each further failure FACTOR times as long, CAP at most; or none."},
+    {"retry.jitter", CONFIG_WORD, AT(retry_jitter), 0, 0, "none full equal", "\"none\"", false,
+     "How these waits are spread by chance: none, full (from 0 to all of it) or equal (from half of it)."},
+    {"retry.on", CONFIG_RETRY_ON, AT(retry_on), 0, 0, NULL, "\"\"", false,
+     "After which ends jobs are tried again that do not say, as submit --retry-on; empty: default, and failures for those that say max_attempts."},
+    {"retry.memory_cap", CONFIG_SIZE, AT(retry_memory_cap_bytes), 0, 1048576 * GIBI, NULL, "0",
+     false,
+     "A job that had too little memory is tried again with half as much again, up to this; 0 means resources.memory."},
     {NULL, CONFIG_WORD, 0, 0, 0, NULL, NULL, false, NULL},
 };

@@ -238,6 +238,8 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .schedule_limit_per_user = config->daemon_schedule_limit_per_user,
         .disk_reserve_bytes = config->store_reserve_bytes,
         .array_max = config->daemon_array_max,
+        .retry = config_retry(config),
+        .memory_cap_bytes = config->retry_memory_cap_bytes,
         .values_max_bytes = config->daemon_array_values_max_bytes,
         .event_backlog = config->daemon_event_backlog,
         .retention_us = {[JOB_STATE_COMPLETED] =

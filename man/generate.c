@@ -96,11 +96,13 @@ static void put_setting(const struct config_key *key)
         [CONFIG_INTEGER32] = "A number", [CONFIG_INTEGER64] = "A number",
         [CONFIG_SPAN] = "A span",        [CONFIG_SIZE] = "A size",
         [CONFIG_WORD] = "A text",        [CONFIG_COUNT_OR_AUTO] = "\\(dqauto\\(dq or a number",
-        [CONFIG_COUNTER] = "A number",   [CONFIG_BOOLEAN] = "true or false"};
+        [CONFIG_COUNTER] = "A number",   [CONFIG_BACKOFF] = "A text",
+        [CONFIG_RETRY_ON] = "A text",    [CONFIG_BOOLEAN] = "true or false"};
+    bool text = strcmp(types[key->type], "A text") == 0;
     (void)printf(".It Cm %s\n", strrchr(key->name, '.') + 1);
     put_sentence(key->help);
     (void)fputs(types[key->type], stdout);
-    if (key->type != CONFIG_WORD && key->type != CONFIG_BOOLEAN) {
+    if (!text && key->type != CONFIG_BOOLEAN) {
         (void)fputs(" from ", stdout);
         put_limit(key, key->min);
         (void)fputs(" to ", stdout);
@@ -126,8 +128,8 @@ static void put_queue_key(const struct queue_key *key)
         format_span(key->max, high, sizeof(high));
         (void)printf("A span from %s to %s", low, high);
     }
-    (void)printf("%s; the default is\n.Li %s .\n", key->kind == QUEUE_KEY_WORD ? "A text" : "",
-                 key->fallback);
+    (void)printf("%s; the default is\n.Li %s .\n", queue_key_is_text(key) ? "A text" : "",
+                 key->fallback[0] == '\0' ? "\\(dq\\(dq" : key->fallback);
 }
 
 /* The tables with names of the user's choice. */

@@ -8,12 +8,13 @@
 #include "common/clock.h"
 #include "common/parse.h"
 #include "daemon/api/array_values.h"
+#include "daemon/api/attempts_view.h"
+#include "daemon/api/retry_members.h"
 #include "daemon/api/prediction.h"
 #include "daemon/api/reasons.h"
 #include "daemon/api/tasks.h"
 #include "daemon/api/users.h"
 #include "daemon/api/view.h"
-#include "daemon/store/attempt_rows.h"
 #include "daemon/store/task_rows.h"
 
 #include <string.h>
@@ -451,35 +452,6 @@ const struct api_verb verb_list = {
 
 /* ---- Show ---- */
 
-static int add_attempt(void *arg, const struct job_status *attempt)
-{
-    json_t *object = json_object();
-    json_put_int(object, "attempt", attempt->attempt);
-    json_put_int(object, "worker", (int64_t)attempt->worker);
-    json_put(object, "started_at", view_time(attempt->started_at));
-    json_put(object, "ended_at", view_time(attempt->ended_at));
-    json_put(object, "outcome", view_outcome(&attempt->outcome, JOB_STATE_FAILED));
-    return json_array_append_new(arg, object);
-}
-
-/* The attempts before the current one, and the current one once it was begun. */
-static json_t *view_attempts(const struct api *api, const struct job_row *row)
-{
-    struct error err;
-    json_t *attempts = json_array();
-    (void)attempt_rows_each(engine_db(api->engine), &row->status, add_attempt, attempts, &err);
-    if (row->status.state == JOB_STATE_PENDING || row->status.attempt == 0)
-        return attempts;
-    json_t *now = json_object();
-    json_put_int(now, "attempt", row->status.attempt);
-    json_put_int(now, "worker", (int64_t)row->status.worker);
-    json_put(now, "started_at", view_time(row->status.started_at));
-    json_put(now, "ended_at", view_time(row->status.ended_at));
-    json_put(now, "outcome", view_outcome(&row->status.outcome, row->status.state));
-    (void)json_array_append_new(attempts, now);
-    return attempts;
-}
-
 static void run_show(struct api_call *call)
 {
     bool env_values = false;
@@ -498,8 +470,11 @@ static void run_show(struct api_call *call)
     json_t *job = view_job(call->api, &row);
     json_put(job, "env", view_env(&row, env_values));
     array_values_view(call->api, &row, job);
+    json_put(job, "retry", retry_members_view(&row.facts.retry));
+    const uint64_t memory = attempts_suggest_memory(call->api, &row);
+    json_put(job, "suggested_memory", memory == 0 ? json_null() : json_integer((int64_t)memory));
     if (attempts)
-        json_put(job, "attempts", view_attempts(call->api, &row));
+        json_put(job, "attempts", attempts_view(call->api, &row));
     if (predict) {
         json_put(job, "predicted_end", json_null());
         json_put(job, "prediction", json_null());

@@ -1,6 +1,6 @@
 /* io.batchd.Queues.List {} -> {queues: [queue]}
  * io.batchd.Queues.Add, Set {name, policy, backfill, slots, per_user, weight, ageing_ms,
- *   max_delay_ms, priority, timeout_ms} -> {queue}
+ *   max_delay_ms, priority, timeout_ms, max_attempts, backoff, jitter, retry_on} -> {queue}
  * io.batchd.Queues.Pause, Resume, Drain {name} -> {queue}
  * io.batchd.Queues.Remove {name, move_to} -> {queue}: while its jobs are on the way
  * Everybody may look; root and the daemon's owner change. A change is in the store before the
@@ -19,14 +19,14 @@ static json_t *view_queue(const struct api *api, const struct named_queue *queue
     json_t *object = json_object();
     json_put_text(object, "name", queue->name);
     for (const struct queue_key *key = queue_keys; key->name != NULL; key++) {
-        char name[64];
-        uint64_t number = queue_settings_number(&queue->settings, key);
+        char name[64], text[QUEUE_TEXT_MAX];
+        queue_settings_text(&queue->settings, key, text);
         (void)snprintf(name, sizeof(name), "%s%s", key->name,
                        key->kind == QUEUE_KEY_SPAN ? "_ms" : "");
-        if (key->kind == QUEUE_KEY_WORD)
-            json_put_text(object, name, key->words[number]);
+        if (queue_key_is_text(key))
+            json_put_text(object, name, text);
         else
-            json_put_int(object, name, (int64_t)number);
+            json_put_int(object, name, (int64_t)queue_settings_number(&queue->settings, key));
     }
     json_put(object, "paused", json_boolean(queue->paused));
     json_put(object, "draining", json_boolean(queue->draining));
@@ -80,11 +80,11 @@ static int read_key(const json_t *params, const struct queue_key *key, const cha
                     struct queue_change *change, struct error *err)
 {
     const json_t *value = json_object_get(params, member);
-    if (key->kind == QUEUE_KEY_WORD && json_is_string(value))
+    if (queue_key_is_text(key) && json_is_string(value))
         return queue_settings_set(&change->values, key, json_string_value(value), err);
-    if (key->kind == QUEUE_KEY_WORD || !json_is_integer(value))
+    if (queue_key_is_text(key) || !json_is_integer(value))
         return error_set_field(err, member, "%s must be %s", member,
-                               key->kind == QUEUE_KEY_WORD ? "a string" : "an integer");
+                               queue_key_is_text(key) ? "a string" : "an integer");
     json_int_t number = json_integer_value(value);
     if (key->kind == QUEUE_KEY_SPAN &&
         (number < 0 || (uint64_t)number < key->min || (uint64_t)number > key->max))
@@ -223,9 +223,10 @@ static void run_remove(struct api_call *call)
 static const char *const no_fields[] = {NULL};
 static const char *const name_fields[] = {"name", NULL};
 static const char *const remove_fields[] = {"name", "move_to", NULL};
-static const char *const setting_fields[] = {"name",     "policy",     "backfill",  "slots",
-                                             "per_user", "weight",     "ageing_ms", "max_delay_ms",
-                                             "priority", "timeout_ms", NULL};
+static const char *const setting_fields[] = {
+    "name",         "policy",    "backfill",     "slots",    "per_user",
+    "weight",       "ageing_ms", "max_delay_ms", "priority", "timeout_ms",
+    "max_attempts", "backoff",   "jitter",       "retry_on", NULL};
 const struct api_verb verb_queues_list = {
     .method = "io.batchd.Queues.List", .fields = no_fields, .run = run_list};
 const struct api_verb verb_queues_add = {

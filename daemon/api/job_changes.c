@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
+#include "daemon/api/retry_members.h"
 #include "daemon/api/submit_spec.h"
 
 /* Which part each member belongs to; the id is none. */
@@ -16,6 +17,7 @@ static const struct {
     {"gpus", JOB_EDIT_RESOURCES},      {"disk", JOB_EDIT_RESOURCES},
     {"resources", JOB_EDIT_RESOURCES}, {"timeout_ms", JOB_EDIT_LIMITS},
     {"estimate_ms", JOB_EDIT_LIMITS},  {"max_attempts", JOB_EDIT_LIMITS},
+    {"retry", JOB_EDIT_LIMITS},        {"rerun_if_lost", JOB_EDIT_LIMITS},
     {"begin", JOB_EDIT_BEGIN},         {"depends", JOB_EDIT_DEPENDS},
 };
 
@@ -53,17 +55,17 @@ static int take_limits(const struct api_call *call, struct job_facts *facts, str
                          (unsigned long long)facts->id);
     int64_t timeout = (int64_t)run.timeout_ms;
     int64_t estimate = facts->estimate_us / US_PER_MS;
-    int64_t attempts = facts->max_attempts;
+    struct retry_rule retry = {.max_attempts = 0};
     int result = 0;
     if (json_get_int(call->params, "timeout_ms", false, 0, SUBMIT_SPAN_MS_MAX, &timeout, err) < 0 ||
         json_get_int(call->params, "estimate_ms", false, 0, SUBMIT_SPAN_MS_MAX, &estimate, err) <
             0 ||
-        json_get_int(call->params, "max_attempts", false, 1, JOB_ATTEMPTS_MAX, &attempts, err) < 0)
+        retry_members_take(call->params, &retry, err) < 0)
         result = -1;
     if (result == 0) {
         run.timeout_ms = (uint64_t)timeout;
         facts->estimate_us = estimate * US_PER_MS;
-        facts->max_attempts = (uint32_t)attempts;
+        retry_rule_change(&facts->retry, &retry);
         result = submit_spec_check_warning(&run, err);
     }
     if (result == 0)

@@ -18,7 +18,8 @@ struct prediction {
     /* What is asked of the child. */
     uint64_t id;
     bool is_task, changes;
-    uint64_t turn; /* of the task */
+    uint64_t turn;      /* of the task */
+    int64_t not_before; /* as long it waits for its next attempt; 0: it does not */
     int64_t now;
 };
 
@@ -57,8 +58,12 @@ static const struct forecast_events search_events = {.started = on_started};
 static void put_start(json_t *answer, const struct search *search)
 {
     bool found = search->found.job != NULL;
-    json_put(answer, "predicted_start", found ? view_time(search->found.started_at) : json_null());
-    json_put(answer, "predicted_end", found ? view_time(search->found.ends_at) : json_null());
+    int64_t early = search->what->not_before - search->found.started_at;
+    early = early > 0 ? early : 0;
+    json_put(answer, "predicted_start",
+             found ? view_time(search->found.started_at + early) : json_null());
+    json_put(answer, "predicted_end",
+             found ? view_time(search->found.ends_at + early) : json_null());
     json_put_text(answer, "prediction", found ? "starts" : search->cut ? "unknown" : "none");
 }
 
@@ -69,9 +74,11 @@ static void put_changes(json_t *answer, const struct prediction *what, struct jo
     /* An array's next task starts first: another one needs more than a single change. */
     if (!what->changes || (what->is_task && what->turn > 0))
         return;
+    bool backs_off = engine_backoff_at(what->call->api->engine, job) > 0;
     engine_start_state(what->call->api->engine, what->now, &state);
     size_t count = start_changes_find(&state, job, changes);
-    json_put(answer, "starts_now_if", prediction_changes(what->call, job, changes, count));
+    json_put(answer, "starts_now_if",
+             prediction_changes(what->call, job, backs_off, changes, count));
 }
 
 static void work(void *arg, struct snapshot_writer *writer)
@@ -169,6 +176,8 @@ void prediction_reply(struct api_call *call, const struct job_row *row, bool cha
                                       .is_task = row->status.is_task,
                                       .changes = changes,
                                       .now = clock_wall_us()};
+    if (row->status.is_task)
+        prediction->not_before = engine_task_backoff_at(call->api->engine, &row->status);
     call->state = prediction;
     call->cancel = release;
     if (start(call, prediction, row, &err) == 0)

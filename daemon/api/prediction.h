@@ -28,8 +28,9 @@
 void prediction_reply(struct api_call *call, const struct job_row *row, bool changes, json_t *reply,
                       json_t *target);
 
-/* [{change, resource, amount, text, command}]: see the interface. */
-json_t *prediction_changes(const struct api_call *call, const struct job *job,
+/* [{change, resource, amount, text, command}]: see the interface. `backs_off`: the time that it
+ * waits for is that of another attempt. */
+json_t *prediction_changes(const struct api_call *call, const struct job *job, bool backs_off,
                            const struct start_change *changes, size_t count);
 
 /* Answers with Busy, or what else kept a snapshot from being made. */

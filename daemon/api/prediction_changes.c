@@ -25,7 +25,7 @@ struct said {
     const struct job *job;
     const struct named_queue *queue;
     const struct resource_names *names;
-    bool may_change_queues;
+    bool may_change_queues, backs_off;
     char *text, *command;
 };
 
@@ -63,6 +63,9 @@ static void say_job(const struct start_change *change, struct said *said)
     const char *level;
     if (change->kind == CHANGE_RELEASE) {
         said->text = xstrdup("it were released");
+        said->command = xasprintf("batchctl release %" PRIu64, id);
+    } else if (change->kind == CHANGE_BEGIN && said->backs_off) {
+        said->text = xstrdup("the time of its next attempt had come");
         said->command = xasprintf("batchctl release %" PRIu64, id);
     } else if (change->kind == CHANGE_BEGIN) {
         said->text = xstrdup("its begin time had come");
@@ -130,13 +133,14 @@ static json_t *view(const struct start_change *change, const struct said *said)
     return object;
 }
 
-json_t *prediction_changes(const struct api_call *call, const struct job *job,
+json_t *prediction_changes(const struct api_call *call, const struct job *job, bool backs_off,
                            const struct start_change *changes, size_t count)
 {
     const struct engine *engine = call->api->engine;
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         struct said said = {.job = job,
+                            .backs_off = backs_off,
                             .queue = engine_queue_number(engine, job->queue),
                             .names = &engine_limits(engine)->names,
                             .may_change_queues = access_all(call)};

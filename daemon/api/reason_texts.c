@@ -20,6 +20,7 @@
 static const char *const words[REASON_COUNT] = {
     [REASON_HELD] = "Held",
     [REASON_BEGIN_TIME] = "BeginTime",
+    [REASON_RETRY_BACKOFF] = "RetryBackoff",
     [REASON_DEPENDENCY] = "Dependency",
     [REASON_ARRAY_LIMIT] = "ArrayLimit",
     [REASON_QUEUE_PAUSED] = "QueuePaused",
@@ -216,6 +217,24 @@ static void tell_begin(struct account *account)
     (void)snprintf(account->lifts, sizeof(account->lifts),
                    "its begin time comes, or batchctl edit %" PRIu64 " --begin now",
                    account->of->job->id);
+}
+
+/* Nobody has to do anything for it. */
+static void tell_backoff(struct account *account)
+{
+    const struct job_row *row = account->of->row;
+    const struct job *job = account->of->job;
+    bool array = row->facts.array != NULL && !row->status.is_task;
+    account->at = row->status.is_task ? row->status.retry_at
+                                      : engine_backoff_at(account->of->call->api->engine, job);
+    if (array)
+        (void)fputs("all of its tasks that are left failed and are tried again later",
+                    account->detail);
+    else
+        (void)fprintf(account->detail, "it failed %u of %u times and is tried again later",
+                      row->status.charged, row->facts.retry.max_attempts);
+    (void)snprintf(account->lifts, sizeof(account->lifts),
+                   "its time comes, or batchctl release %" PRIu64, job->id);
 }
 
 static void add_dependency(void *arg, const struct dependency_row *row)
@@ -460,6 +479,7 @@ static void tell_priority(struct account *account)
 static void (*const tellers[REASON_COUNT])(struct account *account) = {
     [REASON_HELD] = tell_held,
     [REASON_BEGIN_TIME] = tell_begin,
+    [REASON_RETRY_BACKOFF] = tell_backoff,
     [REASON_DEPENDENCY] = tell_dependency,
     [REASON_ARRAY_LIMIT] = tell_array_limit,
     [REASON_QUEUE_PAUSED] = tell_paused,

@@ -6,11 +6,22 @@
 
 #define BIT(reason) (1U << (reason))
 
-/* What is not about the jobs before it. */
-static unsigned own_reasons(const struct api *api, const struct job *job, unsigned waits)
+/* An array backs off when nothing else of it can start; what a task of it waits for is its own. */
+static unsigned later_reason(const struct api *api, const struct job_row *row,
+                             const struct job *job)
 {
-    return (job_blocked_by(job, JOB_HELD) ? BIT(REASON_HELD) : 0) |
-           (job_blocked_by(job, JOB_LATER) ? BIT(REASON_BEGIN_TIME) : 0) |
+    bool backs_off = engine_backoff_at(api->engine, job) > 0;
+    unsigned begin = job_blocked_by(job, JOB_LATER) && !backs_off ? BIT(REASON_BEGIN_TIME) : 0;
+    if (row->status.is_task)
+        backs_off = engine_task_backoff_at(api->engine, &row->status) > 0;
+    return begin | (backs_off ? BIT(REASON_RETRY_BACKOFF) : 0);
+}
+
+/* What is not about the jobs before it. */
+static unsigned own_reasons(const struct api *api, const struct job_row *row, const struct job *job,
+                            unsigned waits)
+{
+    return later_reason(api, row, job) | (job_blocked_by(job, JOB_HELD) ? BIT(REASON_HELD) : 0) |
            (job_blocked_by(job, JOB_DEPENDS) || engine_array_awaits(api->engine, job)
                 ? BIT(REASON_DEPENDENCY)
                 : 0) |
@@ -35,9 +46,10 @@ json_t *reasons_words(const struct api *api, const struct job_row *row)
     if (job == NULL || !(pending || (job_is_array(job) && !row->status.is_task)))
         return list;
     unsigned waits = scheduler_reasons(engine_scheduler(api->engine), job);
-    unsigned reasons = own_reasons(api, job, waits);
-    const unsigned keep = BIT(REASON_HELD) | BIT(REASON_BEGIN_TIME) | BIT(REASON_DEPENDENCY) |
-                          BIT(REASON_ARRAY_LIMIT) | BIT(REASON_BREAKER_OPEN);
+    unsigned reasons = own_reasons(api, row, job, waits);
+    const unsigned keep = BIT(REASON_HELD) | BIT(REASON_BEGIN_TIME) | BIT(REASON_RETRY_BACKOFF) |
+                          BIT(REASON_DEPENDENCY) | BIT(REASON_ARRAY_LIMIT) |
+                          BIT(REASON_BREAKER_OPEN);
     if (pending && (reasons & keep) == 0)
         reasons |= order_reasons(waits);
     for (unsigned i = 0; i < REASON_COUNT; i++) {
@@ -52,7 +64,7 @@ json_t *reasons_words(const struct api *api, const struct job_row *row)
 static unsigned all_reasons(const struct reason_subject *subject)
 {
     unsigned waits = scheduler_reasons(subject->scheduler, subject->job);
-    unsigned reasons = own_reasons(subject->call->api, subject->job, waits);
+    unsigned reasons = own_reasons(subject->call->api, subject->row, subject->job, waits);
     if (subject->job->queued || !scheduler_ever_fits(subject->scheduler, subject->job))
         reasons |= order_reasons(waits);
     if (reason_lacks(subject) || reason_slots_full(subject))

@@ -8,6 +8,7 @@
 #include "daemon/api/job_resources.h"
 #include "daemon/api/array_values.h"
 #include "daemon/api/processors.h"
+#include "daemon/api/retry_members.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/queues.h"
@@ -60,6 +61,7 @@ const char *const submit_fields[] = {"argv",
                                      "unique",
                                      "timeout_signal",
                                      "timeout_signal_ms",
+                                     "retry",
                                      NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
@@ -203,15 +205,13 @@ static int decode_limits(const struct api_call *call, const json_t *params, stru
 {
     const struct named_queue *named = engine_queue_find(call->api->engine, facts->queue);
     int64_t timeout = named->settings.timeout_us / US_PER_MS;
-    int64_t attempts = 1;
     int64_t estimate = 0;
-    facts->rerun_if_lost = true;
     if (json_get_int(params, "timeout_ms", false, 1, SUBMIT_SPAN_MS_MAX, &timeout, err) < 0 ||
         json_get_int(params, "estimate_ms", false, 1, SUBMIT_SPAN_MS_MAX, &estimate, err) < 0 ||
-        json_get_int(params, "max_attempts", false, 1, JOB_ATTEMPTS_MAX, &attempts, err) < 0 ||
-        json_get_bool(params, "rerun_if_lost", false, &facts->rerun_if_lost, err) < 0)
+        retry_members_take(params, &facts->retry, err) < 0)
         return -1;
-    facts->max_attempts = (uint32_t)attempts;
+    retry_rule_resolve(&facts->retry, &named->settings.retry,
+                       &engine_limits(call->api->engine)->retry);
     facts->estimate_us = estimate * US_PER_MS;
     run->timeout_ms = (uint64_t)timeout;
     return decode_warning(params, run, err);

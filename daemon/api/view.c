@@ -37,9 +37,9 @@ json_t *view_outcome(const struct outcome *outcome, enum job_state state)
     return object;
 }
 
-static json_t *view_usage(const struct job_status *status)
+json_t *view_usage(const struct job_status *status, enum job_state state)
 {
-    if (!job_state_terminal(status->state) || status->started_at == 0)
+    if (!job_state_terminal(state) || status->started_at == 0)
         return json_null();
     const struct usage *usage = &status->usage;
     json_t *object = json_object();
@@ -150,6 +150,18 @@ static bool add_depends(const struct api *api, json_t *object, const struct job_
     return text != NULL && done_at == 0;
 }
 
+/* When what failed is tried again; 0: it does not wait for that. */
+static int64_t retry_time(const struct api *api, const struct job_row *row)
+{
+    const struct job *job = jobset_find(engine_jobs(api->engine), row->facts.id);
+    if (row->status.is_task)
+        return engine_task_backoff_at(api->engine, &row->status);
+    int64_t at = job == NULL ? 0 : engine_backoff_at(api->engine, job);
+    int64_t off = row->status.retry_at - at;
+    /* What is stored is the same unless the clock was set, but for the time between two looks. */
+    return at != 0 && off > -US_PER_SECOND && off < US_PER_SECOND ? row->status.retry_at : at;
+}
+
 /* It could have started when the last of what kept it was gone: null while it is held or waits for
  * others. A damaged row keeps nothing. */
 static void add_times(const struct api *api, json_t *object, const struct job_row *row)
@@ -164,6 +176,9 @@ static void add_times(const struct api *api, json_t *object, const struct job_ro
     json_put(object, "begin_at", view_time(condition.begin_at));
     json_put(object, "deadline_at", view_time(condition.deadline_at));
     bool depends = add_depends(api, object, row, &eligible);
+    int64_t retry_at = retry_time(api, row);
+    eligible = retry_at > eligible ? retry_at : eligible;
+    json_put(object, "retry_at", view_time(retry_at));
     json_put(object, "eligible_at",
              condition.held || depends ? json_null() : json_integer(eligible));
     json_put(object, "started_at", view_time(row->status.started_at));
@@ -248,14 +263,16 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     json_put(object, "cancelling", json_boolean(row->status.cancelling));
     json_put(object, "reasons", reasons_words(api, row));
     json_put_int(object, "attempt", row->status.attempt);
-    json_put_int(object, "max_attempts", row->facts.max_attempts);
+    json_put_int(object, "max_attempts", row->facts.retry.max_attempts);
+    json_put_int(object, "charged", row->status.charged);
+    json_put_int(object, "losses", row->status.losses);
     add_times(api, object, row);
     add_estimate(api, object, row);
     json_put(object, "predicted_start", json_null()); /* Show asks for it (prediction.h) */
     json_put(object, "progress", view_progress(api, row));
     json_put(object, "outcome", view_outcome(&row->status.outcome, row->status.state));
     json_put(object, "edited_at", view_time(row->facts.edited_at));
-    json_put(object, "usage", view_usage(&row->status));
+    json_put(object, "usage", view_usage(&row->status, row->status.state));
     json_put(object, "worker",
              row->status.worker == 0 ? json_null() : json_integer((int64_t)row->status.worker));
     job_resources_view(api, row, object);

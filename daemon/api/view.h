@@ -5,6 +5,8 @@
 #include "daemon/api/verb.h"
 
 json_t *view_job(const struct api *api, const struct job_row *row);
+/* Of an attempt that ended, in a job of this state; else null. */
+json_t *view_usage(const struct job_status *status, enum job_state state);
 json_t *view_outcome(const struct outcome *outcome, enum job_state state);
 /* {name: value} or [name] of the job's environment. */
 json_t *view_env(const struct job_row *row, bool values);

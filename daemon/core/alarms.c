@@ -72,6 +72,11 @@ void alarms_clear(struct alarms *alarms, struct job *job)
         move_down(alarms, position, last);
 }
 
+bool alarms_have(const struct alarms *alarms, const struct job *job)
+{
+    return job->alarm_at < alarms->count && alarms->entries[job->alarm_at].job == job;
+}
+
 const struct alarm *alarms_first(const struct alarms *alarms)
 {
     return alarms->count > 0 ? &alarms->entries[0] : NULL;

@@ -22,6 +22,8 @@ void alarms_done(struct alarms *alarms);
 /* The job must have none: alarm_at is NO_ALARM. */
 void alarms_set(struct alarms *alarms, struct job *job, int64_t at);
 void alarms_clear(struct alarms *alarms, struct job *job); /* no-op when it has none */
+/* Whether the job has its alarm here. */
+bool alarms_have(const struct alarms *alarms, const struct job *job);
 /* The earliest, or NULL. */
 const struct alarm *alarms_first(const struct alarms *alarms);
 

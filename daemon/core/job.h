@@ -9,6 +9,7 @@
 #include "daemon/core/fails_limit.h"
 #include "daemon/core/job_state.h"
 #include "daemon/core/outcome.h"
+#include "daemon/core/retry_rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,9 +26,6 @@ enum job_priority {
 
 #define JOB_NAME_MAX 256U
 #define JOB_KEY_MAX 256U
-#define JOB_ATTEMPTS_MAX 1000U
-/* A job whose workers died this often is not run again: it may be what kills them. */
-#define JOB_LOSSES_MAX 3U
 
 #define ESTIMATE_UNKNOWN INT64_MAX
 #define JOB_LEVEL_MASK 15U /* levels and ranks have four bits */
@@ -62,10 +60,9 @@ struct job_facts {
     enum job_priority priority;
     uint32_t cpus, gpus;
     uint64_t memory_bytes, disk_bytes;
-    int64_t estimate_us; /* its user's, 0: none */
-    char *counters;      /* what else it asks for (resource_names.h); NULL: nothing */
-    uint32_t max_attempts;
-    bool rerun_if_lost;
+    int64_t estimate_us;     /* its user's, 0: none */
+    char *counters;          /* what else it asks for (resource_names.h); NULL: nothing */
+    struct retry_rule retry; /* resolved as it is submitted */
     bool hold;           /* as submitted, as the next: not in the job's row (condition_rows.h) */
     int64_t begin_at;    /* 0: at once */
     int64_t deadline_at; /* 0: none */
@@ -100,6 +97,8 @@ struct job_status {
     uint32_t attempt;     /* attempts begun so far; numbers are never used twice */
     uint32_t charged;     /* of these, the ones that count against max_attempts */
     uint32_t losses;      /* of these, the ones the host lost */
+    int64_t retry_at;     /* while it waits after a failure: not before this; else 0 */
+    int64_t retry_us;     /* and so long after that failure */
     bool cancelling;      /* a cancel was acknowledged; the worker is being told */
     uint64_t worker;      /* 0: none */
     uint64_t gpu_set;     /* the GPUs of this attempt (gpus.h) */

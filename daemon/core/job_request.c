@@ -12,6 +12,17 @@ uint64_t job_whole_mib(uint64_t bytes)
     return bytes + (rest > 0 ? MEBIBYTE - rest : 0);
 }
 
+uint64_t job_memory_grown(uint64_t asked_bytes, uint64_t used_bytes, uint64_t cap_bytes)
+{
+    uint64_t from = asked_bytes > 0 ? asked_bytes : used_bytes;
+    if (from >= cap_bytes)
+        from = cap_bytes;
+    uint64_t grown = job_whole_mib(from + from / 2);
+    if (grown > cap_bytes)
+        grown = cap_bytes;
+    return grown > asked_bytes ? grown : 0;
+}
+
 struct resources job_facts_wanted(const struct job_facts *facts, const struct resource_names *names)
 {
     struct resources wanted = {.amount = {[RESOURCE_CPUS] = facts->cpus,

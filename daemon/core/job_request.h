@@ -24,4 +24,9 @@ bool job_never_fits(const struct job_facts *facts, const struct resource_names *
                     const struct resources *total, const struct resources *had,
                     struct job_misfit *ret);
 
+/* What a job is to ask for after an attempt that had too little memory: half as much again as it
+ * asked for (of one that asked for nothing, as it used), in whole MiB, at most `cap`. 0: that is no
+ * more than before. */
+uint64_t job_memory_grown(uint64_t asked_bytes, uint64_t used_bytes, uint64_t cap_bytes);
+
 #endif

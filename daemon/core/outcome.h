@@ -2,6 +2,7 @@
 #ifndef BATCHD_DAEMON_CORE_OUTCOME_H
 #define BATCHD_DAEMON_CORE_OUTCOME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The words are the wire's (CLI.md). */
@@ -26,6 +27,7 @@ struct outcome {
     enum outcome_class class;
     int exit_code; /* -1: there was none */
     int signal;    /* 0: there was none */
+    bool planned;  /* of a lost one: its worker was told to end; not in the store */
     char message[200];
 };
 

@@ -16,6 +16,7 @@
 
 static const char *const policy_words[] = {"fifo", "priority", "sjf", "fair", NULL};
 static const char *const backfill_words[] = {"none", "easy", NULL};
+static const char *const jitter_words[] = {"", "none", "full", "equal", NULL};
 static const char *const priority_words[] = {"urgent", "high", "normal", "low", "background", NULL};
 
 const struct queue_key queue_keys[] = {
@@ -41,6 +42,14 @@ const struct queue_key queue_keys[] = {
      "The level of jobs that do not say: urgent, high, normal, low or background."},
     {"timeout", QUEUE_KEY_SPAN, AT(timeout_us), NULL, 0, 3650 * DAY_MS, "0", "SPAN",
      "The time that jobs may run that do not say; 0 means no limit."},
+    {"max_attempts", QUEUE_KEY_COUNT, AT(retry.max_attempts), NULL, 0, RETRY_ATTEMPTS_MAX, "0", "N",
+     "How often jobs that do not say are tried at most; 0: as [retry] says."},
+    {"backoff", QUEUE_KEY_BACKOFF, AT(retry.backoff), NULL, 0, 0, "", "BASE[:FACTOR[:CAP]]",
+     "How long they wait before they are tried again, such as 10s:2:1h; empty: as [retry] says."},
+    {"jitter", QUEUE_KEY_WORD, AT(retry.jitter), jitter_words, 0, 0, "", "KIND",
+     "How that is spread: none, full (from 0) or equal (from half); empty: as [retry] says."},
+    {"retry_on", QUEUE_KEY_RETRY_ON, AT(retry), NULL, 0, 0, "", "CLASS,...",
+     "After which ends they are tried again; empty: as [retry] says."},
     {NULL, QUEUE_KEY_WORD, 0, NULL, 0, 0, NULL, NULL, NULL},
 };
 
@@ -113,8 +122,8 @@ int queue_settings_set_number(struct queue_settings *settings, const struct queu
 {
     char given[QUEUE_TEXT_MAX];
     (void)snprintf(given, sizeof(given), "%lld", (long long)number);
-    if (key->kind == QUEUE_KEY_WORD)
-        return error_set_field(err, key->name, "%s %s must be a word", key->name, given);
+    if (queue_key_is_text(key))
+        return error_set_field(err, key->name, "%s %s must be a text", key->name, given);
     if (number >= 0 && key->kind == QUEUE_KEY_SPAN)
         format_span((uint64_t)number, given, sizeof(given));
     if (number < 0 || (uint64_t)number < key->min || (uint64_t)number > key->max)
@@ -129,7 +138,7 @@ static int refuse_word(const struct queue_key *key, const char *text, struct err
     for (size_t i = 0; key->words[i] != NULL; i++) {
         size_t used = strlen(list);
         (void)snprintf(list + used, sizeof(list) - used, "%s%s",
-                       i == 0                      ? ""
+                       used == 0                   ? ""
                        : key->words[i + 1] == NULL ? " or "
                                                    : ", ",
                        key->words[i]);
@@ -149,12 +158,26 @@ static int set_word(struct queue_settings *settings, const struct queue_key *key
     return refuse_word(key, text, err);
 }
 
+static int parse_retry_on(struct queue_settings *settings, const struct queue_key *key,
+                          const char *text, struct error *err)
+{
+    if (retry_on_parse(text, field(settings, key), err) == 0)
+        return 0;
+    if (err != NULL)
+        (void)snprintf(err->field, sizeof(err->field), "%s", key->name);
+    return -1;
+}
+
 int queue_settings_set(struct queue_settings *settings, const struct queue_key *key,
                        const char *text, struct error *err)
 {
     uint64_t number;
     if (key->kind == QUEUE_KEY_WORD)
         return set_word(settings, key, text, err);
+    if (key->kind == QUEUE_KEY_BACKOFF)
+        return retry_backoff_parse(text, field(settings, key), err);
+    if (key->kind == QUEUE_KEY_RETRY_ON)
+        return parse_retry_on(settings, key, text, err);
     if (key->kind == QUEUE_KEY_SPAN) {
         if (parse_span_ms(text, &number, err) < 0)
             return error_set_field(err, key->name,
@@ -169,9 +192,14 @@ int queue_settings_set(struct queue_settings *settings, const struct queue_key *
 void queue_settings_text(const struct queue_settings *settings, const struct queue_key *key,
                          char *ret)
 {
+    const void *at = (const char *)settings + key->offset;
     uint64_t number = queue_settings_number(settings, key);
     if (key->kind == QUEUE_KEY_WORD)
         (void)snprintf(ret, QUEUE_TEXT_MAX, "%s", key->words[number]);
+    else if (key->kind == QUEUE_KEY_BACKOFF)
+        retry_backoff_format(at, ret);
+    else if (key->kind == QUEUE_KEY_RETRY_ON)
+        retry_on_format(at, ret);
     else
         (void)snprintf(ret, QUEUE_TEXT_MAX, "%llu%s", (unsigned long long)number,
                        key->kind == QUEUE_KEY_SPAN && number > 0 ? "ms" : "");

@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "daemon/core/job.h"
+#include "daemon/core/retry_rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,11 +30,12 @@ struct queue_settings {
     /* For jobs that do not say. */
     enum job_priority priority;
     int64_t timeout_us; /* 0: none */
+    struct retry_rule retry;
 };
 
 #define QUEUE_DEFAULT "default" /* the queue that is always there */
 #define QUEUE_NAME_MAX 64U
-#define QUEUE_TEXT_MAX 32U /* room for any value as text */
+#define QUEUE_TEXT_MAX RETRY_TEXT_MAX /* room for any value as text */
 
 /* A queue of the configuration. */
 struct queue_config {
@@ -41,7 +43,13 @@ struct queue_config {
     struct queue_settings settings;
 };
 
-enum queue_key_kind { QUEUE_KEY_WORD, QUEUE_KEY_COUNT, QUEUE_KEY_SPAN };
+enum queue_key_kind {
+    QUEUE_KEY_WORD,
+    QUEUE_KEY_COUNT,
+    QUEUE_KEY_SPAN,
+    QUEUE_KEY_BACKOFF,  /* a struct retry_backoff */
+    QUEUE_KEY_RETRY_ON, /* a struct retry_rule, of which only `on` */
+};
 
 struct queue_key {
     const char
@@ -57,6 +65,12 @@ struct queue_key {
 
 extern const struct queue_key queue_keys[]; /* ends with a NULL name */
 
+/* Its value is a text wherever it is written. */
+static inline bool queue_key_is_text(const struct queue_key *key)
+{
+    return key->kind != QUEUE_KEY_COUNT && key->kind != QUEUE_KEY_SPAN;
+}
+
 void queue_settings_defaults(struct queue_settings *ret);
 const struct queue_key *queue_key_find(const char *name); /* NULL: none */
 
@@ -67,7 +81,7 @@ int queue_settings_set(struct queue_settings *settings, const struct queue_key *
                        const char *text, struct error *err);
 int queue_settings_set_number(struct queue_settings *settings, const struct queue_key *key,
                               int64_t number, struct error *err);
-/* The number of a count, a span (milliseconds) or a word. */
+/* The number of a count or a span (milliseconds). */
 uint64_t queue_settings_number(const struct queue_settings *settings, const struct queue_key *key);
 /* The value as queue_settings_set takes it; `ret` has QUEUE_TEXT_MAX bytes. */
 void queue_settings_text(const struct queue_settings *settings, const struct queue_key *key,

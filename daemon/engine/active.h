@@ -14,9 +14,8 @@ struct active_probe {
 struct active {
     struct active *next;
     struct job_status status; /* of the job, or of the task of an array */
-    bool rerun_if_lost;
     bool is_processor;
-    uint32_t max_attempts;
+    struct retry_rule retry;
     bool counted;            /* in the pool's load of its worker */
     int64_t deadline_passed; /* the deadline that it was stopped for (deadline.c), or 0 */
     uint64_t

@@ -43,25 +43,45 @@ static bool is_in(const struct array *array, const struct task_ranges *tasks, ui
            (tasks == NULL || task_ranges_has(tasks, *ret_position));
 }
 
+/* Of the tasks that wait for another attempt. */
+struct choice {
+    struct engine *engine;
+    const struct array *array;
+    const struct task_ranges *tasks;
+    const char *reason;
+    struct task_ranges *gone;
+    uint64_t count;
+};
+
+static bool keep_again(void *arg, const struct task_wait *wait)
+{
+    struct choice *choice = arg;
+    uint64_t position;
+    if (choice->engine->broken || !is_in(choice->array, choice->tasks, wait->index, &position))
+        return true;
+    cancel_row(choice->engine, choice->array, wait->index, choice->reason);
+    task_ranges_add(choice->gone, position, position);
+    choice->count++;
+    return false;
+}
+
+static bool count_again(void *arg, const struct task_wait *wait)
+{
+    struct choice *choice = arg;
+    uint64_t position;
+    choice->count += is_in(choice->array, choice->tasks, wait->index, &position);
+    return true;
+}
+
 /* Those of `tasks` (NULL: all) that wait for another attempt; they join *gone. How many. */
 static uint64_t cancel_again(struct engine *engine, struct array *array,
                              const struct task_ranges *tasks, const char *reason,
                              struct task_ranges *gone)
 {
-    size_t kept = 0;
-    uint64_t cancelled = 0;
-    uint64_t position;
-    for (size_t i = 0; i < array->again_count && !engine->broken; i++) {
-        if (is_in(array, tasks, array->again[i], &position)) {
-            cancel_row(engine, array, array->again[i], reason);
-            task_ranges_add(gone, position, position);
-            cancelled++;
-        } else {
-            array->again[kept++] = array->again[i];
-        }
-    }
-    array->again_count = kept;
-    return cancelled;
+    struct choice choice = {
+        .engine = engine, .array = array, .tasks = tasks, .reason = reason, .gone = gone};
+    task_waits_filter(&array->again, keep_again, &choice);
+    return choice.count;
 }
 
 static uint64_t stop_active(struct engine *engine, const struct array *array,
@@ -205,12 +225,13 @@ bool array_cancel_unreachable(struct engine *engine, struct array *array,
 }
 
 /* What array_cancel_tasks would do, beside those that never started. */
-static void count_tasks(const struct engine *engine, const struct array *array,
+static void count_tasks(const struct engine *engine, struct array *array,
                         const struct task_ranges *tasks, struct cancelled_tasks *ret)
 {
     uint64_t position;
-    for (size_t i = 0; i < array->again_count; i++)
-        ret->cancelled += is_in(array, tasks, array->again[i], &position);
+    struct choice choice = {.array = array, .tasks = tasks};
+    task_waits_filter(&array->again, count_again, &choice);
+    ret->cancelled += choice.count;
     for (const struct active *entry = engine->active; entry != NULL; entry = entry->next)
         ret->stopping += entry->status.id == array->status.id &&
                          !job_state_terminal(entry->status.state) &&

@@ -198,27 +198,11 @@ bool engine_array_awaits(const struct engine *engine, const struct job *job)
 
 /* ---- those that wait are told ---- */
 
-static struct array *open_array(struct engine *engine, uint64_t id)
-{
-    struct job_row row;
-    struct error err;
-    struct array *array = arrays_live(engine, id);
-    if (array != NULL)
-        return array;
-    if (job_rows_load(engine->db, id, &row, &err) == 0) {
-        array = arrays_open(engine, &row, &err);
-        job_row_done(&row);
-    }
-    if (array == NULL)
-        engine_break(engine, &err);
-    return array;
-}
-
 /* One that is not live has tasks that wait, and but for a link nothing in its way. */
 void engine_requeue_array(struct engine *engine, struct job *job)
 {
     bool linked = array_links_find(&engine->links, job->id) != NULL;
-    struct array *array = linked ? open_array(engine, job->id) : arrays_live(engine, job->id);
+    struct array *array = linked ? arrays_need(engine, job->id) : arrays_live(engine, job->id);
     if (array != NULL)
         array_requeue(engine, array);
     else if (!linked)
@@ -290,7 +274,7 @@ static bool find_unreachable(struct engine *engine, const struct array *array,
 static bool cancel_unreachable(struct engine *engine, struct array_link *link, int *cost)
 {
     struct unreachable found;
-    struct array *array = open_array(engine, link->entry.id);
+    struct array *array = arrays_need(engine, link->entry.id);
     if (array == NULL)
         return false;
     found.count = 0;

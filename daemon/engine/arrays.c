@@ -10,12 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Tasks of an array that may start again are looked for so many at a time: one is enough to start,
+ * and each start looks again. */
+#define DUE_AT_ONCE 1000U
+/* An array with so many that are to come is kept: to read them takes some ms. */
+#define BACKOFFS_KEPT 1000U
+
 static void array_free(struct array *array)
 {
     array_spec_done(&array->spec);
     task_ranges_done(&array->taken);
     job_status_done(&array->status);
-    free(array->again);
+    task_waits_done(&array->again);
     free(array);
 }
 
@@ -39,8 +45,8 @@ struct array *arrays_live(const struct engine *engine, uint64_t job)
 static int add_again(void *arg, const struct job_status *task)
 {
     struct array *array = arg;
-    array->again = xreallocarray(array->again, array->again_count + 1, sizeof(*array->again));
-    array->again[array->again_count++] = task->index; /* they come in ascending order */
+    bool lifted = engine_backoff_lifted(task, array->lifted_at);
+    task_waits_add(&array->again, task->index, lifted ? 0 : engine_backoff_until(task));
     array->rows_read++;
     return 0;
 }
@@ -98,8 +104,11 @@ static int load(struct engine *engine, struct array *array, const struct job_row
                        row->status.outcome.message);
     if (array_rows_load(engine->db, row->facts.id, &array->options, err) < 0)
         return -1;
-    if (load_taken(engine, array, err) < 0)
+    struct condition condition;
+    if (load_taken(engine, array, err) < 0 ||
+        condition_rows_load(engine->db, row->facts.id, &condition, err) < 0)
         return -1;
+    array->lifted_at = condition.released_at;
     return task_rows_each_waiting(engine->db, row->facts.id, add_again, array, err);
 }
 
@@ -119,9 +128,26 @@ struct array *arrays_open(struct engine *engine, const struct job_row *row, stru
     return array;
 }
 
+struct array *arrays_need(struct engine *engine, uint64_t job)
+{
+    struct job_row row;
+    struct error err;
+    struct array *array = arrays_live(engine, job);
+    if (array != NULL)
+        return array;
+    if (job_rows_load(engine->db, job, &row, &err) == 0) {
+        array = arrays_open(engine, &row, &err);
+        job_row_done(&row);
+    }
+    if (array == NULL)
+        engine_break(engine, &err);
+    return array;
+}
+
 uint64_t array_waiting(const struct array *array)
 {
-    return array->again_count + array->spec.total - array->status.tasks.next - array->taken_ahead;
+    return task_waits_count(&array->again) + array->spec.total - array->status.tasks.next -
+           array->taken_ahead;
 }
 
 /* The array that it waits for task by task, or NULL. */
@@ -131,15 +157,16 @@ static const struct linked_array *awaited_by(const struct engine *engine, const 
     return link == NULL ? NULL : link->awaited;
 }
 
-/* How many of its tasks may start but for the limit, `most` or more counted as that. */
+/* How many of its tasks may start but for the limit, `most` or more counted as that, by what
+ * array_requeue last saw of those that wait for another attempt. */
 static uint64_t allowed(const struct engine *engine, const struct array *array, uint64_t most)
 {
     const struct linked_array *awaited = awaited_by(engine, array);
     struct task_range range;
     uint64_t from = array->status.tasks.next;
-    uint64_t count = array->again_count;
+    uint64_t count = array->again.ready.count;
     if (awaited == NULL)
-        return array_waiting(array);
+        return array_waiting(array) - array->again.later.count;
     while (count < most && task_ranges_next(&awaited->completed, &array->taken, from, &range)) {
         count += range.last - range.first + 1;
         from = range.last + 1;
@@ -147,8 +174,9 @@ static uint64_t allowed(const struct engine *engine, const struct array *array, 
     return count;
 }
 
-bool array_can_take(const struct engine *engine, const struct array *array)
+bool array_can_take(const struct engine *engine, struct array *array)
 {
+    task_waits_due(&array->again, clock_monotonic_us(), DUE_AT_ONCE);
     return allowed(engine, array, 1) > 0;
 }
 
@@ -185,16 +213,31 @@ void engine_count_tasks(struct engine *engine, uint64_t id, const char *spec, ui
     array_spec_done(&array);
 }
 
-void array_requeue(struct engine *engine, const struct array *array)
+/* While nothing of it can start, the first of those that back off will call. Its begin time, if
+ * that is to come, goes before: see engine_begin_due. */
+static void watch_backoffs(struct engine *engine, const struct array *array, struct job *job)
 {
+    if (engine_backs_off(engine, job)) {
+        engine_clear_later(engine, job);
+        jobset_unblock(engine->jobs, job, JOB_LATER, clock_wall_us());
+    }
+    if (array->again.later.count > 0 && startable(engine, array, 1) == 0 &&
+        !job_blocked_by(job, JOB_LATER))
+        engine_watch_backoff(engine, job, task_waits_next(&array->again));
+}
+
+void array_requeue(struct engine *engine, struct array *array)
+{
+    struct job *job = jobset_find(engine->jobs, array->status.id);
     const struct task_count count = {.id = array->status.id,
                                      .total = array->spec.total,
                                      .waiting = array_waiting(array),
                                      .running = array->active,
                                      .limit = array->spec.limit};
     task_counts_put(&engine->tasks, &count);
-    jobset_queue(engine->jobs, jobset_find(engine->jobs, array->status.id),
-                 startable(engine, array, 1) > 0, clock_wall_us());
+    task_waits_due(&array->again, clock_monotonic_us(), DUE_AT_ONCE);
+    watch_backoffs(engine, array, job);
+    jobset_queue(engine->jobs, job, startable(engine, array, 1) > 0, clock_wall_us());
 }
 
 void array_store(struct engine *engine, struct array *array)
@@ -235,14 +278,8 @@ static uint64_t take_new(const struct engine *engine, struct array *array)
 uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again)
 {
     uint64_t index;
-    *ret_again = array->again_count > 0;
-    if (*ret_again) {
-        index = array->again[0];
-        array->again_count--;
-        memmove(array->again, array->again + 1, array->again_count * sizeof(*array->again));
-    } else {
-        index = take_new(engine, array);
-    }
+    *ret_again = array->again.ready.count > 0;
+    index = *ret_again ? task_waits_take(&array->again) : take_new(engine, array);
     array->active++;
     array->changed = true;
     if (array->status.state == JOB_STATE_PENDING)
@@ -251,16 +288,9 @@ uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again)
     return index;
 }
 
-void array_put_back(struct engine *engine, struct array *array, uint64_t index)
+void array_put_back(struct engine *engine, struct array *array, const struct job_status *task)
 {
-    size_t at = 0;
-    array->again = xreallocarray(array->again, array->again_count + 1, sizeof(*array->again));
-    while (at < array->again_count && array->again[at] < index)
-        at++;
-    memmove(array->again + at + 1, array->again + at,
-            (array->again_count - at) * sizeof(*array->again));
-    array->again[at] = index;
-    array->again_count++;
+    task_waits_add(&array->again, task->index, engine_backoff_until(task));
     array->active--;
     /* Nothing of it runs and none of its tasks has ended but by a cancel: it waits as a whole. */
     if (array->status.state != JOB_STATE_PENDING && array->active == 0 &&
@@ -268,6 +298,13 @@ void array_put_back(struct engine *engine, struct array *array, uint64_t index)
         array->status.started_at = 0;
         move(engine, array, JOB_EVENT_RETURN, BUS_REQUEUED);
     }
+    array_requeue(engine, array);
+}
+
+void array_lift(struct engine *engine, struct array *array, int64_t now)
+{
+    array->lifted_at = now;
+    task_waits_due(&array->again, INT64_MAX - 1, SIZE_MAX);
     array_requeue(engine, array);
 }
 
@@ -382,6 +419,11 @@ void array_task_ended(struct engine *engine, struct array *array, const struct j
 
 /* ---- the end of a turn ---- */
 
+static bool at_rest(const struct array *array)
+{
+    return array->active == 0 && array->again.later.count < BACKOFFS_KEPT;
+}
+
 /* What it has taken is kept for the next time. */
 static void forget(struct engine *engine, struct array **link)
 {
@@ -404,7 +446,7 @@ void array_rest(struct engine *engine, struct array *array)
         link = &(*link)->next;
     if (array->changed)
         array_store(engine, array);
-    if (array->active == 0)
+    if (at_rest(array))
         forget(engine, link);
 }
 
@@ -415,7 +457,7 @@ void arrays_end_turn(struct engine *engine)
         struct array *array = *link;
         if (array->changed)
             array_store(engine, array);
-        if (array->active > 0) {
+        if (!at_rest(array)) {
             link = &array->next;
             continue;
         }

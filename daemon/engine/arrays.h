@@ -1,4 +1,5 @@
-/* The arrays that are in motion: those with tasks at a worker. Only they are kept in memory, so a
+/* The arrays that are in motion: those with tasks at a worker, or with so many that wait for
+ * another attempt that to read them again would take long. Only they are kept in memory, so a
  * waiting array costs what a waiting job costs; one becomes live when its next task is taken or it
  * is cancelled, from its row, and is forgotten at the end of the turn in which its last task left a
  * worker. Tasks that have a worker are in the active list like jobs; what they do to their array is
@@ -11,6 +12,7 @@
 #include "daemon/core/array_spec.h"
 #include "daemon/core/job.h"
 #include "daemon/core/task_ranges.h"
+#include "daemon/core/task_waits.h"
 #include "daemon/store/array_rows.h"
 #include "daemon/store/job_rows.h"
 
@@ -25,15 +27,15 @@ struct array {
     struct array *next;
     struct array_spec spec;
     struct job_status status; /* of the array itself; status.tasks says how far it is */
-    uint64_t *again;          /* indices of tasks that wait for another attempt, ascending */
-    size_t again_count;
-    uint64_t active; /* tasks that have a worker */
+    struct task_waits again;  /* tasks that wait for another attempt, by the monotonic clock */
+    uint64_t active;          /* tasks that have a worker */
     /* Positions, of which those from tasks.next on count: they started before ones in front of them
      * (array_links.h), or were cancelled and never will (cancelled_rows.h). */
     struct task_ranges taken;
     uint64_t taken_ahead; /* of these, how many stand at or behind tasks.next */
     size_t cancelled_rows;
     struct array_options options;
+    int64_t lifted_at;                /* its tasks that failed before need not wait any longer */
     size_t rows_read;                 /* when it was made live */
     bool changed;                     /* the row is to be written */
     char reason[CANCEL_REASON_BYTES]; /* of a cancel of all of it, "" if none was given */
@@ -43,6 +45,8 @@ struct array {
 struct array *arrays_live(const struct engine *engine, uint64_t job);
 /* The same, made live from its row when it is not. NULL with ERROR_DAMAGED or ERROR_IO. */
 struct array *arrays_open(struct engine *engine, const struct job_row *row, struct error *err);
+/* The same by its id; NULL after engine_break. */
+struct array *arrays_need(struct engine *engine, uint64_t job);
 void arrays_free(struct engine *engine);
 
 /* One is added, so many tasks of which have ended: the others wait. */
@@ -55,11 +59,13 @@ uint64_t array_waiting(const struct array *array);
 uint64_t arrays_more_startable(const struct engine *engine);
 
 /* Whether one of them may start now, but for the limit of its specification. */
-bool array_can_take(const struct engine *engine, const struct array *array);
+bool array_can_take(const struct engine *engine, struct array *array);
 /* Takes the next task; *ret_again: it has a row already. Only when array_can_take. */
 uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again);
-/* A task goes back to wait. */
-void array_put_back(struct engine *engine, struct array *array, uint64_t index);
+/* A task goes back to wait, until its retry_at. */
+void array_put_back(struct engine *engine, struct array *array, const struct job_status *task);
+/* The tasks that wait for another attempt need not wait any longer. */
+void array_lift(struct engine *engine, struct array *array, int64_t now);
 /* A task runs, or ran unnoticed because it was short: so does its array. */
 void array_task_runs(struct engine *engine, struct array *array, int64_t started_at);
 /* A task has ended for good; after the last one the array ends, and `array` is gone. */
@@ -87,8 +93,9 @@ bool array_fails_passed(const struct array *array);
 /* Writes the array's row. */
 void array_store(struct engine *engine, struct array *array);
 
-/* Puts the array into the queue, or takes it out, as its limit and its tasks ask for. */
-void array_requeue(struct engine *engine, const struct array *array);
+/* Puts the array into the queue, or takes it out, as its limit and its tasks ask for; when all of
+ * them back off, it does. */
+void array_requeue(struct engine *engine, struct array *array);
 
 /* Forgets it already, if no task of it is at a worker. */
 void array_rest(struct engine *engine, struct array *array);

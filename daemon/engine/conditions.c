@@ -1,7 +1,9 @@
-/* What keeps a waiting job out of the queue: it is held, its begin time has not come, or it waits
- * for others (dependencies.c). The job knows which by three bits; the times are in the store. It
- * counts as waiting, for ageing and order, from when the last of them went. */
+/* What keeps a waiting job out of the queue: it is held, its begin time has not come, it failed and
+ * is to be tried again later (backoff.c), or it waits for others (dependencies.c). The job knows
+ * which by three bits; the times are in the store. It counts as waiting, for ageing and order, from
+ * when the last of them went. */
 #include "common/clock.h"
+#include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 
@@ -14,8 +16,8 @@ void engine_unblock(struct engine *engine, struct job *job, enum job_block block
 
 void engine_watch_begin(struct engine *engine, struct job *job, int64_t begin_at, int64_t now)
 {
-    if (begin_at <= now || job_state_of(job) != JOB_STATE_PENDING)
-        return; /* it may run already: the clock was put back meanwhile */
+    if (begin_at <= now || job_state_of(job) != JOB_STATE_PENDING || engine_backs_off(engine, job))
+        return; /* it may have run already: the clock was put back meanwhile */
     jobset_block(engine->jobs, job, JOB_LATER);
     alarms_set(&engine->begins, job, begin_at);
 }
@@ -47,10 +49,15 @@ void engine_begin_due(struct engine *engine, int64_t now)
     }
 }
 
+void engine_clear_later(struct engine *engine, struct job *job)
+{
+    alarms_clear(engine_backs_off(engine, job) ? &engine->backoffs : &engine->begins, job);
+}
+
 void engine_drop_condition(struct engine *engine, struct job *job)
 {
     if (job_blocked_by(job, JOB_LATER))
-        alarms_clear(&engine->begins, job);
+        engine_clear_later(engine, job);
     if (!dependency_graph_empty(engine->waits))
         dependency_graph_drop(engine->waits, job->id);
     engine_unlink(engine, job->id);
@@ -101,6 +108,21 @@ int engine_hold_job(struct engine *engine, uint64_t id, bool dry_run, enum job_s
     return 0;
 }
 
+/* Whether it, or a task of it, waits for another attempt. */
+static bool fails_wait(struct engine *engine, const struct job *job)
+{
+    const struct array *array = job_is_array(job) ? arrays_need(engine, job->id) : NULL;
+    return engine_backs_off(engine, job) || (array != NULL && array->again.later.count > 0);
+}
+
+static int lift(struct engine *engine, struct job *job, int64_t now, struct error *err)
+{
+    if (engine_lift_backoff(engine, job, now, err) == 0)
+        return 0;
+    engine_break(engine, err);
+    return -1;
+}
+
 int engine_release_job(struct engine *engine, uint64_t id, bool dry_run, enum job_state *ret_state,
                        struct error *err)
 {
@@ -110,11 +132,11 @@ int engine_release_job(struct engine *engine, uint64_t id, bool dry_run, enum jo
     if (load_waiting(engine, id, "release", &job, &condition, err) < 0)
         return -1;
     *ret_state = job_state_of(job);
-    if (!condition.held || dry_run)
+    if (!(condition.held || fails_wait(engine, job)) || dry_run)
         return 0;
     condition.held = false;
     condition.released_at = now;
-    if (store(engine, &condition, err) < 0)
+    if (store(engine, &condition, err) < 0 || lift(engine, job, now, err) < 0)
         return -1;
     jobset_set_since(engine->jobs, job, now, now);
     engine_unblock(engine, job, JOB_HELD, now);

@@ -46,7 +46,7 @@ static void move_runs(struct engine *engine, const struct job *job, uint8_t queu
     }
 }
 
-static void change_job(struct engine *engine, struct job *job, const struct job_facts *facts)
+void engine_apply_facts(struct engine *engine, struct job *job, const struct job_facts *facts)
 {
     const struct resources wanted = job_facts_wanted(facts, &engine->options.names);
     int64_t now = clock_wall_us();
@@ -69,7 +69,7 @@ static void change_begin(struct engine *engine, struct job *job, int64_t begin_a
 {
     int64_t now = clock_wall_us();
     if (job_blocked_by(job, JOB_LATER)) {
-        alarms_clear(&engine->begins, job);
+        engine_clear_later(engine, job);
         jobset_set_since(engine->jobs, job, now, now);
         engine_unblock(engine, job, JOB_LATER, now);
     }
@@ -87,6 +87,9 @@ static int write_condition(struct engine *engine, struct job *job, const struct 
     if (condition_rows_load(engine->db, job->id, &condition, err) < 0)
         return -1;
     if ((parts & JOB_EDIT_BEGIN) != 0) {
+        /* It is in the place of the time of another attempt, too. */
+        if (engine_lift_backoff(engine, job, clock_wall_us(), err) < 0)
+            return -1;
         change_begin(engine, job, facts->begin_at);
         condition.begin_at = facts->begin_at;
     }
@@ -127,7 +130,7 @@ int engine_edit(struct engine *engine, struct job_facts *facts, unsigned parts,
     facts->edited_at = clock_wall_us();
     if (write_changes(engine, job, facts, parts, err) < 0)
         return -1;
-    change_job(engine, job, facts);
+    engine_apply_facts(engine, job, facts);
     const struct job_status status = {.id = job->id, .state = job_state_of(job)};
     engine_tell(engine, job, &status, BUS_EDITED);
     return 0;

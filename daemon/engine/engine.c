@@ -147,6 +147,7 @@ void engine_free(struct engine *engine)
     schedules_free(engine);
     removals_free(engine);
     alarms_done(&engine->begins);
+    alarms_done(&engine->backoffs);
     deadlines_done(&engine->deadlines);
     engine_end_learning(engine);
     engine_end_breakers(engine);
@@ -209,8 +210,8 @@ uint64_t engine_work(const struct engine *engine)
 bool engine_unfinished(const struct engine *engine)
 {
     return engine->overdue || engine_breakers_unfinished(engine) || engine->leaving ||
-           removals_unfinished(engine) || engine->notice_first < engine->notice_count ||
-           array_links_unfinished(&engine->links);
+           removals_unfinished(engine) || engine->put_off >= ENGINE_PUT_OFF_MAX ||
+           engine->notice_first < engine->notice_count || array_links_unfinished(&engine->links);
 }
 
 bool engine_disk_low(const struct engine *engine)

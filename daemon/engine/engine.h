@@ -79,7 +79,8 @@ int engine_retry_facts(struct engine *engine, const struct job_row *old,
                        struct error *err);
 
 /* Keeps a waiting job, or the tasks of an array that have not started, from starting until it is
- * released; no-op when it is so already, and with `dry_run`. ERROR_CONFLICT: it does not wait. */
+ * released, which lets what failed start again, too, without waiting any longer; no-op when it is
+ * so already, and with `dry_run`. ERROR_CONFLICT: it does not wait. */
 int engine_hold_job(struct engine *engine, uint64_t id, bool dry_run, enum job_state *ret_state,
                     struct error *err);
 int engine_release_job(struct engine *engine, uint64_t id, bool dry_run, enum job_state *ret_state,
@@ -134,6 +135,11 @@ bool engine_array_live(const struct engine *engine, uint64_t id, struct array_pr
 /* How long an unfinished job is expected to run, and who says so; 0: nobody knows. */
 int64_t engine_estimate_of(const struct engine *engine, const struct job *job,
                            enum estimate_source *ret_source);
+/* When a job that waits for another attempt may start, by the wall clock; 0: it does not wait so.
+ * Of an array: when the first of its tasks may, and nothing else of it can start. */
+int64_t engine_backoff_at(const struct engine *engine, const struct job *job);
+/* The same of a task of an array. */
+int64_t engine_task_backoff_at(const struct engine *engine, const struct job_status *task);
 /* Whether as many of its tasks have a worker as its %K allows, and more wait. */
 bool engine_array_limited(const struct engine *engine, uint64_t id);
 /* Whether it waits for another array task by task, and none of its tasks may start so far. */

@@ -72,11 +72,13 @@ struct engine {
     struct notice *notices;         /* from notice_first on not yet followed, oldest first */
     size_t notice_first, notice_count, notice_room;
     struct deadlines deadlines;
-    bool overdue;                /* deadlines have passed that are left for the next turn */
-    uint64_t ended_for_starts;   /* of this turn: overdue jobs that were to start, and their work */
-    struct alarms begins;        /* jobs by the time before which they may not start */
-    struct schedules *schedules; /* schedules.c */
+    bool overdue;              /* deadlines have passed that are left for the next turn */
+    uint64_t ended_for_starts; /* of this turn: overdue jobs that were to start, and their work */
+    struct alarms begins;      /* jobs by the time before which they may not start */
+    struct alarms backoffs;    /* and those that failed, by when they may again, monotonic */
+    uint64_t put_off; /* of this turn: arrays that were to start, and all their tasks back off */
     struct removals removals;
+    struct schedules *schedules;   /* schedules.c */
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
     const struct job *unplaced;    /* of this turn's round: it fits, and no worker is idle */
     uint64_t made_way_for;         /* ahead.c: the job that went first and waited, 0: none */

@@ -16,6 +16,7 @@ static const struct {
 } ends[] = {
     [ENDING_COMPLETED] = {"completed", "999e861f48004570954701654598b589"},
     [ENDING_FAILED] = {"failed", "61567cce8f764f60bac42c240ded2e78"},
+    [ENDING_POISON] = {"failed", "61567cce8f764f60bac42c240ded2e78"},
     [ENDING_CANCELLED] = {"was cancelled", "dc7b12f52b224e6ca556685c095f2199"},
     [ENDING_AGAIN_CHARGED] = {"failed and is tried again", "f4284bfbd4184c9eb558027d55ea03ed"},
     [ENDING_AGAIN_FREE] = {"was lost and is run again", lost_id},

@@ -5,7 +5,7 @@
 #ifndef BATCHD_DAEMON_ENGINE_JOB_LOG_H
 #define BATCHD_DAEMON_ENGINE_JOB_LOG_H
 
-#include "daemon/engine/outcome.h"
+#include "daemon/core/ending.h"
 
 /* It runs; not said of the shortest jobs, whose end alone is reported (STARTED_DELAY_MS). */
 void job_log_started(const struct job *job, const struct job_status *status);

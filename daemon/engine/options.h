@@ -4,6 +4,7 @@
 
 #include "daemon/core/job_state.h"
 #include "daemon/core/resource_names.h"
+#include "daemon/core/retry_rule.h"
 #include "daemon/core/scheduler.h"
 #include "daemon/engine/breakers.h"
 
@@ -28,6 +29,8 @@ struct engine_options {
     uint64_t stop_grace_ms;
     uint64_t queue_limit_per_user, schedule_limit_per_user;
     uint64_t disk_reserve_bytes;
+    struct retry_rule retry;   /* for what neither a job nor its queue says */
+    uint64_t memory_cap_bytes; /* after too little memory no job asks for more; 0: all there is */
     uint64_t array_max;        /* tasks of one array */
     uint64_t values_max_bytes; /* their values, packed (value_pack.h) */
     size_t event_backlog;

@@ -30,7 +30,8 @@ void outcome_from_exit(const struct job_exit *end, bool is_processor, struct job
 {
     status->outcome = (struct outcome){.class = class_of(end, is_processor),
                                        .exit_code = end->has_code ? (int)end->exit_code : -1,
-                                       .signal = end->has_signal ? (int)end->signal : 0};
+                                       .signal = end->has_signal ? (int)end->signal : 0,
+                                       .planned = end->cause == EXIT_CAUSE_SHUTDOWN};
     memcpy(status->outcome.message, end->text, sizeof(status->outcome.message));
     status->outcome.message[sizeof(status->outcome.message) - 1] = '\0';
     status->usage = (struct usage){.user_us = end->user_us,
@@ -59,20 +60,4 @@ void outcome_lost(bool tree_dead, struct job_status *status)
                    tree_dead ? "its worker died while it ran"
                              : "its worker and the spawner died while it ran; nobody can say "
                                "whether its processes are gone");
-}
-
-enum ending outcome_ending(const struct job_status *status, uint32_t max_attempts,
-                           bool rerun_if_lost, bool tree_dead)
-{
-    enum outcome_class class = status->outcome.class;
-    if (class == OUTCOME_SUCCESS)
-        return ENDING_COMPLETED;
-    if (class == OUTCOME_CANCELLED || status->cancelling)
-        return ENDING_CANCELLED;
-    if (class == OUTCOME_LOST)
-        return rerun_if_lost && tree_dead && status->losses + 1 < JOB_LOSSES_MAX ? ENDING_AGAIN_FREE
-                                                                                 : ENDING_FAILED;
-    if (class == OUTCOME_SPAWN)
-        return ENDING_FAILED;
-    return status->charged + 1 < max_attempts ? ENDING_AGAIN_CHARGED : ENDING_FAILED;
 }

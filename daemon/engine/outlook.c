@@ -15,6 +15,25 @@ void engine_running_each(const struct engine *engine, engine_running_fn each, vo
 
 /* ---- the turn of a task ---- */
 
+/* One that backs off comes behind all that may start. */
+static bool turn_again(const struct array *array, uint64_t index, uint64_t *ret)
+{
+    const struct task_waits *waits = &array->again;
+    bool found = false;
+    *ret = 0;
+    for (size_t i = 0; i < waits->ready.count; i++) {
+        *ret += waits->ready.waits[i].index < index;
+        found |= waits->ready.waits[i].index == index;
+    }
+    for (size_t i = 0; i < waits->later.count && !found; i++) {
+        if (waits->later.waits[i].index == index) {
+            *ret = array_waiting(array) - waits->later.count;
+            return true;
+        }
+    }
+    return found;
+}
+
 /* Those that wait for another attempt go first, then those that never started, as array_take does.
  */
 static bool turn_in(const struct array *array, uint64_t index, uint64_t *ret)
@@ -22,16 +41,13 @@ static bool turn_in(const struct array *array, uint64_t index, uint64_t *ret)
     uint64_t position;
     struct task_ranges before = {.ranges = NULL};
     struct task_ranges open = {.ranges = NULL};
-    for (size_t i = 0; i < array->again_count; i++) {
-        *ret = i;
-        if (array->again[i] == index)
-            return true;
-    }
+    if (turn_again(array, index, ret))
+        return true;
     uint64_t next = array->status.tasks.next;
     if (!array_spec_position(&array->spec, index, &position) || position < next ||
         task_ranges_has(&array->taken, position))
         return false;
-    *ret = array->again_count;
+    *ret = array->again.ready.count;
     if (position == next)
         return true;
     task_ranges_add(&before, next, position - 1);
@@ -93,6 +109,7 @@ static uint64_t count_running(const struct engine *engine)
 void engine_start_state(struct engine *engine, int64_t now, struct start_state *ret)
 {
     task_counts_each(&engine->tasks, count_kept, engine);
+    engine_show_backoffs(engine);
     *ret = (struct start_state){.scheduler = engine->scheduler,
                                 .jobs = engine->jobs,
                                 .begins = &engine->begins,
@@ -164,6 +181,7 @@ struct forecast *engine_forecast(struct engine *engine, int64_t now,
                                              .workers = engine->options.workers_max,
                                              .now = now};
     task_counts_each(&engine->tasks, count_kept, engine);
+    engine_show_backoffs(engine);
     struct forecast *forecast = forecast_new(&options, events, arg);
     add_running(engine, now, true, forecast);
     add_running(engine, now, false, forecast);

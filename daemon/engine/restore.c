@@ -40,6 +40,8 @@ static int add_open_job(void *arg, const struct job_open *open)
     } else if (open->status->state != JOB_STATE_PENDING) {
         struct active *entry = active_add(&engine->active, open->status);
         entry->status.result = NULL; /* set only at the end */
+    } else {
+        engine_watch_backoff(engine, job, engine_backoff_until(open->status));
     }
     return 0;
 }
@@ -104,9 +106,8 @@ static int load_facts(struct engine *engine, struct error *err)
         struct job_row row;
         if (job_rows_load(engine->db, entry->status.id, &row, err) < 0)
             return -1;
-        entry->rerun_if_lost = row.facts.rerun_if_lost;
         entry->is_processor = row.facts.type != NULL;
-        entry->max_attempts = row.facts.max_attempts;
+        entry->retry = row.facts.retry;
         int result = entry->status.is_task ? count_in(engine, &row, err) : 0;
         job_row_done(&row);
         if (result < 0)

@@ -143,6 +143,21 @@ static int refuse_open(const struct job_row *old, const char *what, enum job_sta
                      old->facts.id, job_state_word(state));
 }
 
+struct search {
+    const struct array *array;
+    const struct task_ranges *named;
+    bool found;
+};
+
+static bool find_named(void *arg, const struct task_wait *wait)
+{
+    struct search *search = arg;
+    uint64_t position;
+    search->found |= array_spec_position(&search->array->spec, wait->index, &position) &&
+                     task_ranges_has(search->named, position);
+    return true;
+}
+
 /* All of the named tasks of an array that goes on must have ended. */
 static int refuse_open_tasks(struct engine *engine, const struct job_row *old,
                              const struct task_ranges *named, struct error *err)
@@ -150,7 +165,7 @@ static int refuse_open_tasks(struct engine *engine, const struct job_row *old,
     static const char running[] = "some of these tasks of array";
     struct task_ranges ahead = {.ranges = NULL};
     uint64_t position;
-    const struct array *array = arrays_open(engine, old, err);
+    struct array *array = arrays_open(engine, old, err);
     if (array == NULL)
         return -1;
     for (const struct active *entry = engine->active; entry != NULL; entry = entry->next) {
@@ -159,11 +174,10 @@ static int refuse_open_tasks(struct engine *engine, const struct job_row *old,
             task_ranges_has(named, position))
             return refuse_open(old, running, entry->status.state, err);
     }
-    for (size_t i = 0; i < array->again_count; i++) {
-        if (array_spec_position(&array->spec, array->again[i], &position) &&
-            task_ranges_has(named, position))
-            return refuse_open(old, running, JOB_STATE_PENDING, err);
-    }
+    struct search search = {.array = array, .named = named};
+    task_waits_filter(&array->again, find_named, &search);
+    if (search.found)
+        return refuse_open(old, running, JOB_STATE_PENDING, err);
     task_ranges_minus(named, array->status.tasks.next, &array->taken, &ahead);
     size_t open = ahead.count;
     task_ranges_done(&ahead);

@@ -81,9 +81,11 @@ void engine_schedule(struct engine *engine)
     engine_move_leaving(engine);
     engine_begin_due(engine, now);
     engine_breakers_due(engine, now);
+    engine_backoffs_due(engine, now);
     engine_spread_estimates(engine, now);
     scheduler_begin(engine->scheduler, now);
-    while (!engine->broken && start_next(engine))
+    engine->put_off = 0;
+    while (!engine->broken && engine->put_off < ENGINE_PUT_OFF_MAX && start_next(engine))
         continue;
     engine_take_back(engine);
     engine_store_turns(engine);

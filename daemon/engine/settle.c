@@ -8,10 +8,12 @@
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/job_log.h"
-#include "daemon/engine/outcome.h"
+#include "daemon/core/ending.h"
+#include "daemon/core/job_request.h"
 #include "daemon/store/attempt_rows.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A worker keeps at most 1 MiB of a processor's lines, and the last one. */
@@ -49,18 +51,71 @@ static void uncount(struct engine *engine, struct active *entry)
     engine_release(engine, entry);
 }
 
+/* ---- another attempt ---- */
+
+static uint64_t asked_memory(const struct engine *engine, const struct active *entry)
+{
+    const struct job *job = jobset_find(engine->jobs, entry->status.id);
+    return scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_MEMORY];
+}
+
+/* What the next attempt gets after this one had too little memory; 0: it had not, or gets no more.
+ * Tasks of an array have one request together, and keep it. */
+static uint64_t grown_memory(const struct engine *engine, const struct active *entry)
+{
+    const struct resources *total = scheduler_total(engine->scheduler);
+    uint64_t cap = engine->options.memory_cap_bytes;
+    if (entry->status.outcome.class != OUTCOME_OOM || entry->status.is_task)
+        return 0;
+    if (cap == 0 || cap > total->amount[RESOURCE_MEMORY])
+        cap = total->amount[RESOURCE_MEMORY];
+    return job_memory_grown(asked_memory(engine, entry), entry->status.usage.max_rss_bytes, cap);
+}
+
+static void give_memory(struct engine *engine, uint64_t id, uint64_t memory_bytes)
+{
+    struct job_row row;
+    struct error err;
+    if (engine->broken)
+        return;
+    if (job_rows_load(engine->db, id, &row, &err) < 0) {
+        engine_break(engine, &err);
+        return;
+    }
+    row.facts.memory_bytes = memory_bytes;
+    if (job_rows_rewrite(engine->db, &row.facts, &err) < 0)
+        engine_break(engine, &err);
+    else
+        engine_apply_facts(engine, jobset_find(engine->jobs, id), &row.facts);
+    job_row_done(&row);
+}
+
 /* Another attempt: this one's end is kept as history, the job waits again. */
 static void run_again(struct engine *engine, struct active *entry, bool charged)
 {
     struct error err;
+    const uint64_t id = entry->status.id;
+    const uint64_t grown = grown_memory(engine, entry);
+    bool lost = entry->status.outcome.class == OUTCOME_LOST && !entry->status.outcome.planned;
     if (entry->status.ended_at == 0)
         entry->status.ended_at = clock_wall_us();
-    if (!engine->broken && attempt_rows_keep(engine->db, &entry->status, &err) < 0)
-        engine_break(engine, &err);
     entry->status.charged += charged;
-    entry->status.losses += entry->status.outcome.class == OUTCOME_LOST;
+    entry->status.losses += lost;
+    if (charged)
+        engine_choose_backoff(&entry->retry, &entry->status);
+    const struct attempt_row row = {.status = entry->status,
+                                    .kind = charged ? ATTEMPT_CHARGED
+                                            : lost  ? ATTEMPT_LOSS
+                                                    : ATTEMPT_FREE,
+                                    .memory_bytes = asked_memory(engine, entry)};
+    if (!engine->broken && attempt_rows_keep(engine->db, &row, &err) < 0)
+        engine_break(engine, &err);
     engine_return(engine, entry, NULL);
+    if (grown > 0)
+        give_memory(engine, id, grown);
 }
+
+/* ---- the end ---- */
 
 static void end_job(struct engine *engine, struct active *entry, enum job_event event)
 {
@@ -87,21 +142,54 @@ static void end_job(struct engine *engine, struct active *entry, enum job_event 
     active_remove(&engine->active, entry);
 }
 
+/* Of the last hours, with this one. */
+static uint32_t count_losses(struct engine *engine, const struct active *entry)
+{
+    const struct job_status *status = &entry->status;
+    int64_t at = status->ended_at > 0 ? status->ended_at : clock_wall_us();
+    uint32_t before = 0;
+    struct error err;
+    if (status->losses == 0 || engine->broken)
+        return 1;
+    if (attempt_rows_losses(engine->db, status, at - POISON_WINDOW_US, &before, &err) < 0)
+        engine_break(engine, &err);
+    return before + 1;
+}
+
+static enum ending decide(struct engine *engine, struct active *entry, bool tree_dead)
+{
+    struct outcome *outcome = &entry->status.outcome;
+    const struct ended_attempt attempt = {
+        .outcome = outcome,
+        .rule = &entry->retry,
+        .charged = entry->status.charged,
+        .losses = outcome->class == OUTCOME_LOST ? count_losses(engine, entry) : 0,
+        .cancelling = entry->status.cancelling,
+        .tree_dead = tree_dead,
+        .grows = grown_memory(engine, entry) > 0};
+    enum ending ending = ending_of(&attempt);
+    if (ending == ENDING_POISON)
+        (void)snprintf(outcome->message, sizeof(outcome->message),
+                       "poison: lost %u times in %d h; its worker or the machine died each time",
+                       attempt.losses, POISON_HOURS);
+    return ending;
+}
+
 void engine_settle(struct engine *engine, struct active *entry, bool tree_dead)
 {
     static const enum job_event events[] = {
         [ENDING_COMPLETED] = JOB_EVENT_SUCCEED,
         [ENDING_FAILED] = JOB_EVENT_FAIL,
+        [ENDING_POISON] = JOB_EVENT_FAIL,
         [ENDING_CANCELLED] = JOB_EVENT_CANCEL,
     };
     enum ending ending = ENDING_FAILED;
     if (!engine_end_of_deadline(entry))
-        ending =
-            outcome_ending(&entry->status, entry->max_attempts, entry->rerun_if_lost, tree_dead);
+        ending = decide(engine, entry, tree_dead);
     engine_breaker_ended(engine, entry);
     job_log_end(jobset_find(engine->jobs, entry->status.id), &entry->status, ending);
     uncount(engine, entry);
-    if (ending == ENDING_AGAIN_CHARGED || ending == ENDING_AGAIN_FREE)
+    if (ending_again(ending))
         run_again(engine, entry, ending == ENDING_AGAIN_CHARGED);
     else
         end_job(engine, entry, events[ending]);
@@ -109,7 +197,7 @@ void engine_settle(struct engine *engine, struct active *entry, bool tree_dead)
 
 void engine_return(struct engine *engine, struct active *entry, const char *why)
 {
-    const struct job *job = jobset_find(engine->jobs, entry->status.id);
+    struct job *job = jobset_find(engine->jobs, entry->status.id);
     uncount(engine, entry);
     if (why != NULL)
         log_debug("job %llu waits again: %s", (unsigned long long)job->id, why);
@@ -124,7 +212,9 @@ void engine_return(struct engine *engine, struct active *entry, const char *why)
     engine_store_status(engine, entry);
     engine_tell(engine, job, &entry->status, BUS_REQUEUED);
     if (entry->status.is_task)
-        array_put_back(engine, arrays_live(engine, job->id), entry->status.index);
+        array_put_back(engine, arrays_live(engine, job->id), &entry->status);
+    else
+        engine_watch_backoff(engine, job, engine_backoff_until(&entry->status));
     if (entry->deadline_passed != 0)
         engine_watch_deadline(engine, job->id, entry->deadline_passed);
     engine_breaker_returned(engine, entry);

@@ -53,7 +53,7 @@ static void add_job_env(const struct engine *engine, const struct job_facts *fac
 {
     job_run_add_env(run, xasprintf("BATCHD_JOB_ID=%llu", (unsigned long long)facts->id));
     job_run_add_env(run, xasprintf("BATCHD_ATTEMPT=%u", run->id.attempt));
-    job_run_add_env(run, xasprintf("BATCHD_MAX_ATTEMPTS=%u", facts->max_attempts));
+    job_run_add_env(run, xasprintf("BATCHD_MAX_ATTEMPTS=%u", facts->retry.max_attempts));
     job_run_add_env(run, xasprintf("BATCHD_JOB_NAME=%s", facts->name));
     job_run_add_env(run, xasprintf("BATCHD_QUEUE=%s", facts->queue));
     job_run_add_env(run, xasprintf("BATCHD_PRIORITY=%s", job_priority_word(facts->priority)));
@@ -123,16 +123,21 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
     return add_value(engine, ret, err);
 }
 
-/* Puts the status of the array's next task in the place of the array's own. */
+/* Puts the status of the array's next task in the place of the array's own. 1: all its tasks wait
+ * for another attempt, and it does, too, from now on. */
 static int take_task(struct engine *engine, struct job_row *row, struct error *err)
 {
     bool again = false;
     struct array *array = arrays_open(engine, row, err);
     if (array == NULL)
         return -1;
-    if (!array_can_take(engine, array))
+    if (!array_can_take(engine, array)) {
+        array_requeue(engine, array);
+        if (array->again.later.count > 0)
+            return 1;
         return error_set(err, ERROR_DAMAGED, "array %llu is queued and has no task that may start",
                          (unsigned long long)row->facts.id);
+    }
     const uint64_t index = array_take(engine, array, &again);
     job_status_done(&row->status);
     row->status = (struct job_status){.id = row->facts.id,
@@ -164,10 +169,12 @@ static int load(struct engine *engine, const struct job *job, uint64_t worker, s
 {
     if (job_rows_load(engine->db, job->id, row, err) < 0)
         return -1;
-    if (job_is_array(job) && take_task(engine, row, err) < 0) {
+    int result = job_is_array(job) ? take_task(engine, row, err) : 0;
+    if (result != 0) {
         job_row_done(row);
-        return -1;
+        return result;
     }
+    row->status.retry_at = row->status.retry_us = 0;
     row->status.attempt++;
     row->status.worker = worker;
     row->status.started_at = row->status.ended_at = 0;
@@ -182,15 +189,17 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
     struct job_row row;
     struct job_run run = {0};
     struct error err;
-    if (load(engine, job, worker, &row, &run, &err) < 0) {
-        engine_break(engine, &err);
+    int result = load(engine, job, worker, &row, &run, &err);
+    if (result != 0) {
+        if (result < 0)
+            engine_break(engine, &err);
+        engine->put_off++;
         return;
     }
     struct active *entry = active_add(&engine->active, &row.status);
     row.status.result = NULL; /* the entry has it now */
-    entry->rerun_if_lost = row.facts.rerun_if_lost;
     entry->is_processor = row.facts.type != NULL;
-    entry->max_attempts = row.facts.max_attempts;
+    entry->retry = row.facts.retry;
     entry->counted = true;
     entry->status.predicted_us = engine_estimate_of(engine, job, &entry->status.predicted_by);
     engine_breaker_started(engine, job, entry);

@@ -13,6 +13,9 @@ struct array;
 struct dependency_path;
 struct engine;
 
+/* So many arrays are read in a turn to find that all their tasks back off; each a few rows. */
+#define ENGINE_PUT_OFF_MAX 50U
+
 /* A start or an end that some wait for (dependents.c). */
 struct notice {
     uint64_t id;
@@ -30,6 +33,24 @@ void engine_begin_due(struct engine *engine, int64_t now);
 void engine_drop_condition(struct engine *engine, struct job *job);
 /* It is queued again when nothing else keeps it. */
 void engine_unblock(struct engine *engine, struct job *job, enum job_block block, int64_t now);
+/* backoff.c: until when (monotonic) what failed waits for another attempt, 0: not at all; chooses
+ * that (charged counts this failure, too); the job, or an array of which nothing else can start,
+ * waits until then; those whose time has come are queued; and it (of an array: each of its
+ * tasks; the caller writes released_at) waits no longer. */
+int64_t engine_backoff_until(const struct job_status *status);
+void engine_choose_backoff(const struct retry_rule *rule, struct job_status *status);
+void engine_watch_backoff(struct engine *engine, struct job *job, int64_t until);
+bool engine_backs_off(const struct engine *engine, const struct job *job);
+void engine_backoffs_due(struct engine *engine, int64_t now);
+int engine_lift_backoff(struct engine *engine, struct job *job, int64_t now, struct error *err);
+/* Whether a task failed before its array's backoffs were lifted. */
+bool engine_backoff_lifted(const struct job_status *task, int64_t lifted_at);
+/* For a prediction, in a copy of the process: they wait like for a begin time from now on. */
+void engine_show_backoffs(struct engine *engine);
+/* Its begin time or backoff no longer counts: the alarm is gone, the block stays. */
+void engine_clear_later(struct engine *engine, struct job *job);
+/* edit.c: the job, which waits, stands and asks for what these say from now on. */
+void engine_apply_facts(struct engine *engine, struct job *job, const struct job_facts *facts);
 /* deadline.c: refuses one that has passed; the job is to end by then; those whose time has come
  * are ended, so many a turn. */
 int engine_check_deadline(const struct job_facts *facts, int64_t now, struct error *err);

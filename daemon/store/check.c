@@ -1,6 +1,7 @@
 #include "daemon/store/check.h"
 
 #include "daemon/store/array_rows.h"
+#include "daemon/store/attempt_rows.h"
 #include "daemon/store/breaker_rows.h"
 #include "daemon/store/cancelled_rows.h"
 #include "daemon/store/condition_rows.h"
@@ -34,6 +35,7 @@ static int (*const checks[])(struct db *db, struct error *err) = {
     value_rows_check,
     removal_rows_check,
     breaker_rows_check,
+    attempt_rows_check,
 };
 
 int store_check(struct db *db, struct error *err)

@@ -10,7 +10,7 @@
 #define FACTS_COLUMNS                                                                           \
     "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key," \
     "tags,array,estimate_us,run,facts_sum,gpus,disk_bytes,counters,queue,"                      \
-    "edited_at,digest,unique_key"
+    "edited_at,digest,unique_key,retry"
 /* A whole row: the id, the progress of an array, the status, the facts. */
 #define PROGRESS_COLUMNS "id,next,tasks_completed,tasks_failed,tasks_cancelled,"
 #define STATUS_AT 5
@@ -36,13 +36,13 @@ static void fact_numbers(const struct job_facts *facts, int64_t ret[FACT_NUMBERS
                                            facts->priority,
                                            facts->cpus,
                                            (int64_t)facts->memory_bytes,
-                                           facts->max_attempts,
-                                           facts->rerun_if_lost,
+                                           facts->retry.max_attempts,
+                                           facts->retry.lost == RETRY_LOST_RERUN,
                                            facts->submitted_at};
     memcpy(ret, numbers, sizeof(numbers));
 }
 
-static uint32_t sum_facts(const struct job_facts *facts)
+static uint32_t sum_facts(const struct job_facts *facts, const char *retry)
 {
     int64_t numbers[FACT_NUMBERS];
     fact_numbers(facts, numbers);
@@ -67,11 +67,14 @@ static uint32_t sum_facts(const struct job_facts *facts)
         sum = sum_text(sum, facts->digest);
     if (facts->unique != NULL)
         sum = sum_text(sum, facts->unique);
+    if (retry != NULL)
+        sum = sum_text(sum, retry);
     return crc32c(sum_number(sum, (int64_t)facts->run_bytes), facts->run, facts->run_bytes);
 }
 
 static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *facts)
 {
+    char retry[RETRY_TEXT_MAX];
     int64_t numbers[FACT_NUMBERS];
     fact_numbers(facts, numbers);
     bind_numbers(statement, at, numbers, FACT_NUMBERS);
@@ -82,13 +85,15 @@ static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *
     bind_text(statement, at + 12, facts->array);
     (void)sqlite3_bind_int64(statement, at + 13, facts->estimate_us);
     (void)sqlite3_bind_blob64(statement, at + 14, facts->run, facts->run_bytes, SQLITE_STATIC);
-    const int64_t amounts[] = {sum_facts(facts), facts->gpus, (int64_t)facts->disk_bytes};
+    retry_rule_format(&facts->retry, retry);
+    const int64_t amounts[] = {sum_facts(facts, retry), facts->gpus, (int64_t)facts->disk_bytes};
     bind_numbers(statement, at + 15, amounts, 3);
     bind_text(statement, at + 18, facts->counters);
     bind_text(statement, at + 19, facts->queue);
     (void)sqlite3_bind_int64(statement, at + 20, facts->edited_at);
     bind_text(statement, at + 21, facts->digest);
     bind_text(statement, at + 22, facts->unique);
+    (void)sqlite3_bind_text(statement, at + 23, retry, -1, SQLITE_TRANSIENT);
 }
 
 /* ---- reading ---- */
@@ -106,6 +111,11 @@ static int read_status(sqlite3_stmt *statement, struct job_status *ret, struct e
 
 static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, struct error *err)
 {
+    /* Of a store of before schema 6: all failures, at once. */
+    static const struct retry_rule as_before = {.backoff = {.factor_milli = 1000},
+                                                .jitter = RETRY_JITTER_NONE,
+                                                .on = {.scope = RETRY_SCOPE_FAILURES}};
+    const char *retry = (const char *)sqlite3_column_text(statement, at + 23);
     const void *run = sqlite3_column_blob(statement, at + 14);
     size_t run_bytes = (size_t)sqlite3_column_bytes(statement, at + 14);
 #define COLUMN(number) sqlite3_column_int64(statement, number)
@@ -115,8 +125,7 @@ static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, st
                               .priority = (enum job_priority)COLUMN(at + 2),
                               .cpus = (uint32_t)COLUMN(at + 3),
                               .memory_bytes = (uint64_t)COLUMN(at + 4),
-                              .max_attempts = (uint32_t)COLUMN(at + 5),
-                              .rerun_if_lost = COLUMN(at + 6) != 0,
+                              .retry = as_before,
                               .submitted_at = COLUMN(at + 7),
                               .name = column_text(statement, at + 8),
                               .type = column_text(statement, at + 9),
@@ -134,8 +143,12 @@ static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, st
                               .run = xmemdup(run, run_bytes),
                               .run_bytes = run_bytes};
     uint32_t stored = (uint32_t)COLUMN(at + 15);
+    ret->retry.max_attempts = (uint32_t)COLUMN(at + 5);
+    ret->retry.lost = COLUMN(at + 6) != 0 ? RETRY_LOST_RERUN : RETRY_LOST_FINAL;
 #undef COLUMN
-    if (ret->name != NULL && sum_facts(ret) == stored && ret->priority < JOB_PRIORITY_COUNT)
+    if (ret->name != NULL && sum_facts(ret, retry) == stored &&
+        ret->priority < JOB_PRIORITY_COUNT &&
+        (retry == NULL || retry_rule_parse(retry, &ret->retry) == 0))
         return 0;
     uint64_t id = ret->id;
     job_facts_done(ret);
@@ -177,7 +190,7 @@ int job_rows_insert(struct db *db, struct job_facts *facts, struct error *err)
     static const char sql[] =
         "INSERT INTO job(" ROW_COLUMNS ") VALUES(?1,0,0,0,0,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
         "?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,"
-        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45,?46,?47,?48,?49)";
+        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45,?46,?47,?48,?49,?50,?51,?52)";
     struct job_status status = {.outcome.exit_code = -1};
     if (db_begin(db, err) < 0 || next_id(db, &status.id, err) < 0)
         return -1;
@@ -198,7 +211,8 @@ int job_rows_update(struct db *db, const struct job_status *status, struct error
         "started_at=?8,ended_at=?9,class=?10,exit_code=?11,signal=?12,message=?13,user_us=?14,"
         "system_us=?15,run_us=?16,max_rss_bytes=?17,stdout_bytes=?18,stderr_bytes=?19,"
         "cut_bytes=?20,lost_bytes=?21,result=?22,predicted_us=?23,predicted_by=?24,gpu_set=?25,"
-        "status_sum=?26,next=?27,tasks_completed=?28,tasks_failed=?29,tasks_cancelled=?30 "
+        "retry_at=?26,retry_us=?27,status_sum=?28,next=?29,tasks_completed=?30,tasks_failed=?31,"
+        "tasks_cancelled=?32 "
         "WHERE id=?1";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
@@ -222,7 +236,7 @@ int job_rows_rewrite(struct db *db, const struct job_facts *facts, struct error 
         "UPDATE job SET uid=?2,gid=?3,priority=?4,cpus=?5,memory_bytes=?6,max_attempts=?7,"
         "rerun_if_lost=?8,submitted_at=?9,name=?10,type=?11,key=?12,tags=?13,array=?14,"
         "estimate_us=?15,run=?16,facts_sum=?17,gpus=?18,disk_bytes=?19,counters=?20,queue=?21,"
-        "edited_at=?22,digest=?23,unique_key=?24 WHERE id=?1";
+        "edited_at=?22,digest=?23,unique_key=?24,retry=?25 WHERE id=?1";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;

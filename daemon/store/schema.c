@@ -168,7 +168,26 @@ static const char *const migrations[] = {
     " changed_at INTEGER NOT NULL, until INTEGER NOT NULL,"
     " failed_at INTEGER NOT NULL, failed_class INTEGER NOT NULL,"
     " exit_code INTEGER NOT NULL, signal INTEGER NOT NULL, sum INTEGER NOT NULL,"
-    " PRIMARY KEY(kind, uid, name)) WITHOUT ROWID;",
+    " PRIMARY KEY(kind, uid, name)) WITHOUT ROWID;"
+    /* When a failed job is tried again: its rule (NULL: as before this version), until when and how
+     * long one waits after a failure; and of earlier attempts all that is known of the last. */
+    "ALTER TABLE job ADD COLUMN retry TEXT;"
+    "ALTER TABLE job ADD COLUMN retry_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN retry_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE task ADD COLUMN retry_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE task ADD COLUMN retry_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN retry_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN user_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN system_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN run_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN max_rss_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN stdout_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN stderr_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN cut_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN lost_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN sum INTEGER;", /* NULL: kept before this version */
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -24,37 +24,24 @@ uint32_t sum_text(uint32_t sum, const char *text)
     return crc32c(sum_number(sum, (int64_t)bytes), text, bytes);
 }
 
-/* What only tasks and arrays have is left out for plain jobs, and so are a prediction and GPUs
- * where there were none: their sums are those of schema 1. */
+/* What only tasks and arrays have is left out for plain jobs, and so are a prediction, GPUs and a
+ * wait for another attempt where there were none: their sums are those of schema 1. */
 static uint32_t sum_status(const struct job_status *status)
 {
     const struct outcome *outcome = &status->outcome;
-    const struct usage *usage = &status->usage;
     const struct array_progress *tasks = &status->tasks;
-    const int64_t numbers[] = {(int64_t)status->id,
-                               status->state,
-                               status->attempt,
-                               status->charged,
-                               status->losses,
-                               status->cancelling,
-                               (int64_t)status->worker,
-                               status->started_at,
-                               status->ended_at,
-                               outcome->class,
-                               outcome->exit_code,
-                               outcome->signal,
-                               (int64_t)usage->user_us,
-                               (int64_t)usage->system_us,
-                               (int64_t)usage->run_us,
-                               (int64_t)usage->max_rss_bytes,
-                               (int64_t)usage->stdout_bytes,
-                               (int64_t)usage->stderr_bytes,
-                               (int64_t)usage->cut_bytes,
-                               (int64_t)usage->lost_bytes};
+    const int64_t numbers[] = {(int64_t)status->id,     status->state,      status->attempt,
+                               status->charged,         status->losses,     status->cancelling,
+                               (int64_t)status->worker, status->started_at, status->ended_at,
+                               outcome->class,          outcome->exit_code, outcome->signal};
+    int64_t used[USAGE_WIDTH];
     const uint64_t progress[] = {tasks->next, tasks->completed, tasks->failed, tasks->cancelled};
     uint32_t sum = 0;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         sum = sum_number(sum, numbers[i]);
+    usage_numbers(&status->usage, used);
+    for (size_t i = 0; i < USAGE_WIDTH; i++)
+        sum = sum_number(sum, used[i]);
     if (status->is_task)
         sum = sum_number(sum, (int64_t)status->index);
     for (size_t i = 0; i < sizeof(progress) / sizeof(progress[0]) && tasks->next > 0; i++)
@@ -63,10 +50,34 @@ static uint32_t sum_status(const struct job_status *status)
         sum = sum_number(sum_number(sum, status->predicted_us), status->predicted_by);
     if (status->gpu_set != 0)
         sum = sum_number(sum, (int64_t)status->gpu_set);
+    if (status->retry_at != 0)
+        sum = sum_number(sum_number(sum, status->retry_at), status->retry_us);
     return sum_text(sum_text(sum, outcome->message), status->result);
 }
 
 /* ---- columns ---- */
+
+void usage_numbers(const struct usage *usage, int64_t ret[USAGE_WIDTH])
+{
+    const uint64_t numbers[USAGE_WIDTH] = {
+        usage->user_us,      usage->system_us,    usage->run_us,    usage->max_rss_bytes,
+        usage->stdout_bytes, usage->stderr_bytes, usage->cut_bytes, usage->lost_bytes};
+    memcpy(ret, numbers, sizeof(numbers));
+}
+
+struct usage usage_read(sqlite3_stmt *statement, int at)
+{
+#define COLUMN(number) (uint64_t) sqlite3_column_int64(statement, at + (number))
+    return (struct usage){.user_us = COLUMN(0),
+                          .system_us = COLUMN(1),
+                          .run_us = COLUMN(2),
+                          .max_rss_bytes = COLUMN(3),
+                          .stdout_bytes = COLUMN(4),
+                          .stderr_bytes = COLUMN(5),
+                          .cut_bytes = COLUMN(6),
+                          .lost_bytes = COLUMN(7)};
+#undef COLUMN
+}
 
 void bind_text(sqlite3_stmt *statement, int at, const char *text)
 {
@@ -87,23 +98,19 @@ char *column_text(sqlite3_stmt *statement, int column)
 void status_bind(sqlite3_stmt *statement, int at, const struct job_status *status)
 {
     const struct outcome *outcome = &status->outcome;
-    const struct usage *usage = &status->usage;
     const int64_t head[] = {status->state,      status->attempt,    status->charged,
                             status->losses,     status->cancelling, (int64_t)status->worker,
                             status->started_at, status->ended_at,   outcome->class,
                             outcome->exit_code, outcome->signal};
-    const int64_t tail[] = {(int64_t)usage->user_us,      (int64_t)usage->system_us,
-                            (int64_t)usage->run_us,       (int64_t)usage->max_rss_bytes,
-                            (int64_t)usage->stdout_bytes, (int64_t)usage->stderr_bytes,
-                            (int64_t)usage->cut_bytes,    (int64_t)usage->lost_bytes};
+    int64_t used[USAGE_WIDTH];
+    usage_numbers(&status->usage, used);
     bind_numbers(statement, at, head, 11);
     bind_text(statement, at + 11, outcome->message);
-    bind_numbers(statement, at + 12, tail, 8);
+    bind_numbers(statement, at + 12, used, USAGE_WIDTH);
     bind_text(statement, at + 20, status->result);
-    (void)sqlite3_bind_int64(statement, at + 21, status->predicted_us);
-    (void)sqlite3_bind_int64(statement, at + 22, status->predicted_by);
-    (void)sqlite3_bind_int64(statement, at + 23, (int64_t)status->gpu_set);
-    (void)sqlite3_bind_int64(statement, at + 24, sum_status(status));
+    const int64_t tail[] = {status->predicted_us, status->predicted_by, (int64_t)status->gpu_set,
+                            status->retry_at,     status->retry_us,     sum_status(status)};
+    bind_numbers(statement, at + 21, tail, 6);
 }
 
 static int damaged(struct job_status *status, struct error *err)
@@ -133,19 +140,14 @@ int status_read(sqlite3_stmt *statement, int at, struct job_status *status, stru
                                        .signal = (int)COLUMN(10)};
     (void)snprintf(status->outcome.message, sizeof(status->outcome.message), "%s",
                    message == NULL ? "" : message);
-    status->usage = (struct usage){.user_us = (uint64_t)COLUMN(12),
-                                   .system_us = (uint64_t)COLUMN(13),
-                                   .run_us = (uint64_t)COLUMN(14),
-                                   .max_rss_bytes = (uint64_t)COLUMN(15),
-                                   .stdout_bytes = (uint64_t)COLUMN(16),
-                                   .stderr_bytes = (uint64_t)COLUMN(17),
-                                   .cut_bytes = (uint64_t)COLUMN(18),
-                                   .lost_bytes = (uint64_t)COLUMN(19)};
+    status->usage = usage_read(statement, at + 12);
     status->result = column_text(statement, at + 20);
     status->predicted_us = COLUMN(21);
     status->predicted_by = (enum estimate_source)COLUMN(22);
     status->gpu_set = (uint64_t)COLUMN(23);
-    uint32_t stored = (uint32_t)COLUMN(24);
+    status->retry_at = COLUMN(24);
+    status->retry_us = COLUMN(25);
+    uint32_t stored = (uint32_t)COLUMN(26);
 #undef COLUMN
     if (sum_status(status) == stored && status->state < JOB_STATE_COUNT)
         return 0;

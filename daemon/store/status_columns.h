@@ -10,8 +10,8 @@
 #define STATUS_COLUMNS                                                                           \
     "state,attempt,charged,losses,cancelling,worker,started_at,ended_at,class,exit_code,signal," \
     "message,user_us,system_us,run_us,max_rss_bytes,stdout_bytes,stderr_bytes,cut_bytes,"        \
-    "lost_bytes,result,predicted_us,predicted_by,gpu_set,status_sum"
-#define STATUS_WIDTH 25
+    "lost_bytes,result,predicted_us,predicted_by,gpu_set,retry_at,retry_us,status_sum"
+#define STATUS_WIDTH 27
 
 /* Binds STATUS_WIDTH parameters from `at` on. Borrows the texts until the statement is reset. */
 void status_bind(sqlite3_stmt *statement, int at, const struct job_status *status);
@@ -19,6 +19,13 @@ void status_bind(sqlite3_stmt *statement, int at, const struct job_status *statu
 /* Reads STATUS_WIDTH columns from `at` on. The caller has set id, is_task, index and tasks, which
  * the checksum covers. 0 (then job_status_done releases), or -1 with ERROR_DAMAGED. */
 int status_read(sqlite3_stmt *statement, int at, struct job_status *status, struct error *err);
+
+/* The eight numbers of a usage, which an attempt's row has, too, in the order of these columns. */
+#define USAGE_COLUMNS \
+    "user_us,system_us,run_us,max_rss_bytes,stdout_bytes,stderr_bytes,cut_bytes,lost_bytes"
+#define USAGE_WIDTH 8
+void usage_numbers(const struct usage *usage, int64_t ret[USAGE_WIDTH]);
+struct usage usage_read(sqlite3_stmt *statement, int at);
 
 /* Small helpers of the row files. */
 void bind_numbers(sqlite3_stmt *statement, int at, const int64_t *numbers, size_t count);

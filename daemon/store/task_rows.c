@@ -16,12 +16,13 @@ int task_rows_put(struct db *db, const struct job_status *status, struct error *
 {
     static const char sql[] =
         "INSERT INTO task(" TASK_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,"
-        "?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27) ON CONFLICT(job,task_index) "
+        "?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29) ON CONFLICT(job,task_index) "
         "DO UPDATE SET "
         "state=?3,attempt=?4,charged=?5,losses=?6,cancelling=?7,worker=?8,started_at=?9,"
         "ended_at=?10,class=?11,exit_code=?12,signal=?13,message=?14,user_us=?15,system_us=?16,"
         "run_us=?17,max_rss_bytes=?18,stdout_bytes=?19,stderr_bytes=?20,cut_bytes=?21,"
-        "lost_bytes=?22,result=?23,predicted_us=?24,predicted_by=?25,gpu_set=?26,status_sum=?27";
+        "lost_bytes=?22,result=?23,predicted_us=?24,predicted_by=?25,gpu_set=?26,"
+        "retry_at=?27,retry_us=?28,status_sum=?29";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;

@@ -254,7 +254,8 @@ def test_retries_with_a_limit_over_kills():
     with Daemon(config="[workers]\nmax = 3\n") as daemon:
         folder = daemon.state / "tasks"
         folder.mkdir()
-        job = daemon.submit("sh", "-c", script, str(folder), array="0-39%2", max_attempts=5)
+        job = daemon.submit("sh", "-c", script, str(folder), array="0-39%2", max_attempts=5,
+                            retry={"base_ms": 0})
         for _ in range(10):
             daemon.restart()
         ended = daemon.wait(job)[0]

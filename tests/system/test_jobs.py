@@ -163,7 +163,8 @@ def test_key_makes_submit_repeatable(daemon):
 
 def test_follow_shows_every_attempt(daemon):
     """Attempts that end faster than a follower looks are not left out."""
-    job = daemon.submit("sh", "-c", 'echo "attempt $BATCHD_ATTEMPT"; exit 1', max_attempts=40)
+    job = daemon.submit("sh", "-c", 'echo "attempt $BATCHD_ATTEMPT"; exit 1',
+                        max_attempts=40, retry={"base_ms": 0})
     followed = daemon.ctl("logs", "-f", str(job)).stdout
     assert followed == "".join(f"attempt {i}\n" for i in range(int(followed.split()[1]), 41))
     daemon.wait(job)

@@ -161,7 +161,7 @@ def test_a_task_that_waits_for_another_attempt_is_cancelled(make_daemon, restart
     daemon.start()
     job = daemon.submit("sh", "-c", 'echo "$BATCHD_ARRAY_INDEX" >>"$0/ran"; until [ -e "$0/go$BATCHD_ARRAY_INDEX" ]; '
                         'do sleep 0.02; done; [ "$BATCHD_ARRAY_INDEX" = 1 ]', str(daemon.state), array="0-1",
-                        max_attempts=1000)
+                        max_attempts=1000, retry={"base_ms": 0})
     wait_until(lambda: ran(daemon) == [0, 1])
     blocker = daemon.submit("sleep", "600", priority="urgent")
     (daemon.state / "go0").touch()

@@ -1,0 +1,102 @@
+#include "daemon/core/task_waits.h"
+
+#include "common/alloc.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static bool is_before(const struct task_wait *a, const struct task_wait *b)
+{
+    return a->at != b->at ? a->at < b->at : a->index < b->index;
+}
+
+/* From `position`, which is free, towards the root. */
+static void move_up(struct task_heap *heap, size_t position, struct task_wait wait)
+{
+    while (position > 0 && is_before(&wait, &heap->waits[(position - 1) / 2])) {
+        heap->waits[position] = heap->waits[(position - 1) / 2];
+        position = (position - 1) / 2;
+    }
+    heap->waits[position] = wait;
+}
+
+static void move_down(struct task_heap *heap, size_t position, struct task_wait wait)
+{
+    for (;;) {
+        size_t child = 2 * position + 1;
+        if (child + 1 < heap->count && is_before(&heap->waits[child + 1], &heap->waits[child]))
+            child++;
+        if (child >= heap->count || !is_before(&heap->waits[child], &wait))
+            break;
+        heap->waits[position] = heap->waits[child];
+        position = child;
+    }
+    heap->waits[position] = wait;
+}
+
+static void push(struct task_heap *heap, struct task_wait wait)
+{
+    if (heap->count == heap->room) {
+        heap->room = heap->room == 0 ? 8 : heap->room * 2;
+        heap->waits = xreallocarray(heap->waits, heap->room, sizeof(*heap->waits));
+    }
+    move_up(heap, heap->count++, wait);
+}
+
+static struct task_wait pop(struct task_heap *heap)
+{
+    assert(heap->count > 0);
+    struct task_wait first = heap->waits[0];
+    struct task_wait last = heap->waits[--heap->count];
+    if (heap->count > 0)
+        move_down(heap, 0, last);
+    return first;
+}
+
+void task_waits_done(struct task_waits *waits)
+{
+    free(waits->ready.waits);
+    free(waits->later.waits);
+    *waits = (struct task_waits){.ready = {.waits = NULL}};
+}
+
+void task_waits_add(struct task_waits *waits, uint64_t index, int64_t at)
+{
+    push(at == 0 ? &waits->ready : &waits->later, (struct task_wait){.at = at, .index = index});
+}
+
+void task_waits_due(struct task_waits *waits, int64_t now, size_t most)
+{
+    for (; most > 0 && task_waits_next(waits) <= now; most--)
+        task_waits_add(waits, pop(&waits->later).index, 0);
+}
+
+uint64_t task_waits_take(struct task_waits *waits)
+{
+    return pop(&waits->ready).index;
+}
+
+int64_t task_waits_next(const struct task_waits *waits)
+{
+    return waits->later.count == 0 ? INT64_MAX : waits->later.waits[0].at;
+}
+
+static void filter(struct task_heap *heap, task_wait_fn keep, void *arg)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < heap->count; i++) {
+        if (keep(arg, &heap->waits[i]))
+            heap->waits[kept++] = heap->waits[i];
+    }
+    if (kept == heap->count)
+        return;
+    heap->count = kept;
+    for (size_t i = kept / 2; i-- > 0;)
+        move_down(heap, i, heap->waits[i]);
+}
+
+void task_waits_filter(struct task_waits *waits, task_wait_fn keep, void *arg)
+{
+    filter(&waits->ready, keep, arg);
+    filter(&waits->later, keep, arg);
+}

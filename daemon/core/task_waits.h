@@ -1,0 +1,45 @@
+/* The tasks of an array that wait for another attempt: those that may start, by their index, and
+ * those that wait for a time first, by that time. Times are of any one clock. 16 bytes each. Pure.
+ */
+#ifndef BATCHD_DAEMON_CORE_TASK_WAITS_H
+#define BATCHD_DAEMON_CORE_TASK_WAITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct task_wait {
+    int64_t at; /* 0: it may start */
+    uint64_t index;
+};
+
+/* Heaps: the first is the least. Zero-initialised: empty. */
+struct task_heap {
+    struct task_wait *waits; /* owned */
+    size_t count, room;
+};
+struct task_waits {
+    struct task_heap ready, later;
+};
+
+void task_waits_done(struct task_waits *waits);
+
+/* Not before `at`; 0: at once. */
+void task_waits_add(struct task_waits *waits, uint64_t index, int64_t at);
+/* Those whose time has come may start, at most so many of them. */
+void task_waits_due(struct task_waits *waits, int64_t now, size_t most);
+/* Takes the one of the lowest index that may start: there is one. */
+uint64_t task_waits_take(struct task_waits *waits);
+/* When the first of those that may not start yet may; INT64_MAX: there is none. */
+int64_t task_waits_next(const struct task_waits *waits);
+
+/* Calls for each, in no order; those for which it answers false are taken out. */
+typedef bool (*task_wait_fn)(void *arg, const struct task_wait *wait);
+void task_waits_filter(struct task_waits *waits, task_wait_fn keep, void *arg);
+
+static inline size_t task_waits_count(const struct task_waits *waits)
+{
+    return waits->ready.count + waits->later.count;
+}
+
+#endif

@@ -1,0 +1,356 @@
+"""When what failed is tried again: after which ends, how often, after which delay; over restarts, and
+whatever the clock does."""
+import json
+import os
+import random
+import signal
+import time
+
+import pytest
+from clock import Clock
+from daemon import Daemon, Refused, wait_until
+
+HOUR = 3600
+AT_ONCE = '[workers]\nprefetch = 0\n[retry]\nbackoff = "none"\n'
+
+
+@pytest.fixture
+def timed(make_daemon, tmp_path):
+    """A daemon with a clock of its own."""
+    clock = Clock(tmp_path)
+    daemon = make_daemon(env=clock.env)
+    daemon.clock = clock
+    daemon.start()
+    return daemon
+
+
+def fails_once(daemon, **more):
+    """A job that fails the first time it runs."""
+    return daemon.submit("sh", "-c", 'echo "$BATCHD_ATTEMPT"; [ -e "$0/once$BATCHD_ARRAY_INDEX" ] || '
+                         '{ touch "$0/once$BATCHD_ARRAY_INDEX"; exit 75; }', str(daemon.state), **more)
+
+
+def show(daemon, job, **more):
+    return daemon.call("io.batchd.Jobs.Show", id=job, attempts=True, **more)["job"]
+
+
+def wait_backoff(daemon, job, **more):
+    wait_until(lambda: "RetryBackoff" in show(daemon, job, **more)["reasons"])
+    return show(daemon, job, **more)
+
+
+def kill_worker(daemon, job):
+    """The worker that runs the job; what it does is not waited for."""
+    daemon.wait_running(job)
+    attempt = show(daemon, job)["attempt"]
+    for pid in daemon.processes("--worker"):
+        os.kill(pid, signal.SIGKILL)
+    return attempt
+
+
+# ---- which ends, how often ----
+
+ENDS = [  # script, request, attempts
+    ("exit 75", {}, 3), ("exit 69", {}, 3), ("exit 74", {}, 3), ("exit 1", {}, 1), ("kill -9 $$", {}, 1),
+    ("exit 1", {"max_attempts": 4}, 4), ("kill -9 $$", {"max_attempts": 2}, 2), ("exit 64", {"max_attempts": 4}, 1),
+    ("exit 78", {"max_attempts": 4}, 1), ("exit 127", {"max_attempts": 4}, 1), ("exit 75", {"max_attempts": 1}, 1),
+    ("exit 64", {"retry": {"on": ["exit:64"]}}, 3), ("exit 75", {"retry": {"on": ["exit:64"]}}, 1),
+    ("exit 127", {"retry": {"on": ["exit"], "max_attempts": 2}}, 2), ("exit 75", {"retry": {"on": []}}, 1),
+    ("kill -9 $$", {"retry": {"on": ["signal"]}}, 3), ("exit 1", {"retry": {"on": ["failures"]}}, 3),
+    ("exit 1", {"retry": {"on": ["default"]}, "max_attempts": 4}, 1),
+    ("sleep 60", {"timeout_ms": 20}, 1), ("sleep 60", {"timeout_ms": 20, "max_attempts": 2}, 2),
+    ("sleep 60", {"timeout_ms": 20, "retry": {"on": ["timeout", "exit:9"]}}, 3),
+]
+
+
+def test_the_ends_after_which_it_is_tried_again(make_daemon):
+    daemon = make_daemon(config=AT_ONCE)
+    daemon.start()
+    jobs = [daemon.submit("sh", "-c", script, **more) for script, more, _ in ENDS]
+    nothing = daemon.submit("/nonexistent", max_attempts=5)
+    named = daemon.submit("/nonexistent", retry={"on": ["spawn"]})
+    daemon.wait(*jobs, nothing, named, seconds=60)
+    for job, (script, more, attempts) in zip(jobs, ENDS):
+        shown = show(daemon, job)
+        assert shown["attempt"] == attempts, (script, more)
+        assert [one["attempt"] for one in shown["attempts"]] == list(range(1, attempts + 1))
+        assert all(one["charged"] and one["outcome"] == shown["outcome"] for one in shown["attempts"]), shown
+    assert (show(daemon, nothing)["attempt"], show(daemon, named)["attempt"]) == (1, 3)
+
+
+def test_the_job_goes_before_its_queue_before_the_configuration(make_daemon):
+    config = ('[retry]\nmax_attempts = 2\nbackoff = "7s"\njitter = "equal"\n'
+              '[queues.q]\nbackoff = "5s:3:1m"\nretry_on = "exit:9,lost"\n[queues.often]\nmax_attempts = 9\n')
+    daemon = make_daemon(config=config)
+    daemon.start()
+    assert daemon.ctl("queue", "set", "often", "--jitter", "full").returncode == 0
+    daemon.restart()
+    rule = {"max_attempts": 2, "base_ms": 7000, "factor": 2.0, "cap_ms": 3600000, "jitter": "equal",
+            "on": ["default"], "rerun_if_lost": True}
+    rows = [
+        ({}, {}),
+        ({"max_attempts": 5}, {"max_attempts": 5, "on": ["failures"]}),
+        ({"queue": "q"}, {"base_ms": 5000, "factor": 3.0, "cap_ms": 60000, "on": ["lost", "exit:9"]}),
+        ({"queue": "often"}, {"max_attempts": 9, "on": ["failures"], "jitter": "full"}),
+        ({"queue": "often", "max_attempts": 3, "rerun_if_lost": False, "retry": {"jitter": "none", "base_ms": 0}},
+         {"max_attempts": 3, "on": ["failures"], "jitter": "none", "base_ms": 0, "rerun_if_lost": False}),
+        ({"queue": "q", "retry": {"on": ["signal"], "base_ms": 1, "factor": 1.5, "cap_ms": 10}},
+         {"base_ms": 1, "factor": 1.5, "cap_ms": 10, "on": ["signal"], "rerun_if_lost": False}),
+    ]
+    for request, wanted in rows:
+        job = daemon.submit("true", hold=True, **request)
+        daemon.restart()
+        assert show(daemon, job)["retry"] == rule | wanted, request
+
+
+@pytest.mark.parametrize("more, field", [
+    ({"retry": {"on": ["exit:0"]}}, "retry.on"), ({"retry": {"on": ["success"]}}, "retry.on"),
+    ({"retry": {"on": ["default", "exit"]}}, "retry.on"), ({"retry": {"on": [1]}}, "retry.on"),
+    ({"retry": {"base_ms": -1}}, "retry.base_ms"), ({"retry": {"factor": 2}}, "retry.base_ms"),
+    ({"retry": {"base_ms": 1, "factor": 0.5}}, "retry.backoff"), ({"retry": {"base_ms": 9, "cap_ms": 8}}, "retry.backoff"),
+    ({"retry": {"base_ms": 1, "factor": "2"}}, "retry.factor"), ({"retry": {"jitter": "some"}}, "retry.jitter"),
+    ({"retry": {"max_attempts": 0}}, "retry.max_attempts"), ({"retry": {"attempts": 1}}, "retry.attempts"),
+    ({"retry": {"max_attempts": 2}, "max_attempts": 3}, "retry.max_attempts"), ({"retry": 1}, "retry"),
+    ({"retry": {"on": ["lost"]}, "rerun_if_lost": False}, "retry.on"),
+])
+def test_what_is_no_rule_names_the_field(daemon, more, field):
+    with pytest.raises(Refused) as refused:
+        daemon.submit("true", **more)
+    assert refused.value.name == "io.batchd.InvalidSpec" and refused.value.parameters["field"] == field, more
+    assert daemon.jobs() == []
+
+
+# ---- the delay ----
+
+def test_it_waits_and_says_so(daemon):
+    job = fails_once(daemon, retry={"base_ms": 2000, "factor": 3})
+    shown = wait_backoff(daemon, job)
+    failed = shown["attempts"][0]
+    assert shown["state"] == "pending" and (shown["attempt"], shown["charged"]) == (1, 1)
+    assert failed["retry_ms"] == 2000 and failed["usage"]["max_rss_bytes"] > 0 and failed["outcome"]["exit_code"] == 75
+    assert abs(shown["retry_at"] - failed["ended_at"] - 2e6) < 1e6 and shown["eligible_at"] == shown["retry_at"]
+    reason = daemon.call("io.batchd.Jobs.Why", id=job)
+    assert [(one["reason"], one["at"]) for one in reason["reasons"]][0][0] == "RetryBackoff"
+    assert abs(reason["reasons"][0]["at"] - shown["retry_at"]) < 1000
+    assert reason["predicted_start"] >= shown["retry_at"] - 1000
+    assert [one["command"] for one in reason["starts_now_if"]] == [f"batchctl release {job}"]
+    planned = daemon.call("io.batchd.Jobs.Plan")["jobs"]
+    assert planned[0]["id"] == job and planned[0]["predicted_start"] >= shown["retry_at"] - 1000
+    text = daemon.ctl("show", str(job)).stdout
+    assert "attempt: 1 of 3" in text and "tried again:" in text
+    assert "RetryBackoff" in daemon.ctl("list").stdout
+    ended = daemon.wait(job)[0]
+    assert ended["state"] == "completed" and ended["retry_at"] is None
+    attempts = show(daemon, job)["attempts"]
+    assert attempts[1]["started_at"] - attempts[0]["ended_at"] >= 1_999_000, attempts
+    assert [daemon.ctl("logs", str(job), "--attempt", str(n)).stdout for n in (1, 2)] == ["1\n", "2\n"]
+    assert [one["charged"] for one in attempts] == [True, False]
+
+
+@pytest.mark.parametrize("moved, runs", [(2 * HOUR, True), (-24 * HOUR, False), (0, False)])
+def test_a_restart_in_the_middle(timed, moved, runs):
+    """The time that was chosen stands in the store; a clock that was put back does not make it wait longer."""
+    job = fails_once(timed, retry={"base_ms": HOUR * 1000})
+    before = wait_backoff(timed, job)["retry_at"]
+    timed.kill()
+    timed.clock.set(timed.clock.now() + moved)
+    timed.start()
+    if runs:
+        assert timed.wait(job)[0]["state"] == "completed"
+        return
+    shown = show(timed, job)
+    now = timed.clock.now() * 1e6
+    assert shown["reasons"] == ["RetryBackoff"] and shown["attempt"] == 1
+    assert now < shown["retry_at"] <= now + HOUR * 1e6 + 1e6
+    assert moved != 0 or abs(shown["retry_at"] - before) < 1e6
+    timed.restart()
+    assert timed.call("io.batchd.Jobs.Release", id=job)
+    assert timed.wait(job)[0]["attempt"] == 2
+
+
+@pytest.mark.parametrize("moved", [30 * 24 * HOUR, -30 * 24 * HOUR])
+def test_a_clock_that_is_set_while_it_waits_changes_nothing(timed, moved):
+    short = fails_once(timed, name="short", retry={"base_ms": 3000})
+    wait_backoff(timed, short)
+    long = timed.submit("sh", "-c", "exit 75", retry={"base_ms": HOUR * 1000})
+    wait_backoff(timed, long)
+    timed.clock.set(timed.clock.now() + moved)
+    assert timed.wait(short)[0]["state"] == "completed"
+    shown = show(timed, long)
+    assert shown["attempt"] == 1 and shown["reasons"] == ["RetryBackoff"]
+    assert abs(shown["retry_at"] - (timed.clock.now() + HOUR) * 1e6) < 60e6, "an hour from now, by the new clock"
+
+
+@pytest.mark.parametrize("by", ["release", "edit"])
+@pytest.mark.parametrize("array", [None, "0-2"])
+def test_it_need_not_wait(make_daemon, by, array):
+    """release lets it start, and so does a begin time in the place of the time of its next attempt."""
+    daemon = make_daemon(config="[workers]\nmax = 1\nprefetch = 0\n")
+    daemon.start()
+    more = {"array": array} if array else {}
+    job = fails_once(daemon, retry={"base_ms": HOUR * 1000}, **more)
+    wait_backoff(daemon, job)
+    blocker = daemon.submit("sleep", "600", priority="urgent")
+    daemon.wait_running(blocker)
+    if by == "release":
+        dry = daemon.ctl("release", "--dry-run", str(job))
+        assert dry.returncode == 0 and "RetryBackoff" in show(daemon, job)["reasons"], dry
+        assert daemon.ctl("release", str(job)).returncode == 0
+    else:
+        assert daemon.ctl("edit", str(job), "--begin", "now").returncode == 0
+    assert "RetryBackoff" not in show(daemon, job)["reasons"]
+    daemon.restart()
+    assert "RetryBackoff" not in show(daemon, job)["reasons"]
+    daemon.call("io.batchd.Jobs.Cancel", id=blocker)
+    assert daemon.wait(job)[0]["state"] == "completed"
+
+
+def test_a_begin_time_in_its_place(timed):
+    job = fails_once(timed, retry={"base_ms": HOUR * 1000})
+    wait_backoff(timed, job)
+    timed.call("io.batchd.Jobs.Edit", id=job, begin=int((timed.clock.now() + 3 * HOUR) * 1e6))
+    for _ in range(2):
+        shown = show(timed, job)
+        assert shown["reasons"] == ["BeginTime"] and shown["retry_at"] is None, shown
+        timed.restart()
+    timed.clock.set(timed.clock.now() + 3 * HOUR + 1)
+    assert timed.wait(job)[0]["state"] == "completed"
+
+
+def test_what_waits_is_held_and_cancelled(daemon):
+    held, gone = (daemon.submit("sh", "-c", "exit 75", retry={"base_ms": 1500}) for _ in range(2))
+    for job in (held, gone):
+        wait_backoff(daemon, job)
+    daemon.call("io.batchd.Jobs.Hold", id=held)
+    assert daemon.call("io.batchd.Jobs.Cancel", id=gone)["state"] == "cancelled"
+    daemon.restart()
+    wait_until(lambda: show(daemon, held)["reasons"] == ["Held"])
+    assert show(daemon, gone)["attempt"] == show(daemon, held)["attempt"] == 1
+    daemon.call("io.batchd.Jobs.Release", id=held)
+    assert daemon.wait(held)[0]["attempt"] == 3
+
+
+# ---- arrays ----
+
+def test_a_task_that_waits_does_not_keep_the_others(timed):
+    """Of one worker: the first fails, the others run meanwhile, and it runs when its time has come."""
+    script = ('echo "$BATCHD_ARRAY_INDEX" >>"$0/ran"; [ "$BATCHD_ARRAY_INDEX" != 1 ] || [ -e "$0/go" ] || exit 75')
+    job = timed.submit("sh", "-c", script, str(timed.state), array="0-3", retry={"base_ms": HOUR * 1000})
+    wait_until(lambda: show(timed, job)["array"]["completed"] == 3)
+    for _ in range(2):
+        shown = wait_backoff(timed, job)
+        task = show(timed, job, index=1)
+        assert task["reasons"] == ["RetryBackoff"] and task["state"] == "pending", task
+        assert abs(task["retry_at"] - shown["retry_at"]) < 1e6
+        timed.restart()
+    assert sorted((timed.state / "ran").read_text().split()) == list("0123")
+    (timed.state / "go").touch()
+    timed.kill()
+    timed.clock.set(timed.clock.now() + 2 * HOUR)
+    timed.start()
+    assert timed.wait(job)[0]["state"] == "completed"
+    assert (timed.state / "ran").read_text().split()[-1] == "1"
+    attempts = show(timed, job, index=1)["attempts"]
+    assert [one["retry_ms"] for one in attempts] == [HOUR * 1000, None]
+
+
+def test_tasks_and_jobs_against_a_model_over_restarts():
+    """Each fails so often as it was told, and never starts before its time."""
+    chance = random.Random(11)
+    script = ('date +%s%N >>"$0/$BATCHD_JOB_ID.$BATCHD_ARRAY_INDEX"; n=$(wc -l <"$0/$BATCHD_JOB_ID.$BATCHD_ARRAY_INDEX"); '
+              '[ "$n" -gt "$(sed -n "$((BATCHD_ARRAY_INDEX + 1))p" "$0/fails")" ] || exit 75')
+    with Daemon(config="[workers]\nmax = 3\n") as daemon:
+        fails = [chance.choice([0, 0, 1, 1, 2, 3]) for _ in range(40)]
+        (daemon.state / "fails").write_text("".join(f"{n}\n" for n in fails))
+        rule = {"base_ms": 400, "factor": 2, "max_attempts": 3, "jitter": "none"}
+        array = daemon.submit("sh", "-c", script, str(daemon.state), array="0-39%3", retry=rule)
+        jobs = [daemon.submit("sh", "-c", script, str(daemon.state), retry=rule, env={"BATCHD_ARRAY_INDEX": "0",
+                              "PATH": os.environ["PATH"]}) for _ in range(3)]
+        for _ in range(4):
+            time.sleep(0.3)  # restarts in the midst of it, whenever that is
+            daemon.restart()
+        ended = daemon.wait(array, *jobs, seconds=120)[0]
+        for index, count in enumerate(fails):
+            lines = (daemon.state / f"{array}.{index}").read_text().split()
+            assert len(lines) == min(count + 1, 3), (index, count)
+            task = show(daemon, array, index=index)
+            assert task["state"] == ("failed" if count == 3 else "completed")
+            attempts = task["attempts"]
+            for n, (before, after) in enumerate(zip(attempts, attempts[1:])):
+                assert after["started_at"] - before["ended_at"] >= 400_000 * 2 ** n - 1000, (index, attempts)
+        assert ended["array"]["failed"] == fails.count(3)
+
+
+# ---- what the host does ----
+
+def test_what_is_lost_is_not_charged(daemon):
+    job = daemon.submit("sh", "-c", 'touch "$0/$BATCHD_ATTEMPT"; [ "$BATCHD_ATTEMPT" -gt 2 ] || sleep 600; exit 1',
+                        str(daemon.state), max_attempts=1)
+    for _ in range(2):
+        kill_worker(daemon, job)
+        wait_until(lambda: show(daemon, job)["losses"] > _)
+    ended = daemon.wait(job)[0]
+    assert (ended["state"], ended["attempt"], ended["charged"], ended["losses"]) == ("failed", 3, 1, 2)
+    attempts = show(daemon, job)["attempts"]
+    assert [(one["outcome"]["class"], one["charged"], one["retry_ms"]) for one in attempts] == \
+        [("lost", False, None)] * 2 + [("exit", True, None)]
+    assert "attempt: 1 of 1, 2 lost" in daemon.ctl("show", str(job)).stdout
+
+
+@pytest.mark.parametrize("array", [None, "5"])
+def test_poison(daemon, array):
+    """Three losses are the end, over a restart."""
+    job = daemon.submit("sleep", "600", max_attempts=100, **({"array": array} if array else {}))
+    for losses in range(3):
+        kill_worker(daemon, job)
+        if losses == 1:
+            daemon.restart()
+        wait_until(lambda: (show(daemon, job, **({"index": 5} if array else {}))["losses"] > losses
+                            or show(daemon, job)["state"] == "failed"))
+    ended = daemon.wait(job)[0]
+    if array:
+        ended = show(daemon, job, index=5)
+    assert ended["state"] == "failed" and ended["outcome"]["class"] == "lost", ended
+    assert "poison: lost 3 times in 72 h" in ended["outcome"]["message"]
+
+
+def test_old_losses_do_not_count(timed):
+    job = timed.submit("sleep", "600")
+    for losses in range(6):
+        kill_worker(timed, job)
+        wait_until(lambda: show(timed, job)["losses"] > losses)
+        timed.clock.set(timed.clock.now() + 40 * HOUR)
+        if losses % 2 == 0:
+            timed.restart()
+    for _ in range(2):
+        kill_worker(timed, job)
+        wait_until(lambda: show(timed, job)["losses"] > 6 or show(timed, job)["state"] == "failed")
+    assert "poison" in timed.wait(job)[0]["outcome"]["message"]
+
+
+@pytest.mark.parametrize("more", [{"rerun_if_lost": False}, {"retry": {"on": ["exit"]}}])
+def test_what_is_not_to_be_rerun_is_lost(daemon, more):
+    job = daemon.submit("sleep", "600", max_attempts=5, **more)
+    kill_worker(daemon, job)
+    ended = daemon.wait(job)[0]
+    assert (ended["state"], ended["outcome"]["class"], ended["attempt"]) == ("failed", "lost", 1)
+
+
+# ---- batchctl ----
+
+def test_batchctl_says_and_changes_the_rule(daemon):
+    job = int(daemon.ctl("submit", "--hold", "--backoff", "10s:1.5:1m", "--jitter", "full", "--retry-on",
+                         "exit:75,signal,lost", "--max-attempts", "7", "--", "true").stdout)
+    rule = {"max_attempts": 7, "base_ms": 10000, "factor": 1.5, "cap_ms": 60000, "jitter": "full",
+            "on": ["signal", "lost", "exit:75"], "rerun_if_lost": True}
+    assert json.loads(daemon.ctl("show", "--json", str(job)).stdout)["retry"] == rule
+    assert "retry: after 10.0s:1.5:1m00s, jitter full, on signal,lost,exit:75" in daemon.ctl("show", str(job)).stdout
+    assert daemon.ctl("edit", str(job), "--backoff", "none", "--never-rerun").returncode == 0
+    assert show(daemon, job)["retry"] == rule | {"base_ms": 0, "factor": 2.0, "cap_ms": 3600000, "on": ["signal", "exit:75"],
+                                                 "rerun_if_lost": False}
+    daemon.call("io.batchd.Jobs.Cancel", id=job)
+    again = int(daemon.ctl("retry", str(job), "--hold", "--jitter", "equal").stdout)
+    assert show(daemon, again)["retry"] == show(daemon, job)["retry"] | {"jitter": "equal"}
+    for words in (["--backoff", "x"], ["--backoff", "1s:0"], ["--jitter", "some"], ["--retry-on", "exit:0"], ["--retry-on", ""]):
+        refused = daemon.ctl("submit", *words, "--", "true")
+        assert refused.returncode == 2 and words[0] in refused.stderr, refused

@@ -1,0 +1,112 @@
+/* Tasks that wait for another attempt, against a plain list. */
+#include "daemon/core/task_waits.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+enum { TASKS = 300, STEPS = 20000 };
+
+/* at: -1 it is not in, 0 it may start. */
+struct model {
+    int64_t at[TASKS];
+};
+
+static uint64_t dice(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return *state >> 33;
+}
+
+static int64_t first_later(const struct model *model)
+{
+    int64_t first = INT64_MAX;
+    for (int i = 0; i < TASKS; i++) {
+        if (model->at[i] > 0 && model->at[i] < first)
+            first = model->at[i];
+    }
+    return first;
+}
+
+static int first_ready(const struct model *model)
+{
+    for (int i = 0; i < TASKS; i++) {
+        if (model->at[i] == 0)
+            return i;
+    }
+    return -1;
+}
+
+static bool is_even(void *arg, const struct task_wait *wait)
+{
+    (void)arg;
+    return wait->index % 2 == 0;
+}
+
+static void step(struct task_waits *waits, struct model *model, int64_t now, uint64_t *state)
+{
+    uint64_t index = dice(state) % TASKS;
+    if (model->at[index] < 0 && dice(state) % 2 == 0) {
+        model->at[index] = dice(state) % 3 == 0 ? 0 : now + 1 + (int64_t)(dice(state) % 50);
+        task_waits_add(waits, index, model->at[index]);
+    }
+    task_waits_due(waits, now, SIZE_MAX);
+    for (int i = 0; i < TASKS; i++)
+        model->at[i] = model->at[i] > 0 && model->at[i] <= now ? 0 : model->at[i];
+    ck_assert_int_eq(task_waits_next(waits), first_later(model));
+    int first = first_ready(model);
+    ck_assert_int_eq(first >= 0, waits->ready.count > 0);
+    if (first >= 0 && dice(state) % 3 != 0) {
+        ck_assert_uint_eq(task_waits_take(waits), (uint64_t)first);
+        model->at[first] = -1;
+    }
+    if (dice(state) % 500 == 0) {
+        task_waits_filter(waits, is_even, NULL);
+        for (int i = 1; i < TASKS; i += 2)
+            model->at[i] = -1;
+    }
+}
+
+START_TEST(as_a_list_does)
+{
+    struct task_waits waits = {.ready = {.waits = NULL}};
+    struct model model;
+    uint64_t state = 7;
+    for (int i = 0; i < TASKS; i++)
+        model.at[i] = -1;
+    for (int64_t now = 1; now < STEPS; now++) {
+        size_t count = 0;
+        step(&waits, &model, now, &state);
+        for (int i = 0; i < TASKS; i++)
+            count += model.at[i] >= 0;
+        ck_assert_uint_eq(task_waits_count(&waits), count);
+    }
+    task_waits_done(&waits);
+}
+END_TEST
+
+START_TEST(so_many_at_once)
+{
+    struct task_waits waits = {.ready = {.waits = NULL}};
+    for (uint64_t i = 0; i < 100; i++)
+        task_waits_add(&waits, 99 - i, 1 + (int64_t)i);
+    task_waits_due(&waits, 1000, 30);
+    ck_assert_uint_eq(waits.ready.count, 30);
+    ck_assert_uint_eq(task_waits_take(&waits), 70);
+    ck_assert_int_eq(task_waits_next(&waits), 31);
+    task_waits_done(&waits);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("task_waits");
+    TCase *tcase = tcase_create("all");
+    tcase_add_test(tcase, as_a_list_does);
+    tcase_add_test(tcase, so_many_at_once);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
