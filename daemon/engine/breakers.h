@@ -74,11 +74,11 @@ bool engine_breaker_allows_ahead(const struct engine *engine, const struct job *
 bool engine_breaker_calm(const struct engine *engine, const struct job *job);
 
 /* An attempt is handed to a worker; it has ended, its outcome is known; it waits again. */
-void engine_breaker_started(struct engine *engine, const struct job *job, struct active *entry);
-void engine_breaker_ended(struct engine *engine, struct active *entry);
+void engine_breaker_started(struct engine *engine, const struct job *job, struct active *active);
+void engine_breaker_ended(struct engine *engine, struct active *active);
 /* After a restart: whether it is a probe. */
-void engine_breaker_adopt(struct engine *engine, struct active *entry);
-void engine_breaker_returned(struct engine *engine, struct active *entry);
+void engine_breaker_adopt(struct engine *engine, struct active *active);
+void engine_breaker_returned(struct engine *engine, struct active *active);
 /* The queue of this number is gone. */
 void engine_breaker_queue_gone(struct engine *engine, uint8_t number);
 
@@ -94,7 +94,8 @@ bool engine_breaker_known(const struct engine *engine, enum estimate_kind kind, 
 /* BREAKER_RESET, BREAKER_FORCE, BREAKER_DISABLE. */
 void engine_breaker_order(struct engine *engine, struct breaker_entry *entry,
                           enum breaker_event order);
-/* In a copy of the process, before a prediction: what waits for an open one waits for its time. */
+/* In a copy of the process, before a prediction: what waits for an open one waits for the time when
+ * it is tried again, and is taken to go well from then on. */
 void engine_breakers_as_begins(struct engine *engine);
 
 #endif

@@ -182,6 +182,7 @@ struct forecast *engine_forecast(struct engine *engine, int64_t now,
                                              .now = now};
     task_counts_each(&engine->tasks, count_kept, engine);
     engine_show_backoffs(engine);
+    engine_breakers_as_begins(engine);
     struct forecast *forecast = forecast_new(&options, events, arg);
     add_running(engine, now, true, forecast);
     add_running(engine, now, false, forecast);

@@ -358,3 +358,50 @@ def test_events_tell_of_each_state(make):
     assert [(one["breaker"], one["state"]) for one in seen] == [
         ("name:bad", "open"), ("name:bad", "half_open"), ("name:bad", "closed")]
     assert seen[0]["until"] > 0 and seen[1]["until"] is None
+
+
+def submit_many(daemon, count, **request):
+    client = daemon.client(timeout=120)
+    ids = []
+    for _ in range(count // 500):
+        for _ in range(500):
+            client.send("io.batchd.Jobs.Submit", argv=["true"], cwd="/", env={"PATH": "/bin"}, **request)
+        ids += [client.receive()["parameters"]["id"] for _ in range(500)]
+    client.close()
+    return ids
+
+
+def longest_turn(daemon, until):
+    """The most that the daemon used of a processor between two answers."""
+    client, begun, longest = daemon.client(), time.monotonic(), 0
+    while True:
+        before = daemon.cpu_seconds()
+        client.call("io.batchd.Server.Ping")
+        longest = max(longest, daemon.cpu_seconds() - before)
+        if until():
+            return longest
+        assert time.monotonic() < begun + 60
+
+
+MANY = int(os.environ.get("BREAKER_JOBS", "20000"))
+
+
+def test_many_that_wait_keep_nobody_waiting(make):
+    daemon = make()
+    sleeper = daemon.submit("sleep", "600", name="sleeper")
+    daemon.wait_running(sleeper)
+    submit_many(daemon, MANY, name="bad")
+    daemon.call("io.batchd.Breakers.Open", name="name:bad")
+    blocking = longest_turn(daemon, lambda: breakers(daemon, "bad")[0]["waiting"] == MANY)
+    daemon.call("io.batchd.Jobs.Cancel", id=sleeper)
+    good = [daemon.submit("true", name="good") for _ in range(10)]
+    daemon.wait(*good)
+    daemon.restart()
+    assert daemon.wait(daemon.submit("true", name="good"))[0]["state"] == "completed"
+    assert {one["attempt"] for one in daemon.call("io.batchd.Jobs.List", limit=1000, name="bad")["jobs"]} <= {0}
+    wait_until(lambda: breakers(daemon, "bad")[0]["waiting"] == MANY)
+    daemon.call("io.batchd.Queues.Pause", name="default")
+    daemon.call("io.batchd.Breakers.Reset", name="name:bad")
+    releasing = longest_turn(daemon, lambda: all(one["waiting"] == 0 for one in breakers(daemon)))
+    print(f"longest turns: {blocking * 1000:.1f} and {releasing * 1000:.1f} ms")
+    assert max(blocking, releasing) < 0.05
