@@ -105,7 +105,7 @@ def test_it_opens_after_five_and_nothing_of_it_starts(make):
     found = breakers(daemon, "bad")[0]
     assert (found["failures"], found["ends"], found["waiting"]) == (5, 5, 16)
     assert found["last_failure"]["class"] == "exit" and found["last_failure"]["exit_code"] == 1
-    with_retries = daemon.submit(*daemon.runs.command(), name="bad", max_attempts=3)
+    with_retries = daemon.submit(*daemon.runs.command(), name="bad", max_attempts=3, retry={"base_ms": 0})
     settle(daemon)
     assert daemon.job(with_retries)["attempt"] == 0
 
@@ -194,7 +194,8 @@ def test_tasks_of_an_array_are_probes_one_by_one(make):
 
 def test_attempts_of_one_job_count_and_none_is_used_while_it_is_open(make):
     daemon = make()
-    job = daemon.submit(*daemon.runs.command(), name="bad", max_attempts=50)
+    job = daemon.submit(*daemon.runs.command(), name="bad", max_attempts=50,
+                        retry={"base_ms": 0})
     wait_until(lambda: breakers(daemon) and state(daemon) == "open")
     settle(daemon)
     assert daemon.runs.count() == 5
