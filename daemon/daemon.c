@@ -398,6 +398,7 @@ static int end_turn(struct daemon *daemon, struct error *err)
     if (wrote)
         daemon->committed_at = clock_monotonic_us();
     engine_committed(daemon->engine);
+    api_committed(daemon->api);
     listener_flush(daemon->listener);
     if (daemon->shrink)
         db_shrink(daemon->db);

@@ -59,6 +59,12 @@ torture: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills $(WORKER_KILLS) --workers
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --restarts 100
 
+# Backups under load, each compared with what was acknowledged: make backups BACKUPS=1000
+BACKUPS ?= 1000
+.PHONY: backups
+backups: all
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/backups.py --count $(BACKUPS)
+
 # Submits whose connection breaks, anywhere: make exactly-once RETRIES=10000
 RETRIES ?= 10000
 .PHONY: exactly-once

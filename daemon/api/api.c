@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/frame.h"
+#include "daemon/api/backups.h"
 #include "daemon/api/prediction.h"
 #include "daemon/api/schedule_job.h"
 #include "daemon/api/slices.h"
@@ -39,6 +40,7 @@ static const struct api_verb *const verbs[] = {
     &verb_info,
     &verb_status,
     &verb_stats,
+    &verb_backup,
     &verb_varlink_info,
     &verb_varlink_description,
     &verb_queues_list,
@@ -83,6 +85,7 @@ struct api *api_new(struct event_base *base, struct engine *engine,
                         .slices = slices_new(base, SUMS_OF_USER),
                         .options = *options,
                         .started_at = clock_wall_us()};
+    api->backups = backups_new(api);
     schedules_set_job_fn(engine, schedule_job_decode, api);
     return api;
 }
@@ -91,6 +94,7 @@ void api_free(struct api *api)
 {
     if (api == NULL)
         return;
+    backups_free(api->backups);
     snapshots_free(api->snapshots);
     slices_free(api->slices);
     users_free(api->users);
@@ -179,6 +183,11 @@ void api_request(struct api_call *call, const char *text, size_t bytes)
         refuse_parameter(call, &err);
     else
         run_verb(call, method, bytes);
+}
+
+void api_committed(struct api *api)
+{
+    backups_go_on(api->backups);
 }
 
 void api_gone(struct api *api, const void *sink_arg)

@@ -21,6 +21,8 @@ void api_free(struct api *api);
 struct api_call *api_begin(struct api *api, const struct api_sink *sink, void *sink_arg,
                            uint32_t uid, uint32_t gid);
 void api_request(struct api_call *call, const char *text, size_t bytes);
+/* After each turn's commit: what needs the store to itself for a moment. */
+void api_committed(struct api *api);
 /* The connection of this sink is gone, and what was handed over in parts with it. */
 void api_gone(struct api *api, const void *sink_arg);
 /* The caller is gone: no reply is wanted any more. */

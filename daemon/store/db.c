@@ -175,6 +175,22 @@ struct db *db_open(const char *path, const struct db_options *options, struct er
     return db;
 }
 
+struct db *db_open_copy(const char *path, struct error *err)
+{
+    struct db *db = xcalloc(1, sizeof(*db));
+    int code = sqlite3_open_v2(path, &db->handle,
+                               SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
+                                   SQLITE_OPEN_EXRESCODE,
+                               NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(db->handle, "PRAGMA cell_size_check=ON", NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        return db;
+    (void)fail(db, code, path, err);
+    db_close(db);
+    return NULL;
+}
+
 void db_close(struct db *db)
 {
     if (db == NULL)
@@ -301,6 +317,11 @@ int db_each(struct db *db, sqlite3_stmt *statement, db_row_fn each, void *arg, s
     if (code == SQLITE_ROW)
         (void)sqlite3_reset(statement);
     return code < 0 || result < 0 ? -1 : 0;
+}
+
+sqlite3 *db_handle(struct db *db)
+{
+    return db->handle;
 }
 
 int64_t db_last_id(const struct db *db)

@@ -26,6 +26,8 @@ struct db_options {
 /* Opens or creates the store. ERROR_DAMAGED: not ours, newer than us, or fails a check (nothing was
  * touched); ERROR_IO: the disk. NULL on error. */
 struct db *db_open(const char *path, const struct db_options *options, struct error *err);
+/* A copy, to be read only: nothing is made beside it or brought up to date. NULL on error. */
+struct db *db_open_copy(const char *path, struct error *err);
 void db_close(struct db *db);
 
 /* Full check of pages and indexes, without changing anything. 0 or -1 with ERROR_DAMAGED. */
@@ -58,6 +60,7 @@ int db_each(struct db *db, sqlite3_stmt *statement, db_row_fn each, void *arg, s
 /* SQLITE_ROW, SQLITE_DONE, or -1 with err (the statement is reset then and after SQLITE_DONE). */
 int db_step(struct db *db, sqlite3_stmt *statement, struct error *err);
 
+sqlite3 *db_handle(struct db *db); /* for store/ only */
 int64_t db_last_id(const struct db *db);
 
 /* One named number that lives in the store (counters). Absent reads as 0. */
