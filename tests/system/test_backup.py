@@ -145,15 +145,15 @@ def test_damage_is_found_before_anything_is_sent(daemon, tmp_path):
 
 
 def test_others_do_not_wait_for_it(daemon):
-    fill(daemon, 20)
+    fill(daemon, 60)
     client = daemon.client()
     client.send(BACKUP, more=True)
     other = daemon.client()
     longest = 0
-    for _ in range(50):
+    for _ in range(100):
         before = daemon.cpu_seconds()
         other.call("io.batchd.Server.Ping")
         longest = max(longest, daemon.cpu_seconds() - before)
-    assert longest < 0.03
+    assert longest < 0.02
     other.close()
     client.close()
