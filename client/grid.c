@@ -4,7 +4,6 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/cleanup.h"
 
 #include <libsmartcols.h>
 
@@ -12,7 +11,7 @@ struct libscols_table *grid_new(const struct cli *cli, const char *const *column
 {
     struct libscols_table *table = scols_new_table();
     if (table == NULL)
-        abort();
+        out_of_memory();
     if (!cli->tty)
         (void)scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
     for (; *columns != NULL; columns++) {
@@ -27,7 +26,7 @@ void grid_add(struct libscols_table *table, const char *const *cells)
 {
     struct libscols_line *line = scols_table_new_line(table, NULL);
     if (line == NULL)
-        abort();
+        out_of_memory();
     for (size_t i = 0; cells[i] != NULL; i++) {
         CLEANUP_FREE char *cell = text_tame(xstrdup(cells[i]));
         (void)scols_line_set_data(line, i, cell);

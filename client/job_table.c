@@ -21,7 +21,7 @@ static void add_line(const struct cli *cli, struct libscols_table *table, const 
 {
     struct libscols_line *line = scols_table_new_line(table, NULL);
     if (line == NULL)
-        abort();
+        out_of_memory();
     for (size_t i = 0; i < columns->count; i++) {
         CLEANUP_FREE char *text = column_text(cli, columns->items[i], job);
         (void)scols_line_set_data(line, i, text);
@@ -63,7 +63,7 @@ void job_table_print(const struct cli *cli, const json_t *jobs, const struct col
     const json_t *job;
     size_t i;
     if (table == NULL)
-        abort();
+        out_of_memory();
     (void)scols_table_enable_colors(table, cli->color);
     (void)scols_table_enable_noheadings(table, !header);
     if (!cli->tty)

@@ -1,16 +1,30 @@
 #include "common/alloc.h"
 
+#include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+void out_of_memory(void)
+{
+    static const char text[] = ": out of memory\n";
+    const struct iovec parts[] = {
+        {.iov_base = program_invocation_short_name,
+         .iov_len = strlen(program_invocation_short_name)},
+        {.iov_base = (char *)(uintptr_t)text, .iov_len = sizeof(text) - 1}};
+    ssize_t ignored = writev(STDERR_FILENO, parts, 2);
+    (void)ignored;
+    _exit(EX_OSERR);
+}
 
 static void *must(void *pointer)
 {
-    if (pointer == NULL) {
-        static const char text[] = "batchd: out of memory\n";
-        (void)fwrite(text, 1, sizeof(text) - 1, stderr);
-        abort();
-    }
+    if (pointer == NULL)
+        out_of_memory();
     return pointer;
 }
 

@@ -198,10 +198,13 @@ int json_get_bytes(const json_t *object, const char *key, bool required, size_t 
 json_t *json_from_bytes(const void *data, size_t bytes)
 {
     json_t *value = NULL;
+    errno = 0;
     if (memchr(data, '\0', bytes) == NULL)
         value = json_stringn(data, bytes);
     if (value != NULL)
         return value;
+    if (errno == ENOMEM) /* else it is not UTF-8 */
+        out_of_memory();
     CLEANUP_FREE char *text = base64_encode(data, bytes);
     json_t *coded = json_object();
     json_put_text(coded, "b64", text);
@@ -211,7 +214,7 @@ json_t *json_from_bytes(const void *data, size_t bytes)
 void json_put(json_t *object, const char *key, json_t *value)
 {
     if (json_object_set_new(object, key, value) < 0)
-        abort(); /* only out of memory or a NULL value: both are bugs or fatal here */
+        out_of_memory(); /* only out of memory or a NULL value: both are bugs or fatal here */
 }
 
 void json_put_text(json_t *object, const char *key, const char *text)

@@ -25,7 +25,7 @@ struct timer *timer_new(struct event_base *base, timer_fn call, void *arg)
     *timer = (struct timer){.call = call, .arg = arg};
     timer->event = evtimer_new(base, on_timer, timer);
     if (timer->event == NULL)
-        abort();
+        out_of_memory();
     return timer;
 }
 
@@ -41,10 +41,16 @@ void timer_set(struct timer *timer, uint64_t delay_ms)
 {
     const struct timeval delay = {.tv_sec = (time_t)(delay_ms / 1000),
                                   .tv_usec = (suseconds_t)(delay_ms % 1000 * 1000)};
-    (void)event_add(timer->event, &delay);
+    event_must_add(timer->event, &delay);
 }
 
 void timer_clear(struct timer *timer)
 {
     (void)event_del(timer->event);
+}
+
+void event_must_add(struct event *event, const struct timeval *delay)
+{
+    if (event_add(event, delay) < 0)
+        out_of_memory();
 }

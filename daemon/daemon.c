@@ -329,10 +329,10 @@ static int start_loop(struct daemon *daemon, struct error *err)
     daemon->pace = evtimer_new(daemon->base, on_ignored, daemon);
     if (daemon->on_term == NULL || daemon->on_int == NULL || daemon->on_hup == NULL ||
         daemon->pace == NULL)
-        abort();
-    (void)event_add(daemon->on_term, NULL);
-    (void)event_add(daemon->on_int, NULL);
-    (void)event_add(daemon->on_hup, NULL);
+        out_of_memory();
+    event_must_add(daemon->on_term, NULL);
+    event_must_add(daemon->on_int, NULL);
+    event_must_add(daemon->on_hup, NULL);
     timer_set(daemon->tick, TICK_MS);
     return 0;
 }
@@ -428,7 +428,7 @@ static bool stays_open(struct daemon *daemon)
         engine_unfinished(daemon->engine))
         return false;
     const struct timeval wait = {.tv_usec = left};
-    (void)event_add(daemon->pace, &wait);
+    event_must_add(daemon->pace, &wait);
     return true;
 }
 

@@ -64,7 +64,7 @@ struct job *job_new(const struct job_options *options, const struct job_events *
     job->pipes = pipes_new(take_bytes, job);
     job->starter = child_starter_new();
     if (job->starter == NULL)
-        abort(); /* as for want of any small memory */
+        out_of_memory(); /* as for want of any small memory */
     return job;
 }
 

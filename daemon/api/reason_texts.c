@@ -502,10 +502,10 @@ json_t *reason_view(const struct reason_subject *subject, enum reason reason)
     account.detail = open_memstream(&text, &bytes);
     account.jobs = json_array();
     if (account.detail == NULL)
-        abort();
+        out_of_memory();
     tellers[reason](&account);
     if (fclose(account.detail) != 0)
-        abort();
+        out_of_memory();
     json_t *object = json_object();
     json_put_text(object, "reason", words[reason]);
     json_put_text(object, "detail", text);

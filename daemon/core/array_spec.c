@@ -163,7 +163,7 @@ char *array_spec_format(const struct array_spec *spec)
     size_t bytes = 0;
     FILE *out = open_memstream(&text, &bytes);
     if (out == NULL)
-        abort();
+        out_of_memory();
     for (size_t i = 0; i < spec->range_count; i++) {
         const struct array_range *range = &spec->ranges[i];
         (void)fprintf(out, "%s%llu", i == 0 ? "" : ",", (unsigned long long)range->first);
@@ -175,7 +175,7 @@ char *array_spec_format(const struct array_spec *spec)
     if (spec->limit > 0)
         (void)fprintf(out, "%%%llu", (unsigned long long)spec->limit);
     if (fclose(out) != 0)
-        abort();
+        out_of_memory();
     return text;
 }
 

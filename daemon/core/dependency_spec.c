@@ -194,7 +194,7 @@ char *dependency_spec_text(const struct dependency_spec *spec)
         return NULL;
     FILE *stream = open_memstream(&text, &bytes);
     if (stream == NULL)
-        abort();
+        out_of_memory();
     for (size_t i = 0; i < spec->count; i++) {
         const struct dependency *item = &spec->items[i];
         char word[FORMAT_BYTES];
@@ -207,7 +207,7 @@ char *dependency_spec_text(const struct dependency_spec *spec)
         (void)fprintf(stream, "%s%s", i == 0 ? "" : joins ? ":" : spec->any ? "?" : ",", word);
     }
     if (fclose(stream) != 0)
-        abort();
+        out_of_memory();
     return text;
 }
 

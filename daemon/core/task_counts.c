@@ -36,7 +36,7 @@ void task_counts_put(struct task_counts *counts, const struct task_count *count)
     mine = xmalloc(sizeof(*mine));
     *mine = *count;
     if (tsearch(mine, &counts->root, compare) == NULL)
-        abort();
+        out_of_memory();
 }
 
 void task_counts_drop(struct task_counts *counts, uint64_t id)

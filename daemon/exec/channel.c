@@ -4,10 +4,12 @@
 #include "common/cleanup.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/timers.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 /* One read: several EXITED records; RUN records only go the other way. */
 #define READ_BYTES 65536
@@ -91,12 +93,15 @@ static void write_out(struct channel *channel)
     while (evbuffer_get_length(channel->out) > 0) {
         int wrote = evbuffer_write(channel->out, channel->fd);
         if (wrote < 0 && errno == EAGAIN) {
-            (void)event_add(channel->writable, NULL);
+            event_must_add(channel->writable, NULL);
             return;
         }
-        /* A dead peer is reported by the read side, after its last records were read. */
-        if (wrote <= 0 && errno != EINTR)
-            return;
+        /* The peer is told that no more comes, if it lives; then its end is reported by the read
+         * side, after its last records were read. */
+        if (wrote <= 0 && errno != EINTR) {
+            (void)shutdown(channel->fd, SHUT_WR);
+            break;
+        }
     }
     (void)event_del(channel->writable);
 }
@@ -122,8 +127,8 @@ struct channel *channel_new(struct event_base *base, int fd, const struct channe
     channel->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, channel);
     if (channel->in == NULL || channel->out == NULL || channel->readable == NULL ||
         channel->writable == NULL)
-        abort();
-    (void)event_add(channel->readable, NULL);
+        out_of_memory();
+    event_must_add(channel->readable, NULL);
     return channel;
 }
 
@@ -146,7 +151,7 @@ void channel_flush(struct channel *channel)
     if (channel->held.used == 0 || channel->closed)
         return;
     if (evbuffer_add(channel->out, channel->held.data, channel->held.used) < 0)
-        abort();
+        out_of_memory();
     record_writer_clear(&channel->held);
     write_out(channel);
 }

@@ -6,6 +6,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/parse.h"
+#include "common/timers.h"
 #include "common/worker_folder.h"
 #include "daemon/exec/channel.h"
 #include "daemon/exec/pool_workers.h"
@@ -46,7 +47,7 @@ struct worker *pool_find(const struct pool *pool, uint64_t id)
 static void look_again(struct worker *worker)
 {
     const struct timeval delay = {.tv_usec = RETRY_US};
-    (void)event_add(worker->retry, &delay);
+    event_must_add(worker->retry, &delay);
 }
 
 static char *worker_path(const struct worker *worker, const char *name)
@@ -211,7 +212,7 @@ static struct worker *add(struct pool *pool, uint64_t id)
     worker->state = WORKER_WANTED;
     worker->retry = evtimer_new(pool->base, on_retry, worker);
     if (worker->retry == NULL)
-        abort();
+        out_of_memory();
     worker->next = pool->workers;
     pool->workers = worker;
     return worker;

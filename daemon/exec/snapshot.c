@@ -237,8 +237,8 @@ static struct snapshot *watch(struct snapshots *all, const struct snapshot_order
     snapshot->timer = timer_new(all->base, on_time, snapshot);
     snapshot->readable = event_new(all->base, fd, EV_READ | EV_PERSIST, on_readable, snapshot);
     if (snapshot->in == NULL || snapshot->readable == NULL)
-        abort();
-    (void)event_add(snapshot->readable, NULL);
+        out_of_memory();
+    event_must_add(snapshot->readable, NULL);
     timer_set(snapshot->timer, all->limits.time_ms);
     return snapshot;
 }

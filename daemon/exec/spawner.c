@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/timers.h"
 #include "common/worker_protocol.h"
 #include "daemon/exec/channel.h"
 
@@ -46,7 +47,7 @@ static bool missed_long(const struct spawner *spawner)
 static void look_again(struct spawner *spawner)
 {
     const struct timeval delay = {.tv_usec = missed_long(spawner) ? LOOK_SLOW_US : LOOK_US};
-    (void)event_add(spawner->retry, &delay);
+    event_must_add(spawner->retry, &delay);
 }
 
 static void on_record(void *arg, struct record *record)
@@ -183,7 +184,7 @@ struct spawner *spawner_new(struct event_base *base, const char *state_dir, cons
     spawner->arg = arg;
     spawner->retry = evtimer_new(base, on_retry, spawner);
     if (spawner->retry == NULL)
-        abort();
+        out_of_memory();
     return spawner;
 }
 

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/frame.h"
 #include "common/json.h"
+#include "common/timers.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -67,7 +68,7 @@ static void on_reply(void *arg, json_t *message, bool last)
         CLEANUP_FREE char *text = json_to_text(message, &bytes);
         text[bytes] = (char)conn->scanner.terminator; /* json_to_text leaves room for it */
         if (evbuffer_add(conn->held, text, bytes + 1) < 0)
-            abort();
+            out_of_memory();
         json_decref(message);
     }
     if (last)
@@ -166,7 +167,7 @@ static void update_reading(struct conn *conn)
     bool want = !conn->finishing && !conn->peer_done && unsent(conn) < OUTPUT_PAUSE_BYTES &&
                 evbuffer_get_length(conn->in) <= FRAME_BYTES_MAX + 1;
     if (want)
-        (void)event_add(conn->readable, NULL);
+        event_must_add(conn->readable, NULL);
     else
         (void)event_del(conn->readable);
 }
@@ -204,7 +205,7 @@ static bool write_out(struct conn *conn)
     while (evbuffer_get_length(conn->out) > 0) {
         int wrote = evbuffer_write(conn->out, conn->fd);
         if (wrote < 0 && errno == EAGAIN) {
-            (void)event_add(conn->writable, NULL);
+            event_must_add(conn->writable, NULL);
             return true;
         }
         if (wrote < 0 && errno != EINTR)
@@ -268,8 +269,8 @@ struct conn *conn_new(struct event_base *base, int fd, struct api *api, uint32_t
     conn->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
     if (conn->in == NULL || conn->out == NULL || conn->held == NULL || conn->readable == NULL ||
         conn->writable == NULL)
-        abort();
-    (void)event_add(conn->readable, NULL);
+        out_of_memory();
+    event_must_add(conn->readable, NULL);
     return conn;
 }
 

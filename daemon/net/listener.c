@@ -144,7 +144,7 @@ static void on_exhausted(struct listener *listener)
 static void on_resume(void *arg)
 {
     struct listener *listener = arg;
-    (void)event_add(listener->acceptable, NULL);
+    event_must_add(listener->acceptable, NULL);
 }
 
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
@@ -173,8 +173,8 @@ struct listener *listener_new(struct event_base *base, int fd, struct api *api,
     listener->resume = timer_new(base, on_resume, listener);
     listener->acceptable = event_new(base, fd, EV_READ | EV_PERSIST, on_acceptable, listener);
     if (listener->acceptable == NULL)
-        abort();
-    (void)event_add(listener->acceptable, NULL);
+        out_of_memory();
+    event_must_add(listener->acceptable, NULL);
     return listener;
 }
 

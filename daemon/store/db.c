@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "daemon/store/result_code.h"
 #include "daemon/store/schema.h"
 
 #include <string.h>
@@ -30,23 +31,6 @@ struct db {
     bool in_transaction;
 };
 
-static enum error_code code_of(int code)
-{
-    switch (code & 0xff) {
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-    case SQLITE_FORMAT:
-        return ERROR_DAMAGED;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return ERROR_BUSY;
-    case SQLITE_CONSTRAINT:
-        return ERROR_CONFLICT;
-    default:
-        return ERROR_IO;
-    }
-}
-
 /* A quota that is used up (EDQUOT) is a full disk to us; SQLite names only ENOSPC so. */
 static bool is_full(struct db *db, int code)
 {
@@ -59,7 +43,7 @@ static bool is_full(struct db *db, int code)
  * and the advice differ. A full disk has ENOSPC in saved_errno. */
 static int fail(struct db *db, int code, const char *doing, struct error *err)
 {
-    (void)error_set(err, code_of(code), "%s: %s", doing, sqlite3_errmsg(db->handle));
+    (void)error_set(err, error_of_result(code), "%s: %s", doing, sqlite3_errmsg(db->handle));
     if (err != NULL && is_full(db, code))
         err->saved_errno = ENOSPC;
     return -1;
@@ -135,6 +119,8 @@ static int check_header(const char *path, struct error *err)
     if (file == NULL)
         return errno == ENOENT ? 0 : error_set_errno(err, "cannot open %s", path);
     size_t got = fread(header, 1, sizeof(header), file);
+    if (ferror(file) != 0)
+        return error_set_errno(err, "cannot read %s", path);
     if (got == 0)
         return 0;
     const unsigned char *id = (const unsigned char *)header + 68;

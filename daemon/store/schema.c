@@ -1,5 +1,7 @@
 #include "daemon/store/schema.h"
 
+#include "daemon/store/result_code.h"
+
 #include <stdint.h>
 #include <stdio.h>
 
@@ -197,10 +199,7 @@ static int run(sqlite3 *handle, const char *sql, struct error *err)
     int code = sqlite3_exec(handle, sql, NULL, NULL, NULL);
     if (code == SQLITE_OK)
         return 0;
-    enum error_code ours = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB
-                               ? ERROR_DAMAGED
-                               : ERROR_IO;
-    return error_set(err, ours, "schema: %s", sqlite3_errmsg(handle));
+    return error_set(err, error_of_result(code), "schema: %s", sqlite3_errmsg(handle));
 }
 
 static int read_number(sqlite3 *handle, const char *sql, int *ret, struct error *err)
@@ -214,7 +213,7 @@ static int read_number(sqlite3 *handle, const char *sql, int *ret, struct error 
     (void)sqlite3_finalize(statement);
     if (code == SQLITE_ROW)
         return 0;
-    return error_set(err, (code & 0xff) == SQLITE_IOERR ? ERROR_IO : ERROR_DAMAGED, "schema: %s",
+    return error_set(err, code == SQLITE_DONE ? ERROR_DAMAGED : error_of_result(code), "schema: %s",
                      sqlite3_errmsg(handle));
 }
 

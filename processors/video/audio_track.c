@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "processors/video/audio_track.h"
 
+#include "common/alloc.h"
 #include "processors/lib/report.h"
 #include "processors/video/filter_graph.h"
 #include "processors/video/media_log.h"
@@ -42,7 +43,7 @@ static int build_graph(struct audio_track *track, struct error *err)
         "channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1";
     track->graph = avfilter_graph_alloc();
     if (track->graph == NULL)
-        abort();
+        out_of_memory();
     track->graph->nb_threads = 1;
     int rc = make_source(track);
     if (rc >= 0)
@@ -64,7 +65,7 @@ static int open_encoder(struct audio_track *track, struct error *err)
     track->filtered = av_frame_alloc();
     track->packet = av_packet_alloc();
     if (encoder == NULL || track->filtered == NULL || track->packet == NULL)
-        abort();
+        out_of_memory();
     encoder->sample_fmt = AV_SAMPLE_FMT_FLTP;
     encoder->sample_rate = av_buffersink_get_sample_rate(track->sink);
     (void)av_buffersink_get_ch_layout(track->sink, &encoder->ch_layout);

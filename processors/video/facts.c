@@ -17,7 +17,7 @@ static void *begin(void)
 {
     struct AVSHA *state = av_sha_alloc();
     if (state == NULL || av_sha_init(state, 256) < 0)
-        abort();
+        out_of_memory();
     return state;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "processors/video/filter_graph.h"
 
+#include "common/alloc.h"
+
 #include <libavutil/mem.h>
 #include <stdlib.h>
 
@@ -10,7 +12,7 @@ int filter_graph_link(AVFilterGraph *graph, AVFilterContext *source, AVFilterCon
     AVFilterInOut *from = avfilter_inout_alloc();
     AVFilterInOut *to = avfilter_inout_alloc();
     if (from == NULL || to == NULL)
-        abort();
+        out_of_memory();
     from->name = av_strdup("in");
     from->filter_ctx = source;
     to->name = av_strdup("out");

@@ -29,7 +29,7 @@ AVStream *output_add(struct output *output, AVRational time_base)
 {
     AVStream *stream = avformat_new_stream(output->format, NULL);
     if (stream == NULL)
-        abort();
+        out_of_memory();
     stream->time_base = time_base;
     return stream;
 }

@@ -39,7 +39,7 @@ static int build_graph(struct video_track *track, const AVFrame *shape, struct e
     avfilter_graph_free(&track->graph);
     track->graph = avfilter_graph_alloc();
     if (track->graph == NULL)
-        abort();
+        out_of_memory();
     track->graph->nb_threads = (int)track->threads;
     int rc = make_source(track, shape, args, sizeof(args));
     if (rc >= 0)
@@ -83,7 +83,7 @@ static int open_encoder(struct video_track *track, const struct request *request
         return error_set(err, ERROR_INTERNAL, "this FFmpeg has no libx264");
     track->encoder = avcodec_alloc_context3(codec);
     if (track->encoder == NULL)
-        abort();
+        out_of_memory();
     set_encoder(track, request);
     int rc = avcodec_open2(track->encoder, codec, NULL);
     if (rc < 0)
@@ -105,7 +105,7 @@ static void set_stream(struct video_track *track)
     uint8_t *copy =
         av_stream_new_side_data(track->stream, AV_PKT_DATA_DISPLAYMATRIX, 9 * sizeof(int32_t));
     if (copy == NULL)
-        abort();
+        out_of_memory();
     memcpy(copy, reader_display_matrix(reader), 9 * sizeof(int32_t));
 }
 
@@ -125,7 +125,7 @@ int video_track_open(const struct request *request, const struct reader *reader,
     ret->filtered = av_frame_alloc();
     ret->packet = av_packet_alloc();
     if (ret->filtered == NULL || ret->packet == NULL)
-        abort();
+        out_of_memory();
     if (geometry_plan(request, reader, &ret->geometry, err) < 0 ||
         build_graph(ret, &shape, err) < 0)
         return -1;
