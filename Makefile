@@ -1,5 +1,6 @@
 # batchd: make | make demo | make check | make lint | make format | make san | make torture | make power
-#         make bench | make vm | make go-client | make install DESTDIR= PREFIX=/usr/local | make deps | make clean
+#         make fault | make syscalls | make full-disk | make bench | make vm | make go-client
+#         make install DESTDIR= PREFIX=/usr/local | make deps | make clean
 # SAN=1 builds with ASan and UBSan into build/san, CC=clang with clang into build/clang.
 
 VERSION := 0.1.0
@@ -14,6 +15,7 @@ include mk/programs.mk
 include mk/man.mk
 include mk/proof.mk
 include mk/quality.mk
+include mk/fault.mk
 include mk/lint.mk
 include mk/clients.mk
 include mk/install.mk

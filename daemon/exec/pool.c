@@ -81,7 +81,7 @@ static void note_death(struct worker *worker, const char *why)
         return;
     int64_t left = replacement->next_at - now;
     const struct timeval pause = {.tv_sec = left / US_PER_SECOND, .tv_usec = left % US_PER_SECOND};
-    (void)event_add(worker->pool->pause, &pause);
+    event_must_add(worker->pool->pause, &pause);
     log_warning("%s; the next is made in %lld ms", replacement->last,
                 (long long)(left / US_PER_MS));
 }
@@ -313,7 +313,7 @@ struct pool *pool_new(struct event_base *base, const struct pool_options *option
     pool->arg = arg;
     pool->pause = evtimer_new(base, on_pause_over, pool);
     if (pool->pause == NULL)
-        abort();
+        out_of_memory();
     pool->spawner =
         spawner_new(base, options->state_dir, options->worker_binary, &spawner_answers, pool);
     return pool;

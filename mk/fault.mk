@@ -1,0 +1,36 @@
+# Proof by fault injection (tests/fault). Each target alone is the whole of it and may take an hour;
+# `make fault-sample` is the part that `make check` has time for. SEED=N repeats a run.
+#   make fault           every call of libc that can fail, in every scene, each way it can fail
+#   make syscalls        killed at every system call of one life and of each migration of the store
+#   make full-disk       a disk that fills up at each of 1,000 places
+SAMPLE ?=
+FAULT_TOOLS := $(OUT)/tests/fault/inject.so $(OUT)/tests/fault/syskill
+FAULT_RUN := OUT='$(CURDIR)/$(OUT)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/fault
+FAULT_SEED := $(addprefix --seed ,$(SEED))
+FAULT_CFLAGS = -std=gnu17 -O1 -g -Wall -Wextra $(WERROR_FLAG) -D_GNU_SOURCE
+
+.PHONY: fault syscalls full-disk fault-sample
+$(OUT)/tests/fault/inject.so: tests/fault/inject.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FAULT_CFLAGS) -shared -fPIC -o $@ $<
+$(OUT)/tests/fault/syskill: tests/fault/syskill.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FAULT_CFLAGS) -o $@ $<
+
+fault: all $(FAULT_TOOLS)
+	$(FAULT_RUN)/run.py --imports
+	$(FAULT_RUN)/run.py $(addprefix --sample ,$(SAMPLE)) $(FAULT_SEED)
+
+syscalls: all $(FAULT_TOOLS)
+	$(FAULT_RUN)/syscalls.py $(addprefix --sample ,$(SAMPLE)) $(FAULT_SEED)
+	$(FAULT_RUN)/syscalls.py --migrations $(addprefix --sample ,$(SAMPLE)) $(FAULT_SEED)
+
+full-disk: all $(FAULT_TOOLS)
+	$(FAULT_RUN)/full_disk.py $(addprefix --sample ,$(SAMPLE)) $(FAULT_SEED)
+
+fault-sample: all $(FAULT_TOOLS)
+	$(FAULT_RUN)/run.py --imports
+	$(FAULT_RUN)/run.py --scenes 4 --sample 50 $(FAULT_SEED)
+	$(FAULT_RUN)/syscalls.py --sample 8 $(FAULT_SEED)
+	$(FAULT_RUN)/syscalls.py --migrations --sample 2 $(FAULT_SEED)
+	$(FAULT_RUN)/full_disk.py --sample 6 $(FAULT_SEED)
