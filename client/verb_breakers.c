@@ -114,18 +114,39 @@ static void print_changed(const struct action *action, const json_t *breakers, b
     }
 }
 
+/* Asks until nothing is left out of a change; all that was told, or NULL after reporting. */
+static json_t *ask(struct cli *cli, const struct action *action, const json_t *request,
+                   int *ret_code)
+{
+    json_t *all = json_array();
+    bool more = true;
+    while (more) {
+        CLEANUP_JSON json_t *reply =
+            cli_call(cli, action->method, json_copy((json_t *)(uintptr_t)request), ret_code);
+        if (reply == NULL) {
+            json_decref(all);
+            return NULL;
+        }
+        (void)json_array_extend(all, json_object_get(reply, "breakers"));
+        long long left = number_of(reply, "left_out");
+        more = left > 0 && action->done != NULL && !json_is_true(json_object_get(reply, "dry_run"));
+        if (left > 0 && !more)
+            (void)fprintf(stderr, "%lld more are not shown\n", left);
+    }
+    return all;
+}
+
 static int act(struct cli *cli, const struct action *action, const char *name, bool dry)
 {
     int code = 0;
-    json_t *request = json_object();
+    CLEANUP_JSON json_t *request = json_object();
     if (name != NULL)
         json_put_text(request, "name", name);
     if (dry)
         json_put(request, "dry_run", json_true());
-    CLEANUP_JSON json_t *reply = cli_call(cli, action->method, request, &code);
-    if (reply == NULL)
+    CLEANUP_JSON json_t *breakers = ask(cli, action, request, &code);
+    if (breakers == NULL)
         return code;
-    const json_t *breakers = json_object_get(reply, "breakers");
     if (cli->json)
         cli_print_json(breakers);
     else if (action->done == NULL && !cli->quiet)

@@ -1,5 +1,6 @@
 /* io.batchd.Breakers.List {name} -> {breakers: [breaker]}
  * io.batchd.Breakers.Reset, Open, Disable {name, dry_run} -> {breakers: [breaker], dry_run}
+ * with left_out: so many more match, that are not shown, and of a change not changed so far.
  * `name` is "name:N", "type:T", "queue:Q", or a bare one of any kind; none: all. A change is in the
  * store before the reply leaves. */
 #include "common/alloc.h"
@@ -91,7 +92,10 @@ static bool matches(const struct wanted *wanted, const struct breaker_entry *ent
                                     strcmp(wanted->name, entry->name) == 0);
 }
 
-/* Those that are meant, in the order of their keys; the caller frees. Pointers are valid until one
+/* So many are in a reply and changed by a call: names are up to 256 bytes, and a frame is 1 MiB. */
+#define LISTED_MAX 500U
+
+/* Those that are meant, what is not closed first; the caller frees. Pointers are valid until one
  * is added or the turn ends. */
 struct found {
     struct breaker_entry **list;
@@ -102,6 +106,9 @@ static int compare(const void *a, const void *b)
 {
     const struct breaker_entry *first = *(struct breaker_entry *const *)a;
     const struct breaker_entry *second = *(struct breaker_entry *const *)b;
+    bool closed = first->breaker.state == BREAKER_CLOSED;
+    if (closed != (second->breaker.state == BREAKER_CLOSED))
+        return closed ? 1 : -1;
     if (first->kind != second->kind)
         return first->kind < second->kind ? -1 : 1;
     int order = strcmp(first->name, second->name);
@@ -171,6 +178,11 @@ static void add_healthy(const struct api_call *call, const struct wanted *wanted
     }
 }
 
+static void put_left_out(json_t *reply, size_t count)
+{
+    json_put_int(reply, "left_out", count > LISTED_MAX ? (json_int_t)(count - LISTED_MAX) : 0);
+}
+
 static void run_list(struct api_call *call)
 {
     struct error err;
@@ -182,7 +194,7 @@ static void run_list(struct api_call *call)
     const struct wanted wanted = read_name(text);
     struct found found = find(call, &wanted, false);
     json_t *list = json_array();
-    for (size_t i = 0; i < found.count; i++)
+    for (size_t i = 0; i < found.count && i < LISTED_MAX; i++)
         (void)json_array_append_new(list, view_breaker(call->api, found.list[i]));
     if (found.count == 0)
         add_healthy(call, &wanted, list);
@@ -194,7 +206,28 @@ static void run_list(struct api_call *call)
     }
     json_t *reply = json_object();
     json_put(reply, "breakers", list);
+    put_left_out(reply, found.count);
     reply_done(call, reply);
+}
+
+/* Whether it is as it is wanted to be already: asked again, a change goes on with the others. */
+static bool is_done(const struct breaker_entry *entry, enum breaker_event order)
+{
+    return breaker_next(entry->breaker.state, order) == (int)entry->breaker.state &&
+           (order != BREAKER_RESET || breaker_blank(&entry->breaker));
+}
+
+/* Only those of many that are not done. */
+static void leave_out_done(struct found *found, enum breaker_event order)
+{
+    size_t count = 0;
+    if (found->count <= LISTED_MAX)
+        return;
+    for (size_t i = 0; i < found->count; i++) {
+        if (!is_done(found->list[i], order))
+            found->list[count++] = found->list[i];
+    }
+    found->count = count;
 }
 
 /* Of a name that has none one is made, so that it can be opened before anything fails. */
@@ -244,8 +277,9 @@ static void change(struct api_call *call, enum breaker_event order)
         free(found.list);
         found = make_known(call, &wanted);
     }
+    leave_out_done(&found, order);
     json_t *list = json_array();
-    for (size_t i = 0; i < found.count; i++) {
+    for (size_t i = 0; i < found.count && i < LISTED_MAX; i++) {
         if (!dry_run)
             engine_breaker_order(call->api->engine, found.list[i], order);
         (void)json_array_append_new(list, view_breaker(call->api, found.list[i]));
@@ -255,6 +289,7 @@ static void change(struct api_call *call, enum breaker_event order)
     free(found.list);
     json_t *reply = json_object();
     json_put(reply, "breakers", list);
+    put_left_out(reply, found.count);
     put_dry_run(reply, dry_run);
     reply_done(call, reply);
 }

@@ -42,7 +42,8 @@ def run(*words):
 
 def daemon(workers):
     private = Daemon(config=f"[daemon]\nlog_level = \"warning\"\n"
-                            f"[workers]\nmin = {workers}\nmax = {workers}\n")
+                            f"[workers]\nmin = {workers}\nmax = {workers}\n"
+                            f"[breakers]\nenabled = true\n")
     private.start()
     deadline = time.monotonic() + 20
     while sum(w["state"] == "idle" for w in private.call("io.batchd.Server.Status")["workers"]) < workers:

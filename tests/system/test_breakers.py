@@ -1,6 +1,7 @@
 """Circuit breakers: what keeps failing is parked and uses no attempt, then a few are tried."""
 import json
 import os
+import signal
 import time
 
 import pytest
@@ -147,7 +148,11 @@ def test_probes_that_run_are_no_more_than_three(make):
     for one in daemon.jobs(states=["pending"]):  # only those that wait for the gate
         if one["id"] not in slow:
             daemon.call("io.batchd.Jobs.Cancel", id=one["id"])
+    daemon.call("io.batchd.Queues.Pause", name="default")
     advance(daemon, MINUTE + 5)
+    wait_until(lambda: state(daemon) == "half_open")
+    settle_round(daemon)  # more than may start are let to the queue
+    daemon.call("io.batchd.Queues.Resume", name="default")
     wait_until(lambda: daemon.runs.count() == started + 3)
     assert state(daemon) == "half_open"
     advance(daemon, 30)  # more are let to the queue each second, and none of them starts
@@ -391,12 +396,17 @@ def test_many_that_wait_keep_nobody_waiting(make):
     daemon = make()
     sleeper = daemon.submit("sleep", "600", name="sleeper")
     daemon.wait_running(sleeper)
-    submit_many(daemon, MANY, name="bad")
-    daemon.call("io.batchd.Breakers.Open", name="name:bad")
+    submit_many(daemon, MANY - 500, name="bad")
+    submit_many(daemon, 500, name="bad", priority="urgent")  # first to be chosen, and last to be told
+    client, other = daemon.client(), daemon.client()
+    with daemon.stopped():
+        client.send("io.batchd.Breakers.Open", name="name:bad")
+        other.send("io.batchd.Jobs.Cancel", id=sleeper, grace_ms=0)
     blocking = longest_turn(daemon, lambda: breakers(daemon, "bad")[0]["waiting"] == MANY)
-    daemon.call("io.batchd.Jobs.Cancel", id=sleeper)
     good = [daemon.submit("true", name="good") for _ in range(10)]
     daemon.wait(*good)
+    begun = daemon.jobs(name="bad", states=["starting", "running", "completed", "failed"])
+    assert begun == []
     daemon.restart()
     assert daemon.wait(daemon.submit("true", name="good"))[0]["state"] == "completed"
     assert {one["attempt"] for one in daemon.call("io.batchd.Jobs.List", limit=1000, name="bad")["jobs"]} <= {0}
@@ -406,3 +416,64 @@ def test_many_that_wait_keep_nobody_waiting(make):
     releasing = longest_turn(daemon, lambda: all(one["waiting"] == 0 for one in breakers(daemon)))
     print(f"longest turns: {blocking * 1000:.1f} and {releasing * 1000:.1f} ms")
     assert max(blocking, releasing) < 0.05
+
+
+def test_what_is_held_or_paused_is_no_probe(make):
+    daemon = make()
+    fail_until_open(daemon, count=5)
+    daemon.call("io.batchd.Queues.Add", name="side")
+    daemon.call("io.batchd.Queues.Pause", name="side")
+    paused = [daemon.submit(*daemon.runs.command(), name="bad", queue="side") for _ in range(4)]
+    held = [daemon.submit(*daemon.runs.command(), name="bad", hold=True) for _ in range(4)]
+    rest = [daemon.submit(*daemon.runs.command(), name="bad") for _ in range(4)]
+    advance(daemon, MINUTE + 5)
+    wait_until(lambda: daemon.runs.count() == 8)  # more are let to the queue each second
+    assert daemon.runs.ids()[5:] == rest[:3]
+    assert set(daemon.job(held[0])["reasons"]) == {"Held", "BreakerOpen"}
+    assert set(daemon.job(paused[0])["reasons"]) == {"QueuePaused", "BreakerOpen"}
+    daemon.call("io.batchd.Jobs.Release", id=held[0])
+    daemon.call("io.batchd.Queues.Resume", name="side")
+    settle(daemon)
+    assert daemon.runs.count() == 8
+    daemon.runs.ends_with(0)
+    advance(daemon, 2 * MINUTE + 5)
+    daemon.wait(held[0], *paused, *rest)
+    assert daemon.job(held[1])["state"] == "pending"
+
+
+def test_a_probe_that_is_lost_gives_its_place_back(make):
+    daemon = make(workers=8)
+    fail_until_open(daemon, count=5)
+    started = daemon.runs.count()
+    slow = [daemon.submit(*daemon.runs.command(waits=True), name="bad") for _ in range(20)]
+    advance(daemon, MINUTE + 5)
+    wait_until(lambda: daemon.runs.count() == started + 3)
+    assert sorted(daemon.runs.ids()[-3:]) == slow[:3]  # the first in the order of the submits
+    busy = [one["id"] for one in daemon.call("io.batchd.Server.Status")["workers"] if one["load"] > 0]
+    assert len(busy) == 3
+    for pid in daemon.processes("--worker"):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: daemon.runs.count() == started + 6, seconds=60)
+    found = breakers(daemon, "bad")[0]
+    assert (found["state"], found["probing"], found["room"]) == ("half_open", 3, 0)
+    settle_round(daemon)
+    assert daemon.runs.count() == started + 6
+    daemon.runs.ends_with(0)
+    daemon.runs.gate.touch()
+    daemon.wait(*slow)
+
+
+def test_why_and_plan_name_the_time(make):
+    daemon = make()
+    waiting = fail_until_open(daemon, count=6)[-1]
+    until = breakers(daemon, "bad")[0]["until"]
+    told = daemon.call("io.batchd.Jobs.Why", id=waiting)
+    reason = [one for one in told["reasons"] if one["reason"] == "BreakerOpen"][0]
+    assert reason["at"] == until and "5 of its last 5 ended badly, the last with exit 1" in reason["detail"]
+    assert "batchctl breakers reset name:bad" in reason["lifts"]
+    assert told["prediction"] == "starts" and told["predicted_start"] == until
+    later = daemon.submit("true", name="bad", begin=until + 3600 * 10**6)
+    line = [one for one in daemon.call("io.batchd.Jobs.Plan")["jobs"] if one["id"] == later][0]
+    assert line["predicted_start"] == until + 3600 * 10**6
+    shown = daemon.ctl("why", str(waiting)).stdout
+    assert "BreakerOpen" in shown and "starts about" in shown

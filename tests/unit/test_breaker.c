@@ -333,6 +333,8 @@ START_TEST(who_has_the_most_loses_the_one_used_longest_ago)
     ck_assert_ptr_eq(breakers_victim(set), one[1]);
     one[1]->breaker.state = BREAKER_OPEN; /* closed ones go first */
     ck_assert_ptr_eq(breakers_victim(set), one[2]);
+    breakers_use(set, one[2]); /* those of the other owner are older now, and stay */
+    ck_assert_ptr_eq(breakers_victim(set), one[0]);
     breakers_drop(set, one[2]);
     ck_assert_ptr_null(breakers_find(set, 300));
     ck_assert_uint_eq(breakers_count(set), 4);
