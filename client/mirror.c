@@ -14,7 +14,9 @@ int mirror_job(const struct cli *cli, const json_t *job)
     const json_t *number = json_object_get(outcome, "signal");
     if (class == NULL || strcmp(class, "success") == 0)
         return EXIT_DONE;
-    if (!cli->quiet && strcmp(class, "exit") != 0) {
+    /* It ended well, and its outputs are not as declared. */
+    bool outputs = strcmp(class, "exit") == 0 && json_integer_value(code) == 0;
+    if (!cli->quiet && (strcmp(class, "exit") != 0 || outputs)) {
         CLEANUP_FREE char *text = table_outcome(job);
         CLEANUP_FREE char *id = cli_id_text(job);
         (void)fprintf(stderr, "batchctl: job %s: %s\n", id, text);
@@ -29,5 +31,5 @@ int mirror_job(const struct cli *cli, const json_t *job)
         return 128 + (int)json_integer_value(number);
     if (!json_is_integer(code))
         code = json_object_get(outcome, "shell_status");
-    return json_is_integer(code) ? (int)json_integer_value(code) : EXIT_REFUSED;
+    return json_is_integer(code) && !outputs ? (int)json_integer_value(code) : EXIT_REFUSED;
 }

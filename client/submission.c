@@ -209,6 +209,18 @@ static int take_values(struct submission *submission, const char *name, const ch
     return 0;
 }
 
+/* One more of those that may be given several times. */
+static int take_one_more(struct submission *submission, const char *field, const char *value)
+{
+    json_t *all = json_object_get(submission->request, field);
+    if (all == NULL) {
+        all = json_array();
+        json_put(submission->request, field, all);
+    }
+    (void)json_array_append_new(all, json_from_bytes(value, strlen(value)));
+    return 0;
+}
+
 int submission_take(void *arg, const char *name, const char *value)
 {
     struct submission *submission = arg;
@@ -231,6 +243,8 @@ int submission_take(void *arg, const char *name, const char *value)
         return retry_options_take(submission->request, name, value);
     if (strcmp(name, "resource") == 0)
         return take_resource(submission, value);
+    if (strcmp(name, "output") == 0 || strcmp(name, "check") == 0)
+        return take_one_more(submission, name[0] == 'o' ? "outputs" : "checks", value);
     if (strcmp(name, "env") == 0)
         return environment_take(submission->env, value);
     if (strcmp(name, "env-policy") == 0)
@@ -241,8 +255,9 @@ int submission_take(void *arg, const char *name, const char *value)
         return take_pair(submission->params, "param", value);
     if (strcmp(name, "each-line") == 0 || strcmp(name, "each-json") == 0)
         return take_values(submission, name, value);
-    if (strcmp(name, "max-fails") == 0) {
-        json_put_text(submission->request, "max_fails", value);
+    if (strcmp(name, "max-fails") == 0 || strcmp(name, "checkpoint-signal") == 0) {
+        json_put_text(submission->request, name[0] == 'm' ? "max_fails" : "checkpoint_signal",
+                      value);
         return 0;
     }
     if (strcmp(name, "chdir") == 0)

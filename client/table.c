@@ -83,8 +83,9 @@ char *table_outcome(const json_t *job)
         CLEANUP_FREE char *name = signal_name(number);
         return xasprintf("killed by signal %s", name);
     }
-    if (strcmp(class, "exit") == 0)
-        return xasprintf("exit %lld", json_integer_value(code));
+    if (strcmp(class, "exit") == 0) /* with a message when its outputs are not as declared */
+        return text_tame(xasprintf("exit %lld%s%s", json_integer_value(code),
+                                   message[0] == '\0' ? "" : ": ", message));
     if (strcmp(class, "timeout") == 0)
         return xstrdup("timed out");
     return text_tame(xasprintf("%s%s%s", class, message[0] == '\0' ? "" : ": ", message));

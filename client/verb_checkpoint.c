@@ -1,5 +1,6 @@
 /* batchctl checkpoint: inside a job commit and path, which work on the job's folder by themselves,
  * so that they do when the daemon is away; from outside request. */
+#include "client/change.h"
 #include "client/verbs.h"
 
 #include "common/checkpoint.h"
@@ -7,6 +8,8 @@
 #include "common/parse.h"
 
 #include <string.h>
+
+#define TELL_MS 1000
 
 /* Variables of the job that we run in; NULL after reporting. */
 static const char *job_folder(void)
@@ -40,7 +43,27 @@ static void print(const struct cli *cli, const struct checkpoint *checkpoint)
     cli_print_json(object);
 }
 
-static int commit(struct cli *cli, const char *path)
+/* News for show. The checkpoint is made, whether the daemon is there to hear of it or not. */
+static void tell(const struct cli *cli, const struct checkpoint *made)
+{
+    struct error ignored;
+    struct batchd_client *client = batchd_connect(cli->socket, TELL_MS, &ignored);
+    const char *index = getenv("BATCHD_ARRAY_INDEX"); /* NOLINT(concurrency-mt-unsafe) */
+    if (client == NULL)
+        return;
+    json_t *request = json_object();
+    json_put_int(request, "id", (int64_t)job_number("BATCHD_JOB_ID"));
+    if (index != NULL)
+        json_put_int(request, "index", (int64_t)job_number("BATCHD_ARRAY_INDEX"));
+    json_put_int(request, "attempt", made->attempt);
+    json_put_int(request, "number", (int64_t)made->number);
+    json_put_int(request, "bytes", (int64_t)made->bytes);
+    json_put_int(request, "made_at", made->made_at);
+    json_decref(batchd_call(client, "io.batchd.Jobs.Checkpointed", request, &ignored));
+    batchd_close(client);
+}
+
+static int commit(const struct cli *cli, const char *path)
 {
     struct checkpoint made = {0};
     struct error err;
@@ -49,6 +72,7 @@ static int commit(struct cli *cli, const char *path)
         return EXIT_REFUSED;
     if (checkpoint_commit(folder, path, (uint32_t)job_number("BATCHD_ATTEMPT"), &made, &err) < 0)
         return cli_fail(EXIT_REFUSED, NULL, "no checkpoint was made: %s", err.text);
+    tell(cli, &made);
     if (cli->json)
         print(cli, &made);
     checkpoint_done(&made);
@@ -74,26 +98,47 @@ static int print_newest(const struct cli *cli)
     return EXIT_DONE;
 }
 
+static int take_dry(void *arg, const char *name, const char *value)
+{
+    struct change *change = arg;
+    (void)name;
+    (void)value;
+    change->dry = true;
+    return 0;
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
-    int operand = cli_operands(cli, argc, argv);
-    if (operand < 0)
-        return EXIT_USAGE;
+    struct change change = {.method = "io.batchd.Jobs.Checkpoint",
+                            .like = CLI_LIKE_STARTED,
+                            .ends = true,
+                            .done = "Asked"};
+    int operand = 1;
+    int code = cli_options(cli, argc, argv, take_dry, &change, &operand);
+    if (code != 0)
+        return code;
     char **words = argv + operand;
     int count = argc - operand;
     if (count == 2 && strcmp(words[0], "commit") == 0)
         return commit(cli, words[1]);
     if (count == 1 && strcmp(words[0], "path") == 0)
         return print_newest(cli);
-    return cli_fail(EXIT_USAGE, cli->verb->example, "checkpoint takes commit PATH or path");
+    if (count >= 2 && strcmp(words[0], "request") == 0)
+        return change_jobs(cli, words + 1, count - 1, &change);
+    return cli_fail(EXIT_USAGE, cli->verb->example,
+                    "checkpoint takes commit PATH, path, or request and the ids of jobs");
 }
 
-static const struct cli_option options[] = {{NULL, 0, NULL, NULL}};
+static const struct cli_option options[] = {
+    {"dry-run", 0, NULL, "with request: only print the ids it would ask"},
+    {NULL, 0, NULL, NULL},
+};
 
 const struct verb verb_checkpoint = {
     .name = "checkpoint",
-    .arguments = "commit PATH | path",
-    .help = "Inside a job: make a file or folder its newest checkpoint, or print where that is",
+    .arguments = "commit PATH | path | request ID...",
+    .tasks = CLI_TASKS_EACH,
+    .help = "Inside a job make a checkpoint or print the newest one; from outside ask for one",
     .example = "batchctl checkpoint commit state.json",
     .options = options,
     .run = run};

@@ -234,6 +234,24 @@ static void print_attempts(const json_t *attempts)
     }
 }
 
+static void print_checkpoints(const json_t *job)
+{
+    const json_t *newest = json_object_get(job, "checkpoint");
+    const json_t *from = json_object_get(job, "resumed_from");
+    char bytes[32];
+    if (json_is_object(newest)) {
+        format_size((uint64_t)number_of(newest, "bytes"), bytes, sizeof(bytes));
+        (void)printf("%12s: %lld by attempt %lld, %s; %lld made\n", "checkpoint",
+                     number_of(newest, "number"), number_of(newest, "attempt"), bytes,
+                     number_of(newest, "count"));
+        print_at("made at", json_object_get(newest, "made_at"));
+    }
+    if (json_is_object(from))
+        (void)printf("%12s: checkpoint %lld of attempt %lld\n", "resumed from",
+                     number_of(from, "number"), number_of(from, "attempt"));
+    print_value("note", json_object_get(job, "note"));
+}
+
 static void print_job(const json_t *job)
 {
     static const char *const facts[] = {"name", "type", "priority", "queue",
@@ -266,6 +284,9 @@ static void print_job(const json_t *job)
     print_at("starts about", json_object_get(job, "predicted_start"));
     print_at("ends about", json_object_get(job, "predicted_end"));
     print_line("time", span);
+    print_words("outputs", json_object_get(job, "outputs"));
+    print_words("checks", json_object_get(job, "checks"));
+    print_checkpoints(job);
     print_usage(json_object_get(job, "usage"));
     print_pairs("tags", json_object_get(job, "tags"));
     if (json_is_object(env))

@@ -241,7 +241,7 @@ static void remove_old(const char *folder, const struct numbers *before)
     }
 }
 
-static int commit_locked(const char *folder, const char *from, struct checkpoint *is,
+static int commit_locked(const char *folder, int folder_fd, const char *from, struct checkpoint *is,
                          struct error *err)
 {
     CLEANUP_FREE char *new = xasprintf("%s/.new", folder);
@@ -250,7 +250,7 @@ static int commit_locked(const char *folder, const char *from, struct checkpoint
     CLEANUP_FREE char *path = xasprintf("%s/%" PRIu64, folder, is->number);
     int result = make_new(new, from, is, err);
     if (result == 0 &&
-        (renameat2(AT_FDCWD, new, AT_FDCWD, path, RENAME_NOREPLACE) < 0 || file_sync(folder) < 0))
+        (renameat2(AT_FDCWD, new, AT_FDCWD, path, RENAME_NOREPLACE) < 0 || fsync(folder_fd) < 0))
         result = error_set_errno(err, "\"%.200s\"", path);
     if (result < 0) {
         (void)file_tree_remove(new, NULL);
@@ -273,7 +273,7 @@ int checkpoint_commit(const char *folder, const char *source, uint32_t attempt,
     CLEANUP_CLOSE int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0 || flock(lock, LOCK_EX) < 0)
         return error_set_errno(err, "the checkpoint folder \"%.200s\"", folder);
-    if (commit_locked(folder, from, &is, err) < 0)
+    if (commit_locked(folder, lock, from, &is, err) < 0)
         return -1;
     *ret = is;
     return 0;

@@ -149,6 +149,9 @@ void put_run(struct record_writer *writer, const struct job_run *run)
     put_strings(writer, run->env, run->envc);
     record_put_u32(writer, run->warn_signal);
     record_put_u64(writer, run->warn_ms);
+    put_strings(writer, run->outputs, run->output_count);
+    put_strings(writer, run->checks, run->check_count);
+    record_put_u32(writer, run->checkpoint_signal);
     record_end(writer);
 }
 
@@ -173,6 +176,11 @@ int get_run(struct record *record, struct job_run *ret)
         ret->warn_signal = record_get_u32(record);
         ret->warn_ms = record_get_u64(record);
     }
+    if (!record_complete(record)) { /* or here */
+        ret->outputs = get_strings(record, &ret->output_count);
+        ret->checks = get_strings(record, &ret->check_count);
+        ret->checkpoint_signal = record_get_u32(record);
+    }
     if (record_complete(record) && ret->argc > 0)
         return 0;
     job_run_done(ret);
@@ -194,6 +202,8 @@ void job_run_done(struct job_run *run)
     free(run->input);
     free_strings(run->argv, run->argc);
     free_strings(run->env, run->envc);
+    free_strings(run->outputs, run->output_count);
+    free_strings(run->checks, run->check_count);
     *run = (struct job_run){0};
 }
 
@@ -306,6 +316,36 @@ int get_started(struct record *record, struct job_started *ret)
     return done(record);
 }
 
+static void put_notes_part(struct record_writer *writer, const struct job_notes *notes)
+{
+    record_put_u64(writer, notes->resumed_number);
+    record_put_u32(writer, notes->resumed_attempt);
+    put_text(writer, notes->text);
+}
+
+static void get_notes_part(struct record *record, struct job_notes *ret)
+{
+    ret->resumed_number = record_get_u64(record);
+    ret->resumed_attempt = record_get_u32(record);
+    get_text(record, ret->text);
+}
+
+void put_notes(struct record_writer *writer, const struct attempt_id *id,
+               const struct job_notes *notes)
+{
+    record_begin(writer, MESSAGE_NOTES);
+    put_id(writer, id);
+    put_notes_part(writer, notes);
+    record_end(writer);
+}
+
+int get_notes(struct record *record, struct attempt_id *ret_id, struct job_notes *ret)
+{
+    get_id(record, ret_id);
+    get_notes_part(record, ret);
+    return done(record);
+}
+
 void put_exit(struct record_writer *writer, enum worker_message type, const struct job_exit *end)
 {
     const uint64_t numbers[] = {end->run_us,        end->user_us,      end->system_us,
@@ -326,6 +366,7 @@ void put_exit(struct record_writer *writer, enum worker_message type, const stru
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         record_put_u64(writer, numbers[i]);
     put_text(writer, end->text);
+    put_notes_part(writer, &end->notes);
     record_end(writer);
 }
 
@@ -348,6 +389,9 @@ int get_exit(struct record *record, struct job_exit *ret)
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         *numbers[i] = record_get_u64(record);
     get_text(record, ret->text);
+    ret->notes = (struct job_notes){0};
+    if (!record_complete(record)) /* an older one ends here */
+        get_notes_part(record, &ret->notes);
     return ret->cause < EXIT_CAUSE_COUNT ? done(record) : -1;
 }
 

@@ -57,6 +57,7 @@ enum worker_message {
     MESSAGE_EXITED,   /* struct job_exit; sent again on every new connection until ACK */
     MESSAGE_DROPPED,  /* struct job_dropped: it never started; sent again until ACK */
     MESSAGE_PROGRESS, /* struct attempt_id, bytes: lines that a processor wrote on fd 3 */
+    MESSAGE_NOTES,    /* struct attempt_id, struct job_notes: of one that runs; again with EXITED */
     /* batchd -> spawner, about a worker whose lock is free; any other is left alone */
     MESSAGE_REMOVE = 32, /* u64 worker id: remove its folder (system mode: it is the spawner's) */
     MESSAGE_SWEEP,       /* u64 worker id: an earlier spawner died before it could write SWEPT */
@@ -97,6 +98,9 @@ struct job_run {
     /* Not in records of before there were these: then 0. */
     uint32_t warn_signal; /* sent to the main process `warn_ms` before the timeout; 0: none */
     uint64_t warn_ms;
+    char **outputs, **checks; /* NULL-terminated; paths from cwd, and what is to be true of them */
+    uint32_t output_count, check_count;
+    uint32_t checkpoint_signal; /* asks its main process for a checkpoint; 0: it knows none */
 };
 
 struct job_stop {
@@ -126,7 +130,15 @@ enum exit_cause {
     EXIT_CAUSE_TIMEOUT,  /* it was stopped by its timeout */
     EXIT_CAUSE_SPAWN,    /* it never ran: `text` says why, `spawn_errno` is the cause */
     EXIT_CAUSE_SHUTDOWN, /* the worker was told to end (SIGTERM) and ended the job */
+    EXIT_CAUSE_OUTPUT,   /* it ended well, and its outputs are not as declared: `text` says how */
     EXIT_CAUSE_COUNT
+};
+
+/* What is known of an attempt beside how it ended. */
+struct job_notes {
+    uint64_t resumed_number;  /* the checkpoint that it went on from; 0: none */
+    uint32_t resumed_attempt; /* and the attempt that made that */
+    char text[200];           /* what show tells, else "" */
 };
 
 struct job_exit {
@@ -142,7 +154,8 @@ struct job_exit {
     uint64_t stdout_bytes, stderr_bytes; /* what the job wrote */
     uint64_t cut_bytes;                  /* of these, left out by the cap */
     uint64_t lost_bytes;                 /* of these, not written because the disk refused */
-    char text[200];                      /* why it could not start, else "" */
+    char text[200];         /* why it could not start, or what is wrong with its outputs, else "" */
+    struct job_notes notes; /* empty in records of before there were these */
 };
 
 struct job_dropped {
@@ -200,6 +213,9 @@ void put_exit(struct record_writer *writer, enum worker_message type, const stru
 int get_exit(struct record *record, struct job_exit *ret);
 void put_dropped(struct record_writer *writer, const struct job_dropped *dropped);
 int get_dropped(struct record *record, struct job_dropped *ret);
+void put_notes(struct record_writer *writer, const struct attempt_id *id,
+               const struct job_notes *notes);
+int get_notes(struct record *record, struct attempt_id *ret_id, struct job_notes *ret);
 void put_progress(struct record_writer *writer, const struct attempt_id *id, const void *data,
                   size_t bytes);
 int get_progress(struct record *record, struct attempt_id *ret_id, const void **ret_data,

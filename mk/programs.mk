@@ -9,7 +9,7 @@ PROCLIB_SRC := $(wildcard processors/lib/*.c)
 obj = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 
 PROCESSOR_NAMES := $(notdir $(patsubst %/manifest.json,%,$(wildcard processors/*/manifest.json)))
-PROGRAMS := $(OUT)/batchd $(OUT)/batchd-worker $(OUT)/batchctl $(OUT)/libbatchd-client.a \
+PROGRAMS := $(OUT)/batchd $(OUT)/batchd-worker $(OUT)/batchd-job $(OUT)/batchctl $(OUT)/libbatchd-client.a \
   $(foreach p,$(PROCESSOR_NAMES),$(OUT)/processors/$(p)/$(p) $(OUT)/processors/$(p)/manifest.json)
 
 COMMON_LIB := $(OUT)/libcommon.a
@@ -45,6 +45,8 @@ $(OUT)/batchd: $(call obj,daemon/main.c) $(DAEMON_LIB) $(COMMON_LIB)
 	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) -lm
 $(OUT)/batchd-worker: $(call obj,worker/main.c) $(WORKER_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
+$(OUT)/batchd-job: $(call obj,$(wildcard step/*.c)) $(COMMON_LIB)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,glib-2.0) -lm
 $(OUT)/batchctl: $(call obj,client/main.c) $(CLIENT_LIB) $(CORE_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS) -lm
 $(OUT)/processors/video/video: $(call obj,$(wildcard processors/video/*.c)) $(PROCESSOR_LIB) $(COMMON_LIB)

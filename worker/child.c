@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/program.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -18,7 +19,6 @@
 #include <sys/wait.h>
 
 #define STACK_BYTES 65536U
-#define PATH_BYTES 4096U
 
 enum stage {
     STAGE_NONE,
@@ -37,11 +37,9 @@ struct report {
 
 struct child_call {
     const struct child_plan *plan;
-    const char *path; /* PATH of the job's environment */
+    const char *path; /* PATH of the job's environment, or NULL */
     struct report *report;
 };
-
-static const char default_path[] = "/usr/local/bin:/usr/bin:/bin";
 
 __attribute__((noreturn)) static void give_up(const struct child_call *call, enum stage stage)
 {
@@ -65,11 +63,14 @@ static void reset_signals(void)
  * overwrites one that is still needed. */
 static int place_descriptors(const struct child_plan *plan)
 {
-    int last = plan->lines_fd >= 0 ? 3 : 2;
-    if (dup2(plan->stdin_fd, 0) < 0 || dup2(plan->stdout_fd, 1) < 0 ||
-        dup2(plan->stderr_fd, 2) < 0 || (plan->lines_fd >= 0 && dup2(plan->lines_fd, 3) < 0))
-        return -1;
-    return close_range((unsigned)last + 1, ~0U, 0);
+    const int wanted[] = {plan->stdin_fd, plan->stdout_fd, plan->stderr_fd, plan->lines_fd,
+                          plan->notes_fd};
+    const int count = sizeof(wanted) / sizeof(wanted[0]);
+    for (int i = 0; i < count; i++) {
+        if (wanted[i] >= 0 ? dup2(wanted[i], i) < 0 : close_range((unsigned)i, (unsigned)i, 0) < 0)
+            return -1;
+    }
+    return close_range((unsigned)count, ~0U, 0);
 }
 
 /* The worker is protected from the kernel's out-of-memory killer; the job is what it shall look at.
@@ -130,31 +131,6 @@ static int open_stdin(const struct job_run *run)
     return result;
 }
 
-/* As execvp: the first hit wins, a hit that may not be executed is remembered. */
-static void search_path(const struct child_call *call)
-{
-    const struct job_run *run = call->plan->run;
-    char candidate[PATH_BYTES];
-    size_t name = strlen(run->argv[0]);
-    int remembered = ENOENT;
-    for (const char *at = call->path; at != NULL;) {
-        const char *colon = strchr(at, ':');
-        size_t length = colon == NULL ? strlen(at) : (size_t)(colon - at);
-        if (length + name + 2 <= sizeof(candidate)) {
-            memcpy(candidate, at, length);
-            candidate[length] = '/';
-            memcpy(candidate + length + (length > 0), run->argv[0], name + 1);
-            (void)execve(candidate, run->argv, call->plan->env);
-            if (errno == EACCES)
-                remembered = EACCES;
-            else if (errno != ENOENT && errno != ENOTDIR)
-                return;
-        }
-        at = colon == NULL ? NULL : colon + 1;
-    }
-    errno = remembered;
-}
-
 static int child_main(void *arg)
 {
     const struct child_call *call = arg;
@@ -171,12 +147,7 @@ static int child_main(void *arg)
         give_up(call, STAGE_FOLDER);
     if (open_stdin(run) < 0)
         give_up(call, STAGE_STDIN);
-    if (run->program[0] != '\0')
-        (void)execve(run->program, run->argv, plan->env);
-    else if (strchr(run->argv[0], '/') != NULL)
-        (void)execve(run->argv[0], run->argv, plan->env);
-    else
-        search_path(call);
+    program_execute(run->program, call->path, run->argv, plan->env);
     give_up(call, STAGE_PROGRAM);
 }
 
@@ -186,12 +157,18 @@ static const char *path_of(const struct job_run *run)
         if (strncmp(run->env[i], "PATH=", 5) == 0)
             return run->env[i] + 5;
     }
-    return default_path;
+    return NULL;
+}
+
+int child_program_failed(const struct job_run *run, int number, struct error *err)
+{
+    const char *program = run->program[0] != '\0' ? run->program : run->argv[0];
+    errno = number;
+    return error_set_errno(err, "cannot run \"%.80s\"", program);
 }
 
 static int explain(const struct job_run *run, const struct report *report, struct error *err)
 {
-    const char *program = run->program[0] != '\0' ? run->program : run->argv[0];
     errno = report->number;
     switch (report->stage) {
     case STAGE_STDIN:
@@ -199,7 +176,7 @@ static int explain(const struct job_run *run, const struct report *report, struc
     case STAGE_FOLDER:
         return error_set_errno(err, "cannot enter directory \"%.80s\"", run->cwd);
     case STAGE_PROGRAM:
-        return error_set_errno(err, "cannot run \"%.80s\"", program);
+        return child_program_failed(run, report->number, err);
     case STAGE_USER:
         return error_set_errno(err, "cannot become user %u", run->uid);
     case STAGE_DESCRIPTORS:

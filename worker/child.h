@@ -15,6 +15,7 @@ struct child_plan {
     int stdin_fd; /* used when the run names no stdin file */
     int stdout_fd, stderr_fd;
     int lines_fd; /* becomes 3; -1: none */
+    int notes_fd; /* becomes 4; -1: none */
     bool change_user;
     bool no_new_privs;
     char *const *env;
@@ -31,5 +32,7 @@ void child_starter_free(struct child_starter *starter);
 /* Starts the job. 0 and *ret_pid; -1 with err, whose saved_errno says why it could not run. */
 int child_start(struct child_starter *starter, const struct child_plan *plan, pid_t *ret_pid,
                 struct error *err);
+/* Says that the program of `run` could not be executed; -1. */
+int child_program_failed(const struct job_run *run, int number, struct error *err);
 
 #endif

@@ -3,17 +3,14 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
-#include "common/fd.h"
 #include "common/log.h"
-#include "worker/child.h"
+#include "worker/start.h"
+#include "worker/step.h"
 #include "worker/timetable.h"
 #include "worker/tree.h"
-#include "worker/user.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -21,8 +18,15 @@
 #define SWEEP_MS 5
 /* poll counts on the clock that job times are measured by, so this is no more than a bound. */
 #define WAIT_MS_MAX 3600000
+/* Checks of outputs end after this, also where the job has no timeout. */
+#define CHECKS_MS (INT64_C(600) * 1000)
+/* A few calls to remove names; a file system that hangs must not keep the worker. */
+#define DISCARD_MS 10000
 
 enum phase { PHASE_IDLE, PHASE_RUNNING, PHASE_SWEEPING };
+
+/* What the main process is: the job, or a step of batchd-job behind it (step/main.c). */
+enum stage { STAGE_JOB, STAGE_FINISH, STAGE_DISCARD };
 
 struct job {
     struct job_options options;
@@ -32,25 +36,47 @@ struct job {
     struct pipes *pipes;
     struct child_starter *starter;
     enum phase phase;
+    enum stage stage;
+    struct job_run run; /* owned while it runs */
     struct attempt_id id;
     pid_t pid;          /* the main process; unreaped while PHASE_RUNNING */
     int64_t started_at; /* wall */
     struct timetable times;
     uint64_t grace_ms;
     int warn_signal;
-    bool suspended;        /* or about to be */
-    enum exit_cause cause; /* why it was stopped */
-    struct job_exit end;   /* filled as it becomes known */
+    bool suspended;          /* or about to be */
+    enum exit_cause cause;   /* why it was stopped */
+    struct job_exit end;     /* filled as it becomes known */
+    struct step_lines lines; /* what the steps told */
 };
 
-static void take_bytes(void *arg, int which, const char *data, size_t bytes)
+static void read_notes(struct job *job)
+{
+    int spawn_errno;
+    char failed[sizeof(job->end.text)];
+    step_lines_read(&job->lines, &job->end.notes, &spawn_errno, failed);
+    job->end.spawn_errno = (uint32_t)spawn_errno;
+    if (failed[0] != '\0')
+        memcpy(job->end.text, failed, sizeof(failed));
+}
+
+static void take_bytes(void *arg, enum pipe_kind which, const char *data, size_t bytes)
 {
     struct job *job = arg;
-    if (which < 2) {
-        output_add(job->output, which + 1, data, bytes);
-    } else {
+    switch (which) {
+    case PIPE_STDOUT:
+    case PIPE_STDERR:
+        output_add(job->output, which == PIPE_STDOUT ? 1 : 2, data, bytes);
+        break;
+    case PIPE_LINES:
         output_add_events(job->output, data, bytes);
         job->events->lines(job->arg, &job->id, data, bytes);
+        break;
+    case PIPE_NOTES:
+        step_lines_add(&job->lines, data, bytes);
+        read_notes(job);
+        job->events->notes(job->arg, &job->id, &job->end.notes);
+        break;
     }
 }
 
@@ -75,6 +101,7 @@ void job_free(struct job *job)
     pipes_free(job->pipes);
     output_free(job->output);
     child_starter_free(job->starter);
+    job_run_done(&job->run);
     free(job);
 }
 
@@ -96,40 +123,6 @@ struct job_started job_started_record(const struct job *job)
 
 /* ---- start ---- */
 
-/* A processor's input: a file in memory, so that no writer has to be kept. */
-static int open_input(const struct job_run *run, int null_fd)
-{
-    if (!run->is_processor)
-        return fcntl(null_fd, F_DUPFD_CLOEXEC, 10);
-    CLEANUP_CLOSE int fd = memfd_create("batchd-input", MFD_CLOEXEC);
-    if (fd < 0 || fd_write_all(fd, run->input, strlen(run->input)) < 0 ||
-        fd_write_all(fd, "\n", 1) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-        return -1;
-    return TAKE_FD(fd);
-}
-
-struct start_fds {
-    int input;
-    int writers[PIPES_MAX];
-};
-
-static void close_start_fds(const struct start_fds *fds)
-{
-    cleanup_close(&fds->input);
-    for (int i = 0; i < PIPES_MAX; i++)
-        cleanup_close(&fds->writers[i]);
-}
-
-static int open_fds(struct job *job, const struct job_run *run, struct start_fds *fds)
-{
-    uid_t owner = job->options.system_mode ? run->uid : (uid_t)-1;
-    fds->input = -1;
-    if (pipes_open(job->pipes, run->is_processor ? 3 : 2, owner, run->gid, fds->writers) < 0)
-        return -1;
-    fds->input = open_input(run, job->options.null_fd);
-    return fds->input < 0 ? -1 : 0;
-}
-
 static void set_begin(struct job *job, const struct job_run *run)
 {
     job->id = run->id;
@@ -139,6 +132,9 @@ static void set_begin(struct job *job, const struct job_run *run)
     job->warn_signal = (int)run->warn_signal;
     job->suspended = false;
     job->cause = EXIT_CAUSE_NORMAL;
+    job->stage = STAGE_JOB;
+    job->lines.used = 0;
+    job->lines.text[0] = '\0';
     job->end = (struct job_exit){.id = run->id, .started_at = job->started_at};
     output_begin(job->output, &run->id, run->output_max);
 }
@@ -160,54 +156,58 @@ static int fail_start(struct job *job, const struct error *err, struct journal *
     return 0;
 }
 
-int job_start(struct job *job, const struct job_run *run, struct journal *journal,
+/* As itself, or by batchd-job where there is something to do first. */
+static int start_job(struct job *job, const struct job_run *run, const struct start *start,
+                     struct error *err)
+{
+    if (!step_begins(run))
+        return start_child(start, job->starter, run, &job->pid, err);
+    struct job_run step = step_begin(run, job->options.step_program);
+    int result = start_child(start, job->starter, &step, &job->pid, err);
+    step_done(&step);
+    return result;
+}
+
+/* GO, and the process. 1: it runs; 0: it could not be executed; -1: without a GO. */
+static int go(struct job *job, const struct job_run *run, const struct start *start,
+              struct journal *journal, struct error *err)
+{
+    const struct job_started started = job_started_record(job);
+#ifndef BATCHD_MUTANT_GO_AFTER_EXEC /* crash tests build this to show that they can fail */
+    if (journal_go(journal, &started, err) < 0)
+        return -1;
+#endif
+    int result = start_job(job, run, start, err) == 0;
+#ifdef BATCHD_MUTANT_GO_AFTER_EXEC
+    (void)usleep(50000);
+    (void)journal_go(journal, &started, &(struct error){.code = ERROR_NONE});
+#endif
+    return result;
+}
+
+int job_start(struct job *job, struct job_run *run, struct journal *journal,
               struct job_exit *ret_exit, struct error *err)
 {
-    struct start_fds fds;
-    struct user user = {0};
+    CLEANUP(start_done) struct start start = START_NONE;
     if (journal_reserve(journal, err) < 0)
         return -1;
     set_begin(job, run);
+    int result = start_prepare(&start, &job->options, job->pipes, run, step_begins(run), err);
     /* A user who may not is an end; a database that does not answer is not: it comes again. */
-    if (user_check(run, job->options.system_mode, &user, err) < 0)
-        return err->code == ERROR_DENIED ? fail_start(job, err, journal, ret_exit) : -1;
-    if (open_fds(job, run, &fds) < 0) {
-        close_start_fds(&fds);
+    if (result == 0)
+        result = go(job, run, &start, journal, err);
+    else if (err->code == ERROR_DENIED)
+        result = 0;
+    if (result == 0)
+        return fail_start(job, err, journal, ret_exit);
+    if (result < 0) {
         pipes_close(job->pipes);
-        user_done(&user);
-        return error_set_errno(err, "cannot make its pipes");
+        return -1;
     }
-    const struct job_started go = job_started_record(job);
-    int result = 0;
-#ifndef BATCHD_MUTANT_GO_AFTER_EXEC /* crash tests build this to show that they can fail */
-    result = journal_go(journal, &go, err);
-#endif
-    if (result == 0) {
-        const struct child_plan plan = {.run = run,
-                                        .stdin_fd = fds.input,
-                                        .stdout_fd = fds.writers[0],
-                                        .stderr_fd = fds.writers[1],
-                                        .lines_fd = fds.writers[2],
-                                        .change_user = user.change,
-                                        .groups = user.groups,
-                                        .group_count = user.group_count,
-                                        .env = user.env != NULL ? user.env : run->env,
-                                        .no_new_privs = user.change && !job->options.allow_setuid};
-        result = child_start(job->starter, &plan, &job->pid, err) == 0
-                     ? 1
-                     : fail_start(job, err, journal, ret_exit);
-#ifdef BATCHD_MUTANT_GO_AFTER_EXEC
-        (void)usleep(50000);
-        (void)journal_go(journal, &go, err);
-#endif
-    } else {
-        pipes_close(job->pipes);
-    }
-    close_start_fds(&fds);
-    user_done(&user);
-    if (result == 1)
-        job->phase = PHASE_RUNNING;
-    return result;
+    job->phase = PHASE_RUNNING;
+    job->run = *run;
+    *run = (struct job_run){.argv = NULL};
+    return 1;
 }
 
 /* ---- while it runs ---- */
@@ -222,7 +222,7 @@ void job_handle(struct job *job, const struct pollfd *fds, nfds_t count)
     pipes_handle(job->pipes, fds, count);
 }
 
-void job_signal(const struct job *job, int number, enum signal_whom whom)
+static void send_signal(const struct job *job, int number, enum signal_whom whom)
 {
     if (job->phase != PHASE_RUNNING)
         return;
@@ -232,12 +232,18 @@ void job_signal(const struct job *job, int number, enum signal_whom whom)
         (void)kill(job->pid, number); /* ours and unreaped, so it is nobody else's */
 }
 
+void job_signal(const struct job *job, int number, enum signal_whom whom)
+{
+    if (job->stage == STAGE_JOB) /* what comes behind it knows none of them */
+        send_signal(job, number, whom);
+}
+
 void job_suspend(struct job *job)
 {
     if (job->phase != PHASE_RUNNING || job->suspended || job->times.stopping)
         return;
     job->suspended = true;
-    job_signal(job, SIGTSTP, SIGNAL_TREE);
+    send_signal(job, SIGTSTP, SIGNAL_TREE);
     timetable_suspend(&job->times, clock_running_us() + JOB_HALT_MS * US_PER_MS);
 }
 
@@ -247,7 +253,7 @@ void job_resume(struct job *job)
         return;
     job->suspended = false;
     timetable_resume(&job->times, clock_running_us());
-    job_signal(job, SIGCONT, SIGNAL_TREE);
+    send_signal(job, SIGCONT, SIGNAL_TREE);
 }
 
 bool job_suspended(const struct job *job)
@@ -266,15 +272,29 @@ void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms)
         return;
     job->cause = cause;
     job->suspended = false;
-    job_signal(job, SIGTERM, SIGNAL_TREE);
-    job_signal(job, SIGCONT, SIGNAL_TREE);
+    send_signal(job, SIGTERM, SIGNAL_TREE);
+    send_signal(job, SIGCONT, SIGNAL_TREE);
 }
 
 /* ---- the end ---- */
 
+static void fail_outputs(struct job *job, const char *why)
+{
+    job->end.cause = EXIT_CAUSE_OUTPUT;
+    if (job->end.text[0] == '\0')
+        (void)snprintf(job->end.text, sizeof(job->end.text), "its outputs: %.180s", why);
+}
+
 static void note_status(struct job *job, int status, const struct rusage *usage)
 {
     struct job_exit *end = &job->end;
+    end->ended_at = clock_wall_us();
+    if (job->stage == STAGE_FINISH && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        fail_outputs(job, job->cause == EXIT_CAUSE_TIMEOUT
+                              ? "to check them took too long"
+                              : "batchd-job, which checks them, did not end well");
+    if (job->stage != STAGE_JOB)
+        return;
     end->has_code = WIFEXITED(status);
     end->exit_code = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : 0;
     end->has_signal = WIFSIGNALED(status);
@@ -285,24 +305,98 @@ static void note_status(struct job *job, int status, const struct rusage *usage)
     end->max_rss_bytes = (uint64_t)usage->ru_maxrss * 1024;
     end->read_blocks = (uint64_t)usage->ru_inblock;
     end->write_blocks = (uint64_t)usage->ru_oublock;
-    end->ended_at = clock_wall_us();
     end->run_us = (uint64_t)timetable_ran_us(&job->times, clock_running_us());
+}
+
+static bool ended_well(const struct job *job)
+{
+    return job->end.has_code && job->end.exit_code == 0;
 }
 
 /* A job that was asked to stop and ended well all the same has its own result. */
 static enum exit_cause final_cause(const struct job *job)
 {
-    if (job->cause != EXIT_CAUSE_NORMAL && job->end.has_code && job->end.exit_code == 0)
+    if (job->end.spawn_errno != 0)
+        return EXIT_CAUSE_SPAWN;
+    if (job->end.cause == EXIT_CAUSE_OUTPUT)
+        return job->cause == EXIT_CAUSE_NORMAL ? EXIT_CAUSE_OUTPUT : job->cause;
+    if (job->cause != EXIT_CAUSE_NORMAL && ended_well(job))
         return job->cause == EXIT_CAUSE_STOPPED ? EXIT_CAUSE_STOPPED : EXIT_CAUSE_NORMAL;
     return job->cause;
 }
 
+/* batchd-job told that it could not execute the job: as if it had been tried from here. */
+static void note_not_executed(struct job *job)
+{
+    struct error err;
+    job->end.has_code = job->end.has_signal = 0;
+    job->end.exit_code = job->end.signal = 0;
+    (void)child_program_failed(&job->run, (int)job->end.spawn_errno, &err);
+    (void)snprintf(job->end.text, sizeof(job->end.text), "%.199s", err.text);
+}
+
 static void complete(struct job *job)
 {
-    pipes_drain(job->pipes);
     output_end(job->output, &job->end);
+    if (job->end.spawn_errno != 0)
+        note_not_executed(job);
     job->end.cause = (uint8_t)final_cause(job);
     job->phase = PHASE_IDLE;
+    job_run_done(&job->run);
+}
+
+/* ---- what comes behind it ---- */
+
+static int start_step(struct job *job, enum stage stage, struct error *err)
+{
+    CLEANUP(start_done) struct start start = START_NONE;
+    CLEANUP(step_done)
+    struct job_run step = stage == STAGE_FINISH
+                              ? step_finish(&job->run, job->options.step_program, job->started_at)
+                              : step_discard(&job->run, job->options.step_program);
+    job->stage = stage;
+    if (start_prepare(&start, &job->options, job->pipes, &step, true, err) == 0 &&
+        start_child(&start, job->starter, &step, &job->pid, err) == 0)
+        return 0;
+    pipes_close(job->pipes);
+    return -1;
+}
+
+/* The job's own time goes on; when there is none, or much of it, this ends all the same. */
+static bool finishes(struct job *job)
+{
+    struct error err;
+    int64_t limit = timetable_ran_us(&job->times, clock_running_us()) + CHECKS_MS * US_PER_MS;
+    if (start_step(job, STAGE_FINISH, &err) < 0) {
+        fail_outputs(job, err.text);
+        return false;
+    }
+    timetable_shorten(&job->times, limit);
+    return true;
+}
+
+static bool discards(struct job *job)
+{
+    struct error err;
+    const struct job_run none = {.timeout_ms = 0};
+    int64_t now = clock_running_us();
+    job->suspended = false;
+    timetable_begin(&job->times, &none, now);
+    timetable_stop(&job->times, now, now + DISCARD_MS * US_PER_MS);
+    return start_step(job, STAGE_DISCARD, &err) == 0;
+}
+
+/* Nothing is left of the tree of what ran. True when something has been started behind it. */
+static bool goes_on(struct job *job)
+{
+    pipes_drain(job->pipes);
+    if (job->run.output_count == 0 || job->stage == STAGE_DISCARD)
+        return false;
+    if (job->stage == STAGE_JOB && ended_well(job) && job->cause != EXIT_CAUSE_STOPPED)
+        return finishes(job) || discards(job);
+    if (job->stage == STAGE_FINISH && job->end.cause != EXIT_CAUSE_OUTPUT)
+        return false;
+    return discards(job);
 }
 
 static void lower(int *wait_ms, int64_t left_us)
@@ -328,7 +422,7 @@ static void follow_times(struct job *job, int *ret_wait_ms)
         job_signal(job, job->warn_signal, SIGNAL_MAIN);
         break;
     case DUE_HALT:
-        job_signal(job, SIGSTOP, SIGNAL_TREE);
+        send_signal(job, SIGSTOP, SIGNAL_TREE);
         timetable_halt(&job->times, now);
         break;
     case DUE_NOTHING:
@@ -364,12 +458,16 @@ int job_check(struct job *job, int *ret_wait_ms, struct job_exit *ret_exit)
     if (job->phase == PHASE_RUNNING)
         follow_times(job, ret_wait_ms);
     if (job->phase == PHASE_SWEEPING) {
-        if (tree_sweep()) {
+        if (!tree_sweep()) {
+            lower(ret_wait_ms, SWEEP_MS * US_PER_MS);
+        } else if (goes_on(job)) {
+            job->phase = PHASE_RUNNING;
+            lower(ret_wait_ms, 0);
+        } else {
             complete(job);
             *ret_exit = job->end;
             return 1;
         }
-        lower(ret_wait_ms, SWEEP_MS * US_PER_MS);
     }
     return 0;
 }

@@ -8,20 +8,14 @@
 #include "worker/journal.h"
 #include "worker/output.h"
 #include "worker/pipes.h"
+#include "worker/start.h"
 
 struct job;
-
-struct job_options {
-    int jobs_fd;
-    int null_fd;       /* /dev/null */
-    gid_t group;       /* who may read output, (gid_t)-1: nobody else */
-    bool system_mode;  /* jobs run as their own user */
-    bool allow_setuid; /* system mode: without no_new_privs */
-};
 
 /* What the loop is told. */
 struct job_events {
     void (*lines)(void *arg, const struct attempt_id *id, const void *data, size_t bytes);
+    void (*notes)(void *arg, const struct attempt_id *id, const struct job_notes *notes);
 };
 
 #define JOB_POLL_FDS PIPES_MAX
@@ -29,9 +23,10 @@ struct job_events {
 struct job *job_new(const struct job_options *options, const struct job_events *events, void *arg);
 void job_free(struct job *job);
 
-/* Starts it: GO is written first. 1: it runs. 0: it could not be executed; *ret_exit is its end and
- * is in the journal. -1 with err: it was never started and no GO was written. */
-int job_start(struct job *job, const struct job_run *run, struct journal *journal,
+/* Starts it: GO is written first. 1: it runs, and has taken what is in *run. 0: it could not be
+ * executed; *ret_exit is its end and is in the journal. -1 with err: it was never started and no GO
+ * was written. */
+int job_start(struct job *job, struct job_run *run, struct journal *journal,
               struct job_exit *ret_exit, struct error *err);
 bool job_running(const struct job *job);
 const struct attempt_id *job_id(const struct job *job);

@@ -143,6 +143,18 @@ static int take_option(int option, struct arguments *ret)
     }
 }
 
+/* batchd-job lies beside us; our file may have been replaced since, its folder has not. */
+static int run_worker(const struct worker_options *given, const char *self)
+{
+    char program[PATH_MAX + sizeof("batchd-job")];
+    struct worker_options worker = *given;
+    const char *slash = strrchr(self, '/');
+    (void)snprintf(program, sizeof(program), "%.*sbatchd-job",
+                   slash == NULL ? 0 : (int)(slash + 1 - self), self);
+    worker.step_program = program;
+    return worker_run(&worker);
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {.worker = {.group = (gid_t)-1, .front_uid = (uid_t)-1}};
@@ -157,13 +169,13 @@ int main(int argc, char **argv)
     }
     if (arguments.stop)
         return EX_OK;
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
     if (arguments.is_worker)
-        return worker_run(&arguments.worker);
+        return run_worker(&arguments.worker, self);
     if (!arguments.is_spawner || arguments.spawner.state_dir == NULL || optind != argc) {
         (void)fputs(help, stderr);
         return EX_USAGE;
     }
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
     arguments.spawner.program = length > 0 ? self : argv[0];
     arguments.spawner.group = arguments.worker.group;
     arguments.spawner.front_uid = arguments.worker.front_uid;

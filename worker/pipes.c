@@ -50,12 +50,15 @@ void pipes_free(struct pipes *pipes)
     free(pipes);
 }
 
-int pipes_open(struct pipes *pipes, int count, uid_t uid, gid_t gid, int writers[PIPES_MAX])
+int pipes_open(struct pipes *pipes, const struct pipes_wanted *wanted, int writers[PIPES_MAX])
 {
+    const bool made[PIPES_MAX] = {true, true, wanted->lines, wanted->notes};
     for (int i = 0; i < PIPES_MAX; i++)
         writers[i] = -1;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < PIPES_MAX; i++) {
         int pair[2];
+        if (!made[i])
+            continue;
         if (pipe2(pair, O_CLOEXEC) < 0)
             return -1;
         pipes->fds[i] = pair[0];
@@ -63,7 +66,7 @@ int pipes_open(struct pipes *pipes, int count, uid_t uid, gid_t gid, int writers
         if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0) /* our end only: the job's blocks */
             return -1;
         /* Its own, so that it may open /dev/stderr once more. */
-        if (uid != (uid_t)-1 && fchown(pair[1], uid, gid) < 0)
+        if (wanted->uid != (uid_t)-1 && fchown(pair[1], wanted->uid, wanted->gid) < 0)
             return -1;
     }
     return 0;
@@ -74,7 +77,7 @@ static bool read_one(struct pipes *pipes, int which)
 {
     ssize_t got = read(pipes->fds[which], pipes->buffer, READ_BYTES);
     if (got > 0) {
-        pipes->sink(pipes->arg, which, pipes->buffer, (size_t)got);
+        pipes->sink(pipes->arg, (enum pipe_kind)which, pipes->buffer, (size_t)got);
         return true;
     }
     if (got < 0 && (errno == EAGAIN || errno == EINTR))

@@ -49,6 +49,12 @@ void timetable_stop(struct timetable *table, int64_t now, int64_t kill_at)
     table->stopping = true;
 }
 
+void timetable_shorten(struct timetable *table, int64_t limit_us)
+{
+    if (table->timeout_us == 0 || limit_us < table->timeout_us)
+        table->timeout_us = limit_us;
+}
+
 /* When it will have run so long. */
 static int64_t when(const struct timetable *table, int64_t ran_us)
 {

@@ -38,6 +38,9 @@ void timetable_resume(struct timetable *table, int64_t now);
 /* It was told to end, so it goes on, whatever it did. A second time only an earlier end counts. */
 void timetable_stop(struct timetable *table, int64_t now, int64_t kill_at);
 
+/* It may run for this long in all, or as long as it might before if that is less. */
+void timetable_shorten(struct timetable *table, int64_t limit_us);
+
 /* What is due now. A warning is given once: it is done with this call. */
 enum due timetable_due(struct timetable *table, int64_t now);
 /* When something is due next, or INT64_MAX. */

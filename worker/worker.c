@@ -154,7 +154,14 @@ static void on_lines(void *arg, const struct attempt_id *id, const void *data, s
         put_progress(&worker->front.out, id, data, bytes);
 }
 
-static const struct job_events job_calls = {.lines = on_lines};
+static void on_notes(void *arg, const struct attempt_id *id, const struct job_notes *notes)
+{
+    struct worker *worker = arg;
+    if (worker->front.fd >= 0)
+        put_notes(&worker->front.out, id, notes);
+}
+
+static const struct job_events job_calls = {.lines = on_lines, .notes = on_notes};
 
 static void tell_started(struct worker *worker, int *wait_ms)
 {
@@ -411,7 +418,8 @@ static int prepare(struct worker *worker)
                                         .null_fd = fcntl(null_fd, F_DUPFD_CLOEXEC, 10),
                                         .group = worker->options.group,
                                         .system_mode = worker->options.system_mode,
-                                        .allow_setuid = worker->options.allow_setuid};
+                                        .allow_setuid = worker->options.allow_setuid,
+                                        .step_program = worker->options.step_program};
     worker->job = job_new(&options, &job_calls, worker);
     worker->journal = journal_new(WORKER_FD_LOG);
     return worker->signal_fd < 0 || options.null_fd < 0 ? -1 : 0;

@@ -16,10 +16,11 @@
 
 struct worker_options {
     uint64_t id;
-    bool system_mode;  /* jobs run as their own users */
-    gid_t group;       /* (gid_t)-1: none */
-    uid_t front_uid;   /* who may connect beside root and our own uid; (uid_t)-1: nobody */
-    bool allow_setuid; /* system mode: jobs may gain rights by set-user-ID programs */
+    bool system_mode;         /* jobs run as their own users */
+    gid_t group;              /* (gid_t)-1: none */
+    uid_t front_uid;          /* who may connect beside root and our own uid; (uid_t)-1: nobody */
+    bool allow_setuid;        /* system mode: jobs may gain rights by set-user-ID programs */
+    const char *step_program; /* batchd-job, beside us */
 };
 
 /* Runs until told to quit. The process exit status. */

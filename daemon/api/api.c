@@ -32,6 +32,8 @@ static const struct api_verb *const verbs[] = {
     &verb_resume,
     &verb_signal,
     &verb_edit,
+    &verb_checkpoint,
+    &verb_checkpointed,
     &verb_wait,
     &verb_logs_read,
     &verb_logs_follow,

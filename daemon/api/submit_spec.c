@@ -7,6 +7,7 @@
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
 #include "daemon/api/array_values.h"
+#include "daemon/api/outputs.h"
 #include "daemon/api/processors.h"
 #include "daemon/api/retry_members.h"
 #include "daemon/core/array_spec.h"
@@ -60,6 +61,9 @@ const char *const submit_fields[] = {"argv",
                                      "dry_run",
                                      "unique",
                                      "timeout_signal",
+                                     "outputs",
+                                     "checks",
+                                     "checkpoint_signal",
                                      "timeout_signal_ms",
                                      "retry",
                                      NULL};
@@ -413,7 +417,9 @@ static int decode(const struct api_call *call, const json_t *params, struct job_
 {
     if (decode_words(call, params, facts, err) < 0 || decode_argv(params, run, err) < 0 ||
         decode_paths(params, run, err) < 0 || decode_type(call, params, facts, run, err) < 0 ||
-        decode_env(params, run, err) < 0 || decode_limits(call, params, facts, run, err) < 0 ||
+        decode_env(params, run, err) < 0 || outputs_decode(params, run, err) < 0 ||
+        checkpoint_signal_decode(params, run, err) < 0 ||
+        decode_limits(call, params, facts, run, err) < 0 ||
         job_resources_decode(params, &engine_limits(call->api->engine)->names, facts, err) < 0 ||
         decode_tags(params, facts, err) < 0 || decode_start(params, facts, err) < 0 ||
         decode_array(call, params, facts, err) < 0 || decode_depends(call, params, facts, err) < 0)

@@ -5,6 +5,7 @@
 #include "common/parse.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
+#include "daemon/api/outputs.h"
 #include "daemon/api/reasons.h"
 #include "daemon/api/users.h"
 #include "daemon/core/array_spec.h"
@@ -61,7 +62,7 @@ static json_t *view_text_or_null(const char *text)
     return value == NULL ? json_null() : value;
 }
 
-static int decode_run(const struct job_row *row, struct job_run *ret)
+int view_decode_run(const struct job_row *row, struct job_run *ret)
 {
     struct record record;
     size_t used;
@@ -83,8 +84,9 @@ static void put_warning(json_t *object, const struct job_run *run)
 static void add_command(json_t *object, const struct job_row *row)
 {
     struct job_run run;
-    if (decode_run(row, &run) < 0) {
+    if (view_decode_run(row, &run) < 0) {
         json_put(object, "argv", json_null());
+        outputs_view(&(struct job_run){.argc = 0}, object);
         return;
     }
     json_t *argv = json_array();
@@ -95,6 +97,7 @@ static void add_command(json_t *object, const struct job_row *row)
     json_put(object, "timeout_ms",
              run.timeout_ms == 0 ? json_null() : json_integer((int64_t)run.timeout_ms));
     put_warning(object, &run);
+    outputs_view(&run, object);
     if (row->facts.type != NULL) {
         json_t *input = view_text_or_null(run.input);
         json_t *params = json_object_get(input, "params");
@@ -108,7 +111,7 @@ json_t *view_env(const struct job_row *row, bool values)
 {
     struct job_run run;
     json_t *env = values ? json_object() : json_array();
-    if (decode_run(row, &run) < 0)
+    if (view_decode_run(row, &run) < 0)
         return env;
     for (uint32_t i = 0; i < run.envc; i++) {
         char *equals = strchr(run.env[i], '=');

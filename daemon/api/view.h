@@ -4,6 +4,8 @@
 
 #include "daemon/api/verb.h"
 
+/* What it runs: job_run_done. -1: it cannot be read. */
+int view_decode_run(const struct job_row *row, struct job_run *ret);
 json_t *view_job(const struct api *api, const struct job_row *row);
 /* Of an attempt that ended, in a job of this state; else null. */
 json_t *view_usage(const struct job_status *status, enum job_state state);

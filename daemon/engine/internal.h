@@ -162,7 +162,4 @@ int schedules_load(struct engine *engine, struct error *err);
 void schedules_due(struct engine *engine, int64_t now);
 void schedules_free(struct engine *engine);
 
-/* job_folders.c: BATCHD_JOB_DIR and BATCHD_CHECKPOINT_DIR. */
-void engine_add_folders(const struct engine *engine, struct job_run *run);
-
 #endif

@@ -15,6 +15,8 @@ static enum outcome_class class_of(const struct job_exit *end, bool is_processor
         return OUTCOME_SPAWN;
     case EXIT_CAUSE_SHUTDOWN:
         return OUTCOME_LOST;
+    case EXIT_CAUSE_OUTPUT:
+        return OUTCOME_EXIT;
     case EXIT_CAUSE_NORMAL:
     case EXIT_CAUSE_COUNT:
         break;

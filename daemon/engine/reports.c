@@ -4,6 +4,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "daemon/engine/checkpoints.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/job_log.h"
@@ -41,6 +42,7 @@ static void on_exited(void *arg, uint64_t worker, const struct job_exit *end)
     struct active *entry = active_find_attempt(engine->active, &end->id);
     if (entry != NULL && entry->status.worker == worker) {
         outcome_from_exit(end, entry->is_processor, &entry->status);
+        engine_note_attempt(engine, &end->id, &end->notes);
         pool_note_run(engine->pool, worker, end->run_us);
         pool_note_end(engine->pool, worker);
         engine_settle(engine, entry, true);
@@ -85,6 +87,13 @@ static void on_progress(void *arg, uint64_t worker, const struct attempt_id *id,
     const struct job *job = jobset_find(engine->jobs, entry->status.id);
     if (entry->progress != NULL)
         engine_tell(engine, job, &entry->status, BUS_PROGRESS);
+}
+
+static void on_notes(void *arg, const struct attempt_id *id, const struct job_notes *notes)
+{
+    struct engine *engine = arg;
+    if (active_find_attempt(engine->active, id) != NULL)
+        engine_note_attempt(engine, id, notes);
 }
 
 /* ---- a worker introduces itself: who runs what after a reconnect ---- */
@@ -178,6 +187,7 @@ static void judge_dead(struct engine *engine, const struct worker_log *log, stru
     switch (worker_log_attempt(log, &id, &started, &end)) {
     case ATTEMPT_ENDED:
         outcome_from_exit(&end, entry->is_processor, &entry->status);
+        engine_note_attempt(engine, &end.id, &end.notes);
         engine_settle(engine, entry, true);
         return;
     case ATTEMPT_STARTED:
@@ -231,5 +241,6 @@ const struct pool_events engine_pool_events = {.hello = on_hello,
                                                .exited = on_exited,
                                                .dropped = on_dropped,
                                                .progress = on_progress,
+                                               .notes = on_notes,
                                                .gone = on_gone,
                                                .folders = on_folders};

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/core/gpus.h"
+#include "daemon/engine/checkpoints.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
@@ -13,6 +14,9 @@
 #include "daemon/store/value_rows.h"
 
 #include <string.h>
+
+/* A minute is enough for most checkpoints; of a short timeout it is a quarter. */
+#define ASK_BEFORE_MS 60000U
 
 /* In the place of what the person who submitted has: indices are ours to give. */
 static void set_env(struct job_run *run, const char *name, const char *value)
@@ -64,6 +68,7 @@ static void add_job_env(const struct engine *engine, const struct job_facts *fac
     job_run_add_env(run, xasprintf("BATCHD_SUBMIT_DIR=%s", run->cwd));
     job_run_add_env(run, xasprintf("BATCHD_SOCKET=%s", engine->options.socket_path));
     engine_add_folders(engine, run);
+    engine_add_outputs(run);
     const struct array *array = run->id.is_task ? arrays_live(engine, facts->id) : NULL;
     if (array != NULL) {
         job_run_add_env(run,
@@ -100,6 +105,15 @@ static int add_value(const struct engine *engine, struct job_run *run, struct er
     return 0;
 }
 
+/* Of a job that can be asked for a checkpoint the last one is not long before its time is over. */
+static void ask_before_timeout(struct job_run *run)
+{
+    if (run->warn_signal != 0 || run->checkpoint_signal == 0)
+        return;
+    run->warn_signal = run->checkpoint_signal;
+    run->warn_ms = run->timeout_ms / 4 < ASK_BEFORE_MS ? run->timeout_ms / 4 : ASK_BEFORE_MS;
+}
+
 static int build_run(const struct engine *engine, const struct job_row *row, struct job_run *ret,
                      struct error *err)
 {
@@ -117,6 +131,7 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
     ret->gid = row->facts.gid;
     ret->output_max = engine->options.output_max_bytes;
     ret->grace_ms = engine->options.stop_grace_ms;
+    ask_before_timeout(ret);
     add_job_env(engine, &row->facts, ret);
     add_gpu_env(engine, row, ret);
     add_job_input(&row->facts, ret);

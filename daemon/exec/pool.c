@@ -120,6 +120,14 @@ static void on_progress(struct worker *worker, struct record *record)
         worker->pool->events->progress(worker->pool->arg, worker->id, &id, data, bytes);
 }
 
+static void on_notes(const struct worker *worker, struct record *record)
+{
+    struct attempt_id id;
+    struct job_notes notes;
+    if (get_notes(record, &id, &notes) == 0)
+        worker->pool->events->notes(worker->pool->arg, &id, &notes);
+}
+
 static void on_record(void *arg, struct record *record)
 {
     struct worker *worker = arg;
@@ -137,6 +145,8 @@ static void on_record(void *arg, struct record *record)
         events->dropped(worker->pool->arg, worker->id, &dropped);
     else if (record->type == MESSAGE_PROGRESS)
         on_progress(worker, record);
+    else if (record->type == MESSAGE_NOTES)
+        on_notes(worker, record);
     else
         log_warning("worker %llu sent an unknown record of type %u", (unsigned long long)worker->id,
                     record->type);

@@ -4,6 +4,7 @@
 #include "daemon/store/attempt_rows.h"
 #include "daemon/store/breaker_rows.h"
 #include "daemon/store/cancelled_rows.h"
+#include "daemon/store/checkpoint_rows.h"
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/dependency_rows.h"
 #include "daemon/store/estimate_rows.h"
@@ -36,6 +37,7 @@ static int (*const checks[])(struct db *db, struct error *err) = {
     removal_rows_check,
     breaker_rows_check,
     attempt_rows_check,
+    checkpoint_rows_check,
 };
 
 int store_check(struct db *db, struct error *err)

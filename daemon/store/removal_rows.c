@@ -133,6 +133,10 @@ int removal_rows_begin(struct db *db, const struct stored_job *job, struct error
 static const char *const part_texts[] = {
     "DELETE FROM attempt WHERE (job,task_index,attempt) IN"
     " (SELECT job,task_index,attempt FROM attempt WHERE job=?1 LIMIT ?2)",
+    "DELETE FROM attempt_note WHERE (job,task_index,attempt) IN"
+    " (SELECT job,task_index,attempt FROM attempt_note WHERE job=?1 LIMIT ?2)",
+    "DELETE FROM checkpoint WHERE (job,task_index) IN"
+    " (SELECT job,task_index FROM checkpoint WHERE job=?1 LIMIT ?2)",
     "DELETE FROM task WHERE (job,task_index) IN"
     " (SELECT job,task_index FROM task WHERE job=?1 LIMIT ?2)",
     "DELETE FROM task_cancelled WHERE (job,first) IN"

@@ -189,7 +189,18 @@ static const char *const migrations[] = {
     "ALTER TABLE attempt ADD COLUMN stderr_bytes INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE attempt ADD COLUMN cut_bytes INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE attempt ADD COLUMN lost_bytes INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE attempt ADD COLUMN sum INTEGER;", /* NULL: kept before this version */
+    "ALTER TABLE attempt ADD COLUMN sum INTEGER;" /* NULL: kept before this version */
+    /* The newest checkpoint of a job or task that made one, and what is noted of an attempt. */
+    "CREATE TABLE checkpoint("
+    " job INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE, task_index INTEGER NOT NULL,"
+    " number INTEGER NOT NULL, count INTEGER NOT NULL, attempt INTEGER NOT NULL,"
+    " bytes INTEGER NOT NULL, made_at INTEGER NOT NULL, sum INTEGER NOT NULL,"
+    " PRIMARY KEY(job, task_index)) WITHOUT ROWID;"
+    "CREATE TABLE attempt_note("
+    " job INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE, task_index INTEGER NOT NULL,"
+    " attempt INTEGER NOT NULL, resumed_number INTEGER NOT NULL,"
+    " resumed_attempt INTEGER NOT NULL, text TEXT NOT NULL, sum INTEGER NOT NULL,"
+    " PRIMARY KEY(job, task_index, attempt)) WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

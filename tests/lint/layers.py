@@ -18,7 +18,7 @@ BELOW["daemon/api"] = [*BELOW["daemon/engine"], "daemon/engine"]
 BELOW["daemon/net"] = [*BELOW["daemon/api"], "daemon/api"]
 BELOW["daemon"] = [*BELOW["daemon/net"], "daemon/net"]
 BELOW["client"] = ["common", "daemon/core"]  # core is pure: simulate runs the scheduler itself
-for outside in ("worker", "processors/lib"):
+for outside in ("worker", "step", "processors/lib"):
     BELOW[outside] = ["common"]
 for program in sorted((ROOT / "processors").glob("*/manifest.json")):
     BELOW[f"processors/{program.parent.name}"] = ["common", "processors/lib"]
@@ -37,7 +37,7 @@ LIBRARIES = {  # header prefix: where it may be included
     "vips/": ("processors/image/",),
 }
 JSON_BELOW_API = ("daemon/core/", "daemon/store/", "daemon/exec/", "daemon/engine/", "daemon/events/",
-                  "worker/")
+                  "worker/", "step/")
 
 
 def sources():

@@ -106,7 +106,7 @@ def test_install_puts_them_in_place(tmp_path):
     make = ["make", "-s", "install", f"OUT={OUT.relative_to(ROOT)}", f"DESTDIR={tmp_path}", f"PREFIX={prefix}"]
     subprocess.run(make, cwd=ROOT, check=True, capture_output=True)
     place = tmp_path / prefix.lstrip("/")
-    for path in ("sbin/batchd", "bin/batchctl", "libexec/batchd/batchd-worker",
+    for path in ("sbin/batchd", "bin/batchctl", "libexec/batchd/batchd-worker", "libexec/batchd/batchd-job",
                  "libexec/batchd/processors/video/video", "libexec/batchd/processors/image/manifest.json",
                  "share/man/man1/batchctl.1", "share/man/man5/batchd.toml.5",
                  "share/man/man7/batchd-protocol.7", "share/man/man8/batchd.8",

@@ -1,0 +1,42 @@
+/* What one process of a job is started with: the user it becomes, its stdin, and the pipes that it
+ * writes to. The job itself and the steps of batchd-job are started alike. */
+#ifndef BATCHD_WORKER_START_H
+#define BATCHD_WORKER_START_H
+
+#include "common/error.h"
+#include "common/worker_protocol.h"
+#include "worker/child.h"
+#include "worker/pipes.h"
+#include "worker/user.h"
+
+struct job_options {
+    int jobs_fd;
+    int null_fd;              /* /dev/null */
+    gid_t group;              /* who may read output, (gid_t)-1: nobody else */
+    bool system_mode;         /* jobs run as their own user */
+    bool allow_setuid;        /* system mode: without no_new_privs */
+    const char *step_program; /* batchd-job */
+};
+
+struct start {
+    struct user user;
+    bool no_new_privs;
+    int input;
+    int writers[PIPES_MAX]; /* the child's ends */
+};
+#define START_NONE                                 \
+    {                                              \
+        .input = -1, .writers = { -1, -1, -1, -1 } \
+    }
+
+/* Checks the user and opens all of it, with a pipe for notes if that is wanted. 0, or -1:
+ * ERROR_DENIED when no job may run as this user; anything else passes. In any case start_done, and
+ * when nothing is started after all pipes_close. */
+int start_prepare(struct start *start, const struct job_options *options, struct pipes *pipes,
+                  const struct job_run *run, bool notes, struct error *err);
+/* child_start (worker/child.h). */
+int start_child(const struct start *start, struct child_starter *starter, const struct job_run *run,
+                pid_t *ret_pid, struct error *err);
+void start_done(struct start *start);
+
+#endif

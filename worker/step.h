@@ -1,0 +1,33 @@
+/* The steps of an attempt that are not the job itself: runs of batchd-job (step/main.c) as the
+ * job's user, in its folder, with its environment; and what they tell. */
+#ifndef BATCHD_WORKER_STEP_H
+#define BATCHD_WORKER_STEP_H
+
+#include "common/worker_protocol.h"
+
+#include <stddef.h>
+
+/* Whether the attempt begins with a step: it may find a checkpoint, or what an earlier one left. */
+bool step_begins(const struct job_run *job);
+
+/* What to run. All but program and argv is borrowed from `job`; step_done releases the two. */
+struct job_run step_begin(const struct job_run *job, const char *program);
+struct job_run step_finish(const struct job_run *job, const char *program, int64_t started_at);
+struct job_run step_discard(const struct job_run *job, const char *program);
+void step_done(struct job_run *step);
+
+/* The lines of a step, which may come in pieces. What the user's processes could add to them says
+ * things about the user's own job. */
+#define STEP_LINES_MAX 4096U
+struct step_lines {
+    char text[STEP_LINES_MAX];
+    size_t used;
+};
+
+void step_lines_add(struct step_lines *lines, const char *data, size_t bytes);
+/* What the whole lines say: notes, *ret_spawn_errno (0: it was executed), and in `failed` what is
+ * wrong with the outputs, else "". */
+void step_lines_read(const struct step_lines *lines, struct job_notes *ret, int *ret_spawn_errno,
+                     char failed[200]);
+
+#endif
