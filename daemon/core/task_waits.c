@@ -34,13 +34,19 @@ static void move_down(struct task_heap *heap, size_t position, struct task_wait 
     heap->waits[position] = wait;
 }
 
-static void push(struct task_heap *heap, struct task_wait wait)
+static void append(struct task_heap *heap, struct task_wait wait)
 {
     if (heap->count == heap->room) {
         heap->room = heap->room == 0 ? 8 : heap->room * 2;
         heap->waits = xreallocarray(heap->waits, heap->room, sizeof(*heap->waits));
     }
-    move_up(heap, heap->count++, wait);
+    heap->waits[heap->count++] = wait;
+}
+
+static void push(struct task_heap *heap, struct task_wait wait)
+{
+    append(heap, wait);
+    move_up(heap, heap->count - 1, wait);
 }
 
 static struct task_wait pop(struct task_heap *heap)
@@ -71,6 +77,27 @@ void task_waits_due(struct task_waits *waits, int64_t now, size_t most)
         task_waits_add(waits, pop(&waits->later).index, 0);
 }
 
+static void order(struct task_heap *heap)
+{
+    for (size_t i = heap->count / 2; i-- > 0;)
+        move_down(heap, i, heap->waits[i]);
+}
+
+void task_waits_lift(struct task_waits *waits)
+{
+    struct task_heap *ready = &waits->ready;
+    struct task_heap *later = &waits->later;
+    for (size_t i = 0; i < ready->count; i++)
+        append(later, ready->waits[i]);
+    for (size_t i = 0; i < later->count; i++)
+        later->waits[i].at = 0;
+    order(later);
+    const struct task_heap emptied = *ready;
+    *ready = *later;
+    *later = emptied;
+    later->count = 0;
+}
+
 uint64_t task_waits_take(struct task_waits *waits)
 {
     return pop(&waits->ready).index;
@@ -91,8 +118,7 @@ static void filter(struct task_heap *heap, task_wait_fn keep, void *arg)
     if (kept == heap->count)
         return;
     heap->count = kept;
-    for (size_t i = kept / 2; i-- > 0;)
-        move_down(heap, i, heap->waits[i]);
+    order(heap);
 }
 
 void task_waits_filter(struct task_waits *waits, task_wait_fn keep, void *arg)

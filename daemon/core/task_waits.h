@@ -28,6 +28,8 @@ void task_waits_done(struct task_waits *waits);
 void task_waits_add(struct task_waits *waits, uint64_t index, int64_t at);
 /* Those whose time has come may start, at most so many of them. */
 void task_waits_due(struct task_waits *waits, int64_t now, size_t most);
+/* All of them may. As many steps as there are. */
+void task_waits_lift(struct task_waits *waits);
 /* Takes the one of the lowest index that may start: there is one. */
 uint64_t task_waits_take(struct task_waits *waits);
 /* When the first of those that may not start yet may; INT64_MAX: there is none. */

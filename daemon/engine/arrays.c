@@ -304,7 +304,7 @@ void array_put_back(struct engine *engine, struct array *array, const struct job
 void array_lift(struct engine *engine, struct array *array, int64_t now)
 {
     array->lifted_at = now;
-    task_waits_due(&array->again, INT64_MAX - 1, SIZE_MAX);
+    task_waits_lift(&array->again);
     array_requeue(engine, array);
 }
 

@@ -10,6 +10,8 @@
 
 #include <sys/random.h>
 
+#define DUE_A_TURN 1000U /* each some 2 us */
+
 int64_t engine_backoff_until(const struct job_status *status)
 {
     int64_t left = status->retry_at - clock_wall_us();
@@ -48,12 +50,21 @@ int64_t engine_backoff_at(const struct engine *engine, const struct job *job)
     return engine->backoffs.entries[job->alarm_at].at - clock_monotonic_us() + clock_wall_us();
 }
 
+static struct job *first_due(const struct engine *engine)
+{
+    const struct alarm *alarm = alarms_first(&engine->backoffs);
+    return alarm != NULL && alarm->at <= clock_monotonic_us() ? alarm->job : NULL;
+}
+
+bool engine_backoffs_unfinished(const struct engine *engine)
+{
+    return engine->put_off >= ENGINE_PUT_OFF_MAX || first_due(engine) != NULL;
+}
+
 void engine_backoffs_due(struct engine *engine, int64_t now)
 {
-    const struct alarm *alarm;
-    const int64_t steady = clock_monotonic_us();
-    while ((alarm = alarms_first(&engine->backoffs)) != NULL && alarm->at <= steady) {
-        struct job *job = alarm->job;
+    struct job *job;
+    for (unsigned i = 0; i < DUE_A_TURN && (job = first_due(engine)) != NULL; i++) {
         alarms_clear(&engine->backoffs, job);
         if (!job_is_array(job) && now > job->since)
             jobset_set_since(engine->jobs, job, now, now);

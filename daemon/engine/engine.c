@@ -210,7 +210,7 @@ uint64_t engine_work(const struct engine *engine)
 bool engine_unfinished(const struct engine *engine)
 {
     return engine->overdue || engine_breakers_unfinished(engine) || engine->leaving ||
-           removals_unfinished(engine) || engine->put_off >= ENGINE_PUT_OFF_MAX ||
+           removals_unfinished(engine) || engine_backoffs_unfinished(engine) ||
            engine->notice_first < engine->notice_count || array_links_unfinished(&engine->links);
 }
 

@@ -105,17 +105,31 @@ int task_rows_each_open(struct db *db, task_row_fn each, void *arg, struct error
     return db_each(db, db_statement(db, sql, err), read_row, &reading, err);
 }
 
+/* A damaged row is found when the task is to start. */
+static int read_waiting(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    const struct reading *reading = arg;
+    const struct job_status status = {.id = (uint64_t)sqlite3_column_int64(statement, 0),
+                                      .is_task = true,
+                                      .index = (uint64_t)sqlite3_column_int64(statement, 1),
+                                      .retry_at = sqlite3_column_int64(statement, 2),
+                                      .retry_us = sqlite3_column_int64(statement, 3)};
+    (void)err;
+    return reading->each(reading->arg, &status) != 0;
+}
+
 int task_rows_each_waiting(struct db *db, uint64_t job, task_row_fn each, void *arg,
                            struct error *err)
 {
-    static const char sql[] = "SELECT " TASK_COLUMNS " FROM task INDEXED BY task_open "
-                              "WHERE job=?1 AND state=0 AND state<4 ORDER BY task_index";
+    static const char sql[] =
+        "SELECT job,task_index,retry_at,retry_us FROM task INDEXED BY task_open "
+        "WHERE job=?1 AND state=0 AND state<4 ORDER BY task_index";
     struct reading reading = {each, arg};
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
-    return db_each(db, statement, read_row, &reading, err);
+    return db_each(db, statement, read_waiting, &reading, err);
 }
 
 struct reading_indices {

@@ -22,7 +22,8 @@ int task_rows_first_failed(struct db *db, uint64_t job, struct job_status *ret, 
 typedef int (*task_row_fn)(void *arg, const struct job_status *status);
 int task_rows_each_open(struct db *db, task_row_fn each, void *arg, struct error *err);
 
-/* The tasks of one array that wait for another attempt, in the order of their index. */
+/* The tasks of one array that wait for another attempt, in the order of their index: only their
+ * names and retry_at, retry_us, since there may be a million. */
 int task_rows_each_waiting(struct db *db, uint64_t job, task_row_fn each, void *arg,
                            struct error *err);
 

@@ -84,6 +84,21 @@ START_TEST(as_a_list_does)
 }
 END_TEST
 
+START_TEST(all_at_once)
+{
+    struct task_waits waits = {.ready = {.waits = NULL}};
+    for (uint64_t i = 0; i < 1000; i++)
+        task_waits_add(&waits, i * 7919 % 1000, i % 3 == 0 ? 0 : (int64_t)(i * 31 % 97) + 1);
+    task_waits_lift(&waits);
+    ck_assert_int_eq(task_waits_next(&waits), INT64_MAX);
+    for (uint64_t i = 0; i < 1000; i++)
+        ck_assert_uint_eq(task_waits_take(&waits), i);
+    ck_assert_uint_eq(task_waits_count(&waits), 0);
+    task_waits_lift(&waits);
+    task_waits_done(&waits);
+}
+END_TEST
+
 START_TEST(so_many_at_once)
 {
     struct task_waits waits = {.ready = {.waits = NULL}};
@@ -103,6 +118,7 @@ int main(void)
     TCase *tcase = tcase_create("all");
     tcase_add_test(tcase, as_a_list_does);
     tcase_add_test(tcase, so_many_at_once);
+    tcase_add_test(tcase, all_at_once);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
