@@ -205,3 +205,19 @@ double fair_share_usage(const struct fair_share *share, size_t user)
 {
     return share->scale > 0 ? value(share, &share->users[user]) / share->scale : 0;
 }
+
+double fair_share_decay(int64_t half_life_us, double used, int64_t then, int64_t now)
+{
+    return half_life_us > 0 ? used * exp2(-(double)(now - then) / (double)half_life_us) : used;
+}
+
+double fair_share_past(int64_t half_life_us, double rate, int64_t started_at, int64_t ended_at,
+                       int64_t now)
+{
+    double seconds = (double)(ended_at - started_at) / US_PER_SECOND;
+    if (half_life_us > 0) {
+        double half_life = (double)half_life_us / US_PER_SECOND;
+        seconds = half_life / M_LN2 * (1 - exp2(-seconds / half_life));
+    }
+    return fair_share_decay(half_life_us, rate * seconds, ended_at, now);
+}

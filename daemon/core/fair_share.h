@@ -43,4 +43,10 @@ double fair_share_held(const struct fair_share *share, size_t user);
 /* Dominant-resource-seconds, decayed to the same time. */
 double fair_share_usage(const struct fair_share *share, size_t user);
 
+/* What a use of the past counts at a later time, in the same unit. */
+double fair_share_past(int64_t half_life_us, double rate, int64_t started_at, int64_t ended_at,
+                       int64_t now);
+/* And what so much of it, at `then`, does. */
+double fair_share_decay(int64_t half_life_us, double used, int64_t then, int64_t now);
+
 #endif

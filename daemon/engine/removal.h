@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "daemon/core/job_state.h"
+#include "daemon/store/usage_rows.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,6 +50,18 @@ struct removals {
     bool asked;           /* the pool is removing some */
     uint64_t asked_after; /* an id */
 };
+
+/* usage.c: what was used by jobs that are being removed is noted by user, so that fair share knows
+ * of it after the next start, too. `arg` of the first is a struct use_note, zero-initialised; the
+ * second writes it. */
+struct use_note {
+    struct engine *engine;
+    struct past_use past; /* of one user; at 0: none */
+};
+void engine_note_use(void *arg, const struct use *use);
+void engine_write_use(struct use_note *note);
+/* At the start. */
+int engine_charge_past(struct engine *engine, struct error *err);
 
 void removals_begin(struct engine *engine, struct event_base *base);
 void removals_free(struct engine *engine);

@@ -38,20 +38,29 @@ static bool goes(const struct removal_rule *rule, const struct stored_job *job)
 }
 
 /* A job that the rule names. */
-static int remove_job(struct engine *engine, const struct stored_job *job,
+static int remove_job(struct use_note *note, const struct stored_job *job,
                       struct removal_walk *walk, struct error *err)
 {
+    const struct removal_listener listener = {engine_note_use, note};
+    struct engine *engine = note->engine;
     if (is_awaited(engine, job->id)) {
         walk->kept++;
         return 0;
     }
-    walk->removed++;
-    if (walk->rule.dry_run)
+    if (walk->rule.dry_run) {
+        walk->removed++;
         return 0;
-    if (removal_rows_begin(engine->db, job, err) < 0) {
+    }
+    int result = removal_rows_begin(engine->db, job, &listener, err);
+    if (result < 0 && err->code == ERROR_DAMAGED) { /* nothing of it has changed */
+        log_error("job %" PRIu64 " is not removed: %s", job->id, err->text);
+        return 0;
+    }
+    if (result < 0) {
         engine_break(engine, err);
         return -1;
     }
+    walk->removed++;
     engine->removals.files_left = engine->removals.files_again = true;
     engine->removals.rows_left = engine->removals.rows_left || job->parts;
     return 0;
@@ -61,10 +70,13 @@ int engine_remove_one(struct engine *engine, uint64_t id, struct removal_walk *w
                       struct error *err)
 {
     struct stored_job job = {.id = 0};
+    struct use_note note = {.engine = engine};
     int found = removal_rows_jobs(engine->db, id - 1, &job, 1, err);
     if (found < 0)
         return -1;
-    return job.id == id && goes(&walk->rule, &job) ? remove_job(engine, &job, walk, err) : 0;
+    int result = job.id == id && goes(&walk->rule, &job) ? remove_job(&note, &job, walk, err) : 0;
+    engine_write_use(&note);
+    return result;
 }
 
 /* ---- many ---- */
@@ -90,6 +102,7 @@ static bool all_new(const struct removal_rule *rule, const struct stored_job *jo
 int engine_remove_some(struct engine *engine, struct removal_walk *walk, struct error *err)
 {
     struct stored_job jobs[JOBS_A_PART];
+    struct use_note note = {.engine = engine};
     int64_t until = clock_monotonic_us() + PART_US;
     int found = removal_rows_jobs(engine->db, walk->after, jobs, JOBS_A_PART, err);
     if (found < 0)
@@ -99,10 +112,11 @@ int engine_remove_some(struct engine *engine, struct removal_walk *walk, struct 
         return 0;
     size_t at = 0;
     for (; at < count && (at == 0 || clock_monotonic_us() < until); at++) {
-        if (goes(&walk->rule, &jobs[at]) && remove_job(engine, &jobs[at], walk, err) < 0)
+        if (goes(&walk->rule, &jobs[at]) && remove_job(&note, &jobs[at], walk, err) < 0)
             return -1;
         walk->after = jobs[at].id;
     }
+    engine_write_use(&note);
     return at == count && count < JOBS_A_PART ? 0 : 1;
 }
 
@@ -202,7 +216,10 @@ void removals_go_on(struct engine *engine)
     if (engine->broken)
         return;
     if (removals->rows_left) {
-        more = removal_rows_part(engine->db, &err);
+        struct use_note note = {.engine = engine};
+        const struct removal_listener listener = {engine_note_use, &note};
+        more = removal_rows_part(engine->db, &listener, &err);
+        engine_write_use(&note);
         removals->rows_left = more > 0;
         if (more > 0)
             removals->files_left = removals->files_again = true;

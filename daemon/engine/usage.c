@@ -3,7 +3,10 @@
 #include "common/clock.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
+#include "daemon/engine/removal.h"
 #include "daemon/store/usage_rows.h"
+
+#include <math.h>
 
 /* After so many half-lives less than a billionth is left. */
 #define HALF_LIVES 30
@@ -59,6 +62,59 @@ void engine_charge(struct engine *engine, struct active *entry, int64_t now)
         scheduler_charge(engine->scheduler, job->uid, scheduler_wanted(engine->scheduler, job),
                          status->started_at, ended_at);
     entry->charged = true;
+}
+
+/* ---- of removed jobs ---- */
+
+/* So much that a use of a second in the past counts as what was noted. */
+static void charge_past(void *arg, const struct past_use *past)
+{
+    const struct engine *engine = arg;
+    struct fair_share *share = scheduler_share(engine->scheduler);
+    int64_t half_life = engine->options.scheduler.half_life_us;
+    int64_t began = past->at - US_PER_SECOND;
+    double unit = fair_share_past(half_life, 1, began, past->at, past->at);
+    fair_share_add(share, fair_share_user(share, past->uid),
+                   (double)past->used_us / US_PER_SECOND / unit, began, past->at);
+}
+
+int engine_charge_past(struct engine *engine, struct error *err)
+{
+    return past_use_each(engine->db, charge_past, engine, err);
+}
+
+void engine_write_use(struct use_note *note)
+{
+    struct engine *engine = note->engine;
+    struct error err;
+    if (note->past.at > 0 && !engine->broken && past_use_put(engine->db, &note->past, &err) < 0)
+        engine_break(engine, &err);
+    note->past.at = 0;
+}
+
+void engine_note_use(void *arg, const struct use *use)
+{
+    struct use_note *note = arg;
+    struct engine *engine = note->engine;
+    struct past_use *past = &note->past;
+    int64_t half_life = engine->options.scheduler.half_life_us;
+    struct error err;
+    if (use->started_at <= 0 || use->ended_at <= use->started_at || engine->broken)
+        return;
+    if (!engine->usage_loaded) /* or it was charged when it ended, or when all were read */
+        add_use(engine, use);
+    if (past->at > 0 && past->uid != use->uid)
+        engine_write_use(note);
+    if (past->at == 0 && past_use_load(engine->db, use->uid, past, &err) < 0) {
+        engine_break(engine, &err);
+        return;
+    }
+    int64_t at = use->ended_at > past->at ? use->ended_at : past->at;
+    double rate = resources_dominant(&use->held, scheduler_total(engine->scheduler));
+    double used = fair_share_decay(half_life, (double)past->used_us / US_PER_SECOND, past->at, at) +
+                  fair_share_past(half_life, rate, use->started_at, use->ended_at, at);
+    past->used_us = llround(used * US_PER_SECOND);
+    past->at = at;
 }
 
 int engine_load_usage(struct engine *engine, struct error *err)

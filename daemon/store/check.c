@@ -14,6 +14,7 @@
 #include "daemon/store/retry_rows.h"
 #include "daemon/store/schedule_rows.h"
 #include "daemon/store/task_rows.h"
+#include "daemon/store/usage_rows.h"
 #include "daemon/store/value_rows.h"
 
 static int check_queues(struct db *db, struct error *err)
@@ -35,6 +36,7 @@ static int (*const checks[])(struct db *db, struct error *err) = {
     retry_rows_check,
     value_rows_check,
     removal_rows_check,
+    past_use_check,
     breaker_rows_check,
     attempt_rows_check,
     checkpoint_rows_check,

@@ -8,7 +8,7 @@
 /* A millisecond or two. */
 #define ROWS_A_PART 200
 /* A plain job with more attempts than that goes in parts, too. */
-#define FEW_ATTEMPTS 100
+#define FEW_ATTEMPTS ROWS_A_PART
 
 static uint32_t sum_of(uint64_t job, int64_t rows)
 {
@@ -118,9 +118,22 @@ static int drop_key(struct db *db, uint64_t job, struct error *err)
     return result;
 }
 
-int removal_rows_begin(struct db *db, const struct stored_job *job, struct error *err)
+/* Before they are deleted. */
+static int tell(struct db *db, uint64_t job, enum use_part part,
+                const struct removal_listener *listener, struct error *err)
 {
-    int result = job->parts ? drop_key(db, job->id, err) : delete_job(db, job->id, err);
+    return usage_rows_of(db, job, part, ROWS_A_PART, listener->used, listener->arg, err);
+}
+
+int removal_rows_begin(struct db *db, const struct stored_job *job,
+                       const struct removal_listener *listener, struct error *err)
+{
+    int result = 0;
+    if (job->parts)
+        result = drop_key(db, job->id, err);
+    else if (tell(db, job->id, USE_OF_ATTEMPTS, listener, err) < 0 ||
+             tell(db, job->id, USE_OF_JOB, listener, err) < 0 || delete_job(db, job->id, err) < 0)
+        result = -1;
     return result < 0 ? -1 : put(db, job->id, job->parts, err);
 }
 
@@ -129,16 +142,17 @@ int removal_rows_begin(struct db *db, const struct stored_job *job, struct error
     " FROM array_option AS mine WHERE mine.job=?1 AND mine.value_set>0 AND NOT EXISTS" \
     " (SELECT 1 FROM array_option WHERE value_set=mine.value_set AND job<>?1)"
 
-/* Some rows of a job, each kind in its turn. */
+/* Some rows of a job, each kind in its turn; those that used something go in the order in which
+ * they are told of. */
 static const char *const part_texts[] = {
-    "DELETE FROM attempt WHERE (job,task_index,attempt) IN"
-    " (SELECT job,task_index,attempt FROM attempt WHERE job=?1 LIMIT ?2)",
+    "DELETE FROM attempt WHERE (job,task_index,attempt) IN (SELECT job,task_index,attempt"
+    " FROM attempt WHERE job=?1 ORDER BY task_index,attempt LIMIT ?2)",
+    "DELETE FROM task WHERE (job,task_index) IN"
+    " (SELECT job,task_index FROM task WHERE job=?1 ORDER BY task_index LIMIT ?2)",
     "DELETE FROM attempt_note WHERE (job,task_index,attempt) IN"
     " (SELECT job,task_index,attempt FROM attempt_note WHERE job=?1 LIMIT ?2)",
     "DELETE FROM checkpoint WHERE (job,task_index) IN"
     " (SELECT job,task_index FROM checkpoint WHERE job=?1 LIMIT ?2)",
-    "DELETE FROM task WHERE (job,task_index) IN"
-    " (SELECT job,task_index FROM task WHERE job=?1 LIMIT ?2)",
     "DELETE FROM task_cancelled WHERE (job,first) IN"
     " (SELECT job,first FROM task_cancelled WHERE job=?1 LIMIT ?2)",
     "DELETE FROM value_chunk WHERE rowid IN (SELECT value_chunk.rowid FROM value_chunk"
@@ -146,21 +160,33 @@ static const char *const part_texts[] = {
     "DELETE FROM value_set WHERE id IN (SELECT mine.value_set" OWN_SETS " LIMIT ?2)",
 };
 
-int removal_rows_part(struct db *db, struct error *err)
+static int delete_part(struct db *db, uint64_t job, size_t kind,
+                       const struct removal_listener *listener, struct error *err)
+{
+    static const enum use_part uses[] = {USE_OF_ATTEMPTS, USE_OF_TASKS};
+    const int64_t numbers[] = {(int64_t)job, ROWS_A_PART};
+    if (kind < sizeof(uses) / sizeof(uses[0]) && tell(db, job, uses[kind], listener, err) < 0)
+        return -1;
+    return run_with(db, part_texts[kind], numbers, 2, err);
+}
+
+int removal_rows_part(struct db *db, const struct removal_listener *listener, struct error *err)
 {
     static const char sql[] = "SELECT job FROM removal WHERE rows=1 AND job>?1 LIMIT ?2";
     uint64_t job = 0;
     struct reading reading = {.list = &job};
     int found = read_list(db, sql, read_id, &reading, 0, 1, err);
-    const int64_t numbers[] = {(int64_t)job, ROWS_A_PART};
     for (size_t i = 0; found > 0 && i < sizeof(part_texts) / sizeof(part_texts[0]); i++) {
-        int deleted = run_with(db, part_texts[i], numbers, 2, err);
+        int deleted = delete_part(db, job, i, listener, err);
         if (deleted != 0)
             return deleted < 0 ? -1 : 1;
     }
     if (found <= 0)
         return found;
-    return delete_job(db, job, err) < 0 || put(db, job, 0, err) < 0 ? -1 : 1;
+    return tell(db, job, USE_OF_JOB, listener, err) < 0 || delete_job(db, job, err) < 0 ||
+                   put(db, job, 0, err) < 0
+               ? -1
+               : 1;
 }
 
 int removal_rows_end(struct db *db, uint64_t job, struct error *err)

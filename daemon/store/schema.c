@@ -161,6 +161,9 @@ static const char *const migrations[] = {
     "CREATE TABLE removal(job INTEGER PRIMARY KEY, rows INTEGER NOT NULL, sum INTEGER NOT NULL);"
     "CREATE INDEX removal_rows ON removal(job) WHERE rows = 1;"
     "CREATE INDEX array_values ON array_option(value_set) WHERE value_set > 0;"
+    /* What users used by jobs that were removed, decayed to `at` (usage_rows.c). */
+    "CREATE TABLE past_use("
+    " uid INTEGER PRIMARY KEY, used_us INTEGER NOT NULL, at INTEGER NOT NULL, sum INTEGER NOT NULL);"
     /* Circuit breakers: of names, types and queues of which something failed lately, or that
      * somebody opened or disabled (breaker_rows.c). `ends` is how many bits of `window` count. */
     "CREATE TABLE breaker("

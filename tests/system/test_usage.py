@@ -18,10 +18,12 @@ def settings(policy):
     return f'[workers]\nmax = 2\n[resources]\ncpus = 1\n[queues.default]\npolicy = "{policy}"\n'
 
 
-def give_usage(daemon, job, seconds):
-    """The ended job was another user's, and ran so long."""
+def give_usage(daemon, job, seconds, uid=OTHER):
+    """The ended job was this user's and ran so long, or the tasks of the array did."""
     with sqlite3.connect(daemon.state / "batchd.db") as db:
-        db.execute("UPDATE job SET uid=?, started_at=ended_at-? WHERE id=?", (OTHER, seconds * 1000000, job))
+        db.execute("UPDATE job SET uid=?, started_at=ended_at-? WHERE id=? AND array IS NULL",
+                   (uid, seconds * 1000000, job))
+        db.execute("UPDATE task SET started_at=ended_at-? WHERE job=?", (seconds * 1000000, job))
     db.close()
 
 
@@ -135,3 +137,29 @@ def test_what_ran_before_another_one_of_its_worker(make_daemon, tmp_path):
     ran = daemon.wait(first, second)
     assert ran[0]["started_at"] < ran[1]["started_at"]
     assert first_of_both(daemon) == "theirs"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+@pytest.mark.parametrize("policy", ["fair", "fifo"])
+@pytest.mark.parametrize("kind", [[], ["--array", "0"]])
+@pytest.mark.parametrize("theirs,first", [(1200, "ours"), (500, "theirs")])
+def test_what_removed_jobs_used_counts_once(make_daemon, policy, kind, theirs, first):
+    """Ours used 800; twice theirs would be more, and nothing less."""
+    daemon = make_daemon(config=settings(policy))
+    daemon.start()
+    daemon.state.chmod(0o711)
+    daemon.socket.chmod(0o666)
+    other = int(subprocess.run([*daemon.ctl_words(), "submit", *kind, "--", "false"], user=OTHER, group=OTHER, cwd="/",
+                               capture_output=True, text=True, timeout=60, check=True).stdout)
+    mine = daemon.submit("true")
+    daemon.wait(other, mine)
+    daemon.kill()
+    give_usage(daemon, other, theirs)
+    give_usage(daemon, mine, 800, os.getuid())
+    daemon.start()
+    assert daemon.call("io.batchd.Jobs.Prune", states=["failed"], older_ms=0) == {"removed": 1, "kept": 0}
+    for _ in range(2):
+        change(daemon, "default", policy="fair")
+        assert first_of_both(daemon) == first
+        change(daemon, "default", policy=policy)
+        daemon.restart()
