@@ -26,19 +26,26 @@ struct removing {
 /* What became of a part: FAILED has errno. */
 enum part { PART_REMOVED, PART_LEFT, PART_FAILED };
 
-static enum part remove_folder(const struct removing *removing, int parent, const char *name,
-                               int depth);
+/* A folder, and whose it is. */
+struct owned {
+    int fd;
+    uid_t owner;
+    int depth;
+};
 
-static enum part remove_entry(const struct removing *removing, int folder, const char *name,
-                              int depth)
+static enum part remove_folder(const struct removing *removing, const struct owned *parent,
+                               const char *name);
+
+static enum part remove_entry(const struct removing *removing, const struct owned *folder,
+                              const char *name)
 {
     if (clock_monotonic_us() > removing->until)
         return PART_LEFT;
-    if (unlinkat(folder, name, 0) == 0 || errno == ENOENT)
+    if (unlinkat(folder->fd, name, 0) == 0 || errno == ENOENT)
         return PART_REMOVED;
     if (errno != EISDIR && errno != EPERM)
         return PART_FAILED;
-    return remove_folder(removing, folder, name, depth + 1);
+    return remove_folder(removing, folder, name);
 }
 
 static bool is_dots(const char *name)
@@ -46,20 +53,20 @@ static bool is_dots(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Takes `fd`. */
-static enum part empty_folder(const struct removing *removing, int fd, int depth)
+/* Takes its descriptor. */
+static enum part empty_folder(const struct removing *removing, const struct owned *owned)
 {
-    DIR *folder = fdopendir(fd);
+    DIR *folder = fdopendir(owned->fd);
     const struct dirent *entry;
     enum part part = PART_REMOVED;
     if (folder == NULL) {
-        (void)close(fd);
+        (void)close(owned->fd);
         return PART_FAILED;
     }
     errno = 0;
     while (part == PART_REMOVED && (entry = readdir(folder)) != NULL) {
         if (!is_dots(entry->d_name))
-            part = remove_entry(removing, dirfd(folder), entry->d_name, depth);
+            part = remove_entry(removing, owned, entry->d_name);
         if (part == PART_REMOVED)
             errno = 0;
     }
@@ -86,26 +93,40 @@ static int open_folder(int parent, const char *name)
     return openat(parent, name, flags);
 }
 
-static enum part remove_folder(const struct removing *removing, int parent, const char *name,
-                               int depth)
+/* errno of a folder that is left alone; 0: it may be entered. What is in a user's folder must be
+ * that user's: one that somebody else trusted a user with may have been moved in there, and root
+ * would empty what the user may not. */
+static int refusal(const struct removing *removing, const struct owned *parent,
+                   const struct stat *found)
+{
+    if (parent->owner != geteuid() && found->st_uid != parent->owner)
+        return EPERM;
+    if (found->st_dev != removing->device)
+        return EXDEV;
+    return parent->depth == DEPTH_MAX ? ELOOP : 0;
+}
+
+static enum part remove_folder(const struct removing *removing, const struct owned *parent,
+                               const char *name)
 {
     struct stat found;
-    CLEANUP_CLOSE int fd = open_folder(parent, name);
+    CLEANUP_CLOSE int fd = open_folder(parent->fd, name);
     if (fd < 0)
         return errno == ENOENT ? PART_REMOVED : PART_FAILED;
     if (fstat(fd, &found) < 0)
         return PART_FAILED;
-    if (found.st_dev != removing->device || depth > DEPTH_MAX) {
-        errno = depth > DEPTH_MAX ? ELOOP : EXDEV;
+    errno = refusal(removing, parent, &found);
+    if (errno != 0)
         return PART_FAILED;
-    }
     if (geteuid() != 0 && (found.st_mode & S_IRWXU) != S_IRWXU && fchmod(fd, S_IRWXU) < 0)
         return PART_FAILED;
-    enum part part = empty_folder(removing, TAKE_FD(fd), depth);
+    const struct owned folder = {
+        .fd = TAKE_FD(fd), .owner = found.st_uid, .depth = parent->depth + 1};
+    enum part part = empty_folder(removing, &folder);
     if (part != PART_REMOVED)
         return part;
-    return unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? PART_REMOVED
-                                                                        : PART_FAILED;
+    return unlinkat(parent->fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? PART_REMOVED
+                                                                            : PART_FAILED;
 }
 
 void job_folders_remove(int jobs_fd, struct job_folders *folders)
@@ -115,10 +136,11 @@ void job_folders_remove(int jobs_fd, struct job_folders *folders)
     if (fstat(jobs_fd, &found) < 0)
         return;
     removing.device = found.st_dev;
+    const struct owned jobs = {.fd = jobs_fd, .owner = geteuid()};
     for (uint32_t i = 0; i < folders->count; i++) {
         char name[24];
         (void)snprintf(name, sizeof(name), "%llu", (unsigned long long)folders->ids[i]);
-        enum part part = remove_folder(&removing, jobs_fd, name, 0);
+        enum part part = remove_folder(&removing, &jobs, name);
         if (part == PART_LEFT)
             return;
         if (part == PART_REMOVED) {

@@ -264,6 +264,27 @@ def test_links_are_not_followed_and_rights_taken_away_do_not_help(daemon, tmp_pa
     assert pathlib.Path(daemon.state / "jobs" / str(other)).is_symlink()  # nothing of ours: it is left alone
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+def test_what_a_user_has_from_another_is_left_alone(daemon):
+    """A folder of a job's user may hold one that was moved there, with files of somebody else in it."""
+    job = daemon.submit("true")
+    daemon.wait(job)
+    theirs = daemon.state / "jobs" / str(job) / "checkpoint"
+    moved = theirs / "shared" / "private"
+    moved.mkdir(parents=True)
+    (moved / "precious").write_text("x")
+    for path, owner in ((theirs, 12345), (theirs / "shared", 12345), (moved, 23456)):
+        os.chown(path, owner, owner)
+    last = daemon.submit("echo", "out")
+    daemon.wait(last)
+    daemon.call(PRUNE, older_ms=0)
+    wait_until(lambda: not (daemon.state / "jobs" / str(last)).exists())
+    assert (moved / "precious").exists()
+    os.chown(moved, 12345, 12345)
+    daemon.restart()
+    wait_until(lambda: folders(daemon) == [])
+
+
 def test_a_prune_of_many_keeps_nobody_waiting(daemon):
     daemon.wait(daemon.submit("true", array="0-9"))
     jobs = [daemon.submit("true", hold=True) for _ in range(2000)]
