@@ -20,6 +20,7 @@ check: deps
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills 40
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills 30 --workers
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --jobs 40 --restarts 15
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/checkpoint.py --kills 6 --steps 400 --minutes 0
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(DAEMON_LIB) $(WORKER_LIB) $(COMMON_LIB)
 	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(WORKER_LIB) $(COMMON_LIB) $(call libs_of,check) $(CORE_LIBS) -lm
@@ -59,6 +60,12 @@ torture: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills $(KILLS)
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills $(WORKER_KILLS) --workers
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --restarts 100
+
+# Jobs with checkpoints killed at random moments, one of them a transcode of a clip of six minutes. The
+# short form is part of make check.
+.PHONY: checkpoint-torture
+checkpoint-torture: all
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/checkpoint.py --kills 20 --minutes 6
 
 # Backups under load, each compared with what was acknowledged: make backups BACKUPS=1000
 BACKUPS ?= 1000

@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/user_folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -129,7 +130,36 @@ static enum part remove_folder(const struct removing *removing, const struct own
                                                                             : PART_FAILED;
 }
 
-void job_folders_remove(int jobs_fd, struct job_folders *folders)
+/* One job in the folders of all users, and what became of it. */
+struct users_part {
+    int64_t until;
+    const char *name;
+    enum part part;
+};
+
+static int remove_users_part(void *arg, int fd, uid_t uid)
+{
+    struct users_part *job = arg;
+    struct stat found;
+    if (fstat(fd, &found) < 0)
+        return -1;
+    const struct removing removing = {.until = job->until, .device = found.st_dev};
+    const struct owned folder = {.fd = fd, .owner = uid};
+    job->part = remove_folder(&removing, &folder, job->name);
+    return job->part == PART_REMOVED ? 0 : 1;
+}
+
+static enum part remove_job(const struct removing *removing, const struct owned *jobs, int users_fd,
+                            const char *name)
+{
+    struct users_part users = {.until = removing->until, .name = name, .part = PART_REMOVED};
+    enum part part = remove_folder(removing, jobs, name);
+    if (part != PART_REMOVED || users_fd < 0)
+        return part;
+    return user_folders_each(users_fd, remove_users_part, &users) < 0 ? PART_FAILED : users.part;
+}
+
+void job_folders_remove(int jobs_fd, int users_fd, struct job_folders *folders)
 {
     struct removing removing = {.until = clock_monotonic_us() + TIME_US};
     struct stat found;
@@ -140,7 +170,7 @@ void job_folders_remove(int jobs_fd, struct job_folders *folders)
     for (uint32_t i = 0; i < folders->count; i++) {
         char name[24];
         (void)snprintf(name, sizeof(name), "%llu", (unsigned long long)folders->ids[i]);
-        enum part part = remove_folder(&removing, &jobs, name);
+        enum part part = remove_job(&removing, &jobs, users_fd, name);
         if (part == PART_LEFT)
             return;
         if (part == PART_REMOVED) {

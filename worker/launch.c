@@ -116,17 +116,19 @@ __attribute__((noreturn)) static void exec_program(const struct spawner_options 
 __attribute__((noreturn)) static void exec_worker(const struct launcher *launcher, uint64_t id,
                                                   const struct worker_files *files)
 {
-    const int wanted[] = {files->lock_fd, files->log_fd, files->listen_fd, launcher->jobs_fd};
-    int high[4];
+    const int wanted[] = {files->lock_fd, files->log_fd, files->listen_fd, launcher->jobs_fd,
+                          launcher->users_fd};
+    const int count = launcher->users_fd >= 0 ? 5 : 4;
+    int high[5];
     if (files->cgroup != NULL && cgroup_enter(files->cgroup) < 0)
         _exit(EX_OSERR);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < count; i++)
         high[i] = fcntl(wanted[i], F_DUPFD, 32);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < count; i++) {
         if (high[i] < 0 || dup2(high[i], WORKER_FD_LOCK + i) < 0)
             _exit(EX_OSERR);
     }
-    (void)close_range(WORKER_FD_LAST + 1, ~0U, 0);
+    (void)close_range((unsigned)(WORKER_FD_LOCK + count), ~0U, 0);
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);

@@ -20,6 +20,7 @@ struct spawner_options {
 struct launcher {
     const struct spawner_options *options;
     int jobs_fd;        /* the folder of all jobs, which the worker inherits */
+    int users_fd;       /* of their checkpoints (user_folder.h), too; -1 in user mode */
     const char *cgroup; /* below which it gets its own; NULL: it gets none */
 };
 

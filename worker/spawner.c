@@ -13,6 +13,7 @@
 #include "worker/link.h"
 #include "worker/notify.h"
 #include "worker/tree.h"
+#include "worker/user_folder.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -45,6 +46,7 @@ struct child {
 struct spawner {
     struct spawner_options options;
     int lock_fd, listen_fd, signal_fd, jobs_fd;
+    int users_fd; /* of their checkpoints (user_folder.h); -1 in user mode */
     char *cgroup; /* our own control group; NULL: none is ours */
     struct link links[LINKS_MAX];
     struct child *children;
@@ -55,8 +57,10 @@ struct spawner {
 
 static int spawn(struct spawner *spawner, uint64_t id)
 {
-    const struct launcher launcher = {
-        .options = &spawner->options, .jobs_fd = spawner->jobs_fd, .cgroup = spawner->cgroup};
+    const struct launcher launcher = {.options = &spawner->options,
+                                      .jobs_fd = spawner->jobs_fd,
+                                      .users_fd = spawner->users_fd,
+                                      .cgroup = spawner->cgroup};
     struct launched made;
     if (launch_worker(&launcher, id, &made) < 0)
         return -1;
@@ -207,7 +211,7 @@ static void answer(struct spawner *spawner, struct link *link, struct record *re
         if (begin_sweep(spawner, id) < 0)
             put_worker_id(&link->out, MESSAGE_SWEEP_DONE, id);
     } else if (record->type == MESSAGE_REMOVE_JOBS && get_job_folders(record, &folders) == 0) {
-        job_folders_remove(spawner->jobs_fd, &folders);
+        job_folders_remove(spawner->jobs_fd, spawner->users_fd, &folders);
         put_job_folders(&link->out, MESSAGE_JOBS_REMOVED, &folders);
     } else {
         log_error("an unknown request of type %u", record->type);
@@ -329,6 +333,8 @@ static int prepare(struct spawner *spawner)
     if (chdir(spawner->options.state_dir) < 0)
         return -1;
     spawner->jobs_fd = launch_open_folder(&spawner->options, "jobs");
+    if (spawner->options.system_mode && (spawner->users_fd = user_folders_open()) < 0)
+        return -1;
     CLEANUP_CLOSE int workers_fd = launch_open_folder(&spawner->options, "workers");
     if (spawner->jobs_fd < 0 || workers_fd < 0 || fchdir(workers_fd) < 0)
         return -1;
@@ -376,8 +382,12 @@ static int detach(void)
 
 int spawner_run(const struct spawner_options *options)
 {
-    struct spawner spawner = {
-        .options = *options, .lock_fd = -1, .listen_fd = -1, .signal_fd = -1, .jobs_fd = -1};
+    struct spawner spawner = {.options = *options,
+                              .lock_fd = -1,
+                              .listen_fd = -1,
+                              .signal_fd = -1,
+                              .jobs_fd = -1,
+                              .users_fd = -1};
     for (int i = 0; i < LINKS_MAX; i++)
         spawner.links[i].fd = -1;
     if (!options->foreground && detach() < 0)

@@ -2,6 +2,8 @@
 
 #include "common/cleanup.h"
 #include "common/fd.h"
+#include "common/log.h"
+#include "worker/user_folder.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -28,6 +30,8 @@ int start_prepare(struct start *start, const struct job_options *options, struct
                                         .gid = run->gid};
     if (user_check(run, options->system_mode, &start->user, err) < 0)
         return -1;
+    if (start->user.change && user_folder_make(options->users_fd, run->uid, run->gid) < 0)
+        log_warning("user %u has no folder for checkpoints: %s", run->uid, strerrordesc_np(errno));
     start->no_new_privs = start->user.change && !options->allow_setuid;
     if (pipes_open(pipes, &wanted, start->writers) == 0)
         start->input = open_input(run, options->null_fd);

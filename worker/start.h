@@ -11,6 +11,7 @@
 
 struct job_options {
     int jobs_fd;
+    int users_fd;             /* system mode: of their checkpoints (user_folder.h) */
     int null_fd;              /* /dev/null */
     gid_t group;              /* who may read output, (gid_t)-1: nobody else */
     bool system_mode;         /* jobs run as their own user */

@@ -406,7 +406,8 @@ static int prepare(struct worker *worker)
     (void)sigaddset(&wanted, SIGCHLD);
     (void)sigaddset(&wanted, SIGTERM);
     (void)sigprocmask(SIG_SETMASK, &wanted, NULL);
-    for (int fd = WORKER_FD_LOCK; fd <= WORKER_FD_LAST; fd++) {
+    int last = worker->options.system_mode ? WORKER_FD_USERS : WORKER_FD_JOBS;
+    for (int fd = WORKER_FD_LOCK; fd <= last; fd++) {
         if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
             return -1;
     }
@@ -415,6 +416,8 @@ static int prepare(struct worker *worker)
     CLEANUP_CLOSE int low = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     worker->signal_fd = fcntl(low, F_DUPFD_CLOEXEC, 10);
     const struct job_options options = {.jobs_fd = WORKER_FD_JOBS,
+                                        .users_fd =
+                                            worker->options.system_mode ? WORKER_FD_USERS : -1,
                                         .null_fd = fcntl(null_fd, F_DUPFD_CLOEXEC, 10),
                                         .group = worker->options.group,
                                         .system_mode = worker->options.system_mode,

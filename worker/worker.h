@@ -12,7 +12,7 @@
 #define WORKER_FD_LOG 4    /* append only */
 #define WORKER_FD_LISTEN 5 /* the worker's socket */
 #define WORKER_FD_JOBS 6   /* the folder of all jobs */
-#define WORKER_FD_LAST 6
+#define WORKER_FD_USERS 7  /* system mode: the folder of all users' checkpoints (user_folder.h) */
 
 struct worker_options {
     uint64_t id;

@@ -4,7 +4,7 @@
  * (common/checkpoint.h): a job that makes none costs nothing.
  *
  *   a person's daemon: STATE/jobs/ID[/INDEX]/checkpoint
- *   the machine's: STATE/checkpoints/UID/ID[_INDEX], since jobs/ID is the workers' and closed to
+ *   the machine's: STATE/checkpoints/UID/ID[/INDEX], since jobs/ID is the workers' and closed to
  * users; the folder of the UID is that user's alone (worker/user_folder.h) */
 #include "common/alloc.h"
 #include "common/cleanup.h"
@@ -21,7 +21,7 @@ static char *checkpoint_folder(const struct engine *engine, const struct job_run
     if (!engine->options.system)
         return xasprintf("%s/checkpoint", folder);
     CLEANUP_FREE char *index =
-        id->is_task ? xasprintf("_%llu", (unsigned long long)id->index) : xstrdup("");
+        id->is_task ? xasprintf("/%llu", (unsigned long long)id->index) : xstrdup("");
     return xasprintf("%s/checkpoints/%u/%llu%s", engine->options.state_dir, run->uid,
                      (unsigned long long)id->job, index);
 }

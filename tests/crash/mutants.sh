@@ -11,7 +11,7 @@ run() { # name, define, arguments of torture.py
     name=$1 define=$2
     shift 2
     make -s -C "$root" OUT="$work/$name" CFLAGS="-D$define" "$work/$name/batchd" \
-        "$work/$name/batchd-worker" "$work/$name/batchctl" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+        "$work/$name/batchd-worker" "$work/$name/batchd-job" "$work/$name/batchctl" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
     if OUT="$work/$name" python3 "$here/torture.py" "$@" >"$work/log" 2>&1; then
         cat "$work/log"
         echo "mutant $name was NOT found"

@@ -128,6 +128,37 @@ like "STATUS says what runs" "^1 running, 0 waiting$" "$(wait_for 5 bash -c 'sys
 check "bob cancels it" ctl bob cancel "$id"
 check "and it is gone" wait_for 20 is "$id" state cancelled
 
+# ---- checkpoints and outputs: what is the user's is done as the user ----
+same "jobs pass through the state folder, nobody lists it" "batchd 751 root 711" \
+    "$(stat -c '%U %a' $state) $(stat -c '%U %a' $state/checkpoints)"
+check "nor do they" bash -c "! runuser -u bob -- ls $state && ! runuser -u bob -- ls $state/checkpoints"
+mine=$state/checkpoints/$(id -u alice)
+id=$(ctl alice submit -q -C /home/alice --output result --check 'id -un >checked; test -s "$1"' -- sh -c '
+    if [ -z "$BATCHD_CHECKPOINT" ]; then id -un >s; batchctl checkpoint commit s; touch made; sleep 1000; fi
+    cat "$BATCHD_CHECKPOINT" >"$BATCHD_OUTPUT"')
+check "a job makes a checkpoint" wait_for 30 test -e /home/alice/made
+same "in a folder of its user" "alice 700 alice 700" "$(stat -c '%U %a' "$mine") $(stat -c '%U %a' "$mine/$id")"
+check "another user cannot reach it" bash -c "! runuser -u bob -- test -e $mine/$id && ! runuser -u batchd -- test -e $mine/$id"
+check "nor make a folder beside it" bash -c "! runuser -u alice -- mkdir $state/checkpoints/1 $state/x"
+like "show tells of it" "checkpoint: 1 by attempt 1" "$(ctl alice show "$id")"
+kill -9 "$(worker_of "$id")"
+check "its worker dies, and it goes on" wait_for 60 is "$id" state completed
+same "from there" '{"number":1,"attempt":1}' "$(batchctl --json show "$id" | jq -c .resumed_from)"
+same "its output and its check are alice's" "alice alice alice" \
+    "$(stat -c %U /home/alice/result) $(cat /home/alice/result) $(cat /home/alice/checked)"
+ctl alice submit -q -w -C /home/alice --output /etc/batchd-job-was-here -- sh -c 'echo x >"$BATCHD_OUTPUT"' 2>/dev/null
+check "no output where the user may not write" test ! -e /etc/batchd-job-was-here
+ctl alice submit -q -w -C /home/alice --output /etc/passwd -- true 2>/dev/null
+same "nor is what others wrote taken for it" "failed" "$(field @last state)"
+mkdir /var/tmp/kept; touch /var/tmp/kept/file
+mkdir "$mine/$id/roots"; touch "$mine/$id/roots/file" # as if a hole elsewhere had put it there
+runuser -u alice -- ln -s /var/tmp/kept "$mine/$id/link"
+ctl alice prune -q --older 0 "$id"
+check "what is removed with a job is its user's" wait_for 20 test ! -e "$mine/$id/1"
+check "a link is not followed, another's folder is left" \
+    bash -c "test -e /var/tmp/kept/file -a -e $mine/$id/roots/file"
+rm -r "$mine/$id/roots"
+
 # ---- batchd restarts, jobs do not ----
 id=$(submit alice restarts 60 7)
 wait_for 20 is "$id" state running

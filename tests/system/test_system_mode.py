@@ -1,0 +1,144 @@
+"""What jobs of other users may do and what is done for them, without systemd: the spawner is root, and
+the jobs are those of the first account that may have some. tests/vm/service.sh is the whole of it."""
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import pytest
+from daemon import OUT, Daemon, wait_until
+
+USERS = [entry for entry in pwd.getpwall() if 1000 <= entry.pw_uid < 65534]
+pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not USERS, reason="needs root, and an account for jobs")
+PROGRAMS = ("batchd", "batchd-worker", "batchd-job", "batchctl")
+
+
+class System(Daemon):
+    def __init__(self, place, user):
+        super().__init__(folder=place / "state", config="[workers]\nmax = 2\n")
+        self.user, self.programs, self.spawner = user, place / "bin", None
+        self.home = place / "home"
+
+    def start(self, wait=True):
+        self.state.chmod(0o751)
+        with open(self.log, "ab") as log:
+            common = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "env": self.env}
+            if self.spawner is None:
+                self.spawner = subprocess.Popen(
+                    [self.programs / "batchd-worker", "--spawner", "--foreground", "--system", "--state",
+                     self.state, "--group", "nogroup", "--front-uid", "root"], **common)
+            self.process = subprocess.Popen(
+                [self.programs / "batchd", "--system", "--state", self.state, "--config", self.config], **common)
+        self.wait_ready()
+        self.socket.chmod(0o666)
+
+    def as_user(self, *words, check=True):
+        return subprocess.run(words, cwd=self.home, user=self.user.pw_uid, group=self.user.pw_gid,
+                              extra_groups=[], capture_output=True, text=True, timeout=60, check=check,
+                              env={"PATH": f"{self.programs}:/usr/bin:/bin", "HOME": str(self.home),
+                                   "BATCHD_SOCKET": str(self.socket)})
+
+    def submit_shell(self, text, *options):
+        done = self.as_user("batchctl", "submit", "-q", "--env", "PATH", *options, "--", "/bin/sh", "-c", text)
+        return int(done.stdout)
+
+    def destroy(self):
+        super().destroy()
+        if self.spawner is not None:
+            self.spawner.terminate()
+            self.spawner.wait(timeout=40)
+
+
+@pytest.fixture(scope="module")
+def system():
+    with tempfile.TemporaryDirectory(prefix="batchd-system-") as name:
+        place = pathlib.Path(name)
+        place.chmod(0o755)
+        for folder in ("bin", "state", "home"):
+            (place / folder).mkdir(mode=0o755)
+        for program in PROGRAMS:
+            shutil.copy(OUT / program, place / "bin" / program)
+        os.chown(place / "home", USERS[0].pw_uid, USERS[0].pw_gid)
+        with System(place, USERS[0]) as running:
+            yield running
+
+
+RESUMES = """if [ -z "$BATCHD_CHECKPOINT" ]; then id -u >s; batchctl checkpoint commit s; touch made; sleep 1000; fi
+cat "$BATCHD_CHECKPOINT" >"$BATCHD_OUTPUT" """
+
+
+def mode(path):
+    found = path.stat()
+    return found.st_uid, oct(found.st_mode & 0o777)
+
+
+def test_checkpoints_and_outputs_are_the_users(system):
+    uid = system.user.pw_uid
+    ident = system.submit_shell(RESUMES, "--output", "result", "--check", 'id -u >checked; test -s "$1"')
+    wait_until((system.home / "made").exists)
+    mine = system.state / "checkpoints" / str(uid)
+    assert mode(system.state / "checkpoints") == (0, "0o711")
+    assert mode(mine) == mode(mine / str(ident)) == (uid, "0o700")
+    assert mode(system.state / "jobs")[0] == 0
+    for path in (system.state, system.state / "checkpoints", system.state / "jobs"):
+        assert system.as_user("ls", path, check=False).returncode != 0
+        assert system.as_user("mkdir", path / "mine", check=False).returncode != 0
+    workers = system.processes("--worker")
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    assert system.wait(ident, seconds=60)[0]["state"] == "completed"
+    assert system.job(ident)["resumed_from"] == {"number": 1, "attempt": 1}
+    assert (system.home / "result").stat().st_uid == (system.home / "checked").stat().st_uid == uid
+    assert (system.home / "result").read_text() == (system.home / "checked").read_text() == f"{uid}\n"
+
+
+@pytest.mark.parametrize("path", ["/etc/batchd-was-here", "/etc/passwd", "/root/x", "/proc/self/x"])
+def test_no_output_where_the_user_may_not_write(system, path):
+    before = os.path.exists(path)
+    ident = system.submit_shell('echo x >"$BATCHD_OUTPUT" || true', "--output", path)
+    assert system.wait(ident)[0]["state"] == "failed"
+    assert os.path.exists(path) == before
+    assert not [name for name in os.listdir("/etc") if name.startswith(".batchd-")]
+
+
+def test_what_goes_with_a_job_is_its_users_alone(system, tmp_path):
+    """Links are not followed, and what belongs to another is left, however it came there."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").touch()
+    ident = system.submit_shell(f'echo 1 >s; batchctl checkpoint commit s; ln -s {kept} "$BATCHD_CHECKPOINT_DIR/link"')
+    assert system.wait(ident)[0]["state"] == "completed"
+    mine = system.state / "checkpoints" / str(system.user.pw_uid) / str(ident)
+    (mine / "of-root").mkdir()
+    (mine / "of-root/file").touch()
+    assert system.as_user("batchctl", "prune", "-q", "--older", "0", str(ident)).returncode == 0
+    wait_until(lambda: not (mine / "1").exists() or not (mine / "link").is_symlink(), 60)
+    assert (kept / "file").exists() and (mine / "of-root/file").exists()
+    shutil.rmtree(mine)
+
+
+def test_a_folder_that_is_a_link_is_not_entered(system, tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").touch()
+    ident = system.submit_shell(f'ln -s {kept} "$BATCHD_CHECKPOINT_DIR"')
+    assert system.wait(ident)[0]["state"] == "completed"
+    mine = system.state / "checkpoints" / str(system.user.pw_uid) / str(ident)
+    assert mine.is_symlink()
+    assert system.as_user("batchctl", "prune", "-q", "--older", "0", str(ident)).returncode == 0
+    wait_until(lambda: not os.listdir(system.state / "jobs") or str(ident) not in os.listdir(system.state / "jobs"))
+    assert (kept / "file").exists()
+
+
+def test_the_users_folder_appears_with_its_owner(system):
+    """A worker that died between making it and giving it away is made up for."""
+    mine = system.state / "checkpoints" / str(system.user.pw_uid)
+    shutil.rmtree(mine)
+    (mine.parent / f".{system.user.pw_uid}").mkdir(mode=0o700)
+    ident = system.submit_shell("echo 1 >s; batchctl checkpoint commit s")
+    assert system.wait(ident)[0]["state"] == "completed"
+    assert mode(mine)[0] == system.user.pw_uid
+    assert (mine / str(ident) / "1").exists()
