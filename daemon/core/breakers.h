@@ -1,7 +1,8 @@
 /* All circuit breakers: one for each class of jobs (estimates.h: owner and name, or type; and
- * queues) of which something failed lately, or that somebody opened or disabled; what has none is
- * healthy, and one look tells so. With the jobs that each keeps waiting, in the order of their ids.
- * Pure; the engine asks, blocks, releases and stores (engine/breakers.h).
+ * queues; a job that found no room for a class there has none here) of which something failed
+ * lately, or that somebody opened or disabled; what has none is healthy, and one look tells so.
+ * With the jobs that each keeps waiting, in the order of their ids. Pure; the engine asks, blocks,
+ * releases and stores (engine/breakers.h).
  *
  * At most BREAKERS_MAX are kept, beside those of queues. When there is no room for a new one, the
  * owner who has the most loses one (breakers_victim): a user with many names that fail loses only

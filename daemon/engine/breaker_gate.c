@@ -5,6 +5,7 @@
 #include "daemon/engine/internal.h"
 
 #define RELEASED_A_TURN 1024U /* each some 2 us: out of one tree, into another */
+#define RELEASES_A_UNIT 10    /* of engine_work: arrays may have to be read */
 #define LOOKED_AT_A_TURN 2048U
 #define REFUSED_A_TURN 1024U
 #define OFFERS_EACH_US US_PER_SECOND
@@ -127,10 +128,8 @@ void engine_breaker_left(struct engine *engine, const struct job *job)
 
 void engine_breaker_recheck(struct engine *engine, struct job *job, int64_t now)
 {
-    if (!job_blocked_by(job, JOB_BREAKER))
-        return;
-    engine_breaker_left(engine, job);
-    unpark(engine, job, now);
+    if (job_blocked_by(job, JOB_BREAKER))
+        unpark(engine, job, now);
 }
 
 /* The next that is parked goes back to its queue; what is parked no more is passed over. False: it
@@ -187,23 +186,33 @@ static void look(struct engine *engine, int64_t now)
     breaking->due_at = next;
 }
 
+static bool any_releases(const struct breakers *set)
+{
+    size_t i = 0;
+    while (i < breakers_count(set) && !breakers_at(set, i)->releasing)
+        i++;
+    return i < breakers_count(set);
+}
+
 static void release(struct engine *engine, int64_t now)
 {
     struct breaking *breaking = &engine->breaking;
-    uint32_t left = RELEASED_A_TURN;
+    const uint64_t begun = engine_work(engine);
+    uint64_t done = 0;
     bool queued;
     if (!breaking->releasing)
         return;
     for (size_t i = 0; i < breakers_count(breaking->set); i++) {
         struct breaker_entry *entry = breakers_at(breaking->set, i);
-        while (entry->releasing && left > 0) {
-            left--;
+        while (entry->releasing &&
+               done + (engine_work(engine) - begun) * RELEASES_A_UNIT < RELEASED_A_TURN) {
+            done++;
             entry->releasing = release_one(engine, entry, now, &queued);
             if (!entry->releasing)
                 engine_breaker_touch(engine, entry); /* it may be given up now */
         }
     }
-    breaking->releasing = left == 0;
+    breaking->releasing = any_releases(breaking->set);
 }
 
 static void block(void *arg, struct job *job)

@@ -64,9 +64,9 @@ bool engine_breaker_keeps(const struct engine *engine, const struct job *job);
 bool engine_breaker_admits(struct engine *engine, struct job *job);
 /* The same for one that was chosen: *ret_stop when the turn has refused enough. */
 bool engine_breaker_lets_start(struct engine *engine, struct job *job, bool *ret_stop);
-/* It goes to another queue: it may be another that it waits for. */
+/* It is changed, and may have gone to another queue: engine_breaker_left was called before. */
 void engine_breaker_recheck(struct engine *engine, struct job *job, int64_t now);
-/* It is removed. */
+/* It waits for it no more: it is removed, or about to be changed. */
 void engine_breaker_left(struct engine *engine, const struct job *job);
 /* Whether it may be handed to a worker ahead of time: not when its kind failed lately, or may fail
  * for all that is known; and whether it may stay there. */

@@ -56,6 +56,7 @@ void engine_apply_facts(struct engine *engine, struct job *job, const struct job
     bool moved = changed.queue != job->queue;
     if (moved)
         move_runs(engine, job, changed.queue);
+    engine_breaker_left(engine, job);
     engine_drop_estimate(engine, job);
     engine_estimate(engine, &changed, facts->name, facts->type, facts->estimate_us);
     jobset_change(engine->jobs, job, &changed, &wanted, now);
