@@ -73,6 +73,12 @@ BACKUPS ?= 1000
 backups: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/backups.py --count $(BACKUPS)
 
+# Circuit breakers under what comes by chance, kills and clocks that jump: make breakers STEPS=2000
+STEPS ?= 1000
+.PHONY: breakers
+breakers: all
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/breakers.py --steps $(STEPS)
+
 # Submits whose connection breaks, anywhere: make exactly-once RETRIES=10000
 RETRIES ?= 10000
 .PHONY: exactly-once

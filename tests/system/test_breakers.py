@@ -477,3 +477,25 @@ def test_why_and_plan_name_the_time(make):
     assert line["predicted_start"] == until + 3600 * 10**6
     shown = daemon.ctl("why", str(waiting)).stdout
     assert "BreakerOpen" in shown and "starts about" in shown
+
+
+def test_what_was_handed_ahead_is_asked_back(make):
+    daemon = make(config="[daemon]\nevent_backlog = 100000\n")
+    submit_many(daemon, 2000, name="good")
+    client, back = daemon.client(), 0
+    client.send("io.batchd.Events.Subscribe", more=True)
+    for _ in range(12):
+        daemon.call("io.batchd.Breakers.Open", name="name:good")
+        settle(daemon)
+        ended = len(daemon.jobs(name="good", states=["completed"]))
+        settle(daemon)
+        assert len(daemon.jobs(name="good", states=["completed"])) == ended
+        daemon.call("io.batchd.Breakers.Reset", name="name:good")
+        wait_until(lambda ended=ended: len(daemon.jobs(name="good", states=["completed"])) > ended)
+    last = daemon.submit("true", name="last", priority="urgent")
+    while True:
+        event = client.receive()["parameters"]
+        back += event.get("event") == "requeued"
+        if event.get("id") == last and event["event"] == "ended":
+            break
+    assert back > 0
