@@ -34,8 +34,11 @@ void config_names_done(struct config_names *names)
         free(names->queues[i].name);
     for (size_t i = 0; i < names->share_count; i++)
         free(names->shares[i].user);
+    for (size_t i = 0; i < names->retry_type_count; i++)
+        free(names->retry_types[i].type);
     free(names->queues);
     free(names->shares);
+    free(names->retry_types);
 }
 
 /* ---- read ---- */
@@ -88,6 +91,55 @@ static int take_queue(struct config_names *names, const char *rest, const struct
     return set_key(queue, key, value, err) < 0 ? error_wrap(err, "queues.%s", name) : 1;
 }
 
+/* What is called `retry_on` of a queue is `on` in [retry]. */
+static const struct {
+    const char *name, *of_queue;
+} retry_keys[] = {{"max_attempts", "max_attempts"},
+                  {"backoff", "backoff"},
+                  {"jitter", "jitter"},
+                  {"on", "retry_on"}};
+#define RETRY_KEYS (sizeof(retry_keys) / sizeof(retry_keys[0]))
+
+static struct retry_rule *rule_of_type(struct config_names *names, const char *type)
+{
+    for (size_t i = 0; i < names->retry_type_count; i++) {
+        if (strcmp(names->retry_types[i].type, type) == 0)
+            return &names->retry_types[i].rule;
+    }
+    names->retry_types =
+        xreallocarray(names->retry_types, names->retry_type_count + 1, sizeof(*names->retry_types));
+    struct retry_of_type *fresh = &names->retry_types[names->retry_type_count++];
+    *fresh = (struct retry_of_type){.type = xstrdup(type)};
+    return &fresh->rule;
+}
+
+/* "NAME" as a table, or "NAME.KEY". */
+static int take_type(struct config_names *names, const char *rest, const struct toml_value *value,
+                     struct error *err)
+{
+    const char *dot = strrchr(rest, '.');
+    size_t i = 0;
+    if (value->kind == TOML_TABLE) {
+        (void)rule_of_type(names, rest);
+        return 1;
+    }
+    if (dot == NULL)
+        return error_set(err, ERROR_INVALID, "retry.types.%.60s must be a table", rest);
+    while (i < RETRY_KEYS && strcmp(retry_keys[i].name, dot + 1) != 0)
+        i++;
+    if (i == RETRY_KEYS)
+        return error_set(err, ERROR_NOT_FOUND,
+                         "unknown key \"%.80s\"; it must be max_attempts, backoff, jitter or on",
+                         value->key);
+    CLEANUP_FREE char *type = xasprintf("%.*s", (int)(dot - rest), rest);
+    struct retry_rule *rule = rule_of_type(names, type);
+    struct queue_config queue = {.settings = {.retry = *rule}};
+    if (set_key(&queue, queue_key_find(retry_keys[i].of_queue), value, err) < 0)
+        return error_wrap(err, "retry.types.%s", type);
+    *rule = queue.settings.retry;
+    return 1;
+}
+
 static int take_shares(struct config_names *names, const char *user, const struct toml_value *value,
                        struct error *err)
 {
@@ -104,11 +156,14 @@ static int take_shares(struct config_names *names, const char *user, const struc
 
 int config_names_take(struct config_names *names, const struct toml_value *value, struct error *err)
 {
-    static const char queues[] = "queues.", shares[] = "fair_share.shares.";
+    static const char queues[] = "queues.", shares[] = "fair_share.shares.",
+                      types[] = "retry.types.";
     bool table = value->kind == TOML_TABLE;
-    if (table &&
-        (strcmp(value->key, "queues") == 0 || strcmp(value->key, "fair_share.shares") == 0))
+    if (table && (strcmp(value->key, "queues") == 0 || strcmp(value->key, "retry.types") == 0 ||
+                  strcmp(value->key, "fair_share.shares") == 0))
         return 1;
+    if (strncmp(value->key, types, sizeof(types) - 1) == 0)
+        return take_type(names, value->key + sizeof(types) - 1, value, err);
     if (strncmp(value->key, queues, sizeof(queues) - 1) == 0)
         return take_queue(names, value->key + sizeof(queues) - 1, value, err);
     if (strncmp(value->key, shares, sizeof(shares) - 1) == 0)
@@ -131,8 +186,29 @@ static void print_queue(FILE *file, const struct queue_config *queue, bool examp
     }
 }
 
+static void print_type(FILE *file, const struct retry_of_type *type)
+{
+    const struct queue_settings settings = {.retry = type->rule};
+    (void)fprintf(file, "\n[retry.types.%s]\n", type->type);
+    for (size_t i = 0; i < RETRY_KEYS; i++) {
+        const struct queue_key *key = queue_key_find(retry_keys[i].of_queue);
+        const char *quote = queue_key_is_text(key) ? "\"" : "";
+        char text[QUEUE_TEXT_MAX];
+        queue_settings_text(&settings, key, text);
+        (void)fprintf(file, "%s = %s%s%s\n", retry_keys[i].name, quote, text, quote);
+    }
+}
+
 void config_names_print(FILE *file, const struct config_names *names, bool example)
 {
+    if (example)
+        (void)fputs(
+            "\n# The same for jobs of one type, where their queue does not say it; each key "
+            "may be left out.\n# [retry.types.video]\n# max_attempts = 5\n"
+            "# backoff = \"1m\"\n# jitter = \"full\"\n# on = \"exit:75,signal\"\n",
+            file);
+    for (size_t i = 0; i < names->retry_type_count; i++)
+        print_type(file, &names->retry_types[i]);
     if (example)
         (void)fputs(
             "\n# Users and what they are due: alice = 2 gives alice twice what others get.\n"

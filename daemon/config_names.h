@@ -1,5 +1,6 @@
 /* The settings whose tables have names of the user's choice: [queues.NAME], each with the keys of
- * core/queue_settings.h, and [fair_share.shares] with NAME = SHARES. */
+ * core/queue_settings.h, [retry.types.NAME], with those of [retry] that queues have, too, and
+ * [fair_share.shares] with NAME = SHARES. */
 #ifndef BATCHD_DAEMON_CONFIG_NAMES_H
 #define BATCHD_DAEMON_CONFIG_NAMES_H
 
@@ -18,6 +19,8 @@ struct config_names {
     size_t share_count;
     struct queue_config *queues; /* the first is "default" */
     size_t queue_count;
+    struct retry_of_type *retry_types; /* owned */
+    size_t retry_type_count;
 };
 
 void config_names_defaults(struct config_names *ret); /* the queue "default" alone */

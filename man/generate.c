@@ -138,6 +138,10 @@ static void put_names(void)
     (void)puts(".Ss [fair_share.shares]\n"
                "User names (or uids) and their shares, numbers above 0: with the policy\n.Cm fair\n"
                "what a user has used is divided by them.\nWho is not named has 1.");
+    (void)puts(".Ss [retry.types.NAME]\n"
+               "What is said in\n.Li [retry]\nby\n.Cm max_attempts , backoff , jitter\nand\n"
+               ".Cm on\nfor jobs of the type NAME only; what it does not say, and their queue does "
+               "not,\nis as in\n.Li [retry] .");
     (void)puts(".Ss [queues.NAME]\n"
                "A queue; the one named\n.Li default\nis always there.\n"
                "What\n.Ql batchctl queue set\nchanged at run time goes before these.\n"

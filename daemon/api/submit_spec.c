@@ -204,6 +204,16 @@ static int decode_warning(const json_t *params, struct job_run *run, struct erro
     return submit_spec_check_warning(run, err);
 }
 
+/* What the configuration says of a type; NULL: nothing. */
+static const struct retry_rule *retry_of(const struct engine_options *options, const char *type)
+{
+    for (size_t i = 0; i < options->retry_type_count && type != NULL; i++) {
+        if (strcmp(options->retry_types[i].type, type) == 0)
+            return &options->retry_types[i].rule;
+    }
+    return NULL;
+}
+
 static int decode_limits(const struct api_call *call, const json_t *params, struct job_facts *facts,
                          struct job_run *run, struct error *err)
 {
@@ -214,8 +224,11 @@ static int decode_limits(const struct api_call *call, const json_t *params, stru
         json_get_int(params, "estimate_ms", false, 1, SUBMIT_SPAN_MS_MAX, &estimate, err) < 0 ||
         retry_members_take(params, &facts->retry, err) < 0)
         return -1;
-    retry_rule_resolve(&facts->retry, &named->settings.retry,
-                       &engine_limits(call->api->engine)->retry);
+    const struct engine_options *limits = engine_limits(call->api->engine);
+    const struct retry_layers layers = {.queue = &named->settings.retry,
+                                        .type = retry_of(limits, facts->type),
+                                        .config = &limits->retry};
+    retry_rule_resolve(&facts->retry, &layers);
     facts->estimate_us = estimate * US_PER_MS;
     run->timeout_ms = (uint64_t)timeout;
     return decode_warning(params, run, err);

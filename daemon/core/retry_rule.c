@@ -75,15 +75,18 @@ static void show_lost(struct retry_rule *rule)
             rule->lost == RETRY_LOST_RERUN ? rule->on.classes | lost : rule->on.classes & ~lost;
 }
 
-void retry_rule_resolve(struct retry_rule *rule, const struct retry_rule *queue,
-                        const struct retry_rule *config)
+void retry_rule_resolve(struct retry_rule *rule, const struct retry_layers *layers)
 {
-    bool counted = rule->max_attempts > 0 || queue->max_attempts > 0;
+    const struct retry_rule *const order[] = {layers->queue, layers->type, layers->config};
+    bool counted = rule->max_attempts > 0;
     settle_lost(rule);
-    inherit(rule, queue);
-    settle_lost(rule);
-    inherit(rule, config);
-    settle_lost(rule);
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        if (order[i] == NULL)
+            continue;
+        counted |= order[i] != layers->config && order[i]->max_attempts > 0;
+        inherit(rule, order[i]);
+        settle_lost(rule);
+    }
     if (rule->on.scope == RETRY_SCOPE_UNSAID && counted)
         rule->on.scope = RETRY_SCOPE_FAILURES;
     inherit(rule, &built_in);

@@ -1,14 +1,15 @@
 /* When a job that failed is tried again: how often, after which delay, and after which ends. Rules
- * are said by the job, its queue and the configuration ([retry]); what one does not say, the next
- * one does, and at last the table below:
+ * are said by the job, its queue, its type and the configuration ([retry]); what one does not say,
+ * the next one does, and at last this table:
  *
- *   attempts   3, of which those count that are not the host's doing
- *   backoff    1s:2:1h (base, factor, cap), no jitter
- *   after      exit codes 69, 74 and 75 (sysexits: unavailable, I/O error, try again), and oom
- * where the next attempt gets more memory; what was lost, without charge with max_attempts from the
- * job or its queue all failures but those that a repetition does not mend: exit codes 64, 65, 66,
- * 77, 78 (usage, data, no input, no permission, configuration), 126, 127, and spawn with `on`
- * exactly those it names
+ * - attempts: 3, of which those count that are not the host's doing
+ * - backoff: 1s:2:1h (base, factor, cap), no jitter
+ * - "default": exit codes 69, 74, 75 (sysexits: unavailable, I/O error, try again), and oom where
+ *   the next attempt gets more memory; what was lost, without charge
+ * - "failures", where max_attempts is said by the job, its queue or its type: all but those that a
+ *   repetition does not mend: exit codes 64, 65, 66, 77, 78 (usage, data, no input, no permission,
+ *   configuration), 126, 127, and spawn
+ * - with `on`: exactly those it names
  *
  * Exit codes are those of commands and of processors. Pure. */
 #ifndef BATCHD_DAEMON_CORE_RETRY_RULE_H
@@ -58,9 +59,17 @@ struct retry_rule {
     enum retry_lost lost;
 };
 
-/* Fills what the job's rule does not say. */
-void retry_rule_resolve(struct retry_rule *rule, const struct retry_rule *queue,
-                        const struct retry_rule *config);
+/* What the configuration says of the jobs of one type. */
+struct retry_of_type {
+    char *type; /* owned */
+    struct retry_rule rule;
+};
+
+/* The rules that fill what the job's does not say, in this order; each may be NULL. */
+struct retry_layers {
+    const struct retry_rule *queue, *type, *config;
+};
+void retry_rule_resolve(struct retry_rule *rule, const struct retry_layers *layers);
 
 /* What *given says goes before what the resolved rule says. One that says how often, and no more,
  * widens "default" to "failures". */

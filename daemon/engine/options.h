@@ -29,7 +29,9 @@ struct engine_options {
     uint64_t stop_grace_ms;
     uint64_t queue_limit_per_user, schedule_limit_per_user;
     uint64_t disk_reserve_bytes;
-    struct retry_rule retry;   /* for what neither a job nor its queue says */
+    struct retry_rule retry; /* for what neither a job nor its queue nor its type says */
+    const struct retry_of_type *retry_types;
+    size_t retry_type_count;
     uint64_t memory_cap_bytes; /* after too little memory no job asks for more; 0: all there is */
     uint64_t array_max;        /* tasks of one array */
     uint64_t values_max_bytes; /* their values, packed (value_pack.h) */

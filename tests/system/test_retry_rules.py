@@ -80,7 +80,8 @@ def test_the_ends_after_which_it_is_tried_again(make_daemon):
 
 def test_the_job_goes_before_its_queue_before_the_configuration(make_daemon):
     config = ('[retry]\nmax_attempts = 2\nbackoff = "7s"\njitter = "equal"\n'
-              '[queues.q]\nbackoff = "5s:3:1m"\nretry_on = "exit:9,lost"\n[queues.often]\nmax_attempts = 9\n')
+              '[queues.q]\nbackoff = "5s:3:1m"\nretry_on = "exit:9,lost"\n[queues.often]\nmax_attempts = 9\n'
+              '[retry.types.image]\nmax_attempts = 4\nbackoff = "3s"\non = "exit:74"\n')
     daemon = make_daemon(config=config)
     daemon.start()
     assert daemon.ctl("queue", "set", "often", "--jitter", "full").returncode == 0
@@ -97,8 +98,15 @@ def test_the_job_goes_before_its_queue_before_the_configuration(make_daemon):
         ({"queue": "q", "retry": {"on": ["signal"], "base_ms": 1, "factor": 1.5, "cap_ms": 10}},
          {"base_ms": 1, "factor": 1.5, "cap_ms": 10, "on": ["signal"], "rerun_if_lost": False}),
     ]
+    typed = {"type": "image", "params": {"input": "a.png", "output": "b.png"}}
+    rows += [
+        (typed, {"max_attempts": 4, "base_ms": 3000, "on": ["exit:74"], "rerun_if_lost": False}),
+        (typed | {"queue": "q", "max_attempts": 8},
+         {"max_attempts": 8, "base_ms": 5000, "factor": 3.0, "cap_ms": 60000, "on": ["lost", "exit:9"]}),
+    ]
     for request, wanted in rows:
-        job = daemon.submit("true", hold=True, **request)
+        command = {} if "type" in request else {"argv": ["true"]}
+        job = daemon.call("io.batchd.Jobs.Submit", cwd="/", hold=True, **command, **request)["id"]
         daemon.restart()
         assert show(daemon, job)["retry"] == rule | wanted, request
 

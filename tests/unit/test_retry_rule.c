@@ -26,7 +26,7 @@ static struct retry_rule said(uint32_t attempts, const char *backoff, const char
 static struct retry_rule resolved(uint32_t attempts, const char *on)
 {
     struct retry_rule rule = said(attempts, "", "", on);
-    retry_rule_resolve(&rule, &nothing, &nothing);
+    retry_rule_resolve(&rule, &(struct retry_layers){.queue = NULL});
     return rule;
 }
 
@@ -173,10 +173,27 @@ START_TEST(the_job_goes_before_the_queue_before_the_configuration)
         for (int j = 0; j < LAYERS; j++)
             layers[j] =
                 said(rows[i].attempts[j], rows[i].backoff[j], rows[i].jitter[j], rows[i].on[j]);
-        retry_rule_resolve(&layers[JOB], &layers[QUEUE], &layers[CONFIG]);
+        struct retry_rule job = layers[JOB];
+        retry_rule_resolve(
+            &job, &(struct retry_layers){.queue = &layers[QUEUE], .config = &layers[CONFIG]});
+        /* A type stands between: its word counts as that of a queue that says nothing. */
+        retry_rule_resolve(&layers[JOB], &(struct retry_layers){.type = &layers[QUEUE],
+                                                                .config = &layers[CONFIG]});
+        ck_assert_mem_eq(&job, &layers[JOB], sizeof(job));
         check_text(&layers[JOB], rows[i].wanted, rows[i].text);
         ck_assert_int_eq(layers[JOB].lost, rows[i].lost);
     }
+}
+END_TEST
+
+START_TEST(the_queue_goes_before_the_type)
+{
+    const struct retry_rule queue = said(0, "2s", "", "");
+    const struct retry_rule type = said(4, "3s", "full", "");
+    const struct retry_rule config = said(9, "4s", "equal", "signal");
+    struct retry_rule rule = nothing;
+    retry_rule_resolve(&rule, &(struct retry_layers){&queue, &type, &config});
+    check_text(&rule, 4, "2000ms:2:3600000ms full signal");
 }
 END_TEST
 
@@ -184,10 +201,10 @@ START_TEST(whether_it_is_rerun_is_said_beside_the_ends)
 {
     struct retry_rule queue = said(0, "", "", "signal");
     struct retry_rule rule = {.lost = RETRY_LOST_RERUN};
-    retry_rule_resolve(&rule, &queue, &nothing);
+    retry_rule_resolve(&rule, &(struct retry_layers){.queue = &queue, .config = &nothing});
     check_text(&rule, 3, "1000ms:2:3600000ms none signal,lost");
     rule = (struct retry_rule){.lost = RETRY_LOST_FINAL};
-    retry_rule_resolve(&rule, &nothing, &nothing);
+    retry_rule_resolve(&rule, &(struct retry_layers){.queue = NULL});
     ck_assert_int_eq(rule.lost, RETRY_LOST_FINAL);
     const struct retry_rule back = {.lost = RETRY_LOST_RERUN};
     retry_rule_change(&rule, &back);
@@ -421,6 +438,7 @@ int main(void)
     tcase_add_test(tcase, delays_follow_the_formula);
     tcase_add_test(tcase, jitter_spreads_over_its_range);
     tcase_add_test(tcase, the_job_goes_before_the_queue_before_the_configuration);
+    tcase_add_test(tcase, the_queue_goes_before_the_type);
     tcase_add_test(tcase, whether_it_is_rerun_is_said_beside_the_ends);
     tcase_add_test(tcase, a_change_leaves_what_it_does_not_say);
     tcase_add_test(tcase, every_exit_code);
