@@ -2,6 +2,8 @@
 #include "client/cli.h"
 #include "client/verbs.h"
 
+#include "common/glib_memory.h"
+#include "common/json.h"
 #include "common/suggest.h"
 
 #include <errno.h>
@@ -63,6 +65,8 @@ static int finish(struct cli *cli, int code)
 int main(int argc, char **argv)
 {
     const char *no_color = getenv("NO_COLOR");
+    json_must_have_memory();
+    glib_must_have_memory();
     (void)setlocale(LC_ALL, "");
     (void)setlocale(LC_NUMERIC, "C");
     struct cli cli = {.tty = isatty(STDOUT_FILENO) == 1};

@@ -198,13 +198,10 @@ int json_get_bytes(const json_t *object, const char *key, bool required, size_t 
 json_t *json_from_bytes(const void *data, size_t bytes)
 {
     json_t *value = NULL;
-    errno = 0;
     if (memchr(data, '\0', bytes) == NULL)
         value = json_stringn(data, bytes);
     if (value != NULL)
         return value;
-    if (errno == ENOMEM) /* else it is not UTF-8 */
-        out_of_memory();
     CLEANUP_FREE char *text = base64_encode(data, bytes);
     json_t *coded = json_object();
     json_put_text(coded, "b64", text);
@@ -239,4 +236,9 @@ int json_only_known(const json_t *object, const char *const *known, struct error
             return error_set_field(err, key, "unknown field \"%.60s\"", key);
     }
     return 0;
+}
+
+void json_must_have_memory(void)
+{
+    json_set_alloc_funcs(xmalloc, free);
 }

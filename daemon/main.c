@@ -1,6 +1,8 @@
 /* batchd: options and wiring. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/glib_memory.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
@@ -231,6 +233,8 @@ int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
     log_init("batchd", LOG_LEVEL_INFO);
+    json_must_have_memory();
+    glib_must_have_memory();
     if (parse_arguments(argc, argv, &arguments) < 0) {
         (void)fputs("batchd: see batchd --help\n", stderr);
         return EX_USAGE;

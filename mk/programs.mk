@@ -60,7 +60,7 @@ $(OUT)/processors/video/%.o: PKG_CFLAGS = $(call cflags_of,$(VIDEO_PKGS))
 $(OUT)/processors/image/%.o: PKG_CFLAGS = $(call cflags_of,$(IMAGE_PKGS))
 $(OUT)/client/%.o: PKG_CFLAGS = $(call cflags_of,smartcols)
 $(OUT)/daemon/resources/zone.o $(OUT)/daemon/api/request_digest.o $(OUT)/common/file_tree.o \
-  $(OUT)/common/checkpoint.o: PKG_CFLAGS = $(call cflags_of,glib-2.0)
+  $(OUT)/common/checkpoint.o $(OUT)/common/glib_memory.o: PKG_CFLAGS = $(call cflags_of,glib-2.0)
 
 VARLINK := $(wildcard common/varlink/*.varlink)
 $(OUT)/daemon/api/interfaces.c: $(VARLINK) mk/varlink.sh

@@ -16,6 +16,7 @@
 #include "daemon/store/task_rows.h"
 #include "daemon/store/usage_rows.h"
 #include "daemon/store/value_rows.h"
+#include "daemon/store/worker_rows.h"
 
 static int check_queues(struct db *db, struct error *err)
 {
@@ -39,6 +40,7 @@ static int (*const checks[])(struct db *db, struct error *err) = {
     past_use_check,
     breaker_rows_check,
     attempt_rows_check,
+    worker_rows_check,
     checkpoint_rows_check,
 };
 

@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "daemon/store/memory.h"
 #include "daemon/store/result_code.h"
 #include "daemon/store/schema.h"
 
@@ -140,6 +141,7 @@ struct db *db_open(const char *path, const struct db_options *options, struct er
 {
     if (check_header(path, err) < 0)
         return NULL;
+    store_memory_use();
     struct db *db = xcalloc(1, sizeof(*db));
     mode_t saved = umask(0077);
     int code = sqlite3_open_v2(path, &db->handle,
@@ -201,7 +203,7 @@ int db_check(struct db *db, struct error *err)
     else
         result = 0;
     (void)sqlite3_reset(statement);
-    return result;
+    return result < 0 ? -1 : schema_check(db->handle, err);
 }
 
 static int simple(struct db *db, const char *sql, struct error *err)
@@ -260,6 +262,8 @@ sqlite3_stmt *db_statement(struct db *db, const char *sql, struct error *err)
     if (code != SQLITE_OK || db->cached == STATEMENTS_MAX) {
         (void)sqlite3_finalize(statement);
         (void)fail(db, code, "cannot prepare a statement", err);
+        if (code == SQLITE_ERROR && err != NULL) /* our text is right: a name of it is gone */
+            err->code = ERROR_DAMAGED;
         return NULL;
     }
     db->cache[db->cached].sql = sql;

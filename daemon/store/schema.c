@@ -1,9 +1,12 @@
 #include "daemon/store/schema.h"
 
+#include "common/alloc.h"
+#include "common/cleanup.h"
 #include "daemon/store/result_code.h"
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Numbers in state, priority and class are the enums of core/job.h; times are microseconds since
  * the epoch, 0 = not yet; facts_sum and status_sum are CRC-32C over the columns (job_rows.c). The
@@ -203,7 +206,9 @@ static const char *const migrations[] = {
     " job INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE, task_index INTEGER NOT NULL,"
     " attempt INTEGER NOT NULL, resumed_number INTEGER NOT NULL,"
     " resumed_attempt INTEGER NOT NULL, text TEXT NOT NULL, sum INTEGER NOT NULL,"
-    " PRIMARY KEY(job, task_index, attempt)) WITHOUT ROWID;",
+    " PRIMARY KEY(job, task_index, attempt)) WITHOUT ROWID;"
+    /* A worker of another boot is known to be dead. */
+    "ALTER TABLE worker ADD COLUMN sum INTEGER;", /* NULL: made before this version */
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -268,4 +273,39 @@ int schema_upgrade(sqlite3 *handle, struct error *err)
         }
     }
     return 0;
+}
+
+/* A schema is compared as text: it is what the migrations say, to the letter. */
+static int read_text(sqlite3 *handle, char **ret, struct error *err)
+{
+    static const char sql[] = "SELECT group_concat(type || name || coalesce(sql,''), char(10)) FROM"
+                              " (SELECT * FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'"
+                              " ORDER BY type, name)";
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(handle, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        *ret = xstrdup((const char *)sqlite3_column_text(statement, 0));
+    (void)sqlite3_finalize(statement);
+    if (code == SQLITE_ROW)
+        return 0;
+    return error_set(err, error_of_result(code), "schema: %s", sqlite3_errmsg(handle));
+}
+
+int schema_check(sqlite3 *handle, struct error *err)
+{
+    sqlite3 *fresh = NULL;
+    CLEANUP_FREE char *found = NULL;
+    CLEANUP_FREE char *wanted = NULL;
+    int result = sqlite3_open_v2(":memory:", &fresh, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK
+                     ? schema_upgrade(fresh, err)
+                     : error_set(err, ERROR_IO, "schema: %s", sqlite3_errmsg(fresh));
+    if (result == 0 && (read_text(fresh, &wanted, err) < 0 || read_text(handle, &found, err) < 0))
+        result = -1;
+    if (result == 0 && (found == NULL || wanted == NULL || strcmp(found, wanted) != 0))
+        result =
+            error_set(err, ERROR_DAMAGED, "the schema is not that of version %d", SCHEMA_VERSION);
+    (void)sqlite3_close(fresh);
+    return result;
 }

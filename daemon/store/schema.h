@@ -16,4 +16,8 @@
 /* Brings a new or older store to this version; refuses a newer one (ERROR_DAMAGED). 0 or -1. */
 int schema_upgrade(sqlite3 *handle, struct error *err);
 
+/* Whether tables, indexes and triggers are what this version makes, to the letter. 0, or -1 with
+ * ERROR_DAMAGED. */
+int schema_check(sqlite3 *handle, struct error *err);
+
 #endif

@@ -12,4 +12,6 @@ int worker_rows_delete(struct db *db, uint64_t id, struct error *err);
 typedef int (*worker_row_fn)(void *arg, uint64_t id, const char *boot_id);
 int worker_rows_each(struct db *db, worker_row_fn each, void *arg, struct error *err);
 
+int worker_rows_check(struct db *db, struct error *err);
+
 #endif

@@ -153,7 +153,7 @@ class Daemon:
         for pid in self.processes("--spawner") + self.processes("--worker"):
             os.kill(pid, signal.SIGKILL)
         with sqlite3.connect(self.state / "batchd.db") as db:
-            db.execute("UPDATE worker SET boot_id='another'")
+            db.execute("UPDATE worker SET boot_id='another', sum=NULL")
         db.close()
 
     def client(self, timeout=30):

@@ -30,7 +30,7 @@ LIBRARIES = {  # header prefix: where it may be included
     "systemd/": ("daemon/daemon.c",),
     "libsmartcols.h": ("client/",),
     "zlib.h": ("client/trace.c",),
-    "glib.h": ("common/checkpoint.c", "common/file_tree.c", "daemon/resources/zone.c",
+    "glib.h": ("common/checkpoint.c", "common/file_tree.c", "common/glib_memory.c", "daemon/resources/zone.c",
                "daemon/api/request_digest.c", "processors/image/"),
     "libav": ("processors/video/",),  # GPL: no other program links it
     "libsw": ("processors/video/",),
