@@ -34,3 +34,10 @@ fault-sample: all $(FAULT_TOOLS)
 	$(FAULT_RUN)/syscalls.py --sample 8 $(FAULT_SEED)
 	$(FAULT_RUN)/syscalls.py --migrations --sample 2 $(FAULT_SEED)
 	$(FAULT_RUN)/full_disk.py --sample 6 $(FAULT_SEED)
+
+
+# The store's own code: with SAN=1 the sanitizers watch it.
+$(OUT)/tests/fault/damage: $(OUT)/tests/fault/damage.o $(DAEMON_LIB) $(COMMON_LIB)
+	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) -lm
+damage: all $(OUT)/tests/fault/damage
+	$(FAULT_RUN)/damage.py $(addprefix --sample ,$(SAMPLE)) $(FAULT_SEED)

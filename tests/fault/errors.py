@@ -54,12 +54,12 @@ ERRORS = {
 RUNS_OUT = ("fork", "clone", "posix_spawn", "connect")
 
 
-def faults_of(call, role):
+def faults_of(call, role, is_glib):
     """(errno, mode). "Try again" is no answer for ever. A worker reads from pipes and descriptors of
-    the kernel, of which EIO is not known."""
+    the kernel, of which EIO is not known. GLib wants memory to say that it has none, for ever."""
     return [(number, mode) for number in ERRORS.get(call, ()) for mode in ("once", "on")
             if mode == "once" or number != e.EINTR and (number != e.EAGAIN or call in RUNS_OUT)
-            if (role, call, number) != ("worker", "read", e.EIO)]
+            if (role, call, number) != ("worker", "read", e.EIO) and not (is_glib and mode == "on")]
 
 
 NOT_INJECTED_WHY = {

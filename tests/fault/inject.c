@@ -34,13 +34,14 @@
 #define CALLS(X)                                                                                   \
     X(malloc)                                                                                      \
     X(calloc)                                                                                      \
-    X(realloc) X(reallocarray) X(read) X(write) X(readv) X(writev) X(pread) X(pread64) X(pwrite)   \
-        X(pwrite64) X(send) X(recv) X(sendto) X(sendmsg) X(recvmsg) X(open) X(open64) X(openat)    \
-            X(openat64) X(fopen) X(fopen64) X(fsync) X(fdatasync) X(ftruncate) X(ftruncate64)      \
-                X(fallocate) X(mkdir) X(mkdirat) X(rmdir) X(unlink) X(unlinkat) X(rename)          \
-                    X(fchown) X(lchown) X(fchmod) X(flock) X(fcntl) X(fcntl64) X(dup2) X(pipe2)    \
-                        X(socket) X(socketpair) X(bind) X(listen) X(connect) X(accept4)            \
-                            X(getsockopt) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd)   \
+    X(realloc)                                                                                     \
+    X(reallocarray) X(read) X(write) X(readv) X(writev) X(pread) X(pread64) X(pwrite) X(pwrite64)  \
+        X(send) X(recv) X(sendto) X(sendmsg) X(recvmsg) X(open) X(open64) X(openat) X(openat64)    \
+            X(fopen) X(fopen64) X(fsync) X(fdatasync) X(ftruncate) X(ftruncate64) X(fallocate)     \
+                X(mkdir) X(mkdirat) X(rmdir) X(unlink) X(unlinkat) X(rename) X(fchown) X(lchown)   \
+                    X(fchmod) X(flock) X(fcntl) X(fcntl64) X(dup2) X(pipe2) X(socket)              \
+                        X(socketpair) X(bind) X(listen) X(connect) X(accept4) X(getsockopt)        \
+                            X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd)                 \
                                 X(timerfd_create) X(signalfd) X(memfd_create) X(poll) X(fork)      \
                                     X(clone) X(posix_spawn) X(waitpid) X(waitid) X(wait4) X(kill)  \
                                         X(setsid) X(chdir) X(fchdir) X(prctl) X(mmap) X(mmap64)    \
@@ -65,10 +66,11 @@ enum mode { MODE_OFF, MODE_ONCE, MODE_ON };
 
 #define SITES_MAX 65536U
 #define FRAMES 24
+#define IN_GLIB 1000U
 #define CONTROL_BYTES ((size_t)4 << 20)
 
 struct site {
-    uint32_t call, hash;
+    uint32_t call, hash; /* of a call from GLib: IN_GLIB + call */
     uint64_t nth;
 };
 
@@ -159,6 +161,16 @@ __attribute__((constructor)) static void begin(void)
     inside = false;
 }
 
+static bool is_glib(void *const *frames, int count)
+{
+    Dl_info info;
+    for (int i = 2; i < count && i < 6; i++) {
+        if (dladdr(frames[i], &info) != 0 && strstr(info.dli_fname, "libglib") != NULL)
+            return true;
+    }
+    return false;
+}
+
 static void note_place(enum call call, uint64_t nth)
 {
     void *frames[FRAMES];
@@ -166,12 +178,28 @@ static void note_place(enum call call, uint64_t nth)
     int count = backtrace(frames, FRAMES);
     for (int i = 2; i < count; i++)
         hash = (hash ^ (uint32_t)((uintptr_t)frames[i] >> 1U)) * 16777619U;
+    uint32_t number = (uint32_t)call + (is_glib(frames, count) ? IN_GLIB : 0);
     for (uint32_t i = 0; i < control->site_count; i++) {
-        if (control->sites[i].hash == hash && control->sites[i].call == call)
+        if (control->sites[i].hash == hash && control->sites[i].call == number)
             return;
     }
     if (control->site_count < SITES_MAX)
-        control->sites[control->site_count++] = (struct site){call, hash, nth};
+        control->sites[control->site_count++] = (struct site){number, hash, nth};
+}
+
+/* A pipe and a socket know no disk that is full or broken. */
+static bool is_file(int fd)
+{
+    struct stat info;
+    inside = true;
+    bool file = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    inside = false;
+    return file;
+}
+
+static bool can_be(int fd)
+{
+    return control == NULL || (control->number != EIO && control->number != ENOSPC) || is_file(fd);
 }
 
 /* True when this call is to fail; *ret_short when it is to do one byte. */
@@ -251,14 +279,14 @@ void free(void *pointer)
     }
 
 /* One byte of `bytes` when so told. */
-#define WRAP_BYTES(name, parameters, arguments)  \
-    ssize_t name parameters                      \
-    {                                            \
-        REAL(name);                              \
-        if (strike(CALL_##name, &little))        \
-            return -1;                           \
-        bytes = little && bytes > 1 ? 1 : bytes; \
-        return real arguments;                   \
+#define WRAP_BYTES(name, parameters, arguments)         \
+    ssize_t name parameters                             \
+    {                                                   \
+        REAL(name);                                     \
+        if (can_be(fd) && strike(CALL_##name, &little)) \
+            return -1;                                  \
+        bytes = little && bytes > 1 ? 1 : bytes;        \
+        return real arguments;                          \
     }
 
 WRAP_BYTES(read, (int fd, void *data, size_t bytes), (fd, data, bytes))
@@ -279,7 +307,7 @@ WRAP(ssize_t, -1, recvmsg, (int fd, struct msghdr *message, int flags), (fd, mes
     ssize_t name(int fd, const struct iovec *parts, int count)        \
     {                                                                 \
         REAL(name);                                                   \
-        if (strike(CALL_##name, &little))                             \
+        if (can_be(fd) && strike(CALL_##name, &little))               \
             return -1;                                                \
         struct iovec one = {.iov_base = parts[0].iov_base,            \
                             .iov_len = parts[0].iov_len > 0 ? 1 : 0}; \

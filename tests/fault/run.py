@@ -74,13 +74,13 @@ def play(world, scene, role, **fault):
 
 
 def places(world, name, role, every):
-    """(call, nth) to fail, from a run in which nothing does."""
+    """(call, nth, whether it is GLib's) to fail, from a run in which nothing does."""
     scene = scenarios.ALL[name][0]
     play(world, scene, role)  # what is done only once is done
     play(world, scene, role, record=True)
     if not every:
         return world.control.sites()
-    return [(call, n) for call, most in world.control.counts().items() for n in range(1, most + 1)]
+    return [(call, n, False) for call, most in world.control.counts().items() for n in range(1, most + 1)]
 
 
 class Tally:
@@ -126,10 +126,10 @@ def make_trials(options, random_):
         for role in scenarios.ALL[name][1]:
             if options.role and role not in options.role:
                 continue
-            for call, nth in places(world, name, role, options.every):
+            for call, nth, is_glib in places(world, name, role, options.every):
                 if options.call and call not in options.call:
                     continue
-                trials += [(name, role, call, nth, *fault) for fault in faults_of(call, role)]
+                trials += [(name, role, call, nth, *fault) for fault in faults_of(call, role, is_glib)]
     world.destroy()
     if options.sample and len(trials) > options.sample:
         kept = random_.sample(trials, options.sample)

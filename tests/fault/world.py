@@ -34,6 +34,7 @@ class Violation(Exception):
 
 class Control:
     """The file that inject.c maps: struct control."""
+    IN_GLIB = 1000
     BYTES, COUNTS, NAMES, SITES = 4 << 20, 40, 1064, 3112
 
     def __init__(self, path):
@@ -70,11 +71,11 @@ class Control:
         return {name: numbers[i] for name, i in self.calls.items() if numbers[i]}
 
     def sites(self):
-        """(call, nth) of the first call from each place."""
+        """(call, nth, whether it is GLib's) of the first call from each place."""
         words = {number: name for name, number in self.calls.items()}
         count = struct.unpack_from("=I", self.map, 36)[0]
         found = (struct.unpack_from("=IIQ", self.map, self.SITES + 16 * i) for i in range(count))
-        return [(words[call], nth) for call, _, nth in found]
+        return [(words[call % self.IN_GLIB], nth, call >= self.IN_GLIB) for call, _, nth in found]
 
 
 class World(Daemon):
@@ -288,6 +289,9 @@ class World(Daemon):
             raise Violation(f"job {name} started {len(starts)} times")
         if got[0] in ("success", "exit") and not starts and job["argv"][3:4] == [str(self.work)]:
             raise Violation(f"job {name} has a result and never started")
+
+    def close(self):
+        self.destroy()
 
     def check_store(self):
         """It stops when it is told to, and its store is sound."""

@@ -1,0 +1,290 @@
+/* Damages a store in every way that a file can be, opens and checks it as batchd --check-store
+ * does, and compares what it holds then with what it held.
+ *
+ *   damage WAY DB WAL OTHER-WAL FOLDER STEP SEED
+ *
+ * WAY: flip (each byte of DB becomes another), cut (each length of DB), zero (each page of DB, and
+ * each run of 512 bytes), wal-flip, wal-cut, swap (the WAL is that of another store). Every STEP-th
+ * case, from one chosen by SEED. A case is right when the store is refused as damaged, or when it
+ * is taken and its content is that before; of a WAL also what it was after an earlier commit,
+ * because a log that ends early is what a crash leaves. The cases run in a process that may crash:
+ * that is told. Prints one line; exit 1 when a case was wrong. */
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "daemon/store/check.h"
+#include "daemon/store/db.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#define FILE_MAX_BYTES ((size_t)64 << 20)
+#define PAGE 4096U
+#define WAL_HEADER 32U
+#define WAL_FRAME (24U + PAGE)
+#define STATES_MAX 4096U
+
+struct image {
+    char *data;
+    size_t bytes;
+};
+
+enum verdict { RIGHT, REFUSED, EARLIER, WRONG_CODE, WRONG_CONTENT, VERDICT_COUNT };
+
+/* Shared with the process that may crash. */
+struct progress {
+    size_t at; /* the case it is in */
+    size_t tried, verdicts[VERDICT_COUNT];
+    char wrong[512]; /* the first */
+};
+
+struct damage {
+    const char *way;
+    struct image db, wal, other;
+    char *db_path, *wal_path, *shm_path;
+    uint64_t states[STATES_MAX]; /* what it held after each commit of the WAL; the last is all */
+    size_t state_count;
+    unsigned seed;
+    struct progress *progress;
+};
+
+static struct image load(const char *path)
+{
+    struct image image = {0};
+    image.data = fd_read_file(AT_FDCWD, path, FILE_MAX_BYTES, &image.bytes);
+    if (image.data == NULL) {
+        perror(path);
+        exit(2);
+    }
+    return image;
+}
+
+static void put(const char *path, const char *data, size_t bytes)
+{
+    (void)unlink(path);
+    if (data == NULL)
+        return;
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || fd_write_all(fd, data, bytes) < 0)
+        exit(2);
+    (void)close(fd);
+}
+
+static void add(uint64_t *hash, const void *data, size_t bytes)
+{
+    const unsigned char *at = data;
+    for (size_t i = 0; i < bytes; i++)
+        *hash = (*hash ^ at[i]) * 1099511628211U;
+}
+
+static void add_rows(sqlite3 *handle, const char *sql, uint64_t *hash)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(handle, sql, -1, &statement, NULL);
+    while (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        for (int i = 0; i < sqlite3_column_count(statement); i++) {
+            int type = sqlite3_column_type(statement, i);
+            add(hash, &type, sizeof(type));
+            add(hash, sqlite3_column_blob(statement, i),
+                (size_t)sqlite3_column_bytes(statement, i));
+        }
+        code = SQLITE_OK;
+    }
+    add(hash, &code, sizeof(code));
+    (void)sqlite3_finalize(statement);
+}
+
+/* Of all tables. The log of another store can hold a whole commit of this table alone, which counts
+ * the starts of a batchd and says when it was last seen: nothing tells that the log is foreign. */
+static bool is_left_out(const struct damage *damage, const char *table)
+{
+    return strcmp(damage->way, "swap") == 0 && strcmp(table, "number") == 0;
+}
+
+static uint64_t content(const struct damage *damage)
+{
+    uint64_t hash = 14695981039346656037U;
+    sqlite3 *handle = NULL;
+    sqlite3_stmt *tables = NULL;
+    if (sqlite3_open_v2(damage->db_path, &handle, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
+        exit(2);
+    add_rows(handle, "SELECT sql FROM sqlite_schema ORDER BY type, name", &hash);
+    (void)sqlite3_prepare_v2(handle,
+                             "SELECT name FROM sqlite_schema WHERE type='table' ORDER BY name", -1,
+                             &tables, NULL);
+    while (tables != NULL && sqlite3_step(tables) == SQLITE_ROW) {
+        const char *table = (const char *)sqlite3_column_text(tables, 0);
+        if (is_left_out(damage, table))
+            continue;
+        char *sql = sqlite3_mprintf("SELECT * FROM \"%w\"", table);
+        uint64_t before = hash;
+        hash = 14695981039346656037U;
+        add_rows(handle, sql, &hash);
+        if (getenv("DAMAGE_TABLES") != NULL)
+            printf("  %s %016llx\n", table, (unsigned long long)hash);
+        add(&before, &hash, sizeof(hash));
+        hash = before;
+        sqlite3_free(sql);
+    }
+    (void)sqlite3_finalize(tables);
+    (void)sqlite3_close(handle);
+    return hash;
+}
+
+static void lay(struct damage *damage, const struct image *db, const struct image *wal)
+{
+    put(damage->db_path, db->data, db->bytes);
+    put(damage->wal_path, wal->bytes > 0 ? wal->data : NULL, wal->bytes);
+    put(damage->shm_path, NULL, 0);
+}
+
+/* As daemon_check_store. */
+static int check(struct damage *damage, struct error *err)
+{
+    const struct db_options options = {.cache_bytes = 1 << 20, .wal_limit_bytes = 1 << 20};
+    struct db *db = db_open(damage->db_path, &options, err);
+    int result = db == NULL ? -1 : store_check(db, err);
+    db_close(db);
+    return result;
+}
+
+static enum verdict judge(struct damage *damage, const struct image *db, const struct image *wal,
+                          struct error *err)
+{
+    lay(damage, db, wal);
+    if (check(damage, err) < 0)
+        return err->code == ERROR_DAMAGED ? REFUSED : WRONG_CODE;
+    uint64_t now = content(damage);
+    if (now == damage->states[damage->state_count - 1])
+        return RIGHT;
+    for (size_t i = 0; i + 1 < damage->state_count; i++) {
+        if (damage->states[i] == now)
+            return EARLIER;
+    }
+    return WRONG_CONTENT;
+}
+
+static void note_states(struct damage *damage)
+{
+    struct error err;
+    for (size_t bytes = 0;; bytes = bytes == 0 ? WAL_HEADER : bytes + WAL_FRAME) {
+        const struct image wal = {damage->wal.data,
+                                  bytes < damage->wal.bytes ? bytes : damage->wal.bytes};
+        lay(damage, &damage->db, &wal);
+        if (check(damage, &err) == 0 && damage->state_count < STATES_MAX)
+            damage->states[damage->state_count++] = content(damage);
+        else if (bytes >= damage->wal.bytes)
+            exit(2); /* it is not sound to begin with */
+        if (bytes >= damage->wal.bytes)
+            return;
+    }
+}
+
+static size_t case_count(const struct damage *damage)
+{
+    if (strcmp(damage->way, "flip") == 0 || strcmp(damage->way, "cut") == 0)
+        return damage->db.bytes;
+    if (strcmp(damage->way, "zero") == 0)
+        return damage->db.bytes / PAGE + damage->db.bytes / 512;
+    if (strcmp(damage->way, "swap") == 0)
+        return damage->other.bytes / WAL_FRAME + 1;
+    return damage->wal.bytes;
+}
+
+/* The damaged copies of DB and WAL for one case. */
+static void make_case(const struct damage *damage, size_t at, struct image *db, struct image *wal)
+{
+    size_t pages = damage->db.bytes / PAGE;
+    if (strcmp(damage->way, "flip") == 0)
+        db->data[at] = (char)(db->data[at] ^ (1 + (int)((at * 2654435761U + damage->seed) % 255)));
+    else if (strcmp(damage->way, "cut") == 0)
+        db->bytes = at;
+    else if (strcmp(damage->way, "zero") == 0 && at < pages)
+        memset(db->data + at * PAGE, 0, PAGE);
+    else if (strcmp(damage->way, "zero") == 0)
+        memset(db->data + (at - pages) * 512, 0, 512);
+    else if (strcmp(damage->way, "wal-flip") == 0)
+        wal->data[at] =
+            (char)(wal->data[at] ^ (1 + (int)((at * 2654435761U + damage->seed) % 255)));
+    else if (strcmp(damage->way, "wal-cut") == 0)
+        wal->bytes = at;
+    else
+        *wal = (struct image){damage->other.data, at * WAL_FRAME + WAL_HEADER < damage->other.bytes
+                                                      ? at * WAL_FRAME + WAL_HEADER
+                                                      : damage->other.bytes};
+}
+
+static void try_case(struct damage *damage, size_t at)
+{
+    struct progress *progress = damage->progress;
+    struct error err = {0};
+    CLEANUP_FREE char *db_data = xmemdup(damage->db.data, damage->db.bytes);
+    CLEANUP_FREE char *wal_data = xmemdup(damage->wal.data, damage->wal.bytes);
+    struct image db = {db_data, damage->db.bytes};
+    struct image wal = {wal_data, damage->wal.bytes};
+    make_case(damage, at, &db, &wal);
+    enum verdict verdict = judge(damage, &db, &wal, &err);
+    progress->tried++;
+    progress->verdicts[verdict]++;
+    if (verdict >= WRONG_CODE && getenv("DAMAGE_TABLES") != NULL)
+        printf("%s %zu: %s\n", damage->way, at, verdict == WRONG_CONTENT ? "content" : err.text);
+    if (verdict >= WRONG_CODE && progress->wrong[0] == '\0')
+        (void)snprintf(progress->wrong, sizeof(progress->wrong), "%zu: %s", at,
+                       verdict == WRONG_CONTENT ? "taken, with another content" : err.text);
+}
+
+/* True when it crashed. */
+static bool run(struct damage *damage, size_t from, size_t to, size_t step)
+{
+    int status = 0;
+    (void)fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (size_t at = from; at < to; at += step) {
+            damage->progress->at = at;
+            try_case(damage, at);
+        }
+        (void)fflush(stdout);
+        _exit(0);
+    }
+    (void)waitpid(pid, &status, 0);
+    return status != 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 8)
+        return 64;
+    log_init("damage", LOG_LEVEL_ERROR);
+    struct damage damage = {.way = argv[1],
+                            .db = load(argv[2]),
+                            .wal = load(argv[3]),
+                            .other = load(argv[4]),
+                            .db_path = xasprintf("%s/batchd.db", argv[5]),
+                            .wal_path = xasprintf("%s/batchd.db-wal", argv[5]),
+                            .shm_path = xasprintf("%s/batchd.db-shm", argv[5]),
+                            .seed = (unsigned)strtoul(argv[7], NULL, 10)};
+    size_t step = strtoul(argv[6], NULL, 10), crashes = 0;
+    damage.progress = mmap(NULL, sizeof(*damage.progress), PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    note_states(&damage);
+    for (size_t from = damage.seed % step; run(&damage, from, case_count(&damage), step);
+         from = damage.progress->at + step) {
+        crashes++;
+        printf("CRASH: %s, case %zu\n", damage.way, damage.progress->at);
+    }
+    const struct progress *progress = damage.progress;
+    size_t wrong = progress->verdicts[WRONG_CODE] + progress->verdicts[WRONG_CONTENT];
+    printf("damage: %s: %zu cases, %zu refused, %zu with the content before, %zu with that of an "
+           "earlier commit, %zu wrong, %zu crashes\n",
+           damage.way, progress->tried, progress->verdicts[REFUSED], progress->verdicts[RIGHT],
+           progress->verdicts[EARLIER], wrong, crashes);
+    if (wrong > 0)
+        printf("VIOLATION: %s, case %s (%zu with another content)\n", damage.way, progress->wrong,
+               progress->verdicts[WRONG_CONTENT]);
+    return wrong > 0 || crashes > 0 ? 1 : 0;
+}
