@@ -356,10 +356,12 @@ def test_events_tell_of_each_state(make):
     daemon.runs.ends_with(0)
     advance(daemon, MINUTE + 5)
     wait_until(lambda: state_or_closed(daemon) == "closed")
-    seen = []
-    while not seen or seen[-1]["state"] != "closed":
+    last, seen = daemon.submit("true", name="last"), []
+    while True:
         event = client.receive()["parameters"]
         seen += [event] if event.get("breaker") else []
+        if event.get("id") == last and event["event"] == "ended":
+            break
     client.close()
     assert [(one["breaker"], one["state"]) for one in seen] == [
         ("name:bad", "open"), ("name:bad", "half_open"), ("name:bad", "closed")]
