@@ -103,6 +103,16 @@ uint64_t task_waits_take(struct task_waits *waits)
     return pop(&waits->ready).index;
 }
 
+/* The last of a heap leaves it one. */
+bool task_waits_drop(struct task_waits *waits, uint64_t *ret_index)
+{
+    struct task_heap *heap = waits->later.count > 0 ? &waits->later : &waits->ready;
+    if (heap->count == 0)
+        return false;
+    *ret_index = heap->waits[--heap->count].index;
+    return true;
+}
+
 int64_t task_waits_next(const struct task_waits *waits)
 {
     return waits->later.count == 0 ? INT64_MAX : waits->later.waits[0].at;

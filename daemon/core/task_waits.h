@@ -32,6 +32,8 @@ void task_waits_due(struct task_waits *waits, int64_t now, size_t most);
 void task_waits_lift(struct task_waits *waits);
 /* Takes the one of the lowest index that may start: there is one. */
 uint64_t task_waits_take(struct task_waits *waits);
+/* Takes any of them out; false: there is none. */
+bool task_waits_drop(struct task_waits *waits, uint64_t *ret_index);
 /* When the first of those that may not start yet may; INT64_MAX: there is none. */
 int64_t task_waits_next(const struct task_waits *waits);
 

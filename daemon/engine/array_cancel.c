@@ -16,6 +16,7 @@
 #define CANCELLED_ROWS_APART 1000U
 /* Reading a task's row alone and writing it costs as much as reading so many in order. */
 #define ROWS_TO_CANCEL 25
+#define CANCELLED_A_TURN 500U /* each some 10 us */
 
 static void cancel_row(struct engine *engine, const struct array *array, uint64_t index,
                        const char *reason)
@@ -101,6 +102,44 @@ static uint64_t stop_active(struct engine *engine, const struct array *array,
     return stopping;
 }
 
+/* How many. */
+static unsigned cancel_some(struct engine *engine, struct array *array, struct task_ranges *gone)
+{
+    unsigned count = 0;
+    uint64_t index, position;
+    while (count < CANCELLED_A_TURN && !engine->broken && task_waits_drop(&array->again, &index)) {
+        cancel_row(engine, array, index, array->reason);
+        if (array_spec_position(&array->spec, index, &position))
+            task_ranges_add(gone, position, position);
+        array->status.tasks.cancelled++;
+        count++;
+    }
+    return count;
+}
+
+void arrays_cancel_more(struct engine *engine)
+{
+    struct array *next;
+    unsigned count = 0;
+    if (!engine->cancels_left)
+        return;
+    engine->cancels_left = false;
+    for (struct array *array = engine->arrays; array != NULL && !engine->broken; array = next) {
+        struct task_ranges gone = {.ranges = NULL};
+        next = array->next;
+        if (!array_cancels(array))
+            continue;
+        if (count < CANCELLED_A_TURN)
+            count += cancel_some(engine, array, &gone);
+        engine->cancels_left |= array_cancels(array);
+        engine_note_cancelled(engine, array, &gone);
+        task_ranges_done(&gone);
+        array->changed = true;
+        array_requeue(engine, array);
+        (void)array_end_if_over(engine, array);
+    }
+}
+
 void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms, const char *reason)
 {
     struct array_progress *tasks = &array->status.tasks;
@@ -118,7 +157,8 @@ void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms,
     /* A start of the daemon meanwhile finds it there; the end writes the whole outcome. */
     (void)snprintf(array->status.outcome.message, sizeof(array->status.outcome.message), "%s",
                    array->reason);
-    tasks->cancelled += cancel_again(engine, array, NULL, array->reason, &gone);
+    (void)cancel_some(engine, array, &gone);
+    engine->cancels_left |= array_cancels(array);
     engine_note_cancelled(engine, array, &gone);
     task_ranges_done(&gone);
     array_store(engine, array);

@@ -123,6 +123,7 @@ struct array *arrays_open(struct engine *engine, const struct job_row *row, stru
         return NULL;
     }
     engine->rows_done += array->rows_read;
+    engine->cancels_left |= array_cancels(array);
     array->next = engine->arrays;
     engine->arrays = array;
     return array;
@@ -164,6 +165,8 @@ static uint64_t allowed(const struct engine *engine, const struct array *array, 
     const struct linked_array *awaited = awaited_by(engine, array);
     struct task_range range;
     uint64_t from = array->status.tasks.next;
+    if (array_cancels(array))
+        return 0;
     uint64_t count = array->again.ready.count;
     if (awaited == NULL)
         return array_waiting(array) - array->again.later.count;
@@ -222,7 +225,7 @@ static void watch_backoffs(struct engine *engine, const struct array *array, str
         jobset_unblock(engine->jobs, job, JOB_LATER, clock_wall_us());
     }
     if (array->again.later.count > 0 && startable(engine, array, 1) == 0 &&
-        !job_blocked_by(job, JOB_LATER))
+        !job_blocked_by(job, JOB_LATER) && !array_cancels(array))
         engine_watch_backoff(engine, job, task_waits_next(&array->again));
 }
 
@@ -421,7 +424,7 @@ void array_task_ended(struct engine *engine, struct array *array, const struct j
 
 static bool at_rest(const struct array *array)
 {
-    return array->active == 0 && array->again.later.count < BACKOFFS_KEPT;
+    return array->active == 0 && array->again.later.count < BACKOFFS_KEPT && !array_cancels(array);
 }
 
 /* What it has taken is kept for the next time. */

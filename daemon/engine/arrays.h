@@ -78,6 +78,13 @@ bool array_end_if_over(struct engine *engine, struct array *array);
  * when the last of them has ended; then `array` is gone. `reason` may be NULL. */
 void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms,
                   const char *reason);
+/* Of an array that is cancelled as a whole, tasks that wait for another attempt may be left: each
+ * has a row. So many a turn; engine->cancels_left: there are more. */
+void arrays_cancel_more(struct engine *engine);
+static inline bool array_cancels(const struct array *array)
+{
+    return array->status.cancelling && task_waits_count(&array->again) > 0;
+}
 /* The same for some of its tasks. *ret says of how many; those that have ended are left out.
  * ERROR_LIMIT: it has been cancelled in too many parts; nothing has changed. */
 int array_cancel_tasks(struct engine *engine, struct array *array, const struct cancel_order *order,

@@ -28,35 +28,20 @@ static int cancel_waiting(struct engine *engine, struct job *job, const char *re
     return 0;
 }
 
-/* NULL: the store cannot be read, and the engine is broken. */
-static struct array *open_array(struct engine *engine, const struct job *job)
-{
-    struct job_row row;
-    struct error err;
-    struct array *array = arrays_live(engine, job->id);
-    if (array != NULL)
-        return array;
-    if (job_rows_load(engine->db, job->id, &row, &err) == 0) {
-        array = arrays_open(engine, &row, &err);
-        job_row_done(&row);
-    }
-    if (array == NULL)
-        engine_break(engine, &err);
-    return array;
-}
-
 /* What has not started never will; the tasks that have a worker are stopped. */
 static enum job_state cancel_array(struct engine *engine, const struct job *job, uint64_t grace_ms,
                                    const char *reason)
 {
-    struct array *array = open_array(engine, job);
+    struct array *array = arrays_need(engine, job->id);
     if (array == NULL)
         return job_state_of(job);
     bool idle = array->active == 0;
     if (!array->status.cancelling && !idle)
         engine_tell(engine, job, &array->status, BUS_CANCELLING);
+    const uint64_t id = job->id;
     array_cancel(engine, array, grace_ms, reason);
-    return idle ? JOB_STATE_CANCELLED : job_state_of(job);
+    job = jobset_find(engine->jobs, id);
+    return job == NULL ? JOB_STATE_CANCELLED : job_state_of(job);
 }
 
 int engine_cancel(struct engine *engine, uint64_t id, int64_t grace_ms, const char *reason,
@@ -92,7 +77,7 @@ int engine_cancel_tasks(struct engine *engine, uint64_t id, const struct cancel_
     *ret = (struct cancelled_tasks){0};
     if (job == NULL || !job_is_array(job))
         return error_set(err, ERROR_CONFLICT, "job %llu has already ended", (unsigned long long)id);
-    struct array *array = open_array(engine, job);
+    struct array *array = arrays_need(engine, job->id);
     if (array != NULL)
         return array_cancel_tasks(engine, array, order, ret, err);
     *err = engine->broken_by;

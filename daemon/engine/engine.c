@@ -212,7 +212,8 @@ bool engine_unfinished(const struct engine *engine)
 {
     return engine->overdue || engine_breakers_unfinished(engine) || engine->leaving ||
            removals_unfinished(engine) || engine_backoffs_unfinished(engine) ||
-           engine->notice_first < engine->notice_count || array_links_unfinished(&engine->links);
+           engine->cancels_left || engine->notice_first < engine->notice_count ||
+           array_links_unfinished(&engine->links);
 }
 
 bool engine_disk_low(const struct engine *engine)

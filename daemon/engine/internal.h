@@ -75,6 +75,7 @@ struct engine {
     bool overdue;              /* deadlines have passed that are left for the next turn */
     uint64_t ended_for_starts; /* of this turn: overdue jobs that were to start, and their work */
     struct alarms begins;      /* jobs by the time before which they may not start */
+    bool cancels_left;         /* arrays have tasks that are cancelled in the next turn */
     struct alarms backoffs;    /* and those that failed, by when they may again, monotonic */
     uint64_t put_off; /* of this turn: arrays that were to start, and all their tasks back off */
     struct removals removals;

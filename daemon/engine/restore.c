@@ -20,9 +20,16 @@
 
 /* An array is queued like a job; whether one of its tasks can start is looked at below for those
  * that have tasks at a worker, and all others wait. */
+struct loading {
+    struct engine *engine;
+    uint64_t *cancelling; /* arrays of which tasks may be left to cancel; owned */
+    size_t count;
+};
+
 static int add_open_job(void *arg, const struct job_open *open)
 {
-    struct engine *engine = arg;
+    struct loading *loading = arg;
+    struct engine *engine = loading->engine;
     int64_t now = clock_wall_us();
     struct job known = *open->job;
     const struct job_facts *facts = open->facts;
@@ -37,6 +44,11 @@ static int add_open_job(void *arg, const struct job_open *open)
         engine_count_tasks(engine, job->id, facts->array,
                            tasks->completed + tasks->failed + tasks->cancelled);
         jobset_queue(engine->jobs, job, true, now);
+        if (open->status->cancelling) {
+            loading->cancelling = xreallocarray(loading->cancelling, loading->count + 1,
+                                                sizeof(*loading->cancelling));
+            loading->cancelling[loading->count++] = job->id;
+        }
     } else if (open->status->state != JOB_STATE_PENDING) {
         struct active *entry = active_add(&engine->active, open->status);
         entry->status.result = NULL; /* set only at the end */
@@ -122,15 +134,29 @@ static void add_condition(void *arg, const struct condition *condition)
     engine_apply_condition(arg, condition, clock_wall_us());
 }
 
+static int load_waiting(struct engine *engine, struct error *err)
+{
+    return engine_queues_adopt(engine, err) < 0 ||
+                   task_rows_each_open(engine->db, add_open_task, engine, err) < 0 ||
+                   condition_rows_each_open(engine->db, add_condition, engine, err) < 0 ||
+                   engine_restore_depends(engine, err) < 0
+               ? -1
+               : 0;
+}
+
+/* An array that is being cancelled goes on to be. */
 static int load_jobs(struct engine *engine, struct error *err)
 {
-    if (job_rows_each_open(engine->db, add_open_job, engine, err) < 0 ||
-        engine_queues_adopt(engine, err) < 0 ||
-        task_rows_each_open(engine->db, add_open_task, engine, err) < 0 ||
-        condition_rows_each_open(engine->db, add_condition, engine, err) < 0 ||
-        engine_restore_depends(engine, err) < 0)
-        return -1;
-    return load_facts(engine, err);
+    struct loading loading = {.engine = engine};
+    int result = job_rows_each_open(engine->db, add_open_job, &loading, err);
+    if (result == 0)
+        result = load_waiting(engine, err);
+    for (size_t i = 0; i < loading.count && result == 0; i++) {
+        struct array *array = arrays_need(engine, loading.cancelling[i]);
+        result = array == NULL ? engine_sound(engine, err) : 0;
+    }
+    free(loading.cancelling);
+    return result < 0 ? -1 : load_facts(engine, err);
 }
 
 struct known_worker {

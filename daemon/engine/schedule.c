@@ -76,6 +76,7 @@ void engine_schedule(struct engine *engine)
     engine->unplaced = NULL;
     schedules_due(engine, now);
     engine_deadlines_due(engine, now);
+    arrays_cancel_more(engine);
     engine_follow(engine);
     engine_follow_links(engine);
     engine_move_leaving(engine);

@@ -138,8 +138,8 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
     return add_value(engine, ret, err);
 }
 
-/* Puts the status of the array's next task in the place of the array's own. 1: all its tasks wait
- * for another attempt, and it does, too, from now on. */
+/* Puts the status of the array's next task in the place of the array's own. 1: none of it may
+ * start, since all its tasks wait for another attempt or it is being cancelled. */
 static int take_task(struct engine *engine, struct job_row *row, struct error *err)
 {
     bool again = false;
@@ -148,7 +148,7 @@ static int take_task(struct engine *engine, struct job_row *row, struct error *e
         return -1;
     if (!array_can_take(engine, array)) {
         array_requeue(engine, array);
-        if (array->again.later.count > 0)
+        if (array->again.later.count > 0 || array_cancels(array))
             return 1;
         return error_set(err, ERROR_DAMAGED, "array %llu is queued and has no task that may start",
                          (unsigned long long)row->facts.id);

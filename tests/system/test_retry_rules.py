@@ -8,7 +8,7 @@ import time
 
 import pytest
 from clock import Clock
-from daemon import Daemon, Refused, wait_until
+from daemon import Daemon, Refused, wait_until, wait_until_time
 
 HOUR = 3600
 AT_ONCE = '[workers]\nprefetch = 0\n[retry]\nbackoff = "none"\n'
@@ -225,6 +225,17 @@ def test_a_begin_time_in_its_place(timed):
     assert timed.wait(job)[0]["state"] == "completed"
 
 
+def test_what_is_cancelled_wakes_nobody(daemon):
+    """The next job is kept where the cancelled one was."""
+    gone = daemon.submit("sh", "-c", "exit 75", retry={"base_ms": 2000})
+    at = wait_backoff(daemon, gone)["retry_at"]
+    daemon.call("io.batchd.Jobs.Cancel", id=gone)
+    job = daemon.submit("sh", "-c", "exit 75", retry={"base_ms": HOUR * 1000})
+    wait_backoff(daemon, job)
+    wait_until_time(at + 2_000_000)
+    assert show(daemon, job)["reasons"] == ["RetryBackoff"] and show(daemon, job)["attempt"] == 1
+
+
 def test_what_waits_is_held_and_cancelled(daemon):
     held, gone = (daemon.submit("sh", "-c", "exit 75", retry={"base_ms": 1500}) for _ in range(2))
     for job in (held, gone):
@@ -287,6 +298,26 @@ def test_tasks_and_jobs_against_a_model_over_restarts():
             for n, (before, after) in enumerate(zip(attempts, attempts[1:])):
                 assert after["started_at"] - before["ended_at"] >= 400_000 * 2 ** n - 1000, (index, attempts)
         assert ended["array"]["failed"] == fails.count(3)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_many_tasks_that_wait_are_cancelled_in_parts(make_daemon, killed):
+    """So that others are served meanwhile, and a kill in the midst of it is made good."""
+    daemon = make_daemon(config="[workers]\nmax = 4\n[breakers]\nenabled = false\n")
+    daemon.start()
+    job = daemon.submit("/bin/false", array="0-1999", retry={"on": ["exit"], "base_ms": HOUR * 1000})
+    wait_until(lambda: "RetryBackoff" in show(daemon, job)["reasons"], seconds=60)
+    assert daemon.call("io.batchd.Jobs.Cancel", id=job, reason="enough")["state"] == "pending"
+    if killed:
+        daemon.restart()
+    ended = daemon.wait(job)[0]
+    assert ended["state"] == "cancelled" and ended["array"]["cancelled"] == 2000, ended
+    assert ended["outcome"]["message"] == "enough: 0 of 2000 tasks failed, 2000 were cancelled"
+    for index in (0, 1999):
+        task = show(daemon, job, index=index)
+        assert (task["state"], task["attempt"], task["outcome"]["message"]) == ("cancelled", 1, "enough")
+    done = daemon.ctl("list", "--tasks", "--all", "-s", "cancelled", "-o", "id")
+    assert len(done.stdout.split()) == 2000
 
 
 # ---- what the host does ----

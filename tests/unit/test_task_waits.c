@@ -59,6 +59,10 @@ static void step(struct task_waits *waits, struct model *model, int64_t now, uin
         ck_assert_uint_eq(task_waits_take(waits), (uint64_t)first);
         model->at[first] = -1;
     }
+    if (dice(state) % 20 == 0 && task_waits_drop(waits, &index)) {
+        ck_assert_int_ge(model->at[index], 0);
+        model->at[index] = -1;
+    }
     if (dice(state) % 500 == 0) {
         task_waits_filter(waits, is_even, NULL);
         for (int i = 1; i < TASKS; i += 2)
