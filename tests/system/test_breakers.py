@@ -2,6 +2,8 @@
 import json
 import os
 import signal
+import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -501,3 +503,19 @@ def test_what_was_handed_ahead_is_asked_back(make):
         if event.get("id") == last and event["event"] == "ended":
             break
     assert back > 0
+
+
+@pytest.mark.parametrize("change", ["state=0", "window=window+1", "until=until+1", "state=7", "uid=uid+1",
+                                    "name='other'", "ends=65"])
+def test_a_damaged_row_is_found(make, change):
+    daemon = make()
+    fail_until_open(daemon, count=5)
+    daemon.stop()
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        db.execute(f"UPDATE breaker SET {change}")
+    db.close()
+    checked = subprocess.run([daemon.batchd, "--state", daemon.state, "--config", daemon.config, "--check-store"],
+                             capture_output=True, text=True, timeout=60, check=False)
+    assert checked.returncode == 65 and "breaker" in checked.stderr
+    daemon.start(wait=False)
+    assert daemon.process.wait(timeout=30) == 65
