@@ -218,6 +218,16 @@ static void print_array(const json_t *array)
                  number_of(array, "failed"), number_of(array, "cancelled"));
 }
 
+/* Of a job's current attempt, or of one that is listed. */
+static void print_notes(const json_t *attempt)
+{
+    const json_t *from = json_object_get(attempt, "resumed_from");
+    if (json_is_object(from))
+        (void)printf("%12s: checkpoint %lld of attempt %lld\n", "resumed from",
+                     number_of(from, "number"), number_of(from, "attempt"));
+    print_value("note", json_object_get(attempt, "note"));
+}
+
 static void print_attempts(const json_t *attempts)
 {
     const json_t *attempt;
@@ -231,13 +241,13 @@ static void print_attempts(const json_t *attempts)
                       time, number_of(attempt, "worker"));
         print_line(label, text);
         print_usage(json_object_get(attempt, "usage"));
+        print_notes(attempt);
     }
 }
 
 static void print_checkpoints(const json_t *job)
 {
     const json_t *newest = json_object_get(job, "checkpoint");
-    const json_t *from = json_object_get(job, "resumed_from");
     char bytes[32];
     if (json_is_object(newest)) {
         format_size((uint64_t)number_of(newest, "bytes"), bytes, sizeof(bytes));
@@ -246,10 +256,7 @@ static void print_checkpoints(const json_t *job)
                      number_of(newest, "count"));
         print_at("made at", json_object_get(newest, "made_at"));
     }
-    if (json_is_object(from))
-        (void)printf("%12s: checkpoint %lld of attempt %lld\n", "resumed from",
-                     number_of(from, "number"), number_of(from, "attempt"));
-    print_value("note", json_object_get(job, "note"));
+    print_notes(job);
 }
 
 static void print_job(const json_t *job)

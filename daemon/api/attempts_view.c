@@ -1,12 +1,14 @@
 #include "daemon/api/attempts_view.h"
 
 #include "common/clock.h"
+#include "daemon/api/checkpoints.h"
 #include "daemon/api/view.h"
 #include "daemon/core/job_request.h"
 #include "daemon/store/attempt_rows.h"
 
 /* `charged` is null while it is not known: it has not ended, or did before that was kept. */
-static json_t *view_attempt(const struct attempt_row *row, enum job_state state)
+static json_t *view_attempt(const struct api *api, const struct attempt_row *row,
+                            enum job_state state)
 {
     const struct job_status *status = &row->status;
     json_t *object = json_object();
@@ -23,12 +25,20 @@ static json_t *view_attempt(const struct attempt_row *row, enum job_state state)
                                           : json_boolean(row->kind == ATTEMPT_CHARGED));
     json_put(object, "retry_ms",
              status->retry_us == 0 ? json_null() : json_integer(status->retry_us / US_PER_MS));
+    checkpoints_view_notes(api, status, object);
     return object;
 }
 
+struct viewing {
+    const struct api *api;
+    json_t *attempts;
+};
+
 static int add_attempt(void *arg, const struct attempt_row *row)
 {
-    return json_array_append_new(arg, view_attempt(row, JOB_STATE_FAILED));
+    const struct viewing *viewing = arg;
+    return json_array_append_new(viewing->attempts,
+                                 view_attempt(viewing->api, row, JOB_STATE_FAILED));
 }
 
 json_t *attempts_view(const struct api *api, const struct job_row *row)
@@ -37,7 +47,8 @@ json_t *attempts_view(const struct api *api, const struct job_row *row)
     json_t *attempts = json_array();
     enum job_state state = row->status.state;
     enum outcome_class class = row->status.outcome.class;
-    (void)attempt_rows_each(engine_db(api->engine), &row->status, add_attempt, attempts, &err);
+    struct viewing viewing = {.api = api, .attempts = attempts};
+    (void)attempt_rows_each(engine_db(api->engine), &row->status, add_attempt, &viewing, &err);
     if (state == JOB_STATE_PENDING || row->status.attempt == 0 || row->status.worker == 0)
         return attempts;
     struct attempt_row now = {.status = row->status,
@@ -47,7 +58,7 @@ json_t *attempts_view(const struct api *api, const struct job_row *row)
                                           : ATTEMPT_CHARGED,
                               .memory_bytes = job_whole_mib(row->facts.memory_bytes)};
     now.status.retry_us = 0;
-    (void)json_array_append_new(attempts, view_attempt(&now, state));
+    (void)json_array_append_new(attempts, view_attempt(api, &now, state));
     return attempts;
 }
 

@@ -1,44 +1,11 @@
 /* io.batchd.Jobs.Checkpointed {id, index, attempt, number, bytes, made_at} -> {}: by batchctl
  * inside the job. It tells of what is there already, so that it can be shown. */
-#include "daemon/api/checkpoints.h"
 #include "daemon/api/submit_spec.h"
 #include "daemon/api/tasks.h"
 #include "daemon/api/view.h"
 #include "daemon/engine/checkpoints.h"
 
 #include <limits.h>
-
-void checkpoints_view(const struct api *api, const struct job_row *row, json_t *object)
-{
-    struct db *db = engine_db(api->engine);
-    const struct attempt_id id = {.job = row->facts.id,
-                                  .index = row->status.index,
-                                  .attempt = row->status.attempt,
-                                  .is_task = row->status.is_task};
-    struct checkpoint_fact fact;
-    struct job_notes notes;
-    /* A row that cannot be read says nothing here: batchd --check-store does. */
-    if (checkpoint_rows_load(db, &id, &fact, NULL) < 0)
-        fact = (struct checkpoint_fact){.number = 0};
-    if (note_rows_load(db, &id, &notes, NULL) < 0)
-        notes = (struct job_notes){.resumed_number = 0};
-    json_t *newest = fact.number == 0 ? json_null() : json_object();
-    json_t *resumed = notes.resumed_number == 0 ? json_null() : json_object();
-    if (fact.number != 0) {
-        json_put_int(newest, "number", (int64_t)fact.number);
-        json_put_int(newest, "attempt", fact.attempt);
-        json_put_int(newest, "made_at", fact.made_at);
-        json_put_int(newest, "bytes", (int64_t)fact.bytes);
-        json_put_int(newest, "count", (int64_t)fact.count);
-    }
-    if (notes.resumed_number != 0) {
-        json_put_int(resumed, "number", (int64_t)notes.resumed_number);
-        json_put_int(resumed, "attempt", notes.resumed_attempt);
-    }
-    json_put(object, "checkpoint", newest);
-    json_put(object, "resumed_from", resumed);
-    json_put_text(object, "note", notes.text[0] == '\0' ? NULL : notes.text);
-}
 
 static int read_fact(const json_t *params, int64_t *ret_attempt, struct checkpoint_fact *ret,
                      struct error *err)

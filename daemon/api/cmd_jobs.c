@@ -474,7 +474,7 @@ static void run_show(struct api_call *call)
     json_put(job, "retry", retry_members_view(&row.facts.retry));
     const uint64_t memory = attempts_suggest_memory(call->api, &row);
     json_put(job, "suggested_memory", memory == 0 ? json_null() : json_integer((int64_t)memory));
-    checkpoints_view(call->api, &row, job);
+    checkpoints_view(call->api, &row.status, job);
     if (attempts)
         json_put(job, "attempts", attempts_view(call->api, &row));
     if (predict) {

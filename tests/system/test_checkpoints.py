@@ -77,6 +77,8 @@ def test_the_next_attempt_goes_on(daemon, folder):
     shown = daemon.ctl("show", str(ident)).stdout
     assert "resumed from: checkpoint 4 of attempt 1\n" in shown
     assert re.search(r"checkpoint: 6 by attempt 2, 2; 6 made\n", shown)
+    attempts = daemon.call("io.batchd.Jobs.Show", id=ident, attempts=True)["job"]["attempts"]
+    assert [attempt["resumed_from"] for attempt in attempts] == [None, {"number": 4, "attempt": 1}]
 
 
 @pytest.mark.parametrize("damage,why", [
