@@ -131,6 +131,9 @@ enum exit_cause {
     EXIT_CAUSE_SPAWN,    /* it never ran: `text` says why, `spawn_errno` is the cause */
     EXIT_CAUSE_SHUTDOWN, /* the worker was told to end (SIGTERM) and ended the job */
     EXIT_CAUSE_OUTPUT,   /* it ended well, and its outputs are not as declared: `text` says how */
+    /* It failed, and that is known of it; `status` is what it did, `text` says it. */
+    EXIT_CAUSE_OOM,       /* the kernel killed some of it for want of memory */
+    EXIT_CAUSE_DISK_FULL, /* the disk was full and took not all of its output */
     EXIT_CAUSE_COUNT
 };
 

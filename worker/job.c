@@ -335,12 +335,27 @@ static void note_not_executed(struct job *job)
     (void)snprintf(job->end.text, sizeof(job->end.text), "%.199s", err.text);
 }
 
+/* It failed by itself, and it is known of what. */
+static void find_reason(struct job *job)
+{
+    struct job_exit *end = &job->end;
+    if (end->cause != EXIT_CAUSE_NORMAL || ended_well(job))
+        return;
+    if (output_disk_full(job->output)) {
+        end->cause = EXIT_CAUSE_DISK_FULL;
+        (void)snprintf(end->text, sizeof(end->text),
+                       "the disk was full: %llu bytes of its output are lost",
+                       (unsigned long long)end->lost_bytes);
+    }
+}
+
 static void complete(struct job *job)
 {
     output_end(job->output, &job->end);
     if (job->end.spawn_errno != 0)
         note_not_executed(job);
     job->end.cause = (uint8_t)final_cause(job);
+    find_reason(job);
     job->phase = PHASE_IDLE;
     job_run_done(&job->run);
 }

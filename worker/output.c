@@ -279,6 +279,16 @@ static void end_stream(struct output *output, int which, struct job_exit *end)
     close_fd(&stream->tail_fd);
 }
 
+bool output_disk_full(const struct output *output)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct stream *stream = &output->streams[i];
+        if (stream->lost > 0 && (stream->last_errno == ENOSPC || stream->last_errno == EDQUOT))
+            return true;
+    }
+    return false;
+}
+
 void output_end(struct output *output, struct job_exit *end)
 {
     end->stdout_bytes = output->streams[0].bytes;

@@ -12,6 +12,8 @@
 
 #include "common/worker_protocol.h"
 
+#include <stdbool.h>
+
 struct output;
 
 /* `jobs_fd` is the folder of all jobs, `group` who may read the files ((gid_t)-1: nobody else). */
@@ -25,5 +27,7 @@ void output_add(struct output *output, int which, const void *data, size_t bytes
 void output_add_events(struct output *output, const void *data, size_t bytes);
 /* Puts the tails in place, closes the files and fills the byte counts. */
 void output_end(struct output *output, struct job_exit *end);
+/* Whether some of it was lost because the disk, or its owner's share of it, was full. */
+bool output_disk_full(const struct output *output);
 
 #endif

@@ -17,6 +17,10 @@ static enum outcome_class class_of(const struct job_exit *end, bool is_processor
         return OUTCOME_LOST;
     case EXIT_CAUSE_OUTPUT:
         return OUTCOME_EXIT;
+    case EXIT_CAUSE_OOM:
+        return OUTCOME_OOM;
+    case EXIT_CAUSE_DISK_FULL:
+        return OUTCOME_DISK_FULL;
     case EXIT_CAUSE_NORMAL:
     case EXIT_CAUSE_COUNT:
         break;

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define OTHER_UID 54321
-#define BOMB 300
+#define BOMB 120
 
 static const char *ready_path;
 static const char *log_path;

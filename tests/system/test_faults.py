@@ -238,6 +238,23 @@ def test_a_full_disk_refuses_jobs_and_keeps_results(small_disk):
     assert daemon.process.pid == pid and daemon.process.poll() is None
 
 
+@pytest.mark.parametrize("code,expected", [(3, ("failed", "disk_full", 3)), (0, ("completed", "success", 0))])
+def test_output_that_the_disk_refused(small_disk, tmp_path, code, expected):
+    """It is why a job failed only if it failed."""
+    daemon = small_disk
+    go = tmp_path / "go"
+    job = daemon.submit("sh", "-c", f'until [ -e "$0" ]; do sleep 0.02; done; head -c 9000000 /dev/zero; exit {code}',
+                        str(go))
+    daemon.wait_running(job)
+    ballast = fill(daemon, leave=2 << 20)  # and the reserve's 1 MiB, which batchd gives back
+    go.touch()
+    ended = daemon.wait(job)[0]
+    ballast.unlink()
+    assert (ended["state"], ended["outcome"]["class"], ended["outcome"]["exit_code"]) == expected
+    assert ended["usage"]["lost_bytes"] > 0
+    assert code == 0 or f"{ended['usage']['lost_bytes']} bytes of its output" in ended["outcome"]["message"]
+
+
 def submit_when_there_is_room(daemon):
     """It sees by itself that there is room."""
     deadline = time.monotonic() + 20
