@@ -1,4 +1,5 @@
-# Proof that stands beside the tests: disks after a loss of power. make power IMAGES=10000
+# Proofs that stand beside the tests: disks after a loss of power, the model of adoption.
+# make power IMAGES=10000 | make model DISTURBANCES=2
 IMAGES ?= 10000
 POWER_JOBS ?= 2000
 POWER_PROGRAMS := $(OUT)/tests/power/images $(OUT)/tests/power/recorder.so
@@ -16,3 +17,12 @@ $(OUT)/tests/power/images: $(addprefix $(OUT)/tests/power/,images.o medium.o cla
 $(OUT)/tests/power/recorder.so: tests/power/recorder.c tests/power/trace.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -U_FORTIFY_SOURCE -fPIC -shared -o $@ $<
+
+# What jobs, workers, spawner and batchd do when they die, in every order (tests/model/adopt.pml).
+DISTURBANCES ?= 2
+.PHONY: model model-short
+model:
+	@sh mk/deps.sh spin gcc
+	@$(PYTHON) tests/model/check.py --disturbances $(DISTURBANCES)
+model-short:
+	@$(MAKE) --no-print-directory model DISTURBANCES=1

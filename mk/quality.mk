@@ -15,7 +15,7 @@ check: deps
 	@$(MAKE) --no-print-directory system
 	@$(MAKE) --no-print-directory clang
 	@$(MAKE) --no-print-directory san
-	@$(MAKE) --no-print-directory power-short mutants
+	@$(MAKE) --no-print-directory power-short model-short mutants
 	@$(MAKE) --no-print-directory fault-sample
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills 40
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills 30 --workers

@@ -146,6 +146,7 @@ static void adopt(struct engine *engine, struct active *entry, const struct work
         if (!attempt_equal(&hello->jobs[i].id, &id) || hello->jobs[i].state == HELLO_QUEUED)
             continue;
         on_started(engine, hello->worker, &started);
+        engine_ask_back_all(engine, hello->worker); /* batchd may have died before it could */
         follow_state(engine, entry, hello->jobs[i].state);
     }
     if (entry->status.cancelling || entry->deadline_passed != 0)
