@@ -41,7 +41,7 @@ static bool goes(const struct removal_rule *rule, const struct stored_job *job)
 static int remove_job(struct use_note *note, const struct stored_job *job,
                       struct removal_walk *walk, struct error *err)
 {
-    const struct removal_listener listener = {engine_note_use, note};
+    const struct use_listener listener = {engine_note_use, note};
     struct engine *engine = note->engine;
     if (is_awaited(engine, job->id)) {
         walk->kept++;
@@ -217,7 +217,7 @@ void removals_go_on(struct engine *engine)
         return;
     if (removals->rows_left) {
         struct use_note note = {.engine = engine};
-        const struct removal_listener listener = {engine_note_use, &note};
+        const struct use_listener listener = {engine_note_use, &note};
         more = removal_rows_part(engine->db, &listener, &err);
         engine_write_use(&note);
         removals->rows_left = more > 0;

@@ -29,8 +29,10 @@ static int run_with(struct db *db, const char *sql, const int64_t *numbers, int 
 /* ---- which ---- */
 
 struct reading {
+    uint64_t after;
+    size_t most;
     void *list;
-    size_t count;
+    size_t count; /* so far */
 };
 
 static int read_job(void *arg, sqlite3_stmt *row, struct error *err)
@@ -51,12 +53,12 @@ static int read_job(void *arg, sqlite3_stmt *row, struct error *err)
 }
 
 static int read_list(struct db *db, const char *sql, db_row_fn each, struct reading *reading,
-                     uint64_t after, size_t most, struct error *err)
+                     struct error *err)
 {
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
-    const int64_t numbers[] = {(int64_t)after, (int64_t)most};
+    const int64_t numbers[] = {(int64_t)reading->after, (int64_t)reading->most};
     bind_numbers(statement, 1, numbers, 2);
     return db_each(db, statement, each, reading, err) < 0 ? -1 : (int)reading->count;
 }
@@ -67,8 +69,8 @@ int removal_rows_jobs(struct db *db, uint64_t after, struct stored_job *ret, siz
     static const char sql[] =
         "SELECT id,state,uid,array IS NOT NULL,attempt,submitted_at,ended_at FROM job"
         " WHERE id>?1 AND id NOT IN (SELECT job FROM removal WHERE rows=1) ORDER BY id LIMIT ?2";
-    struct reading reading = {.list = ret};
-    return read_list(db, sql, read_job, &reading, after, most, err);
+    struct reading reading = {.after = after, .most = most, .list = ret};
+    return read_list(db, sql, read_job, &reading, err);
 }
 
 static int read_id(void *arg, sqlite3_stmt *row, struct error *err)
@@ -84,8 +86,9 @@ int removal_rows_files(struct db *db, uint64_t after, uint64_t *ret, size_t most
 {
     static const char sql[] =
         "SELECT job FROM removal WHERE rows=0 AND job>?1 ORDER BY job LIMIT ?2";
-    struct reading reading = {.list = ret};
-    return read_list(db, sql, read_id, &reading, after, most, err);
+    struct reading reading = {.after = after, .most = most};
+    reading.list = ret;
+    return read_list(db, sql, read_id, &reading, err);
 }
 
 /* ---- rows ---- */
@@ -120,13 +123,13 @@ static int drop_key(struct db *db, uint64_t job, struct error *err)
 
 /* Before they are deleted. */
 static int tell(struct db *db, uint64_t job, enum use_part part,
-                const struct removal_listener *listener, struct error *err)
+                const struct use_listener *listener, struct error *err)
 {
-    return usage_rows_of(db, job, part, ROWS_A_PART, listener->used, listener->arg, err);
+    return usage_rows_of(db, job, part, ROWS_A_PART, listener, err);
 }
 
 int removal_rows_begin(struct db *db, const struct stored_job *job,
-                       const struct removal_listener *listener, struct error *err)
+                       const struct use_listener *listener, struct error *err)
 {
     int result = 0;
     if (job->parts)
@@ -161,7 +164,7 @@ static const char *const part_texts[] = {
 };
 
 static int delete_part(struct db *db, uint64_t job, size_t kind,
-                       const struct removal_listener *listener, struct error *err)
+                       const struct use_listener *listener, struct error *err)
 {
     static const enum use_part uses[] = {USE_OF_ATTEMPTS, USE_OF_TASKS};
     const int64_t numbers[] = {(int64_t)job, ROWS_A_PART};
@@ -170,12 +173,12 @@ static int delete_part(struct db *db, uint64_t job, size_t kind,
     return run_with(db, part_texts[kind], numbers, 2, err);
 }
 
-int removal_rows_part(struct db *db, const struct removal_listener *listener, struct error *err)
+int removal_rows_part(struct db *db, const struct use_listener *listener, struct error *err)
 {
     static const char sql[] = "SELECT job FROM removal WHERE rows=1 AND job>?1 LIMIT ?2";
     uint64_t job = 0;
-    struct reading reading = {.list = &job};
-    int found = read_list(db, sql, read_id, &reading, 0, 1, err);
+    struct reading reading = {.most = 1, .list = &job};
+    int found = read_list(db, sql, read_id, &reading, err);
     for (size_t i = 0; found > 0 && i < sizeof(part_texts) / sizeof(part_texts[0]); i++) {
         int deleted = delete_part(db, job, i, listener, err);
         if (deleted != 0)

@@ -22,19 +22,13 @@ struct stored_job {
 int removal_rows_jobs(struct db *db, uint64_t after, struct stored_job *ret, size_t most,
                       struct error *err);
 
-/* Who is told of each attempt that goes. */
-struct removal_listener {
-    use_fn used;
-    void *arg;
-};
-
 /* Deletes the rows of a job, or of one that has `parts` makes the beginning (removal_rows_part).
- * Its key is free then. */
+ * Its key is free then. `listener` is told of each attempt that goes. */
 int removal_rows_begin(struct db *db, const struct stored_job *job,
-                       const struct removal_listener *listener, struct error *err);
+                       const struct use_listener *listener, struct error *err);
 /* Deletes some rows of such jobs, a few milliseconds' worth. 1: there may be more to do; 0: there
  * is nothing. */
-int removal_rows_part(struct db *db, const struct removal_listener *listener, struct error *err);
+int removal_rows_part(struct db *db, const struct use_listener *listener, struct error *err);
 
 /* Up to `most` ids beyond `after` of jobs of which only the files are left. How many, or -1. */
 int removal_rows_files(struct db *db, uint64_t after, uint64_t *ret, size_t most,

@@ -12,14 +12,9 @@ static const char sql[] =
     " FROM attempt JOIN job ON job.id=attempt.job"
     " WHERE attempt.started_at>0 AND attempt.ended_at>?1";
 
-struct reading {
-    use_fn each;
-    void *arg;
-};
-
 static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
 {
-    const struct reading *reading = arg;
+    const struct use_listener *listener = arg;
     (void)err;
 #define COLUMN(number) sqlite3_column_int64(statement, number)
     const struct use use = {.uid = (uint32_t)COLUMN(0),
@@ -29,22 +24,22 @@ static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
                             .started_at = COLUMN(4),
                             .ended_at = COLUMN(5)};
 #undef COLUMN
-    reading->each(reading->arg, &use);
+    listener->each(listener->arg, &use);
     return 0;
 }
 
 int usage_rows_each(struct db *db, int64_t since, use_fn each, void *arg, struct error *err)
 {
-    struct reading reading = {each, arg};
+    struct use_listener listener = {each, arg};
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, since);
-    return db_each(db, statement, read_row, &reading, err);
+    return db_each(db, statement, read_row, &listener, err);
 }
 
-int usage_rows_of(struct db *db, uint64_t job, enum use_part part, int64_t most, use_fn each,
-                  void *arg, struct error *err)
+int usage_rows_of(struct db *db, uint64_t job, enum use_part part, int64_t most,
+                  const struct use_listener *listener, struct error *err)
 {
     static const char *const texts[USE_PART_COUNT] = {
         [USE_OF_JOB] = "SELECT uid,cpus,memory_bytes,gpus,started_at,ended_at FROM job"
@@ -57,13 +52,13 @@ int usage_rows_of(struct db *db, uint64_t job, enum use_part part, int64_t most,
             " FROM attempt JOIN job ON id=attempt.job WHERE attempt.job=?1"
             " ORDER BY task_index,attempt.attempt LIMIT ?2",
     };
-    struct reading reading = {each, arg};
+    struct use_listener mine = *listener;
     sqlite3_stmt *statement = db_statement(db, texts[part], err);
     if (statement == NULL)
         return -1;
     const int64_t numbers[] = {(int64_t)job, most};
     bind_numbers(statement, 1, numbers, 2);
-    return db_each(db, statement, read_row, &reading, err);
+    return db_each(db, statement, read_row, &mine, err);
 }
 
 /* ---- of removed jobs ---- */

@@ -20,8 +20,12 @@ int usage_rows_each(struct db *db, int64_t since, use_fn each, void *arg, struct
 /* The same of one job: the last attempt of a plain one, that of the first `most` of its tasks, or
  * the first `most` of all earlier ones, in the order of their keys. */
 enum use_part { USE_OF_JOB, USE_OF_TASKS, USE_OF_ATTEMPTS, USE_PART_COUNT };
-int usage_rows_of(struct db *db, uint64_t job, enum use_part part, int64_t most, use_fn each,
-                  void *arg, struct error *err);
+struct use_listener {
+    use_fn each;
+    void *arg;
+};
+int usage_rows_of(struct db *db, uint64_t job, enum use_part part, int64_t most,
+                  const struct use_listener *listener, struct error *err);
 
 /* Of a user, all removed jobs together. */
 struct past_use {
