@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,10 +33,26 @@ static void find_checkpoint(const char *folder)
     checkpoint_done(&found);
 }
 
+static void on_request(int number)
+{
+    (void)number; /* there is no job yet that could make a checkpoint */
+}
+
+/* Whoever asks the job for one, or sends it a word, does not know that it is not there yet. What is
+ * caught is the default again for the job. */
+static void outlive_requests(void)
+{
+    static const int numbers[] = {SIGHUP, SIGUSR1, SIGUSR2};
+    struct sigaction action = {.sa_handler = on_request, .sa_flags = SA_RESTART};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        (void)sigaction(numbers[i], &action, NULL);
+}
+
 int step_begin(const struct step *step)
 {
     const char *folder = getenv("BATCHD_CHECKPOINT_DIR");
     char **argv = step->rest + 1;
+    outlive_requests();
     outputs_remove_staged(step, 1, step->id.attempt);
     if (folder != NULL && step->id.attempt > 1)
         find_checkpoint(folder);
