@@ -306,7 +306,7 @@ def test_many_tasks_that_wait_are_cancelled_in_parts(make_daemon, killed):
     daemon = make_daemon(config="[workers]\nmax = 4\n[breakers]\nenabled = false\n")
     daemon.start()
     job = daemon.submit("/bin/false", array="0-1999", retry={"on": ["exit"], "base_ms": HOUR * 1000})
-    wait_until(lambda: "RetryBackoff" in show(daemon, job)["reasons"], seconds=60)
+    wait_until(lambda: "RetryBackoff" in show(daemon, job)["reasons"] and show(daemon, job)["state"] == "pending", seconds=60)
     assert daemon.call("io.batchd.Jobs.Cancel", id=job, reason="enough")["state"] == "pending"
     if killed:
         daemon.restart()
