@@ -4,6 +4,8 @@ import json
 import os
 import random
 import signal
+import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -373,6 +375,24 @@ def test_what_is_not_to_be_rerun_is_lost(daemon, more):
     kill_worker(daemon, job)
     ended = daemon.wait(job)[0]
     assert (ended["state"], ended["outcome"]["class"], ended["attempt"]) == ("failed", "lost", 1)
+
+
+# ---- the store ----
+
+@pytest.mark.parametrize("change", ["attempt SET max_rss_bytes=max_rss_bytes+1", "attempt SET retry_us=0", "attempt SET kind=2",
+                                    "attempt SET sum=NULL", "attempt SET message='x'", "attempt SET memory_bytes=1",
+                                    "job SET retry_at=retry_at+1", "job SET retry_us=1", "job SET retry='none none exit'",
+                                    "job SET retry=NULL", "job SET max_attempts=9"])
+def test_a_damaged_row_is_found(daemon, change):
+    job = fails_once(daemon, retry={"base_ms": HOUR * 1000})
+    wait_backoff(daemon, job)
+    daemon.stop()
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        assert db.execute(f"UPDATE {change}").rowcount == 1
+    db.close()
+    checked = subprocess.run([daemon.batchd, "--state", daemon.state, "--config", daemon.config, "--check-store"],
+                             capture_output=True, text=True, timeout=60, check=False)
+    assert checked.returncode == 65 and "fails its checksum" in checked.stderr, checked
 
 
 # ---- batchctl ----
