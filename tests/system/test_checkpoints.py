@@ -165,14 +165,20 @@ def test_the_example_of_the_manual(daemon, folder):
     assert len(script.strip().splitlines()) == 10
     (folder / "add.sh").write_text(script)
     (folder / "add.sh").chmod(0o755)
-    ident = daemon.submit("./add.sh", cwd=str(folder), env={"PATH": f"{OUT}:{os.environ['PATH']}"},
+    (folder / "bin").mkdir()  # the first attempt does not get beyond its second checkpoint
+    (folder / "bin/batchctl").write_text(f"""#!/bin/sh
+{OUT}/batchctl "$@" || exit
+test $BATCHD_ATTEMPT != 1 -o ! -e "$BATCHD_CHECKPOINT_DIR/2" || sleep 1000
+""")
+    (folder / "bin/batchctl").chmod(0o755)
+    ident = daemon.submit("./add.sh", cwd=str(folder), env={"PATH": f"{folder}/bin:{os.environ['PATH']}"},
                           outputs=["sum"], checkpoint_signal="USR1")
     wait_until(lambda: (checkpoints(daemon, ident) / "2").exists(), 60)
     os.kill(worker_pid(daemon, ident), signal.SIGKILL)
     job = daemon.wait(ident, seconds=60)[0]
     assert job["state"] == "completed"
     assert (folder / "sum").read_text() == "5000050000\n"
-    assert daemon.job(ident)["resumed_from"]["number"] >= 2
+    assert daemon.job(ident)["resumed_from"] == {"number": 2, "attempt": 1}
 
 
 # ---- asked for ----
