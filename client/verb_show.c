@@ -228,6 +228,21 @@ static void print_notes(const json_t *attempt)
     print_value("note", json_object_get(attempt, "note"));
 }
 
+/* What followed from its end. */
+static void print_sequel(const json_t *attempt)
+{
+    const json_t *charged = json_object_get(attempt, "charged");
+    const char *class =
+        json_string_value(json_object_get(json_object_get(attempt, "outcome"), "class"));
+    char text[32];
+    if (json_is_false(charged) && class != NULL && strcmp(class, "success") != 0)
+        print_line("counted", "no");
+    if (!json_is_integer(json_object_get(attempt, "retry_ms")))
+        return;
+    format_span((uint64_t)number_of(attempt, "retry_ms"), text, sizeof(text));
+    (void)printf("%12s: the next %s later\n", "tried again", text);
+}
+
 static void print_attempts(const json_t *attempts)
 {
     const json_t *attempt;
@@ -241,6 +256,7 @@ static void print_attempts(const json_t *attempts)
                       time, number_of(attempt, "worker"));
         print_line(label, text);
         print_usage(json_object_get(attempt, "usage"));
+        print_sequel(attempt);
         print_notes(attempt);
     }
 }
