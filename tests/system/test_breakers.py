@@ -486,7 +486,7 @@ def test_why_and_plan_name_the_time(make):
 def test_what_was_handed_ahead_is_asked_back(make):
     daemon = make(config="[daemon]\nevent_backlog = 100000\n")
     submit_many(daemon, 2000, name="good")
-    client, back = daemon.client(), 0
+    client, back, state = daemon.client(), 0, None
     client.send("io.batchd.Events.Subscribe", more=True)
     for _ in range(12):
         daemon.call("io.batchd.Breakers.Open", name="name:good")
@@ -496,10 +496,12 @@ def test_what_was_handed_ahead_is_asked_back(make):
         assert len(daemon.jobs(name="good", states=["completed"])) == ended
         daemon.call("io.batchd.Breakers.Reset", name="name:good")
         wait_until(lambda ended=ended: len(daemon.jobs(name="good", states=["completed"])) > ended)
-    last = daemon.submit("true", name="last", priority="urgent")
+    daemon.call("io.batchd.Breakers.Open", name="name:good")
+    last = daemon.submit("true", name="last")
     while True:
         event = client.receive()["parameters"]
-        back += event.get("event") == "requeued"
+        state = event["state"] if event.get("breaker") else state
+        back += event.get("event") == "requeued" and state == "forced_open"
         if event.get("id") == last and event["event"] == "ended":
             break
     assert back > 0
@@ -519,3 +521,27 @@ def test_a_damaged_row_is_found(make, change):
     assert checked.returncode == 65 and "breaker" in checked.stderr
     daemon.start(wait=False)
     assert daemon.process.wait(timeout=30) == 65
+
+
+def test_a_probe_that_never_began_gives_its_place_back(make):
+    daemon = make()
+    fail_until_open(daemon, count=5)
+    started = daemon.runs.count()
+    slow = [daemon.submit(*daemon.runs.command(), name="bad") for _ in range(8)]
+    for pid in daemon.processes("--worker"):
+        os.kill(pid, signal.SIGSTOP)
+    advance(daemon, MINUTE + 5)
+    wait_until(lambda: breakers(daemon, "bad")[0]["probing"] == 1)
+    for pid in daemon.processes("--worker"):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: state(daemon) == "open", seconds=60)
+    assert daemon.runs.count() == started + 3 and sorted(daemon.runs.ids()[-3:]) == slow[:3]
+
+
+def test_what_is_parked_keeps_no_room_for_itself(make):
+    daemon = make(workers=2)
+    fail_until_open(daemon, count=5)
+    sleeper = daemon.submit("sleep", "600", name="sleeper")
+    daemon.wait_running(sleeper)
+    daemon.submit(*daemon.runs.command(), name="bad", cpus=2, priority="urgent")
+    assert daemon.wait(daemon.submit("true", name="good", estimate_ms=10**9))[0]["state"] == "completed"
