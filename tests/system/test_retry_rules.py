@@ -11,6 +11,7 @@ import time
 import pytest
 from clock import Clock
 from daemon import Daemon, Refused, wait_until, wait_until_time
+from records import ATTEMPT, each, record
 
 HOUR = 3600
 AT_ONCE = '[workers]\nprefetch = 0\n[retry]\nbackoff = "none"\n'
@@ -375,6 +376,91 @@ def test_what_is_not_to_be_rerun_is_lost(daemon, more):
     kill_worker(daemon, job)
     ended = daemon.wait(job)[0]
     assert (ended["state"], ended["outcome"]["class"], ended["attempt"]) == ("failed", "lost", 1)
+
+
+# ---- too little memory ----
+
+LOG_EXIT, CAUSE_OOM = 65, 6  # common/worker_protocol.h
+MIB = 1 << 20
+
+
+def end_of(log, job, attempt, index):
+    """Where the log says how this attempt ended, and what."""
+    wanted = ATTEMPT.pack(job, index or 0, attempt, index is not None)
+    ends = [(at, payload) for at, kind, payload in each(log.read_bytes())
+            if kind == LOG_EXIT and payload.startswith(wanted)]
+    return ends[0] if ends else None
+
+
+def ends_out_of_memory(daemon, job, attempt, index=None):
+    """The attempt ends while batchd is away, and its worker's log says that it was for want of memory; the
+    worker is gone, so that the log has the last word."""
+    name = {} if index is None else {"index": index}
+    wait_until(lambda: [show(daemon, job, **name)[key] for key in ("state", "attempt")] == ["running", attempt], 60)
+    log = daemon.state / "workers" / str(show(daemon, job, **name)["worker"]) / "log"
+    daemon.kill()
+    (daemon.state / f"go{attempt}").touch()
+    wait_until(lambda: end_of(log, job, attempt, index), 60)
+    for pid in daemon.processes("--worker"):
+        os.kill(pid, signal.SIGKILL)
+    at, payload = end_of(log, job, attempt, index)
+    changed = payload[:ATTEMPT.size] + bytes([CAUSE_OOM]) + payload[ATTEMPT.size + 1:]
+    with open(log, "r+b") as file:
+        file.seek(at)
+        file.write(record(LOG_EXIT, changed))
+    daemon.start()
+
+
+def memory_job(daemon, **more):
+    return daemon.submit("sh", "-c", 'until [ -e "$0/go$BATCHD_ATTEMPT" ]; do sleep 0.02; done; exit 9',
+                         str(daemon.state), **more)
+
+
+MEMORY = AT_ONCE + '[resources]\ncpus = 2\nmemory = "800M"\n'
+
+
+def test_memory_grows_by_half_up_to_what_there_is(make_daemon):
+    daemon = make_daemon(config=MEMORY)
+    daemon.start()
+    job = memory_job(daemon, memory=301 * MIB, max_attempts=5)
+    for attempt, memory in ((1, 301), (2, 452), (3, 678), (4, 800), (5, 800)):
+        wait_until(lambda: show(daemon, job)["attempt"] == attempt, 60)
+        assert show(daemon, job)["resources"]["memory_bytes"] == memory * MIB
+        ends_out_of_memory(daemon, job, attempt)
+    ended = daemon.wait(job)[0]
+    assert (ended["state"], ended["outcome"]["class"]) == ("failed", "oom"), ended
+    shown = show(daemon, job)
+    assert [one["memory_bytes"] // MIB for one in shown["attempts"]] == [301, 452, 678, 800, 800]
+    assert shown["suggested_memory"] is None, "there is no more"
+    assert daemon.ctl("wait", str(job)).returncode == 137
+
+
+def test_by_default_it_is_tried_again_while_memory_grows(make_daemon):
+    daemon = make_daemon(config=MEMORY.replace("[retry]\n", '[retry]\nmemory_cap = "400M"\n'))
+    daemon.start()
+    job = memory_job(daemon, memory=300 * MIB)
+    ends_out_of_memory(daemon, job, 1)
+    ends_out_of_memory(daemon, job, 2)
+    assert daemon.wait(job)[0]["outcome"]["class"] == "oom"
+    shown = show(daemon, job)
+    assert [one["memory_bytes"] // MIB for one in shown["attempts"]] == [300, 400]
+    assert shown["suggested_memory"] == 600 * MIB
+    assert "ask for 600.0M memory" in daemon.ctl("show", str(job)).stdout
+    again = daemon.call("io.batchd.Jobs.Retry", id=job, memory=600 * MIB)["id"]
+    daemon.wait(again)
+    assert show(daemon, again)["suggested_memory"] is None
+
+
+def test_tasks_keep_their_memory(make_daemon):
+    daemon = make_daemon(config=MEMORY)
+    daemon.start()
+    job = memory_job(daemon, memory=300 * MIB, array="4", max_attempts=2)
+    ends_out_of_memory(daemon, job, 1, index=4)
+    ends_out_of_memory(daemon, job, 2, index=4)
+    daemon.wait(job)
+    task = show(daemon, job, index=4)
+    assert [one["memory_bytes"] // MIB for one in task["attempts"]] == [300, 300]
+    assert (task["state"], task["outcome"]["class"], task["suggested_memory"]) == ("failed", "oom", 450 * MIB)
 
 
 # ---- the store ----

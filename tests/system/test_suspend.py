@@ -3,11 +3,11 @@ import os
 import pathlib
 import signal
 import socket
-import struct
 import time
 
 import pytest
 from daemon import Refused, wait_until
+from records import ATTEMPT, record
 
 JOBS = "io.batchd.Jobs."
 # Two processes that count, the second in a session of its own and a child of nobody.
@@ -81,23 +81,12 @@ def test_it_stays_suspended_over_a_restart(daemon, counting, how):
     assert daemon.job(job)["attempt"] == 1
 
 
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
-    return crc ^ 0xffffffff
-
-
 def tell_worker(daemon, worker, kind, job):
     """What a batchd before this one told a worker (common/worker_protocol.h)."""
-    payload = struct.pack("<QQIB", job, 0, 1, 0)
-    body = struct.pack("<HHI", 1, kind, len(payload))
     with socket.socket(socket.AF_UNIX) as link:
         link.connect(f"{daemon.state}/workers/{worker}/sock")
         assert link.recv(4096)  # HELLO: it serves us
-        link.sendall(b"BATR" + body + struct.pack("<I", crc32c(body + payload)) + payload)
+        link.sendall(record(kind, ATTEMPT.pack(job, 0, 1, 0)))
 
 
 SUSPEND, RESUME = 7, 8
