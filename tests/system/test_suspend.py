@@ -199,6 +199,22 @@ def test_only_what_runs(daemon, method, more):
 
 
 @pytest.mark.parametrize("method,more", [("Suspend", {}), ("Resume", {}), ("Signal", {"signal": "TERM"})])
+def test_what_has_been_handed_over_need_not_run_yet(make_daemon, method, more):
+    daemon = make_daemon(config="[workers]\nmax = 1\n")
+    daemon.start()
+    daemon.wait(daemon.submit("true"))
+    [worker] = daemon.processes("--worker")
+    os.kill(worker, signal.SIGSTOP)
+    job = daemon.submit("true")
+    wait_until(lambda: daemon.job(job)["state"] == "starting")
+    with pytest.raises(Refused) as refused:
+        daemon.call(JOBS + method, id=job, **more)
+    assert refused.value.name == "io.batchd.InvalidState" and refused.value.parameters["state"] == "starting"
+    os.kill(worker, signal.SIGCONT)
+    assert daemon.wait(job)[0]["state"] == "completed"
+
+
+@pytest.mark.parametrize("method,more", [("Suspend", {}), ("Resume", {}), ("Signal", {"signal": "TERM"})])
 def test_another_user_sees_no_job(daemon, method, more):
     job = daemon.submit("sleep", "600")
     daemon.wait_running(job)
