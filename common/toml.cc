@@ -4,7 +4,12 @@
 
 #include <toml++/toml.h>
 
+extern "C" {
+#include "common/alloc.h"
+}
+
 #include <cstdio>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -65,6 +70,7 @@ int walk_table(const walk &walk, const std::string &prefix, const toml::table &t
 extern "C" int toml_each(const char *text, size_t bytes, toml_value_fn each, void *arg,
                          struct toml_error *ret_error)
 {
+    std::set_new_handler(out_of_memory);
     toml::parse_result result = toml::parse(std::string_view(text, bytes));
     if (!result) {
         std::string description(result.error().description());

@@ -275,7 +275,9 @@ static void load_file(struct loading *loading, const char *path, bool required)
     if (text == NULL) {
         if (!required && errno == ENOENT)
             return;
-        (void)error_set(&err, ERROR_INVALID, "%s: %s", path, strerrordesc_np(errno));
+        bool lasting = errno == ENOENT || errno == EACCES || errno == EISDIR || errno == EFBIG;
+        (void)error_set(&err, lasting ? ERROR_INVALID : ERROR_IO, "%s: %s", path,
+                        strerrordesc_np(errno));
         problem(loading, &err);
     } else if (toml_each(text, bytes, take_value, loading, &wrong) < 0) {
         (void)error_set(&err, ERROR_INVALID, "%s:%u:%u: %s", path, wrong.line, wrong.column,

@@ -215,6 +215,8 @@ static int run(const struct arguments *arguments)
                          ? EX_OK
                          : serve(arguments, &config, &places);
         config_done(&config);
+    } else {
+        status = daemon_exit_status(&err);
     }
     places_done(&places);
     return status;

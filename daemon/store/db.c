@@ -44,7 +44,8 @@ static bool is_full(struct db *db, int code)
  * and the advice differ. A full disk has ENOSPC in saved_errno. */
 static int fail(struct db *db, int code, const char *doing, struct error *err)
 {
-    (void)error_set(err, error_of_result(code), "%s: %s", doing, sqlite3_errmsg(db->handle));
+    (void)error_set(err, error_of_result(db->handle, code), "%s: %s", doing,
+                    sqlite3_errmsg(db->handle));
     if (err != NULL && is_full(db, code))
         err->saved_errno = ENOSPC;
     return -1;

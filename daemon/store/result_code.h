@@ -5,6 +5,9 @@
 
 #include "common/error.h"
 
-enum error_code error_of_result(int code);
+#include <sqlite3.h>
+
+/* SQLite calls a file that the disk does not give (EIO) corrupt, too; `handle` tells. */
+enum error_code error_of_result(sqlite3 *handle, int code);
 
 #endif

@@ -218,7 +218,7 @@ static int run(sqlite3 *handle, const char *sql, struct error *err)
     int code = sqlite3_exec(handle, sql, NULL, NULL, NULL);
     if (code == SQLITE_OK)
         return 0;
-    return error_set(err, error_of_result(code), "schema: %s", sqlite3_errmsg(handle));
+    return error_set(err, error_of_result(handle, code), "schema: %s", sqlite3_errmsg(handle));
 }
 
 static int read_number(sqlite3 *handle, const char *sql, int *ret, struct error *err)
@@ -232,8 +232,8 @@ static int read_number(sqlite3 *handle, const char *sql, int *ret, struct error 
     (void)sqlite3_finalize(statement);
     if (code == SQLITE_ROW)
         return 0;
-    return error_set(err, code == SQLITE_DONE ? ERROR_DAMAGED : error_of_result(code), "schema: %s",
-                     sqlite3_errmsg(handle));
+    return error_set(err, code == SQLITE_DONE ? ERROR_DAMAGED : error_of_result(handle, code),
+                     "schema: %s", sqlite3_errmsg(handle));
 }
 
 /* A database of another program may carry any version number, most often 0. */
@@ -290,7 +290,7 @@ static int read_text(sqlite3 *handle, char **ret, struct error *err)
     (void)sqlite3_finalize(statement);
     if (code == SQLITE_ROW)
         return 0;
-    return error_set(err, error_of_result(code), "schema: %s", sqlite3_errmsg(handle));
+    return error_set(err, error_of_result(handle, code), "schema: %s", sqlite3_errmsg(handle));
 }
 
 int schema_check(sqlite3 *handle, struct error *err)
