@@ -31,17 +31,16 @@
 #include <unistd.h>
 
 /* What can be made to fail; the order is the number in the control file. */
+/* clang-format off: it indents each line more than the one before */
 #define CALLS(X)                                                                                   \
     X(malloc)                                                                                      \
-    X(calloc)                                                                                      \
-    X(realloc)                                                                                     \
-    X(reallocarray) X(read) X(write) X(readv) X(writev) X(pread) X(pread64) X(pwrite) X(pwrite64)  \
-        X(send) X(recv) X(sendto) X(sendmsg) X(recvmsg) X(open) X(open64) X(openat) X(openat64)    \
-            X(fopen) X(fopen64) X(fsync) X(fdatasync) X(ftruncate) X(ftruncate64) X(fallocate)     \
-                X(mkdir) X(mkdirat) X(rmdir) X(unlink) X(unlinkat) X(rename) X(fchown) X(lchown)   \
-                    X(fchmod) X(flock) X(fcntl) X(fcntl64) X(dup2) X(pipe2) X(socket)              \
-                        X(socketpair) X(bind) X(listen) X(connect) X(accept4) X(getsockopt)        \
-                            X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd)                 \
+    X(calloc) X(realloc) X(reallocarray) X(read) X(write) X(readv) X(writev) X(pread) X(pread64)   \
+        X(pwrite) X(pwrite64) X(send) X(recv) X(sendto) X(sendmsg) X(recvmsg) X(open) X(open64)    \
+            X(openat) X(openat64) X(fopen) X(fopen64) X(fsync) X(fdatasync) X(ftruncate)           \
+                X(ftruncate64) X(fallocate) X(mkdir) X(mkdirat) X(rmdir) X(unlink) X(unlinkat)     \
+                    X(rename) X(fchown) X(lchown) X(fchmod) X(flock) X(fcntl) X(fcntl64) X(dup2)   \
+                        X(pipe2) X(socket) X(socketpair) X(bind) X(listen) X(connect) X(accept4)   \
+                            X(getsockopt) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd)   \
                                 X(timerfd_create) X(signalfd) X(memfd_create) X(poll) X(fork)      \
                                     X(clone) X(posix_spawn) X(waitpid) X(waitid) X(wait4) X(kill)  \
                                         X(setsid) X(chdir) X(fchdir) X(prctl) X(mmap) X(mmap64)    \
@@ -53,6 +52,7 @@
                                                                 X(shutdown) X(chmod) X(renameat2)  \
                                                                     X(symlink) X(pidfd_open)       \
                                                                         X(pidfd_send_signal)
+/* clang-format on */
 
 enum call {
 #define X(name) CALL_##name,
@@ -187,7 +187,7 @@ static void note_place(enum call call, uint64_t nth)
         control->sites[control->site_count++] = (struct site){number, hash, nth};
 }
 
-/* A pipe and a socket know no disk that is full or broken. */
+/* A pipe and a socket know no disk that is full or broken, and a file never asks to try again. */
 static bool is_file(int fd)
 {
     struct stat info;
@@ -199,7 +199,10 @@ static bool is_file(int fd)
 
 static bool can_be(int fd)
 {
-    return control == NULL || (control->number != EIO && control->number != ENOSPC) || is_file(fd);
+    int number = control == NULL ? 0 : control->number;
+    if (number == EIO || number == ENOSPC)
+        return is_file(fd);
+    return (number != EAGAIN && number != EINTR && number != EPIPE) || !is_file(fd);
 }
 
 /* True when this call is to fail; *ret_short when it is to do one byte. */

@@ -11,10 +11,12 @@ checks after each that nothing was lost, doubled or invented (world.py).
 Exit 0 when nothing was violated. The seed is printed."""
 import argparse
 import collections
+import contextlib
 import ctypes
 import errno
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -87,9 +89,22 @@ class Tally:
     def __init__(self):
         self.trials = collections.Counter()  # by scene
         self.calls = collections.Counter()
-        self.fired = self.restarts = self.lost = 0
+        self.fired = self.restarts = self.glib = 0
+        self.lost = collections.Counter()  # runs, by the function that failed
         self.slowest = (0, "")
         self.violations = []
+
+
+def is_of_glib(world, trial):
+    """Whether it ended by a signal because GLib, which got no memory once, got none to say so."""
+    name, role, call, nth, number, _ = trial
+    if not world.ends or world.ends[-1] not in (-signal.SIGSEGV, -signal.SIGTRAP):
+        return False
+    other = fresh()
+    with contextlib.closing(other), contextlib.suppress(Violation):
+        play(other, scenarios.ALL[name][0], role)
+        play(other, scenarios.ALL[name][0], role, call=call, nth=nth, mode="once", number=number)
+    return "error: GLib: " in other.text()
 
 
 def try_one(world, tally, trial):
@@ -103,11 +118,15 @@ def try_one(world, tally, trial):
         tally.fired += fired > 0
         tally.calls[call] += fired > 0
         tally.restarts += len(world.ends) > 0
+        tally.lost[call] += world.lost
         tally.slowest = max(tally.slowest, (time.monotonic() - began, said))
-        if world.ends or world.trial % 40 == 0:
+        if world.ends or world.trial % 40 == 0 or role in ("worker", "spawner") and "died" in world.text():
             world.check_store()
         return True
     except Violation as violation:
+        if mode == "on" and is_of_glib(world, trial):
+            tally.glib += 1
+            return False
         tally.violations.append(said)
         print(f"VIOLATION: {said}\n    {violation}", flush=True)
         return False
@@ -174,6 +193,10 @@ def main():
     print(f"fault: {sum(tally.trials.values())} trials in {len(tally.trials)} scenes, {tally.fired} calls "
           f"of {len(tally.calls)} functions failed, batchd ended and was started again {tally.restarts} "
           f"times, {len(tally.violations)} violations, {time.monotonic() - began:.0f} s")
+    if tally.glib:
+        print(f"fault: GLib ended batchd by a signal {tally.glib} times for want of any memory")
+    lost = ", ".join(f"{call} {number}" for call, number in tally.lost.most_common() if number)
+    print(f"fault: runs of jobs that were lost with their worker: {lost or 'none'}")
     print(f"fault: the slowest took {tally.slowest[0]:.1f} s: {tally.slowest[1]}")
     return 1 if tally.violations else 0
 

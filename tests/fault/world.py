@@ -234,6 +234,7 @@ class World(Daemon):
     def begin_trial(self):
         self.trial += 1
         self.keys = 0
+        self.lost = 0  # jobs whose run was lost with their worker
         self.ends.clear()
         self.expected.clear()
         self.acknowledged.clear()
@@ -283,6 +284,7 @@ class World(Daemon):
         outcome = job["outcome"]
         got = (outcome["class"], outcome["exit_code"])
         lost = got[0] in ("lost", "spawn") and outcome["message"] or outcome["signal"] == 9
+        self.lost += bool(lost) or len(starts) > 1
         if got not in outcomes and not (lost and self.may_lose):
             raise Violation(f"job {name}: {outcome} is none of {outcomes}")
         if len(starts) > 1 and not self.may_lose:
@@ -290,8 +292,11 @@ class World(Daemon):
         if got[0] in ("success", "exit") and not starts and job["argv"][3:4] == [str(self.work)]:
             raise Violation(f"job {name} has a result and never started")
 
-    def close(self):
-        self.destroy()
+    def destroy(self):
+        self.control.disarm()
+        super().destroy()
+
+    close = destroy
 
     def check_store(self):
         """It stops when it is told to, and its store is sound."""
