@@ -1,7 +1,8 @@
 # Proof by fault injection (tests/fault). Each target alone is the whole of it and may take an hour;
 # `make fault-sample` is the part that `make check` has time for. SEED=N repeats a run.
 #   make fault           every call of libc that can fail, in every scene, each way it can fail
-#   make syscalls        killed at every system call of one life and of each migration of the store
+#   make syscalls        killed at every system call of one life, of each migration of the store, of a
+#                        checkpoint's commit and of the placing of outputs
 #   make full-disk       a disk that fills up at each of 1,000 places
 SAMPLE ?=
 FAULT_TOOLS := $(OUT)/tests/fault/inject.so $(OUT)/tests/fault/syskill
@@ -24,6 +25,7 @@ fault: all $(FAULT_TOOLS)
 syscalls: all $(FAULT_TOOLS)
 	$(FAULT_RUN)/syscalls.py $(addprefix --sample ,$(SAMPLE)) $(FAULT_SEED)
 	$(FAULT_RUN)/syscalls.py --migrations $(addprefix --sample ,$(SAMPLE)) $(FAULT_SEED)
+	$(FAULT_RUN)/steps.py
 
 full-disk: all $(FAULT_TOOLS)
 	$(FAULT_RUN)/full_disk.py $(addprefix --sample ,$(SAMPLE)) $(FAULT_SEED)

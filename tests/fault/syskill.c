@@ -3,7 +3,7 @@
  *   syskill ROLE N entry|exit REPORT PROGRAM ARGUMENTS...
  *
  * Runs PROGRAM and follows what it starts. The calls of all processes of the ROLE (batchd, spawner,
- * worker; a fork has the role of its parent until it executes something) are counted together; the
+ * worker; step: batchd-job and batchctl; a fork has the role of its parent until it executes something) are counted together; the
  * one that makes the nth is killed before the kernel sees the call, or after it returned and before
  * the process knows. N = 0 only counts. REPORT gets the count, the name of the call that was hit
  * and its process. Jobs are let go as they are executed. Ends with the status of PROGRAM as a shell
@@ -54,7 +54,7 @@ static const struct change changes[] = {
     (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | \
      PTRACE_O_TRACEEXEC)
 
-enum role { ROLE_OTHER, ROLE_DAEMON, ROLE_SPAWNER, ROLE_WORKER };
+enum role { ROLE_OTHER, ROLE_DAEMON, ROLE_SPAWNER, ROLE_WORKER, ROLE_STEP };
 
 struct traced {
     pid_t pid;
@@ -72,8 +72,8 @@ struct tracer {
 
 static enum role role_of(const char *word)
 {
-    static const char *const words[] = {"other", "batchd", "spawner", "worker"};
-    for (unsigned i = 0; i < 4; i++) {
+    static const char *const words[] = {"other", "batchd", "spawner", "worker", "step"};
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(words[i], word) == 0)
             return (enum role)i;
     }
@@ -109,6 +109,8 @@ static enum role executed(pid_t pid)
         return ROLE_DAEMON;
     if (bytes > 0 && strcmp(program, "batchd-worker") == 0)
         return strcmp(words + strlen(words) + 1, "--worker") == 0 ? ROLE_WORKER : ROLE_SPAWNER;
+    if (bytes > 0 && (strcmp(program, "batchd-job") == 0 || strcmp(program, "batchctl") == 0))
+        return ROLE_STEP;
     return ROLE_OTHER;
 }
 
