@@ -18,6 +18,7 @@ static const struct {
 } words_of[] = {
     {"priority", "LEVEL", "urgent high normal low background"},
     {"state", "STATE,...", "pending starting running suspended completed failed cancelled"},
+    {"state", "ENDED,...", "completed failed cancelled"},
     {"for", "STATE", "terminal completed running"},
     {"output", "FORMAT", "table wide json jsonl tsv id"},
     {"env-policy", "POLICY", "clean all none"},

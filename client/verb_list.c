@@ -24,15 +24,14 @@ struct list_request {
     int word_count;
 };
 
-static int take_states(json_t *parameters, const char *value)
+void cli_put_states(json_t *parameters, const char *list)
 {
     json_t *states = json_array();
-    CLEANUP_FREE char *copy = xstrdup(value);
+    CLEANUP_FREE char *copy = xstrdup(list);
     char *rest = NULL;
     for (char *word = strtok_r(copy, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest))
         (void)json_array_append_new(states, json_string(word));
     json_put(parameters, "states", states);
-    return 0;
 }
 
 static int take_time(json_t *parameters, const char *name, const char *value)
@@ -78,8 +77,10 @@ static int take_option(void *arg, const char *name, const char *value)
     struct list_request *request = arg;
     struct error err;
     uint64_t number;
-    if (strcmp(name, "state") == 0)
-        return take_states(request->parameters, value);
+    if (strcmp(name, "state") == 0) {
+        cli_put_states(request->parameters, value);
+        return 0;
+    }
     if (strcmp(name, "since") == 0 || strcmp(name, "until") == 0)
         return take_time(request->parameters, name, value);
     if (strcmp(name, "output") == 0)

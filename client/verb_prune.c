@@ -63,11 +63,7 @@ static int take_option(void *arg, const char *name, const char *value)
     if (strcmp(name, "dry-run") == 0) {
         change->dry = true;
     } else if (strcmp(name, "state") == 0) {
-        json_t *states = json_object_get(change->parameters, "states");
-        if (states == NULL)
-            json_put(change->parameters, "states", json_array());
-        states = json_object_get(change->parameters, "states");
-        (void)json_array_append_new(states, json_string(value));
+        cli_put_states(change->parameters, value);
     } else {
         if (parse_span_ms(value, &ms, &err) < 0)
             return cli_fail(EXIT_USAGE, NULL, "--older: %s", err.text);
@@ -92,7 +88,7 @@ static int run(struct cli *cli, int argc, char **argv)
 }
 
 static const struct cli_option options[] = {
-    {"state", 's', "STATE", "only completed, failed or cancelled ones; may be given again"},
+    {"state", 's', "ENDED,...", "only those that are completed, failed or cancelled"},
     {"older", 0, "SPAN",
      "only those that ended so long ago (0: all; default: as [retention] says)"},
     {"dry-run", 0, NULL, "only say what it would remove"},

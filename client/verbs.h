@@ -24,6 +24,8 @@ int cli_list_pages(struct cli *cli, json_t *parameters, long limit, cli_page_fn 
                    int *ret_missing);
 /* All of them at once, owned. 0, or the exit code after reporting. */
 int cli_list(struct cli *cli, json_t *parameters, long limit, json_t **ret_jobs);
+/* verb_list.c. "failed,cancelled" as the member "states". */
+void cli_put_states(json_t *parameters, const char *list);
 /* verb_submit.c. "Submitted job 42", or just the id in a pipe, from a reply of Submit. */
 void cli_print_submitted(const struct cli *cli, const json_t *reply);
 /* Shows a job's output until it ends. 0 or an exit code after reporting. */

@@ -196,6 +196,8 @@ def test_words_are_what_the_daemon_takes(daemon):
         daemon.submit("true", priority=priority)
     for state in shell.bash("batchctl", "list", "-s", ""):
         daemon.jobs(states=[state])
+    for state in shell.bash("batchctl", "prune", "-s", ""):
+        assert daemon.ctl("prune", "-s", state).returncode == 0
     job = daemon.submit("true")
     for aim in shell.bash("batchctl", "wait", "--for", ""):
         daemon.call("io.batchd.Jobs.Wait", ids=[job], **{"for": aim})

@@ -106,7 +106,7 @@ def test_batchctl_prune(daemon):
     assert daemon.ctl("prune").stdout == "Removed 0 jobs\n"
     assert daemon.ctl("prune", "--older", "0", "--dry-run").stdout == "Would remove 3 jobs\n"
     assert daemon.ctl("prune", "name:x", "--state", "failed", "--dry-run").stdout == "2\n"
-    assert daemon.ctl("prune", "name:x", "--state", "failed").stdout == "Removed job 2\n"
+    assert daemon.ctl("prune", "name:x", "--state", "failed,cancelled").stdout == "Removed job 2\n"
     assert json.loads(daemon.ctl("--json", "prune", "--older", "0s").stdout) == {"removed": 2, "kept": 0}
     assert daemon.ctl("prune", "--state", "running").returncode == 1
     assert daemon.ctl("prune", "7").returncode == 4
