@@ -71,7 +71,7 @@ def check(path, before, folder):
 
 def backups(daemon, count, folder):
     """Violations."""
-    load = Load(daemon, 10 * count)
+    load = Load(daemon, min(10 * count, 2000))
     target = pathlib.Path(folder) / "copy.db"
     wrong = []
     try:
@@ -81,7 +81,9 @@ def backups(daemon, count, folder):
             text = done.stderr if done.returncode else check(target, before, folder)
             if text:
                 wrong.append(f"backup {number}: {text}")
-        if len(load.acknowledged) < count:
+            if number % 100 == 99:
+                print(f"{number + 1} backups, {len(wrong)} violations", flush=True)
+        if len(load.acknowledged) < min(count, 1000):
             wrong.append("there was no load")
     finally:
         load.stop()

@@ -154,6 +154,6 @@ def test_others_do_not_wait_for_it(daemon):
         before = daemon.cpu_seconds()
         other.call("io.batchd.Server.Ping")
         longest = max(longest, daemon.cpu_seconds() - before)
-    assert longest < 0.02
+    assert longest < (0.1 if "san" in OUT.name else 0.02)
     other.close()
     client.close()
