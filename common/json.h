@@ -57,9 +57,10 @@ void json_put_int(json_t *object, const char *key, int64_t value);
 /* Refuses members that are not in the NULL-terminated list `known`; names the first. 0 or -1. */
 int json_only_known(const json_t *object, const char *const *known, struct error *err);
 
-/* To be called once, before the first value is made: from then on jansson gets memory or the program
- * ends (alloc.h). Its reader leaves bytes of a string out when it gets none (2.14, lex_save), and a
- * value that is not there for want of memory looks like one that was never given. */
+/* To be called once, before the first value is made: from then on jansson gets memory or the
+ * program ends (alloc.h). Its reader leaves bytes of a string out when it gets none (2.14,
+ * lex_save), and a value that is not there for want of memory looks like one that was never given.
+ */
 void json_must_have_memory(void);
 
 #endif

@@ -1,5 +1,5 @@
-/* SQLite's memory: it gets it, or the program ends (common/alloc.h). Without memory a column reads as
- * NULL, and a row that is sound fails its checksum. */
+/* SQLite's memory: it gets it, or the program ends (common/alloc.h). Without memory a column reads
+ * as NULL, and a row that is sound fails its checksum. */
 #ifndef BATCHD_DAEMON_STORE_MEMORY_H
 #define BATCHD_DAEMON_STORE_MEMORY_H
 

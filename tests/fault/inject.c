@@ -31,27 +31,21 @@
 #include <unistd.h>
 
 /* What can be made to fail; the order is the number in the control file. */
-/* clang-format off: it indents each line more than the one before */
-#define CALLS(X)                                                                                   \
-    X(malloc)                                                                                      \
-    X(calloc) X(realloc) X(reallocarray) X(read) X(write) X(readv) X(writev) X(pread) X(pread64)   \
-        X(pwrite) X(pwrite64) X(send) X(recv) X(sendto) X(sendmsg) X(recvmsg) X(open) X(open64)    \
-            X(openat) X(openat64) X(fopen) X(fopen64) X(fsync) X(fdatasync) X(ftruncate)           \
-                X(ftruncate64) X(fallocate) X(mkdir) X(mkdirat) X(rmdir) X(unlink) X(unlinkat)     \
-                    X(rename) X(fchown) X(lchown) X(fchmod) X(flock) X(fcntl) X(fcntl64) X(dup2)   \
-                        X(pipe2) X(socket) X(socketpair) X(bind) X(listen) X(connect) X(accept4)   \
-                            X(getsockopt) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd)   \
-                                X(timerfd_create) X(signalfd) X(memfd_create) X(poll) X(fork)      \
-                                    X(clone) X(posix_spawn) X(waitpid) X(waitid) X(wait4) X(kill)  \
-                                        X(setsid) X(chdir) X(fchdir) X(prctl) X(mmap) X(mmap64)    \
-                                            X(mremap) X(opendir) X(fdopendir) X(stat) X(stat64)    \
-                                                X(fstat) X(fstat64) X(lstat) X(lstat64) X(statvfs) \
-                                                    X(access) X(readlink) X(getcwd) X(lseek)       \
-                                                        X(getrandom) X(execv) X(execve)            \
-                                                            X(setrlimit) X(sigtimedwait)           \
-                                                                X(shutdown) X(chmod) X(renameat2)  \
-                                                                    X(symlink) X(pidfd_open)       \
-                                                                        X(pidfd_send_signal)
+/* clang-format off */
+#define CALLS(X) \
+    X(malloc) X(calloc) X(realloc) X(reallocarray) X(read) X(write) X(readv) X(writev) \
+    X(pread) X(pread64) X(pwrite) X(pwrite64) X(send) X(recv) X(sendto) X(sendmsg) \
+    X(recvmsg) X(open) X(open64) X(openat) X(openat64) X(fopen) X(fopen64) X(fsync) \
+    X(fdatasync) X(ftruncate) X(ftruncate64) X(fallocate) X(mkdir) X(mkdirat) X(rmdir) \
+    X(unlink) X(unlinkat) X(rename) X(fchown) X(lchown) X(fchmod) X(flock) X(fcntl) \
+    X(fcntl64) X(dup2) X(pipe2) X(socket) X(socketpair) X(bind) X(listen) X(connect) \
+    X(accept4) X(getsockopt) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd) \
+    X(timerfd_create) X(signalfd) X(memfd_create) X(poll) X(fork) X(clone) X(posix_spawn) \
+    X(waitpid) X(waitid) X(wait4) X(kill) X(setsid) X(chdir) X(fchdir) X(prctl) X(mmap) \
+    X(mmap64) X(mremap) X(opendir) X(fdopendir) X(stat) X(stat64) X(fstat) X(fstat64) \
+    X(lstat) X(lstat64) X(statvfs) X(access) X(readlink) X(getcwd) X(lseek) X(getrandom) \
+    X(execv) X(execve) X(setrlimit) X(sigtimedwait) X(shutdown) X(chmod) X(renameat2) \
+    X(symlink) X(pidfd_open) X(pidfd_send_signal)
 /* clang-format on */
 
 enum call {

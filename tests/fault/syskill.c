@@ -23,20 +23,19 @@
 
 /* What changes a file, a process, a lock or what a peer knows, or takes what cannot be taken twice.
  */
-#define CHANGES(X)                                                                                 \
-    X(write)                                                                                       \
-    X(pwrite64)                                                                                    \
-    X(writev) X(pwritev) X(pwritev2) X(fsync) X(fdatasync) X(ftruncate) X(fallocate) X(openat)     \
-        X(open) X(creat) X(unlink) X(unlinkat) X(rename) X(renameat) X(renameat2) X(mkdir)         \
-            X(mkdirat) X(rmdir) X(link) X(linkat) X(symlink) X(symlinkat) X(flock) X(fcntl)        \
-                X(sendto) X(sendmsg) X(recvfrom) X(recvmsg) X(read) X(readv) X(connect) X(bind)    \
-                    X(listen) X(accept4) X(clone) X(clone3) X(fork) X(vfork) X(execve)             \
-                        X(exit_group) X(kill) X(tgkill) X(wait4) X(waitid) X(setsid) X(chown)      \
-                            X(fchown) X(fchownat) X(lchown) X(chmod) X(fchmod) X(fchmodat) X(dup2) \
-                                X(pipe2) X(chdir) X(fchdir) X(memfd_create) X(pidfd_send_signal)   \
-                                    X(setresuid) X(setresgid) X(setgroups) X(truncate)             \
-                                        X(utimensat) X(close_range) X(copy_file_range)             \
-                                            X(sync_file_range) X(syncfs) X(prctl)
+/* clang-format off */
+#define CHANGES(X) \
+    X(write) X(pwrite64) X(writev) X(pwritev) X(pwritev2) X(fsync) X(fdatasync) \
+    X(ftruncate) X(fallocate) X(openat) X(open) X(creat) X(unlink) X(unlinkat) X(rename) \
+    X(renameat) X(renameat2) X(mkdir) X(mkdirat) X(rmdir) X(link) X(linkat) X(symlink) \
+    X(symlinkat) X(flock) X(fcntl) X(sendto) X(sendmsg) X(recvfrom) X(recvmsg) X(read) \
+    X(readv) X(connect) X(bind) X(listen) X(accept4) X(clone) X(clone3) X(fork) X(vfork) \
+    X(execve) X(exit_group) X(kill) X(tgkill) X(wait4) X(waitid) X(setsid) X(chown) \
+    X(fchown) X(fchownat) X(lchown) X(chmod) X(fchmod) X(fchmodat) X(dup2) X(pipe2) \
+    X(chdir) X(fchdir) X(memfd_create) X(pidfd_send_signal) X(setresuid) X(setresgid) \
+    X(setgroups) X(truncate) X(utimensat) X(close_range) X(copy_file_range) \
+    X(sync_file_range) X(syncfs) X(prctl)
+/* clang-format on */
 
 struct change {
     long number;
