@@ -108,9 +108,10 @@ class Case:
                 pids = [pid for pid in self.daemon.processes("--worker")
                         if f"/workers/{job['worker']}/" in os.readlink(f"/proc/{pid}/fd/4")]
                 os.kill(pids[0], signal.SIGKILL)
-                wait_until(lambda: self.daemon.job(ident)["attempt"] > job["attempt"] or self.ended(ident), 60)
             else:
                 self.daemon.call("io.batchd.Jobs.Signal", id=ident, signal="KILL")
+            before = job["started_at"]
+            wait_until(lambda: self.daemon.job(ident)["started_at"] not in (before, None) or self.ended(ident), 60)
         except (Refused, IndexError, OSError):
             return False  # it ended just now
         return True

@@ -1,5 +1,7 @@
 """Checkpoints: made inside a job, found by the next attempt, passed over when damaged, asked for."""
+import hashlib
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -194,6 +196,27 @@ def test_a_job_is_asked_for_one(daemon, folder):
     (folder / "stop-2").unlink()
     assert daemon.wait(ident)[0]["state"] == "completed"
     assert daemon.job(ident)["checkpoint_signal"] == "USR1"
+
+
+def test_what_is_asked_too_early_is_no_harm(folder):
+    """While batchd-job looks at a large checkpoint the job is not there, and cannot catch anything."""
+    data = folder / "kept/1/data"
+    data.mkdir(parents=True)
+    (data / "large").touch()
+    os.truncate(data / "large", 1 << 40)  # a hole; nobody waits for the end of it
+    lines = f"batchd-checkpoint 1\nnumber 1\nattempt 1\nmade_at 1\nbytes {1 << 40}\nsha256 {'0' * 64}\n"
+    check = hashlib.sha256(lines.encode()).hexdigest()
+    (folder / "kept/1/manifest").write_text(f"{lines}manifest {check}\n")
+    with subprocess.Popen([OUT / "batchd-job", "begin", "7", "-", "2", "0", "", "true"], cwd=folder,
+                          env={"BATCHD_CHECKPOINT_DIR": str(folder / "kept"), "PATH": os.environ["PATH"]}) as step:
+        wait_until(lambda: any("large" in os.readlink(entry) for entry in
+                               pathlib.Path(f"/proc/{step.pid}/fd").iterdir() if entry.is_symlink()))
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+            step.send_signal(number)
+        time.sleep(0.3)
+        assert step.poll() is None
+        step.terminate()
+        assert step.wait(timeout=30) == -signal.SIGTERM
 
 
 def test_a_job_that_knows_no_signal_is_not_asked(daemon, folder):

@@ -91,11 +91,27 @@ START_TEST(a_warning_as_long_as_the_limit_comes_at_once)
 }
 END_TEST
 
+START_TEST(what_comes_behind_a_job_has_an_end)
+{
+    struct timetable none = begun(0, 0);
+    struct timetable much = begun(1000000, 0);
+    struct timetable little = begun(60000, 0);
+    timetable_shorten(&none, 600 * S);
+    timetable_shorten(&much, 600 * S);
+    timetable_shorten(&little, 600 * S);
+    ck_assert_int_eq(timetable_next(&none), 700 * S);
+    ck_assert_int_eq(timetable_next(&much), 700 * S);
+    ck_assert_int_eq(timetable_next(&little), 160 * S);
+    ck_assert_int_eq(timetable_due(&none, 700 * S), DUE_TIMEOUT);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("timetable");
     TCase *all = tcase_create("all");
     tcase_add_test(all, without_limits_nothing_is_due);
+    tcase_add_test(all, what_comes_behind_a_job_has_an_end);
     tcase_add_test(all, warned_once_then_ended);
     tcase_add_test(all, time_stands_while_suspended);
     tcase_add_test(all, resumed_before_it_was_halted);
