@@ -378,6 +378,18 @@ def test_old_losses_do_not_count(timed):
     assert "poison" in timed.wait(job)[0]["outcome"]["message"]
 
 
+def test_a_worker_that_is_told_to_end_is_no_poison(daemon):
+    job = daemon.submit("sh", "-c", 'trap "exit 1" TERM; while :; do sleep 0.02; done', max_attempts=1)
+    for before in range(4):  # a number may be left out: that of an attempt that its worker had and did not begin
+        wait_until(lambda: show(daemon, job)["state"] == "running" and len(show(daemon, job)["attempts"]) == before + 1, 60)
+        for pid in daemon.processes("--worker"):
+            os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: show(daemon, job)["state"] == "running" and len(show(daemon, job)["attempts"]) == 5, 60)
+    shown = show(daemon, job)
+    assert (shown["losses"], shown["charged"]) == (0, 0), shown
+    assert {(one["outcome"]["class"], one["charged"]) for one in shown["attempts"][:4]} == {("lost", False)}
+
+
 @pytest.mark.parametrize("more", [{"rerun_if_lost": False}, {"retry": {"on": ["exit"]}}])
 def test_what_is_not_to_be_rerun_is_lost(daemon, more):
     job = daemon.submit("sleep", "600", max_attempts=5, **more)
