@@ -89,7 +89,7 @@ class World(Daemon):
         super().__init__(folder, "[workers]\nmax = 4\n" + config, batchd, env)
         self.work = self.state / "work"
         self.work.mkdir()
-        self.trial = self.keys = 0
+        self.trial = self.keys = self.lost = 0
         self.ends = []  # exit statuses of batchd since the trial began
         self.log_at = 0
         self.expected = {}  # name of a job or task -> what may become of it
@@ -217,6 +217,8 @@ class World(Daemon):
             deadline = time.monotonic() + 60
             while done.poll() is None:  # it waits for a batchd that has ended
                 self.alive()
+                if time.monotonic() > deadline - 57:
+                    self.control.disarm()
                 if time.monotonic() > deadline:
                     done.kill()
                 time.sleep(0.005)
