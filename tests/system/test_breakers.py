@@ -393,7 +393,7 @@ def longest_turn(daemon, until):
         assert time.monotonic() < begun + 60
 
 
-MANY = int(os.environ.get("BREAKER_JOBS", "20000"))
+MANY = int(os.environ.get("BREAKER_JOBS", "10000"))
 
 
 def test_many_that_wait_keep_nobody_waiting(make):
