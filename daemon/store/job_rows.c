@@ -18,7 +18,7 @@
 #define ROW_COLUMNS PROGRESS_COLUMNS STATUS_COLUMNS "," FACTS_COLUMNS
 
 /* Some of its rows are gone already (removal_rows.h). */
-#define IS_KEPT " id NOT IN (SELECT job FROM removal WHERE rows=1)"
+#define IS_KEPT " NOT EXISTS (SELECT 1 FROM removal WHERE removal.job=job.id AND rows=1)"
 
 void job_row_done(struct job_row *row)
 {

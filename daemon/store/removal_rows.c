@@ -68,7 +68,8 @@ int removal_rows_jobs(struct db *db, uint64_t after, struct stored_job *ret, siz
 {
     static const char sql[] =
         "SELECT id,state,uid,array IS NOT NULL,attempt,submitted_at,ended_at FROM job"
-        " WHERE id>?1 AND id NOT IN (SELECT job FROM removal WHERE rows=1) ORDER BY id LIMIT ?2";
+        " WHERE id>?1 AND NOT EXISTS (SELECT 1 FROM removal WHERE removal.job=job.id AND rows=1)"
+        " ORDER BY id LIMIT ?2";
     struct reading reading = {.after = after, .most = most, .list = ret};
     return read_list(db, sql, read_job, &reading, err);
 }
@@ -143,7 +144,7 @@ int removal_rows_begin(struct db *db, const struct stored_job *job,
 /* Of values those that no other array has: retries share a set. */
 #define OWN_SETS                                                                       \
     " FROM array_option AS mine WHERE mine.job=?1 AND mine.value_set>0 AND NOT EXISTS" \
-    " (SELECT 1 FROM array_option WHERE value_set=mine.value_set AND job<>?1)"
+    " (SELECT 1 FROM array_option WHERE value_set=mine.value_set AND value_set>0 AND job<>?1)"
 
 /* Some rows of a job, each kind in its turn; those that used something go in the order in which
  * they are told of. */
