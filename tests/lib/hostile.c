@@ -16,8 +16,11 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+/* Whoever does not end it has this long to live with it. */
+#define LIFE_SECONDS 60
 #define OTHER_UID 54321
 #define BOMB 120
 
@@ -29,10 +32,20 @@ static void ready(void)
     (void)close(open(ready_path, O_WRONLY | O_CREAT, 0666));
 }
 
+static time_t dies_at;
+
+static void grow_old(void)
+{
+    if (time(NULL) > dies_at)
+        _exit(1);
+}
+
 static void for_ever(void)
 {
-    for (;;)
-        (void)pause();
+    for (;;) {
+        (void)usleep(500000);
+        grow_old();
+    }
 }
 
 static void after(long ms)
@@ -43,6 +56,7 @@ static void after(long ms)
 /* 0 in the child. */
 static pid_t split(void)
 {
+    grow_old();
     pid_t pid = fork();
     return pid < 0 ? 1 : pid;
 }
@@ -119,8 +133,10 @@ static void bomb(void)
     (void)setrlimit(RLIMIT_NPROC, &most);
     if (setgroups(0, NULL) < 0 || setresuid(OTHER_UID, OTHER_UID, OTHER_UID) < 0)
         abort(); /* root's has no such limit */
-    for (;;)
+    for (;;) {
         (void)fork();
+        grow_old();
+    }
 }
 
 /* Never older than a moment: each makes the next and ends. */
@@ -171,8 +187,10 @@ static void twins(void)
         } else {
             (void)setsid();
             pid_t parent = getppid();
-            while (getppid() == parent)
+            while (getppid() == parent) {
                 after(1);
+                grow_old();
+            }
         }
     }
 }
@@ -412,6 +430,7 @@ int main(int argc, char **argv)
     int lock = open(argv[2], O_RDWR | O_CREAT, 0666);
     if (lock < 0 || flock(lock, LOCK_EX) < 0)
         return 74;
+    dies_at = time(NULL) + LIFE_SECONDS;
     log_path = argv[2];
     ready_path = argv[3];
     for (int number = 1; number < NSIG; number++) {

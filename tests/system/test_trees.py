@@ -34,7 +34,7 @@ class Tree:
         self.daemon = daemon
         self.lock, self.ready = daemon.state / f"{mode}.lock", daemon.state / f"{mode}.ready"
         self.job = daemon.submit(str(program), mode, str(self.lock), str(self.ready), name=mode, **more)
-        wait_until(self.ready.exists)
+        wait_until(self.ready.exists, seconds=60)
 
     def alive(self):
         with open(self.lock, "rb") as file:
@@ -121,7 +121,7 @@ def test_all_of_it_is_halted(daemon, tree, mode):
                     found.append((entry / "stat").read_text().rsplit(")", 1)[1].split()[0])
         return set(found)
 
-    wait_until(lambda: states() <= {"T", "Z"})
+    wait_until(lambda: states() <= {"T", "Z"}, seconds=60)
     assert "T" in states() and it.alive()
     daemon.call(JOBS + "Cancel", id=it.job, grace_ms=0)
     daemon.wait(it.job)
