@@ -263,7 +263,10 @@ bool job_suspended(const struct job *job)
 
 void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms)
 {
-    if (job->phase != PHASE_RUNNING)
+    /* Its main process has ended, and its outputs are still to be looked at: it is not over. */
+    bool outputs_wait =
+        job->phase == PHASE_SWEEPING && job->stage == STAGE_JOB && job->run.output_count > 0;
+    if (job->phase != PHASE_RUNNING && !outputs_wait)
         return;
     int64_t now = clock_running_us();
     bool first = !job->times.stopping;
