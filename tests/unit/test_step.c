@@ -1,0 +1,119 @@
+/* What batchd-job tells the worker, which believes none of it blindly; and the names of staged
+ * outputs.
+ */
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/staged_path.h"
+#include "worker/step.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct told {
+    struct job_notes notes;
+    int spawn_errno;
+    char failed[200];
+};
+
+/* In pieces of so many bytes. */
+static struct told tell(const char *text, size_t piece)
+{
+    struct step_lines lines = {.used = 0};
+    struct told told;
+    size_t left = strlen(text);
+    for (; left > 0; text += piece) {
+        piece = piece < left ? piece : left;
+        step_lines_add(&lines, text, piece);
+        left -= piece;
+    }
+    step_lines_read(&lines, &told.notes, &told.spawn_errno, told.failed);
+    return told;
+}
+
+START_TEST(lines_say_what_they_say_in_whatever_pieces)
+{
+    static const char text[] = "note checkpoint 4 was passed over: damaged\nresumed 3 2\n"
+                               "note second\nspawn 2\nfailed output \"a\": it is empty\n";
+    const size_t pieces[] = {1, 2, 7, sizeof(text)};
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+        struct told told = tell(text, pieces[i]);
+        ck_assert_str_eq(told.notes.text, "checkpoint 4 was passed over: damaged; second");
+        ck_assert_uint_eq(told.notes.resumed_number, 3);
+        ck_assert_uint_eq(told.notes.resumed_attempt, 2);
+        ck_assert_int_eq(told.spawn_errno, 2);
+        ck_assert_str_eq(told.failed, "output \"a\": it is empty");
+    }
+}
+END_TEST
+
+START_TEST(what_is_no_line_says_nothing)
+{
+    static const char *const texts[] = {"",          "resumed 3 2",  "spawn 2",     "failed x",
+                                        "\n\n\n",    "notes x\n",    "spawned 2\n", "note\n",
+                                        "failed\n",  "resumed\n",    "spawn\n",     "spawn x\n",
+                                        "spawn 0\n", "resumed x y\n"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct told told = tell(texts[i], 3);
+        ck_assert_str_eq(told.notes.text, "");
+        ck_assert_str_eq(told.failed, "");
+        ck_assert_uint_eq(told.notes.resumed_number, 0);
+        ck_assert_int_eq(told.spawn_errno, 0);
+    }
+}
+END_TEST
+
+START_TEST(too_much_is_cut)
+{
+    CLEANUP_FREE char *text = xmalloc(3 * STEP_LINES_MAX);
+    memset(text, 'x', 3 * STEP_LINES_MAX);
+    text[3 * STEP_LINES_MAX - 1] = '\0';
+    memcpy(text, "note ", 5);
+    ck_assert_str_eq(tell(text, 1000).notes.text, ""); /* its end never came */
+    text[1000] = '\n';
+    ck_assert_uint_eq(strlen(tell(text, 1000).notes.text), 199);
+    memcpy(text, "failed ", 7);
+    ck_assert_uint_eq(strlen(tell(text, 1000).failed), 199);
+    for (size_t i = 0; i + 7 < STEP_LINES_MAX; i += 7)
+        memcpy(text + i, "note x\n", 7);
+    ck_assert_uint_eq(strlen(tell(text, 64).notes.text), 199);
+    ck_assert_int_ge(tell("spawn 99999999999999999999999\n", 9).spawn_errno, 0);
+}
+END_TEST
+
+static char *staged(const char *path, bool is_task, unsigned number)
+{
+    const struct attempt_id id = {.job = 42, .index = 7, .attempt = 3, .is_task = is_task};
+    return staged_path(path, &id, number);
+}
+
+START_TEST(an_output_is_staged_beside_its_place)
+{
+    CLEANUP_FREE char *plain = staged("out.mp4", false, 1);
+    CLEANUP_FREE char *task = staged("/a/b.c/out", true, 2);
+    ck_assert_str_eq(plain, ".batchd-42-3-1.out.mp4");
+    ck_assert_str_eq(task, "/a/b.c/.batchd-42_7-3-2.out");
+    char name[301] = "d/";
+    memset(name + 2, 'n', 254);
+    memcpy(name + 256, ".mp4", 5);
+    CLEANUP_FREE char *longest = staged(name, true, 64);
+    ck_assert_uint_le(strlen(longest), 2 + 255);
+    ck_assert_str_eq(longest + strlen(longest) - 5, "n.mp4");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("step");
+    TCase *tests = tcase_create("all");
+    tcase_add_test(tests, lines_say_what_they_say_in_whatever_pieces);
+    tcase_add_test(tests, what_is_no_line_says_nothing);
+    tcase_add_test(tests, too_much_is_cut);
+    tcase_add_test(tests, an_output_is_staged_beside_its_place);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
