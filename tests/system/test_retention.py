@@ -64,10 +64,9 @@ def test_each_state_has_its_age(make_daemon):
                        daemon.submit("true", hold=True))
     gone = daemon.submit("true", hold=True)
     daemon.call("io.batchd.Jobs.Cancel", id=gone)
-    daemon.wait(good, bad)
-    array = daemon.submit("sh", "-c", "echo out", array="0-3")
-    daemon.wait(array)
-    wait_until(lambda: ids(daemon) == [bad, held])
+    daemon.submit("sh", "-c", "echo out", array="0-3")
+    wait_until(lambda: ids(daemon) == [bad, held], 60)
+    assert daemon.job(bad)["state"] == "failed"
     wait_until(lambda: folders(daemon) == [bad])
     assert daemon.call(PRUNE)["removed"] == 0  # failed ones are kept for ever
     with pytest.raises(Refused) as refused:
