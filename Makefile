@@ -14,6 +14,7 @@ include mk/flags.mk
 include mk/programs.mk
 include mk/man.mk
 include mk/proof.mk
+include mk/fuzz.mk
 include mk/quality.mk
 include mk/fault.mk
 include mk/lint.mk

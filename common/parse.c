@@ -259,6 +259,9 @@ static int parse_day(const char *text, int64_t now, int future, int64_t *ret)
     return 0;
 }
 
+/* 146,000 years: added to any time of ours it fits. */
+#define AWAY_MS_MAX ((uint64_t)(INT64_MAX / 2000))
+
 int parse_time(const char *text, int64_t now, int future, int64_t *ret, struct error *err)
 {
     uint64_t span = 0;
@@ -268,7 +271,7 @@ int parse_time(const char *text, int64_t now, int future, int64_t *ret, struct e
         return 0;
     }
     if (strncmp(text, "now", 3) == 0 && (text[3] == '+' || text[3] == '-') &&
-        parse_span_ms(text + 4, &span, &ignored) == 0) {
+        parse_span_ms(text + 4, &span, &ignored) == 0 && span <= AWAY_MS_MAX) {
         *ret = now + (text[3] == '+' ? 1 : -1) * (int64_t)span * 1000;
         return 0;
     }

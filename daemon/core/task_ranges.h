@@ -26,8 +26,9 @@ void task_ranges_done(struct task_ranges *set);
 void task_ranges_add(struct task_ranges *set, uint64_t first, uint64_t last);
 
 /* The tasks of `spec` that `text` names by their indices: "7", "1-3,9", "0-98:2", in ascending
- * order; each part must name at least one. 0, or -1 with ERROR_INVALID that names the field
- * "indices"; *ret (released with task_ranges_done) is set only on success. */
+ * order; each part must name at least one. 0, or -1 with ERROR_INVALID (ERROR_NOT_FOUND: the array
+ * has no such task) that names the field "indices"; *ret (released with task_ranges_done) is set
+ * only on success. */
 int task_ranges_select(const struct array_spec *spec, const char *text, struct task_ranges *ret,
                        struct error *err);
 
