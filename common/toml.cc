@@ -1,5 +1,8 @@
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
+/* The library asserts that a key begins as one may, although what comes behind refuses it with its
+ * place (3.3): "[.x]" in a configuration is no reason to abort. */
+#define TOML_ASSERT(expr) static_assert(true)
 #include "common/toml.h"
 
 #include <toml++/toml.h>

@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

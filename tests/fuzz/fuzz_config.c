@@ -25,8 +25,20 @@ static char *print(const struct config *config, size_t *ret_bytes)
     return text;
 }
 
+/* Beyond ASCII toml++ 3.3 looks for white space in a way that the language does not define
+ * (is_non_ascii_horizontal_whitespace ends at an unreachable place): as compiled it finds none. */
+static bool is_ascii(const uint8_t *data, size_t bytes)
+{
+    size_t at = 0;
+    while (at < bytes && data[at] < 0x80)
+        at++;
+    return at == bytes;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
+    if (!is_ascii(data, bytes))
+        return 0;
     struct config config, again;
     struct error err = {.code = ERROR_NONE};
     if (load(data, bytes, &config, &err) < 0) {
