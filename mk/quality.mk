@@ -11,7 +11,7 @@ WORKER_KILLS ?= 200
 
 check: deps
 	@$(MAKE) --no-print-directory all WERROR=1
-	@$(MAKE) --no-print-directory lint unit WERROR=1
+	@$(MAKE) --no-print-directory lint unit fuzz-replay WERROR=1
 	@$(MAKE) --no-print-directory system
 	@$(MAKE) --no-print-directory clang
 	@$(MAKE) --no-print-directory san
