@@ -152,6 +152,7 @@ void put_run(struct record_writer *writer, const struct job_run *run)
     put_strings(writer, run->outputs, run->output_count);
     put_strings(writer, run->checks, run->check_count);
     record_put_u32(writer, run->checkpoint_signal);
+    record_put_u64(writer, run->memory_bytes);
     record_end(writer);
 }
 
@@ -180,6 +181,7 @@ int get_run(struct record *record, struct job_run *ret)
         ret->outputs = get_strings(record, &ret->output_count);
         ret->checks = get_strings(record, &ret->check_count);
         ret->checkpoint_signal = record_get_u32(record);
+        ret->memory_bytes = record_get_u64(record);
     }
     if (record_complete(record) && ret->argc > 0)
         return 0;

@@ -101,6 +101,7 @@ struct job_run {
     char **outputs, **checks; /* NULL-terminated; paths from cwd, and what is to be true of them */
     uint32_t output_count, check_count;
     uint32_t checkpoint_signal; /* asks its main process for a checkpoint; 0: it knows none */
+    uint64_t memory_bytes;      /* its limit, where memory can be limited; 0: none */
 };
 
 struct job_stop {

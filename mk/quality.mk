@@ -112,6 +112,7 @@ vm:
 	@if [ ! -x '$(TESTBED)/vm/run.sh' ]; then echo "vm: skipped, $(TESTBED)/vm/run.sh is not here"; \
 	else $(MAKE) --no-print-directory all PREFIX=/usr OUT=build/vm-programs && \
 	  '$(TESTBED)/vm/run.sh' --out build/vm --env PROGRAMS=build/vm-programs . tests/vm/service.sh && \
+	  '$(TESTBED)/vm/run.sh' --env PROGRAMS=build/vm-programs . tests/vm/limits.sh && \
 	  $(MAKE) --no-print-directory vm-poweroff; fi
 
 # The first boot ends by switching the machine off (125); the second looks at what became of the jobs.

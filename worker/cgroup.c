@@ -13,6 +13,8 @@
 
 #define MOUNT "/sys/fs/cgroup"
 #define FILE_BYTES 4096U
+#define SPAWNER_UNIT "batchd-worker.service"
+#define JOBS_UNIT "batchd-jobs.service"
 
 /* Without this a group's absence says nothing. */
 static bool mounted(void)
@@ -21,7 +23,8 @@ static bool mounted(void)
     return statfs(MOUNT, &found) == 0 && found.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-char *cgroup_own(void)
+/* The group that we are in; NULL: there is none that we may divide. */
+static char *own_group(void)
 {
     /* "0::/system.slice/batchd-worker.service" is the unified hierarchy's line. */
     CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, "/proc/self/cgroup", FILE_BYTES, NULL);
@@ -38,12 +41,51 @@ char *cgroup_own(void)
     return xasprintf(MOUNT "%s", line + 3);
 }
 
-char *cgroup_make(const char *own, uint64_t worker)
+/* What is below it may have these limits, as far as it may itself. */
+static void hand_on(const char *group)
 {
-    if (own == NULL)
+    static const char *const controllers[] = {"+memory", "+pids"};
+    CLEANUP_FREE char *path = xasprintf("%s/cgroup.subtree_control", group);
+    for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++) {
+        CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd >= 0)
+            (void)fd_write_all(fd, controllers[i], strlen(controllers[i]));
+    }
+}
+
+char *cgroup_base(void)
+{
+    CLEANUP_FREE char *own = own_group();
+    const char *slash = own == NULL ? NULL : strrchr(own, '/');
+    if (slash == NULL)
         return NULL;
-    CLEANUP_FREE char *group = xasprintf("%s/worker-%llu", own, (unsigned long long)worker);
-    return mkdir(group, 0755) < 0 && errno != EEXIST ? NULL : TAKE_PTR(group);
+    CLEANUP_FREE char *jobs = xasprintf("%.*s/" JOBS_UNIT, (int)(slash - own), own);
+    if (strcmp(slash + 1, SPAWNER_UNIT) != 0 || access(jobs, F_OK) < 0)
+        return TAKE_PTR(own);
+    hand_on(jobs);
+    return TAKE_PTR(jobs);
+}
+
+char *cgroup_of_worker(void)
+{
+    CLEANUP_FREE char *own = own_group();
+    char *slash = own == NULL ? NULL : strrchr(own, '/');
+    if (slash == NULL || strcmp(slash, "/" CGROUP_WORKER_NAME) != 0)
+        return NULL;
+    *slash = '\0';
+    return TAKE_PTR(own);
+}
+
+char *cgroup_make(const char *base, uint64_t worker)
+{
+    if (base == NULL)
+        return NULL;
+    CLEANUP_FREE char *group = xasprintf("%s/worker-%llu", base, (unsigned long long)worker);
+    CLEANUP_FREE char *leaf = xasprintf("%s/" CGROUP_WORKER_NAME, group);
+    if ((mkdir(group, 0755) < 0 && errno != EEXIST) || (mkdir(leaf, 0755) < 0 && errno != EEXIST))
+        return NULL;
+    hand_on(group);
+    return TAKE_PTR(group);
 }
 
 static int open_in(const char *group, const char *name, int flags)
@@ -54,7 +96,7 @@ static int open_in(const char *group, const char *name, int flags)
 
 int cgroup_enter(const char *group)
 {
-    CLEANUP_CLOSE int fd = open_in(group, "cgroup.procs", O_WRONLY);
+    CLEANUP_CLOSE int fd = open_in(group, CGROUP_WORKER_NAME "/cgroup.procs", O_WRONLY);
     return fd >= 0 && write(fd, "0", 1) == 1 ? 0 : -1;
 }
 
@@ -81,5 +123,9 @@ int cgroup_sweep(const char *group)
 
 void cgroup_remove(const char *group)
 {
+    static const char *const leaves[] = {CGROUP_JOB_NAME, CGROUP_WORKER_NAME};
+    CLEANUP_CLOSE int folder = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; folder >= 0 && i < sizeof(leaves) / sizeof(leaves[0]); i++)
+        (void)unlinkat(folder, leaves[i], AT_REMOVEDIR);
     (void)rmdir(group);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <linux/keyctl.h>
+#include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -219,6 +220,19 @@ void child_starter_free(struct child_starter *starter)
     free(starter);
 }
 
+/* As a fork: the child has a copy of our memory, so it may go on on the same stack. Born in the
+ * group: to be moved there costs milliseconds. -1: this kernel cannot, or the group is gone. */
+static pid_t start_in_group(const struct child_call *call)
+{
+    struct clone_args args = {.flags = CLONE_VFORK | CLONE_INTO_CGROUP,
+                              .exit_signal = SIGCHLD,
+                              .cgroup = (unsigned long long)call->plan->group_fd};
+    long pid = syscall(SYS_clone3, &args, sizeof(args));
+    if (pid == 0)
+        _exit(child_main((void *)(uintptr_t)call));
+    return (pid_t)pid;
+}
+
 int child_start(struct child_starter *starter, const struct child_plan *plan, pid_t *ret_pid,
                 struct error *err)
 {
@@ -230,8 +244,10 @@ int child_start(struct child_starter *starter, const struct child_plan *plan, pi
     (void)sigprocmask(SIG_SETMASK, &all, &before);
     /* The last child left it by exec, not by returning: under ASan its frames are still marked. */
     ASAN_UNPOISON_MEMORY_REGION(starter->stack, STACK_BYTES);
+    pid_t pid = plan->group_fd < 0 ? -1 : start_in_group(&call);
     int flags = CLONE_VFORK | (plan->change_user ? 0 : CLONE_VM) | SIGCHLD;
-    pid_t pid = clone(child_main, starter->stack + STACK_BYTES, flags, &call);
+    if (pid < 0)
+        pid = clone(child_main, starter->stack + STACK_BYTES, flags, &call);
     int saved = errno;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     errno = saved;

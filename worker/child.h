@@ -16,6 +16,7 @@ struct child_plan {
     int stdout_fd, stderr_fd;
     int lines_fd; /* becomes 3; -1: none */
     int notes_fd; /* becomes 4; -1: none */
+    int group_fd; /* the folder of its control group; -1: none. Only where the user changes. */
     bool change_user;
     bool no_new_privs;
     char *const *env;

@@ -13,8 +13,8 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 
-/* A job may have many processes; the worker came first and is among the first listed. */
-#define PIDS_BYTES_MAX ((size_t)1 << 20)
+/* One pid, the worker's. */
+#define PIDS_BYTES_MAX 4096U
 
 typedef bool (*group_fn)(const char *group, const char *program);
 
@@ -62,7 +62,7 @@ static void terminate_if_worker(long pid, const char *program)
 
 static bool terminate(const char *group, const char *program)
 {
-    CLEANUP_FREE char *path = xasprintf("%s/cgroup.procs", group);
+    CLEANUP_FREE char *path = xasprintf("%s/" CGROUP_WORKER_NAME "/cgroup.procs", group);
     CLEANUP_FREE char *pids = fd_read_file(AT_FDCWD, path, PIDS_BYTES_MAX, NULL);
     for (char *at = pids; at != NULL && *at != '\0';) {
         char *end;
@@ -81,10 +81,14 @@ static bool kill_group(const char *group, const char *program)
     return cgroup_sweep(group) == 0;
 }
 
+/* One that is empty goes: who made it may be dead. */
 static bool populated(const char *group, const char *program)
 {
     (void)program;
-    return cgroup_populated(group);
+    if (cgroup_populated(group))
+        return true;
+    cgroup_remove(group);
+    return false;
 }
 
 void fleet_terminate(const char *own_group, const char *program)

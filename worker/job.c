@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/job_group.h"
 #include "worker/start.h"
 #include "worker/step.h"
 #include "worker/timetable.h"
@@ -34,6 +35,7 @@ struct job {
     void *arg;
     struct output *output;
     struct pipes *pipes;
+    struct job_group *group;
     struct child_starter *starter;
     enum phase phase;
     enum stage stage;
@@ -45,6 +47,7 @@ struct job {
     uint64_t grace_ms;
     int warn_signal;
     bool suspended;          /* or about to be */
+    bool out_of_memory;      /* the kernel killed some of it */
     enum exit_cause cause;   /* why it was stopped */
     struct job_exit end;     /* filled as it becomes known */
     struct step_lines lines; /* what the steps told */
@@ -88,6 +91,7 @@ struct job *job_new(const struct job_options *options, const struct job_events *
     job->arg = arg;
     job->output = output_new(options->jobs_fd, options->group);
     job->pipes = pipes_new(take_bytes, job);
+    job->group = job_group_new(options->worker_group);
     job->starter = child_starter_new();
     if (job->starter == NULL)
         out_of_memory(); /* as for want of any small memory */
@@ -99,6 +103,7 @@ void job_free(struct job *job)
     if (job == NULL)
         return;
     pipes_free(job->pipes);
+    job_group_free(job->group);
     output_free(job->output);
     child_starter_free(job->starter);
     job_run_done(&job->run);
@@ -130,7 +135,7 @@ static void set_begin(struct job *job, const struct job_run *run)
     timetable_begin(&job->times, run, clock_running_us());
     job->grace_ms = run->grace_ms;
     job->warn_signal = (int)run->warn_signal;
-    job->suspended = false;
+    job->suspended = job->out_of_memory = false;
     job->cause = EXIT_CAUSE_NORMAL;
     job->stage = STAGE_JOB;
     job->lines.used = 0;
@@ -193,6 +198,8 @@ int job_start(struct job *job, struct job_run *run, struct journal *journal,
         return -1;
     set_begin(job, run);
     int result = start_prepare(&start, &job->options, job->pipes, run, step_begins(run), err);
+    job_group_begin(job->group, run->memory_bytes);
+    start.group_fd = job_group_fd(job->group);
     /* A user who may not is an end; a database that does not answer is not: it comes again. */
     if (result == 0)
         result = go(job, run, &start, journal, err);
@@ -238,6 +245,18 @@ void job_signal(const struct job *job, int number, enum signal_whom whom)
         send_signal(job, number, whom);
 }
 
+static void halt(const struct job *job)
+{
+    if (!job_group_freeze(job->group, true))
+        send_signal(job, SIGSTOP, SIGNAL_TREE);
+}
+
+static void go_on(const struct job *job)
+{
+    (void)job_group_freeze(job->group, false);
+    send_signal(job, SIGCONT, SIGNAL_TREE);
+}
+
 void job_suspend(struct job *job)
 {
     if (job->phase != PHASE_RUNNING || job->suspended || job->times.stopping)
@@ -253,7 +272,7 @@ void job_resume(struct job *job)
         return;
     job->suspended = false;
     timetable_resume(&job->times, clock_running_us());
-    send_signal(job, SIGCONT, SIGNAL_TREE);
+    go_on(job);
 }
 
 bool job_suspended(const struct job *job)
@@ -276,7 +295,7 @@ void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms)
     job->cause = cause;
     job->suspended = false;
     send_signal(job, SIGTERM, SIGNAL_TREE);
-    send_signal(job, SIGCONT, SIGNAL_TREE);
+    go_on(job);
 }
 
 /* ---- the end ---- */
@@ -342,9 +361,17 @@ static void note_not_executed(struct job *job)
 static void find_reason(struct job *job)
 {
     struct job_exit *end = &job->end;
+    double limit_mib = (double)job->run.memory_bytes / (1 << 20);
     if (end->cause != EXIT_CAUSE_NORMAL || ended_well(job))
         return;
-    if (output_disk_full(job->output)) {
+    if (job->out_of_memory && limit_mib > 0) {
+        end->cause = EXIT_CAUSE_OOM;
+        (void)snprintf(end->text, sizeof(end->text),
+                       "the kernel killed it for want of memory: it may have %.1f MiB", limit_mib);
+    } else if (job->out_of_memory) {
+        end->cause = EXIT_CAUSE_OOM;
+        (void)snprintf(end->text, sizeof(end->text), "the kernel killed it for want of memory");
+    } else if (output_disk_full(job->output)) {
         end->cause = EXIT_CAUSE_DISK_FULL;
         (void)snprintf(end->text, sizeof(end->text),
                        "the disk was full: %llu bytes of its output are lost",
@@ -359,6 +386,7 @@ static void complete(struct job *job)
         note_not_executed(job);
     job->end.cause = (uint8_t)final_cause(job);
     find_reason(job);
+    job_group_end(job->group);
     job->phase = PHASE_IDLE;
     job_run_done(&job->run);
 }
@@ -373,6 +401,7 @@ static int start_step(struct job *job, enum stage stage, struct error *err)
                               ? step_finish(&job->run, job->options.step_program, job->started_at)
                               : step_discard(&job->run, job->options.step_program);
     job->stage = stage;
+    start.group_fd = job_group_fd(job->group);
     if (start_prepare(&start, &job->options, job->pipes, &step, true, err) == 0 &&
         start_child(&start, job->starter, &step, &job->pid, err) == 0)
         return 0;
@@ -408,6 +437,8 @@ static bool discards(struct job *job)
 static bool goes_on(struct job *job)
 {
     pipes_drain(job->pipes);
+    if (job->stage == STAGE_JOB)
+        job->out_of_memory = job_group_usage(job->group, &job->end);
     if (job->run.output_count == 0 || job->stage == STAGE_DISCARD)
         return false;
     if (job->stage == STAGE_JOB && ended_well(job) && job->cause != EXIT_CAUSE_STOPPED)
@@ -430,6 +461,7 @@ static void follow_times(struct job *job, int *ret_wait_ms)
     int64_t now = clock_running_us();
     switch (timetable_due(&job->times, now)) {
     case DUE_KILL:
+        (void)job_group_kill(job->group);
         (void)tree_kill(NULL, NULL);
         lower(ret_wait_ms, SWEEP_MS * US_PER_MS);
         return;
@@ -440,7 +472,7 @@ static void follow_times(struct job *job, int *ret_wait_ms)
         job_signal(job, job->warn_signal, SIGNAL_MAIN);
         break;
     case DUE_HALT:
-        send_signal(job, SIGSTOP, SIGNAL_TREE);
+        halt(job);
         timetable_halt(&job->times, now);
         break;
     case DUE_NOTHING:
@@ -477,6 +509,7 @@ int job_check(struct job *job, int *ret_wait_ms, struct job_exit *ret_exit)
         follow_times(job, ret_wait_ms);
     if (job->phase == PHASE_SWEEPING) {
         if (!tree_sweep()) {
+            (void)job_group_kill(job->group);
             lower(ret_wait_ms, SWEEP_MS * US_PER_MS);
         } else if (goes_on(job)) {
             job->phase = PHASE_RUNNING;

@@ -47,7 +47,7 @@ struct spawner {
     struct spawner_options options;
     int lock_fd, listen_fd, signal_fd, jobs_fd;
     int users_fd; /* of their checkpoints (user_folder.h); -1 in user mode */
-    char *cgroup; /* our own control group; NULL: none is ours */
+    char *cgroup; /* below which workers have theirs; NULL: they have none */
     struct link links[LINKS_MAX];
     struct child *children;
     int64_t busy_at;   /* when there was last something to do */
@@ -355,7 +355,7 @@ static int prepare(struct spawner *spawner)
     spawner->signal_fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     spawner->busy_at = clock_monotonic_us();
     if (spawner->options.system_mode)
-        spawner->cgroup = cgroup_own();
+        spawner->cgroup = cgroup_base();
     return spawner->listen_fd < 0 || spawner->signal_fd < 0 ? -1 : 0;
 }
 

@@ -17,17 +17,19 @@ struct job_options {
     bool system_mode;         /* jobs run as their own user */
     bool allow_setuid;        /* system mode: without no_new_privs */
     const char *step_program; /* batchd-job */
+    const char *worker_group; /* its control group, for the call of job_new; NULL: it has none */
 };
 
 struct start {
     struct user user;
     bool no_new_privs;
     int input;
+    int group_fd;           /* its control group (worker/job_group.h), borrowed; -1: none */
     int writers[PIPES_MAX]; /* the child's ends */
 };
-#define START_NONE                                 \
-    {                                              \
-        .input = -1, .writers = { -1, -1, -1, -1 } \
+#define START_NONE                                                 \
+    {                                                              \
+        .input = -1, .group_fd = -1, .writers = { -1, -1, -1, -1 } \
     }
 
 /* Checks the user and opens all of it, with a pipe for notes if that is wanted. 0, or -1:

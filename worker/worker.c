@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/worker_protocol.h"
+#include "worker/cgroup.h"
 #include "worker/job.h"
 #include "worker/journal.h"
 #include "worker/link.h"
@@ -415,6 +416,7 @@ static int prepare(struct worker *worker)
     CLEANUP_CLOSE int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     CLEANUP_CLOSE int low = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     worker->signal_fd = fcntl(low, F_DUPFD_CLOEXEC, 10);
+    CLEANUP_FREE char *group = worker->options.system_mode ? cgroup_of_worker() : NULL;
     const struct job_options options = {.jobs_fd = WORKER_FD_JOBS,
                                         .users_fd =
                                             worker->options.system_mode ? WORKER_FD_USERS : -1,
@@ -422,7 +424,8 @@ static int prepare(struct worker *worker)
                                         .group = worker->options.group,
                                         .system_mode = worker->options.system_mode,
                                         .allow_setuid = worker->options.allow_setuid,
-                                        .step_program = worker->options.step_program};
+                                        .step_program = worker->options.step_program,
+                                        .worker_group = group};
     worker->job = job_new(&options, &job_calls, worker);
     worker->journal = journal_new(WORKER_FD_LOG);
     return worker->signal_fd < 0 || options.null_fd < 0 ? -1 : 0;

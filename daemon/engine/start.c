@@ -132,6 +132,7 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
     ret->output_max = engine->options.output_max_bytes;
     ret->grace_ms = engine->options.stop_grace_ms;
     ask_before_timeout(ret);
+    ret->memory_bytes = row->facts.memory_bytes;
     add_job_env(engine, &row->facts, ret);
     add_gpu_env(engine, row, ret);
     add_job_input(&row->facts, ret);

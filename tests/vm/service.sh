@@ -54,7 +54,7 @@ check "systemd-sysusers" systemd-sysusers
 check "systemd-tmpfiles" systemd-tmpfiles --create /usr/lib/tmpfiles.d/batchd.conf
 check "the catalog is taken" journalctl --update-catalog
 same "systemd-analyze verify has nothing to say" "" \
-    "$(systemd-analyze verify --man=no batchd.service batchd.socket batchd-worker.service 2>&1)"
+    "$(systemd-analyze verify --man=no batchd.service batchd.socket batchd-worker.service batchd-jobs.service 2>&1)"
 like "exposure of the front is at most 0.5" ' 0\.[0-5] ' \
     "$(systemd-analyze security --no-pager batchd.service | tail -1)"
 systemctl daemon-reload
@@ -249,7 +249,7 @@ same "no attempt was counted" 1 "$(field "$id" max_attempts)"
 
 id=$(submit alice everything 25 7)
 wait_for 20 is "$id" state running
-systemctl kill --signal=KILL batchd-worker.service
+systemctl kill --signal=KILL batchd-worker.service batchd-jobs.service
 check "the whole unit killed: its job is run again" wait_for 30 is "$id" attempt 2
 ended_right "the whole unit killed" "$id" 7 25
 
@@ -289,7 +289,7 @@ note $? "the spawner answers a request about a living worker"
 check "and leaves it alone" alive folders
 check "its folder too" test -S $state/workers/"$live"/sock
 check "no folder is left but those of workers" wait_for 20 bash -c "[ \$(ls $state/workers | grep -c '^[0-9]') = \$(batchctl --json status | jq '.workers | length') ]"
-check "no control group either" bash -c "[ \$(ls -d /sys/fs/cgroup/system.slice/batchd-worker.service/worker-* | wc -l) = \$(batchctl --json status | jq '.workers | length') ]"
+check "no control group either" bash -c "[ \$(ls -d /sys/fs/cgroup/system.slice/batchd-jobs.service/worker-* | wc -l) = \$(batchctl --json status | jq '.workers | length') ]"
 mkdir -m750 $state/workers/4242; touch $state/workers/4242/lock
 systemctl restart batchd.service
 check "a folder that nobody knows is removed at the start" wait_for 20 test ! -e $state/workers/4242

@@ -1,0 +1,134 @@
+/* What is written into a job's control group and read out of it, on a folder that looks like one.
+ */
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/fd.h"
+#include "worker/job_group.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static char folder[] = "/tmp/batchd-group-XXXXXX";
+
+static void write_file(const char *name, const char *text)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/job/%s", folder, name);
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ck_assert(fd >= 0 && fd_write_all(fd, text, strlen(text)) == 0);
+}
+
+static void ck_file(const char *name, const char *expected)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/job/%s", folder, name);
+    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, 4096, NULL);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_str_eq(text, expected);
+}
+
+/* Not empty, so it is not removed, as a real one is, and stays to be looked at. */
+static void make_group(const char *events)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/job", folder);
+    (void)mkdir(path, 0700);
+    write_file("memory.max", "");
+    write_file("memory.oom.group", "");
+    write_file("pids.max", "");
+    write_file("cgroup.freeze", "");
+    write_file("cgroup.kill", "");
+    write_file("memory.events", events);
+    write_file("memory.peak", "12345678\n");
+    write_file("cpu.stat", "usage_usec 30\nuser_usec 20\nsystem_usec 10\nnr_periods 0\n");
+}
+
+START_TEST(limits_and_orders)
+{
+    make_group("");
+    struct job_group *group = job_group_new(folder);
+    ck_assert_int_eq(job_group_fd(group), -1);
+    ck_assert(!job_group_freeze(group, true) && !job_group_kill(group));
+    job_group_begin(group, 64U << 20U);
+    ck_assert_int_ge(job_group_fd(group), 0);
+    ck_file("memory.max", "67108864");
+    ck_file("memory.oom.group", "1");
+    CLEANUP_FREE char *path = xasprintf("%s/job/pids.max", folder);
+    CLEANUP_FREE char *pids = fd_read_file(AT_FDCWD, path, 64, NULL);
+    ck_assert_uint_gt(strtoull(pids, NULL, 10), 100);
+    ck_assert(job_group_freeze(group, true));
+    ck_file("cgroup.freeze", "1");
+    ck_assert(job_group_freeze(group, false));
+    ck_file("cgroup.freeze", "0");
+    ck_assert(job_group_kill(group));
+    ck_file("cgroup.kill", "1");
+    job_group_end(group);
+    ck_assert_int_eq(job_group_fd(group), -1);
+    job_group_free(group);
+}
+END_TEST
+
+START_TEST(without_a_request_memory_is_not_limited)
+{
+    make_group("");
+    struct job_group *group = job_group_new(folder);
+    job_group_begin(group, 0);
+    ck_file("memory.max", "");
+    job_group_free(group);
+}
+END_TEST
+
+static bool used(const char *events, struct job_exit *end)
+{
+    make_group(events);
+    struct job_group *group = job_group_new(folder);
+    job_group_begin(group, 0);
+    bool killed = job_group_usage(group, end);
+    job_group_free(group);
+    return killed;
+}
+
+START_TEST(usage_and_want_of_memory)
+{
+    struct job_exit end = {.max_rss_bytes = 1, .user_us = 1, .system_us = 1};
+    ck_assert(!used("low 0\nhigh 0\nmax 7\noom 3\noom_kill 0\noom_group_kill 0\n", &end));
+    ck_assert_uint_eq(end.max_rss_bytes, 12345678);
+    ck_assert_uint_eq(end.user_us, 20);
+    ck_assert_uint_eq(end.system_us, 10);
+    ck_assert(used("low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 1\n", &end));
+    ck_assert(!used("", &end));
+}
+END_TEST
+
+START_TEST(without_a_group_nothing_is_done)
+{
+    struct job_group *group = job_group_new(NULL);
+    struct job_exit end = {.max_rss_bytes = 1, .user_us = 1};
+    job_group_begin(group, 1);
+    ck_assert_int_eq(job_group_fd(group), -1);
+    ck_assert(!job_group_freeze(group, true) && !job_group_kill(group));
+    ck_assert(!job_group_usage(group, &end) && end.max_rss_bytes == 1 && end.user_us == 1);
+    job_group_end(group);
+    job_group_free(group);
+}
+END_TEST
+
+int main(void)
+{
+    if (mkdtemp(folder) == NULL)
+        return EXIT_FAILURE;
+    Suite *suite = suite_create("job_group");
+    TCase *all = tcase_create("all");
+    tcase_add_test(all, limits_and_orders);
+    tcase_add_test(all, without_a_request_memory_is_not_limited);
+    tcase_add_test(all, usage_and_want_of_memory);
+    tcase_add_test(all, without_a_group_nothing_is_done);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    CLEANUP_FREE char *remove = xasprintf("rm -rf %s", folder);
+    return system(remove) == 0 && failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE; /* NOLINT */
+}

@@ -1,0 +1,115 @@
+#!/bin/bash
+# What control groups give on a machine with systemd: memory that is limited, its end told as such, usage
+# of the whole tree, jobs halted and killed by the kernel; and that all this outlives a new spawner. Run
+# as service.sh is (make vm).
+set -uo pipefail
+PROGRAMS=${PROGRAMS:-build/vm-programs}
+failed=0
+note() { if [ "$1" = 0 ]; then echo "ok   $2"; else echo "FAIL $2${3:+: $3}"; failed=$((failed + 1)); fi; }
+check() { local what=$1 out; shift; out=$("$@" 2>&1); note $? "$what" "$(echo "$out" | tail -5)"; }
+same() { [ "$2" = "$3" ]; note $? "$1" "expected \"$2\", got \"$3\""; }
+like() { [[ "$3" =~ $2 ]]; note $? "$1" "expected /$2/, got \"$3\""; }
+wait_for() {
+    local end=$((SECONDS + $1)); shift
+    until "$@" >/dev/null 2>&1; do [ $SECONDS -lt $end ] || return 1; sleep 0.1; done
+}
+alice() { (cd /tmp && runuser -u alice -- batchctl "$@"); }
+field() { batchctl --json show "$1" | jq -r ".$2"; }
+is() { [ "$(field "$1" "$2")" = "$3" ]; }
+group_of() { echo "$jobs/worker-$(field "$1" worker)/job"; }
+counts() { local before; before=$(wc -c <"$1"); sleep 0.5; [ "$(wc -c <"$1")" != "$before" ]; }
+stands() { ! counts "$1"; }
+
+make install PREFIX=/usr OUT="$PROGRAMS" >/tmp/install.log 2>&1 || { tail /tmp/install.log; exit 1; }
+systemd-sysusers; systemd-tmpfiles --create /usr/lib/tmpfiles.d/batchd.conf
+mkdir -p /etc/batchd; printf '[resources]\ncpus = 4\n[workers]\nstop_grace = "2s"\n' >/etc/batchd/config.toml
+same "systemd-analyze verify has nothing to say" "" \
+    "$(systemd-analyze verify --man=no batchd-jobs.service batchd-worker.service 2>&1)"
+systemctl daemon-reload
+systemctl start batchd.socket batchd-worker.service
+jobs=/sys/fs/cgroup/system.slice/batchd-jobs.service
+check "jobs have a unit for their groups" test -d $jobs
+same "it is active, and nothing runs in it itself" "active 0" \
+    "$(systemctl is-active batchd-jobs.service) $(wc -l <$jobs/cgroup.procs)"
+like "memory can be limited below it" memory "$(cat $jobs/cgroup.subtree_control)"
+
+# ---- memory ----
+hog='import time
+data = [bytearray(1 << 20) for _ in range(400)]
+time.sleep(60)'
+id=$(alice submit -q -m 64M -- python3 -c "$hog")
+wait_for 60 is "$id" state failed
+same "over its memory: class and signal" "oom 9" "$(field "$id" outcome.class) $(field "$id" outcome.signal)"
+like "and it says so" "want of memory: it may have 64" "$(field "$id" outcome.message)"
+alice submit -q -w -m 64M -- sh -c 'exit 0'
+same "batchctl mirrors it" 137 "$(alice wait "$id" >/dev/null 2>&1; echo $?)"
+id=$(alice submit -q -m 64M -- sh -c "python3 -c '$hog'; echo survived; sleep 60")
+wait_for 60 is "$id" state failed
+same "a child over the memory ends all of it" "oom" "$(field "$id" outcome.class)"
+same "at once" "" "$(batchctl logs "$id")"
+id=$(alice submit -q -m 200M -- python3 -c 'data = bytearray(100 << 20)')
+wait_for 60 is "$id" state completed
+check "within its memory it ends well, and the peak is told" \
+    test "$(field "$id" usage.max_rss_bytes)" -ge $((100 << 20)) -a "$(field "$id" usage.max_rss_bytes)" -le $((200 << 20))
+id=$(alice submit -q -- python3 -c 'data = bytearray(100 << 20)')
+wait_for 60 is "$id" state completed
+same "without a request there is no limit" completed "$(field "$id" state)"
+id=$(alice submit -q -- sh -c 'python3 -c "
+import time
+end = time.process_time() + 1
+while time.process_time() < end: pass" & sleep 3')
+wait_for 60 is "$id" state completed
+check "processor time is of the whole tree" test "$(field "$id" usage.cpu_ms)" -ge 900
+
+# ---- the tree ----
+count='(setsid sh -c "while :; do echo x >>/tmp/hidden; sleep 0.05; done" &); while :; do sleep 0.1; done'
+id=$(alice submit -q -m 64M -- sh -c "$count")
+wait_for 20 test -s /tmp/hidden
+wait_for 20 is "$id" state running
+group=$(group_of "$id")
+check "the job is in a group of its own" test "$(wc -l <"$group/cgroup.procs")" -ge 2
+same "the worker is beside it" 1 "$(wc -l <"${group%/job}/worker/cgroup.procs")"
+like "how many processes it may have is bounded" '^[0-9]+$' "$(cat "$group/pids.max")"
+alice suspend "$id"
+check "suspended: the kernel halts the group" wait_for 20 grep -q 'frozen 1' "$group/cgroup.events"
+check "and nothing counts" stands /tmp/hidden
+systemctl restart batchd-worker.service
+check "a new spawner starts beside jobs with limits" wait_for 20 systemctl is-active batchd-worker.service
+same "the memory is limited all the same" $((64 << 20)) "$(cat "$group/memory.max")"
+kill -KILL "$(systemctl show -p MainPID --value batchd-worker.service)"
+check "also after SIGKILL" wait_for 20 alice submit -q -w -- true
+alice resume "$id"
+check "resumed: it goes on" wait_for 20 counts /tmp/hidden
+alice suspend "$id"
+wait_for 20 grep -q 'frozen 1' "$group/cgroup.events"
+check "a halted job can be cancelled" alice cancel --grace 1s "$id"
+check "and is gone" wait_for 20 is "$id" state cancelled
+check "all of it" stands /tmp/hidden
+check "its group too" bash -c "[ ! -e $group ] || [ ! -s $group/cgroup.procs ]"
+
+# ---- a fork bomb ----
+id=$(alice submit -q -- python3 -c 'import os, resource
+resource.setrlimit(resource.RLIMIT_NPROC, (500, 500))
+while True:
+    try: os.fork()
+    except OSError: pass')
+wait_for 20 is "$id" state running
+sleep 2
+begun=$(date +%s%N)
+alice cancel --grace 0 "$id"
+wait_for 60 is "$id" state cancelled
+echo "     a fork bomb of 500 is gone after $((($(date +%s%N) - begun) / 1000000)) ms"
+same "a fork bomb is gone" 0 "$(pgrep -cu alice python3)"
+
+# ---- a worker that dies with its job in a group ----
+id=$(alice submit -q --never-rerun -- sh -c "$count")
+wait_for 20 is "$id" state running
+pkill -KILL -f "batchd-worker --worker $(field "$id" worker) "
+check "its job is lost" wait_for 20 is "$id" outcome.class lost
+check "and nothing of it is left" stands /tmp/hidden
+systemctl stop batchd.service batchd.socket
+systemctl kill --kill-whom=main --signal=TERM batchd-worker.service
+check "no group is left behind" wait_for 20 bash -c "! ls -d $jobs/worker-*"
+[ $failed = 0 ] || { journalctl -u batchd.service -u batchd-worker.service --no-pager | tail -30; }
+echo "$failed failed"
+[ $failed = 0 ]

@@ -1,0 +1,32 @@
+/* The control group of the job that a worker runs: a new one for each, below the worker's
+ * (worker/cgroup.h), so that its limits and its counts are its own. In it the job is halted and
+ * killed as a whole by the kernel. Where the worker has no group there is none: all calls then say
+ * that they did nothing. */
+#ifndef BATCHD_WORKER_JOB_GROUP_H
+#define BATCHD_WORKER_JOB_GROUP_H
+
+#include "common/worker_protocol.h"
+
+#include <stdbool.h>
+
+struct job_group;
+
+/* `worker_group` is the path of the worker's; NULL: it has none. */
+struct job_group *job_group_new(const char *worker_group);
+void job_group_free(struct job_group *group);
+
+/* A new, empty group. `memory_bytes`: what it may have, if memory can be limited here; 0: no limit.
+ */
+void job_group_begin(struct job_group *group, uint64_t memory_bytes);
+/* For clone3: the folder of the group, or -1. Ours to close. */
+int job_group_fd(const struct job_group *group);
+/* True when that was done. */
+bool job_group_freeze(const struct job_group *group, bool frozen);
+bool job_group_kill(const struct job_group *group);
+/* Puts what it used so far in the place of what wait4 said. True when the kernel killed some of it
+ * for want of memory. */
+bool job_group_usage(const struct job_group *group, struct job_exit *end);
+/* When nothing is in it any more. */
+void job_group_end(struct job_group *group);
+
+#endif
