@@ -4,13 +4,15 @@
 #   make syscalls        killed at every system call of one life, of each migration of the store, of a
 #                        checkpoint's commit and of the placing of outputs
 #   make full-disk       a disk that fills up at each of 1,000 places
+#   make damage          a store with each byte changed, each length, another's log
+#   make strangers       10,000 cancels where process ids are used again at once
 SAMPLE ?=
 FAULT_TOOLS := $(OUT)/tests/fault/inject.so $(OUT)/tests/fault/syskill
 FAULT_RUN := OUT='$(CURDIR)/$(OUT)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/fault
 FAULT_SEED := $(addprefix --seed ,$(SEED))
 FAULT_CFLAGS = -std=gnu17 -O1 -g -Wall -Wextra $(WERROR_FLAG) -D_GNU_SOURCE
 
-.PHONY: fault syscalls full-disk fault-sample
+.PHONY: fault syscalls full-disk damage strangers fault-sample
 $(OUT)/tests/fault/inject.so: tests/fault/inject.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FAULT_CFLAGS) -shared -fPIC -o $@ $<
@@ -30,12 +32,13 @@ syscalls: all $(FAULT_TOOLS)
 full-disk: all $(FAULT_TOOLS)
 	$(FAULT_RUN)/full_disk.py $(addprefix --sample ,$(SAMPLE)) $(FAULT_SEED)
 
-fault-sample: all $(FAULT_TOOLS)
+fault-sample: all $(FAULT_TOOLS) $(OUT)/tests/fault/damage
 	$(FAULT_RUN)/run.py --imports
 	$(FAULT_RUN)/run.py --scenes 4 --sample 50 $(FAULT_SEED)
 	$(FAULT_RUN)/syscalls.py --sample 8 $(FAULT_SEED)
 	$(FAULT_RUN)/syscalls.py --migrations --sample 2 $(FAULT_SEED)
 	$(FAULT_RUN)/full_disk.py --sample 6 $(FAULT_SEED)
+	$(FAULT_RUN)/damage.py --sample 100 --starts 6 $(FAULT_SEED)
 
 
 # The store's own code: with SAN=1 the sanitizers watch it.
@@ -43,3 +46,7 @@ $(OUT)/tests/fault/damage: $(OUT)/tests/fault/damage.o $(DAEMON_LIB) $(COMMON_LI
 	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) -lm
 damage: all $(OUT)/tests/fault/damage
 	$(FAULT_RUN)/damage.py $(addprefix --sample ,$(SAMPLE)) $(FAULT_SEED)
+
+CANCELS ?= 10000
+strangers: all
+	$(FAULT_RUN)/strangers.py --cancels $(CANCELS)

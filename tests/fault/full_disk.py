@@ -82,7 +82,8 @@ def trial(w, disk, room):
     w.begin_trial()
     pid = w.process.pid
     first = [w.submit(argv=["sh", "-c", f'while [ ! -e "$0" ]; do sleep 0.01; done; {NOISE[0]}; exit {code}',
-                            str(w.work / f"go{w.trial}")], outcomes={("exit" if code else "success", code)})
+                            str(w.work / f"go{w.trial}")],
+                      outcomes={("exit" if code else "success", code), ("disk_full", code)}, max_attempts=1)
              for code in range(4)]
     doomed = w.submit(until="never", outcomes={("cancelled", None), ("signal", None)})
     w.wait_for(*first, what="running")
