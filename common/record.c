@@ -48,6 +48,13 @@ static uint8_t *extend(struct record_writer *writer, size_t bytes)
     return at;
 }
 
+void record_writer_reserve(struct record_writer *writer, size_t bytes)
+{
+    size_t used = writer->used;
+    (void)extend(writer, bytes);
+    writer->used = used;
+}
+
 void record_begin(struct record_writer *writer, uint16_t type)
 {
     writer->start = writer->used;

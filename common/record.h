@@ -29,6 +29,8 @@ struct record_writer {
 
 void record_writer_done(struct record_writer *writer);
 void record_writer_clear(struct record_writer *writer); /* keeps the memory */
+void record_writer_reserve(struct record_writer *writer,
+                           size_t bytes); /* they take no memory then */
 void record_begin(struct record_writer *writer, uint16_t type);
 void record_end(struct record_writer *writer); /* fills length and CRC */
 void record_put_u8(struct record_writer *writer, uint8_t value);

@@ -21,6 +21,7 @@ struct journal *journal_new(int fd)
 {
     struct journal *journal = xcalloc(1, sizeof(*journal));
     journal->fd = fd;
+    record_writer_reserve(&journal->writer, PAIR_BYTES); /* the end of a job asks for no memory */
     return journal;
 }
 

@@ -34,7 +34,8 @@ struct output {
     int folder_fd, index_fd, events_fd;
     struct stream streams[2];
     size_t events_bytes;
-    char *line; /* the last line of descriptor 3 while it is not kept in the file */
+    char *line;  /* the last line of descriptor 3 while it is not kept in the file */
+    char *block; /* COPY_BYTES. Both are there from the start: a running job asks for no memory */
     size_t line_used;
 };
 
@@ -44,6 +45,8 @@ struct output *output_new(int jobs_fd, gid_t group)
     output->jobs_fd = jobs_fd;
     output->group = group;
     output->folder_fd = output->index_fd = output->events_fd = -1;
+    output->line = xmalloc(LINE_BYTES_MAX);
+    output->block = xmalloc(COPY_BYTES);
     output->streams[0] = (struct stream){.suffix = "out", .fd = -1, .tail_fd = -1};
     output->streams[1] = (struct stream){.suffix = "err", .fd = -1, .tail_fd = -1};
     return output;
@@ -67,6 +70,7 @@ void output_free(struct output *output)
         close_fd(&output->streams[i].tail_fd);
     }
     free(output->line);
+    free(output->block);
     free(output);
 }
 
@@ -223,8 +227,6 @@ void output_add_events(struct output *output, const void *data, size_t bytes)
     /* Full: from here on only the last line is kept, which is the result if there is one. */
     output->events_bytes = EVENTS_BYTES_MAX;
     const char *at = data;
-    if (output->line == NULL)
-        output->line = xmalloc(LINE_BYTES_MAX);
     for (size_t i = 0; i < bytes; i++) {
         if (output->line_used > 0 && output->line[output->line_used - 1] == '\n')
             output->line_used = 0;
@@ -239,7 +241,7 @@ static void place_tail(struct output *output, int which, uint64_t *cut)
     struct stream *stream = &output->streams[which];
     uint64_t room = output->cap / 2;
     uint64_t first = stream->tail_bytes > room ? stream->tail_bytes - room : 0;
-    CLEANUP_FREE char *block = xmalloc(COPY_BYTES);
+    char *block = output->block;
     char name[48];
     if (first > 0) {
         int bytes =

@@ -147,7 +147,7 @@ def one_migration(version, nth, phase):
         w.destroy()
 
 
-def walk(said, play, random_, sample, wanted=None):
+def walk(said, play, random_, sample, until):
     """Every point, until one is not reached any more. `play` answers (hit, what is compared)."""
     violations = points = 0
     names = {}
@@ -157,6 +157,9 @@ def walk(said, play, random_, sample, wanted=None):
         if sample:
             chosen = sorted(random_.sample(range(1, count + 1), min(sample // 2, count)))
         for nth in chosen:
+            if time.monotonic() > until:
+                print(f"syscalls: {said}: out of time at {phase} of call {nth} of some {count}")
+                break
             try:
                 (_, name), got = play(nth, phase)
                 if name == "-":
@@ -180,6 +183,7 @@ def main():
     parser.add_argument("--migrations", action="store_true")
     parser.add_argument("--role", action="append", choices=("batchd", "spawner", "worker"))
     parser.add_argument("--sample", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=86400, help="stop after so long")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
     options = parser.parse_args()
     random_, began = random.Random(options.seed), time.monotonic()
@@ -193,7 +197,7 @@ def main():
             walks.append((role, lambda n, phase, r=role: (one_life(r, n, phase), None)))
     points = violations = 0
     for said, play in walks:
-        more, wrong = walk(said, play, random_, options.sample)
+        more, wrong = walk(said, play, random_, options.sample, began + options.seconds)
         points += more
         violations += wrong
     print(f"syscalls: {points} points, {violations} violations, seed {options.seed}, "

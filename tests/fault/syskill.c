@@ -3,11 +3,11 @@
  *   syskill ROLE N entry|exit REPORT PROGRAM ARGUMENTS...
  *
  * Runs PROGRAM and follows what it starts. The calls of all processes of the ROLE (batchd, spawner,
- * worker; step: batchd-job and batchctl; a fork has the role of its parent until it executes something) are counted together; the
- * one that makes the nth is killed before the kernel sees the call, or after it returned and before
- * the process knows. N = 0 only counts. REPORT gets the count, the name of the call that was hit
- * and its process. Jobs are let go as they are executed. Ends with the status of PROGRAM as a shell
- * says it; what else runs then runs on. */
+ * worker; step: batchd-job and batchctl; a fork has the role of its parent until it executes
+ * something) are counted together; the one that makes the nth is killed before the kernel sees the
+ * call, or after it returned and before the process knows. N = 0 only counts. REPORT gets the
+ * count, the name of the call that was hit and its process. Jobs are let go as they are executed.
+ * Ends with the status of PROGRAM as a shell says it; what else runs then runs on. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -58,6 +58,8 @@ enum role { ROLE_OTHER, ROLE_DAEMON, ROLE_SPAWNER, ROLE_WORKER, ROLE_STEP };
 struct traced {
     pid_t pid;
     enum role role;
+    bool known; /* its parent's fork was reported, which may come after its own first stop */
+    bool waits; /* stopped until then */
 };
 
 struct tracer {
@@ -158,6 +160,15 @@ static void at_call(struct tracer *tracer, const struct traced *traced)
     }
 }
 
+static void make_known(struct traced *traced, enum role role)
+{
+    traced->role = role;
+    traced->known = true;
+    if (traced->waits)
+        (void)ptrace(PTRACE_SYSCALL, traced->pid, NULL, NULL);
+    traced->waits = false;
+}
+
 /* What stopped it; the signal that it is to get, or -1 when it was let go. */
 static int at_stop(struct tracer *tracer, struct traced *traced, int status)
 {
@@ -169,7 +180,7 @@ static int at_stop(struct tracer *tracer, struct traced *traced, int status)
     }
     if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
         if (ptrace(PTRACE_GETEVENTMSG, traced->pid, NULL, &message) == 0)
-            find(tracer, (pid_t)message)->role = traced->role;
+            make_known(find(tracer, (pid_t)message), traced->role);
     } else if (event == PTRACE_EVENT_EXEC) {
         traced->role = executed(traced->pid);
         if (traced->role == ROLE_OTHER) {
@@ -198,6 +209,10 @@ static int follow(struct tracer *tracer)
                 return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
             continue;
         }
+        if (!traced->known) {
+            traced->waits = true;
+            continue;
+        }
         long number = at_stop(tracer, traced, status);
         if (number >= 0)
             (void)ptrace(PTRACE_SYSCALL, pid, NULL, (void *)number);
@@ -221,7 +236,7 @@ int main(int argc, char **argv)
     int status;
     (void)signal(SIGTERM, SIG_IGN);
     (void)waitpid(tracer.root, &status, WUNTRACED);
-    find(&tracer, tracer.root)->role = ROLE_OTHER;
+    make_known(find(&tracer, tracer.root), ROLE_OTHER);
     if (ptrace(PTRACE_SEIZE, tracer.root, NULL, OPTIONS) < 0) {
         perror("syskill: ptrace");
         (void)kill(tracer.root, SIGKILL);
