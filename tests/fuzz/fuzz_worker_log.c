@@ -48,6 +48,22 @@ struct facts {
     bool swept;
 };
 
+/* What a log says that was made so. */
+static struct facts expect(const uint8_t *data, size_t bytes)
+{
+    struct facts facts = {.swept = false};
+    for (size_t i = 0; i + 1 < bytes && i < COMMANDS_MAX && data[i] != 'B'; i += 2) {
+        enum attempt_fact *fact = &facts.of[data[i + 1] % 4U];
+        if (data[i] == 'G' && *fact == ATTEMPT_NEVER_STARTED)
+            *fact = ATTEMPT_STARTED;
+        else if (data[i] == 'E')
+            *fact = ATTEMPT_ENDED;
+        else if (data[i] == 'S')
+            facts.swept = true;
+    }
+    return facts;
+}
+
 static struct facts read_log(const char *state)
 {
     struct error err;
@@ -79,6 +95,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (writer.used > 0)
         MUST(write(fd, writer.data, writer.used) == (ssize_t)writer.used);
     struct facts longer = read_log(state);
+    const struct facts expected = expect(data, bytes);
+    MUST(longer.swept == expected.swept);
+    MUST(memcmp(longer.of, expected.of, sizeof(expected.of)) == 0);
     const size_t steps = 17; /* cuts inside of heads, payloads and between records */
     for (size_t cut = writer.used; cut > 0;) {
         cut -= cut < steps ? cut : steps;
