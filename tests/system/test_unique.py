@@ -91,7 +91,8 @@ def test_a_retry_keeps_it_and_is_refused_while_another_has_it(daemon):
 
 def test_a_schedule_leaves_out_a_run_while_there_is_one(daemon):
     assert submit(daemon, unique="u", hold=True) == (1, False)
-    daemon.call("io.batchd.Schedules.Add", name="s", at="@yearly", overlap="queue", job=dict(JOB, unique="u", hold=True))
+    daemon.call("io.batchd.Schedules.Add", name="s", at="@yearly", overlap="queue",
+                job=dict(JOB, unique="u", hold=True))
     with pytest.raises(Refused) as refused:
         daemon.call("io.batchd.Schedules.Run", name="s")
     assert "job 1" in refused.value.parameters["message"]
