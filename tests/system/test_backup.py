@@ -19,7 +19,7 @@ BACKUP = "io.batchd.Server.Backup"
 
 
 def test_some_under_load(daemon, tmp_path):
-    assert backups(daemon, 40, tmp_path) == []
+    assert backups(daemon, 25, tmp_path) == []
     assert not (daemon.state / "backup.tmp").exists()
 
 

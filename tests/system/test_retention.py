@@ -90,8 +90,8 @@ def test_prune_takes_states_ages_and_ids(daemon):
     assert daemon.call(PRUNE, states=["completed", "cancelled"], older_ms=0)["removed"] == 4
     assert ids(daemon) == [*bad, waiting]
     for parameters, name in [({"id": waiting}, "InvalidState"), ({"id": good[0]}, "NoSuchJob"),
-                             ({"id": 99}, "NoSuchJob"), ({"states": ["running"]}, "InvalidSpec"), ({"states": [1]}, "InvalidSpec"),
-                             ({"older_ms": -1}, "InvalidSpec")]:
+                             ({"id": 99}, "NoSuchJob"), ({"states": ["running"]}, "InvalidSpec"),
+                             ({"states": [1]}, "InvalidSpec"), ({"older_ms": -1}, "InvalidSpec")]:
         with pytest.raises(Refused) as refused:
             daemon.call(PRUNE, **parameters)
         assert refused.value.name == f"io.batchd.{name}", parameters
