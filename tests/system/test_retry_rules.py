@@ -315,7 +315,8 @@ def test_many_tasks_that_wait_are_cancelled_in_parts(make_daemon, killed):
     daemon = make_daemon(config="[workers]\nmax = 4\n[breakers]\nenabled = false\n")
     daemon.start()
     job = daemon.submit("/bin/false", array="0-1999", retry={"on": ["exit"], "base_ms": HOUR * 1000})
-    wait_until(lambda: "RetryBackoff" in show(daemon, job)["reasons"] and show(daemon, job)["state"] == "pending", seconds=60)
+    wait_until(lambda: "RetryBackoff" in show(daemon, job)["reasons"] and show(daemon, job)["state"] == "pending",
+               seconds=60)
     if killed:  # nothing looks for what may start then
         daemon.call("io.batchd.Queues.Pause", name="default")
     assert daemon.call("io.batchd.Jobs.Cancel", id=job, reason="enough")["state"] == "pending"
@@ -380,11 +381,15 @@ def test_old_losses_do_not_count(timed):
 
 def test_a_worker_that_is_told_to_end_is_no_poison(daemon):
     job = daemon.submit("sh", "-c", 'trap "exit 1" TERM; while :; do sleep 0.02; done', max_attempts=1)
-    for before in range(4):  # a number may be left out: that of an attempt that its worker had and did not begin
-        wait_until(lambda: show(daemon, job)["state"] == "running" and len(show(daemon, job)["attempts"]) == before + 1, 60)
+    def runs(attempts):  # a number may be left out: that of an attempt that its worker had and did not begin
+        shown = show(daemon, job)
+        return shown["state"] == "running" and len(shown["attempts"]) == attempts
+
+    for attempts in range(1, 5):
+        wait_until(lambda: runs(attempts), 60)
         for pid in daemon.processes("--worker"):
             os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: show(daemon, job)["state"] == "running" and len(show(daemon, job)["attempts"]) == 5, 60)
+    wait_until(lambda: runs(5), 60)
     shown = show(daemon, job)
     assert (shown["losses"], shown["charged"]) == (0, 0), shown
     assert {(one["outcome"]["class"], one["charged"]) for one in shown["attempts"][:4]} == {("lost", False)}
