@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     const char *state = state_folder(&jobs_fd);
     const struct attempt_id id = {.job = 1, .attempt = 1};
     struct job_exit end = {.id = id};
-    if (bytes < 2 || bytes > SMALL || memchr(data, '\0', bytes) != NULL)
+    if (bytes < 2 || bytes > SMALL || memchr(data + 1, '\0', bytes - 1) != NULL)
         return 0; /* NUL is no part of a line of JSON: the reader ends there */
     struct output *output = output_new(jobs_fd, (gid_t)-1);
     (void)unlink("jobs/1/1.events");

@@ -84,12 +84,25 @@ static void take_frame(struct api *api, const char *text, size_t bytes)
         decode(api, params);
 }
 
+/* A frame that comes byte by byte is the same frame. */
+static void check_pieces(const char *text, size_t bytes, enum frame_status whole,
+                         size_t whole_length)
+{
+    struct frame_scanner scanner = {.known = 0};
+    struct error err;
+    size_t length = 0;
+    enum frame_status status = FRAME_MORE;
+    for (size_t there = 1; there <= bytes && status == FRAME_MORE; there++)
+        status = frame_find(&scanner, text, there, &length, &err);
+    MUST(status == whole && (status != FRAME_READY || length == whole_length));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static struct api *api;
     struct frame_scanner scanner = {.known = 0};
     struct error err = {.code = ERROR_NONE};
-    size_t length;
+    size_t length = 0;
     if (api == NULL)
         api = make_api();
     const int64_t began = clock_monotonic_us();
@@ -98,6 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         enum frame_status status = frame_find(&scanner, copy + at, bytes - at, &length, &err);
         if (status == FRAME_REFUSED)
             MUST(err.code == ERROR_LIMIT && err.text[0] != '\0');
+        if (at == 0 && bytes < 2048)
+            check_pieces(copy, bytes, status, length);
         if (status != FRAME_READY)
             break;
         MUST(length < bytes - at);
