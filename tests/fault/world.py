@@ -48,7 +48,11 @@ class Control:
         self.calls = {name: number for number, name in enumerate(names) if name}
 
     def env(self):
-        return {"LD_PRELOAD": str(OUT / "tests/fault/inject.so"), "FAULT_CONTROL": str(self.path),
+        # A program with ASan has its allocator, which wants to be the first: there only the calls of
+        # the system fail, and ASan looks at what becomes of it.
+        asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True,
+                              check=True).stdout.strip() + ":" if OUT.name == "san" else ""
+        return {"LD_PRELOAD": asan + str(OUT / "tests/fault/inject.so"), "FAULT_CONTROL": str(self.path),
                 "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
 
     def arm(self, role, call=None, nth=0, mode="off", number=0, record=False):
