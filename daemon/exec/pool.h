@@ -11,15 +11,10 @@
 #include "common/error.h"
 #include "common/job_folders.h"
 #include "common/worker_protocol.h"
+#include "daemon/exec/pool_options.h"
 
 struct event_base;
 struct pool;
-
-struct pool_options {
-    const char *state_dir;     /* borrowed for life, as the next */
-    const char *worker_binary; /* NULL: the spawner is somebody else's (systemd's) to start */
-    uint32_t prefetch;         /* jobs handed over beyond the running one, when jobs are short */
-};
 
 struct pool_events {
     void (*hello)(void *arg, uint64_t worker, const struct worker_hello *hello);
@@ -35,8 +30,6 @@ struct pool_events {
     /* What became of the folders that pool_remove_jobs named. */
     void (*folders)(void *arg, const struct job_folders *folders);
 };
-
-enum worker_state { WORKER_WANTED, WORKER_READY, WORKER_LEAVING, WORKER_GONE, WORKER_STATE_COUNT };
 
 struct pool_worker_view {
     uint64_t id;

@@ -1,8 +1,9 @@
-/* What the files of the pool share; nobody else includes this. Behind pool.h, whose words it uses.
- */
+/* What the files of the pool share; nobody else includes this. */
 #ifndef BATCHD_DAEMON_EXEC_POOL_WORKERS_H
 #define BATCHD_DAEMON_EXEC_POOL_WORKERS_H
 
+#include "common/job_folders.h"
+#include "daemon/exec/pool_options.h"
 #include "daemon/exec/replacement.h"
 
 struct channel;
