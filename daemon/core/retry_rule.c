@@ -329,7 +329,7 @@ const char *retry_jitter_word(enum retry_jitter jitter)
 static void append(char *ret, const char *word, unsigned code)
 {
     size_t used = strlen(ret);
-    char number[8] = "";
+    char number[12] = ""; /* any unsigned */
     if (code > 0)
         (void)snprintf(number, sizeof(number), ":%u", code);
     (void)snprintf(ret + used, RETRY_TEXT_MAX - used, "%s%s%s", used == 0 ? "" : ",", word, number);
