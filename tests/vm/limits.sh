@@ -32,6 +32,7 @@ check "jobs have a unit for their groups" test -d $jobs
 same "it is active, and nothing runs in it itself" "active 0" \
     "$(systemctl is-active batchd-jobs.service) $(wc -l <$jobs/cgroup.procs)"
 like "memory can be limited below it" memory "$(cat $jobs/cgroup.subtree_control)"
+same "only what keeps it from being removed is below it" sleep "$(ps -o comm= -p "$(cat $jobs/keeper/cgroup.procs)")"
 
 # ---- memory ----
 hog='import time
@@ -40,7 +41,9 @@ time.sleep(60)'
 id=$(alice submit -q -m 64M -- python3 -c "$hog")
 wait_for 60 is "$id" state failed
 same "over its memory: class and signal" "oom 9" "$(field "$id" outcome.class) $(field "$id" outcome.signal)"
-like "and it says so" "want of memory: it may have 64" "$(field "$id" outcome.message)"
+like "and it says so" "want of memory: it may have 64" \
+    "$(batchctl --json show --attempts "$id" | jq -r '.attempts[0].outcome.message')"
+like "it was tried with more each time" "may have 144" "$(field "$id" outcome.message)"
 alice submit -q -w -m 64M -- sh -c 'exit 0'
 same "batchctl mirrors it" 137 "$(alice wait "$id" >/dev/null 2>&1; echo $?)"
 id=$(alice submit -q -m 64M -- sh -c "python3 -c '$hog'; echo survived; sleep 60")
