@@ -13,8 +13,6 @@
 /* Tasks of an array that may start again are looked for so many at a time: one is enough to start,
  * and each start looks again. */
 #define DUE_AT_ONCE 1000U
-/* An array with so many that are to come is kept: to read them takes some ms. */
-#define BACKOFFS_KEPT 1000U
 
 static void array_free(struct array *array)
 {
@@ -424,7 +422,8 @@ void array_task_ended(struct engine *engine, struct array *array, const struct j
 
 static bool at_rest(const struct array *array)
 {
-    return array->active == 0 && array->again.later.count < BACKOFFS_KEPT && !array_cancels(array);
+    return array->active == 0 && task_waits_count(&array->again) < ARRAY_AGAIN_KEPT &&
+           !array_cancels(array);
 }
 
 /* What it has taken is kept for the next time. */

@@ -1,10 +1,10 @@
 /* The arrays that are in motion: those with tasks at a worker, or with so many that wait for
- * another attempt that to read them again would take long. Only they are kept in memory, so a
- * waiting array costs what a waiting job costs; one becomes live when its next task is taken or it
- * is cancelled, from its row, and is forgotten at the end of the turn in which its last task left a
- * worker. Tasks that have a worker are in the active list like jobs; what they do to their array is
- * told here. An array's row is written once a turn (arrays_end_turn) however many of its tasks
- * moved, and at once when its state changes. */
+ * another attempt that to read them again would take long; these are read at the start of the
+ * daemon. Only they are kept in memory, so a waiting array costs what a waiting job costs; one
+ * becomes live when its next task is taken or it is cancelled, from its row, and is forgotten at
+ * the end of the turn in which its last task left a worker. Tasks that have a worker are in the
+ * active list like jobs; what they do to their array is told here. An array's row is written once a
+ * turn (arrays_end_turn) however many of its tasks moved, and at once when its state changes. */
 #ifndef BATCHD_DAEMON_ENGINE_ARRAYS_H
 #define BATCHD_DAEMON_ENGINE_ARRAYS_H
 
@@ -40,6 +40,9 @@ struct array {
     bool changed;                     /* the row is to be written */
     char reason[CANCEL_REASON_BYTES]; /* of a cancel of all of it, "" if none was given */
 };
+
+/* An array with so many tasks that wait for another attempt is kept: to read them takes some ms. */
+#define ARRAY_AGAIN_KEPT 1000U
 
 /* The live array of this id, or NULL. */
 struct array *arrays_live(const struct engine *engine, uint64_t job);

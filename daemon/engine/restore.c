@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "daemon/core/job_request.h"
 #include "daemon/engine/arrays.h"
+#include "daemon/engine/checkpoints.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/queues.h"
@@ -22,9 +23,19 @@
  * that have tasks at a worker, and all others wait. */
 struct loading {
     struct engine *engine;
-    uint64_t *cancelling; /* arrays of which tasks may be left to cancel; owned */
+    /* Arrays to be made live, some maybe twice: tasks of them may be left to cancel, or so many
+     * wait for another attempt that a turn should not have to read them. Owned. */
+    uint64_t *live;
     size_t count;
+    uint64_t array; /* of the tasks that are being read, and how many of them wait so far */
+    uint64_t waiting;
 };
+
+static void add_live(struct loading *loading, uint64_t id)
+{
+    loading->live = xreallocarray(loading->live, loading->count + 1, sizeof(*loading->live));
+    loading->live[loading->count++] = id;
+}
 
 static int add_open_job(void *arg, const struct job_open *open)
 {
@@ -44,11 +55,8 @@ static int add_open_job(void *arg, const struct job_open *open)
         engine_count_tasks(engine, job->id, facts->array,
                            tasks->completed + tasks->failed + tasks->cancelled);
         jobset_queue(engine->jobs, job, true, now);
-        if (open->status->cancelling) {
-            loading->cancelling = xreallocarray(loading->cancelling, loading->count + 1,
-                                                sizeof(*loading->cancelling));
-            loading->cancelling[loading->count++] = job->id;
-        }
+        if (open->status->cancelling)
+            add_live(loading, job->id);
     } else if (open->status->state != JOB_STATE_PENDING) {
         struct active *entry = active_add(&engine->active, open->status);
         entry->status.result = NULL; /* set only at the end */
@@ -58,14 +66,21 @@ static int add_open_job(void *arg, const struct job_open *open)
     return 0;
 }
 
-/* A task that waits is found again by its array; another one has a worker. */
+/* A task that waits is found again by its array; another one has a worker. Those of an array come
+ * one after the other. */
 static int add_open_task(void *arg, const struct job_status *status)
 {
-    struct engine *engine = arg;
+    struct loading *loading = arg;
     if (status->state != JOB_STATE_PENDING) {
-        struct active *entry = active_add(&engine->active, status);
+        struct active *entry = active_add(&loading->engine->active, status);
         entry->status.result = NULL; /* set only at the end */
+        return 0;
     }
+    loading->waiting = loading->array == status->id ? loading->waiting + 1 : 1;
+    loading->array = status->id;
+    if (loading->waiting == ARRAY_AGAIN_KEPT &&
+        jobset_find(loading->engine->jobs, status->id) != NULL)
+        add_live(loading, status->id);
     return 0;
 }
 
@@ -134,10 +149,11 @@ static void add_condition(void *arg, const struct condition *condition)
     engine_apply_condition(arg, condition, clock_wall_us());
 }
 
-static int load_waiting(struct engine *engine, struct error *err)
+static int load_waiting(struct loading *loading, struct error *err)
 {
+    struct engine *engine = loading->engine;
     return engine_queues_adopt(engine, err) < 0 ||
-                   task_rows_each_open(engine->db, add_open_task, engine, err) < 0 ||
+                   task_rows_each_open(engine->db, add_open_task, loading, err) < 0 ||
                    condition_rows_each_open(engine->db, add_condition, engine, err) < 0 ||
                    engine_restore_depends(engine, err) < 0
                ? -1
@@ -150,12 +166,12 @@ static int load_jobs(struct engine *engine, struct error *err)
     struct loading loading = {.engine = engine};
     int result = job_rows_each_open(engine->db, add_open_job, &loading, err);
     if (result == 0)
-        result = load_waiting(engine, err);
+        result = load_waiting(&loading, err);
     for (size_t i = 0; i < loading.count && result == 0; i++) {
-        struct array *array = arrays_need(engine, loading.cancelling[i]);
+        struct array *array = arrays_need(engine, loading.live[i]);
         result = array == NULL ? engine_sound(engine, err) : 0;
     }
-    free(loading.cancelling);
+    free(loading.live);
     return result < 0 ? -1 : load_facts(engine, err);
 }
 
@@ -221,10 +237,12 @@ static void settle_after_reboot(struct engine *engine, uint64_t worker, struct e
             log == NULL ? ATTEMPT_NEVER_STARTED : worker_log_attempt(log, &id, &started, &end);
         if (fact == ATTEMPT_STARTED)
             entry->status.started_at = started.started_at;
-        if (fact == ATTEMPT_ENDED)
+        if (fact == ATTEMPT_ENDED) {
             outcome_from_exit(&end, entry->is_processor, &entry->status);
-        else
+            engine_note_attempt(engine, &end.id, &end.notes);
+        } else {
             lose(engine, entry);
+        }
         find_deadline(engine, entry);
         engine_settle(engine, entry, true);
     }

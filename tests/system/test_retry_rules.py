@@ -332,6 +332,43 @@ def test_many_tasks_that_wait_are_cancelled_in_parts(make_daemon, killed):
     assert len(done.stdout.split()) == 2000
 
 
+@pytest.fixture
+def crowd(make_daemon):
+    """Of an array 4000 tasks failed, and none of them is started; and of one a single task did."""
+    daemon = make_daemon(config="[workers]\nmax = 4\nprefetch = 6\n[breakers]\nenabled = false\n")
+    daemon.start()
+    rule = {"on": ["exit"], "base_ms": HOUR * 1000}
+    jobs = [daemon.submit("/bin/false", array=tasks, retry=rule) for tasks in ("0-3999", "0-0")]
+    wait_until(lambda: all("RetryBackoff" in show(daemon, job)["reasons"] and show(daemon, job)["state"] == "pending"
+                           for job in jobs), seconds=120)
+    daemon.call("io.batchd.Queues.Pause", name="default")
+    yield daemon, *jobs
+
+
+def cost_of_looks(daemon, job, times):
+    """What it uses of a processor to find which tasks would be cancelled."""
+    before = daemon.cpu_seconds()
+    for _ in range(times):
+        daemon.call("io.batchd.Jobs.Cancel", id=job, index=0, dry_run=True)
+    return daemon.cpu_seconds() - before
+
+
+def test_many_tasks_that_wait_are_not_read_again(crowd):
+    """Neither for the first time after a start, nor when all of them may start."""
+    daemon, many, one = crowd
+    daemon.call("io.batchd.Jobs.Release", id=many)
+    ready = cost_of_looks(daemon, many, 50) / max(cost_of_looks(daemon, one, 50), 0.001)
+    first, later = 1.0, 1.0
+    for _ in range(3):
+        daemon.restart()
+        cost_of_looks(daemon, one, 2)
+        first = min(first, cost_of_looks(daemon, many, 1))
+        later = min(later, cost_of_looks(daemon, many, 10) / 10)
+    print(f"ready: {ready:.1f} times of one; after a start {first * 1000:.2f} ms, later {later * 1000:.2f} ms")
+    assert ready < 5
+    assert first < 3 * later + 0.001
+
+
 # ---- what the host does ----
 
 def test_what_is_lost_is_not_charged(daemon):
