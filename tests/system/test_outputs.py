@@ -32,6 +32,24 @@ def names(folder):
     return sorted(os.listdir(folder))
 
 
+def test_what_its_worker_noted_is_known_after_a_reboot(folder):
+    """It ended while batchd was away, and then the machine was."""
+    with Daemon() as daemon:
+        ident = shell(daemon, folder, "touch began; until test -e go; do sleep 0.02; done; echo x > out")
+        wait_until(lambda: (folder / "began").exists())
+        daemon.wait_running(ident)
+        daemon.kill()
+        log, = daemon.state.glob("workers/*/log")
+        before = log.stat().st_size
+        (folder / "go").touch()
+        wait_until(lambda: log.stat().st_size > before)
+        daemon.power_off()
+        daemon.start()
+        ended = end(daemon, ident)
+        assert ended["outcome"]["class"] != "lost"
+        assert "was written in its place by the job" in daemon.job(ident)["note"]
+
+
 def test_appears_at_the_end(daemon, folder):
     """The path in argv is replaced, BATCHD_OUTPUT is the first; meanwhile the old one is there."""
     (folder / "out").write_text("old")
