@@ -1,17 +1,23 @@
 /* io.batchd.Jobs.Cancel {id, grace_ms, reason, index | indices, dry_run}
  *   -> {id, state, cancelled, stopping, dry_run}
  * With index or indices: these tasks of an array. `state` is "cancelled" when all that was named
- * has ended, and `cancelled` and `stopping` count tasks. */
+ * has ended, and `cancelled` and `stopping` count tasks. Where very many of them wait for another
+ * attempt this goes on in the turns that follow, and the reply comes when it is done: who has none
+ * asks again. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/parse.h"
+#include "daemon/api/slices.h"
 #include "daemon/api/tasks.h"
 #include "daemon/api/view.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #define GRACE_MS_MAX (INT64_C(86400) * 1000)
+/* What who asks asks while as many as may be are going on should wait. */
+#define RETRY_MS 1000
 
 /* "cannot cancel job 42: it already failed (exit 3, 2m10s ago)" */
 static char *describe_end(const struct job_row *row)
@@ -69,6 +75,87 @@ static void refuse_ended_tasks(struct api_call *call, const struct job_row *row,
     }
 }
 
+static void reply_tasks(struct api_call *call, uint64_t id, const struct cancelled_tasks *done,
+                        bool dry_run)
+{
+    json_t *reply = view_changed(id, done->stopping > 0 ? JOB_STATE_RUNNING : JOB_STATE_CANCELLED);
+    json_put_int(reply, "cancelled", (int64_t)done->cancelled);
+    json_put_int(reply, "stopping", (int64_t)done->stopping);
+    put_dry_run(reply, dry_run);
+    reply_done(call, reply);
+}
+
+/* ---- very many tasks ---- */
+
+/* What goes on in the turns that follow. */
+struct cancelling {
+    uint64_t id;
+    struct tasks tasks; /* owned, as all pointers */
+    char *reason;       /* NULL: none was given */
+    struct cancel_order order;
+    struct cancelled_tasks done;
+    struct slice *slice;
+};
+
+static void release(struct api_call *call)
+{
+    struct cancelling *cancelling = call->state;
+    call->cancel = NULL;
+    slice_free(cancelling->slice);
+    tasks_done(&cancelling->tasks);
+    free(cancelling->reason);
+    free(cancelling);
+}
+
+/* It may be over meanwhile. */
+static void cancel_part(void *arg)
+{
+    struct api_call *call = arg;
+    struct cancelling *cancelling = call->state;
+    struct cancelled_tasks part = {0};
+    struct error err;
+    int result =
+        engine_cancel_tasks(call->api->engine, cancelling->id, &cancelling->order, &part, &err);
+    cancelling->done.cancelled += part.cancelled;
+    cancelling->done.stopping += part.stopping;
+    if (result == 0 && part.more)
+        return;
+    const uint64_t id = cancelling->id;
+    const struct cancelled_tasks done = cancelling->done;
+    release(call);
+    if (result < 0 && err.code != ERROR_CONFLICT)
+        reply_failure(call, &err);
+    else
+        reply_tasks(call, id, &done, false);
+}
+
+/* Takes *tasks. */
+static void go_on(struct api_call *call, uint64_t id, struct tasks *tasks,
+                  const struct cancel_order *order, const struct cancelled_tasks *done)
+{
+    struct cancelling *cancelling = xcalloc(1, sizeof(*cancelling));
+    struct error err;
+    *cancelling =
+        (struct cancelling){.id = id,
+                            .tasks = *tasks,
+                            .reason = order->reason == NULL ? NULL : xstrdup(order->reason),
+                            .order = *order,
+                            .done = *done};
+    *tasks = (struct tasks){.spec = {.ranges = NULL}};
+    cancelling->order.tasks = &cancelling->tasks.named;
+    cancelling->order.reason = cancelling->reason;
+    cancelling->order.goes_on = true;
+    cancelling->slice = slice_new(call->api->slices, call->uid, cancel_part, call, &err);
+    call->state = cancelling;
+    call->cancel = release;
+    if (cancelling->slice != NULL)
+        return;
+    release(call);
+    reply_busy(call, &err, RETRY_MS, NULL);
+}
+
+/* ---- what is asked ---- */
+
 static void cancel_tasks(struct api_call *call, const struct job_row *row,
                          const struct cancel_order *wanted)
 {
@@ -86,13 +173,10 @@ static void cancel_tasks(struct api_call *call, const struct job_row *row,
         reply_failure(call, &err);
     } else if (done.cancelled + done.stopping == 0) {
         refuse_ended_tasks(call, row, &tasks);
+    } else if (done.more) {
+        go_on(call, row->facts.id, &tasks, &order, &done);
     } else {
-        enum job_state state = done.stopping > 0 ? JOB_STATE_RUNNING : JOB_STATE_CANCELLED;
-        json_t *reply = view_changed(row->facts.id, state);
-        json_put_int(reply, "cancelled", (int64_t)done.cancelled);
-        json_put_int(reply, "stopping", (int64_t)done.stopping);
-        put_dry_run(reply, order.dry_run);
-        reply_done(call, reply);
+        reply_tasks(call, row->facts.id, &done, order.dry_run);
     }
     tasks_done(&tasks);
 }

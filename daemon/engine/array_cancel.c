@@ -52,6 +52,7 @@ struct choice {
     const char *reason;
     struct task_ranges *gone;
     uint64_t count;
+    bool more; /* some are left for the next turn */
 };
 
 static bool keep_again(void *arg, const struct task_wait *wait)
@@ -59,6 +60,9 @@ static bool keep_again(void *arg, const struct task_wait *wait)
     struct choice *choice = arg;
     uint64_t position;
     if (choice->engine->broken || !is_in(choice->array, choice->tasks, wait->index, &position))
+        return true;
+    choice->more = choice->count == CANCELLED_A_TURN;
+    if (choice->more)
         return true;
     cancel_row(choice->engine, choice->array, wait->index, choice->reason);
     task_ranges_add(choice->gone, position, position);
@@ -74,24 +78,27 @@ static bool count_again(void *arg, const struct task_wait *wait)
     return true;
 }
 
-/* Those of `tasks` (NULL: all) that wait for another attempt; they join *gone. How many. */
-static uint64_t cancel_again(struct engine *engine, struct array *array,
-                             const struct task_ranges *tasks, const char *reason,
-                             struct task_ranges *gone)
+/* Some of `tasks` that wait for another attempt; they join *gone. True: there are more. */
+static bool cancel_again(struct engine *engine, struct array *array,
+                         const struct task_ranges *tasks, const char *reason,
+                         struct task_ranges *gone)
 {
     struct choice choice = {
         .engine = engine, .array = array, .tasks = tasks, .reason = reason, .gone = gone};
     task_waits_filter(&array->again, keep_again, &choice);
-    return choice.count;
+    array->status.tasks.cancelled += choice.count;
+    return choice.more;
 }
 
+/* `goes_on`: those that are being stopped already are left out. How many. */
 static uint64_t stop_active(struct engine *engine, const struct array *array,
-                            const struct task_ranges *tasks, uint64_t grace_ms)
+                            const struct task_ranges *tasks, uint64_t grace_ms, bool goes_on)
 {
     uint64_t stopping = 0;
     uint64_t position;
     for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
         if (entry->status.id != array->status.id || job_state_terminal(entry->status.state) ||
+            (goes_on && entry->status.cancelling) ||
             !is_in(array, tasks, entry->status.index, &position))
             continue;
         entry->status.cancelling = true;
@@ -162,7 +169,7 @@ void array_cancel(struct engine *engine, struct array *array, uint64_t grace_ms,
     engine_note_cancelled(engine, array, &gone);
     task_ranges_done(&gone);
     array_store(engine, array);
-    (void)stop_active(engine, array, NULL, grace_ms);
+    (void)stop_active(engine, array, NULL, grace_ms, false);
     array_requeue(engine, array);
     (void)array_end_if_over(engine, array);
 }
@@ -299,9 +306,9 @@ int array_cancel_tasks(struct engine *engine, struct array *array, const struct 
         const struct cancelled_row row = row_of(array, &fresh.ranges[i], text);
         cancel_range(engine, array, &row);
     }
-    array->status.tasks.cancelled += cancel_again(engine, array, order->tasks, text, &fresh);
+    ret->more = cancel_again(engine, array, order->tasks, text, &fresh);
     ret->cancelled = array->status.tasks.cancelled - before;
-    ret->stopping = stop_active(engine, array, order->tasks, grace);
+    ret->stopping = stop_active(engine, array, order->tasks, grace, order->goes_on);
     (void)after_cancel(engine, array, &fresh);
     task_ranges_done(&fresh);
     return 0;

@@ -19,12 +19,13 @@ struct estimates;
 /* Which tasks of an array are to be cancelled, and what that did. */
 struct cancel_order {
     const struct task_ranges *tasks;
-    int64_t grace_ms;   /* < 0: the configured one */
-    const char *reason; /* may be NULL */
-    bool dry_run;       /* only *ret is counted */
+    int64_t grace_ms;      /* < 0: the configured one */
+    const char *reason;    /* may be NULL */
+    bool dry_run, goes_on; /* only *ret is counted; what is being stopped is not told again */
 };
 struct cancelled_tasks {
     uint64_t cancelled, stopping; /* at once; by their worker, which is told */
+    bool more; /* so many of them wait for another attempt that some are left for the next turn */
 };
 
 /* Reads the store: unfinished jobs are queued again or wait for the word of their workers, which

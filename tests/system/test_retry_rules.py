@@ -369,6 +369,28 @@ def test_many_tasks_that_wait_are_not_read_again(crowd):
     assert first < 3 * later + 0.001
 
 
+def test_some_of_many_that_wait_are_cancelled_in_parts(crowd):
+    """The reply comes when all are; others are served in between."""
+    daemon, many, _ = crowd
+    client, other = daemon.client(), daemon.client()
+    with daemon.stopped():  # both are there when it goes on
+        client.send("io.batchd.Jobs.Cancel", id=many, indices="1-3900", reason="enough")
+        other.send("io.batchd.Server.Ping")
+    other.receive()
+    left = show(daemon, many)["array"]
+    reply = client.receive()["parameters"]
+    assert (reply["state"], reply["cancelled"], reply["stopping"]) == ("cancelled", 3900, 0)
+    assert left["cancelled"] < 3900
+    assert show(daemon, many)["array"]["cancelled"] == 3900
+    for index, state in ((0, "pending"), (1, "cancelled"), (3900, "cancelled"), (3901, "pending")):
+        assert show(daemon, many, index=index)["state"] == state
+    assert show(daemon, many, index=3900)["outcome"]["message"] == "enough"
+    daemon.restart()
+    assert show(daemon, many)["array"]["cancelled"] == 3900
+    daemon.call("io.batchd.Jobs.Cancel", id=many)
+    assert daemon.wait(many)[0]["array"]["cancelled"] == 4000
+
+
 # ---- what the host does ----
 
 def test_what_is_lost_is_not_charged(daemon):
