@@ -7,6 +7,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/parse.h"
+#include "daemon/core/retry_rule.h"
 
 #include <errno.h>
 #include <string.h>
@@ -106,7 +107,7 @@ static int take_count(struct submission *submission, const char *name, const cha
     uint64_t number = 0;
     bool attempts = strcmp(name, "max-attempts") == 0;
     bool gpus = strcmp(name, "gpus") == 0;
-    if (parse_u64(value, gpus ? 0 : 1, 1000000, &number, &err) < 0)
+    if (parse_u64(value, gpus ? 0 : 1, attempts ? RETRY_ATTEMPTS_MAX : 1000000, &number, &err) < 0)
         return cli_fail(EXIT_USAGE, gpus ? "a GPU is given to one job as a whole" : NULL,
                         "--%s: %s", name, err.text);
     json_put_int(submission->request, attempts ? "max_attempts" : name, (int64_t)number);
@@ -209,6 +210,17 @@ static int take_values(struct submission *submission, const char *name, const ch
     return 0;
 }
 
+static int take_checkpoint_signal(struct submission *submission, const char *name)
+{
+    struct error err;
+    int number;
+    if (parse_signal(name, &number, &err) < 0)
+        return cli_fail(EXIT_USAGE, "batchctl submit --checkpoint-signal USR1 -- COMMAND",
+                        "--checkpoint-signal: %s", err.text);
+    json_put_text(submission->request, "checkpoint_signal", name);
+    return 0;
+}
+
 /* One more of those that may be given several times. */
 static int take_one_more(struct submission *submission, const char *field, const char *value)
 {
@@ -255,11 +267,8 @@ int submission_take(void *arg, const char *name, const char *value)
         return take_pair(submission->params, "param", value);
     if (strcmp(name, "each-line") == 0 || strcmp(name, "each-json") == 0)
         return take_values(submission, name, value);
-    if (strcmp(name, "max-fails") == 0 || strcmp(name, "checkpoint-signal") == 0) {
-        json_put_text(submission->request, name[0] == 'm' ? "max_fails" : "checkpoint_signal",
-                      value);
-        return 0;
-    }
+    if (strcmp(name, "checkpoint-signal") == 0)
+        return take_checkpoint_signal(submission, value);
     if (strcmp(name, "chdir") == 0)
         return take_chdir(submission, value);
     if (strcmp(name, "begin") == 0 || strcmp(name, "deadline") == 0)
@@ -268,6 +277,8 @@ int submission_take(void *arg, const char *name, const char *value)
         return take_depends(submission, value);
     if (strcmp(name, "shell") == 0)
         submission->shell = value;
+    else if (strcmp(name, "max-fails") == 0)
+        json_put_text(submission->request, "max_fails", value);
     else if (strcmp(name, "hold") == 0)
         json_put(submission->request, "hold", json_true());
     else if (strcmp(name, "wait") == 0)

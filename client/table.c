@@ -48,6 +48,7 @@ char *table_result(const json_t *job)
     const json_t *number = json_object_get(outcome, "signal");
     const char *class = json_string_value(json_object_get(outcome, "class"));
     const json_t *array = json_object_get(job, "array");
+    long long exit_code = json_integer_value(json_object_get(outcome, "exit_code"));
     if (class == NULL && json_is_object(array)) {
         long long ended = number_of(array, "completed") + number_of(array, "failed") +
                           number_of(array, "cancelled");
@@ -60,8 +61,10 @@ char *table_result(const json_t *job)
                                         : reasons_of(job);
     if (strcmp(class, "success") == 0)
         return xstrdup("ok");
+    if (strcmp(class, "exit") == 0 && exit_code == 0) /* its outputs are not as declared */
+        return xstrdup("bad output");
     if (strcmp(class, "exit") == 0 || strcmp(class, "processor") == 0)
-        return xasprintf("exit %lld", json_integer_value(json_object_get(outcome, "exit_code")));
+        return xasprintf("exit %lld", exit_code);
     if (strcmp(class, "signal") == 0 && json_is_integer(number)) {
         CLEANUP_FREE char *name = signal_name(number);
         return xasprintf("signal %s", name);

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The file on its way: FILE.partial until it is whole and on disk. */
@@ -110,6 +111,11 @@ static int run(struct cli *cli, int argc, char **argv)
     if (argc - operand != 1)
         return cli_fail(EXIT_USAGE, cli->verb->example, "backup takes one FILE");
     const char *file = argv[operand];
+    struct stat status;
+    if (file[0] == '\0' || (stat(file, &status) == 0 && S_ISDIR(status.st_mode)))
+        return cli_fail(EXIT_REFUSED, cli->verb->example,
+                        "\"%s\" is %s: backup takes the name of a file", file,
+                        file[0] == '\0' ? "empty" : "a folder");
     CLEANUP_FREE char *partial = xasprintf("%s.partial", file);
     CLEANUP_CLOSE int fd = open_partial(partial);
     struct arriving arriving = {.partial = partial, .fd = fd};

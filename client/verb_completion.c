@@ -30,6 +30,8 @@ static const struct {
     {"jitter", "KIND", "none full equal"},
     {"retry-on", "CLASS,...",
      "exit exit:75 signal timeout oom disk_full lost spawn processor default failures none"},
+    {"checkpoint-signal", "SIG", "USR1 USR2 HUP INT QUIT ALRM"},
+    {"timeout-signal", "SIG[@SPAN]", "USR1 USR2 HUP INT QUIT ALRM TERM"},
     {"overlap", "RULE", "skip queue replace"},
     {"catch-up", "RULE", "none one"},
     {"color", "WHEN", "auto always never"},
@@ -85,6 +87,7 @@ bool completion_of_operands(const struct verb *verb, const char **ret_words)
         const char *verb, *words;
     } first_words[] = {
         {"breakers", "list reset open disable"},
+        {"checkpoint", "commit path request"},
         {"completion", SHELLS},
         {"cron", "list add edit remove pause resume run next"},
         {"processors", "list show"},

@@ -267,7 +267,7 @@ static void print_checkpoints(const json_t *job)
     char bytes[32];
     if (json_is_object(newest)) {
         format_size((uint64_t)number_of(newest, "bytes"), bytes, sizeof(bytes));
-        (void)printf("%12s: %lld by attempt %lld, %s; %lld made\n", "checkpoint",
+        (void)printf("%12s: %lld by attempt %lld, size %s; %lld made\n", "checkpoint",
                      number_of(newest, "number"), number_of(newest, "attempt"), bytes,
                      number_of(newest, "count"));
         print_at("made at", json_object_get(newest, "made_at"));

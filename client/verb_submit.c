@@ -29,6 +29,8 @@ void cli_print_submitted(const struct cli *cli, const json_t *reply)
         cli_print_json(reply);
     else if (cli->quiet || !cli->tty)
         (void)printf("%lld\n", id);
+    else if (json_is_true(json_object_get(reply, "existing")))
+        (void)printf("Job %lld is it already; nothing was submitted\n", id);
     else
         (void)printf("Submitted job %lld\n", id);
 }
@@ -56,6 +58,9 @@ static int say_tested(const struct cli *cli, const json_t *reply)
 {
     if (cli->json)
         cli_print_json(reply);
+    else if (!cli->quiet && json_is_true(json_object_get(reply, "existing")))
+        (void)printf("Job %lld is it already; nothing would be submitted\n",
+                     (long long)json_integer_value(json_object_get(reply, "id")));
     else if (!cli->quiet)
         (void)puts("The job would be taken");
     return EXIT_DONE;

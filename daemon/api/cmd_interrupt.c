@@ -2,7 +2,6 @@
  * io.batchd.Jobs.Signal {id, signal, main, index, dry_run} -> the same
  * io.batchd.Jobs.Checkpoint {id, index, dry_run} -> the same: the signal that the job wants for it
  */
-#include "common/parse.h"
 #include "daemon/api/tasks.h"
 #include "daemon/api/view.h"
 
@@ -86,15 +85,9 @@ static void run_signal(struct api_call *call)
 {
     struct interrupt order = {.kind = INTERRUPT_SIGNAL};
     struct error err;
-    const char *name = NULL;
     bool only_main = false;
-    if (json_get_string(call->params, "signal", true, &name, &err) < 0 ||
+    if (json_get_signal(call->params, "signal", true, &order.number, &err) < 0 ||
         json_get_bool(call->params, "main", false, &only_main, &err) < 0) {
-        reply_failure(call, &err);
-        return;
-    }
-    if (parse_signal(name, &order.number, &err) < 0) {
-        (void)snprintf(err.field, sizeof(err.field), "signal");
         reply_failure(call, &err);
         return;
     }

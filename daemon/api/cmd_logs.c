@@ -163,8 +163,9 @@ static void begin(struct api_call *call, bool until_end)
         refuse_array(&row, &err);
         reply_failure(call, &err);
     } else if (attempt > (int64_t)row.status.attempt) {
-        (void)error_set_field(&err, "attempt", "job %llu had %u attempts so far",
-                              (unsigned long long)row.facts.id, row.status.attempt);
+        (void)error_set_field(
+            &err, "attempt", "attempt %lld of job %llu is not there; the last is %u",
+            (long long)attempt, (unsigned long long)row.facts.id, row.status.attempt);
         reply_failure(call, &err);
     } else {
         if (attempt > 0 && wanted.id.attempt < row.status.attempt)

@@ -108,6 +108,9 @@ static int read_states(const json_t *params, struct removal_rule *rule, struct e
     int found = json_get_array(params, "states", false, &states, err);
     if (found <= 0)
         return found;
+    if (json_array_size(states) == 0)
+        return error_set_field(err, "states",
+                               "states must name one of completed, failed and cancelled");
     json_array_foreach(states, i, word) {
         unsigned state = JOB_STATE_COMPLETED;
         while (state < JOB_STATE_COUNT &&
@@ -116,7 +119,8 @@ static int read_states(const json_t *params, struct removal_rule *rule, struct e
             state++;
         if (state == JOB_STATE_COUNT)
             return error_set_field(err, "states",
-                                   "states[%zu] must be completed, failed or cancelled", i);
+                                   "states[%zu] \"%.30s\" must be completed, failed or cancelled",
+                                   i, json_is_string(word) ? json_string_value(word) : "");
         named[state] = true;
     }
     for (unsigned state = 0; state < JOB_STATE_COUNT; state++)

@@ -1,7 +1,6 @@
 #include "daemon/api/outputs.h"
 
 #include "common/alloc.h"
-#include "common/parse.h"
 #include "common/staged_path.h"
 
 #include <signal.h>
@@ -55,7 +54,19 @@ static bool is_array(const json_t *params)
     return false;
 }
 
-/* Two of the same would be written to two places, and one of them would be lost. */
+/* Of two of the same one would be lost, and what is in a folder cannot come after the folder. */
+static int check_apart(const char *path, const char *other, struct error *err)
+{
+    size_t length = strlen(other);
+    if (strcmp(path, other) == 0)
+        return error_set_field(err, "outputs", "output \"%.100s\" is given twice", path);
+    if (strncmp(path, other, length) == 0 && path[length] == '/')
+        return error_set_field(err, "outputs",
+                               "output \"%.100s\" must not be in \"%.100s\", which is one, too",
+                               path, other);
+    return 0;
+}
+
 static int check_outputs(const json_t *params, const struct job_run *run, struct error *err)
 {
     for (uint32_t i = 0; i < run->output_count; i++) {
@@ -68,9 +79,9 @@ static int check_outputs(const json_t *params, const struct job_run *run, struct
                                    "output \"%.100s\" of an array must have %s where each "
                                    "task's index comes",
                                    path, STAGED_INDEX);
-        for (uint32_t k = 0; k < i; k++) {
-            if (strcmp(path, run->outputs[k]) == 0)
-                return error_set_field(err, "outputs", "output \"%.100s\" is given twice", path);
+        for (uint32_t k = 0; k < run->output_count; k++) {
+            if (k != i && check_apart(path, run->outputs[k], err) < 0)
+                return -1;
         }
     }
     return 0;
@@ -97,20 +108,15 @@ int outputs_decode(const json_t *params, struct job_run *run, struct error *err)
 int checkpoint_signal_decode(const json_t *params, struct job_run *run, struct error *err)
 {
     static const int refused[] = {SIGKILL, SIGSTOP, SIGCONT, SIGTERM, SIGTSTP};
-    const char *name = NULL;
     int number = 0;
-    if (json_get_string(params, "checkpoint_signal", false, &name, err) <= 0)
-        return name == NULL ? 0 : -1;
-    if (parse_signal(name, &number, err) < 0) {
-        (void)snprintf(err->field, sizeof(err->field), "checkpoint_signal");
-        return -1;
-    }
+    int found = json_get_signal(params, "checkpoint_signal", false, &number, err);
+    if (found <= 0)
+        return found;
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         if (number == refused[i])
             return error_set_field(err, "checkpoint_signal",
-                                   "checkpoint_signal \"%.20s\" has a meaning of its own; USR1 has "
-                                   "none",
-                                   name);
+                                   "checkpoint_signal %s has a meaning of its own; USR1 has none",
+                                   sigabbrev_np(number));
     }
     run->checkpoint_signal = (uint32_t)number;
     return 0;

@@ -10,7 +10,7 @@ static int take_factor(const json_t *retry, double *ret, struct error *err)
     if (value == NULL || json_is_null(value))
         return 0;
     *ret = json_number_value(value);
-    if (json_is_number(value) && *ret != 0)
+    if (json_is_number(value) && *ret >= 1 && *ret <= RETRY_FACTOR_MAX)
         return 1;
     return error_set_field(err, "factor", "factor must be a number from 1 to %u", RETRY_FACTOR_MAX);
 }
@@ -30,6 +30,9 @@ static int take_backoff(const json_t *retry, struct retry_backoff *ret, struct e
         return error_set_field(err, "base_ms", "factor and cap_ms go with base_ms");
     if (has_base == 0)
         return 0;
+    if (has_cap > 0 && cap < base)
+        return error_set_field(err, "cap_ms", "cap_ms %lld must not be below base_ms, %lld",
+                               (long long)cap, (long long)base);
     return retry_backoff_set((uint64_t)base, factor, (uint64_t)cap, ret, err);
 }
 

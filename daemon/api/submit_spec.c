@@ -183,10 +183,9 @@ int submit_spec_check_warning(const struct job_run *run, struct error *err)
 /* A signal that is sent so long before the timeout. */
 static int decode_warning(const json_t *params, struct job_run *run, struct error *err)
 {
-    const char *name = NULL;
     int64_t ms = WARNING_MS;
-    int number;
-    int found = json_get_string(params, "timeout_signal", false, &name, err);
+    int number = 0;
+    int found = json_get_signal(params, "timeout_signal", false, &number, err);
     int span = json_get_int(params, "timeout_signal_ms", false, 1, SUBMIT_SPAN_MS_MAX, &ms, err);
     if (found < 0 || span < 0)
         return -1;
@@ -195,10 +194,6 @@ static int decode_warning(const json_t *params, struct job_run *run, struct erro
                                "timeout_signal_ms goes with timeout_signal");
     if (found == 0)
         return 0;
-    if (parse_signal(name, &number, err) < 0) {
-        (void)snprintf(err->field, sizeof(err->field), "timeout_signal");
-        return -1;
-    }
     run->warn_signal = (uint32_t)number;
     run->warn_ms = (uint64_t)ms;
     return submit_spec_check_warning(run, err);

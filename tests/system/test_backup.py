@@ -137,6 +137,8 @@ def test_a_file_that_cannot_be_is_an_error(daemon, tmp_path):
     for target in (tmp_path / "none" / "copy.db", tmp_path / "folder"):
         done = daemon.ctl("backup", str(target))
         assert done.returncode == 1 and str(target) in done.stderr
+    assert "is a folder: backup takes the name of a file" in done.stderr
+    assert '"" is empty' in daemon.ctl("backup", "").stderr
     assert sorted(os.listdir(tmp_path)) == ["folder"]
     assert daemon.ctl("backup").returncode == 2
 

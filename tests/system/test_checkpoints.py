@@ -78,7 +78,7 @@ def test_the_next_attempt_goes_on(daemon, folder):
     assert 0 <= time.time() - made["made_at"] / 1e6 < 60
     shown = daemon.ctl("show", str(ident)).stdout
     assert "resumed from: checkpoint 4 of attempt 1\n" in shown
-    assert re.search(r"checkpoint: 6 by attempt 2, 2; 6 made\n", shown)
+    assert re.search(r"checkpoint: 6 by attempt 2, size 2; 6 made\n", shown)
     attempts = daemon.call("io.batchd.Jobs.Show", id=ident, attempts=True)["job"]["attempts"]
     assert [attempt["resumed_from"] for attempt in attempts] == [None, {"number": 4, "attempt": 1}]
 
@@ -240,11 +240,18 @@ def test_it_is_asked_before_its_time_is_over(daemon, folder):
     assert (folder / "asked-1").exists()
 
 
-@pytest.mark.parametrize("name", ["KILL", "TERM", "STOP", "CONT", "none", "0"])
+@pytest.mark.parametrize("name", ["KILL", "TERM", "STOP", "CONT", "none", "0", 10, ["USR1"]])
 def test_signals_with_another_meaning_are_refused(daemon, name):
     with pytest.raises(Refused) as refused:
         daemon.submit("true", checkpoint_signal=name)
     assert refused.value.parameters["field"] == "checkpoint_signal"
+    assert refused.value.parameters["message"].startswith("checkpoint_signal ")
+
+
+def test_a_signal_that_is_none_is_refused_as_the_option(daemon):
+    done = daemon.ctl("submit", "--checkpoint-signal", "FOO", "--", "true")
+    assert done.returncode == 2
+    assert done.stderr.startswith('batchctl: --checkpoint-signal: "FOO" is not a signal')
 
 
 def test_what_is_told_is_of_ones_own_running_attempt(daemon, folder):

@@ -127,6 +127,8 @@ def test_ids_of_the_daemon(daemon):
     assert shell.bash("batchctl", "cancel", "") == ["@last", "@failed", str(ids[1]), str(ids[0])]
     assert str(ids[0]) in shell.fish("batchctl show ")
     assert shell.bash("batchctl", "signal", "U") == ["USR1", "USR2"]
+    assert shell.bash("batchctl", "checkpoint", "") == ["commit", "path", "request"]
+    assert shell.bash("batchctl", "submit", "--timeout-signal", "U") == ["USR1", "USR2"]
     assert str(ids[0]) in shell.bash("batchctl", "signal", "USR1", "")
     assert str(ids[0]) in shell.fish("batchctl signal USR1 ")
     every = ["@last", "@failed", str(ids[1]), str(ids[0])]

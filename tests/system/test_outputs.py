@@ -167,6 +167,7 @@ def test_a_folder_without_rights(daemon, folder):
     job = end(daemon, shell(daemon, folder, "exit 0", outputs=["d/out"]))
     assert job["state"] == "failed"
     assert job["outcome"]["message"].startswith('output "d/out": its folder')
+    assert " bad output " in daemon.ctl("list", "--newest", "--limit", "1").stdout
 
 
 def test_an_array_has_one_each(daemon, folder):
@@ -183,6 +184,7 @@ def test_an_array_has_one_each(daemon, folder):
 @pytest.mark.parametrize("outputs,checks,text", [
     ([""], [], "must end in the name"), (["a/"], [], "must end in the name"),
     ([".."], [], "must end in the name"), (["a", "a"], [], "is given twice"),
+    (["a", "ab", "a/b"], [], '"a/b" must not be in "a"'), (["a/b/c", "a"], [], '"a/b/c" must not be in "a"'),
     ([], ["exists"], "checks go with outputs"), (["a"], [""], "a check is empty"),
     (["a"] * 65, [], "at most 64"), (["a" * 4000], [], "outputs"), ([3], [], "outputs"),
 ])

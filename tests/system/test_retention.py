@@ -107,7 +107,10 @@ def test_batchctl_prune(daemon):
     assert daemon.ctl("prune", "name:x", "--state", "failed", "--dry-run").stdout == "2\n"
     assert daemon.ctl("prune", "name:x", "--state", "failed,cancelled").stdout == "Removed job 2\n"
     assert json.loads(daemon.ctl("--json", "prune", "--older", "0s").stdout) == {"removed": 2, "kept": 0}
-    assert daemon.ctl("prune", "--state", "running").returncode == 1
+    done = daemon.ctl("prune", "--state", "completed,running")
+    assert done.returncode == 1 and 'states[1] "running" must be completed, failed or' in done.stderr
+    done = daemon.ctl("prune", "--state", "", "--older", "0")
+    assert done.returncode == 1 and "states must name one of completed" in done.stderr
     assert daemon.ctl("prune", "7").returncode == 4
     assert daemon.ctl("prune", "--older", "x").returncode == 2
 

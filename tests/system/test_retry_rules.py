@@ -119,7 +119,7 @@ NO_RULES = [
     ({"retry": {"on": ["exit:0"]}}, "retry.on"), ({"retry": {"on": ["success"]}}, "retry.on"),
     ({"retry": {"on": ["default", "exit"]}}, "retry.on"), ({"retry": {"on": [1]}}, "retry.on"),
     ({"retry": {"base_ms": -1}}, "retry.base_ms"), ({"retry": {"factor": 2}}, "retry.base_ms"),
-    ({"retry": {"base_ms": 1, "factor": 0.5}}, "retry.backoff"), ({"retry": {"base_ms": 9, "cap_ms": 8}}, "retry.backoff"),
+    ({"retry": {"base_ms": 1, "factor": 0.5}}, "retry.factor"), ({"retry": {"base_ms": 9, "cap_ms": 8}}, "retry.cap_ms"),
     ({"retry": {"base_ms": 1, "factor": "2"}}, "retry.factor"), ({"retry": {"jitter": "some"}}, "retry.jitter"),
     ({"retry": {"max_attempts": 0}}, "retry.max_attempts"), ({"retry": {"attempts": 1}}, "retry.attempts"),
     ({"retry": {"max_attempts": 2}, "max_attempts": 3}, "retry.max_attempts"), ({"retry": 1}, "retry"),

@@ -1,9 +1,11 @@
 """submit --unique: one unfinished job of a user has a word, and the others are it."""
 import concurrent.futures
 import json
+import shlex
+import subprocess
 
 import pytest
-from daemon import Refused
+from daemon import OUT, Refused
 
 SUBMIT = "io.batchd.Jobs.Submit"
 JOB = {"argv": ["true"], "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}}
@@ -123,3 +125,9 @@ def test_batchctl(daemon):
     second = json.loads(daemon.ctl(*words).stdout)
     assert (first["id"], first["existing"], second["id"], second["existing"]) == (1, False, 1, True)
     assert "nightly" in daemon.ctl("show", "1").stdout
+    for words, text in (([], "nothing was submitted"), (["--test"], "nothing would be submitted")):
+        line = shlex.join([str(OUT / "batchctl"), "--socket", str(daemon.socket), "submit", *words, "--unique", "nightly",
+                           "--", "true"])
+        done = subprocess.run(["script", "-qec", line, "/dev/null"], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, check=True, timeout=30)
+        assert done.stdout.strip() == f"Job 1 is it already; {text}"
