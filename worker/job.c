@@ -245,10 +245,10 @@ void job_signal(const struct job *job, int number, enum signal_whom whom)
         send_signal(job, number, whom);
 }
 
-static void halt(const struct job *job)
+/* False: some of it outran us, and is to be halted again. */
+static bool halt(const struct job *job)
 {
-    if (!job_group_freeze(job->group, true))
-        send_signal(job, SIGSTOP, SIGNAL_TREE);
+    return job_group_freeze(job->group, true) || tree_signal(SIGSTOP, NULL, NULL) != TREE_OUTRUN;
 }
 
 static void go_on(const struct job *job)
@@ -472,7 +472,10 @@ static void follow_times(struct job *job, int *ret_wait_ms)
         job_signal(job, job->warn_signal, SIGNAL_MAIN);
         break;
     case DUE_HALT:
-        halt(job);
+        if (!halt(job)) {
+            lower(ret_wait_ms, SWEEP_MS * US_PER_MS);
+            return;
+        }
         timetable_halt(&job->times, now);
         break;
     case DUE_NOTHING:

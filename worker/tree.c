@@ -183,7 +183,7 @@ static void look_around(struct search *search)
     }
 }
 
-bool tree_signal(int number, tree_skip_fn skip, void *arg)
+enum tree_found tree_signal(int number, tree_skip_fn skip, void *arg)
 {
     struct search search = {.number = number, .skip = skip, .arg = arg};
     int64_t until = clock_monotonic_us() + SIGNAL_US;
@@ -192,7 +192,9 @@ bool tree_signal(int number, tree_skip_fn skip, void *arg)
         before = search.finds.count;
         look_around(&search);
     } while (search.finds.count > before && clock_monotonic_us() < until);
-    bool found = search.finds.count > 0 || search.blind;
+    const enum tree_found found = search.finds.count > before  ? TREE_OUTRUN
+                                  : before > 0 || search.blind ? TREE_ALL
+                                                               : TREE_EMPTY;
     free(search.finds.processes);
     free(search.finds.sorted);
     return found;
@@ -200,7 +202,7 @@ bool tree_signal(int number, tree_skip_fn skip, void *arg)
 
 bool tree_kill(tree_skip_fn skip, void *arg)
 {
-    if (!tree_signal(SIGSTOP, skip, arg))
+    if (tree_signal(SIGSTOP, skip, arg) == TREE_EMPTY)
         return false;
     (void)tree_signal(SIGKILL, skip, arg);
     return true;

@@ -13,10 +13,15 @@
 /* Whether a direct child is left alone, with all that is below it. NULL: none is. */
 typedef bool (*tree_skip_fn)(void *arg, pid_t child);
 
-/* Sends a signal once to every process below us, and to those that they make meanwhile: it ends
- * when a whole look finds nobody new. After SIGSTOP nothing moves any more then, since who has it
- * pending cannot fork. False only when there is certainly nobody. */
-bool tree_signal(int number, tree_skip_fn skip, void *arg);
+enum tree_found {
+    TREE_EMPTY,  /* there is certainly nobody */
+    TREE_ALL,    /* a whole look found nobody new */
+    TREE_OUTRUN, /* they fork faster than we look: to be called again after a short while */
+};
+
+/* Sends a signal once to every process below us, and to those that they make meanwhile. After a
+ * SIGSTOP that reached all nothing moves any more, since who has it pending cannot fork. */
+enum tree_found tree_signal(int number, tree_skip_fn skip, void *arg);
 
 /* Halts all of it, so that nothing can outrun us by forking, and kills it. False only when
  * there is certainly nothing, else to be called again after SIGCHLD or a short while. */
