@@ -198,14 +198,15 @@ bool engine_array_awaits(const struct engine *engine, const struct job *job)
 
 /* ---- those that wait are told ---- */
 
-/* One that is not live has tasks that wait, and but for a link nothing in its way. */
+/* One that is not live has tasks that wait, and but for a link nothing in its way; those it had
+ * when it began to back off may not be all that it has now. */
 void engine_requeue_array(struct engine *engine, struct job *job)
 {
-    bool linked = array_links_find(&engine->links, job->id) != NULL;
-    struct array *array = linked ? arrays_need(engine, job->id) : arrays_live(engine, job->id);
+    bool looks = array_links_find(&engine->links, job->id) != NULL || engine_backs_off(engine, job);
+    struct array *array = looks ? arrays_need(engine, job->id) : arrays_live(engine, job->id);
     if (array != NULL)
         array_requeue(engine, array);
-    else if (!linked)
+    else if (!looks)
         jobset_queue(engine->jobs, job, true, clock_wall_us());
 }
 
@@ -303,6 +304,14 @@ static void finish(struct engine *engine, struct array_link *link)
     array_links_remove(&engine->links, link);
 }
 
+/* Also one whose tasks so far all back off. */
+static bool may_be_queued(const struct engine *engine, const struct job *job)
+{
+    unsigned others = JOB_BLOCKS & ~(unsigned)JOB_LATER;
+    return !job->queued && !job_blocked_by(job, (enum job_block)others) &&
+           (!job_blocked_by(job, JOB_LATER) || engine_backs_off(engine, job));
+}
+
 static int visit(struct engine *engine, struct array_link *link)
 {
     const uint64_t id = link->entry.id;
@@ -314,7 +323,7 @@ static int visit(struct engine *engine, struct array_link *link)
         if (awaited->ended)
             finish(engine, link);
         /* With a task that may start it is queued; without any it is not even read for that. */
-        if (!job->queued && !job_blocked_by(job, JOB_BLOCKS) && may_start)
+        if (may_be_queued(engine, job) && may_start)
             engine_requeue_array(engine, job);
     }
     struct array *array = arrays_live(engine, id);

@@ -391,6 +391,25 @@ def test_some_of_many_that_wait_are_cancelled_in_parts(crowd):
     assert daemon.wait(many)[0]["array"]["cancelled"] == 4000
 
 
+@pytest.mark.parametrize("by", ["end", "edit"])
+def test_a_task_that_waits_does_not_keep_those_that_wait_for_another_array(daemon, by):
+    """What they wait for comes, or is not waited for any more, while all others of them wait longer."""
+    script = 'test "$BATCHD_ARRAY_INDEX" = 0 || until test -e "$0/go$BATCHD_JOB_ID"; do sleep 0.02; done'
+    first = daemon.submit("sh", "-c", script, str(daemon.state), array="0-1")
+    second = daemon.submit("sh", "-c", 'test "$BATCHD_ARRAY_INDEX" = 1 || exit 75', array="0-1",
+                           depends=f"aftercorr:{first}", retry={"base_ms": HOUR * 1000})
+    wait_until(lambda: "RetryBackoff" in show(daemon, second)["reasons"])
+    if by == "end":
+        (daemon.state / f"go{first}").touch()
+    else:
+        daemon.call("io.batchd.Jobs.Edit", id=second, depends="")
+    wait_until(lambda: show(daemon, second, index=1)["state"] == "completed")
+    assert show(daemon, second, index=0)["state"] == "pending"
+    (daemon.state / f"go{first}").touch()
+    daemon.call("io.batchd.Jobs.Cancel", id=second)
+    daemon.wait(first, second)
+
+
 # ---- what the host does ----
 
 def test_what_is_lost_is_not_charged(daemon):
