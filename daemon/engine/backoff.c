@@ -94,8 +94,10 @@ int engine_lift_backoff(struct engine *engine, struct job *job, int64_t now, str
     struct array *array = job_is_array(job) ? arrays_live(engine, job->id) : NULL;
     if (engine_backs_off(engine, job) && !job_is_array(job) && drop_row(engine, job->id, err) < 0)
         return -1;
-    if (array != NULL)
+    if (array != NULL && array->again.later.count > 0) {
         array_lift(engine, array, now);
+        jobset_set_since(engine->jobs, job, now, now);
+    }
     if (!engine_backs_off(engine, job))
         return 0;
     engine_clear_later(engine, job);

@@ -369,6 +369,17 @@ def test_many_tasks_that_wait_are_not_read_again(crowd):
     assert first < 3 * later + 0.001
 
 
+def test_many_that_need_not_wait_need_not_after_a_restart(crowd):
+    daemon, many, one = crowd
+    for job in (many, one):
+        daemon.call("io.batchd.Jobs.Edit", id=job, begin=0)
+    assert show(daemon, many, index=0)["retry_at"] is None
+    daemon.restart()
+    assert [show(daemon, job, index=0)["retry_at"] for job in (many, one)] == [None, None]
+    daemon.call("io.batchd.Queues.Resume", name="default")
+    wait_until(lambda: all(show(daemon, job, index=0)["attempt"] == 2 for job in (many, one)))
+
+
 def test_some_of_many_that_wait_are_cancelled_in_parts(crowd):
     """The reply comes when all are; others are served in between."""
     daemon, many, _ = crowd
