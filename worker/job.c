@@ -76,7 +76,8 @@ static void take_bytes(void *arg, enum pipe_kind which, const char *data, size_t
         job->events->lines(job->arg, &job->id, data, bytes);
         break;
     case PIPE_NOTES:
-        step_lines_add(&job->lines, data, bytes);
+        if (!step_lines_add(&job->lines, data, bytes))
+            break; /* nothing new, however much the user's processes write */
         read_notes(job);
         job->events->notes(job->arg, &job->id, &job->end.notes);
         break;
@@ -294,6 +295,9 @@ void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms)
         return;
     job->cause = cause;
     job->suspended = false;
+    if (grace_ms == 0) /* it would not hear of it */
+        return;
+    (void)job_group_freeze(job->group, true); /* nothing forks while it is told */
     send_signal(job, SIGTERM, SIGNAL_TREE);
     go_on(job);
 }
@@ -401,6 +405,8 @@ static int start_step(struct job *job, enum stage stage, struct error *err)
                               ? step_finish(&job->run, job->options.step_program, job->started_at)
                               : step_discard(&job->run, job->options.step_program);
     job->stage = stage;
+    /* What is born into a halted group never comes to its exec, and we wait for that. */
+    (void)job_group_freeze(job->group, false);
     start.group_fd = job_group_fd(job->group);
     if (start_prepare(&start, &job->options, job->pipes, &step, true, err) == 0 &&
         start_child(&start, job->starter, &step, &job->pid, err) == 0)
@@ -413,7 +419,10 @@ static int start_step(struct job *job, enum stage stage, struct error *err)
 static bool finishes(struct job *job)
 {
     struct error err;
-    int64_t limit = timetable_ran_us(&job->times, clock_running_us()) + CHECKS_MS * US_PER_MS;
+    int64_t now = clock_running_us();
+    int64_t limit = timetable_ran_us(&job->times, now) + CHECKS_MS * US_PER_MS;
+    job->suspended = false; /* its time goes on, or this might never end */
+    timetable_resume(&job->times, now);
     if (start_step(job, STAGE_FINISH, &err) < 0) {
         fail_outputs(job, err.text);
         return false;

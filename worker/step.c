@@ -94,13 +94,15 @@ void step_done(struct job_run *step)
 
 /* ---- what it tells ---- */
 
-void step_lines_add(struct step_lines *lines, const char *data, size_t bytes)
+bool step_lines_add(struct step_lines *lines, const char *data, size_t bytes)
 {
     size_t room = sizeof(lines->text) - 1 - lines->used;
     size_t taken = bytes < room ? bytes : room;
+    bool whole = memchr(data, '\n', taken) != NULL;
     memcpy(lines->text + lines->used, data, taken);
     lines->used += taken;
     lines->text[lines->used] = '\0';
+    return whole;
 }
 
 /* The rest of the line when it begins with this word. */

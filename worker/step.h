@@ -24,7 +24,8 @@ struct step_lines {
     size_t used;
 };
 
-void step_lines_add(struct step_lines *lines, const char *data, size_t bytes);
+/* True when a line has become whole by it, which bytes behind the limit never do. */
+bool step_lines_add(struct step_lines *lines, const char *data, size_t bytes);
 /* What the whole lines say: notes, *ret_spawn_errno (0: it was executed), and in `failed` what is
  * wrong with the outputs, else "". */
 void step_lines_read(const struct step_lines *lines, struct job_notes *ret, int *ret_spawn_errno,

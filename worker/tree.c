@@ -19,6 +19,9 @@
 #define STAT_BYTES 4096U
 /* What forks faster than we look is looked for this long before the caller has its turn again. */
 #define SIGNAL_US (50 * US_PER_MS)
+/* And no look takes longer than this: what is ended makes room for others. Only a look that stops
+ * all that it finds comes to its end by itself. */
+#define LOOK_US (1000 * US_PER_MS)
 
 struct process {
     pid_t pid;
@@ -37,7 +40,8 @@ struct search {
     int number;
     tree_skip_fn skip;
     void *arg;
-    bool blind; /* our children cannot be read: there may be some */
+    int64_t begun; /* monotonic */
+    bool blind;    /* our children cannot be read: there may be some */
 };
 
 /* ---- what is known already ---- */
@@ -170,6 +174,11 @@ static void find_children(struct search *search, const struct process *parent)
         (void)closedir(threads);
 }
 
+static int64_t lasted_us(const struct search *search)
+{
+    return clock_monotonic_us() - search->begun;
+}
+
 /* One look at all that is below us. */
 static void look_around(struct search *search)
 {
@@ -178,6 +187,8 @@ static void look_around(struct search *search)
     for (size_t i = 0; own != NULL && own[i] > 0; i++)
         find_own(search, own[i]);
     for (size_t i = 0; i < search->finds.count; i++) {
+        if (search->number != SIGSTOP && lasted_us(search) > LOOK_US)
+            return;
         const struct process parent = search->finds.processes[i];
         find_children(search, &parent);
     }
@@ -185,13 +196,13 @@ static void look_around(struct search *search)
 
 enum tree_found tree_signal(int number, tree_skip_fn skip, void *arg)
 {
-    struct search search = {.number = number, .skip = skip, .arg = arg};
-    int64_t until = clock_monotonic_us() + SIGNAL_US;
+    struct search search = {
+        .number = number, .skip = skip, .arg = arg, .begun = clock_monotonic_us()};
     size_t before;
     do {
         before = search.finds.count;
         look_around(&search);
-    } while (search.finds.count > before && clock_monotonic_us() < until);
+    } while (search.finds.count > before && lasted_us(&search) < SIGNAL_US);
     const enum tree_found found = search.finds.count > before  ? TREE_OUTRUN
                                   : before > 0 || search.blind ? TREE_ALL
                                                                : TREE_EMPTY;

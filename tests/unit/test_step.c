@@ -63,6 +63,20 @@ START_TEST(what_is_no_line_says_nothing)
 }
 END_TEST
 
+/* So that nobody is told again and again of what the user's processes write without end. */
+START_TEST(only_a_whole_line_is_news)
+{
+    struct step_lines lines = {.used = 0};
+    ck_assert(!step_lines_add(&lines, "note x", 6));
+    ck_assert(step_lines_add(&lines, "\nnote", 5));
+    ck_assert(!step_lines_add(&lines, " y", 2));
+    for (unsigned i = 0; i < STEP_LINES_MAX; i++)
+        (void)step_lines_add(&lines, "x", 1);
+    ck_assert_uint_eq(lines.used, STEP_LINES_MAX - 1);
+    ck_assert(!step_lines_add(&lines, "note too much\n", 14));
+}
+END_TEST
+
 START_TEST(too_much_is_cut)
 {
     CLEANUP_FREE char *text = xmalloc(3 * STEP_LINES_MAX);
@@ -108,6 +122,7 @@ int main(void)
     TCase *tests = tcase_create("all");
     tcase_add_test(tests, lines_say_what_they_say_in_whatever_pieces);
     tcase_add_test(tests, what_is_no_line_says_nothing);
+    tcase_add_test(tests, only_a_whole_line_is_news);
     tcase_add_test(tests, too_much_is_cut);
     tcase_add_test(tests, an_output_is_staged_beside_its_place);
     suite_add_tcase(suite, tests);

@@ -90,14 +90,23 @@ check "and is gone" wait_for 20 is "$id" state cancelled
 check "all of it" stands /tmp/hidden
 check "its group too" bash -c "[ ! -e $group ] || [ ! -s $group/cgroup.procs ]"
 
+# ---- killed while it stands ----
+# What comes behind it would be born halted, and its worker waits for the exec.
+id=$(alice submit -q -C /home/alice --output result -- sh -c 'while :; do sleep 0.1; done')
+wait_for 20 is "$id" state running
+group=$(group_of "$id")
+alice suspend "$id"
+wait_for 20 grep -q 'frozen 1' "$group/cgroup.events"
+kill -KILL "$(head -1 "$group/cgroup.procs")"
+check "a job that is killed while it stands ends" wait_for 20 is "$id" state failed
+
 # ---- a fork bomb ----
-id=$(alice submit -q -- python3 -c 'import os, resource
+id=$(alice submit -q -n bomb -- python3 -c 'import os, resource
 resource.setrlimit(resource.RLIMIT_NPROC, (500, 500))
 while True:
     try: os.fork()
     except OSError: pass')
-wait_for 20 is "$id" state running
-sleep 2
+check "a fork bomb runs" wait_for 60 bash -c '[ "$(pgrep -cu alice python3)" -gt 100 ]'
 begun=$(date +%s%N)
 alice cancel --grace 0 "$id"
 wait_for 60 is "$id" state cancelled
