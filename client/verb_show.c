@@ -272,6 +272,7 @@ static void print_checkpoints(const json_t *job)
                      number_of(newest, "count"));
         print_at("made at", json_object_get(newest, "made_at"));
     }
+    print_value("asked by", json_object_get(job, "checkpoint_signal"));
     print_notes(job);
 }
 

@@ -257,6 +257,7 @@ static int take_value(void *arg, const struct toml_value *value)
     if (result == 0)
         return 0;
     bool by_key = taken == 0 ? key == NULL : err.code == ERROR_NOT_FOUND;
+    err.code = ERROR_INVALID; /* whatever it is, the configuration is wrong */
     if (taken == 0 && key == NULL && value->kind == TOML_TABLE)
         (void)snprintf(loading->unknown, sizeof(loading->unknown), "%s", value->key);
     (void)error_wrap(&err, "%s:%u:%u", loading->file, by_key ? value->key_line : value->line,

@@ -279,8 +279,9 @@ static int read_user(const struct api_call *call, struct job_filter *filter, str
     uint32_t uid = 0;
     filter->uid_set = !access_all(call);
     filter->uid = call->uid;
-    if (json_get_string(call->params, "user", false, &user, err) <= 0)
-        return user == NULL ? 0 : -1;
+    int found = json_get_string(call->params, "user", false, &user, err);
+    if (found <= 0)
+        return found;
     if (users_find(call->api->users, user, &uid) < 0)
         return error_set_field(err, "user", "no user \"%.60s\"", user);
     if (filter->uid_set && filter->uid != uid)
@@ -295,8 +296,9 @@ static int read_ids(const json_t *params, struct job_filter *filter, json_t **re
 {
     json_t *entry;
     size_t i;
-    if (json_get_array(params, "ids", false, ret, err) <= 0)
-        return *ret == NULL ? 0 : -1;
+    int found = json_get_array(params, "ids", false, ret, err);
+    if (found <= 0)
+        return found;
     if (json_array_size(*ret) > LIST_IDS_MAX)
         return error_set_field(err, "ids", "ids has %zu entries; at most %d are allowed",
                                json_array_size(*ret), LIST_IDS_MAX);

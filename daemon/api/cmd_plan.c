@@ -121,6 +121,9 @@ static void on_running(void *arg, const struct forecast_run *run)
     struct planning *planning = arg;
     bool runs = run->started_at < planning->what->now;
     enum job_state state = runs ? JOB_STATE_RUNNING : JOB_STATE_STARTING;
+    if (run->is_task &&
+        engine_task_suspended(planning->what->api->engine, run->job->id, (uint64_t)run->index))
+        state = JOB_STATE_SUSPENDED;
     const struct line line = {.id = run->job->id,
                               .index = run->index,
                               .start = run->started_at,
@@ -310,8 +313,9 @@ static int read_queue(const struct api_call *call, struct plan *plan, struct err
 {
     const char *name = NULL;
     plan->queue = ANY_QUEUE;
-    if (json_get_string(call->params, "queue", false, &name, err) <= 0)
-        return name == NULL ? 0 : -1;
+    int found = json_get_string(call->params, "queue", false, &name, err);
+    if (found <= 0)
+        return found;
     const struct named_queue *queue = engine_queue_find(call->api->engine, name);
     if (queue == NULL) {
         (void)error_set_field(err, "queue", "no queue \"%.80s\"", name);
@@ -327,8 +331,9 @@ static int read_user(const struct api_call *call, struct plan *plan, struct erro
     const char *name = NULL;
     plan->uid_set = !access_all(call);
     plan->uid = call->uid;
-    if (json_get_string(call->params, "user", false, &name, err) <= 0)
-        return name == NULL ? 0 : -1;
+    int found = json_get_string(call->params, "user", false, &name, err);
+    if (found <= 0)
+        return found;
     uint32_t uid = 0;
     if (users_find(call->api->users, name, &uid) < 0)
         return error_set_field(err, "user", "no user \"%.60s\"", name);

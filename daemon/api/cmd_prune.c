@@ -46,9 +46,9 @@ static void prune_one(struct api_call *call, const struct removal_rule *rule)
     if (!job_state_terminal(state)) {
         CLEANUP_FREE char *text = xasprintf("cannot remove job %llu: it is %s",
                                             (unsigned long long)id, job_state_word(state));
+        CLEANUP_FREE char *hint = xasprintf("batchctl cancel %llu", (unsigned long long)id);
         reply_error(call, "InvalidState",
-                    view_wrong_state(state, JOB_STATE_COMPLETED, JOB_STATE_CANCELLED), text,
-                    "batchctl cancel");
+                    view_wrong_state(state, JOB_STATE_COMPLETED, JOB_STATE_CANCELLED), text, hint);
     } else if (engine_remove_one(call->api->engine, id, &walk, &err) < 0) {
         reply_failure(call, &err);
     } else {

@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/parse.h"
 #include "daemon/api/users.h"
 #include "daemon/api/wording.h"
 #include "daemon/core/array_spec.h"
@@ -310,12 +311,15 @@ static void put_last_failure(const struct account *account, const struct breaker
     const char *word = outcome_class_word(failed->class);
     if (failed->at == 0)
         return;
-    if (failed->signal > 0)
-        (void)fprintf(account->detail, ", the last by signal %d", failed->signal);
-    else if (failed->class == OUTCOME_EXIT)
+    if (failed->class == OUTCOME_SIGNAL) {
+        char name[16];
+        format_signal(failed->signal, name, sizeof(name));
+        (void)fprintf(account->detail, ", the last by signal %s", name);
+    } else if (failed->class == OUTCOME_EXIT) {
         (void)fprintf(account->detail, ", the last with exit %d", failed->exit_code);
-    else
+    } else {
         (void)fprintf(account->detail, ", the last with %s", word);
+    }
 }
 
 /* Those of queues are changed by those who may see all. */

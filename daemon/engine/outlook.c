@@ -13,6 +13,14 @@ void engine_running_each(const struct engine *engine, engine_running_fn each, vo
         each(arg, jobset_find(engine->jobs, entry->status.id), &entry->status, entry->run != 0);
 }
 
+bool engine_task_suspended(const struct engine *engine, uint64_t id, uint64_t index)
+{
+    const struct active *entry = engine->active;
+    while (entry != NULL && (entry->status.id != id || entry->status.index != index))
+        entry = entry->next;
+    return entry != NULL && entry->status.state == JOB_STATE_SUSPENDED;
+}
+
 /* ---- the turn of a task ---- */
 
 /* One that backs off comes behind all that may start. */

@@ -16,6 +16,9 @@ typedef void (*engine_running_fn)(void *arg, const struct job *job, const struct
                                   bool holds);
 void engine_running_each(const struct engine *engine, engine_running_fn each, void *arg);
 
+/* Whether a task that has a worker is suspended. */
+bool engine_task_suspended(const struct engine *engine, uint64_t id, uint64_t index);
+
 /* Of an array's task that waits: so many of its tasks start before it. False: it does not wait. */
 bool engine_task_turn(struct engine *engine, const struct job_row *array, uint64_t index,
                       uint64_t *ret);

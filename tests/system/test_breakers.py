@@ -320,6 +320,9 @@ def test_what_counts(make):
     for name in ("missing", "signal", "timed"):
         wait_until(lambda name=name: breakers(daemon) and state(daemon, f"name:{name}") == "open")
     settle(daemon)
+    for name, last in (("missing", "with spawn"), ("signal", "by signal SEGV"), ("timed", "with timeout")):
+        waiting = daemon.submit("true", name=name)
+        assert f", the last {last};" in daemon.call("io.batchd.Jobs.Why", id=waiting)["reasons"][0]["detail"]
     # What somebody cancels does not, nor what ends well.
     for _ in range(7):
         job = daemon.submit("sleep", "300", name="stopped")

@@ -196,6 +196,7 @@ def test_a_job_is_asked_for_one(daemon, folder):
     (folder / "stop-2").unlink()
     assert daemon.wait(ident)[0]["state"] == "completed"
     assert daemon.job(ident)["checkpoint_signal"] == "USR1"
+    assert "asked by: USR1\n" in daemon.ctl("show", str(ident)).stdout
 
 
 def test_what_is_asked_too_early_is_no_harm(folder):

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from daemon import Daemon, wait_until_time
+from daemon import Daemon, Refused, wait_until_time
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 
@@ -152,6 +152,14 @@ def test_watch_draws_again(many):
 def test_only_what_is_named_one_by_one_is_missing(many):
     reply = many.call("io.batchd.Jobs.List", ids=[1, 4711, {"from": 5000, "to": 6000}, {"id": 4712, "index": 1}])
     assert reply["missing"] == [4711, 4712] and [job["id"] for job in reply["jobs"]] == [1]
+
+
+@pytest.mark.parametrize("field,value", [("user", 3), ("user", ["root"]), ("ids", 3), ("ids", "1"), ("queue", 1)])
+def test_a_filter_of_the_wrong_type_is_refused(many, field, value):
+    """It would be none, and all jobs be listed."""
+    with pytest.raises(Refused) as refused:
+        many.call("io.batchd.Jobs.List", **{field: value})
+    assert (refused.value.name, refused.value.parameters["field"]) == ("io.batchd.InvalidSpec", field)
 
 
 @needs_root

@@ -141,7 +141,8 @@ def test_lines_can_be_chosen(busy):
     assert [one["id"] for one in json.loads(busy.ctl("plan", "--json", "-Q", "night").stdout)] == night
     assert [one["id"] for one in plan(busy, user=busy.job(running)["user"])["jobs"]][0] == running
     assert busy.ctl("plan", "-Q", "nowhere").returncode == 4
-    for parameters, field in (({"limit": 0}, "limit"), ({"limit": 10001}, "limit"), ({"user": "no one"}, "user")):
+    for parameters, field in (({"limit": 0}, "limit"), ({"limit": 10001}, "limit"), ({"user": "no one"}, "user"),
+                              ({"user": 3}, "user"), ({"queue": ["night"]}, "queue")):
         with pytest.raises(Refused) as refused:
             plan(busy, **parameters)
         assert refused.value.parameters["field"] == field

@@ -91,7 +91,7 @@ def test_prune_takes_states_ages_and_ids(daemon):
     assert ids(daemon) == [*bad, waiting]
     for parameters, name in [({"id": waiting}, "InvalidState"), ({"id": good[0]}, "NoSuchJob"),
                              ({"id": 99}, "NoSuchJob"), ({"states": ["running"]}, "InvalidSpec"),
-                             ({"states": [1]}, "InvalidSpec"), ({"older_ms": -1}, "InvalidSpec")]:
+                             ({"states": [1]}, "InvalidSpec"), ({"states": []}, "InvalidSpec"), ({"older_ms": -1}, "InvalidSpec")]:
         with pytest.raises(Refused) as refused:
             daemon.call(PRUNE, **parameters)
         assert refused.value.name == f"io.batchd.{name}", parameters
@@ -112,6 +112,8 @@ def test_batchctl_prune(daemon):
     done = daemon.ctl("prune", "--state", "", "--older", "0")
     assert done.returncode == 1 and "states must name one of completed" in done.stderr
     assert daemon.ctl("prune", "7").returncode == 4
+    waiting = str(daemon.submit("true", hold=True))
+    assert daemon.ctl("prune", waiting).stderr.endswith(f"hint: batchctl cancel {waiting}\n")
     assert daemon.ctl("prune", "--older", "x").returncode == 2
 
 

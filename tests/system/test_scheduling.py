@@ -218,6 +218,8 @@ def test_status_tells_what_is_free(make_daemon):
     ('ageing = "-1s"', ["queues.default", 'ageing "-1s"']), ("slots = -3", ["slots -3", "from 0 to 1000000"]),
     ('slots = "three"', ["slots", "whole number"]), ("policy = 3", ["policy", "string"]),
     ("slot = 3", ['unknown key "queues.default.slot"; did you mean "slots"', ":6:1"]),
+    ("[queues.x]\nfoo = 1", ['unknown key "queues.x.foo"']),
+    ("[retry.types.x]\nfoo = 1", ['unknown key "retry.types.x.foo"; it must be max_attempts,']),
     ("[queues.\"a b\"]", ['queue "a b" must have']), ("[fair_share.shares]\nroot = 0", ["fair_share.shares.root"])])
 def test_bad_settings(make_daemon, line, words):
     daemon = make_daemon(config=settings(1, line))

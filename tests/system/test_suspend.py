@@ -254,6 +254,8 @@ def test_tasks_of_an_array(make_daemon):
     wait_until(lambda: states() == ["running", "suspended", "running", "pending"])
     assert daemon.call(JOBS + "Suspend", id=array)["tasks"] == 3
     assert states() == ["suspended"] * 3 + ["pending"]
+    lines = daemon.call(JOBS + "Plan")["jobs"]
+    assert [(line["index"], line["state"]) for line in lines if line["index"] is not None] == [(i, "suspended") for i in (1, 2, 3)]
     assert daemon.ctl("resume", str(array)).returncode == 0
     assert states() == ["running"] * 3 + ["pending"]
     with pytest.raises(Refused) as refused:
