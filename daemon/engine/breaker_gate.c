@@ -132,6 +132,14 @@ void engine_breaker_recheck(struct engine *engine, struct job *job, int64_t now)
         unpark(engine, job, now);
 }
 
+/* Whether the turn has time for more. */
+static bool may_release(const struct engine *engine)
+{
+    const struct breaking *breaking = &engine->breaking;
+    return breaking->released + (engine_work(engine) - breaking->begun) * RELEASES_A_UNIT <
+           RELEASED_A_TURN;
+}
+
 /* The next that is parked goes back to its queue; what is parked no more is passed over. False: it
  * has none. */
 static bool release_one(struct engine *engine, struct breaker_entry *entry, int64_t now,
@@ -141,6 +149,7 @@ static bool release_one(struct engine *engine, struct breaker_entry *entry, int6
     *ret_queued = false;
     if (id == 0)
         return false;
+    engine->breaking.released++;
     if (is_parked(engine, id)) {
         struct job *job = jobset_find(engine->jobs, id);
         breakers_left(entry);
@@ -156,15 +165,14 @@ static void offer(struct engine *engine, struct breaker_entry *entry, int64_t no
 {
     uint32_t room = breaker_room(&entry->breaker, breakers_rule(engine->breaking.set));
     bool queued = false;
-    for (uint32_t looks = RELEASED_A_TURN;
-         room > 0 && looks > 0 && release_one(engine, entry, now, &queued); looks--)
+    while (room > 0 && may_release(engine) && release_one(engine, entry, now, &queued))
         room -= queued;
 }
 
 /* ---- each turn ---- */
 
 /* All are looked at, since few are open: when one is due, and each second while one is half-open
- * and has room. */
+ * and has room, or in the next turn when this one has no time to find what may start. */
 static void look(struct engine *engine, int64_t now)
 {
     struct breaking *breaking = &engine->breaking;
@@ -183,7 +191,7 @@ static void look(struct engine *engine, int64_t now)
         }
         next = due < next ? due : next;
     }
-    breaking->due_at = next;
+    breaking->due_at = may_release(engine) ? next : now;
 }
 
 static bool any_releases(const struct breakers *set)
@@ -197,16 +205,12 @@ static bool any_releases(const struct breakers *set)
 static void release(struct engine *engine, int64_t now)
 {
     struct breaking *breaking = &engine->breaking;
-    const uint64_t begun = engine_work(engine);
-    uint64_t done = 0;
     bool queued;
     if (!breaking->releasing)
         return;
     for (size_t i = 0; i < breakers_count(breaking->set); i++) {
         struct breaker_entry *entry = breakers_at(breaking->set, i);
-        while (entry->releasing &&
-               done + (engine_work(engine) - begun) * RELEASES_A_UNIT < RELEASED_A_TURN) {
-            done++;
+        while (entry->releasing && may_release(engine)) {
             entry->releasing = release_one(engine, entry, now, &queued);
             if (!entry->releasing)
                 engine_breaker_touch(engine, entry); /* it may be given up now */
@@ -237,7 +241,8 @@ static void walk(struct engine *engine)
 void engine_breakers_due(struct engine *engine, int64_t now)
 {
     struct breaking *breaking = &engine->breaking;
-    breaking->refused = 0;
+    breaking->refused = breaking->released = 0;
+    breaking->begun = engine_work(engine);
     breaking->more = false;
     if (now >= breaking->due_at || now < breaking->looked_at)
         look(engine, now);
@@ -249,7 +254,8 @@ void engine_breakers_due(struct engine *engine, int64_t now)
 bool engine_breakers_unfinished(const struct engine *engine)
 {
     const struct breaking *breaking = &engine->breaking;
-    return breaking->releasing || breaking->more || breaking->told != breaking->openings;
+    return breaking->releasing || breaking->more || breaking->told != breaking->openings ||
+           breaking->due_at <= breaking->looked_at;
 }
 
 /* ---- in a copy of the process ---- */

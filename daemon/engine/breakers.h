@@ -35,6 +35,8 @@ struct breaking {
     uint64_t telling; /* those that they are being told of */
     uint32_t walk_at; /* how far that is; 0: at the beginning */
     bool releasing;   /* some go back to their queues */
+    uint64_t begun;   /* engine_work as this turn began to let some go, and how many it has */
+    uint32_t released;
     bool changed;     /* rows are to be written */
     uint32_t refused; /* choices of this turn */
     bool more;        /* too many of them: the next turn goes on */

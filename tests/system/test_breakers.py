@@ -425,6 +425,19 @@ def test_many_that_wait_keep_nobody_waiting(make):
     assert max(blocking, releasing) < 0.05
 
 
+def test_many_that_are_held_keep_no_probe_waiting(make):
+    """Those in front of it are passed over in the turns that follow each other, not so many each second."""
+    daemon = make()
+    fail_until_open(daemon, count=5)
+    submit_many(daemon, MANY, name="bad", hold=True)
+    probe = daemon.submit(*daemon.runs.command(), name="bad")
+    wait_until(lambda: breakers(daemon, "bad")[0]["waiting"] == MANY + 1)
+    advance(daemon, MINUTE + 5)
+    began = time.monotonic()
+    wait_until(lambda: daemon.runs.ids()[5:] == [probe])
+    assert time.monotonic() - began < MANY / 1024 / 2
+
+
 def test_what_is_held_or_paused_is_no_probe(make):
     daemon = make()
     fail_until_open(daemon, count=5)
