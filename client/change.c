@@ -80,3 +80,19 @@ int change_jobs(struct cli *cli, char **words, int count, const struct change *c
     struct change mine = *change;
     return cli_each_id_like(cli, change->like, words, count, change_one, &mine);
 }
+
+int change_take_dry(void *arg, const char *name, const char *value)
+{
+    struct change *change = arg;
+    (void)name;
+    (void)value;
+    change->dry = true;
+    return 0;
+}
+
+int change_run(struct cli *cli, int argc, char **argv, struct change change)
+{
+    int operand = 1;
+    int code = cli_options(cli, argc, argv, change_take_dry, &change, &operand);
+    return code != 0 ? code : change_jobs(cli, argv + operand, argc - operand, &change);
+}

@@ -20,5 +20,9 @@ struct change {
 
 /* The exit code: the first that is not 0. */
 int change_jobs(struct cli *cli, char **words, int count, const struct change *change);
+/* The option --dry-run, for cli_options with a struct change. */
+int change_take_dry(void *arg, const char *name, const char *value);
+/* A verb that has this option alone, and ids. */
+int change_run(struct cli *cli, int argc, char **argv, struct change change);
 
 #endif

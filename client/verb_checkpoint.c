@@ -98,15 +98,6 @@ static int print_newest(const struct cli *cli)
     return EXIT_DONE;
 }
 
-static int take_dry(void *arg, const char *name, const char *value)
-{
-    struct change *change = arg;
-    (void)name;
-    (void)value;
-    change->dry = true;
-    return 0;
-}
-
 static int run(struct cli *cli, int argc, char **argv)
 {
     struct change change = {.method = "io.batchd.Jobs.Checkpoint",
@@ -114,7 +105,7 @@ static int run(struct cli *cli, int argc, char **argv)
                             .ends = true,
                             .done = "Asked"};
     int operand = 1;
-    int code = cli_options(cli, argc, argv, take_dry, &change, &operand);
+    int code = cli_options(cli, argc, argv, change_take_dry, &change, &operand);
     if (code != 0)
         return code;
     char **words = argv + operand;

@@ -2,28 +2,16 @@
 #include "client/change.h"
 #include "client/verbs.h"
 
-static int change_all(struct cli *cli, int argc, char **argv, struct change change)
-{
-    const char *value = NULL;
-    bool failed = false;
-    int operand = 1;
-    while (cli_next(cli, argc, argv, &value, &failed, &operand) != NULL)
-        change.dry = true;
-    if (failed)
-        return EXIT_USAGE;
-    return change_jobs(cli, argv + operand, argc - operand, &change);
-}
-
 static int run_hold(struct cli *cli, int argc, char **argv)
 {
-    return change_all(
+    return change_run(
         cli, argc, argv,
         (struct change){.method = "io.batchd.Jobs.Hold", .like = CLI_LIKE_WAITING, .done = "Held"});
 }
 
 static int run_release(struct cli *cli, int argc, char **argv)
 {
-    return change_all(cli, argc, argv,
+    return change_run(cli, argc, argv,
                       (struct change){.method = "io.batchd.Jobs.Release",
                                       .like = CLI_LIKE_HELD,
                                       .done = "Released"});

@@ -6,25 +6,9 @@
 #include "common/cleanup.h"
 #include "common/parse.h"
 
-static int take_dry(void *arg, const char *name, const char *value)
-{
-    struct change *change = arg;
-    (void)name;
-    (void)value;
-    change->dry = true;
-    return 0;
-}
-
-static int change_all(struct cli *cli, int argc, char **argv, struct change change)
-{
-    int operand = 1;
-    int code = cli_options(cli, argc, argv, take_dry, &change, &operand);
-    return code != 0 ? code : change_jobs(cli, argv + operand, argc - operand, &change);
-}
-
 static int run_suspend(struct cli *cli, int argc, char **argv)
 {
-    return change_all(cli, argc, argv,
+    return change_run(cli, argc, argv,
                       (struct change){.method = "io.batchd.Jobs.Suspend",
                                       .like = CLI_LIKE_RUNNING,
                                       .ends = true,
@@ -33,7 +17,7 @@ static int run_suspend(struct cli *cli, int argc, char **argv)
 
 static int run_resume(struct cli *cli, int argc, char **argv)
 {
-    return change_all(cli, argc, argv,
+    return change_run(cli, argc, argv,
                       (struct change){.method = "io.batchd.Jobs.Resume",
                                       .like = CLI_LIKE_SUSPENDED,
                                       .ends = true,
