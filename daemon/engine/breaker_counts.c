@@ -5,6 +5,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#include <stdio.h>
+
 static void tell_change(struct engine *engine, const struct breaker_entry *entry)
 {
     CLEANUP_FREE char *key = breakers_key(entry->kind, entry->name);
@@ -18,7 +20,10 @@ static void tell_change(struct engine *engine, const struct breaker_entry *entry
                                     .exit_code = -1,
                                     .breaker = &breaker};
     bus_add(engine->bus, event);
-    log_info("breaker %s of uid %u is %s: %u of its last %u ended badly", key, entry->uid,
+    char owner[32] = ""; /* a queue has none */
+    if (entry->kind != ESTIMATE_OF_QUEUE)
+        (void)snprintf(owner, sizeof(owner), " of uid %u", entry->uid);
+    log_info("breaker %s%s is %s: %u of its last %u ended badly", key, owner,
              breaker_state_word(entry->breaker.state), breaker_failures(&entry->breaker),
              entry->breaker.ends);
 }

@@ -228,6 +228,7 @@ def test_a_queue_in_which_everything_fails(make):
     settle(daemon)
     assert daemon.runs.names() == names[:5]
     assert daemon.job(ids[-1])["reasons"] == ["BreakerOpen"]
+    assert "breaker queue:side is open: 5 of its last 5 ended badly" in daemon.text()
     assert daemon.wait(daemon.submit("true", name="n11"))[0]["state"] == "completed"  # another queue
     # A job that is moved to another queue is free of it.
     daemon.call("io.batchd.Jobs.Edit", id=ids[-1], queue="default")
