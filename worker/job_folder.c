@@ -167,7 +167,7 @@ void job_folders_remove(int jobs_fd, int users_fd, struct job_folders *folders)
         return;
     removing.device = found.st_dev;
     const struct owned jobs = {.fd = jobs_fd, .owner = geteuid()};
-    for (uint32_t i = 0; i < folders->count; i++) {
+    for (uint32_t i = 0; i < folders->count && clock_monotonic_us() <= removing.until; i++) {
         char name[24];
         (void)snprintf(name, sizeof(name), "%llu", (unsigned long long)folders->ids[i]);
         enum part part = remove_job(&removing, &jobs, users_fd, name);
