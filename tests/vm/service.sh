@@ -245,7 +245,7 @@ kill -KILL "$(main_of batchd-worker.service)" "$worker"
 check "worker and spawner killed: its job is run again" wait_for 30 is "$id" attempt 2
 check "when the first is dead" bash -c "! kill -0 $first"
 ended_right "worker and spawner killed" "$id" 7 50
-same "no attempt was counted" 1 "$(field "$id" max_attempts)"
+same "the lost attempt was not charged" "1 1" "$(field "$id" charged) $(field "$id" losses)"
 
 id=$(submit alice everything 25 7)
 wait_for 20 is "$id" state running
