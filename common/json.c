@@ -4,7 +4,6 @@
 #include "common/base64.h"
 #include "common/cleanup.h"
 #include "common/frame.h"
-#include "common/parse.h"
 
 #include <string.h>
 
@@ -90,17 +89,6 @@ int json_get_string(const json_t *object, const char *key, bool required, const 
         return error_set_field(err, key, "%s must not hold a NUL", key);
     *ret = json_string_value(value);
     return 1;
-}
-
-int json_get_signal(const json_t *object, const char *key, bool required, int *ret,
-                    struct error *err)
-{
-    struct error why;
-    const char *name = NULL;
-    int found = json_get_string(object, key, required, &name, err);
-    if (found > 0 && parse_signal(name, ret, &why) < 0)
-        return error_set_field(err, key, "%s %s", key, why.text);
-    return found;
 }
 
 /* NOLINTNEXTLINE(readability-function-size): seven, each of another kind */

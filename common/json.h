@@ -29,9 +29,6 @@ char *json_to_text(const json_t *value, size_t *ret_bytes);
  * alone and returns 0. 1 = present and set, 0 = absent, -1 = error that names the field. */
 int json_get_string(const json_t *object, const char *key, bool required, const char **ret,
                     struct error *err); /* borrowed, without NUL inside */
-/* A signal by its name or number: "USR1", "SIGUSR1", "10". */
-int json_get_signal(const json_t *object, const char *key, bool required, int *ret,
-                    struct error *err);
 int json_get_int(const json_t *object, const char *key, bool required, int64_t min, int64_t max,
                  int64_t *ret, struct error *err);
 int json_get_bool(const json_t *object, const char *key, bool required, bool *ret,

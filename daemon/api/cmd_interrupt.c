@@ -86,7 +86,7 @@ static void run_signal(struct api_call *call)
     struct interrupt order = {.kind = INTERRUPT_SIGNAL};
     struct error err;
     bool only_main = false;
-    if (json_get_signal(call->params, "signal", true, &order.number, &err) < 0 ||
+    if (take_signal(call->params, "signal", true, &order.number, &err) < 0 ||
         json_get_bool(call->params, "main", false, &only_main, &err) < 0) {
         reply_failure(call, &err);
         return;

@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/staged_path.h"
+#include "daemon/api/verb.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -109,7 +110,7 @@ int checkpoint_signal_decode(const json_t *params, struct job_run *run, struct e
 {
     static const int refused[] = {SIGKILL, SIGSTOP, SIGCONT, SIGTERM, SIGTSTP};
     int number = 0;
-    int found = json_get_signal(params, "checkpoint_signal", false, &number, err);
+    int found = take_signal(params, "checkpoint_signal", false, &number, err);
     if (found <= 0)
         return found;
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {

@@ -185,7 +185,7 @@ static int decode_warning(const json_t *params, struct job_run *run, struct erro
 {
     int64_t ms = WARNING_MS;
     int number = 0;
-    int found = json_get_signal(params, "timeout_signal", false, &number, err);
+    int found = take_signal(params, "timeout_signal", false, &number, err);
     int span = json_get_int(params, "timeout_signal_ms", false, 1, SUBMIT_SPAN_MS_MAX, &ms, err);
     if (found < 0 || span < 0)
         return -1;

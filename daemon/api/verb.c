@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/parse.h"
 
 #include <string.h>
 
@@ -190,6 +191,16 @@ void put_dry_run(json_t *reply, bool dry_run)
 {
     if (dry_run)
         json_put(reply, "dry_run", json_true());
+}
+
+int take_signal(const json_t *params, const char *key, bool required, int *ret, struct error *err)
+{
+    struct error why;
+    const char *name = NULL;
+    int found = json_get_string(params, key, required, &name, err);
+    if (found > 0 && parse_signal(name, ret, &why) < 0)
+        return error_set_field(err, key, "%s %s", key, why.text);
+    return found;
 }
 
 /* ---- access ---- */

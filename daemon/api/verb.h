@@ -77,6 +77,8 @@ json_t *view_changed(uint64_t id, enum job_state state);
  * after replying. */
 int get_dry_run(struct api_call *call, bool *ret);
 void put_dry_run(json_t *reply, bool dry_run);
+/* A signal by its name or number ("USR1", "SIGUSR1", "10"), as the getters of common/json.h. */
+int take_signal(const json_t *params, const char *key, bool required, int *ret, struct error *err);
 
 /* Root and the daemon's owner may see and do everything; others their own. */
 bool access_all(const struct api_call *call);
