@@ -195,7 +195,10 @@ uint64_t arrays_more_startable(const struct engine *engine)
 {
     uint64_t count = 0;
     for (const struct array *array = engine->arrays; array != NULL; array = array->next) {
-        uint64_t mine = startable(engine, array, engine->options.workers_max + UINT64_C(1));
+        const struct job *job = jobset_find(engine->jobs, array->status.id);
+        uint64_t mine = 0;
+        if (job->queued && !queue_paused(scheduler_queue_at(engine->scheduler, job->queue)))
+            mine = startable(engine, array, engine->options.workers_max + UINT64_C(1));
         count += mine > 0 ? mine - 1 : 0;
     }
     return count;

@@ -335,7 +335,7 @@ def test_many_tasks_that_wait_are_cancelled_in_parts(make_daemon, killed):
 @pytest.fixture
 def crowd(make_daemon):
     """Of an array 4000 tasks failed, and none of them is started; and of one a single task did."""
-    daemon = make_daemon(config="[workers]\nmax = 4\nprefetch = 6\n[breakers]\nenabled = false\n")
+    daemon = make_daemon(config="[workers]\nmax = 4\nprefetch = 6\nidle_exit = '1s'\n[breakers]\nenabled = false\n")
     daemon.start()
     rule = {"on": ["exit"], "base_ms": HOUR * 1000}
     jobs = [daemon.submit("/bin/false", array=tasks, retry=rule) for tasks in ("0-3999", "0-0")]
@@ -378,6 +378,20 @@ def test_many_that_need_not_wait_need_not_after_a_restart(crowd):
     assert [show(daemon, job, index=0)["retry_at"] for job in (many, one)] == [None, None]
     daemon.call("io.batchd.Queues.Resume", name="default")
     wait_until(lambda: all(show(daemon, job, index=0)["attempt"] == 2 for job in (many, one)))
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_no_worker_is_made_for_many_that_may_not_start(crowd, held):
+    """They are held, or their queue is paused."""
+    daemon, many, _ = crowd
+    daemon.call("io.batchd.Jobs.Release", id=many)
+    if held:
+        daemon.call("io.batchd.Jobs.Hold", id=many)
+        daemon.call("io.batchd.Queues.Resume", name="default")
+    daemon.call("io.batchd.Queues.Add", name="side")
+    wait_until(lambda: daemon.processes("--worker") == [], seconds=60)
+    daemon.wait_running(daemon.submit("sleep", "600", queue="side"))
+    assert len(daemon.processes("--worker")) == 1
 
 
 def test_some_of_many_that_wait_are_cancelled_in_parts(crowd):
