@@ -4,10 +4,11 @@
  * STATE/workers/N/cgroup, for a later spawner.
  *
  * BASE is the group of batchd-jobs.service, which systemd delegates to us and in which nothing else
- * is: only there can memory be limited, since a group that hands controllers on may hold no
- * process, and systemd puts each new spawner into the spawner's own. Without that unit BASE is the
- * spawner's. Without a delegated group there is none: then parentage alone decides (worker/tree.h).
- * Paths are absolute, made here, and owned by the caller. */
+ * is but its keeper, in a group of its own: only there can memory be limited, since a group that
+ * hands controllers on may hold no process, and systemd puts each new spawner into the spawner's
+ * own. Without that unit BASE is the spawner's. Without a delegated group there is none: then
+ * parentage alone decides (worker/tree.h). Paths are absolute, made here, and owned by the caller.
+ */
 #ifndef BATCHD_WORKER_CGROUP_H
 #define BATCHD_WORKER_CGROUP_H
 
