@@ -405,7 +405,9 @@ static int start_step(struct job *job, enum stage stage, struct error *err)
                               ? step_finish(&job->run, job->options.step_program, job->started_at)
                               : step_discard(&job->run, job->options.step_program);
     job->stage = stage;
-    /* What is born into a halted group never comes to its exec, and we wait for that. */
+    /* A new group: what is born into a halted one never comes to its exec, for which we wait, and
+     * into one that has been killed some kernels (6.1.176) let nothing be born alive. */
+    job_group_begin(job->group, job->run.memory_bytes);
     (void)job_group_freeze(job->group, false);
     start.group_fd = job_group_fd(job->group);
     if (start_prepare(&start, &job->options, job->pipes, &step, true, err) == 0 &&

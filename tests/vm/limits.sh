@@ -100,6 +100,11 @@ wait_for 20 grep -q 'frozen 1' "$group/cgroup.events"
 kill -KILL "$(head -1 "$group/cgroup.procs")"
 check "a job that is killed while it stands ends" wait_for 20 is "$id" state failed
 
+# ---- what comes behind a job whose group was killed ----
+id=$(alice submit -q -C /home/alice --output kept -- sh -c 'setsid sleep 1000 & echo x >"$BATCHD_OUTPUT"')
+wait_for 20 is "$id" state completed
+same "a job that leaves a process behind has its outputs" "completed x" "$(field "$id" state) $(cat /home/alice/kept)"
+
 # ---- a fork bomb ----
 id=$(alice submit -q -n bomb -- python3 -c 'import os, resource
 resource.setrlimit(resource.RLIMIT_NPROC, (500, 500))
