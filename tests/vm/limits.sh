@@ -35,6 +35,7 @@ like "memory can be limited below it" memory "$(cat $jobs/cgroup.subtree_control
 same "only what keeps it from being removed is below it" sleep "$(ps -o comm= -p "$(cat $jobs/keeper/cgroup.procs)")"
 
 # ---- memory ----
+# Jobs that fail have names of their own: else a breaker keeps what comes after them.
 hog='import time
 data = [bytearray(1 << 20) for _ in range(400)]
 time.sleep(60)'
@@ -66,7 +67,7 @@ check "processor time is of the whole tree" test "$(field "$id" usage.cpu_ms)" -
 
 # ---- the tree ----
 count='(setsid sh -c "while :; do echo x >>/tmp/hidden; sleep 0.05; done" &); while :; do sleep 0.1; done'
-id=$(alice submit -q -m 64M -- sh -c "$count")
+id=$(alice submit -q -n hidden -m 64M -- sh -c "$count")
 wait_for 20 test -s /tmp/hidden
 wait_for 20 is "$id" state running
 group=$(group_of "$id")
@@ -92,7 +93,7 @@ check "its group too" bash -c "[ ! -e $group ] || [ ! -s $group/cgroup.procs ]"
 
 # ---- killed while it stands ----
 # What comes behind it would be born halted, and its worker waits for the exec.
-id=$(alice submit -q -C /home/alice --output result -- sh -c 'while :; do sleep 0.1; done')
+id=$(alice submit -q -n stands -C /home/alice --output result -- sh -c 'while :; do sleep 0.1; done')
 wait_for 20 is "$id" state running
 group=$(group_of "$id")
 alice suspend "$id"
@@ -101,7 +102,7 @@ kill -KILL "$(head -1 "$group/cgroup.procs")"
 check "a job that is killed while it stands ends" wait_for 20 is "$id" state failed
 
 # ---- what comes behind a job whose group was killed ----
-id=$(alice submit -q -C /home/alice --output kept -- sh -c 'setsid sleep 1000 & echo x >"$BATCHD_OUTPUT"')
+id=$(alice submit -q -n leaver -C /home/alice --output kept -- sh -c 'setsid sleep 1000 & echo x >"$BATCHD_OUTPUT"')
 wait_for 20 is "$id" state completed
 same "a job that leaves a process behind has its outputs" "completed x" "$(field "$id" state) $(cat /home/alice/kept)"
 
@@ -119,7 +120,7 @@ echo "     a fork bomb of 500 is gone after $((($(date +%s%N) - begun) / 1000000
 same "a fork bomb is gone" 0 "$(pgrep -cu alice python3)"
 
 # ---- a worker that dies with its job in a group ----
-id=$(alice submit -q --never-rerun -- sh -c "$count")
+id=$(alice submit -q -n counts --never-rerun -- sh -c "$count")
 wait_for 20 is "$id" state running
 pkill -KILL -f "batchd-worker --worker $(field "$id" worker) "
 check "its job is lost" wait_for 20 is "$id" outcome.class lost
