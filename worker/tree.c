@@ -82,19 +82,27 @@ static void remember(struct finds *finds, const struct process *process)
 
 /* ---- /proc ---- */
 
-/* proc_pid_stat(5): the name in the second field may hold anything, so the last ")" counts. */
+/* proc_pid_stat(5): "PID (NAME) STATE PARENT ...", the 22nd field is when it was born. The name may
+ * hold anything, so the last ")" counts. */
 static int look_at(pid_t pid, pid_t *ret_parent, unsigned long long *ret_born)
 {
     char path[32];
-    char state;
+    char *end;
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, STAT_BYTES, NULL);
     const char *rest = text == NULL ? NULL : strrchr(text, ')');
-    if (rest == NULL || sscanf(rest, ") %c %d", &state, ret_parent) != 2)
+    if (rest == NULL || strlen(rest) < 4)
         return -1;
-    for (int field = 2; field < 22 && rest != NULL; field++)
+    rest += 3; /* the blank before the fourth field */
+    *ret_parent = (pid_t)strtol(rest, &end, 10);
+    if (end == rest)
+        return -1;
+    for (int field = 4; field < 22 && rest != NULL; field++)
         rest = strchr(rest + 1, ' ');
-    return rest != NULL && sscanf(rest, " %llu", ret_born) == 1 ? 0 : -1;
+    if (rest == NULL)
+        return -1;
+    *ret_born = strtoull(rest, &end, 10);
+    return end == rest ? -1 : 0;
 }
 
 static bool is_still(const struct process *process)
