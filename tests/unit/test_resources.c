@@ -250,6 +250,7 @@ START_TEST(requests_in_the_store)
     uint64_t gpus = 0;
     struct db *db = db_open(path, &options, &err);
     (void)resource_names_add(&names, "licence");
+    retry_rule_resolve(&facts.retry, &(struct retry_layers){NULL, NULL, NULL});
     ck_assert_int_eq(job_rows_insert(db, &facts, &err), 0);
     struct job_status status = {.id = facts.id,
                                 .state = JOB_STATE_RUNNING,
