@@ -1,8 +1,8 @@
 # Tests and checks. `make check` is what CI runs; torture is longer and stands alone.
 # Debian's, which sees the Debian package python3-pytest
 PYTHON ?= /usr/bin/python3
-# Half of a test's time is waiting, so three run on two processors.
-PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider -n 3
+# Half of a test's time is waiting, so four run on two processors.
+PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider -n 4
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 KILLS ?= 1000
 WORKER_KILLS ?= 200

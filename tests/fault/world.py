@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from daemon import OUT, Daemon, Refused  # noqa: E402
+from preload import preloadable  # noqa: E402
 
 ROLES = {"batchd": 1, "spawner": 2, "worker": 3, "batchctl": 4}
 PATIENCE = 30  # seconds, on a loaded machine
@@ -43,6 +44,7 @@ class Control:
             file.truncate(self.BYTES)
         with open(path, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), self.BYTES)
+        self.library = preloadable(OUT / "tests/fault/inject.so", f"{path}.so")
         subprocess.run(["true"], env=self.env(), check=True)  # it writes the names
         names = (self.map[self.NAMES + 16 * i:][:16].rstrip(b"\0").decode() for i in range(128))
         self.calls = {name: number for number, name in enumerate(names) if name}
@@ -52,7 +54,7 @@ class Control:
         # the system fail, and ASan looks at what becomes of it.
         asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True,
                               check=True).stdout.strip() + ":" if OUT.name == "san" else ""
-        return {"LD_PRELOAD": asan + str(OUT / "tests/fault/inject.so"), "FAULT_CONTROL": str(self.path),
+        return {"LD_PRELOAD": asan + self.library, "FAULT_CONTROL": str(self.path),
                 "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
 
     def arm(self, role, call=None, nth=0, mode="off", number=0, record=False):

@@ -22,6 +22,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from daemon import OUT, Daemon, Refused  # noqa: E402
+from preload import preloadable  # noqa: E402
 
 PRIORITIES = ["urgent", "high", "normal", "low", "background"]
 SLEEPS = 9  # the exit code of those that sleep until they are cancelled
@@ -108,7 +109,8 @@ class Listener(threading.Thread):
 
 def record(options, state, trace, restarts=2):
     """Runs the load. What was acknowledged, or None when it went wrong."""
-    env = {"LD_PRELOAD": str(OUT / "tests/power/recorder.so"), "BATCHD_POWER_TRACE": str(trace),
+    recorder = preloadable(OUT / "tests/power/recorder.so", f"{trace}.so")
+    env = {"LD_PRELOAD": recorder, "BATCHD_POWER_TRACE": str(trace),
            "BATCHD_POWER_STATE": str(state)}
     config = "[workers]\nmax = 4\n[store]\nwal_limit = \"1M\"\n"
     daemon = Daemon(folder=state, config=config, batchd=options.batchd, env=env)

@@ -169,7 +169,7 @@ def test_the_example_of_the_manual(daemon, folder):
     (folder / "add.sh").chmod(0o755)
     (folder / "bin").mkdir()  # the first attempt does not get beyond its second checkpoint
     (folder / "bin/batchctl").write_text(f"""#!/bin/sh
-{OUT}/batchctl "$@" || exit
+"{OUT}/batchctl" "$@" || exit
 test $BATCHD_ATTEMPT != 1 -o ! -e "$BATCHD_CHECKPOINT_DIR/2" || sleep 1000
 """)
     (folder / "bin/batchctl").chmod(0o755)

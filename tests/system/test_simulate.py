@@ -193,7 +193,7 @@ def test_a_trace_that_does_not_say_its_size(tmp_path):
 
 def test_history_of_a_daemon(daemon):
     daemon.wait(*[daemon.submit("true") for _ in range(5)])
-    daemon.submit("true", priority="background")
+    daemon.wait(daemon.submit("true", priority="background"))
     done = daemon.ctl("simulate", "--history", "1h", "--json")
     report = json.loads(done.stdout)
     assert report["trace"] is None and report["cpus"] >= 1
