@@ -202,15 +202,28 @@ static void look_around(struct search *search)
     }
 }
 
+/* One that was found before anybody was told. */
+static void tell(const struct process *process, int number)
+{
+    CLEANUP_CLOSE int fd = pidfd_open(process->pid, 0);
+    if (fd >= 0 && is_still(process))
+        (void)pidfd_send_signal(fd, number, NULL, 0);
+}
+
 enum tree_found tree_signal(int number, tree_skip_fn skip, void *arg)
 {
+    /* Signal 0 is sent to nobody: what a job does about a signal (a trap that copies a file) is by
+     * processes that are not to be told, so all are found first. */
+    const bool as_found = number == SIGSTOP || number == SIGKILL;
     struct search search = {
-        .number = number, .skip = skip, .arg = arg, .begun = clock_monotonic_us()};
+        .number = as_found ? number : 0, .skip = skip, .arg = arg, .begun = clock_monotonic_us()};
     size_t before;
     do {
         before = search.finds.count;
         look_around(&search);
     } while (search.finds.count > before && lasted_us(&search) < SIGNAL_US);
+    for (size_t i = 0; !as_found && i < search.finds.count; i++)
+        tell(&search.finds.processes[i], number);
     const enum tree_found found = search.finds.count > before  ? TREE_OUTRUN
                                   : before > 0 || search.blind ? TREE_ALL
                                                                : TREE_EMPTY;

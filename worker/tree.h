@@ -19,9 +19,9 @@ enum tree_found {
     TREE_OUTRUN, /* they fork faster than we look: to be called again after a short while */
 };
 
-/* Sends a signal once to every process below us, and to those that they make meanwhile, for no
- * longer than a second: nobody keeps us by making more of them. After a SIGSTOP, for which there is
- * no such limit, that reached all nothing moves any more, since who has it pending cannot fork. */
+/* Sends a signal once to every process below us: SIGSTOP and SIGKILL also to those that they make
+ * meanwhile, any other only to those that were there before the first was told. After a SIGSTOP
+ * that reached all nothing moves any more, since who has it pending cannot fork. */
 enum tree_found tree_signal(int number, tree_skip_fn skip, void *arg);
 
 /* Halts all of it, so that nothing can outrun us by forking, and kills it. False only when
