@@ -21,7 +21,7 @@ import time
 from world import Refused, Violation, World
 
 PAGE = 4096
-ROOMY = 256 << 20
+ROOMY = 1 << 30  # the store of 1,000 trials and what their jobs said are some 300 MiB
 NOISE = ['head -c 30000 /dev/zero | tr "\\0" x', "exit"]
 
 
