@@ -159,15 +159,28 @@ int checkpoint_newest(const char *folder, checkpoint_note_fn note, void *arg,
 
 /* ---- commit ---- */
 
+/* Its name is on disk, too. */
+static int make_folder(const char *path)
+{
+    CLEANUP_FREE char *parent = xstrdup(path);
+    char *slash = strrchr(parent, '/');
+    if (mkdir(path, 0700) < 0)
+        return -1;
+    if (slash == NULL)
+        return file_sync(".");
+    slash[1] = '\0';
+    return file_sync(parent);
+}
+
 static int make_folders(const char *folder, struct error *err)
 {
     CLEANUP_FREE char *path = xstrdup(folder);
     for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        (void)mkdir(path, 0700); /* the last one tells */
+        (void)make_folder(path); /* the last one tells */
         *slash = '/';
     }
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+    if (make_folder(path) < 0 && errno != EEXIST)
         return error_set_errno(err, "the checkpoint folder \"%.200s\" cannot be made", folder);
     return 0;
 }

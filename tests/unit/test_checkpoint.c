@@ -8,8 +8,45 @@
 #include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ---- what is synced, and when something gets its name ---- */
+
+#define SYNCS_MAX 64U
+static char synced[SYNCS_MAX][PATH_MAX];
+static unsigned sync_count, syncs_before_name;
+
+/* In the place of libc's. */
+int fsync(int fd)
+{
+    char link[32];
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ck_assert_uint_lt(sync_count, SYNCS_MAX);
+    ssize_t length = readlink(link, synced[sync_count], PATH_MAX - 1);
+    ck_assert_int_gt(length, 0);
+    synced[sync_count++][length] = '\0';
+    return (int)syscall(SYS_fsync, fd);
+}
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    syncs_before_name = sync_count;
+    return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
+}
+
+static bool is_synced(const char *path, unsigned from, unsigned end)
+{
+    while (from < end && strcmp(synced[from], path) != 0)
+        from++;
+    return from < end;
+}
+
+/* ---- a folder with a source ---- */
 
 static char base[] = "/tmp/batchd-checkpoint-XXXXXX";
 static char *folder, *source;
@@ -28,6 +65,7 @@ static void put(const char *path, const char *text)
 
 static void set_up(void)
 {
+    sync_count = 0;
     ck_assert_ptr_nonnull(mkdtemp(strcpy(base, "/tmp/batchd-checkpoint-XXXXXX")));
     folder = in(base, "jobs/7/checkpoint");
     source = in(base, "state");
@@ -120,6 +158,27 @@ START_TEST(the_newest_is_found_and_two_are_kept)
     ck_assert_uint_eq(found.bytes, 2);
     ck_assert_uint_eq(notes.count, 0);
     checkpoint_done(&found);
+}
+END_TEST
+
+START_TEST(all_of_it_is_on_disk_before_it_has_its_name)
+{
+    static const char *const parts[] = {
+        "", "/manifest", "/data", "/data/state", "/data/state/count", "/data/state/sub"};
+    static const char *const parents[] = {"", "/jobs", "/jobs/7"};
+    (void)commit(source);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        CLEANUP_FREE char *path = xasprintf("%s/.new%s", folder, parts[i]);
+        ck_assert_msg(is_synced(path, 0, syncs_before_name), "%s", path);
+    }
+    ck_assert(is_synced(folder, syncs_before_name, sync_count));
+    for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
+        CLEANUP_FREE char *path = xasprintf("%s%s", base, parents[i]);
+        ck_assert_msg(is_synced(path, 0, syncs_before_name), "%s", path);
+    }
+    sync_count = 0;
+    (void)commit(source); /* the folders are there */
+    ck_assert(!is_synced(base, 0, sync_count));
 }
 END_TEST
 
@@ -253,6 +312,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, the_newest_is_found_and_two_are_kept);
+    tcase_add_test(tests, all_of_it_is_on_disk_before_it_has_its_name);
     tcase_add_test(tests, a_damaged_one_is_passed_over);
     tcase_add_test(tests, another_content_is_passed_over);
     tcase_add_test(tests, one_under_another_number_is_passed_over);
