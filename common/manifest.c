@@ -235,6 +235,16 @@ static int check_param(const json_t *param, struct error *err)
     return 0;
 }
 
+/* Their rules could contradict each other. */
+static int refuse_second(const json_t *params, size_t before, const char *name, struct error *err)
+{
+    for (size_t i = 0; i < before; i++) {
+        if (strcmp(text_of(json_array_get(params, i), "name"), name) == 0)
+            return error_set(err, ERROR_INVALID, "parameter %s is given twice", name);
+    }
+    return 0;
+}
+
 static int check_manifest(const json_t *manifest, struct error *err)
 {
     static const char *const texts[] = {"name", "version", "summary", "exec"};
@@ -256,7 +266,8 @@ static int check_manifest(const json_t *manifest, struct error *err)
         return error_set(err, ERROR_INVALID, "params must be a list of at most %s parameters",
                          "64");
     json_array_foreach((json_t *)(uintptr_t)params, i, param) {
-        if (check_param(param, err) < 0)
+        if (check_param(param, err) < 0 ||
+            refuse_second(params, i, text_of(param, "name"), err) < 0)
             return -1;
     }
     return 0;

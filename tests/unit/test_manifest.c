@@ -114,6 +114,8 @@ static const struct {
      "parameter a: min and max must be numbers"},
     {HEAD "{\"name\":\"a\",\"type\":\"string\",\"enum\":[1]}]}",
      "parameter a: enum must be a list of strings, for type string"},
+    {HEAD "{\"name\":\"a\",\"type\":\"int\"},{\"name\":\"a\",\"type\":\"string\"}]}",
+     "parameter a is given twice"},
 };
 
 START_TEST(broken_manifests_are_refused)
