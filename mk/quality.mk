@@ -56,10 +56,12 @@ mutants: all $(POWER_PROGRAMS)
 	@OUT='$(CURDIR)/$(OUT)' sh tests/crash/mutants.sh
 	@OUT='$(CURDIR)/$(OUT)' sh tests/power/mutants.sh
 
+# OTHER=FOLDER: batchd is started anew by turns from our build and from the one that lies there.
+OTHER ?=
 torture: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills $(KILLS)
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills $(WORKER_KILLS) --workers
-	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --restarts 100
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --restarts 100 $(addprefix --other ,$(OTHER))
 
 # Jobs with checkpoints killed at random moments, one of them a transcode of a clip of six minutes. The
 # short form is part of make check.
