@@ -1,5 +1,5 @@
 """A wall clock for a private batchd that a test sets at will (libfaketime); real time goes on from
-there, and the monotonic clock is left alone."""
+there, and the monotonic clock is left alone, or goes with it: then time passes as fast as a test wants."""
 import datetime
 import pathlib
 import time
@@ -14,13 +14,13 @@ def at(zone, *when):
 
 
 class Clock:
-    def __init__(self, folder, zone="UTC"):
+    def __init__(self, folder, zone="UTC", monotonic=False):
         self.file = pathlib.Path(folder) / "clock"
         self.offset = 0
         self.file.write_text("+0")
         assert LIBRARY is not None, "libfaketime is not installed (mk/deps.sh)"
         self.env = {"LD_PRELOAD": str(LIBRARY), "FAKETIME_TIMESTAMP_FILE": str(self.file),
-                    "FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1", "TZ": zone,
+                    "FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "0" if monotonic else "1", "TZ": zone,
                     # ASan wants to be the first library of a program that was built with it.
                     "ASAN_OPTIONS": "verify_asan_link_order=0"}
 

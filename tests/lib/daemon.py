@@ -238,6 +238,13 @@ class Daemon:
                 continue
         return mine
 
+    def worker_pid(self, ident):
+        """Of the worker that has this job."""
+        worker = self.job(ident)["worker"]
+        [pid] = [pid for pid in self.processes("--worker")
+                 if os.readlink(f"/proc/{pid}/fd/4").endswith(f"/workers/{worker}/log")]
+        return pid
+
     def destroy(self):
         if self.process is not None and self.process.poll() is None:
             self.kill()

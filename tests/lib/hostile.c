@@ -355,15 +355,44 @@ static void leaver(void)
     _exit(0);
 }
 
-static void note_term(int number)
+static void note_pid(void)
 {
-    (void)number;
     char line[32];
     int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0666);
     int bytes = snprintf(line, sizeof(line), "%d\n", getpid());
     ssize_t ignored = write(fd, line, (size_t)bytes);
     (void)ignored;
     (void)close(fd);
+}
+
+static void note_term(int number)
+{
+    (void)number;
+    note_pid();
+}
+
+/* The last of a long chain, which is found last, notes that the first has died; who is halted
+ * cannot. */
+static void mourner(void)
+{
+    int ends[2];
+    char byte;
+    if (pipe(ends) < 0)
+        abort();
+    if (split() != 0) {
+        (void)close(ends[0]);
+        for_ever();
+    }
+    (void)close(ends[1]);
+    for (int i = 0; i < 100; i++) {
+        if (split() != 0)
+            for_ever();
+    }
+    ready();
+    while (read(ends[0], &byte, 1) < 0)
+        grow_old();
+    note_pid();
+    for_ever();
 }
 
 /* Everybody notes each TERM; READY lists who there is. */
@@ -416,6 +445,7 @@ static const struct {
     {"chameleon", chameleon},
     {"leaver", leaver},
     {"polite", polite},
+    {"mourner", mourner},
 };
 
 int main(int argc, char **argv)

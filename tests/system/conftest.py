@@ -4,6 +4,7 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from clock import Clock  # noqa: E402
 from daemon import Daemon  # noqa: E402
 
 
@@ -24,3 +25,13 @@ def make_daemon():
     yield make
     for one in made:
         one.destroy()
+
+
+@pytest.fixture
+def timed(make_daemon, tmp_path):
+    """A daemon with a clock of its own."""
+    clock = Clock(tmp_path)
+    daemon = make_daemon(env=clock.env)
+    daemon.clock = clock
+    daemon.start()
+    return daemon

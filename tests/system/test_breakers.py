@@ -7,86 +7,8 @@ import subprocess
 import time
 
 import pytest
-from clock import Clock
+from breaking import MINUTE, advance, breakers, fail_until_open, make, settle, state, submit_many  # make: a fixture
 from daemon import wait_until
-
-MINUTE = 60
-ON = "[breakers]\nenabled = true\n"
-
-
-@pytest.fixture
-def make(make_daemon, tmp_path):
-    """A daemon with breakers whose wall clock is the test's, and what its jobs leave behind."""
-    def made(workers=1, config="", queues="off"):
-        clock = Clock(tmp_path)
-        daemon = make_daemon(config=f"[workers]\nmax = {workers}\n{ON}queues = \"{queues}\"\n{config}",
-                             env=clock.env)
-        daemon.start()
-        daemon.clock = clock
-        daemon.runs = Runs(tmp_path)
-        return daemon
-
-    return made
-
-
-class Runs:
-    """Each run of a job adds a line to its file; it ends as the file `verdict` says."""
-
-    def __init__(self, folder):
-        self.log, self.verdict = folder / "runs", folder / "verdict"
-        self.gate = folder / "gate"
-        folder.chmod(0o777)
-        self.log.touch()
-        self.log.chmod(0o666)
-        self.ends_with(1)
-
-    def ends_with(self, code):
-        self.verdict.write_text(str(code))
-
-    def command(self, waits=False):
-        wait = f"until [ -e {self.gate} ]; do sleep 0.02; done; " if waits else ""
-        return ["sh", "-c", f"echo $BATCHD_JOB_NAME:$BATCHD_JOB_ID >> {self.log}; {wait}exit $(cat {self.verdict})"]
-
-    def names(self):
-        return [line.split(":")[0] for line in self.log.read_text().splitlines()]
-
-    def ids(self):
-        return [int(line.split(":")[1]) for line in self.log.read_text().splitlines()]
-
-    def count(self):
-        return len(self.names())
-
-
-def breakers(daemon, name=None):
-    return daemon.call("io.batchd.Breakers.List", **({"name": name} if name else {}))["breakers"]
-
-
-def state(daemon, name="name:bad"):
-    found = breakers(daemon, name)
-    assert len(found) == 1
-    return found[0]["state"]
-
-
-def settle(daemon):
-    """Until nothing runs, and what can start has: two more rounds have found nothing."""
-    def quiet():
-        return all(one["load"] == 0 for one in daemon.call("io.batchd.Server.Status")["workers"])
-
-    wait_until(quiet)
-    for _ in range(3):
-        daemon.call("io.batchd.Server.Ping")
-    wait_until(quiet)
-
-
-def fail_until_open(daemon, name="bad", count=20, **more):
-    ids = [daemon.submit(*daemon.runs.command(), name=name, **more) for _ in range(count)]
-    wait_until(lambda: state(daemon, f"name:{name}") == "open")
-    settle(daemon)
-    return ids
-
-
-def advance(daemon, seconds):
-    daemon.clock.set(daemon.clock.now() + seconds)
 
 
 def test_it_opens_after_five_and_nothing_of_it_starts(make):
@@ -372,71 +294,6 @@ def test_events_tell_of_each_state(make):
     assert [(one["breaker"], one["state"]) for one in seen] == [
         ("name:bad", "open"), ("name:bad", "half_open"), ("name:bad", "closed")]
     assert seen[0]["until"] > 0 and seen[1]["until"] is None
-
-
-def submit_many(daemon, count, **request):
-    client = daemon.client(timeout=120)
-    ids = []
-    for _ in range(count // 500):
-        for _ in range(500):
-            client.send("io.batchd.Jobs.Submit", argv=["true"], cwd="/", env={"PATH": "/bin"}, **request)
-        ids += [client.receive()["parameters"]["id"] for _ in range(500)]
-    client.close()
-    return ids
-
-
-def longest_turn(daemon, until):
-    """The most that the daemon used of a processor between two answers."""
-    client, begun, longest = daemon.client(), time.monotonic(), 0
-    while True:
-        before = daemon.cpu_seconds()
-        client.call("io.batchd.Server.Ping")
-        longest = max(longest, daemon.cpu_seconds() - before)
-        if until():
-            return longest
-        assert time.monotonic() < begun + 60
-
-
-MANY = int(os.environ.get("BREAKER_JOBS", "10000"))
-
-
-def test_many_that_wait_keep_nobody_waiting(make):
-    daemon = make()
-    sleeper = daemon.submit("sleep", "600", name="sleeper")
-    daemon.wait_running(sleeper)
-    submit_many(daemon, MANY - 500, name="bad")
-    submit_many(daemon, 500, name="bad", priority="urgent")  # first to be chosen, and last to be told
-    client, other = daemon.client(), daemon.client()
-    with daemon.stopped():
-        client.send("io.batchd.Breakers.Open", name="name:bad")
-        other.send("io.batchd.Jobs.Cancel", id=sleeper, grace_ms=0)
-    blocking = longest_turn(daemon, lambda: breakers(daemon, "bad")[0]["waiting"] == MANY)
-    good = [daemon.submit("true", name="good") for _ in range(10)]
-    daemon.wait(*good)
-    begun = daemon.jobs(name="bad", states=["starting", "running", "completed", "failed"])
-    assert begun == []
-    daemon.restart()
-    assert daemon.wait(daemon.submit("true", name="good"))[0]["state"] == "completed"
-    assert {one["attempt"] for one in daemon.call("io.batchd.Jobs.List", limit=1000, name="bad")["jobs"]} <= {0}
-    wait_until(lambda: breakers(daemon, "bad")[0]["waiting"] == MANY)
-    daemon.call("io.batchd.Queues.Pause", name="default")
-    daemon.call("io.batchd.Breakers.Reset", name="name:bad")
-    releasing = longest_turn(daemon, lambda: all(one["waiting"] == 0 for one in breakers(daemon)))
-    print(f"longest turns: {blocking * 1000:.1f} and {releasing * 1000:.1f} ms")
-    assert max(blocking, releasing) < 0.05
-
-
-def test_many_that_are_held_keep_no_probe_waiting(make):
-    """Those in front of it are passed over in the turns that follow each other, not so many each second."""
-    daemon = make()
-    fail_until_open(daemon, count=5)
-    submit_many(daemon, MANY, name="bad", hold=True)
-    probe = daemon.submit(*daemon.runs.command(), name="bad")
-    wait_until(lambda: breakers(daemon, "bad")[0]["waiting"] == MANY + 1)
-    advance(daemon, MINUTE + 5)
-    began = time.monotonic()
-    wait_until(lambda: daemon.runs.ids()[5:] == [probe])
-    assert time.monotonic() - began < MANY / 1024 / 2
 
 
 def test_what_is_held_or_paused_is_no_probe(make):

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from daemon import OUT, Daemon, Refused, wait_until
+from daemon import OUT, Refused, wait_until
+from shell import shared_daemon, folder_of_the_test, shell  # the first two are fixtures
 
 COUNT = """trap 'touch "asked-$BATCHD_ATTEMPT"; save' USR1
 save() { echo $n > state && batchctl checkpoint commit state; }
@@ -22,28 +23,6 @@ until test $n -ge ${STEPS:-6}; do
 done
 echo $n > "$BATCHD_OUTPUT"
 """
-
-
-@pytest.fixture(scope="module")
-def daemon():
-    with Daemon(config="[workers]\nmax = 2\n") as running:
-        yield running
-
-
-@pytest.fixture()
-def folder(tmp_path):
-    return tmp_path
-
-
-def shell(daemon, folder, text, **more):
-    env = {"PATH": f"{OUT}:{os.environ['PATH']}"}
-    return daemon.submit("/bin/sh", "-c", text, cwd=str(folder), env=env, **more)
-
-
-def worker_pid(daemon, ident):
-    worker = daemon.job(ident)["worker"]
-    return [pid for pid in daemon.processes("--worker")
-            if f"/workers/{worker}/" in os.readlink(f"/proc/{pid}/fd/4")][0]
 
 
 def lines(path):
@@ -59,7 +38,7 @@ def stop_at(daemon, folder, ident, step, attempt=1):
     wait_until(lambda: len(lines(folder / "steps")) >= step and
                (checkpoints(daemon, ident) / str(step)).exists(), 60)
     wait_until(lambda: (daemon.job(ident)["checkpoint"] or {}).get("number") == step)
-    os.kill(worker_pid(daemon, ident), signal.SIGKILL)
+    os.kill(daemon.worker_pid(ident), signal.SIGKILL)
 
 
 def test_the_next_attempt_goes_on(daemon, folder):
@@ -92,7 +71,7 @@ def test_a_damaged_one_is_passed_over_with_a_note(daemon, folder, damage, why):
     ident = shell(daemon, folder, COUNT + "batchctl checkpoint path > path", outputs=["total"])
     wait_until(lambda: (checkpoints(daemon, ident) / "4").exists(), 60)
     damage(checkpoints(daemon, ident) / "4")
-    os.kill(worker_pid(daemon, ident), signal.SIGKILL)
+    os.kill(daemon.worker_pid(ident), signal.SIGKILL)
     job = daemon.wait(ident, seconds=60)[0]
     assert job["state"] == "completed"
     assert lines(folder / "began") == ["from 0", "from 3"]
@@ -176,7 +155,7 @@ test $BATCHD_ATTEMPT != 1 -o ! -e "$BATCHD_CHECKPOINT_DIR/2" || sleep 1000
     ident = daemon.submit("./add.sh", cwd=str(folder), env={"PATH": f"{folder}/bin:{os.environ['PATH']}"},
                           outputs=["sum"], checkpoint_signal="USR1")
     wait_until(lambda: (checkpoints(daemon, ident) / "2").exists(), 60)
-    os.kill(worker_pid(daemon, ident), signal.SIGKILL)
+    os.kill(daemon.worker_pid(ident), signal.SIGKILL)
     job = daemon.wait(ident, seconds=60)[0]
     assert job["state"] == "completed"
     assert (folder / "sum").read_text() == "5000050000\n"

@@ -82,3 +82,13 @@ def test_a_retry_and_a_submit_with_one_key_are_two_requests(daemon):
     assert daemon.call("io.batchd.Jobs.Retry", id=first, key="r", priority="high")["id"] == new
     with pytest.raises(Refused):
         daemon.call("io.batchd.Jobs.Retry", id=first, key="r", priority="low")
+
+
+def test_of_another_user_it_is_another(daemon):
+    request = dict(JOB, key="k")
+    first = daemon.call(SUBMIT, **request)["id"]
+    theirs = daemon.as_another(SUBMIT, **request)["parameters"]
+    assert (theirs["id"] != first, theirs["existing"]) == (True, False)
+    assert daemon.as_another(SUBMIT, **request)["parameters"]["id"] == theirs["id"]
+    assert daemon.as_another(SUBMIT, **dict(request, argv=["false"]))["error"] == "io.batchd.KeyConflict"
+    again(daemon, first, **request)

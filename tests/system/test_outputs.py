@@ -5,23 +5,13 @@ import time
 
 import pytest
 
+from clock import Clock
 from daemon import Daemon, Refused, wait_until
-
-
-@pytest.fixture(scope="module")
-def daemon():
-    with Daemon(config="[workers]\nmax = 2\n") as running:
-        yield running
-
-
-@pytest.fixture()
-def folder(tmp_path):
-    return tmp_path
+from shell import shared_daemon, folder_of_the_test, shell as shell_in  # the first two are fixtures
 
 
 def shell(daemon, folder, text, *words, **more):
-    more.setdefault("outputs", ["out"])
-    return daemon.submit("/bin/sh", "-c", text, "sh", *words, cwd=str(folder), **more)
+    return shell_in(daemon, folder, text, *words, **{"outputs": ["out"], **more})
 
 
 def end(daemon, ident, seconds=60):
@@ -200,10 +190,7 @@ def test_what_an_attempt_left_is_removed_by_the_next(daemon, folder):
     ident = shell(daemon, folder, 'echo $BATCHD_ATTEMPT > $BATCHD_OUTPUT; '
                   'test $BATCHD_ATTEMPT = 2 || { touch ready; sleep 1000; }')
     wait_until((folder / "ready").exists)
-    worker = daemon.job(ident)["worker"]
-    pids = [pid for pid in daemon.processes("--worker")
-            if f"/workers/{worker}/" in os.readlink(f"/proc/{pid}/fd/4")]
-    os.kill(pids[0], 9)
+    os.kill(daemon.worker_pid(ident), 9)
     assert end(daemon, ident)["state"] == "completed"
     assert names(folder) == ["out", "ready"]
     assert (folder / "out").read_text() == "2\n"
@@ -223,6 +210,22 @@ def test_the_timeout_counts_for_the_checks_too(daemon, folder):
                             checks=["trap '' TERM; sleep 1000"], ))
     assert job["outcome"]["class"] == "timeout"
     assert names(folder) == []
+
+
+def test_checks_have_ten_minutes_where_the_job_has_no_timeout(folder):
+    """Its worker looks at the time when it is told anything: here by a batchd that is started again."""
+    clock = Clock(folder, monotonic=True)
+    with Daemon(config='[workers]\nstop_grace = "1s"\n', env=clock.env) as daemon:
+        ident = shell(daemon, folder, "echo new > $BATCHD_OUTPUT", checks=[WAITS])
+        wait_checking(folder)
+        daemon.wait_running(ident)
+        for minutes, state in ((9, "running"), (2, "failed")):
+            clock.set(clock.now() + 60 * minutes)
+            daemon.restart()
+            wait_until(lambda state=state: daemon.job(ident)["state"] == state)
+        outcome = daemon.job(ident)["outcome"]
+        assert (outcome["class"], outcome["message"]) == ("timeout", "its outputs: to check them took too long")
+        assert not (folder / "out").exists()
 
 
 def test_cancel_while_it_is_checked(daemon, folder):
@@ -251,10 +254,7 @@ def test_the_worker_dies_while_it_is_checked(daemon, folder):
     ident = shell(daemon, folder, "echo $BATCHD_ATTEMPT > $BATCHD_OUTPUT",
                   checks=[f"test $BATCHD_ATTEMPT = 2 || {{ {WAITS}; }}"])
     wait_checking(folder)
-    worker = daemon.job(ident)["worker"]
-    pid = [pid for pid in daemon.processes("--worker")
-           if f"/workers/{worker}/" in os.readlink(f"/proc/{pid}/fd/4")][0]
-    os.kill(pid, 9)
+    os.kill(daemon.worker_pid(ident), 9)
     job = end(daemon, ident)
     assert (job["state"], job["attempt"]) == ("completed", 2)
     assert (folder / "out").read_text() == "2\n"

@@ -69,6 +69,35 @@ def test_what_has_not_ended_is_refused(daemon):
         retry(daemon, again, failed_only=True)
 
 
+NO_RETRIES = [  # what is asked for, the error, its field
+    ({"id": None}, "InvalidSpec", "id"), ({"id": "1"}, "InvalidSpec", "id"), ({"id": 0}, "InvalidSpec", "id"),
+    ({"id": -1}, "InvalidSpec", "id"), ({"index": 7}, "NoSuchJob", None), ({"index": -1}, "InvalidSpec", "index"),
+    ({"index": "1"}, "InvalidSpec", "index"), ({"indices": 1}, "InvalidSpec", "indices"),
+    ({"indices": ""}, "InvalidSpec", "indices"), ({"indices": "x"}, "InvalidSpec", "indices"),
+    ({"indices": "3-1"}, "InvalidSpec", "indices"), ({"indices": "7-9"}, "NoSuchJob", None),
+    ({"index": 1, "indices": "1"}, "InvalidSpec", "indices"), ({"failed_only": 1}, "InvalidSpec", "failed_only"),
+    ({"dry_run": "yes"}, "InvalidSpec", "dry_run"), ({"hold": 1}, "InvalidSpec", "hold"), ({"key": ""}, "InvalidSpec", "key"),
+    ({"key": "k" * 300}, "InvalidSpec", "key"), ({"key": 1}, "InvalidSpec", "key"),
+    ({"deadline": 0}, "InvalidSpec", "deadline"), ({"deadline": 1}, "InvalidSpec", "deadline"),
+    ({"deadline": "now"}, "InvalidSpec", "deadline"), ({"begin": -1}, "InvalidSpec", "begin"),
+    ({"priority": "most"}, "InvalidSpec", "priority"), ({"cpus": 0}, "InvalidSpec", "cpus"),
+    ({"memory": -1}, "InvalidSpec", "memory"), ({"timeout_ms": -1}, "InvalidSpec", "timeout_ms"),
+    ({"depends": "after"}, "InvalidSpec", "depends"), ({"queue": "none"}, "NoSuchQueue", "queue"),
+    ({"argv": ["true"]}, "InvalidParameter", None), ({"name": "n"}, "InvalidParameter", None),
+]
+
+
+def test_what_cannot_be_is_refused_and_named(daemon):
+    array = some(daemon, [1], array="0-3")
+    daemon.wait(array)
+    for more, name, field in NO_RETRIES:
+        with pytest.raises(Refused) as refused:
+            daemon.call("io.batchd.Jobs.Retry", **{"id": array, **more})
+        given = refused.value.parameters.get("field")
+        assert (refused.value.name.rpartition(".")[2], given) == (name, field), (more, refused.value)
+    assert len(daemon.jobs()) == 1
+
+
 def test_the_failed_tasks_of_an_array(daemon):
     job = some(daemon, (3, 5, 7, 20), array="0-9,20%4")
     daemon.wait(job)

@@ -2,11 +2,13 @@
 import os
 import pathlib
 import signal
+import socket
+import subprocess
 import time
 
 import pytest
 from clock import Clock
-from daemon import wait_until
+from daemon import ROOT, wait_until
 
 TEN_YEARS = 10 * 365 * 86400
 
@@ -34,6 +36,51 @@ def test_a_batchd_that_stands_still_loses_nothing(daemon, tmp_path):
     daemon.kill()  # what the watchdog does
     daemon.start()
     assert [job["outcome"]["exit_code"] for job in daemon.wait(*jobs)] == [0, 1]
+
+
+@pytest.fixture
+def watched(make_daemon, tmp_path):
+    """A daemon with a watchdog of 1.5 s, at the socket .notify; it hangs while the file .hang is there."""
+    library, hang = tmp_path / "hang.so", tmp_path / "hang"
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, ROOT / "tests/lib/hang.c", "-ldl"],
+                   check=True)
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(str(tmp_path / "notify"))
+    daemon = make_daemon(env={"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1500000",
+                              "HANG_FILE": str(hang), "LD_PRELOAD": str(library),
+                              "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    daemon.notify, daemon.hang = notify, hang
+    daemon.start()
+    yield daemon
+    notify.close()
+
+
+def fed(daemon, seconds):
+    """Whether the watchdog is within that time."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        daemon.notify.settimeout(left)
+        try:
+            if b"WATCHDOG=1" in daemon.notify.recv(4096):
+                return True
+        except TimeoutError:
+            break
+    return False
+
+
+def test_the_watchdog_is_fed_by_a_loop_that_goes_round_and_by_nothing_else(watched):
+    """Nobody asks for anything, then a disk does not answer."""
+    for _ in range(3):
+        assert fed(watched, 20)
+    watched.hang.touch()
+    client = watched.client()
+    client.send("io.batchd.Jobs.Submit", argv=["true"], cwd="/", env={})
+    wait_until(lambda: not fed(watched, 2))  # twice and more it would have been
+    watched.hang.unlink()
+    job = client.receive()["parameters"]["id"]
+    client.close()
+    assert fed(watched, 20)
+    assert watched.wait(job)[0]["state"] == "completed"
 
 
 def test_a_worker_that_stands_still_holds_up_its_own_job_alone(make_daemon, tmp_path):

@@ -59,7 +59,7 @@ def tree(daemon, hostile):
 
 def test_every_mode_is_tried(hostile):
     known = subprocess.run([hostile, "--modes"], capture_output=True, text=True, check=True).stdout.split()
-    assert sorted([*MODES, "leaver", "polite"]) == sorted(known)
+    assert sorted([*MODES, "leaver", "polite", "mourner"]) == sorted(known)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -73,6 +73,15 @@ def test_none_survives_kill(daemon, tree, mode):
     assert ended["state"] == "cancelled" and not it.alive()
     print(f"\n{mode}: gone after {took * 1000:.0f} ms")
     assert took < SECONDS
+
+
+def test_all_are_halted_before_the_first_is_killed(daemon, tree):
+    """Else who sees it die could make others meanwhile."""
+    it = tree("mourner")
+    it.run_on()
+    daemon.call(JOBS + "Cancel", id=it.job, grace_ms=0)
+    daemon.wait(it.job)
+    assert not it.alive() and it.lock.read_text() == ""
 
 
 @pytest.mark.parametrize("mode", ["orphan", "bomb", "comets", "vforked"])
@@ -94,9 +103,7 @@ def test_none_survives_its_worker(daemon, tree, mode):
     """The spawner proves the tree of a dead worker dead before anybody learns of it."""
     it = tree(mode, rerun_if_lost=False)
     it.run_on()
-    worker = daemon.job(it.job)["worker"]
-    [victim] = [pid for pid in daemon.processes("--worker")
-                if os.readlink(f"/proc/{pid}/fd/4").endswith(f"/workers/{worker}/log")]
+    victim = daemon.worker_pid(it.job)
     begun = time.monotonic()
     os.kill(victim, signal.SIGKILL)
     ended = daemon.wait(it.job)[0]

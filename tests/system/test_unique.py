@@ -105,8 +105,9 @@ def test_a_schedule_leaves_out_a_run_while_there_is_one(daemon):
 def test_of_another_user_it_is_another(daemon):
     daemon.state.chmod(0o711)
     assert submit(daemon, unique="u", hold=True) == (1, False)
-    reply = daemon.as_another(SUBMIT, **JOB, unique="u", hold=True)
-    assert (reply["parameters"].get("id"), reply["parameters"].get("existing")) != (1, True)
+    for existing in (False, True):
+        reply = daemon.as_another(SUBMIT, **JOB, unique="u", hold=True)["parameters"]
+        assert (reply["id"], reply["existing"]) == (2, existing)
 
 
 def test_many_at_once_are_one(daemon):
