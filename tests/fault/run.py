@@ -100,11 +100,11 @@ def is_of_glib(world, trial):
     name, role, call, nth, number, _ = trial
     if not world.ends or world.ends[-1] not in (-signal.SIGSEGV, -signal.SIGTRAP):
         return False
-    other = fresh()
-    with contextlib.closing(other), contextlib.suppress(Violation):
-        play(other, scenarios.ALL[name][0], role)
-        play(other, scenarios.ALL[name][0], role, call=call, nth=nth, mode="once", number=number)
-    return "error: GLib: " in other.text()
+    with contextlib.closing(fresh()) as other:
+        with contextlib.suppress(Violation):
+            play(other, scenarios.ALL[name][0], role)
+            play(other, scenarios.ALL[name][0], role, call=call, nth=nth, mode="once", number=number)
+        return "error: GLib: " in other.text()
 
 
 def try_one(world, tally, trial):
