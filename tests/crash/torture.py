@@ -10,6 +10,7 @@ then compares what was acknowledged with what is there.
 Each job takes a file named by its id with O_EXCL when it starts: a second start of the same attempt
 shows, and two at once show. Exit 0 when nothing was violated. The seed is printed."""
 import argparse
+import contextlib
 import os
 import pathlib
 import random
@@ -75,8 +76,9 @@ class Submitter(threading.Thread):
 def kill_one(daemon, random_, workers):
     pids = daemon.processes("--worker") if workers and random_.random() < 0.5 else []
     if pids:
-        os.kill(random_.choice(pids), signal.SIGKILL)
-        return "worker"
+        with contextlib.suppress(ProcessLookupError):  # its jobs had ended and so had it
+            os.kill(random_.choice(pids), signal.SIGKILL)
+            return "worker"
     daemon.kill()
     daemon.start(wait=False)
     return "batchd"
