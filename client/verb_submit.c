@@ -113,7 +113,7 @@ static const struct cli_option options[] = {
     {"disk", 0, "SIZE", "disk it needs"},
     {"resource", 'R', "NAME=N", "so much of a counter that the configuration names (licences)"},
     {"timeout", 't', "SPAN", "stop it after this running time (default: never)"},
-    {"timeout-signal", 0, "SIG[@SPAN]", "send its first process this so long before that (60s)"},
+    {"timeout-signal", 0, "SIG[@SPAN]", "a signal so long before that and before a deadline (60s)"},
     {"estimate", 'e', "SPAN", "how long it runs (default: as such jobs did, see batchctl stats)"},
     {"array", 'a', "SPEC", "one job of many tasks: 0-99, 1,3,5, 0-30:2, 0-99%8 (8 at a time)"},
     {"depends", 'd', "LIST",

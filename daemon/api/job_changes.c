@@ -66,7 +66,7 @@ static int take_limits(const struct api_call *call, struct job_facts *facts, str
         run.timeout_ms = (uint64_t)timeout;
         facts->estimate_us = estimate * US_PER_MS;
         retry_rule_change(&facts->retry, &retry);
-        result = submit_spec_check_warning(&run, err);
+        result = submit_spec_check_warning(&run, facts->deadline_at != 0, err);
     }
     if (result == 0)
         submit_spec_put_run(&run, facts);

@@ -169,18 +169,21 @@ static int decode_paths(const json_t *params, struct job_run *run, struct error 
     return 0;
 }
 
-int submit_spec_check_warning(const struct job_run *run, struct error *err)
+int submit_spec_check_warning(const struct job_run *run, bool has_deadline, struct error *err)
 {
     if (run->warn_signal == 0 || run->timeout_ms > run->warn_ms)
         return 0;
+    if (run->timeout_ms == 0 && has_deadline)
+        return 0;
     if (run->timeout_ms == 0)
-        return error_set_field(err, "timeout_signal", "timeout_signal goes with a timeout");
+        return error_set_field(err, "timeout_signal",
+                               "timeout_signal goes with a timeout or a deadline");
     return error_set_field(err, "timeout_signal_ms",
                            "timeout_signal_ms %llu must be less than timeout_ms, which is %llu",
                            (unsigned long long)run->warn_ms, (unsigned long long)run->timeout_ms);
 }
 
-/* A signal that is sent so long before the timeout. */
+/* A signal that is sent so long before the timeout, and before the deadline. */
 static int decode_warning(const json_t *params, struct job_run *run, struct error *err)
 {
     int64_t ms = WARNING_MS;
@@ -196,7 +199,8 @@ static int decode_warning(const json_t *params, struct job_run *run, struct erro
         return 0;
     run->warn_signal = (uint32_t)number;
     run->warn_ms = (uint64_t)ms;
-    return submit_spec_check_warning(run, err);
+    return submit_spec_check_warning(run, json_is_integer(json_object_get(params, "deadline")),
+                                     err);
 }
 
 /* What the configuration says of a type; NULL: nothing. */

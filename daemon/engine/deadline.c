@@ -1,8 +1,12 @@
 /* Deadlines: a job that has not ended by its deadline is ended. One that waits is cancelled at
  * once; one that runs is stopped as for a timeout, and is not tried again. Looked at each turn, so
  * many a turn that others are served in between, and again at the start of the daemon, so a
- * deadline that passed meanwhile counts then. What is left for the next turn does not start. */
+ * deadline that passed meanwhile counts then. What is left for the next turn does not start.
+ *
+ * A job that is to be warned of the end of its time (--timeout-signal) is warned of its deadline as
+ * well: once, if it runs then and batchd is there. */
 #include "common/clock.h"
+#include "common/log.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 
@@ -12,6 +16,7 @@
 /* Each takes two or three statements, some 12 us, and what engine_work counts. */
 #define ENDED_A_TURN 1000
 #define ENDED_FOR_STARTS 100
+#define WARNED_A_TURN 100
 
 static void format_time(int64_t at, char *ret, size_t bytes)
 {
@@ -60,6 +65,53 @@ void engine_watch_deadline(struct engine *engine, uint64_t job, int64_t at)
     deadlines_add(&engine->deadlines, &deadline, is_open, engine);
 }
 
+/* Of its run record; 0 when it wants none. */
+static int load_warning(struct engine *engine, uint64_t job, uint64_t *ret_before_ms)
+{
+    struct job_row row;
+    struct job_run run;
+    struct record record;
+    struct error err;
+    size_t used;
+    int number = 0;
+    if (job_rows_load(engine->db, job, &row, &err) < 0) {
+        engine_break(engine, &err);
+        return 0;
+    }
+    if (record_parse(row.facts.run, row.facts.run_bytes, &record, &used) == RECORD_OK &&
+        get_run(&record, &run) == 0) {
+        number = (int)run.warn_signal;
+        *ret_before_ms = run.warn_ms;
+        job_run_done(&run);
+    }
+    job_row_done(&row);
+    return number;
+}
+
+void engine_watch_warning(struct engine *engine, uint64_t job, int64_t deadline_at, int64_t now)
+{
+    uint64_t before_ms = 0;
+    if (deadline_at <= now || load_warning(engine, job, &before_ms) == 0)
+        return;
+    const struct deadline warning = {.at = deadline_at - (int64_t)before_ms * US_PER_MS,
+                                     .job = job};
+    if (warning.at > now)
+        deadlines_add(&engine->warnings, &warning, is_open, engine);
+}
+
+static void warn(struct engine *engine, uint64_t job)
+{
+    struct error err;
+    uint64_t before_ms, count;
+    enum job_state state;
+    struct interrupt order = {.kind = INTERRUPT_SIGNAL, .whom = SIGNAL_MAIN, .index = -1};
+    if (jobset_find(engine->jobs, job) == NULL)
+        return;
+    order.number = load_warning(engine, job, &before_ms);
+    if (order.number != 0 && engine_interrupt(engine, job, &order, &count, &state, &err) < 0)
+        log_debug("no warning of the deadline: %s", err.text);
+}
+
 static void end_waiting(struct engine *engine, const struct job *job, int64_t at)
 {
     char reason[100], time[32];
@@ -83,6 +135,10 @@ void engine_deadlines_due(struct engine *engine, int64_t now)
 {
     const uint64_t begun = engine_work(engine);
     struct deadline deadline;
+    for (unsigned count = 0; count < WARNED_A_TURN && !engine->broken &&
+                             deadlines_take(&engine->warnings, now, &deadline);
+         count++)
+        warn(engine, deadline.job);
     for (uint64_t count = 0; count + engine_work(engine) - begun < ENDED_A_TURN &&
                              !engine->broken && deadlines_take(&engine->deadlines, now, &deadline);
          count++) {

@@ -58,6 +58,8 @@ int engine_check_deadline(const struct job_facts *facts, int64_t now, struct err
 /* Refuses a new begin that is not before the deadline the job has. */
 int engine_check_begin(const struct job_facts *facts, struct error *err);
 void engine_watch_deadline(struct engine *engine, uint64_t job, int64_t at);
+/* Before its deadline it gets the signal that it wants before its time is over, if it does. */
+void engine_watch_warning(struct engine *engine, uint64_t job, int64_t deadline_at, int64_t now);
 void engine_deadlines_due(struct engine *engine, int64_t now);
 /* False when the deadline of what is to start has passed and its turn to be ended has not come;
  * *ret_ended: it is ended now, and another may start. */

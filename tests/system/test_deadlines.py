@@ -266,3 +266,50 @@ def test_from_the_command_line(daemon):
     wait_until(lambda: "its deadline (" in daemon.ctl("show", job).stdout)
     bad = daemon.ctl("submit", "--deadline", "2020-01-01", "--", "true")
     assert bad.returncode in (1, 2) and "2020-01-01" in bad.stderr
+
+
+# ---- a word before it ----
+
+WARNED = """trap 'echo x >>"$0/warned"' USR1"""
+
+
+def warnings(daemon):
+    path = daemon.state / "warned"
+    return len(path.read_text().split()) if path.exists() else 0
+
+
+def test_a_signal_comes_before_it(daemon):
+    """Once, over a restart as well; and the job ends at its deadline as ever."""
+    deadline = in_an_hour(daemon)
+    job = submit_ready(daemon, WARNED, deadline=deadline, timeout_signal="USR1", timeout_signal_ms=600000)
+    daemon.wait_running(job)
+    daemon.clock.set(deadline / 1e6 - 602)
+    time.sleep(0.5)
+    assert warnings(daemon) == 0
+    daemon.restart()
+    daemon.wait_running(job)
+    daemon.clock.set(deadline / 1e6 - 599)
+    wait_until(lambda: warnings(daemon) == 1)
+    daemon.restart()
+    daemon.wait_running(job)
+    time.sleep(1)
+    assert warnings(daemon) == 1 and daemon.job(job)["state"] == "running"
+    passes(daemon, deadline)
+    assert daemon.wait(job)[0]["outcome"]["class"] == "timeout"
+    assert warnings(daemon) == 1
+
+
+def test_one_that_waits_then_is_not_warned(daemon):
+    deadline = in_an_hour(daemon)
+    job = daemon.submit("true", hold=True, deadline=deadline, timeout_signal="USR1", timeout_signal_ms=600000)
+    daemon.clock.set(deadline / 1e6 - 599)
+    time.sleep(0.5)
+    assert daemon.job(job)["state"] == "pending"
+    passes(daemon, deadline)
+    assert daemon.wait(job)[0]["state"] == "cancelled"
+
+
+def test_a_signal_without_a_limit_is_refused(daemon):
+    with pytest.raises(Refused) as refused:
+        daemon.submit("true", timeout_signal="USR1")
+    assert refused.value.parameters["message"] == "timeout_signal goes with a timeout or a deadline"
