@@ -3,29 +3,20 @@
 #include "client/change.h"
 #include "client/verbs.h"
 
-#include "common/checkpoint.h"
 #include "common/cleanup.h"
-#include "common/parse.h"
+#include "common/own_checkpoint.h"
 
 #include <string.h>
 
-#define TELL_MS 1000
-
-/* Variables of the job that we run in; NULL after reporting. */
+/* NULL after reporting. */
 static const char *job_folder(void)
 {
-    const char *folder = getenv("BATCHD_CHECKPOINT_DIR"); /* NOLINT(concurrency-mt-unsafe) */
-    if (folder == NULL || folder[0] != '/')
-        (void)cli_fail(EXIT_REFUSED, "batchctl checkpoint request ID asks a job for one",
-                       "there is no BATCHD_CHECKPOINT_DIR: this is for use inside a job");
-    return folder != NULL && folder[0] == '/' ? folder : NULL;
-}
-
-static uint64_t job_number(const char *variable)
-{
-    const char *text = getenv(variable); /* NOLINT(concurrency-mt-unsafe) */
-    uint64_t number = 0;
-    return text != NULL && parse_u64(text, 0, INT64_MAX, &number, NULL) == 0 ? number : 0;
+    struct error err;
+    const char *folder = own_checkpoint_folder(&err);
+    if (folder == NULL)
+        (void)cli_fail(EXIT_REFUSED, "batchctl checkpoint request ID asks a job for one", "%s",
+                       err.text);
+    return folder;
 }
 
 static void print(const struct cli *cli, const struct checkpoint *checkpoint)
@@ -43,36 +34,14 @@ static void print(const struct cli *cli, const struct checkpoint *checkpoint)
     cli_print_json(object);
 }
 
-/* News for show. The checkpoint is made, whether the daemon is there to hear of it or not. */
-static void tell(const struct cli *cli, const struct checkpoint *made)
-{
-    struct error ignored;
-    struct batchd_client *client = batchd_connect(cli->socket, TELL_MS, &ignored);
-    const char *index = getenv("BATCHD_ARRAY_INDEX"); /* NOLINT(concurrency-mt-unsafe) */
-    if (client == NULL)
-        return;
-    json_t *request = json_object();
-    json_put_int(request, "id", (int64_t)job_number("BATCHD_JOB_ID"));
-    if (index != NULL)
-        json_put_int(request, "index", (int64_t)job_number("BATCHD_ARRAY_INDEX"));
-    json_put_int(request, "attempt", made->attempt);
-    json_put_int(request, "number", (int64_t)made->number);
-    json_put_int(request, "bytes", (int64_t)made->bytes);
-    json_put_int(request, "made_at", made->made_at);
-    json_decref(batchd_call(client, "io.batchd.Jobs.Checkpointed", request, &ignored));
-    batchd_close(client);
-}
-
 static int commit(const struct cli *cli, const char *path)
 {
     struct checkpoint made = {0};
     struct error err;
-    const char *folder = job_folder();
-    if (folder == NULL)
+    if (job_folder() == NULL)
         return EXIT_REFUSED;
-    if (checkpoint_commit(folder, path, (uint32_t)job_number("BATCHD_ATTEMPT"), &made, &err) < 0)
+    if (own_checkpoint_commit(cli->socket, path, CHECKPOINT_OF_STANDING, &made, &err) < 0)
         return cli_fail(EXIT_REFUSED, NULL, "no checkpoint was made: %s", err.text);
-    tell(cli, &made);
     if (cli->json)
         print(cli, &made);
     checkpoint_done(&made);

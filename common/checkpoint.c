@@ -214,18 +214,39 @@ static int write_manifest(const char *path, const struct checkpoint *is,
     return 0;
 }
 
+/* The source as it is resolved. */
+struct source {
+    char *path; /* owned */
+    enum checkpoint_source kind;
+};
+
+/* All of the source was read after all of the copy was made and is the same: so it was, as a whole,
+ * at the moment between the two. */
+static int check_copy(const struct source *from, const char *copy, struct error *err)
+{
+    struct file_tree_sum is, was;
+    if (from->kind == CHECKPOINT_OF_STANDING)
+        return 0;
+    if (file_tree_sum(from->path, &is, err) < 0 || file_tree_sum(copy, &was, err) < 0)
+        return -1;
+    if (strcmp(is.sha256, was.sha256) == 0)
+        return 0;
+    return error_set(err, ERROR_CONFLICT, "\"%.200s\" changed while it was copied", from->path);
+}
+
 /* Everything of it under .new, on disk. */
-static int make_new(const char *new, const char *from, struct checkpoint *is, struct error *err)
+static int make_new(const char *new, const struct source *from, struct checkpoint *is,
+                    struct error *err)
 {
     struct file_tree_sum sum;
     CLEANUP_FREE char *data = xasprintf("%s/data", new);
-    CLEANUP_FREE char *copy = xasprintf("%s/data%s", new, strrchr(from, '/'));
+    CLEANUP_FREE char *copy = xasprintf("%s/data%s", new, strrchr(from->path, '/'));
     CLEANUP_FREE char *manifest = xasprintf("%s/manifest", new);
     if (file_tree_remove(new, err) < 0)
         return -1;
     if (mkdir(new, 0700) < 0 || mkdir(data, 0700) < 0)
         return error_set_errno(err, "\"%.200s\"", data);
-    if (file_tree_copy(from, copy, err) < 0)
+    if (file_tree_copy(from->path, copy, err) < 0 || check_copy(from, copy, err) < 0)
         return -1;
     if (file_sync(data) < 0)
         return error_set_errno(err, "\"%.200s\" cannot be synced", data);
@@ -254,8 +275,8 @@ static void remove_old(const char *folder, const struct numbers *before)
     }
 }
 
-static int commit_locked(const char *folder, int folder_fd, const char *from, struct checkpoint *is,
-                         struct error *err)
+static int commit_locked(const char *folder, int folder_fd, const struct source *from,
+                         struct checkpoint *is, struct error *err)
 {
     CLEANUP_FREE char *new = xasprintf("%s/.new", folder);
     CLEANUP(numbers_done) struct numbers before = list(folder);
@@ -270,23 +291,29 @@ static int commit_locked(const char *folder, int folder_fd, const char *from, st
         return -1;
     }
     remove_old(folder, &before);
-    is->path = xasprintf("%s/data%s", path, strrchr(from, '/'));
+    is->path = xasprintf("%s/data%s", path, strrchr(from->path, '/'));
     return 0;
 }
 
-int checkpoint_commit(const char *folder, const char *source, uint32_t attempt,
-                      struct checkpoint *ret, struct error *err)
+static void source_done(struct source *source)
+{
+    free(source->path);
+}
+
+int checkpoint_commit(const char *folder, const char *source, enum checkpoint_source kind,
+                      uint32_t attempt, struct checkpoint *ret, struct error *err)
 {
     struct checkpoint is = {.attempt = attempt, .made_at = clock_wall_us()};
     if (make_folders(folder, err) < 0)
         return -1;
-    CLEANUP_FREE char *from = resolve(folder, source, err);
-    if (from == NULL)
+    CLEANUP(source_done)
+    struct source from = {.path = resolve(folder, source, err), .kind = kind};
+    if (from.path == NULL)
         return -1;
     CLEANUP_CLOSE int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0 || flock(lock, LOCK_EX) < 0)
         return error_set_errno(err, "the checkpoint folder \"%.200s\"", folder);
-    if (commit_locked(folder, lock, from, &is, err) < 0)
+    if (commit_locked(folder, lock, &from, &is, err) < 0)
         return -1;
     *ret = is;
     return 0;

@@ -31,9 +31,13 @@ struct checkpoint {
 
 void checkpoint_done(struct checkpoint *checkpoint);
 
+/* Whether what is copied stands still until it is done. What moves is compared once more after it
+ * was copied, so that the copy is what it was at one moment; else ERROR_CONFLICT. */
+enum checkpoint_source { CHECKPOINT_OF_STANDING, CHECKPOINT_OF_MOVING };
+
 /* Makes `source` the newest checkpoint of `folder`, which is made if it is not there. */
-int checkpoint_commit(const char *folder, const char *source, uint32_t attempt,
-                      struct checkpoint *ret, struct error *err);
+int checkpoint_commit(const char *folder, const char *source, enum checkpoint_source kind,
+                      uint32_t attempt, struct checkpoint *ret, struct error *err);
 
 /* One that is passed over, and why. */
 typedef void (*checkpoint_note_fn)(void *arg, uint64_t number, const char *why);

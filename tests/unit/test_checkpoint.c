@@ -9,10 +9,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- what is synced, and when something gets its name ---- */
@@ -89,7 +91,8 @@ static uint64_t commit(const char *path)
 {
     struct checkpoint made = {0};
     struct error err;
-    ck_assert_msg(checkpoint_commit(folder, path, 3, &made, &err) == 0, "%s", err.text);
+    ck_assert_msg(checkpoint_commit(folder, path, CHECKPOINT_OF_STANDING, 3, &made, &err) == 0,
+                  "%s", err.text);
     uint64_t number = made.number;
     checkpoint_done(&made);
     return number;
@@ -282,7 +285,7 @@ static void refused(const char *path, const char *text)
 {
     struct checkpoint made = {0};
     struct error err = {0};
-    ck_assert_int_eq(checkpoint_commit(folder, path, 3, &made, &err), -1);
+    ck_assert_int_eq(checkpoint_commit(folder, path, CHECKPOINT_OF_STANDING, 3, &made, &err), -1);
     ck_assert_msg(strstr(err.text, text) != NULL, "%s", err.text);
     ck_assert_uint_eq(entries(), 1); /* and nothing of it is left */
 }
@@ -305,6 +308,56 @@ START_TEST(what_cannot_be_one_is_refused)
 }
 END_TEST
 
+/* Writes a number to a and then to b, again and again, with a rest now and then. */
+__attribute__((noreturn)) static void write_pairs(void)
+{
+    CLEANUP_FREE char *first = in(source, "a");
+    CLEANUP_FREE char *second = in(source, "b");
+    char text[16];
+    for (unsigned number = 1;; number++) {
+        (void)snprintf(text, sizeof(text), "%09u", number);
+        put(first, text);
+        put(second, text);
+        (void)usleep(number % 100 == 0 ? 20000 : 100);
+    }
+}
+
+static unsigned number_in(const char *parent, const char *name)
+{
+    CLEANUP_FREE char *path = in(parent, name);
+    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, 100, NULL);
+    return text == NULL ? 0 : (unsigned)strtoul(text, NULL, 10);
+}
+
+/* At each moment a is b, or the one behind it. */
+START_TEST(what_moves_is_taken_as_it_was_at_one_moment)
+{
+    struct error err;
+    unsigned taken = 0;
+    pid_t writer = fork();
+    if (writer == 0)
+        write_pairs();
+    for (unsigned i = 0; i < 2000 && taken < 20; i++) {
+        struct checkpoint made = {0};
+        sync_count = 0;
+        if (checkpoint_commit(folder, source, CHECKPOINT_OF_MOVING, 1, &made, &err) == 0) {
+            unsigned first = number_in(made.path, "a");
+            unsigned second = number_in(made.path, "b");
+            bool torn = first < second || first > second + 1;
+            /* A file that is cut before it is written is empty for a moment: that was so. */
+            ck_assert_msg(!torn || first == 0 || second == 0, "%u %u", first, second);
+            taken += second > 0;
+        } else {
+            ck_assert_msg(err.code == ERROR_CONFLICT, "%s", err.text);
+        }
+        checkpoint_done(&made);
+    }
+    (void)kill(writer, SIGKILL);
+    (void)waitpid(writer, NULL, 0);
+    ck_assert_uint_eq(taken, 20);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("checkpoint");
@@ -319,6 +372,7 @@ int main(void)
     tcase_add_test(tests, a_valid_one_is_kept);
     tcase_add_test(tests, a_torn_commit_does_not_count);
     tcase_add_test(tests, what_cannot_be_one_is_refused);
+    tcase_add_test(tests, what_moves_is_taken_as_it_was_at_one_moment);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
