@@ -12,10 +12,10 @@
  *                                is accepted only after the one before was read to its end
  *
  * One job through a worker:
- *   batchd RUN -> worker queues it -> writes GO to its log -> forks and execs -> (STARTED if the
- * job lasts longer than STARTED_DELAY_MS) -> the main process ends, the rest of its tree is killed,
- *   output is read to its end -> writes EXIT to its log -> EXITED -> batchd commits the result ->
- *   ACK -> the worker forgets it.
+ *   batchd RUN -> worker queues it -> forks a child that waits -> writes GO to its log -> lets the
+ *   child go on to its exec -> (STARTED if the job lasts longer than STARTED_DELAY_MS) -> the main
+ *   process ends, the rest of its tree is killed, output is read to its end -> writes EXIT to its
+ *   log -> EXITED -> batchd commits the result -> ACK -> the worker forgets it.
  * A job without GO was never started: DROPPED, or simply not listed in HELLO. */
 #ifndef BATCHD_COMMON_WORKER_PROTOCOL_H
 #define BATCHD_COMMON_WORKER_PROTOCOL_H
@@ -31,6 +31,9 @@
 /* Jobs a worker holds at a time: one running and those handed over ahead of time. */
 #define WORKER_QUEUE_MAX 8
 #define JOB_ARGS_MAX 65536U
+/* Of a processor's line that asks for a checkpoint, its newline not counted; longer ones are told
+ * to be so. */
+#define CHECKPOINT_LINE_MAX 8192U
 /* In system mode no job runs as a lower uid: those are system accounts (Debian policy 9.2.2). */
 #define JOB_UID_MIN 1000U
 /* Nor as nobody: what the kernel calls a uid that it cannot tell. */

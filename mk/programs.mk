@@ -46,7 +46,7 @@ $(OUT)/batchd: $(call obj,daemon/main.c) $(DAEMON_LIB) $(COMMON_LIB)
 $(OUT)/batchd-worker: $(call obj,worker/main.c) $(WORKER_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lm
 $(OUT)/batchd-job: $(call obj,$(wildcard step/*.c)) $(COMMON_LIB)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,glib-2.0) -lm
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,glib-2.0 jansson) -lm
 $(OUT)/batchctl: $(call obj,client/main.c) $(CLIENT_LIB) $(CORE_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS) -lm
 $(OUT)/processors/video/video: $(call obj,$(wildcard processors/video/*.c)) $(PROCESSOR_LIB) $(COMMON_LIB)

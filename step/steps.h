@@ -9,12 +9,14 @@ struct step {
     int64_t started_at; /* finish: microseconds since the epoch */
     char **outputs;     /* as declared: from the folder that the process is in */
     unsigned output_count;
-    char **rest; /* begin: program and argv; finish: the checks; ends with NULL */
+    char **rest; /* begin: program and argv; finish: the checks; checkpoint: the line; ends with
+                  * NULL */
 };
 
 int step_begin(const struct step *step);
 int step_finish(const struct step *step);
 int step_discard(const struct step *step);
+int step_checkpoint(const struct step *step);
 
 /* Removes what attempts `first` to `last` have written of the outputs and not put in place. */
 void outputs_remove_staged(const struct step *step, uint32_t first, uint32_t last);

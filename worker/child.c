@@ -2,13 +2,18 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fd.h"
 #include "common/program.h"
 
 #include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <sanitizer/asan_interface.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <linux/keyctl.h>
@@ -20,6 +25,8 @@
 #include <sys/wait.h>
 
 #define STACK_BYTES 65536U
+/* It calls two functions; under ASan they take more. */
+#define THREAD_STACK_BYTES ((size_t)256 << 10)
 
 enum stage {
     STAGE_NONE,
@@ -30,7 +37,7 @@ enum stage {
     STAGE_PROGRAM,
 };
 
-/* Shared with the child, by memory or by a shared page. */
+/* In a page that is shared with the child, which may have a copy of all other memory. */
 struct report {
     enum stage stage;
     int number; /* errno */
@@ -40,6 +47,8 @@ struct child_call {
     const struct child_plan *plan;
     const char *path; /* PATH of the job's environment, or NULL */
     struct report *report;
+    sem_t *born; /* told when it is there; NULL: nobody waits for that */
+    int gate[2]; /* a byte comes through it when the child may go on */
 };
 
 __attribute__((noreturn)) static void give_up(const struct child_call *call, enum stage stage)
@@ -111,8 +120,8 @@ static int become_user(const struct child_plan *plan)
     return -1;
 }
 
-/* The worker is suspended until the exec, so nothing here may block: a FIFO without a writer is
- * refused, as is all else that is no file and no device. */
+/* A FIFO without a writer would keep the job from its start: it is refused, as is all else that is
+ * no file and no device. */
 static int open_stdin(const struct job_run *run)
 {
     struct stat info;
@@ -132,11 +141,28 @@ static int open_stdin(const struct job_run *run)
     return result;
 }
 
+/* Until the worker lets us go on. It is dead when the gate ends without a word: then nothing of the
+ * job ever was. */
+static void wait_for_gate(const struct child_call *call)
+{
+    char word;
+    ssize_t got;
+    if (call->born != NULL)
+        (void)sem_post(call->born);
+    (void)close(call->gate[1]);
+    do
+        got = read(call->gate[0], &word, 1);
+    while (got < 0 && errno == EINTR);
+    if (got != 1)
+        _exit(126);
+}
+
 static int child_main(void *arg)
 {
     const struct child_call *call = arg;
     const struct child_plan *plan = call->plan;
     const struct job_run *run = plan->run;
+    wait_for_gate(call);
     (void)setsid();
     reset_signals();
     (void)umask((mode_t)run->umask);
@@ -161,49 +187,118 @@ static const char *path_of(const struct job_run *run)
     return NULL;
 }
 
-int child_program_failed(const struct job_run *run, int number, struct error *err)
+int child_program_failed(const char *program, int number, struct error *err)
 {
-    const char *program = run->program[0] != '\0' ? run->program : run->argv[0];
     errno = number;
     return error_set_errno(err, "cannot run \"%.80s\"", program);
 }
 
-static int explain(const struct job_run *run, const struct report *report, struct error *err)
-{
-    errno = report->number;
-    switch (report->stage) {
-    case STAGE_STDIN:
-        return error_set_errno(err, "cannot open stdin \"%.80s\"", run->stdin_path);
-    case STAGE_FOLDER:
-        return error_set_errno(err, "cannot enter directory \"%.80s\"", run->cwd);
-    case STAGE_PROGRAM:
-        return child_program_failed(run, report->number, err);
-    case STAGE_USER:
-        return error_set_errno(err, "cannot become user %u", run->uid);
-    case STAGE_DESCRIPTORS:
-    case STAGE_NONE:
-        break;
-    }
-    return error_set_errno(err, "cannot set up its descriptors");
-}
-
 struct child_starter {
-    struct report *report; /* a shared page: the child may have a copy of all other memory */
-    char *stack; /* private; used by one child after another, we are suspended meanwhile */
+    struct report *report; /* shared with the child that was started last */
+    char *program;         /* of that; owned */
+    int gate;              /* our end while it waits at its gate; -1: none does */
+    bool quick;
+    /* Quick: the thread, and what it and the child read while we go on. */
+    pthread_t thread;
+    sem_t asked, born;
+    struct job_run run; /* borrowed all that it points to */
+    struct child_plan plan;
+    struct child_call call;
+    char *stack;       /* of the child; one has ended before the next begins */
+    _Atomic pid_t pid; /* of the child, by the kernel, before it runs; 0: not yet */
+    atomic_int number; /* errno: there is no child */
 };
 
-static void *map(size_t bytes, int flags)
+/* ---- the quick way ---- */
+
+/* One child after another. The thread stands until the child has executed or is dead. */
+static void *start_children(void *arg)
 {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
+    struct child_starter *starter = arg;
+    for (;;) {
+        while (sem_wait(&starter->asked) < 0)
+            ;
+        /* The last child left it by exec, not by returning: under ASan its frames are still marked.
+         */
+        ASAN_UNPOISON_MEMORY_REGION(starter->stack, STACK_BYTES);
+        if (clone(child_main, starter->stack + STACK_BYTES,
+                  CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD, &starter->call,
+                  (pid_t *)(uintptr_t)&starter->pid) < 0)
+            atomic_store(&starter->number, errno);
+        (void)sem_post(&starter->born); /* also for one that was killed before it could */
+    }
+    return NULL;
 }
 
-struct child_starter *child_starter_new(void)
+/* The kernel has told its pid before it runs, so one that is stopped at once keeps us no longer
+ * than this. */
+#define BORN_US (5 * US_PER_MS)
+
+static pid_t wait_for_birth(struct child_starter *starter)
+{
+    while (atomic_load(&starter->pid) == 0 && atomic_load(&starter->number) == 0) {
+        int64_t until = clock_running_us() + BORN_US;
+        const struct timespec at = {.tv_sec = until / US_PER_SECOND,
+                                    .tv_nsec = until % US_PER_SECOND * 1000};
+        (void)sem_clockwait(&starter->born, CLOCK_MONOTONIC, &at);
+    }
+    errno = atomic_load(&starter->number);
+    return errno != 0 ? -1 : atomic_load(&starter->pid);
+}
+
+static pid_t fork_quickly(struct child_starter *starter, const struct child_call *call)
+{
+    starter->run = *call->plan->run;
+    starter->plan = *call->plan;
+    starter->plan.run = &starter->run;
+    starter->call = *call;
+    starter->call.plan = &starter->plan;
+    starter->call.born = &starter->born;
+    atomic_store(&starter->pid, 0);
+    atomic_store(&starter->number, 0);
+    (void)sem_post(&starter->asked);
+    return wait_for_birth(starter);
+}
+
+static int start_thread(struct child_starter *starter)
+{
+    sigset_t all, before;
+    pthread_attr_t small;
+    starter->stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                          MAP_ANONYMOUS | MAP_PRIVATE | MAP_STACK, -1, 0);
+    if (starter->stack == MAP_FAILED)
+        return -1;
+    (void)sem_init(&starter->asked, 0, 0);
+    (void)sem_init(&starter->born, 0, 0);
+    (void)pthread_attr_init(&small);
+    (void)pthread_attr_setstacksize(&small, THREAD_STACK_BYTES);
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&starter->thread, &small, start_children, starter);
+    (void)pthread_attr_destroy(&small);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    starter->quick = failed == 0;
+    errno = failed;
+    return failed == 0 ? 0 : -1;
+}
+
+static void end_thread(struct child_starter *starter)
+{
+    (void)pthread_cancel(starter->thread); /* no child is there, so it waits to be asked */
+    (void)pthread_join(starter->thread, NULL);
+    (void)munmap(starter->stack, STACK_BYTES);
+}
+
+/* ---- one child ---- */
+
+struct child_starter *child_starter_new(bool quick)
 {
     struct child_starter *starter = xcalloc(1, sizeof(*starter));
-    starter->report = map(sizeof(*starter->report), MAP_SHARED);
-    starter->stack = map(STACK_BYTES, MAP_PRIVATE | MAP_STACK);
-    if (starter->report != NULL && starter->stack != NULL)
+    void *page = mmap(NULL, sizeof(*starter->report), PROT_READ | PROT_WRITE,
+                      MAP_ANONYMOUS | MAP_SHARED, -1, 0);
+    starter->gate = -1;
+    starter->report = page == MAP_FAILED ? NULL : page;
+    if (starter->report != NULL && (!quick || start_thread(starter) == 0))
         return starter;
     child_starter_free(starter);
     return NULL;
@@ -213,50 +308,93 @@ void child_starter_free(struct child_starter *starter)
 {
     if (starter == NULL)
         return;
+    if (starter->quick)
+        end_thread(starter);
     if (starter->report != NULL)
         (void)munmap(starter->report, sizeof(*starter->report));
-    if (starter->stack != NULL)
-        (void)munmap(starter->stack, STACK_BYTES);
+    cleanup_close(&starter->gate);
+    free(starter->program);
     free(starter);
 }
 
-/* As a fork: the child has a copy of our memory, so it may go on on the same stack. Born in the
- * group: to be moved there costs milliseconds. -1: this kernel cannot, or the group is gone. */
-static pid_t start_in_group(const struct child_call *call)
+/* Born in the group: to be moved there costs milliseconds. -1: this kernel cannot, or the group is
+ * gone. */
+static pid_t fork_in_group(int group_fd)
 {
-    struct clone_args args = {.flags = CLONE_VFORK | CLONE_INTO_CGROUP,
-                              .exit_signal = SIGCHLD,
-                              .cgroup = (unsigned long long)call->plan->group_fd};
-    long pid = syscall(SYS_clone3, &args, sizeof(args));
+    struct clone_args args = {
+        .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned long long)group_fd};
+    return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+static pid_t fork_child(struct child_starter *starter, struct child_call *call)
+{
+    const struct child_plan *plan = call->plan;
+    if (starter->quick && !plan->change_user)
+        return fork_quickly(starter, call);
+    pid_t pid = plan->group_fd < 0 ? -1 : fork_in_group(plan->group_fd);
+    if (pid < 0)
+        pid = fork();
     if (pid == 0)
-        _exit(child_main((void *)(uintptr_t)call));
-    return (pid_t)pid;
+        (void)child_main(call);
+    return pid;
 }
 
 int child_start(struct child_starter *starter, const struct child_plan *plan, pid_t *ret_pid,
                 struct error *err)
 {
-    struct report *report = starter->report;
-    struct child_call call = {.plan = plan, .path = path_of(plan->run), .report = report};
-    sigset_t all, before;
-    *report = (struct report){.stage = STAGE_NONE};
-    (void)sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, &before);
-    /* The last child left it by exec, not by returning: under ASan its frames are still marked. */
-    ASAN_UNPOISON_MEMORY_REGION(starter->stack, STACK_BYTES);
-    pid_t pid = plan->group_fd < 0 ? -1 : start_in_group(&call);
-    int flags = CLONE_VFORK | (plan->change_user ? 0 : CLONE_VM) | SIGCHLD;
-    if (pid < 0)
-        pid = clone(child_main, starter->stack + STACK_BYTES, flags, &call);
+    const struct job_run *run = plan->run;
+    struct child_call call = {
+        .plan = plan, .path = path_of(run), .report = starter->report, .gate = {-1, -1}};
+    *starter->report = (struct report){.stage = STAGE_NONE};
+    free(starter->program);
+    starter->program = xstrdup(run->program[0] != '\0' ? run->program : run->argv[0]);
+    if (pipe2(call.gate, O_CLOEXEC) < 0)
+        return error_set_errno(err, "cannot make its gate");
+    pid_t pid = fork_child(starter, &call);
     int saved = errno;
-    (void)sigprocmask(SIG_SETMASK, &before, NULL);
-    errno = saved;
-    if (pid < 0)
+    (void)close(call.gate[0]);
+    if (pid < 0) {
+        (void)close(call.gate[1]);
+        errno = saved;
         return error_set_errno(err, "cannot fork");
-    if (report->stage != STAGE_NONE) {
-        (void)waitpid(pid, NULL, 0);
-        return explain(plan->run, report, err);
     }
+    starter->gate = call.gate[1];
     *ret_pid = pid;
     return 0;
+}
+
+void child_go_on(struct child_starter *starter)
+{
+    (void)fd_write_all(starter->gate, "", 1); /* whoever is dead already does not hear it */
+    cleanup_close(&starter->gate);
+    starter->gate = -1;
+}
+
+void child_call_off(struct child_starter *starter, pid_t pid)
+{
+    cleanup_close(&starter->gate);
+    starter->gate = -1;
+    (void)kill(pid, SIGKILL); /* somebody may have stopped it */
+    (void)waitpid(pid, NULL, 0);
+}
+
+int child_failed(const struct child_starter *starter, const struct job_run *run, struct error *err)
+{
+    const struct report *report = starter->report;
+    errno = report->number;
+    switch (report->stage) {
+    case STAGE_NONE:
+        return 0;
+    case STAGE_STDIN:
+        return error_set_errno(err, "cannot open stdin \"%.80s\"", run->stdin_path);
+    case STAGE_FOLDER:
+        return error_set_errno(err, "cannot enter directory \"%.80s\"", run->cwd);
+    case STAGE_PROGRAM:
+        return child_program_failed(starter->program, report->number, err);
+    case STAGE_USER:
+        return error_set_errno(err, "cannot become user %u", run->uid);
+    case STAGE_DESCRIPTORS:
+        break;
+    }
+    return error_set_errno(err, "cannot set up its descriptors");
 }

@@ -1,7 +1,11 @@
 /* From fork to exec: everything is prepared before the fork, and the child only makes system calls.
- * Under one uid the child shares the worker's memory until it execs (CLONE_VM|CLONE_VFORK), which
- * is what makes small jobs cheap; when the uid changes it gets a copy, so that a process of another
- * user never shares memory with a privileged one. */
+ * It waits at a gate until the worker has written GO, and the worker waits for nothing of it: the
+ * job's user can stop it before its exec, and a folder, an input or a program on a file system that
+ * does not answer keeps it there; then it is signalled and killed as any job.
+ *
+ * Under one uid the child shares the worker's memory until it executes (CLONE_VM), which is what
+ * makes small jobs cheap; a thread of its own stands meanwhile (CLONE_VFORK). When the uid changes
+ * it gets a copy, so that a process of another user never shares memory with a privileged one. */
 #ifndef BATCHD_WORKER_CHILD_H
 #define BATCHD_WORKER_CHILD_H
 
@@ -24,16 +28,26 @@ struct child_plan {
     int group_count;
 };
 
-/* The memory that one child after another starts in. */
+/* Starts one child after another. */
 struct child_starter;
 
-struct child_starter *child_starter_new(void); /* NULL: there is no memory (errno) */
+/* `quick`: with a thread, for children that do not change their user. NULL with errno: there is no
+ * memory, or no thread. */
+struct child_starter *child_starter_new(bool quick);
 void child_starter_free(struct child_starter *starter);
 
-/* Starts the job. 0 and *ret_pid; -1 with err, whose saved_errno says why it could not run. */
+/* Makes the process, which waits at its gate. 0 and *ret_pid; -1 with err: there is none. Until it
+ * has ended what plan->run points to stays as it is. */
 int child_start(struct child_starter *starter, const struct child_plan *plan, pid_t *ret_pid,
                 struct error *err);
-/* Says that the program of `run` could not be executed; -1. */
-int child_program_failed(const struct job_run *run, int number, struct error *err);
+/* It goes on, and becomes the job. */
+void child_go_on(struct child_starter *starter);
+/* It is not to go on: it ends at its gate, and is reaped. */
+void child_call_off(struct child_starter *starter, pid_t pid);
+/* Of the child that was started last, when it has ended: 0 when it became `run`, or died before it
+ * could; -1 with err, whose saved_errno says why it could not run. */
+int child_failed(const struct child_starter *starter, const struct job_run *run, struct error *err);
+/* Says that the program could not be executed; -1. */
+int child_program_failed(const char *program, int number, struct error *err);
 
 #endif

@@ -4,6 +4,8 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/commit.h"
+#include "worker/job_end.h"
 #include "worker/job_group.h"
 #include "worker/start.h"
 #include "worker/step.h"
@@ -23,11 +25,14 @@
 #define CHECKS_MS (INT64_C(600) * 1000)
 /* A few calls to remove names; a file system that hangs must not keep the worker. */
 #define DISCARD_MS 10000
+/* A checkpoint that a processor asked for before it ended has this long to be made. All that comes
+ * behind a job is over before a worker that was told to end is killed (batchd-worker.service). */
+#define COMMIT_MS 20000
 
 enum phase { PHASE_IDLE, PHASE_RUNNING, PHASE_SWEEPING };
 
 /* What the main process is: the job, or a step of batchd-job behind it (step/main.c). */
-enum stage { STAGE_JOB, STAGE_FINISH, STAGE_DISCARD };
+enum stage { STAGE_JOB, STAGE_CHECKPOINT, STAGE_FINISH, STAGE_DISCARD };
 
 struct job {
     struct job_options options;
@@ -37,13 +42,15 @@ struct job {
     struct pipes *pipes;
     struct job_group *group;
     struct child_starter *starter;
+    struct commit *commit; /* of the checkpoints that it asks for by its lines */
     enum phase phase;
     enum stage stage;
-    struct job_run run; /* owned while it runs */
+    struct job_run run;  /* owned while it runs */
+    struct job_run step; /* of batchd-job, if that is the main process: its words are owned */
     struct attempt_id id;
-    pid_t pid;          /* the main process; unreaped while PHASE_RUNNING */
-    int64_t started_at; /* wall */
-    struct timetable times;
+    pid_t pid;                         /* the main process; unreaped while PHASE_RUNNING */
+    int64_t started_at;                /* wall */
+    struct timetable times, own_times; /* the latter while another is that of a step */
     uint64_t grace_ms;
     int warn_signal;
     bool suspended;          /* or about to be */
@@ -58,7 +65,8 @@ static void read_notes(struct job *job)
     int spawn_errno;
     char failed[sizeof(job->end.text)];
     step_lines_read(&job->lines, &job->end.notes, &spawn_errno, failed);
-    job->end.spawn_errno = (uint32_t)spawn_errno;
+    if (spawn_errno != 0)
+        job->end.spawn_errno = (uint32_t)spawn_errno;
     if (failed[0] != '\0')
         memcpy(job->end.text, failed, sizeof(failed));
 }
@@ -73,6 +81,7 @@ static void take_bytes(void *arg, enum pipe_kind which, const char *data, size_t
         break;
     case PIPE_LINES:
         output_add_events(job->output, data, bytes);
+        commit_read(job->commit, data, bytes);
         job->events->lines(job->arg, &job->id, data, bytes);
         break;
     case PIPE_NOTES:
@@ -93,8 +102,9 @@ struct job *job_new(const struct job_options *options, const struct job_events *
     job->output = output_new(options->jobs_fd, options->group);
     job->pipes = pipes_new(take_bytes, job);
     job->group = job_group_new(options->worker_group);
-    job->starter = child_starter_new();
-    if (job->starter == NULL)
+    job->starter = child_starter_new(!options->system_mode);
+    job->commit = commit_new(&job->options, take_bytes, job);
+    if (job->starter == NULL || job->commit == NULL)
         out_of_memory(); /* as for want of any small memory */
     return job;
 }
@@ -107,6 +117,8 @@ void job_free(struct job *job)
     job_group_free(job->group);
     output_free(job->output);
     child_starter_free(job->starter);
+    commit_free(job->commit);
+    step_done(&job->step);
     job_run_done(&job->run);
     free(job);
 }
@@ -143,18 +155,18 @@ static void set_begin(struct job *job, const struct job_run *run)
     job->lines.text[0] = '\0';
     job->end = (struct job_exit){.id = run->id, .started_at = job->started_at};
     output_begin(job->output, &run->id, run->output_max);
+    commit_reset(job->commit);
 }
 
-/* It was given GO and could not be executed: that is its end. */
-static int fail_start(struct job *job, const struct error *err, struct journal *journal,
-                      struct job_exit *ret_exit)
+/* No job may run as this user: that is its end, without a GO. */
+static int refuse_user(struct job *job, const struct error *err, struct journal *journal,
+                       struct job_exit *ret_exit)
 {
     struct error ignored;
     job->end.cause = EXIT_CAUSE_SPAWN;
     job->end.spawn_errno = (uint32_t)err->saved_errno;
     job->end.ended_at = clock_wall_us();
     (void)snprintf(job->end.text, sizeof(job->end.text), "%.199s", err->text);
-    pipes_close(job->pipes);
     output_end(job->output, &job->end);
     if (journal_exit(journal, &job->end, &ignored) < 0)
         log_error("%s", ignored.text);
@@ -168,27 +180,30 @@ static int start_job(struct job *job, const struct job_run *run, const struct st
 {
     if (!step_begins(run))
         return start_child(start, job->starter, run, &job->pid, err);
-    struct job_run step = step_begin(run, job->options.step_program);
-    int result = start_child(start, job->starter, &step, &job->pid, err);
-    step_done(&step);
-    return result;
+    step_done(&job->step);
+    job->step = step_begin(run, job->options.step_program);
+    return start_child(start, job->starter, &job->step, &job->pid, err);
 }
 
-/* GO, and the process. 1: it runs; 0: it could not be executed; -1: without a GO. */
+/* The process, which waits at its gate; GO; and the gate. -1: nothing of it has started. */
 static int go(struct job *job, const struct job_run *run, const struct start *start,
               struct journal *journal, struct error *err)
 {
-    const struct job_started started = job_started_record(job);
-#ifndef BATCHD_MUTANT_GO_AFTER_EXEC /* crash tests build this to show that they can fail */
-    if (journal_go(journal, &started, err) < 0)
+    if (start_job(job, run, start, err) < 0)
         return -1;
-#endif
-    int result = start_job(job, run, start, err) == 0;
-#ifdef BATCHD_MUTANT_GO_AFTER_EXEC
+    const struct job_started started = job_started_record(job);
+#ifdef BATCHD_MUTANT_GO_AFTER_EXEC /* crash tests build this to show that they can fail */
+    child_go_on(job->starter);
     (void)usleep(50000);
-    (void)journal_go(journal, &started, &(struct error){.code = ERROR_NONE});
 #endif
-    return result;
+    if (journal_go(journal, &started, err) < 0) {
+        child_call_off(job->starter, job->pid);
+        return -1;
+    }
+#ifndef BATCHD_MUTANT_GO_AFTER_EXEC
+    child_go_on(job->starter);
+#endif
+    return 0;
 }
 
 int job_start(struct job *job, struct job_run *run, struct journal *journal,
@@ -199,15 +214,13 @@ int job_start(struct job *job, struct job_run *run, struct journal *journal,
         return -1;
     set_begin(job, run);
     int result = start_prepare(&start, &job->options, job->pipes, run, step_begins(run), err);
+    /* A database of users that does not answer is no end: it comes again. */
+    if (result < 0 && err->code == ERROR_DENIED)
+        return refuse_user(job, err, journal, ret_exit);
     job_group_begin(job->group, run->memory_bytes);
     start.group_fd = job_group_fd(job->group);
-    /* A user who may not is an end; a database that does not answer is not: it comes again. */
     if (result == 0)
         result = go(job, run, &start, journal, err);
-    else if (err->code == ERROR_DENIED)
-        result = 0;
-    if (result == 0)
-        return fail_start(job, err, journal, ret_exit);
     if (result < 0) {
         pipes_close(job->pipes);
         return -1;
@@ -222,12 +235,14 @@ int job_start(struct job *job, struct job_run *run, struct journal *journal,
 
 nfds_t job_poll(const struct job *job, struct pollfd *fds)
 {
-    return pipes_poll(job->pipes, fds);
+    nfds_t count = pipes_poll(job->pipes, fds);
+    return count + commit_poll(job->commit, fds + count);
 }
 
 void job_handle(struct job *job, const struct pollfd *fds, nfds_t count)
 {
     pipes_handle(job->pipes, fds, count);
+    commit_handle(job->commit, fds, count);
 }
 
 static void send_signal(const struct job *job, int number, enum signal_whom whom)
@@ -304,92 +319,64 @@ void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms)
 
 /* ---- the end ---- */
 
-static void fail_outputs(struct job *job, const char *why)
+/* The process ended before it was the job. */
+static void note_failed_start(struct job *job)
 {
-    job->end.cause = EXIT_CAUSE_OUTPUT;
-    if (job->end.text[0] == '\0')
-        (void)snprintf(job->end.text, sizeof(job->end.text), "its outputs: %.180s", why);
+    struct error err;
+    if (child_failed(job->starter, &job->run, &err) == 0)
+        return;
+    job->end.spawn_errno = (uint32_t)err.saved_errno;
+    (void)snprintf(job->end.text, sizeof(job->end.text), "%.199s", err.text);
+}
+
+/* batchd-job tells by itself why no checkpoint was made, unless it was killed. */
+static void note_checkpoint(struct job *job, int status)
+{
+    static const char late[] = "note no checkpoint was made: it took too long\n";
+    if (WIFSIGNALED(status))
+        take_bytes(job, PIPE_NOTES, late, sizeof(late) - 1);
+}
+
+static void note_finish(struct job *job, int status)
+{
+    struct error err;
+    if (child_failed(job->starter, &job->run, &err) < 0)
+        job_end_bad_outputs(&job->end, err.text);
+    else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        job_end_bad_outputs(&job->end, job->cause == EXIT_CAUSE_TIMEOUT
+                                           ? "to check them took too long"
+                                           : "batchd-job, which checks them, did not end well");
 }
 
 static void note_status(struct job *job, int status, const struct rusage *usage)
 {
-    struct job_exit *end = &job->end;
-    end->ended_at = clock_wall_us();
-    if (job->stage == STAGE_FINISH && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-        fail_outputs(job, job->cause == EXIT_CAUSE_TIMEOUT
-                              ? "to check them took too long"
-                              : "batchd-job, which checks them, did not end well");
-    if (job->stage != STAGE_JOB)
-        return;
-    end->has_code = WIFEXITED(status);
-    end->exit_code = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : 0;
-    end->has_signal = WIFSIGNALED(status);
-    end->signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
-    end->core = WIFSIGNALED(status) && WCOREDUMP(status);
-    end->user_us = (uint64_t)(usage->ru_utime.tv_sec * US_PER_SECOND + usage->ru_utime.tv_usec);
-    end->system_us = (uint64_t)(usage->ru_stime.tv_sec * US_PER_SECOND + usage->ru_stime.tv_usec);
-    end->max_rss_bytes = (uint64_t)usage->ru_maxrss * 1024;
-    end->read_blocks = (uint64_t)usage->ru_inblock;
-    end->write_blocks = (uint64_t)usage->ru_oublock;
-    end->run_us = (uint64_t)timetable_ran_us(&job->times, clock_running_us());
-}
-
-static bool ended_well(const struct job *job)
-{
-    return job->end.has_code && job->end.exit_code == 0;
-}
-
-/* A job that was asked to stop and ended well all the same has its own result. */
-static enum exit_cause final_cause(const struct job *job)
-{
-    if (job->end.spawn_errno != 0)
-        return EXIT_CAUSE_SPAWN;
-    if (job->end.cause == EXIT_CAUSE_OUTPUT)
-        return job->cause == EXIT_CAUSE_NORMAL ? EXIT_CAUSE_OUTPUT : job->cause;
-    if (job->cause != EXIT_CAUSE_NORMAL && ended_well(job))
-        return job->cause == EXIT_CAUSE_STOPPED ? EXIT_CAUSE_STOPPED : EXIT_CAUSE_NORMAL;
-    return job->cause;
-}
-
-/* batchd-job told that it could not execute the job: as if it had been tried from here. */
-static void note_not_executed(struct job *job)
-{
-    struct error err;
-    job->end.has_code = job->end.has_signal = 0;
-    job->end.exit_code = job->end.signal = 0;
-    (void)child_program_failed(&job->run, (int)job->end.spawn_errno, &err);
-    (void)snprintf(job->end.text, sizeof(job->end.text), "%.199s", err.text);
-}
-
-/* It failed by itself, and it is known of what. */
-static void find_reason(struct job *job)
-{
-    struct job_exit *end = &job->end;
-    double limit_mib = (double)job->run.memory_bytes / (1 << 20);
-    if (end->cause != EXIT_CAUSE_NORMAL || ended_well(job))
-        return;
-    if (job->out_of_memory && limit_mib > 0) {
-        end->cause = EXIT_CAUSE_OOM;
-        (void)snprintf(end->text, sizeof(end->text),
-                       "the kernel killed it for want of memory: it may have %.1f MiB", limit_mib);
-    } else if (job->out_of_memory) {
-        end->cause = EXIT_CAUSE_OOM;
-        (void)snprintf(end->text, sizeof(end->text), "the kernel killed it for want of memory");
-    } else if (output_disk_full(job->output)) {
-        end->cause = EXIT_CAUSE_DISK_FULL;
-        (void)snprintf(end->text, sizeof(end->text),
-                       "the disk was full: %llu bytes of its output are lost",
-                       (unsigned long long)end->lost_bytes);
+    job->end.ended_at = clock_wall_us();
+    switch (job->stage) {
+    case STAGE_JOB:
+        note_failed_start(job);
+        job_end_status(&job->end, status, usage);
+        job->end.run_us = (uint64_t)timetable_ran_us(&job->times, clock_running_us());
+        break;
+    case STAGE_CHECKPOINT:
+        note_checkpoint(job, status);
+        break;
+    case STAGE_FINISH:
+        note_finish(job, status);
+        break;
+    case STAGE_DISCARD:
+        break;
     }
 }
 
 static void complete(struct job *job)
 {
     output_end(job->output, &job->end);
+    const struct job_end_facts facts = {.stopped_for = job->cause,
+                                        .out_of_memory = job->out_of_memory,
+                                        .disk_full = output_disk_full(job->output)};
     if (job->end.spawn_errno != 0)
-        note_not_executed(job);
-    job->end.cause = (uint8_t)final_cause(job);
-    find_reason(job);
+        job_end_not_executed(&job->end, &job->run);
+    job_end_settle(&job->end, &job->run, &facts);
     job_group_end(job->group);
     job->phase = PHASE_IDLE;
     job_run_done(&job->run);
@@ -397,24 +384,52 @@ static void complete(struct job *job)
 
 /* ---- what comes behind it ---- */
 
-static int start_step(struct job *job, enum stage stage, struct error *err)
+/* Takes the step. */
+static int start_step(struct job *job, enum stage stage, struct job_run step, struct error *err)
 {
     CLEANUP(start_done) struct start start = START_NONE;
-    CLEANUP(step_done)
-    struct job_run step = stage == STAGE_FINISH
-                              ? step_finish(&job->run, job->options.step_program, job->started_at)
-                              : step_discard(&job->run, job->options.step_program);
+    step_done(&job->step);
+    job->step = step;
     job->stage = stage;
-    /* A new group: what is born into a halted one never comes to its exec, for which we wait, and
-     * into one that has been killed some kernels (6.1.176) let nothing be born alive. */
+    job->suspended = false; /* its time goes on, or this might never end */
+    /* A new group: what is born into a halted one stands, and into one that has been killed some
+     * kernels (6.1.176) let nothing be born alive. */
     job_group_begin(job->group, job->run.memory_bytes);
     (void)job_group_freeze(job->group, false);
     start.group_fd = job_group_fd(job->group);
-    if (start_prepare(&start, &job->options, job->pipes, &step, true, err) == 0 &&
-        start_child(&start, job->starter, &step, &job->pid, err) == 0)
+    if (start_prepare(&start, &job->options, job->pipes, &job->step, true, err) == 0 &&
+        start_child(&start, job->starter, &job->step, &job->pid, err) == 0) {
+        child_go_on(job->starter);
         return 0;
+    }
     pipes_close(job->pipes);
     return -1;
+}
+
+static void allow_no_more_than(struct job *job, int64_t span_ms)
+{
+    const struct job_run none = {.timeout_ms = 0};
+    int64_t now = clock_running_us();
+    timetable_begin(&job->times, &none, now);
+    timetable_stop(&job->times, now, now + span_ms * US_PER_MS);
+}
+
+/* What it asked for last and has not been made yet: it may have asked because it was told to end.
+ * Who cancelled it does not want to wait for that. */
+static bool commits(struct job *job)
+{
+    struct error err;
+    CLEANUP_FREE char *line = commit_take(job->commit);
+    if (line == NULL || job->cause == EXIT_CAUSE_STOPPED)
+        return false;
+    job->own_times = job->times;
+    allow_no_more_than(job, COMMIT_MS);
+    if (start_step(job, STAGE_CHECKPOINT,
+                   step_checkpoint(&job->run, job->options.step_program, line), &err) == 0)
+        return true;
+    log_warning("job %llu: no checkpoint was made: %s", (unsigned long long)job->id.job, err.text);
+    job->times = job->own_times;
+    return false;
 }
 
 /* The job's own time goes on; when there is none, or much of it, this ends all the same. */
@@ -423,10 +438,10 @@ static bool finishes(struct job *job)
     struct error err;
     int64_t now = clock_running_us();
     int64_t limit = timetable_ran_us(&job->times, now) + CHECKS_MS * US_PER_MS;
-    job->suspended = false; /* its time goes on, or this might never end */
     timetable_resume(&job->times, now);
-    if (start_step(job, STAGE_FINISH, &err) < 0) {
-        fail_outputs(job, err.text);
+    if (start_step(job, STAGE_FINISH,
+                   step_finish(&job->run, job->options.step_program, job->started_at), &err) < 0) {
+        job_end_bad_outputs(&job->end, err.text);
         return false;
     }
     timetable_shorten(&job->times, limit);
@@ -436,26 +451,27 @@ static bool finishes(struct job *job)
 static bool discards(struct job *job)
 {
     struct error err;
-    const struct job_run none = {.timeout_ms = 0};
-    int64_t now = clock_running_us();
-    job->suspended = false;
-    timetable_begin(&job->times, &none, now);
-    timetable_stop(&job->times, now, now + DISCARD_MS * US_PER_MS);
-    return start_step(job, STAGE_DISCARD, &err) == 0;
+    allow_no_more_than(job, DISCARD_MS);
+    return start_step(job, STAGE_DISCARD, step_discard(&job->run, job->options.step_program),
+                      &err) == 0;
 }
 
 /* Nothing is left of the tree of what ran. True when something has been started behind it. */
 static bool goes_on(struct job *job)
 {
     pipes_drain(job->pipes);
-    if (job->stage == STAGE_JOB)
+    if (job->stage == STAGE_JOB) {
         job->out_of_memory = job_group_usage(job->group, &job->end);
-    if (job->run.output_count == 0 || job->stage == STAGE_DISCARD)
+        if (commits(job))
+            return true;
+    } else if (job->stage == STAGE_CHECKPOINT) {
+        job->times = job->own_times;
+    }
+    bool placed = job->stage == STAGE_FINISH && job->end.cause != EXIT_CAUSE_OUTPUT;
+    if (job->run.output_count == 0 || job->stage == STAGE_DISCARD || placed)
         return false;
-    if (job->stage == STAGE_JOB && ended_well(job) && job->cause != EXIT_CAUSE_STOPPED)
+    if (job->stage != STAGE_FINISH && job_end_well(&job->end) && job->cause != EXIT_CAUSE_STOPPED)
         return finishes(job) || discards(job);
-    if (job->stage == STAGE_FINISH && job->end.cause != EXIT_CAUSE_OUTPUT)
-        return false;
     return discards(job);
 }
 
@@ -467,9 +483,18 @@ static void lower(int *wait_ms, int64_t left_us)
         *wait_ms = ms;
 }
 
+/* Beside the job, unless it stands or is being killed: then that comes behind it. */
+static void commit_beside(struct job *job, int64_t now)
+{
+    bool killed = job->times.stopping && now >= job->times.kill_at;
+    if (job->stage == STAGE_JOB && !job->suspended && !killed && commit_waits(job->commit))
+        commit_start(job->commit, &job->run, job_group_fd(job->group));
+}
+
 static void follow_times(struct job *job, int *ret_wait_ms)
 {
     int64_t now = clock_running_us();
+    commit_beside(job, now);
     switch (timetable_due(&job->times, now)) {
     case DUE_KILL:
         (void)job_group_kill(job->group);
@@ -497,27 +522,28 @@ static void follow_times(struct job *job, int *ret_wait_ms)
         lower(ret_wait_ms, next - now);
 }
 
-/* Reaps what ended: orphans of the running job fall to us, and must not stay as zombies. True when
- * the main process ended. */
-static bool reap(struct job *job)
+/* Reaps what ended: orphans of the running job fall to us, and must not stay as zombies; so many at
+ * a time, for a job can have more of them than we can take. True when the main process ended. */
+static bool reap(struct job *job, int *ret_wait_ms)
 {
-    siginfo_t ended = {.si_pid = 0};
-    while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
-           ended.si_pid != 0) {
+    for (unsigned reaped = 0; reaped < TREE_REAPS_MAX; reaped++) {
         int status;
         struct rusage usage;
-        if (wait4(ended.si_pid, &status, WNOHANG | __WALL, &usage) == job->pid) {
+        pid_t pid = wait4(-1, &status, WNOHANG | __WALL, &usage);
+        if (pid > 0 && pid == commit_pid(job->commit))
+            commit_ended(job->commit, status);
+        if (pid == job->pid)
             note_status(job, status, &usage);
-            return true;
-        }
-        ended.si_pid = 0;
+        if (pid <= 0 || pid == job->pid)
+            return pid > 0;
     }
+    lower(ret_wait_ms, 0);
     return false;
 }
 
 int job_check(struct job *job, int *ret_wait_ms, struct job_exit *ret_exit)
 {
-    if (job->phase == PHASE_RUNNING && reap(job))
+    if (job->phase == PHASE_RUNNING && reap(job, ret_wait_ms))
         job->phase = PHASE_SWEEPING;
     if (job->phase == PHASE_RUNNING)
         follow_times(job, ret_wait_ms);

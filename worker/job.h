@@ -18,14 +18,16 @@ struct job_events {
     void (*notes)(void *arg, const struct attempt_id *id, const struct job_notes *notes);
 };
 
-#define JOB_POLL_FDS PIPES_MAX
+/* Of the job, and of what is made beside it. */
+#define JOB_POLL_FDS (2 * PIPES_MAX)
 
 struct job *job_new(const struct job_options *options, const struct job_events *events, void *arg);
 void job_free(struct job *job);
 
-/* Starts it: GO is written first. 1: it runs, and has taken what is in *run. 0: it could not be
- * executed; *ret_exit is its end and is in the journal. -1 with err: it was never started and no GO
- * was written. */
+/* Starts it: GO is written before its process may go on to the exec, for which nobody waits. 1: it
+ * runs, and has taken what is in *run; whether it could be executed its end tells. 0: no job may
+ * run as this user; *ret_exit is its end and is in the journal. -1 with err: it was never started
+ * and no GO was written. */
 int job_start(struct job *job, struct job_run *run, struct journal *journal,
               struct job_exit *ret_exit, struct error *err);
 bool job_running(const struct job *job);

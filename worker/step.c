@@ -84,12 +84,21 @@ struct job_run step_discard(const struct job_run *job, const char *program)
     return step;
 }
 
+struct job_run step_checkpoint(const struct job_run *job, const char *program, const char *line)
+{
+    struct job_run step = step_after(job, program, "checkpoint");
+    add(&step, xstrdup("0")); /* it is not about the outputs */
+    add(&step, xstrdup(line));
+    return step;
+}
+
 void step_done(struct job_run *step)
 {
     for (uint32_t i = 0; i < step->argc; i++)
         free(step->argv[i]);
     free(step->argv);
     free(step->program);
+    *step = (struct job_run){.argv = NULL};
 }
 
 /* ---- what it tells ---- */

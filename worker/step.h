@@ -14,6 +14,8 @@ bool step_begins(const struct job_run *job);
 struct job_run step_begin(const struct job_run *job, const char *program);
 struct job_run step_finish(const struct job_run *job, const char *program, int64_t started_at);
 struct job_run step_discard(const struct job_run *job, const char *program);
+/* Makes the checkpoint that this line of a processor asks for. */
+struct job_run step_checkpoint(const struct job_run *job, const char *program, const char *line);
 void step_done(struct job_run *step);
 
 /* The lines of a step, which may come in pieces. What the user's processes could add to them says

@@ -182,6 +182,27 @@ static void find_children(struct search *search, const struct process *parent)
         (void)closedir(threads);
 }
 
+/* Ours, whichever of our threads made them. */
+static void find_all_own(struct search *search)
+{
+    static const char threads_path[] = "/proc/self/task";
+    char path[80];
+    const struct dirent *entry;
+    DIR *threads = opendir(threads_path);
+    search->blind = threads == NULL;
+    while (threads != NULL && (entry = readdir(threads)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof(path), "%s/%.20s/children", threads_path, entry->d_name);
+        CLEANUP_FREE pid_t *own = read_children(path);
+        search->blind = search->blind || own == NULL;
+        for (size_t i = 0; own != NULL && own[i] > 0; i++)
+            find_own(search, own[i]);
+    }
+    if (threads != NULL)
+        (void)closedir(threads);
+}
+
 static int64_t lasted_us(const struct search *search)
 {
     return clock_monotonic_us() - search->begun;
@@ -190,10 +211,7 @@ static int64_t lasted_us(const struct search *search)
 /* One look at all that is below us. */
 static void look_around(struct search *search)
 {
-    CLEANUP_FREE pid_t *own = read_children("/proc/thread-self/children");
-    search->blind = own == NULL;
-    for (size_t i = 0; own != NULL && own[i] > 0; i++)
-        find_own(search, own[i]);
+    find_all_own(search);
     for (size_t i = 0; i < search->finds.count; i++) {
         if (search->number != SIGSTOP && lasted_us(search) > LOOK_US)
             return;
@@ -242,7 +260,7 @@ bool tree_kill(tree_skip_fn skip, void *arg)
 
 bool tree_sweep(void)
 {
-    for (;;) {
+    for (unsigned reaped = 0; reaped < TREE_REAPS_MAX; reaped++) {
         pid_t pid = waitpid(-1, NULL, WNOHANG | __WALL);
         if (pid < 0)
             return errno == ECHILD;

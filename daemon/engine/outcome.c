@@ -4,6 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* There was no room on the machine for its process: the next machine, or the next hour, has some.
+ */
+static bool host_refused(const struct job_exit *end)
+{
+    return end->cause == EXIT_CAUSE_SPAWN &&
+           (end->spawn_errno == EAGAIN || end->spawn_errno == ENOMEM);
+}
+
 static enum outcome_class class_of(const struct job_exit *end, bool is_processor)
 {
     switch ((enum exit_cause)end->cause) {
@@ -12,7 +20,7 @@ static enum outcome_class class_of(const struct job_exit *end, bool is_processor
     case EXIT_CAUSE_TIMEOUT:
         return OUTCOME_TIMEOUT;
     case EXIT_CAUSE_SPAWN:
-        return OUTCOME_SPAWN;
+        return host_refused(end) ? OUTCOME_LOST : OUTCOME_SPAWN;
     case EXIT_CAUSE_SHUTDOWN:
         return OUTCOME_LOST;
     case EXIT_CAUSE_OUTPUT:
@@ -50,7 +58,7 @@ void outcome_from_exit(const struct job_exit *end, bool is_processor, struct job
                                    .lost_bytes = end->lost_bytes};
     /* The shell's convention, which batchctl mirrors: 127 not found, 126 found but not executable.
      */
-    if (end->cause == EXIT_CAUSE_SPAWN)
+    if (status->outcome.class == OUTCOME_SPAWN)
         status->outcome.exit_code = end->spawn_errno == ENOENT ? 127 : 126;
     status->started_at = end->started_at;
     status->ended_at = end->ended_at;

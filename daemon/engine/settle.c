@@ -170,7 +170,7 @@ static enum ending decide(struct engine *engine, struct active *entry, bool tree
     enum ending ending = ending_of(&attempt);
     if (ending == ENDING_POISON)
         (void)snprintf(outcome->message, sizeof(outcome->message),
-                       "poison: lost %u times in %d h; its worker or the machine died each time",
+                       "poison: lost %u times in %d h; its worker or the machine failed each time",
                        attempt.losses, POISON_HOURS);
     return ending;
 }

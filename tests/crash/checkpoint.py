@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Jobs that make checkpoints, killed at random moments, their trees as a whole or (twice, for a third
 time would be poison) by their worker: what they make is what an uninterrupted run makes, byte for byte,
-and no attempt does more than one interval anew. checkpoint.py --kills 20 --minutes 6"""
+and no attempt does more than one interval anew. A processor that asks by its lines goes on while its
+checkpoint is made: it may do another anew when its worker dies just then. checkpoint.py --kills 20 --minutes 6"""
 import argparse
 import hashlib
 import os
@@ -14,6 +15,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import counting  # noqa: E402
 from daemon import OUT, Daemon, Refused, wait_until  # noqa: E402
 
 INTERVAL = 25  # steps of the counting job between two checkpoints
@@ -67,6 +69,8 @@ class Case:
         self.daemon, self.folder, self.name = daemon, folder, name
         self.script, self.steps, self.interval = script, steps, interval
         self.wrong = []
+        self.lost = set()  # attempts that ended with their worker
+        self.in_flight = 1  # intervals that such a one may lose
 
     def submit(self, output):
         return self.daemon.submit(
@@ -108,6 +112,7 @@ class Case:
                 pids = [pid for pid in self.daemon.processes("--worker")
                         if f"/workers/{job['worker']}/" in os.readlink(f"/proc/{pid}/fd/4")]
                 os.kill(pids[0], signal.SIGKILL)
+                self.lost.add(job["attempt"])
             else:
                 self.daemon.call("io.batchd.Jobs.Signal", id=ident, signal="KILL")
             before = job["started_at"]
@@ -129,12 +134,26 @@ class Case:
                 last = int(number)
                 continue
             redone = max(redone, last - int(number))
-            if last - int(number) > self.interval:
+            if last - int(number) > self.interval * (self.in_flight if int(attempt) - 1 in self.lost else 1):
                 self.wrong.append(f"attempt {attempt} began at {number}, and {last} was done")
         left = [path.name for path in self.folder.glob(".batchd-*")]
         if left:
             self.wrong.append(f"left behind: {left}")
         self.attempts, self.redone = job["attempt"], redone
+
+
+class Lines(Case):
+    """A processor, which asks for its checkpoints by its lines."""
+
+    def __init__(self, daemon, folder, steps):
+        super().__init__(daemon, folder, "lines", "", steps, INTERVAL)
+        self.in_flight = 2
+
+    def submit(self, output):
+        return self.daemon.call(
+            "io.batchd.Jobs.Submit", type="count", cwd=str(self.folder),
+            params={"steps": self.steps, "interval": INTERVAL, "output": output},
+            retry={"max_attempts": 100, "base_ms": 1, "factor": 1, "jitter": "none", "on": ["signal", "lost"]})["id"]
 
 
 def main():
@@ -147,8 +166,11 @@ def main():
     print(f"checkpoint: seed {options.seed}", flush=True)
     failed = 0
     with tempfile.TemporaryDirectory(prefix="batchd-clip-") as place, \
-            Daemon(config="[workers]\nmax = 2\n[breakers]\nenabled = false\n") as daemon:
-        cases = [Case(daemon, pathlib.Path(place) / "count", "count", COUNT, options.steps, INTERVAL)]
+            Daemon(config="[workers]\nmax = 2\n[breakers]\nenabled = false\n"
+                          f'[processors]\npath = "{place}/types"\n') as daemon:
+        counting.install(pathlib.Path(place) / "types")
+        cases = [Case(daemon, pathlib.Path(place) / "count", "count", COUNT, options.steps, INTERVAL),
+                 Lines(daemon, pathlib.Path(place) / "lines", options.steps)]
         parts = int(options.minutes * 60) // PART_SECONDS
         if parts > 0:
             cases.append(Case(daemon, pathlib.Path(place) / "video", "transcode", TRANSCODE, parts, 1))

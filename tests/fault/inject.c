@@ -12,6 +12,7 @@
 #include <execinfo.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -359,7 +360,11 @@ int prctl(int option, ...)
 int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
 {
     REAL(clone);
-    return strike(CALL_clone, &little) ? -1 : real(run, stack, flags, argument);
+    va_list list;
+    va_start(list, argument);
+    pid_t *told = (flags & CLONE_PARENT_SETTID) != 0 ? va_arg(list, pid_t *) : NULL;
+    va_end(list);
+    return strike(CALL_clone, &little) ? -1 : real(run, stack, flags, argument, told);
 }
 
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,

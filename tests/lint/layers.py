@@ -37,7 +37,7 @@ LIBRARIES = {  # header prefix: where it may be included
     "vips/": ("processors/image/",),
 }
 JSON_BELOW_API = ("daemon/core/", "daemon/store/", "daemon/exec/", "daemon/engine/", "daemon/events/",
-                  "worker/", "step/")
+                  "worker/")  # batchd-job (step) reads a processor's line as that processor's user
 
 
 def sources():

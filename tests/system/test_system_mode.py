@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 
+import counting
 import pytest
 from daemon import OUT, Daemon, wait_until
 
@@ -18,7 +19,8 @@ PROGRAMS = ("batchd", "batchd-worker", "batchd-job", "batchctl")
 
 class System(Daemon):
     def __init__(self, place, user):
-        super().__init__(folder=place / "state", config="[workers]\nmax = 2\n")
+        super().__init__(folder=place / "state",
+                         config=f'[workers]\nmax = 2\n[processors]\npath = "{place}/types"\n')
         self.user, self.programs, self.spawner = user, place / "bin", None
         self.home = place / "home"
 
@@ -61,6 +63,7 @@ def system():
             (place / folder).mkdir(mode=0o755)
         for program in PROGRAMS:
             shutil.copy(OUT / program, place / "bin" / program)
+        counting.install(place / "types")
         os.chown(place / "home", USERS[0].pw_uid, USERS[0].pw_gid)
         with System(place, USERS[0]) as running:
             yield running
@@ -93,6 +96,25 @@ def test_checkpoints_and_outputs_are_the_users(system):
     assert system.job(ident)["resumed_from"] == {"number": 1, "attempt": 1}
     assert (system.home / "result").stat().st_uid == (system.home / "checked").stat().st_uid == uid
     assert (system.home / "result").read_text() == (system.home / "checked").read_text() == f"{uid}\n"
+
+
+def test_the_checkpoint_of_a_line_is_made_by_the_user(system):
+    """What only the user can read, too; its worker is root's."""
+    secret = system.home / "secret"
+    secret.write_text("of root")
+    secret.chmod(0o600)
+    uid = system.user.pw_uid
+    script = "checkpoint('secret'); time.sleep(0.5); os.chmod('state', 0o600) or checkpoint('state')"
+    done = system.as_user("batchctl", "submit", "-q", "--env", "PATH", "--type", "count", "--param", "steps=1",
+                          "--param", f"script={script}")
+    ident = int(done.stdout)
+    assert system.wait(ident)[0]["state"] == "completed"
+    mine = system.state / "checkpoints" / str(uid) / str(ident)
+    made = {path: path.stat().st_uid for path in mine.rglob("*")}
+    assert mine / "1/data/state" in made and set(made.values()) == {uid}
+    assert system.job(ident)["checkpoint"]["bytes"] > 0
+    assert "secret\": Permission denied" in system.job(ident)["note"]
+    assert not list(mine.rglob("secret"))
 
 
 @pytest.mark.parametrize("path", ["/etc/batchd-was-here", "/etc/passwd", "/root/x", "/proc/self/x"])

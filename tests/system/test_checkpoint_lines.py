@@ -1,0 +1,207 @@
+"""Checkpoints that a processor asks for by its lines on descriptor 3."""
+import contextlib
+import fcntl
+import os
+import pathlib
+import signal
+import time
+
+import pytest
+
+import counting
+from daemon import Daemon, wait_until
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("processors")
+    counting.install(folder)
+    with Daemon(config=f'[workers]\nmax = 2\n[processors]\npath = "{folder}"\n') as running:
+        yield running
+
+
+def submit(daemon, folder, steps, script="", retry=None, **more):
+    params = {"steps": steps, "script": script}
+    params.update({name: more.pop(name) for name in ("interval", "output") if name in more})
+    return daemon.call("io.batchd.Jobs.Submit", type="count", params=params, cwd=str(folder),
+                       retry=retry or {"base_ms": 1, "jitter": "none"}, **more)["id"]
+
+
+def checkpoints(daemon, ident):
+    return daemon.state / "jobs" / str(ident) / "checkpoint"
+
+
+def newest(daemon, ident):
+    numbers = [int(entry.name) for entry in checkpoints(daemon, ident).iterdir() if entry.name.isdigit()]
+    return checkpoints(daemon, ident) / str(max(numbers)) / "data"
+
+
+def log(folder):
+    path = folder / "log"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def worker_pid(daemon, ident):
+    worker = daemon.job(ident)["worker"]
+    return [pid for pid in daemon.processes("--worker")
+            if f"/workers/{worker}/" in os.readlink(f"/proc/{pid}/fd/4")][0]
+
+
+def makers(daemon):
+    """The processes that make a checkpoint now, of this daemon's jobs."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if words[1:2] == [b"checkpoint"] and str(daemon.state).encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+    return found
+
+
+@contextlib.contextmanager
+def nobody_commits(daemon, ident):
+    """While this holds the folder's lock every commit waits."""
+    folder = checkpoints(daemon, ident)
+    folder.mkdir(parents=True, exist_ok=True)
+    held = os.open(folder, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    yield
+    os.close(held)
+
+
+def test_a_line_makes_a_checkpoint_and_the_next_attempt_goes_on(daemon, tmp_path):
+    ident = submit(daemon, tmp_path, 6, "while n == 4 and attempt == 1: time.sleep(0.02)")
+    wait_until(lambda: (daemon.job(ident)["checkpoint"] or {}).get("bytes", 0) > 0 and
+               (newest(daemon, ident) / "state").read_text().splitlines()[-1].startswith("4 "))
+    os.kill(worker_pid(daemon, ident), signal.SIGKILL)
+    job = daemon.wait(ident, seconds=60)[0]
+    assert (job["state"], job["attempt"]) == ("completed", 2)
+    assert [line for line in log(tmp_path) if "began" in line] == ["1 began 0", "2 began 4"]
+    job = daemon.job(ident)
+    assert job["resumed_from"]["attempt"] == 1 and job["note"] is None
+    assert job["checkpoint"]["attempt"] == 2
+    assert (newest(daemon, ident) / "state").read_text() == (tmp_path / "sums").read_text()
+
+
+def test_what_is_asked_for_last_is_made_behind_the_job(daemon, tmp_path):
+    """It ends right after its line, as a processor does that is told to leave."""
+    ident = submit(daemon, tmp_path, 5, "if n == 3 and attempt == 1: sys.exit(75)", interval=3)
+    job = daemon.wait(ident, seconds=60)[0]
+    assert (job["state"], job["attempt"]) == ("completed", 2)
+    assert "2 began 3" in log(tmp_path)
+    assert daemon.job(ident)["resumed_from"] == {"number": 1, "attempt": 1}
+
+
+def test_it_is_made_when_the_time_is_over(daemon, tmp_path):
+    leave = "signal.signal(signal.SIGTERM, lambda *_: (write('state', sums), checkpoint('state'), sys.exit(75)))\n"
+    ident = submit(daemon, tmp_path, 5, leave + "while n == 2 and attempt == 1: time.sleep(0.02)", interval=100,
+                   timeout_ms=2000, retry={"on": ["timeout"], "base_ms": 1, "jitter": "none"})
+    job = daemon.wait(ident, seconds=60)[0]
+    assert (job["state"], job["attempt"]) == ("completed", 2)
+    assert "2 began 2" in log(tmp_path)
+
+
+def test_of_two_lines_at_once_the_last_is_the_newest(daemon, tmp_path):
+    script = "for i in range(1, 4): write(f's{i}', sums + f'{i} 0\\n')\n" \
+             "say(*({'type': 'checkpoint', 'path': f's{i}'} for i in range(1, 4)))"
+    ident = submit(daemon, tmp_path, 1, script, interval=100)
+    assert daemon.wait(ident)[0]["state"] == "completed"
+    assert [entry.name for entry in newest(daemon, ident).iterdir()] == ["s3"]
+    assert daemon.job(ident)["note"] is None
+
+
+@pytest.mark.parametrize("line,why", [
+    ('{"type":"checkpoint","path":"absent"}', '"absent": No such file or directory'),
+    ('{"type":"checkpoint"}', "path"),
+    ('{"type":"checkpoint","path":7}', "path"),
+    ('{"type":"checkpoint","path":"state"', ""),
+    ('{"type":"checkpoint","path":"/"}', "holds the job's checkpoints"),
+    ('{"type":"checkpoint","path":"' + "x" * 9000 + '"}', "its line is longer than 8191 bytes"),
+])
+def test_one_that_cannot_be_made_is_noted_and_fails_no_job(daemon, tmp_path, line, why):
+    ident = submit(daemon, tmp_path, 2, f"os.write(3, {line + chr(10)!r}.encode()); time.sleep(0.3)", interval=100)
+    assert daemon.wait(ident)[0]["state"] == "completed"
+    note = daemon.job(ident)["note"]
+    assert note.startswith("no checkpoint was made: ") and why in note
+    assert "note: no checkpoint was made: " in daemon.ctl("show", str(ident)).stdout
+    assert "batchd: no checkpoint was made: " in daemon.ctl("logs", "--stderr", str(ident)).stderr
+    assert daemon.job(ident)["checkpoint"] is None
+
+
+def test_lines_that_only_look_like_it_make_none(daemon, tmp_path):
+    script = "os.write(3, b'{\"type\":\"checkpoints\",\"path\":\"log\"}\\n {\"type\":\"checkpoint\",\"path\":\"log\"}\\n" \
+             "x{\"type\":\"checkpoint\",\"path\":\"log\"}\\n')"
+    ident = submit(daemon, tmp_path, 1, script, interval=100)
+    assert daemon.wait(ident)[0]["state"] == "completed"
+    assert not checkpoints(daemon, ident).exists() and daemon.job(ident)["note"] is None
+
+
+def test_nobody_waits_for_it(daemon, tmp_path):
+    """Neither the processor nor its worker: it reports, is signalled, and is cancelled as ever."""
+    script = "say({'type': 'progress', 'fraction': n / steps})\n" \
+             "signal.signal(signal.SIGUSR1, lambda *_: note('heard'))\ntime.sleep(0.05)"
+    ident = submit(daemon, tmp_path, 1000, "while n == 1 and not os.path.exists('go'): time.sleep(0.02)\n" + script)
+    daemon.wait_running(ident)
+    with nobody_commits(daemon, ident):
+        (tmp_path / "go").touch()
+        wait_until(lambda: makers(daemon))
+        done = len(log(tmp_path))
+        wait_until(lambda: len(log(tmp_path)) >= done + 10)
+        wait_until(lambda: (daemon.job(ident)["progress"] or {}).get("fraction", 0) > 0)
+        making = makers(daemon)
+        daemon.call("io.batchd.Jobs.Signal", id=ident, signal="USR1")
+        wait_until(lambda: "1 heard" in log(tmp_path))
+        assert len(making) == 1 and makers(daemon) == making  # it has heard nothing
+        began = time.monotonic()
+        daemon.call("io.batchd.Jobs.Cancel", id=ident)
+        assert daemon.wait(ident)[0]["state"] == "cancelled"
+        assert time.monotonic() - began < 20 and not makers(daemon)
+
+
+def test_one_that_somebody_kills_is_made_anew(daemon, tmp_path):
+    script = "while not os.path.exists(f'go-{n}'): time.sleep(0.02)"
+    ident = submit(daemon, tmp_path, 2, script, interval=2)
+    daemon.wait_running(ident)
+    with nobody_commits(daemon, ident):
+        (tmp_path / "go-1").touch()
+        wait_until(lambda: makers(daemon))
+        killed = makers(daemon)[0]
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: [pid for pid in makers(daemon) if pid != killed])
+    wait_until(lambda: daemon.job(ident)["checkpoint"] is not None)
+    (tmp_path / "go-2").touch()
+    assert daemon.wait(ident)[0]["state"] == "completed"
+    assert daemon.job(ident)["checkpoint"]["number"] == 1 and daemon.job(ident)["note"] is None
+
+
+def test_one_that_is_killed_each_time_is_given_up(daemon, tmp_path):
+    script = "while not os.path.exists(f'go-{n}'): time.sleep(0.02)"
+    ident = submit(daemon, tmp_path, 2, script, interval=2)
+    daemon.wait_running(ident)
+    killed = set()
+    with nobody_commits(daemon, ident):
+        (tmp_path / "go-1").touch()
+        for _ in range(2):
+            wait_until(lambda: set(makers(daemon)) - killed)
+            killed.update(makers(daemon))
+            os.kill(max(makers(daemon), key=lambda pid: os.stat(f"/proc/{pid}").st_ctime), signal.SIGKILL)
+        wait_until(lambda: daemon.job(ident)["note"] is not None)
+        assert daemon.job(ident)["note"] == "no checkpoint was made: batchd-job, which makes it, was killed"
+    (tmp_path / "go-2").touch()
+    assert daemon.wait(ident)[0]["state"] == "completed"
+
+
+def test_a_suspended_one_stands(daemon, tmp_path):
+    ident = submit(daemon, tmp_path, 100000, "time.sleep(0.01)", interval=3)
+    wait_until(lambda: daemon.job(ident)["checkpoint"] is not None)
+    daemon.call("io.batchd.Jobs.Suspend", id=ident)
+    wait_until(lambda: daemon.job(ident)["state"] == "suspended")
+    time.sleep(2.5)  # JOB_HALT_MS
+    before = len(log(tmp_path))
+    time.sleep(0.5)
+    assert len(log(tmp_path)) == before
+    daemon.call("io.batchd.Jobs.Resume", id=ident)
+    made = daemon.job(ident)["checkpoint"]["number"]
+    wait_until(lambda: daemon.job(ident)["checkpoint"]["number"] > made + 2)
+    daemon.call("io.batchd.Jobs.Cancel", id=ident)
+    daemon.wait(ident)
