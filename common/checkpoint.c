@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/file_tree.h"
+#include "common/glib_memory.h"
 #include "common/parse.h"
 
 #include <dirent.h>
@@ -28,6 +29,7 @@ void checkpoint_done(struct checkpoint *checkpoint)
 
 static char *manifest_sum(const char *lines, size_t bytes)
 {
+    glib_needs_memory();
     char *hex = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)lines, bytes);
     char *copy = xstrdup(hex);
     g_free(hex);

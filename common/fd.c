@@ -24,6 +24,22 @@ int fd_write_all(int fd, const void *data, size_t bytes)
     return 0;
 }
 
+ssize_t fd_read_at(int fd, void *ret, size_t bytes, off_t offset)
+{
+    size_t used = 0;
+    while (used < bytes) {
+        ssize_t got = pread(fd, (char *)ret + used, bytes - used, offset + (off_t)used);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        used += (size_t)got;
+    }
+    return (ssize_t)used;
+}
+
 char *fd_read_file(int dirfd, const char *path, size_t max, size_t *ret_bytes)
 {
     CLEANUP_CLOSE int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);

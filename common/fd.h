@@ -13,6 +13,10 @@
  * descriptors only. */
 int fd_write_all(int fd, const void *data, size_t bytes);
 
+/* Reads `bytes` from `offset` on, through EINTR and short reads: how many there were before the
+ * file ended, or -1 with errno. */
+ssize_t fd_read_at(int fd, void *ret, size_t bytes, off_t offset);
+
 /* Reads a whole file of at most `max` bytes, with a NUL behind; the caller frees. NULL with errno,
  * EFBIG when it is longer. */
 char *fd_read_file(int dirfd, const char *path, size_t max, size_t *ret_bytes);

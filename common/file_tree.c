@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/fd.h"
+#include "common/glib_memory.h"
 
 #include <fcntl.h>
 #include <fts.h>
@@ -73,6 +74,19 @@ static int walk_next(struct walk *walk, struct error *err)
     return length < PATH_MAX ? 1 : error_set_errno(err, "\"%.200s\"", entry->fts_path);
 }
 
+static GChecksum *sum_new(void)
+{
+    glib_needs_memory();
+    return g_checksum_new(G_CHECKSUM_SHA256);
+}
+
+/* The sum's own. */
+static const char *sum_hex(GChecksum *sum)
+{
+    glib_needs_memory();
+    return g_checksum_get_string(sum);
+}
+
 static void sum_text(GChecksum *sum, const char *text)
 {
     g_checksum_update(sum, (const guchar *)text, (gssize)strlen(text) + 1); /* its NUL ends it */
@@ -124,12 +138,12 @@ static int pass_file(struct walk *walk)
         if (to < 0)
             return -1;
     }
-    GChecksum *sum = walk->whole == NULL ? NULL : g_checksum_new(G_CHECKSUM_SHA256);
+    GChecksum *sum = walk->whole == NULL ? NULL : sum_new();
     int result = pass_content(walk, from, to, sum);
     if (result == 0 && to >= 0)
         result = sync_copy(walk, to);
     if (sum != NULL) {
-        add_entry(walk, g_checksum_get_string(sum));
+        add_entry(walk, sum_hex(sum));
         g_checksum_free(sum);
     }
     return result;
@@ -189,11 +203,11 @@ int file_tree_copy(const char *from, const char *to, struct error *err)
 
 int file_tree_sum(const char *path, struct file_tree_sum *ret, struct error *err)
 {
-    CLEANUP(walk_done) struct walk walk = {.whole = g_checksum_new(G_CHECKSUM_SHA256)};
+    CLEANUP(walk_done) struct walk walk = {.whole = sum_new()};
     if (pass(&walk, path, err) < 0)
         return -1;
     ret->bytes = walk.bytes;
-    (void)snprintf(ret->sha256, sizeof(ret->sha256), "%s", g_checksum_get_string(walk.whole));
+    (void)snprintf(ret->sha256, sizeof(ret->sha256), "%s", sum_hex(walk.whole));
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/crc32c.h"
+#include "common/fd.h"
 #include "common/log.h"
 #include "daemon/api/backups.h"
 #include "daemon/api/verb.h"
@@ -98,7 +99,7 @@ static void finish(struct backups *backups)
 static int send_part(struct backups *backups, struct error *err)
 {
     CLEANUP_FREE char *data = xmalloc(PART_BYTES);
-    ssize_t got = pread(backups->fd, data, PART_BYTES, (off_t)backups->bytes);
+    ssize_t got = fd_read_at(backups->fd, data, PART_BYTES, (off_t)backups->bytes);
     if (got < 0)
         return error_set_errno(err, "the copy cannot be read");
     if (got == 0)

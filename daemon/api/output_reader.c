@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/fd.h"
 #include "common/output_index.h"
 
 #include <fcntl.h>
@@ -54,7 +55,7 @@ static int next_entry(struct output_reader *reader, struct error *err)
     int opened = open_part(reader, "index", &reader->index_fd, err);
     if (opened <= 0)
         return opened;
-    ssize_t got = pread(reader->index_fd, raw, sizeof(raw), reader->index_at);
+    ssize_t got = fd_read_at(reader->index_fd, raw, sizeof(raw), reader->index_at);
     if (got < 0)
         return error_set_errno(err, "cannot read %s.index", reader->base);
     if ((size_t)got < sizeof(raw))
@@ -77,7 +78,7 @@ int output_reader_next(struct output_reader *reader, struct output_chunk *ret, s
     if (opened <= 0)
         return opened;
     size_t wanted = reader->left < sizeof(ret->data) ? reader->left : sizeof(ret->data);
-    ssize_t got = pread(reader->data_fd[file], ret->data, wanted, reader->data_at[file]);
+    ssize_t got = fd_read_at(reader->data_fd[file], ret->data, wanted, reader->data_at[file]);
     if (got < 0)
         return error_set_errno(err, "cannot read %s", reader->base);
     if (got == 0)

@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/glib_memory.h"
 #include "daemon/engine/values.h"
 
 #include <glib.h>
@@ -34,6 +35,7 @@ char *request_digest(const struct api_call *call, const char *method)
     put_values(call, members);
     CLEANUP_FREE char *text = json_dumps(members, JSON_SORT_KEYS | JSON_COMPACT);
     CLEANUP_FREE char *whole = xasprintf("%s %s", method, text == NULL ? "" : text);
+    glib_needs_memory();
     char *hex = g_compute_checksum_for_string(G_CHECKSUM_SHA256, whole, -1);
     char *digest = xstrdup(hex);
     g_free(hex);

@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/fd.h"
+#include "common/glib_memory.h"
 
 #include <fcntl.h>
 #include <glib.h>
@@ -39,7 +40,7 @@ static bool in_database(const char *name)
     CLEANUP_FREE char *path = xasprintf("%s/%s", DATABASE, name);
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     return fd >= 0 && fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) &&
-           pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+           fd_read_at(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
            memcmp(magic, "TZif", sizeof(magic)) == 0;
 }
 
@@ -73,6 +74,7 @@ static struct zone *make(const char *name, GTimeZone *own)
 struct zone *zone_new(const char *name, struct error *err)
 {
     CLEANUP_FREE char *mine = name == NULL ? local_name() : xstrdup(name);
+    glib_needs_memory();
     if (mine == NULL) {
         GTimeZone *local = g_time_zone_new_local();
         return make(g_time_zone_get_identifier(local), local);
