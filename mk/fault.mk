@@ -13,10 +13,10 @@ FAULT_SEED := $(addprefix --seed ,$(SEED))
 FAULT_CFLAGS = -std=gnu17 -O1 -g -Wall -Wextra $(WERROR_FLAG) -D_GNU_SOURCE
 
 .PHONY: fault syscalls full-disk damage strangers fault-sample
-$(OUT)/tests/fault/inject.so: tests/fault/inject.c
+$(OUT)/tests/fault/inject.so $(OUT)/tests/fault/pauses.so: $(OUT)/tests/fault/%.so: tests/fault/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FAULT_CFLAGS) -shared -fPIC -o $@ $<
-$(OUT)/tests/fault/syskill: tests/fault/syskill.c
+$(OUT)/tests/fault/syskill $(OUT)/tests/fault/canaries: $(OUT)/tests/fault/%: tests/fault/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FAULT_CFLAGS) -o $@ $<
 
@@ -48,5 +48,5 @@ damage: all $(OUT)/tests/fault/damage
 	$(FAULT_RUN)/damage.py $(addprefix --sample ,$(SAMPLE)) $(FAULT_SEED)
 
 CANCELS ?= 10000
-strangers: all
+strangers: all $(OUT)/tests/fault/canaries $(OUT)/tests/fault/pauses.so
 	$(FAULT_RUN)/strangers.py --cancels $(CANCELS)
