@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Backups while jobs are submitted, run and removed: each must be a sound store that has every job
-that was acknowledged before it was asked for, and none twice. backups.py --count 1000"""
+"""Backups while jobs are submitted, edited, run and removed: each must be a sound store that has every job
+and every edit that was acknowledged before it was asked for. backups.py --count 1000"""
 import argparse
 import contextlib
 import pathlib
@@ -14,6 +14,11 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from daemon import OUT, Daemon  # noqa: E402
 
+OFTEN = '[store]\nwal_limit = "1M"\n'  # the log goes into the file again and again, also while that is copied
+
+
+LARGE, EDITS = 40, 10
+
 
 class Load:
     """Submits jobs, arrays and edits, and removes what has ended, until it is told to stop."""
@@ -22,12 +27,15 @@ class Load:
         self.daemon = daemon
         self.most = most
         self.acknowledged = []  # ids that stay
+        self.edits = {}  # id -> the newest estimate that it was given, which only grows
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
     def run(self):
         client = self.daemon.client(timeout=120)
+        for _ in range(LARGE):  # so that a copy takes many turns
+            client.call("io.batchd.Jobs.Submit", argv=["x" * 100000], cwd="/", env={}, hold=True)
         base = {"argv": ["true"], "cwd": "/", "env": {"PATH": "/bin:/usr/bin", "FILLER": "x" * 500}}
         number = 0
         while not self.over.is_set():
@@ -39,8 +47,12 @@ class Load:
             for _ in range(kept):
                 self.acknowledged.append(client.receive()["parameters"]["id"])
             client.receive()
-            client.call("io.batchd.Jobs.Edit", id=self.acknowledged[number % len(self.acknowledged)],
-                        priority="high" if number % 2 else "low")
+            some = [self.acknowledged[(number * EDITS + i) % len(self.acknowledged)] for i in range(EDITS)]
+            for edited in some:
+                client.send("io.batchd.Jobs.Edit", id=edited, priority="high" if number % 2 else "low", estimate_ms=number)
+            for edited in some:
+                client.receive()
+                self.edits[edited] = number
             if number % 50 == 0:
                 client.call("io.batchd.Jobs.Prune", states=["completed"], older_ms=0)
         client.close()
@@ -50,16 +62,18 @@ class Load:
         self.thread.join()
 
 
-def check(path, before, folder):
+def check(path, before, edits, folder):
     """What is wrong with a backup."""
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         if db.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
             return "the integrity check fails"
         if db.execute("PRAGMA foreign_key_check").fetchall():
             return "a row belongs to no job"
-        found = {job for job, in db.execute("SELECT id FROM job")}
-    if missing := set(before) - found:
+        found = dict(db.execute("SELECT id, estimate_us / 1000 FROM job"))
+    if missing := set(before) - set(found):
         return f"{len(missing)} acknowledged jobs are missing"
+    if old := [job for job, estimate in edits.items() if found[job] < estimate]:
+        return f"{len(old)} acknowledged edits are missing"
     state = pathlib.Path(folder) / "restored"
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir(mode=0o700)
@@ -76,9 +90,9 @@ def backups(daemon, count, folder):
     wrong = []
     try:
         for number in range(count):
-            before = list(load.acknowledged)
+            before, edits = list(load.acknowledged), dict(load.edits)
             done = daemon.ctl("-q", "backup", str(target))
-            text = done.stderr if done.returncode else check(target, before, folder)
+            text = done.stderr if done.returncode else check(target, before, edits, folder)
             if text:
                 wrong.append(f"backup {number}: {text}")
             if number % 100 == 99:
@@ -94,7 +108,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1000)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="batchd-backups-") as folder, Daemon() as daemon:
+    with tempfile.TemporaryDirectory(prefix="batchd-backups-") as folder, Daemon(config=OFTEN) as daemon:
         wrong = backups(daemon, options.count, folder)
         jobs = daemon.call("io.batchd.Server.Status")["counts"]["pending"]
     for text in wrong[:20]:

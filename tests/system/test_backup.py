@@ -13,12 +13,14 @@ import pytest
 from daemon import OUT, Daemon, Refused, wait_until
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "crash"))
-from backups import backups  # noqa: E402
+from backups import OFTEN, backups  # noqa: E402
 
 BACKUP = "io.batchd.Server.Backup"
 
 
-def test_some_under_load(daemon, tmp_path):
+def test_some_under_load(make_daemon, tmp_path):
+    daemon = make_daemon(config=OFTEN)
+    daemon.start()
     assert backups(daemon, 25, tmp_path) == []
     assert not (daemon.state / "backup.tmp").exists()
 
