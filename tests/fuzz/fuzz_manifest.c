@@ -49,6 +49,16 @@ static bool obeys(const json_t *param, const json_t *value)
     return is_of_type(value, word_of(param, "type")) && named && within;
 }
 
+static void defaults_must_obey(const json_t *manifest)
+{
+    const json_t *params = json_object_get(manifest, "params");
+    for (size_t i = 0; i < json_array_size(params); i++) {
+        const json_t *param = json_array_get(params, i);
+        const json_t *value = json_object_get(param, "default");
+        MUST(value == NULL || obeys(param, value));
+    }
+}
+
 /* Whether a job may have these values; *ret_count is how many it has then, defaults with them. */
 static bool may_have(const json_t *manifest, const json_t *values, size_t *ret_count)
 {
@@ -79,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         MUST_EXPLAIN(&err);
         return 0;
     }
+    defaults_must_obey(manifest);
     CLEANUP_JSON json_t *values =
         second == NULL ? NULL : json_load_limited(second + 5, strlen(second + 5), &err);
     CLEANUP_JSON json_t *checked = NULL;

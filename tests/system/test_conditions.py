@@ -82,6 +82,18 @@ def test_a_job_does_not_start_before_its_time(daemon, restart):
     assert daemon.wait(first)[0]["started_at"] < begin
 
 
+def test_it_is_a_time_of_the_wall_clock(timed):
+    """Whichever way that is set."""
+    soon, late = (timed.submit("true", begin=int((timed.clock.now() + seconds) * 1e6)) for seconds in (2, 3600))
+    timed.clock.set(timed.clock.now() - 1800)
+    time.sleep(3.5)  # batchd looks each second
+    assert [timed.job(job)["reasons"] for job in (soon, late)] == [["BeginTime"]] * 2
+    timed.clock.set(timed.clock.now() + 1810)
+    assert timed.wait(soon)[0]["state"] == "completed" and timed.job(late)["reasons"] == ["BeginTime"]
+    timed.clock.set(timed.clock.now() + 3600)
+    assert timed.wait(late)[0]["state"] == "completed"
+
+
 def test_its_time_came_while_batchd_was_down(daemon):
     begin = later(0.5)
     job = daemon.submit("true", begin=begin)

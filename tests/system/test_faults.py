@@ -12,6 +12,7 @@ import time
 
 import pytest
 from daemon import Refused
+from watchdog import Watchdog
 
 SUBMIT = "io.batchd.Jobs.Submit"
 
@@ -304,6 +305,19 @@ def test_signals_while_it_waits_for_room(small_disk):
     with pytest.raises(subprocess.TimeoutExpired):
         daemon.process.wait(timeout=0.5)  # it lives
     assert daemon.stop() == 0
+
+
+def test_it_lives_while_it_waits_for_room(small_disk, tmp_path):
+    """So its watchdog does not start it anew."""
+    daemon = small_disk
+    daemon.stop()
+    with Watchdog(tmp_path, 3) as watchdog:
+        daemon.env.update(watchdog.env)
+        daemon.start()
+        daemon.wait_running(*[daemon.submit("sleep", "600") for _ in range(4)])
+        fill_until_it_waits(daemon)
+        for _ in range(20):  # of a loop that has gone round before there may be some
+            assert watchdog.fed(3)
 
 
 def test_a_disk_that_fills_again_and_again(small_disk):

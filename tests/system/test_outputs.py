@@ -1,12 +1,13 @@
 """Declared outputs: in their places when the job ended well and the checks are true, else as it was."""
 import os
 import pathlib
+import subprocess
 import time
 
 import pytest
 
 from clock import Clock
-from daemon import Daemon, Refused, wait_until
+from daemon import OUT, ROOT, Daemon, Refused, wait_until
 from shell import shared_daemon, folder_of_the_test, shell as shell_in  # the first two are fixtures
 
 
@@ -105,6 +106,25 @@ def test_all_are_checked_before_the_first_is_put_in_place(daemon, folder):
                             outputs=["a", "b"], checks=["nonempty", "exists"]))
     assert job["state"] == "completed"
     assert (folder / "a").read_text() == "new\n" and (folder / "b/x").read_text() == "in\n"
+
+
+def test_all_are_on_disk_before_the_first_has_its_name(folder):
+    """A loss of power leaves none that is there and not whole."""
+    library, told = folder / "syncs.so", folder / "told"
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, ROOT / "tests/lib/syncs.c", "-ldl"],
+                   check=True)
+    (folder / "in/.batchd-7-1-2.b/deep").mkdir(parents=True)
+    staged = [folder / ".batchd-7-1-1.a", folder / "in/.batchd-7-1-2.b/deep/file"]
+    for path in staged:
+        path.write_text("new")
+    subprocess.run([OUT / "batchd-job", "finish", "7", "-", "1", "0", "2", "a", "in/b"], cwd=folder, check=True, timeout=60,
+                   env=dict(os.environ, LD_PRELOAD=str(library), SYNCS=str(told), ASAN_OPTIONS="verify_asan_link_order=0"))
+    assert ((folder / "a").read_text(), (folder / "in/b/deep/file").read_text()) == ("new", "new")
+    lines = told.read_text().splitlines()
+    first = lines.index("name a")
+    for path in (*staged, staged[1].parent, staged[1].parent.parent):
+        assert f"sync {path}" in lines[:first], lines
+    assert lines[first:] == ["name a", f"sync {folder}", "name b", f"sync {folder}/in"]
 
 
 def test_a_check_finds_it_where_it_was_written(daemon, folder):

@@ -2,13 +2,13 @@
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import time
 
 import pytest
 from clock import Clock
 from daemon import ROOT, wait_until
+from watchdog import Watchdog
 
 TEN_YEARS = 10 * 365 * 86400
 
@@ -40,46 +40,30 @@ def test_a_batchd_that_stands_still_loses_nothing(daemon, tmp_path):
 
 @pytest.fixture
 def watched(make_daemon, tmp_path):
-    """A daemon with a watchdog of 1.5 s, at the socket .notify; it hangs while the file .hang is there."""
+    """A daemon with a watchdog of 1.5 s; it hangs while the file .hang is there."""
     library, hang = tmp_path / "hang.so", tmp_path / "hang"
     subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, ROOT / "tests/lib/hang.c", "-ldl"],
                    check=True)
-    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    notify.bind(str(tmp_path / "notify"))
-    daemon = make_daemon(env={"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1500000",
-                              "HANG_FILE": str(hang), "LD_PRELOAD": str(library),
-                              "ASAN_OPTIONS": "verify_asan_link_order=0"})
-    daemon.notify, daemon.hang = notify, hang
-    daemon.start()
-    yield daemon
-    notify.close()
-
-
-def fed(daemon, seconds):
-    """Whether the watchdog is within that time."""
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        daemon.notify.settimeout(left)
-        try:
-            if b"WATCHDOG=1" in daemon.notify.recv(4096):
-                return True
-        except TimeoutError:
-            break
-    return False
+    with Watchdog(tmp_path, 1.5) as watchdog:
+        daemon = make_daemon(env={**watchdog.env, "HANG_FILE": str(hang), "LD_PRELOAD": str(library),
+                                  "ASAN_OPTIONS": "verify_asan_link_order=0"})
+        daemon.watchdog, daemon.hang = watchdog, hang
+        daemon.start()
+        yield daemon
 
 
 def test_the_watchdog_is_fed_by_a_loop_that_goes_round_and_by_nothing_else(watched):
     """Nobody asks for anything, then a disk does not answer."""
     for _ in range(3):
-        assert fed(watched, 20)
+        assert watched.watchdog.fed(20)
     watched.hang.touch()
     client = watched.client()
     client.send("io.batchd.Jobs.Submit", argv=["true"], cwd="/", env={})
-    wait_until(lambda: not fed(watched, 2))  # twice and more it would have been
+    wait_until(lambda: not watched.watchdog.fed(2))  # twice and more it would have been
     watched.hang.unlink()
     job = client.receive()["parameters"]["id"]
     client.close()
-    assert fed(watched, 20)
+    assert watched.watchdog.fed(20)
     assert watched.wait(job)[0]["state"] == "completed"
 
 
@@ -117,6 +101,23 @@ def test_a_spawner_that_stands_still_holds_up_new_workers_alone(make_daemon, tmp
     daemon.wait_running(*more)
     (tmp_path / "go").touch()
     daemon.wait(*more)
+
+
+@pytest.mark.parametrize("jump", [TEN_YEARS, -TEN_YEARS])
+def test_what_workers_tell_after_a_jump_is_told_at_once(make_daemon, tmp_path, jump):
+    """Nobody asks for anything meanwhile: one waits."""
+    clock = Clock(tmp_path)
+    daemon = make_daemon(config="[workers]\nmax = 1\n", env=clock.env)
+    daemon.start()
+    job = daemon.submit(*waits_for(tmp_path / "go"))
+    daemon.wait_running(job)
+    client = daemon.client(timeout=30)
+    client.send("io.batchd.Jobs.Wait", ids=[job], timeout_ms=60000)
+    daemon.submit("true", hold=True)  # the last commit is one of before the jump
+    clock.set(time.time() + jump)
+    (tmp_path / "go").touch()
+    assert client.receive()["parameters"]["jobs"][0]["state"] == "completed"
+    client.close()
 
 
 @pytest.mark.parametrize("jump", [TEN_YEARS, -TEN_YEARS])
