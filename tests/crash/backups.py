@@ -17,7 +17,7 @@ from daemon import OUT, Daemon  # noqa: E402
 OFTEN = '[store]\nwal_limit = "1M"\n'  # the log goes into the file again and again, also while that is copied
 
 
-LARGE, EDITS = 40, 10
+LARGE, EDITS = 40, 50
 
 
 class Load:

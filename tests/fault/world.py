@@ -168,7 +168,7 @@ class World(Daemon):
             except Refused as refused:
                 if refused.name in ok and (asked or not faulty):
                     return None  # as what was done already is refused
-                if not faulty and refused.name != "io.batchd.Busy":
+                if not faulty and (refused.name != "io.batchd.Busy" or time.monotonic() > deadline):
                     raise Violation(f"{method} is refused: {refused}") from None
             except (OSError, ValueError) as problem:
                 if time.monotonic() > deadline:

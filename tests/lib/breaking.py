@@ -1,10 +1,16 @@
 """A daemon with circuit breakers, and jobs that fail as it is needed. Who imports `make` has it as a fixture."""
+import os
+import struct
+import time
+
 import pytest
 
 from clock import Clock
 from daemon import wait_until
+from records import crc32c
 
 MINUTE = 60
+CLOSED, OPEN = 0, 1
 ON = "[breakers]\nenabled = true\n"
 
 
@@ -92,3 +98,15 @@ def submit_many(daemon, count, **request):
         ids += [client.receive()["parameters"]["id"] for _ in range(500)]
     client.close()
     return ids
+
+
+def put_breakers(db, breakers):
+    """Rows of the store with sums that are right: of (name, what is not as in one that failed once)."""
+    for name, change in breakers:
+        row = {"kind": 0, "uid": os.getuid(), "state": CLOSED, "window": 1, "ends": 1, "openings": 0, "good": 0, "bad": 0,
+               "changed_at": 1, "until": int((time.time() + 3600) * 1e6), "failed_at": 1, "failed_class": 2,
+               "exit_code": 1, "signal": 0, **change}
+        numbers = list(row.values())
+        summed = struct.pack("<q", len(name)) + name.encode() + struct.pack(f"<{len(numbers)}q", *numbers)
+        values = [*numbers[:2], name, *numbers[2:], crc32c(summed)]
+        db.execute(f"INSERT INTO breaker VALUES({','.join('?' * len(values))})", values)

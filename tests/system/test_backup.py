@@ -21,7 +21,7 @@ BACKUP = "io.batchd.Server.Backup"
 def test_some_under_load(make_daemon, tmp_path):
     daemon = make_daemon(config=OFTEN)
     daemon.start()
-    assert backups(daemon, 25, tmp_path) == []
+    assert backups(daemon, 15, tmp_path) == []
     assert not (daemon.state / "backup.tmp").exists()
 
 

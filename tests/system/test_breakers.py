@@ -1,4 +1,5 @@
 """Circuit breakers: what keeps failing is parked and uses no attempt, then a few are tried."""
+import contextlib
 import json
 import os
 import signal
@@ -7,7 +8,8 @@ import subprocess
 import time
 
 import pytest
-from breaking import MINUTE, advance, breakers, fail_until_open, make, settle, state, submit_many  # make: a fixture
+from breaking import (MINUTE, advance, breakers, fail_until_open, make, put_breakers, settle, state,  # a fixture: make
+                      submit_many)
 from daemon import wait_until
 
 
@@ -395,6 +397,19 @@ def test_a_damaged_row_is_found(make, change):
     assert checked.returncode == 65 and "breaker" in checked.stderr
     daemon.start(wait=False)
     assert daemon.process.wait(timeout=30) == 65
+
+
+@pytest.mark.parametrize("change", [{}, {"state": 5}, {"state": -1}, {"kind": 3}, {"ends": 65}, {"ends": -1}, {"good": 101},
+                                    {"bad": 101}])
+def test_a_row_out_of_range_is_found(make, change):
+    """Although its sum is right."""
+    daemon = make()
+    daemon.stop()
+    with contextlib.closing(sqlite3.connect(daemon.state / "batchd.db")) as db, db:
+        put_breakers(db, [("bad", change)])
+    checked = subprocess.run([daemon.batchd, "--state", daemon.state, "--config", daemon.config, "--check-store"],
+                             capture_output=True, text=True, timeout=60, check=False)
+    assert checked.returncode == (65 if change else 0), checked
 
 
 def test_a_probe_that_never_began_gives_its_place_back(make):

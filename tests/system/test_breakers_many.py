@@ -3,12 +3,10 @@ import contextlib
 import json
 import os
 import sqlite3
-import struct
 import time
 
-from breaking import MINUTE, advance, breakers, fail_until_open, make, submit_many  # make: a fixture
+from breaking import CLOSED, MINUTE, OPEN, advance, breakers, fail_until_open, make, put_breakers, submit_many  # a fixture: make
 from daemon import wait_until
-from records import crc32c
 
 
 def longest_turn(daemon, until):
@@ -108,23 +106,14 @@ def test_a_reply_has_500_and_says_how_many_more_there_are(make):
     assert daemon.call("io.batchd.Breakers.List") == {"breakers": [], "left_out": 0}
 
 
-MOST, CLOSED, OPEN = 8192, 0, 1
-
-
-def breaker_row(name, state):
-    """Of one of root that failed once: the columns of the store, with their sum."""
-    until = int((time.time() + 3600) * 1e6) if state == OPEN else 0
-    numbers = [state, 1, 1, int(state == OPEN), 0, 0, 1, until, 1, 2, 1, 0]  # breaker_rows.c
-    summed = struct.pack("<q", len(name)) + name.encode() + struct.pack(f"<{2 + len(numbers)}q", 0, os.getuid(), *numbers)
-    return [0, os.getuid(), name, *numbers, crc32c(summed)]
+MOST = 8192
 
 
 def test_the_one_used_longest_ago_makes_room_and_what_is_open_stays(make):
     daemon = make()
     daemon.stop()
     with contextlib.closing(sqlite3.connect(daemon.state / "batchd.db")) as db, db:
-        rows = [breaker_row(f"n{i:04}", OPEN if i == 0 else CLOSED) for i in range(MOST)]
-        db.executemany(f"INSERT INTO breaker VALUES({','.join('?' * len(rows[0]))})", rows)
+        put_breakers(db, [(f"n{i:04}", {"state": OPEN if i == 0 else CLOSED}) for i in range(MOST)])
     daemon.start()
     daemon.wait(daemon.submit("false", name="new", max_attempts=1))
     daemon.stop()

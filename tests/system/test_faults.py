@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from daemon import Refused
+from daemon import Refused, wait_until
 from watchdog import Watchdog
 
 SUBMIT = "io.batchd.Jobs.Submit"
@@ -244,13 +244,15 @@ def test_output_that_the_disk_refused(small_disk, tmp_path, code, expected):
     """It is why a job failed only if it failed."""
     daemon = small_disk
     go = tmp_path / "go"
-    job = daemon.submit("sh", "-c", f'until [ -e "$0" ]; do sleep 0.02; done; head -c 9000000 /dev/zero; exit {code}',
-                        str(go))
+    script = 'until [ -e "$0" ]; do sleep 0.02; done; head -c 9000000 /dev/zero; touch "$0.done"; exit "$1"'
+    job = daemon.submit("sh", "-c", script, str(go), str(code))
     daemon.wait_running(job)
     ballast = fill(daemon, leave=2 << 20)  # and the reserve's 1 MiB, which batchd gives back
     go.touch()
-    ended = daemon.wait(job)[0]
+    wait_until((tmp_path / "go.done").exists, seconds=60)
     ballast.unlink()
+    submit_when_there_is_room(daemon)  # batchd may have had to wait for it
+    ended = daemon.wait(job)[0]
     assert (ended["state"], ended["outcome"]["class"], ended["outcome"]["exit_code"]) == expected
     assert ended["usage"]["lost_bytes"] > 0
     assert code == 0 or f"{ended['usage']['lost_bytes']} bytes of its output" in ended["outcome"]["message"]
