@@ -1,8 +1,8 @@
 # Proof by fault injection (tests/fault). Each target alone is the whole of it and may take an hour;
 # `make fault-sample` is the part that `make check` has time for. SEED=N repeats a run.
 #   make fault           every call of libc that can fail, in every scene, each way it can fail
-#   make syscalls        killed at every system call of one life, of each migration of the store, of a
-#                        checkpoint's commit and of the placing of outputs
+#   make syscalls        killed at every system call of one life and of a batchd that finds running jobs, of
+#                        each migration of the store, of a checkpoint's commit, of the placing of outputs
 #   make full-disk       a disk that fills up at each of 1,000 places
 #   make damage          a store with each byte changed, each length, another's log
 #   make strangers       10,000 cancels where process ids are used again at once

@@ -3,7 +3,8 @@
 before the kernel sees the call and after it returned.
 
   syscalls.py                     each call of one life: an empty folder, a job that ends, one that is
-                                  cancelled, the stop; then it is started again and must know all
+                                  cancelled, the stop; then it is started again and must know all.
+                                  Role restart: each call of a batchd that finds running jobs
   syscalls.py --migrations        each call of batchd's start on a store of each older version
   syscalls.py --sample 20         so many of the points of each role, chosen at random
 
@@ -11,6 +12,7 @@ Exit 0 when nothing was violated: nothing lost, doubled or invented (world.py), 
 version or of the next, never between."""
 import argparse
 import contextlib
+import functools
 import os
 import pathlib
 import random
@@ -24,6 +26,7 @@ from world import OUT, Violation, World
 
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
 PHASES = ("entry", "exit")
+ROLES = ("batchd", "spawner", "worker", "restart")
 
 
 class Killed(World):
@@ -113,6 +116,33 @@ def one_life(role, nth, phase):
         w.destroy()
 
 
+def one_restart(nth, phase):
+    """Killed while it adopts what runs, and later; (count, name of the call that was hit)."""
+    w = Killed("batchd", nth, phase)
+    try:
+        tracer, w.tracer = w.tracer, None
+        w.start()
+        w.begin_trial()
+        running = [w.submit(until="go", code=code) for code in (0, 3)]
+        doomed = w.submit(until="never", outcomes={("cancelled", None), ("signal", None)})
+        w.wait_for(*running, doomed, what="running")
+        w.kill()
+        w.tracer = tracer
+        w.start(wait=False)
+        w.let_go("go")
+        w.wait_ready()
+        w.wait_for(*running)
+        w.call("io.batchd.Jobs.Cancel", ("io.batchd.InvalidState",), id=doomed, grace_ms=20)
+        w.wait_for(doomed)
+        w.stop()
+        w.start()
+        w.check()
+        w.check_store()
+        return w.hit()
+    finally:
+        w.destroy()
+
+
 def found(w):
     """Job 7 waits, or runs by now."""
     return [(job["id"], job["name"], job["uid"], job["id"] == 7 or (job["state"], job["outcome"]["class"]))
@@ -181,7 +211,7 @@ def walk(said, play, random_, sample, until):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--migrations", action="store_true")
-    parser.add_argument("--role", action="append", choices=("batchd", "spawner", "worker"))
+    parser.add_argument("--role", action="append", choices=ROLES)
     parser.add_argument("--sample", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=86400, help="stop after so long")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
@@ -193,8 +223,9 @@ def main():
             version = int(path.stem.split("-")[1])
             walks.append((f"store {version}", lambda n, phase, v=version: one_migration(v, n, phase)))
     else:
-        for role in options.role or ("batchd", "spawner", "worker"):
-            walks.append((role, lambda n, phase, r=role: (one_life(r, n, phase), None)))
+        for role in options.role or ROLES:
+            play = one_restart if role == "restart" else functools.partial(one_life, role)
+            walks.append((role, lambda n, phase, play=play: (play(n, phase), None)))
     points = violations = 0
     for said, play in walks:
         more, wrong = walk(said, play, random_, options.sample, began + options.seconds)
