@@ -530,6 +530,8 @@ static bool reap(struct job *job, int *ret_wait_ms)
         int status;
         struct rusage usage;
         pid_t pid = wait4(-1, &status, WNOHANG | __WALL, &usage);
+        if (pid < 0 && errno == EINTR)
+            continue;
         if (pid > 0 && pid == commit_pid(job->commit))
             commit_ended(job->commit, status);
         if (pid == job->pid)

@@ -69,8 +69,12 @@ NOT_INJECTED_WHY = {
         strnlen strrchr strspn strstr strtod strtok_r strtol strtoul strtoull sysconf tdelete tdestroy tfind
         twalk_r umask unsetenv isatty free posix_spawnattr_destroy posix_spawnattr_init posix_spawnattr_setflags
         posix_spawnattr_setsigdefault posix_spawnattr_setsigmask sigaction sigprocmask clock_gettime gmtime_r
-        localtime_r mktime timegm ferror globfree setlocale getopt_long dirfd strsep""",
-    "fails only by a bug of the caller": "close close_range closedir munmap fclose readdir getrlimit nanosleep",
+        localtime_r mktime timegm ferror globfree setlocale getopt_long dirfd strsep pthread_attr_init
+        pthread_attr_destroy pthread_attr_setstacksize pthread_sigmask sem_init""",
+    "fails only by a bug of the caller": """close close_range closedir munmap fclose readdir getrlimit nanosleep
+        pthread_cancel pthread_join sem_post""",
+    "is called again, whatever it answers": "sem_wait sem_clockwait",
+    "ends the worker at its start, as for want of memory": "pthread_create",
     "its memory comes from malloc, which fails": """strdup open_memstream tsearch glob realpath fputc fputs
         fwrite fflush putc puts fread fts_open fts_read fts_close""",
     "is made for the job's user, in system mode (tests/vm)": """setgroups setresgid setresuid setuid
