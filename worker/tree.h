@@ -28,8 +28,9 @@ enum tree_found tree_signal(int number, tree_skip_fn skip, void *arg);
  * there is certainly nothing, else to be called again after SIGCHLD or a short while. */
 bool tree_kill(tree_skip_fn skip, void *arg);
 
-/* So many of the dead are reaped before the caller has its turn again: a job may leave more. */
-#define TREE_REAPS_MAX 512U
+/* So many of the dead are reaped before the caller has its turn again, some 50 ms: a job may leave
+ * more. Fewer, and one that forks for all it is worth would leave them faster than they go. */
+#define TREE_REAPS_MAX 16384U
 
 /* Kills and reaps what is left below us, one round: true when nothing is. */
 bool tree_sweep(void);
