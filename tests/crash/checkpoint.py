@@ -127,15 +127,17 @@ class Case:
             return
         if self.digest("whole") != self.digest("killed"):
             self.wrong.append("its output is another one")
-        last, redone = 0, 0
+        last, redone, doer = 0, 0, 1
         for line in (self.folder / "log").read_text().splitlines():
             attempt, what, number = line.split()
             if what == "did":
-                last = int(number)
+                last, doer = int(number), int(attempt)
                 continue
+            # One that was killed before it began is not in the log.
+            lost = self.lost.intersection(range(doer, int(attempt)))
             redone = max(redone, last - int(number))
-            if last - int(number) > self.interval * (self.in_flight if int(attempt) - 1 in self.lost else 1):
-                self.wrong.append(f"attempt {attempt} began at {number}, and {last} was done")
+            if last - int(number) > self.interval * (self.in_flight if lost else 1):
+                self.wrong.append(f"attempt {attempt} began at {number}, and attempt {doer} did {last}")
         left = [path.name for path in self.folder.glob(".batchd-*")]
         if left:
             self.wrong.append(f"left behind: {left}")
