@@ -15,6 +15,7 @@
 #include "daemon/resources/gpu_devices.h"
 #include "daemon/resources/machine.h"
 #include "daemon/store/check.h"
+#include "daemon/store/store_file.h"
 #include "daemon/user_shares.h"
 
 #include <event2/event.h>
@@ -470,12 +471,23 @@ bool daemon_wait_for_room(const struct config *config, const struct places *plac
     return true;
 }
 
+/* Opening it would make one. */
+static int find_store(const char *path, struct error *err)
+{
+    uint32_t stamp;
+    if (access(path, F_OK) == 0)
+        return 0;
+    (void)error_set_errno(err, "%s", path);
+    (void)store_file_check(path, &stamp, err); /* that its log is there is worse */
+    return -1;
+}
+
 int daemon_check_store(const struct config *config, const struct places *places, struct error *err)
 {
     struct daemon holder = {.lock_fd = -1};
     CLEANUP_FREE char *path = xasprintf("%s/batchd.db", places->state_dir);
-    if (access(path, F_OK) < 0) /* opening it would make one */
-        return error_set_errno(err, "%s", path);
+    if (find_store(path, err) < 0)
+        return -1;
     int result = take_lock(&holder, places, err);
     if (result == 0) {
         struct db *db = open_store(config, places, err);

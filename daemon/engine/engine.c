@@ -8,6 +8,8 @@
 #include "daemon/engine/internal.h"
 #include "daemon/engine/values.h"
 #include "daemon/resources/disk.h"
+#include "daemon/store/last_ids.h"
+#include "daemon/store/number_rows.h"
 #include "daemon/store/task_rows.h"
 
 #include <string.h>
@@ -100,8 +102,10 @@ struct engine *engine_new(struct event_base *base, struct db *db,
 {
     int64_t life = 0;
     int64_t seen_at = 0;
-    if (db_get_number(db, "seen_at", &seen_at, err) < 0 ||
-        db_get_number(db, "life", &life, err) < 0 || db_set_number(db, "life", life + 1, err) < 0)
+    if (number_rows_check(db, err) < 0 || last_ids_check(db, err) < 0 ||
+        number_rows_get(db, "seen_at", &seen_at, err) < 0 ||
+        number_rows_get(db, "life", &life, err) < 0 ||
+        number_rows_set(db, "life", life + 1, err) < 0)
         return NULL;
     struct engine *engine = xcalloc(1, sizeof(*engine));
     const struct pool_options pool_options = {.state_dir = options->state_dir,

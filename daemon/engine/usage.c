@@ -4,6 +4,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/removal.h"
+#include "daemon/store/number_rows.h"
 #include "daemon/store/usage_rows.h"
 
 #include <math.h>
@@ -20,7 +21,7 @@ void engine_note_seen(struct engine *engine, int64_t now)
     if (engine->broken || engine->active == NULL ||
         (now >= engine->seen_at && now < engine->seen_at + SEEN_EVERY_US))
         return;
-    if (db_set_number(engine->db, "seen_at", now, &err) < 0)
+    if (number_rows_set(engine->db, "seen_at", now, &err) < 0)
         engine_break(engine, &err);
     engine->seen_at = now;
 }

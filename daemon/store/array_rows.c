@@ -45,7 +45,7 @@ static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
         .max_fails = {(enum fails_kind)kind, (uint32_t)sqlite3_column_int64(statement, 2)},
         .value_set = (uint64_t)sqlite3_column_int64(statement, 3)};
     if (kind >= FAILS_ANY && kind <= FAILS_PERCENT &&
-        sum_of(ret) == (uint32_t)sqlite3_column_int64(statement, NUMBERS))
+        sum_of(ret) == sqlite3_column_int64(statement, NUMBERS))
         return 0;
     return error_set(err, ERROR_DAMAGED, "the row of options of array %llu fails its checksum",
                      (unsigned long long)ret->job);

@@ -91,8 +91,7 @@ static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
                               .memory_bytes = (uint64_t)COLUMN(10)};
     (void)snprintf(row.status.outcome.message, sizeof(row.status.outcome.message), "%s",
                    message == NULL ? "" : message);
-    bool summed = sqlite3_column_type(statement, NUMBERS + 1) != SQLITE_NULL;
-    if ((summed || row.kind != ATTEMPT_UNKNOWN) && sum_of(&row) != (uint32_t)COLUMN(NUMBERS + 1))
+    if (sum_of(&row) != COLUMN(NUMBERS + 1))
         return error_set(err, ERROR_DAMAGED, "the row of attempt %u of job %llu fails its checksum",
                          row.status.attempt, (unsigned long long)row.status.id);
 #undef COLUMN

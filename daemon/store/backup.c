@@ -1,6 +1,8 @@
 #include "daemon/store/backup.h"
 
 #include "common/alloc.h"
+#include "daemon/store/schema.h"
+#include "daemon/store/stamp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -80,9 +82,11 @@ void backup_free(struct backup *backup)
 }
 
 /* The header says that there is a write-ahead log, as the store has one. Without it nobody has to
- * make one beside the copy to read it. */
+ * make one beside the copy to read it. The copy gets a link of its own: what is written to the
+ * store from now on is not to be taken for the copy's. */
 static int end_copy(struct backup *backup, struct error *err)
 {
+    uint32_t stamp;
     int code = sqlite3_backup_finish(backup->steps);
     backup->steps = NULL;
     if (code != SQLITE_OK)
@@ -94,6 +98,9 @@ static int end_copy(struct backup *backup, struct error *err)
     code = sqlite3_exec(backup->copy, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
     if (code != SQLITE_OK)
         return fail(backup->copy, err);
+    if (schema_stamp(backup->copy, &stamp, err) < 0 ||
+        schema_set_stamp(backup->copy, stamp_random(stamp), err) < 0)
+        return -1;
     (void)sqlite3_close(backup->copy);
     backup->copy = NULL;
     return 0;

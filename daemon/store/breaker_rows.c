@@ -94,7 +94,7 @@ static int read_row(sqlite3_stmt *statement, struct breaker_entry *ret, struct e
                                              .exit_code = (int)numbers[10],
                                              .signal = (int)numbers[11]}};
     if (is_sound(ret, numbers) &&
-        sum_of(ret, numbers) == (uint32_t)sqlite3_column_int64(statement, 3 + (int)NUMBERS))
+        sum_of(ret, numbers) == sqlite3_column_int64(statement, 3 + (int)NUMBERS))
         return 0;
     return error_set(err, ERROR_DAMAGED, "the row of the breaker of \"%.80s\" fails its checksum",
                      ret->name == NULL ? "?" : ret->name);

@@ -37,7 +37,7 @@ static int read_row(sqlite3_stmt *statement, struct cancelled_row *ret, struct e
                                   .last = (uint64_t)sqlite3_column_int64(statement, 2),
                                   .ended_at = sqlite3_column_int64(statement, 3),
                                   .message = (const char *)sqlite3_column_text(statement, 4)};
-    if (ret->message != NULL && sum_of(ret) == (uint32_t)sqlite3_column_int64(statement, 5))
+    if (ret->message != NULL && sum_of(ret) == sqlite3_column_int64(statement, 5))
         return 0;
     return error_set(err, ERROR_DAMAGED,
                      "the row of cancelled tasks of job %llu fails its checksum",

@@ -9,6 +9,8 @@
 #include "daemon/store/dependency_rows.h"
 #include "daemon/store/estimate_rows.h"
 #include "daemon/store/job_rows.h"
+#include "daemon/store/last_ids.h"
+#include "daemon/store/number_rows.h"
 #include "daemon/store/queue_rows.h"
 #include "daemon/store/removal_rows.h"
 #include "daemon/store/retry_rows.h"
@@ -25,6 +27,8 @@ static int check_queues(struct db *db, struct error *err)
 
 static int (*const checks[])(struct db *db, struct error *err) = {
     db_check,
+    number_rows_check,
+    last_ids_check,
     job_rows_check,
     condition_rows_check,
     estimate_rows_check,

@@ -60,7 +60,7 @@ static int read_checkpoint(void *arg, sqlite3_stmt *statement, struct error *err
     int64_t numbers[CHECKPOINT_NUMBERS];
     read_numbers(statement, numbers, CHECKPOINT_NUMBERS);
     if (sum_numbers(numbers, CHECKPOINT_NUMBERS) !=
-        (uint32_t)sqlite3_column_int64(statement, CHECKPOINT_NUMBERS))
+        sqlite3_column_int64(statement, CHECKPOINT_NUMBERS))
         return damaged(numbers[0], err);
     *ret = (struct checkpoint_fact){.number = (uint64_t)numbers[2],
                                     .count = (uint64_t)numbers[3],
@@ -113,7 +113,7 @@ static int read_note(void *arg, sqlite3_stmt *statement, struct error *err)
     int64_t numbers[NOTE_NUMBERS];
     const char *text = (const char *)sqlite3_column_text(statement, NOTE_NUMBERS);
     read_numbers(statement, numbers, NOTE_NUMBERS);
-    if (note_sum(numbers, text) != (uint32_t)sqlite3_column_int64(statement, NOTE_NUMBERS + 1))
+    if (note_sum(numbers, text) != sqlite3_column_int64(statement, NOTE_NUMBERS + 1))
         return damaged(numbers[0], err);
     *ret = (struct job_notes){.resumed_number = (uint64_t)numbers[3],
                               .resumed_attempt = (uint32_t)numbers[4]};

@@ -49,7 +49,7 @@ static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
                               .begin_at = sqlite3_column_int64(statement, 3),
                               .released_at = sqlite3_column_int64(statement, 4),
                               .deadline_at = sqlite3_column_int64(statement, 5)};
-    if (sum_of(ret) == (uint32_t)sqlite3_column_int64(statement, NUMBERS))
+    if (sum_of(ret) == sqlite3_column_int64(statement, NUMBERS))
         return 0;
     return error_set(err, ERROR_DAMAGED, "the row of conditions of job %llu fails its checksum",
                      (unsigned long long)ret->job);

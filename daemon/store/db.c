@@ -1,12 +1,16 @@
 #include "daemon/store/db.h"
 
 #include "common/alloc.h"
-#include "common/cleanup.h"
 #include "common/log.h"
 #include "daemon/store/memory.h"
 #include "daemon/store/result_code.h"
 #include "daemon/store/schema.h"
+#include "daemon/store/stamp.h"
+#include "daemon/store/store_file.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -30,6 +34,10 @@ struct db {
     size_t cached;
     uint64_t commits;
     bool in_transaction;
+    uint32_t stamp;      /* what the last commit left in the header (stamp.h) */
+    bool log_may_begin;  /* SQLite may begin the log anew with the next commit */
+    uint64_t log_pages;  /* after the last commit */
+    uint64_t pages_most; /* then the log is copied into the store */
 };
 
 /* A quota that is used up (EDQUOT) is a full disk to us; SQLite names only ENOSPC so. */
@@ -74,6 +82,16 @@ static int pragma(struct db *db, const char *set, const char *get, const char *w
     return result;
 }
 
+/* Told by SQLite after each commit. */
+static int note_log(void *arg, sqlite3 *handle, const char *name, int pages)
+{
+    struct db *db = arg;
+    (void)handle;
+    (void)name;
+    db->log_pages = (uint64_t)pages;
+    return SQLITE_OK;
+}
+
 static int configure(struct db *db, const struct db_options *options, struct error *err)
 {
     char set[96];
@@ -96,51 +114,36 @@ static int configure(struct db *db, const struct db_options *options, struct err
                    (unsigned long long)(options->cache_bytes / 1024));
     if (pragma(db, set, "PRAGMA cache_size", wanted, err) < 0)
         return -1;
-    unsigned long long pages = options->wal_limit_bytes / 4096;
-    (void)snprintf(set, sizeof(set), "PRAGMA wal_autocheckpoint=%llu", pages);
-    (void)snprintf(wanted, sizeof(wanted), "%llu", pages);
-    if (pragma(db, set, "PRAGMA wal_autocheckpoint", wanted, err) < 0)
-        return -1;
+    db->pages_most = options->wal_limit_bytes / 4096;
+    (void)sqlite3_wal_hook(db->handle, note_log, db); /* in place of SQLite's own */
     return pragma(db, "PRAGMA journal_size_limit=67108864", "PRAGMA journal_size_limit", "67108864",
                   err);
 }
 
-/* The machine went down while SQLite made the file: its journal takes back what arrived of it. */
-static bool has_journal(const char *path)
+/* When all of the log is in the store, SQLite begins it anew with the next commit. */
+static int copy_log(struct db *db, int how)
 {
-    CLEANUP_FREE char *journal = xasprintf("%s-journal", path);
-    struct stat found;
-    return stat(journal, &found) == 0 && found.st_size > 0;
+    db->log_may_begin = true;
+    return sqlite3_wal_checkpoint_v2(db->handle, NULL, how, NULL, NULL);
 }
 
-/* A file that is not a SQLite database, or another program's, is left as it is. */
-static int check_header(const char *path, struct error *err)
+/* `stamp` is what the file says without its log. From its first day on a store has its link there,
+ * and not in the log alone. */
+static int open_schema(struct db *db, uint32_t stamp, struct error *err)
 {
-    CLEANUP_FCLOSE FILE *file = fopen(path, "re");
-    char header[72] = {0};
-    if (file == NULL)
-        return errno == ENOENT ? 0 : error_set_errno(err, "cannot open %s", path);
-    size_t got = fread(header, 1, sizeof(header), file);
-    if (ferror(file) != 0)
-        return error_set_errno(err, "cannot read %s", path);
-    if (got == 0)
+    if (schema_upgrade(db->handle, err) < 0 || schema_stamp(db->handle, &db->stamp, err) < 0)
+        return -1;
+    db->log_may_begin = true;
+    if (stamp_is_linked(stamp))
         return 0;
-    const unsigned char *id = (const unsigned char *)header + 68;
-    uint32_t application =
-        (uint32_t)id[0] << 24U | (uint32_t)id[1] << 16U | (uint32_t)id[2] << 8U | id[3];
-    if (got < sizeof(header) || memcmp(header, "SQLite format 3", 16) != 0)
-        return has_journal(path)
-                   ? 0
-                   : error_set(err, ERROR_DAMAGED, "%s is not a SQLite database", path);
-    if (application != SCHEMA_APPLICATION_ID && application != 0)
-        return error_set(err, ERROR_DAMAGED, "%s belongs to another program (application id %#x)",
-                         path, application);
-    return 0;
+    int code = copy_log(db, SQLITE_CHECKPOINT_TRUNCATE);
+    return code == SQLITE_OK ? 0 : fail(db, code, "the log cannot be copied", err);
 }
 
 struct db *db_open(const char *path, const struct db_options *options, struct error *err)
 {
-    if (check_header(path, err) < 0)
+    uint32_t stamp;
+    if (store_file_check(path, &stamp, err) < 0)
         return NULL;
     store_memory_use();
     struct db *db = xcalloc(1, sizeof(*db));
@@ -150,7 +153,7 @@ struct db *db_open(const char *path, const struct db_options *options, struct er
                                    SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
                                NULL);
     int result = code == SQLITE_OK ? 0 : fail(db, code, path, err);
-    if (result == 0 && (configure(db, options, err) < 0 || schema_upgrade(db->handle, err) < 0))
+    if (result == 0 && (configure(db, options, err) < 0 || open_schema(db, stamp, err) < 0))
         result = error_wrap(err, "%s", path);
     (void)umask(saved);
     if (result < 0) {
@@ -220,6 +223,10 @@ int db_begin(struct db *db, struct error *err)
         return 0;
     if (simple(db, sql, err) < 0)
         return -1;
+    if (db->log_may_begin && schema_set_stamp(db->handle, stamp_next(db->stamp), err) < 0) {
+        (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+        return -1;
+    }
     db->in_transaction = true;
     return 0;
 }
@@ -237,6 +244,11 @@ int db_commit(struct db *db, struct error *err)
         return -1;
     db->in_transaction = false;
     db->commits++;
+    if (db->log_may_begin)
+        db->stamp = stamp_next(db->stamp);
+    db->log_may_begin = false;
+    if (db->log_pages >= db->pages_most) /* what cannot be copied now is copied later */
+        (void)copy_log(db, SQLITE_CHECKPOINT_PASSIVE);
     return 0;
 }
 
@@ -247,7 +259,7 @@ bool db_in_transaction(const struct db *db)
 
 void db_shrink(struct db *db)
 {
-    int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int code = copy_log(db, SQLITE_CHECKPOINT_TRUNCATE);
     if (code != SQLITE_OK)
         log_debug("the WAL cannot be copied now: %s", sqlite3_errmsg(db->handle));
 }
@@ -318,33 +330,6 @@ sqlite3 *db_handle(struct db *db)
 int64_t db_last_id(const struct db *db)
 {
     return sqlite3_last_insert_rowid(db->handle);
-}
-
-int db_get_number(struct db *db, const char *name, int64_t *ret, struct error *err)
-{
-    static const char sql[] = "SELECT value FROM number WHERE name=?1";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    (void)sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-    int code = db_step(db, statement, err);
-    if (code < 0)
-        return -1;
-    *ret = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-    (void)sqlite3_reset(statement);
-    return 0;
-}
-
-int db_set_number(struct db *db, const char *name, int64_t value, struct error *err)
-{
-    static const char sql[] = "INSERT INTO number(name,value) VALUES(?1,?2) "
-                              "ON CONFLICT(name) DO UPDATE SET value=excluded.value";
-    sqlite3_stmt *statement = db_writing(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    (void)sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(statement, 2, value);
-    return db_run(db, statement, err);
 }
 
 uint64_t db_commit_count(const struct db *db)

@@ -23,8 +23,8 @@ struct db_options {
     uint64_t wal_limit_bytes; /* the WAL is copied back when it is longer */
 };
 
-/* Opens or creates the store. ERROR_DAMAGED: not ours, newer than us, or fails a check (nothing was
- * touched); ERROR_IO: the disk. NULL on error. */
+/* Opens or creates the store. ERROR_DAMAGED: not ours, newer than us, beside the log of another, or
+ * fails a check (nothing was touched); ERROR_IO: the disk. NULL on error. */
 struct db *db_open(const char *path, const struct db_options *options, struct error *err);
 /* A copy, to be read only: nothing is made beside it or brought up to date. NULL on error. */
 struct db *db_open_copy(const char *path, struct error *err);
@@ -62,10 +62,6 @@ int db_step(struct db *db, sqlite3_stmt *statement, struct error *err);
 
 sqlite3 *db_handle(struct db *db); /* for store/ only */
 int64_t db_last_id(const struct db *db);
-
-/* One named number that lives in the store (counters). Absent reads as 0. */
-int db_get_number(struct db *db, const char *name, int64_t *ret, struct error *err);
-int db_set_number(struct db *db, const char *name, int64_t value, struct error *err);
 
 uint64_t db_commit_count(const struct db *db);
 

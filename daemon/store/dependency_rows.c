@@ -66,7 +66,7 @@ static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
                                             .parent = (uint64_t)numbers[4],
                                             .index = is_task ? (uint64_t)numbers[5] : 0},
                                    .done_at = numbers[6]};
-    if (sum_of(numbers) == (uint32_t)sqlite3_column_int64(statement, NUMBERS) &&
+    if (sum_of(numbers) == sqlite3_column_int64(statement, NUMBERS) &&
         (unsigned)ret->what.type < DEPENDENCY_TYPE_COUNT)
         return 0;
     return error_set(err, ERROR_DAMAGED, "a row of dependencies of job %llu fails its checksum",

@@ -94,7 +94,7 @@ static int read_row(sqlite3_stmt *statement, struct run_history *history, struct
                              .learned_at = sqlite3_column_int64(statement, 6),
                              .history = history};
     if (ret->kind < ESTIMATE_KIND_COUNT && ret->name != NULL && decode(runs, bytes, history) &&
-        sum_of(ret, runs, bytes) == (uint32_t)sqlite3_column_int64(statement, 8))
+        sum_of(ret, runs, bytes) == sqlite3_column_int64(statement, 8))
         return 0;
     return error_set(err, ERROR_DAMAGED, "the row of estimates of \"%.80s\" fails its checksum",
                      ret->name == NULL ? "?" : ret->name);

@@ -10,7 +10,7 @@
 #define FACTS_COLUMNS                                                                           \
     "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key," \
     "tags,array,estimate_us,run,facts_sum,gpus,disk_bytes,counters,queue,"                      \
-    "edited_at,digest,unique_key,retry"
+    "edited_at,digest,unique_key,retry,queue_sum"
 /* A whole row: the id, the progress of an array, the status, the facts. */
 #define PROGRESS_COLUMNS "id,next,tasks_completed,tasks_failed,tasks_cancelled,"
 #define STATUS_AT 5
@@ -94,6 +94,7 @@ static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *
     bind_text(statement, at + 21, facts->digest);
     bind_text(statement, at + 22, facts->unique);
     (void)sqlite3_bind_text(statement, at + 23, retry, -1, SQLITE_TRANSIENT);
+    (void)sqlite3_bind_int64(statement, at + 24, sum_text(0, facts->queue));
 }
 
 /* ---- reading ---- */
@@ -107,6 +108,13 @@ static int read_status(sqlite3_stmt *statement, struct job_status *ret, struct e
                                       .failed = (uint64_t)sqlite3_column_int64(statement, 3),
                                       .cancelled = (uint64_t)sqlite3_column_int64(statement, 4)}};
     return status_read(statement, STATUS_AT, ret, err);
+}
+
+/* The queue has a checksum of its own: all jobs of a queue can be moved at once (queue_rows.c). */
+static bool queue_is(sqlite3_stmt *statement, int column, const struct job_facts *facts)
+{
+    return facts->queue != NULL &&
+           sum_text(0, facts->queue) == sqlite3_column_int64(statement, column);
 }
 
 static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, struct error *err)
@@ -142,11 +150,11 @@ static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, st
                               .unique = column_text(statement, at + 22),
                               .run = xmemdup(run, run_bytes),
                               .run_bytes = run_bytes};
-    uint32_t stored = (uint32_t)COLUMN(at + 15);
+    int64_t stored = COLUMN(at + 15);
     ret->retry.max_attempts = (uint32_t)COLUMN(at + 5);
     ret->retry.lost = COLUMN(at + 6) != 0 ? RETRY_LOST_RERUN : RETRY_LOST_FINAL;
 #undef COLUMN
-    if (ret->name != NULL && sum_facts(ret, retry) == stored &&
+    if (ret->name != NULL && sum_facts(ret, retry) == stored && queue_is(statement, at + 24, ret) &&
         ret->priority < JOB_PRIORITY_COUNT &&
         (retry == NULL || retry_rule_parse(retry, &ret->retry) == 0))
         return 0;
@@ -190,7 +198,7 @@ int job_rows_insert(struct db *db, struct job_facts *facts, struct error *err)
     static const char sql[] =
         "INSERT INTO job(" ROW_COLUMNS ") VALUES(?1,0,0,0,0,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
         "?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,"
-        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45,?46,?47,?48,?49,?50,?51,?52)";
+        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45,?46,?47,?48,?49,?50,?51,?52,?53)";
     struct job_status status = {.outcome.exit_code = -1};
     if (db_begin(db, err) < 0 || next_id(db, &status.id, err) < 0)
         return -1;
@@ -236,7 +244,7 @@ int job_rows_rewrite(struct db *db, const struct job_facts *facts, struct error 
         "UPDATE job SET uid=?2,gid=?3,priority=?4,cpus=?5,memory_bytes=?6,max_attempts=?7,"
         "rerun_if_lost=?8,submitted_at=?9,name=?10,type=?11,key=?12,tags=?13,array=?14,"
         "estimate_us=?15,run=?16,facts_sum=?17,gpus=?18,disk_bytes=?19,counters=?20,queue=?21,"
-        "edited_at=?22,digest=?23,unique_key=?24,retry=?25 WHERE id=?1";
+        "edited_at=?22,digest=?23,unique_key=?24,retry=?25,queue_sum=?26 WHERE id=?1";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
@@ -373,7 +381,8 @@ enum open_column {
     OPEN_GPUS,
     OPEN_DISK,
     OPEN_COUNTERS,
-    OPEN_QUEUE
+    OPEN_QUEUE,
+    OPEN_QUEUE_SUM
 };
 
 static char *open_text(sqlite3_stmt *statement, enum open_column column)
@@ -407,11 +416,12 @@ static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status
                                 .counters = open_text(statement, OPEN_COUNTERS),
                                 .array = open_text(statement, OPEN_ARRAY),
                                 .queue = open_text(statement, OPEN_QUEUE)};
-    if (priority >= 0 && priority < JOB_PRIORITY_COUNT)
+    if (priority >= 0 && priority < JOB_PRIORITY_COUNT &&
+        queue_is(statement, FACTS_AT + OPEN_QUEUE_SUM, facts))
         return 0;
     job_status_done(status);
     job_facts_done(facts);
-    return error_set(err, ERROR_DAMAGED, "the row of job %llu has no priority of ours",
+    return error_set(err, ERROR_DAMAGED, "the row of job %llu has no priority or queue of ours",
                      (unsigned long long)job->id);
 }
 
@@ -440,7 +450,7 @@ int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error 
     static const char sql[] =
         "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS
         ",uid,priority,submitted_at,array,cpus,memory_bytes,name,type,estimate_us,gpus,"
-        "disk_bytes,counters,queue FROM job "
+        "disk_bytes,counters,queue,queue_sum FROM job "
         "INDEXED BY job_open WHERE state<4 ORDER BY id";
     struct reading_open reading = {each, arg};
     return db_each(db, db_statement(db, sql, err), read_one_open, &reading, err);

@@ -44,7 +44,7 @@ static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
     const char *queue = (const char *)sqlite3_column_text(statement, 0);
     const char *key = (const char *)sqlite3_column_text(statement, 1);
     const char *value = (const char *)sqlite3_column_text(statement, 2);
-    if (sum_of(queue, key, value) != (uint32_t)sqlite3_column_int64(statement, 3))
+    if (sum_of(queue, key, value) != sqlite3_column_int64(statement, 3))
         return error_set(err, ERROR_DAMAGED, "the setting %.40s of queue %.80s fails its checksum",
                          key, queue);
     return reading->each == NULL ? 0 : reading->each(reading->arg, queue, key, value, err);
@@ -60,19 +60,20 @@ int queue_rows_each(struct db *db, queue_row_fn each, void *arg, struct error *e
 int queue_rows_move_jobs(struct db *db, const char *from, const char *to, struct error *err)
 {
     static const char sql[] =
-        "UPDATE job SET queue=?2 WHERE id IN (SELECT id FROM job INDEXED BY job_open"
+        "UPDATE job SET queue=?2,queue_sum=?3 WHERE id IN (SELECT id FROM job INDEXED BY job_open"
         " WHERE state<4 AND queue=?1)";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     bind_text(statement, 1, from);
     bind_text(statement, 2, to);
+    (void)sqlite3_bind_int64(statement, 3, sum_text(0, to));
     return db_run(db, statement, err);
 }
 
 int queue_rows_move_job(struct db *db, uint64_t job, const char *to, struct error *err)
 {
-    static const char sql[] = "UPDATE job SET queue=?2 WHERE id=?1";
+    static const char sql[] = "UPDATE job SET queue=?2,queue_sum=?3 WHERE id=?1";
     if (db_begin(db, err) < 0)
         return -1;
     sqlite3_stmt *statement = db_statement(db, sql, err);
@@ -80,5 +81,6 @@ int queue_rows_move_job(struct db *db, uint64_t job, const char *to, struct erro
         return -1;
     (void)sqlite3_bind_int64(statement, 1, (int64_t)job);
     bind_text(statement, 2, to);
+    (void)sqlite3_bind_int64(statement, 3, sum_text(0, to));
     return db_run(db, statement, err);
 }

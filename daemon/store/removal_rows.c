@@ -1,6 +1,7 @@
 #include "daemon/store/removal_rows.h"
 
 #include "daemon/store/job_rows.h"
+#include "daemon/store/last_ids.h"
 #include "daemon/store/status_columns.h"
 
 #include <stdlib.h>
@@ -97,6 +98,8 @@ int removal_rows_files(struct db *db, uint64_t after, uint64_t *ret, size_t most
 static int delete_job(struct db *db, uint64_t job, struct error *err)
 {
     static const char sql[] = "DELETE FROM job WHERE id=?1"; /* all that is its goes with it */
+    if (last_ids_note(db, "job", err) < 0)
+        return -1;
     const int64_t id = (int64_t)job;
     return run_with(db, sql, &id, 1, err);
 }
@@ -180,6 +183,8 @@ int removal_rows_part(struct db *db, const struct use_listener *listener, struct
     uint64_t job = 0;
     struct reading reading = {.most = 1, .list = &job};
     int found = read_list(db, sql, read_id, &reading, err);
+    if (found > 0 && last_ids_note(db, "value_set", err) < 0)
+        return -1;
     for (size_t i = 0; found > 0 && i < sizeof(part_texts) / sizeof(part_texts[0]); i++) {
         int deleted = delete_part(db, job, i, listener, err);
         if (deleted != 0)
@@ -204,7 +209,7 @@ static int check_row(void *arg, sqlite3_stmt *row, struct error *err)
 {
     uint64_t job = (uint64_t)sqlite3_column_int64(row, 0);
     (void)arg;
-    if (sum_of(job, sqlite3_column_int64(row, 1)) == (uint32_t)sqlite3_column_int64(row, 2))
+    if (sum_of(job, sqlite3_column_int64(row, 1)) == sqlite3_column_int64(row, 2))
         return 0;
     return error_set(err, ERROR_DAMAGED, "the row of the removal of job %llu fails its checksum",
                      (unsigned long long)job);

@@ -23,7 +23,7 @@ static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
     uint64_t *ret = arg;
     uint64_t job = (uint64_t)sqlite3_column_int64(statement, 0);
     *ret = (uint64_t)sqlite3_column_int64(statement, 1);
-    if (sum_of(job, *ret) == (uint32_t)sqlite3_column_int64(statement, 2))
+    if (sum_of(job, *ret) == sqlite3_column_int64(statement, 2))
         return 0;
     return error_set(err, ERROR_DAMAGED, "the row of the retry %llu fails its checksum",
                      (unsigned long long)job);

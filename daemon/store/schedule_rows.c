@@ -1,6 +1,7 @@
 #include "daemon/store/schedule_rows.h"
 
 #include "common/cleanup.h"
+#include "daemon/store/last_ids.h"
 #include "daemon/store/status_columns.h"
 
 #define COLUMNS                                                                                   \
@@ -92,6 +93,8 @@ int schedule_rows_set_job(struct db *db, uint64_t id, const char *job, struct er
 int schedule_rows_delete(struct db *db, uint64_t id, struct error *err)
 {
     static const char sql[] = "DELETE FROM schedule WHERE id=?1";
+    if (last_ids_note(db, "schedule", err) < 0)
+        return -1;
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
@@ -102,7 +105,7 @@ int schedule_rows_delete(struct db *db, uint64_t id, struct error *err)
 static char *read_job(sqlite3_stmt *statement, int column, struct error *err)
 {
     char *job = column_text(statement, column);
-    if (sum_text(0, job) == (uint32_t)sqlite3_column_int64(statement, column + 1) && job != NULL)
+    if (sum_text(0, job) == sqlite3_column_int64(statement, column + 1) && job != NULL)
         return job;
     free(job);
     (void)error_set(err, ERROR_DAMAGED, "the job of a schedule fails its checksum");
@@ -143,7 +146,7 @@ static int read_row(sqlite3_stmt *statement, struct schedule *ret, struct error 
                              .zone = column_text(statement, 12),
                              .skipped_why = column_text(statement, 13),
                              .id = (uint64_t)sqlite3_column_int64(statement, WIDTH)};
-    if (sum_of(ret) == (uint32_t)sqlite3_column_int64(statement, WIDTH - 1))
+    if (sum_of(ret) == sqlite3_column_int64(statement, WIDTH - 1))
         return 0;
     (void)error_set(err, ERROR_DAMAGED, "the row of schedule %llu fails its checksum",
                     (unsigned long long)ret->id);

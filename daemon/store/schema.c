@@ -3,8 +3,9 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "daemon/store/result_code.h"
+#include "daemon/store/row_sum.h"
+#include "daemon/store/stamp.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -209,6 +210,20 @@ static const char *const migrations[] = {
     " PRIMARY KEY(job, task_index, attempt)) WITHOUT ROWID;"
     /* A worker of another boot is known to be dead. */
     "ALTER TABLE worker ADD COLUMN sum INTEGER;", /* NULL: made before this version */
+
+    /* 7: all that is stored has a checksum; and the store has a link (stamp.h). The default is the
+     * sum of the default queue. */
+    "UPDATE worker SET sum=checksum(boot_id,made_at) WHERE sum IS NULL;"
+    "UPDATE attempt SET sum=checksum(job,task_index,attempt,worker,started_at,ended_at,class,"
+    " coalesce(exit_code,0),coalesce(signal,0),kind,memory_bytes,retry_us,user_us,system_us,run_us,"
+    " max_rss_bytes,stdout_bytes,stderr_bytes,cut_bytes,lost_bytes,coalesce(message,''))"
+    " WHERE sum IS NULL;"
+    "ALTER TABLE job ADD COLUMN queue_sum INTEGER NOT NULL DEFAULT 3241618030;"
+    "UPDATE job SET queue_sum=checksum(queue) WHERE queue<>'default';"
+    /* The last ids, which no row may tell (last_ids.c). */
+    "ALTER TABLE number ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
+    "INSERT INTO number(name,value) SELECT 'last ' || name, seq FROM sqlite_sequence;"
+    "UPDATE number SET sum=checksum(name,value);",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -249,28 +264,70 @@ static int check_ours(sqlite3 *handle, int version, struct error *err)
     return error_set(err, ERROR_DAMAGED, "this database belongs to another program");
 }
 
+int schema_stamp(sqlite3 *handle, uint32_t *ret, struct error *err)
+{
+    int stamp = 0;
+    int result = read_number(handle, "PRAGMA user_version", &stamp, err);
+    *ret = (uint32_t)stamp;
+    return result;
+}
+
+int schema_set_stamp(sqlite3 *handle, uint32_t stamp, struct error *err)
+{
+    char text[64];
+    (void)snprintf(text, sizeof(text), "PRAGMA user_version=%u", stamp);
+    return run(handle, text, err);
+}
+
+/* checksum(COLUMN...) for migrations: that of a row whose file sums up these columns. */
+static void sum_columns(sqlite3_context *context, int count, sqlite3_value **columns)
+{
+    uint32_t sum = 0;
+    for (int i = 0; i < count; i++)
+        sum = sqlite3_value_type(columns[i]) == SQLITE_INTEGER
+                  ? sum_number(sum, sqlite3_value_int64(columns[i]))
+                  : sum_text(sum, (const char *)sqlite3_value_text(columns[i]));
+    sqlite3_result_int64(context, sum);
+}
+
+/* To the next version. */
+static int migrate(sqlite3 *handle, uint32_t *stamp, struct error *err)
+{
+    const uint32_t raised = stamp_raised(*stamp);
+    char application[64];
+    (void)snprintf(application, sizeof(application), "PRAGMA application_id=%u",
+                   SCHEMA_APPLICATION_ID);
+    if (run(handle, "BEGIN IMMEDIATE", err) < 0)
+        return -1;
+    if (run(handle, migrations[stamp_version(*stamp)], err) == 0 &&
+        run(handle, application, err) == 0 && schema_set_stamp(handle, raised, err) == 0 &&
+        run(handle, "COMMIT", err) == 0) {
+        *stamp = raised;
+        return 0;
+    }
+    (void)sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
+    return -1;
+}
+
 int schema_upgrade(sqlite3 *handle, struct error *err)
 {
-    int version = 0;
-    if (read_number(handle, "PRAGMA user_version", &version, err) < 0 ||
-        check_ours(handle, version, err) < 0)
+    uint32_t stamp = 0;
+    if (schema_stamp(handle, &stamp, err) < 0)
+        return -1;
+    int version = (int)stamp_version(stamp);
+    if (check_ours(handle, version, err) < 0)
         return -1;
     if (version > SCHEMA_VERSION)
         return error_set(err, ERROR_DAMAGED,
                          "the store has schema version %d, this batchd knows up to %d; use the "
                          "batchd that wrote it or a newer one",
                          version, SCHEMA_VERSION);
-    for (; version < SCHEMA_VERSION; version++) {
-        char stamp[96];
-        (void)snprintf(stamp, sizeof(stamp), "PRAGMA application_id=%u; PRAGMA user_version=%d;",
-                       SCHEMA_APPLICATION_ID, version + 1);
-        if (run(handle, "BEGIN IMMEDIATE", err) < 0)
+    if (version < SCHEMA_VERSION)
+        (void)sqlite3_create_function(handle, "checksum", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL,
+                                      sum_columns, NULL, NULL);
+    while ((int)stamp_version(stamp) < SCHEMA_VERSION) {
+        if (migrate(handle, &stamp, err) < 0)
             return -1;
-        if (run(handle, migrations[version], err) < 0 || run(handle, stamp, err) < 0 ||
-            run(handle, "COMMIT", err) < 0) {
-            (void)sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
-            return -1;
-        }
     }
     return 0;
 }
@@ -293,19 +350,28 @@ static int read_text(sqlite3 *handle, char **ret, struct error *err)
     return error_set(err, error_of_result(handle, code), "schema: %s", sqlite3_errmsg(handle));
 }
 
+/* That of this version, made once. NULL with err. */
+static const char *text_of_ours(struct error *err)
+{
+    static char *text;
+    sqlite3 *fresh = NULL;
+    if (text != NULL)
+        return text;
+    if (sqlite3_open_v2(":memory:", &fresh, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
+        (void)error_set(err, ERROR_IO, "schema: %s", sqlite3_errmsg(fresh));
+    else if (schema_upgrade(fresh, err) == 0)
+        (void)read_text(fresh, &text, err);
+    (void)sqlite3_close(fresh);
+    return text;
+}
+
 int schema_check(sqlite3 *handle, struct error *err)
 {
-    sqlite3 *fresh = NULL;
     CLEANUP_FREE char *found = NULL;
-    CLEANUP_FREE char *wanted = NULL;
-    int result = sqlite3_open_v2(":memory:", &fresh, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK
-                     ? schema_upgrade(fresh, err)
-                     : error_set(err, ERROR_IO, "schema: %s", sqlite3_errmsg(fresh));
-    if (result == 0 && (read_text(fresh, &wanted, err) < 0 || read_text(handle, &found, err) < 0))
-        result = -1;
-    if (result == 0 && (found == NULL || wanted == NULL || strcmp(found, wanted) != 0))
+    const char *ours = text_of_ours(err);
+    int result = ours == NULL ? -1 : read_text(handle, &found, err);
+    if (result == 0 && (found == NULL || strcmp(found, ours) != 0))
         result =
             error_set(err, ERROR_DAMAGED, "the schema is not that of version %d", SCHEMA_VERSION);
-    (void)sqlite3_close(fresh);
     return result;
 }

@@ -1,28 +1,9 @@
 #include "daemon/store/status_columns.h"
 
 #include "common/alloc.h"
-#include "common/crc32c.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* ---- checksums: over fixed-width little-endian numbers and length-prefixed texts ---- */
-
-uint32_t sum_number(uint32_t sum, int64_t value)
-{
-    uint8_t bytes[8];
-    for (unsigned i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)((uint64_t)value >> (8 * i));
-    return crc32c(sum, bytes, sizeof(bytes));
-}
-
-uint32_t sum_text(uint32_t sum, const char *text)
-{
-    if (text == NULL)
-        return sum_number(sum, -1);
-    size_t bytes = strlen(text);
-    return crc32c(sum_number(sum, (int64_t)bytes), text, bytes);
-}
 
 /* What only tasks and arrays have is left out for plain jobs, and so are a prediction, GPUs and a
  * wait for another attempt where there were none: their sums are those of schema 1. */
@@ -147,7 +128,7 @@ int status_read(sqlite3_stmt *statement, int at, struct job_status *status, stru
     status->gpu_set = (uint64_t)COLUMN(23);
     status->retry_at = COLUMN(24);
     status->retry_us = COLUMN(25);
-    uint32_t stored = (uint32_t)COLUMN(26);
+    int64_t stored = COLUMN(26);
 #undef COLUMN
     if (sum_status(status) == stored && status->state < JOB_STATE_COUNT)
         return 0;

@@ -5,6 +5,7 @@
 
 #include "daemon/core/job.h"
 #include "daemon/store/db.h"
+#include "daemon/store/row_sum.h"
 
 /* In the order of status_bind and status_read. */
 #define STATUS_COLUMNS                                                                           \
@@ -31,7 +32,5 @@ struct usage usage_read(sqlite3_stmt *statement, int at);
 void bind_numbers(sqlite3_stmt *statement, int at, const int64_t *numbers, size_t count);
 void bind_text(sqlite3_stmt *statement, int at, const char *text); /* NULL is allowed */
 char *column_text(sqlite3_stmt *statement, int column);            /* owned; NULL for NULL */
-uint32_t sum_number(uint32_t sum, int64_t value);
-uint32_t sum_text(uint32_t sum, const char *text);
 
 #endif

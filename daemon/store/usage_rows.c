@@ -77,7 +77,7 @@ static int read_past(void *arg, sqlite3_stmt *row, struct error *err)
     for (int i = 0; i < PAST_NUMBERS; i++)
         numbers[i] = sqlite3_column_int64(row, i);
     *ret = (struct past_use){(uint32_t)numbers[0], numbers[1], numbers[2]};
-    if (sum_of(numbers) == (uint32_t)sqlite3_column_int64(row, PAST_NUMBERS))
+    if (sum_of(numbers) == sqlite3_column_int64(row, PAST_NUMBERS))
         return 0;
     return error_set(err, ERROR_DAMAGED, "the row of the past use of uid %u fails its checksum",
                      ret->uid);

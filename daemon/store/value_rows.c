@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/crc32c.h"
+#include "daemon/store/last_ids.h"
 #include "daemon/store/status_columns.h"
 
 static uint32_t sum_of(const struct value_set *set)
@@ -73,7 +74,8 @@ static int read_set(sqlite3_stmt *statement, struct value_set *ret, struct error
                               .count = (uint64_t)sqlite3_column_int64(statement, 1),
                               .bytes = (uint64_t)sqlite3_column_int64(statement, 2),
                               .content = (uint32_t)sqlite3_column_int64(statement, 3)};
-    if (sum_of(ret) == (uint32_t)sqlite3_column_int64(statement, 4))
+    if (sum_of(ret) == sqlite3_column_int64(statement, 4) &&
+        ret->content == sqlite3_column_int64(statement, 3))
         return 0;
     return error_set(err, ERROR_DAMAGED, "the row of the set of values %llu fails its checksum",
                      (unsigned long long)ret->id);
@@ -104,8 +106,7 @@ static int read_chunk(sqlite3_stmt *statement, uint64_t *ret_first, const char *
     *ret_first = (uint64_t)sqlite3_column_int64(statement, 1);
     *ret_data = sqlite3_column_blob(statement, 2);
     *ret_bytes = (size_t)sqlite3_column_bytes(statement, 2);
-    if (sum_of_chunk(set, *ret_first, *ret_data, *ret_bytes) ==
-        (uint32_t)sqlite3_column_int64(statement, 3))
+    if (sum_of_chunk(set, *ret_first, *ret_data, *ret_bytes) == sqlite3_column_int64(statement, 3))
         return 0;
     return error_set(err, ERROR_DAMAGED, "values of the set %llu fail their checksum",
                      (unsigned long long)set);
@@ -147,6 +148,8 @@ char *value_rows_find(struct db *db, uint64_t set, uint64_t position, size_t *re
 int value_rows_drop(struct db *db, uint64_t id, struct error *err)
 {
     static const char sql[] = "DELETE FROM value_set WHERE id=?1"; /* its chunks go with it */
+    if (last_ids_note(db, "value_set", err) < 0)
+        return -1;
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
@@ -158,6 +161,8 @@ int value_rows_drop_unused(struct db *db, struct error *err)
 {
     static const char sql[] =
         "DELETE FROM value_set WHERE id NOT IN (SELECT value_set FROM array_option)";
+    if (last_ids_note(db, "value_set", err) < 0)
+        return -1;
     sqlite3_stmt *statement = db_writing(db, sql, err);
     return statement == NULL ? -1 : db_run(db, statement, err);
 }

@@ -1,5 +1,6 @@
 #include "daemon/store/worker_rows.h"
 
+#include "daemon/store/last_ids.h"
 #include "daemon/store/status_columns.h"
 
 /* The id is given by the insert. */
@@ -27,6 +28,8 @@ int worker_rows_insert(struct db *db, const char *boot_id, int64_t now, uint64_t
 int worker_rows_delete(struct db *db, uint64_t id, struct error *err)
 {
     static const char sql[] = "DELETE FROM worker WHERE id=?1";
+    if (last_ids_note(db, "worker", err) < 0)
+        return -1;
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
@@ -44,9 +47,8 @@ static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
     const struct reading *reading = arg;
     uint64_t id = (uint64_t)sqlite3_column_int64(statement, 0);
     const char *boot_id = (const char *)sqlite3_column_text(statement, 1);
-    bool checked = sqlite3_column_type(statement, 3) != SQLITE_NULL;
-    if (boot_id == NULL || (checked && sqlite3_column_int64(statement, 3) !=
-                                           sum_of(boot_id, sqlite3_column_int64(statement, 2))))
+    if (boot_id == NULL ||
+        sqlite3_column_int64(statement, 3) != sum_of(boot_id, sqlite3_column_int64(statement, 2)))
         return error_set(err, ERROR_DAMAGED, "worker %llu fails its checksum",
                          (unsigned long long)id);
     return reading->each == NULL ? 0 : reading->each(reading->arg, id, boot_id) != 0;

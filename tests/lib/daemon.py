@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,20 @@ def wait_until(condition, seconds=20):
 def wait_until_time(micros):
     """Until the wall clock is there."""
     wait_until(lambda: time.time() * 1e6 >= micros)
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def worker_sum(boot_id, made_at):
+    """The checksum of its row (daemon/store/worker_rows.c)."""
+    return crc32c(struct.pack(f"<q{len(boot_id)}sq", len(boot_id), boot_id.encode(), made_at))
 
 
 class Daemon:
@@ -153,7 +168,8 @@ class Daemon:
         for pid in self.processes("--spawner") + self.processes("--worker"):
             os.kill(pid, signal.SIGKILL)
         with sqlite3.connect(self.state / "batchd.db") as db:
-            db.execute("UPDATE worker SET boot_id='another', sum=NULL")
+            db.create_function("checksum", 2, worker_sum)
+            db.execute("UPDATE worker SET boot_id='another', sum=checksum('another', made_at)")
         db.close()
 
     def client(self, timeout=30):

@@ -22,7 +22,7 @@ def old_store(daemon, version):
     db.close()
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
 def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version):
     daemon = make_daemon()
     old_store(daemon, version)
@@ -40,11 +40,14 @@ def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version)
     assert jobs[7]["queue"] == "default"
     if version == 4:
         assert daemon.submit("other", key="a") == 2  # what was asked for is not known: the key decides
-    if version == 5:
+    if version >= 5:
         with pytest.raises(Refused) as refused:
             daemon.submit("other", key="a")
         assert refused.value.name == "io.batchd.KeyConflict" and refused.value.parameters["id"] == 2
         assert daemon.submit("true", array="0-1", key="a", env={"PATH": "/usr/bin:/bin"}) == 2
+    if version == 6:
+        assert (jobs[6]["queue"], jobs[6]["unique"]) == ("night", "only")
+    if version >= 5:
         assert jobs[7]["retry_of"] == 1
     if version >= 4:
         queues = daemon.call("io.batchd.Queues.List")["queues"]
@@ -65,6 +68,8 @@ def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version)
                                     "UPDATE job SET unique_key='w' WHERE id=3",
                                     "UPDATE condition SET begin_at=0",
                                     "UPDATE queue_setting SET value='3'",
+                                    "UPDATE job SET queue='other' WHERE id=1",
+                                    "UPDATE worker SET sum=NULL",
                                     "UPDATE schedule SET done_until=0",
                                     "UPDATE schedule SET job='{}'"])
 def test_a_changed_row_fails_its_checksum(daemon, change):
@@ -94,8 +99,127 @@ def test_an_older_batchd_refuses_a_newer_store(make_daemon):
     daemon.start()
     assert daemon.stop() == 0
     with sqlite3.connect(daemon.state / "batchd.db") as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (6,)
-        db.execute("PRAGMA user_version=7")
+        (stamp,) = db.execute("PRAGMA user_version").fetchone()
+        assert stamp & 0xff == 7
+        db.execute(f"PRAGMA user_version={stamp + 1}")
     db.close()
     found = check_store(daemon)
-    assert found.returncode == 65 and "schema version 7, this batchd knows up to 6" in found.stderr
+    assert found.returncode == 65 and "schema version 8, this batchd knows up to 7" in found.stderr
+
+
+def killed_store(make_daemon, name, **options):
+    """A daemon that was killed: its store has a log."""
+    daemon = make_daemon(**options)
+    daemon.start()
+    daemon.wait(daemon.submit("true", name=name))
+    daemon.kill()
+    assert (daemon.state / "batchd.db-wal").stat().st_size > 0
+    return daemon
+
+
+def files(daemon):
+    return {path.name: path.read_bytes() for path in daemon.state.glob("batchd.db*")}
+
+
+def refused(daemon, text):
+    """By --check-store and by a start, which change nothing."""
+    before = files(daemon)
+    daemon.start(wait=False)
+    assert daemon.process.wait(timeout=20) == 65
+    found = check_store(daemon)
+    assert found.returncode == 65 and text in found.stderr and text in daemon.text()
+    assert files(daemon) == before
+
+
+NOT_ITS_LOG = "batchd.db-wal is not the log of this store"
+
+
+def test_the_log_of_another_store_is_refused(make_daemon):
+    one, two = killed_store(make_daemon, "one"), killed_store(make_daemon, "two")
+    logs = [(daemon.state / "batchd.db-wal").read_bytes() for daemon in (one, two)]
+    (one.state / "batchd.db-wal").write_bytes(logs[1])
+    refused(one, NOT_ITS_LOG)
+    (one.state / "batchd.db-wal").write_bytes(logs[0])
+    one.start()
+    assert [job["name"] for job in one.jobs()] == ["one"]
+
+
+def test_an_old_log_beside_a_backup_is_refused(make_daemon, tmp_path):
+    daemon = make_daemon()
+    daemon.start()
+    daemon.wait(daemon.submit("true", name="before"))
+    assert daemon.ctl("backup", str(tmp_path / "copy.db")).returncode == 0
+    daemon.wait(daemon.submit("true", name="after"))
+    daemon.kill()
+    (daemon.state / "batchd.db").write_bytes((tmp_path / "copy.db").read_bytes())
+    refused(daemon, NOT_ITS_LOG)
+    (daemon.state / "batchd.db-wal").unlink()
+    daemon.start()
+    assert [job["name"] for job in daemon.jobs()] == ["before"]
+    daemon.restart()
+    assert check_store(daemon).returncode == 75
+
+
+def test_the_log_of_another_time_is_refused(make_daemon):
+    daemon = killed_store(make_daemon, "one")
+    log = (daemon.state / "batchd.db-wal").read_bytes()
+    for _ in range(2):
+        daemon.start()
+        daemon.stop()
+    (daemon.state / "batchd.db-wal").write_bytes(log)
+    refused(daemon, NOT_ITS_LOG)
+
+
+def test_a_log_without_its_store_is_kept(make_daemon):
+    daemon = killed_store(make_daemon, "one")
+    store = (daemon.state / "batchd.db").read_bytes()
+    for there in (None, b""):
+        (daemon.state / "batchd.db").unlink()
+        if there is not None:
+            (daemon.state / "batchd.db").write_bytes(there)
+        refused(daemon, "batchd.db-wal is the log of a store that is not there")
+        (daemon.state / "batchd.db").touch()
+    (daemon.state / "batchd.db").write_bytes(store)
+    daemon.start()
+    assert [job["name"] for job in daemon.jobs()] == ["one"]
+
+
+def test_its_own_log_is_taken_wherever_it_was_killed(make_daemon):
+    """The log is begun anew many times meanwhile, and copied into the store in part."""
+    daemon = make_daemon(config="[store]\nwal_limit = \"1M\"\n")
+    daemon.start()
+    count = 0
+    for batch in (1, 30, 60, 90):
+        client = daemon.client()
+        for _ in range(batch):
+            client.send("io.batchd.Jobs.Submit", argv=["x" * 50000], cwd="/", env={}, hold=True)
+        for _ in range(batch):
+            client.receive()
+        client.close()
+        count += batch
+        daemon.kill()
+        assert check_store(daemon).returncode == 0
+        daemon.start()
+        assert daemon.job(count)["state"] == "pending"
+        daemon.restart()
+
+
+@pytest.mark.parametrize("change", ["UPDATE number SET value=value+1 WHERE name='life'",
+                                    "DELETE FROM number WHERE name='last job'",
+                                    "UPDATE sqlite_sequence SET seq=seq-1 WHERE name='job'",
+                                    "UPDATE sqlite_sequence SET seq=seq+1 WHERE name='worker'",
+                                    "DELETE FROM sqlite_sequence"])
+def test_changed_numbers_are_found_before_anything_is_served(make_daemon, change):
+    daemon = make_daemon()
+    daemon.start()
+    daemon.wait(daemon.submit("true"), daemon.submit("true"))
+    assert daemon.ctl("prune", "2").returncode == 0
+    daemon.stop()
+    assert check_store(daemon).returncode == 0
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        db.execute(change)
+    db.close()
+    found = check_store(daemon)
+    assert found.returncode == 65 and ("fails its checksum" in found.stderr or "the last id of" in found.stderr)
+    daemon.start(wait=False)
+    assert daemon.process.wait(timeout=20) == 65
