@@ -4,7 +4,8 @@
 #   make syscalls        killed at every system call of one life and of a batchd that finds running jobs, of
 #                        each migration of the store, of a checkpoint's commit, of the placing of outputs
 #   make full-disk       a disk that fills up at each of 1,000 places
-#   make damage          a store with each byte changed, each length, another's log
+#   make damage          a store with each byte changed, each length, each size of pages, another's log;
+#                        FLIPS=N: so often several bytes of a larger one (1,000,000)
 #   make strangers       10,000 cancels where process ids are used again at once
 SAMPLE ?=
 FAULT_TOOLS := $(OUT)/tests/fault/inject.so $(OUT)/tests/fault/syskill
@@ -45,7 +46,7 @@ fault-sample: all $(FAULT_TOOLS) $(OUT)/tests/fault/damage
 $(OUT)/tests/fault/damage: $(OUT)/tests/fault/damage.o $(DAEMON_LIB) $(COMMON_LIB)
 	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) -lm
 damage: all $(OUT)/tests/fault/damage
-	$(FAULT_RUN)/damage.py $(addprefix --sample ,$(SAMPLE)) $(FAULT_SEED)
+	$(FAULT_RUN)/damage.py $(addprefix --sample ,$(SAMPLE)) $(addprefix --flips ,$(FLIPS)) $(FAULT_SEED)
 
 CANCELS ?= 10000
 strangers: all $(OUT)/tests/fault/canaries $(OUT)/tests/fault/pauses.so

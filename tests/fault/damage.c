@@ -1,14 +1,16 @@
 /* Damages a store in every way that a file can be, opens and checks it as batchd --check-store
  * does, and compares what it holds then with what it held.
  *
- *   damage WAY DB WAL OTHER-WAL FOLDER STEP SEED
+ *   damage WAY DB WAL OTHER-WAL FOLDER STEP SEED [CASES]
  *
- * WAY: flip (each byte of DB becomes another), cut (each length of DB), zero (each page of DB, and
- * each run of 512 bytes), wal-flip, wal-cut, swap (the WAL is that of another store). Every STEP-th
- * case, from one chosen by SEED. A case is right when the store is refused as damaged, or when it
- * is taken and its content is that before; of a WAL also what it was after an earlier commit,
- * because a log that ends early is what a crash leaves. The cases run in a process that may crash:
- * that is told. Prints one line; exit 1 when a case was wrong. */
+ * WAY: flip (each byte of DB becomes another), cut (each length of DB but 0), zero (each page of
+ * DB, and each run of 512 bytes), size (each page size that its header can say), multi (CASES times
+ * 2 to 16 bytes by chance, near each other or anywhere), wal-flip, wal-cut, wal-size (each page
+ * size, and the sum of the header is right), swap (the WAL is OTHER-WAL, each number of its pages).
+ * Every STEP-th case, from one chosen by SEED. A case is right when the store is refused as
+ * damaged, or when it is taken and its content is that before; of a WAL also what it was after an
+ * earlier commit, because a log that ends early is what a crash leaves. The cases run in a process
+ * that may crash: that is told. Prints one line; exit 1 when a case was wrong. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/fd.h"
@@ -49,6 +51,7 @@ struct damage {
     uint64_t states[STATES_MAX]; /* what it held after each commit of the WAL; the last is all */
     size_t state_count;
     unsigned seed;
+    size_t cases; /* of "multi" */
     struct progress *progress;
 };
 
@@ -98,13 +101,7 @@ static void add_rows(sqlite3 *handle, const char *sql, uint64_t *hash)
     (void)sqlite3_finalize(statement);
 }
 
-/* Of all tables. The log of another store can hold a whole commit of this table alone, which counts
- * the starts of a batchd and says when it was last seen: nothing tells that the log is foreign. */
-static bool is_left_out(const struct damage *damage, const char *table)
-{
-    return strcmp(damage->way, "swap") == 0 && strcmp(table, "number") == 0;
-}
-
+/* Of all tables. */
 static uint64_t content(const struct damage *damage)
 {
     uint64_t hash = 14695981039346656037U;
@@ -118,8 +115,6 @@ static uint64_t content(const struct damage *damage)
                              &tables, NULL);
     while (tables != NULL && sqlite3_step(tables) == SQLITE_ROW) {
         const char *table = (const char *)sqlite3_column_text(tables, 0);
-        if (is_left_out(damage, table))
-            continue;
         char *sql = sqlite3_mprintf("SELECT * FROM \"%w\"", table);
         uint64_t before = hash;
         hash = 14695981039346656037U;
@@ -186,6 +181,12 @@ static void note_states(struct damage *damage)
 
 static size_t case_count(const struct damage *damage)
 {
+    if (strcmp(damage->way, "multi") == 0)
+        return damage->cases;
+    if (strcmp(damage->way, "size") == 0)
+        return 65536;
+    if (strcmp(damage->way, "wal-size") == 0)
+        return 8;
     if (strcmp(damage->way, "flip") == 0 || strcmp(damage->way, "cut") == 0)
         return damage->db.bytes;
     if (strcmp(damage->way, "zero") == 0)
@@ -195,14 +196,63 @@ static size_t case_count(const struct damage *damage)
     return damage->wal.bytes;
 }
 
+/* splitmix64 */
+static uint64_t random_of(uint64_t *state)
+{
+    uint64_t number = *state += 0x9e3779b97f4a7c15U;
+    number = (number ^ number >> 30U) * 0xbf58476d1ce4e5b9U;
+    number = (number ^ number >> 27U) * 0x94d049bb133111ebU;
+    return number ^ number >> 31U;
+}
+
+static void change_some(struct image *db, uint64_t seed, size_t at)
+{
+    uint64_t state = seed << 32U ^ at;
+    size_t count = 2 + random_of(&state) % 15;
+    size_t near = random_of(&state) % db->bytes;
+    size_t within = random_of(&state) % 2 == 0 ? db->bytes : 256;
+    for (size_t i = 0; i < count; i++) {
+        size_t where = (near + random_of(&state) % within) % db->bytes;
+        db->data[where] = (char)(db->data[where] ^ (char)(1 + random_of(&state) % 255));
+    }
+}
+
+static void put_number(char *at, uint32_t number)
+{
+    for (unsigned i = 0; i < 4; i++)
+        at[i] = (char)(number >> (24 - 8 * i));
+}
+
+/* The log says another size of its pages, and the sum of its header is right: that of a machine
+ * whose words are little-endian (sqlite.org/fileformat.html#walformat). */
+static void resize_log(struct image *wal, uint32_t page_bytes)
+{
+    uint32_t words[6], first = 0, second = 0;
+    put_number(wal->data + 8, page_bytes);
+    memcpy(words, wal->data, sizeof(words));
+    for (unsigned i = 0; i < 6; i += 2) {
+        first += words[i] + second;
+        second += words[i + 1] + first;
+    }
+    put_number(wal->data + 24, first);
+    put_number(wal->data + 28, second);
+}
+
 /* The damaged copies of DB and WAL for one case. */
 static void make_case(const struct damage *damage, size_t at, struct image *db, struct image *wal)
 {
     size_t pages = damage->db.bytes / PAGE;
-    if (strcmp(damage->way, "flip") == 0)
+    if (strcmp(damage->way, "multi") == 0)
+        change_some(db, damage->seed, at);
+    else if (strcmp(damage->way, "size") == 0)
+        memcpy(db->data + 16, (char[]){(char)(at >> 8U), (char)at}, 2);
+    else if (strcmp(damage->way, "wal-size") == 0)
+        resize_log(wal, 512U << at);
+    else if (strcmp(damage->way, "flip") == 0)
         db->data[at] = (char)(db->data[at] ^ (1 + (int)((at * 2654435761U + damage->seed) % 255)));
     else if (strcmp(damage->way, "cut") == 0)
-        db->bytes = at;
+        db->bytes =
+            at + 1; /* an empty file is a store to be made, as a crash at the first start leaves */
     else if (strcmp(damage->way, "zero") == 0 && at < pages)
         memset(db->data + at * PAGE, 0, PAGE);
     else if (strcmp(damage->way, "zero") == 0)
@@ -257,7 +307,7 @@ static bool run(struct damage *damage, size_t from, size_t to, size_t step)
 
 int main(int argc, char **argv)
 {
-    if (argc != 8)
+    if (argc != 8 && argc != 9)
         return 64;
     log_init("damage", LOG_LEVEL_ERROR);
     struct damage damage = {.way = argv[1],
@@ -267,7 +317,8 @@ int main(int argc, char **argv)
                             .db_path = xasprintf("%s/batchd.db", argv[5]),
                             .wal_path = xasprintf("%s/batchd.db-wal", argv[5]),
                             .shm_path = xasprintf("%s/batchd.db-shm", argv[5]),
-                            .seed = (unsigned)strtoul(argv[7], NULL, 10)};
+                            .seed = (unsigned)strtoul(argv[7], NULL, 10),
+                            .cases = argc > 8 ? strtoul(argv[8], NULL, 10) : 0};
     size_t step = strtoul(argv[6], NULL, 10), crashes = 0;
     damage.progress = mmap(NULL, sizeof(*damage.progress), PROT_READ | PROT_WRITE,
                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
