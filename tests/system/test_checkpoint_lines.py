@@ -89,7 +89,8 @@ def test_what_is_asked_for_last_is_made_behind_the_job(daemon, tmp_path):
     job = daemon.wait(ident, seconds=60)[0]
     assert (job["state"], job["attempt"]) == ("completed", 2)
     assert "2 began 3" in log(tmp_path)
-    assert daemon.job(ident)["resumed_from"] == {"number": 1, "attempt": 1}
+    # Made beside it and, if the end came before that was known, once more behind it.
+    assert daemon.job(ident)["resumed_from"] in ({"number": 1, "attempt": 1}, {"number": 2, "attempt": 1})
 
 
 def test_it_is_made_when_the_time_is_over(daemon, tmp_path):
