@@ -3,10 +3,10 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/fd.h"
+#include "common/file_walk.h"
 #include "common/glib_memory.h"
 
 #include <fcntl.h>
-#include <fts.h>
 #include <glib.h>
 #include <limits.h>
 #include <stdio.h>
@@ -16,36 +16,27 @@
 #define BLOCK_BYTES 262144U
 
 struct walk {
-    FTS *fts;
-    FTSENT *entry;    /* where it is */
-    size_t root;      /* bytes of the root's path */
-    const char *to;   /* the root of the copy, or NULL */
-    char *target;     /* the copy's path of this entry, "" without a copy */
-    char *block;      /* BLOCK_BYTES */
-    GChecksum *whole; /* NULL: no sum is wanted */
+    struct file_walk *entries;
+    const struct walk_entry *entry; /* where it is */
+    size_t root;                    /* bytes of the root's path */
+    const char *to;                 /* the root of the copy, or NULL */
+    char *target;                   /* the copy's path of this entry, "" without a copy */
+    char *block;                    /* BLOCK_BYTES */
+    GChecksum *whole;               /* NULL: no sum is wanted */
     uint64_t bytes;
 };
 
-static int by_name(const FTSENT **a, const FTSENT **b)
+static void walk_begin(struct walk *walk, const char *root)
 {
-    return strcmp((*a)->fts_name, (*b)->fts_name);
-}
-
-static int walk_begin(struct walk *walk, const char *root, struct error *err)
-{
-    char *roots[] = {xstrdup(root), NULL};
-    walk->fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
-    free(roots[0]);
+    walk->entries = file_walk_new(root);
     walk->root = strlen(root);
     walk->block = xmalloc(BLOCK_BYTES);
     walk->target = xcalloc(1, PATH_MAX);
-    return walk->fts == NULL ? error_set_errno(err, "\"%.200s\"", root) : 0;
 }
 
 static void walk_done(struct walk *walk)
 {
-    if (walk->fts != NULL)
-        (void)fts_close(walk->fts);
+    file_walk_free(walk->entries);
     free(walk->block);
     free(walk->target);
     if (walk->whole != NULL)
@@ -55,23 +46,21 @@ static void walk_done(struct walk *walk)
 /* 1 and the next entry, 0 at the end, -1 when it cannot be read or is of no kind that is taken. */
 static int walk_next(struct walk *walk, struct error *err)
 {
-    errno = 0;
-    FTSENT *entry = walk->entry = fts_read(walk->fts);
+    const struct walk_entry *entry = walk->entry = file_walk_next(walk->entries);
     if (entry == NULL)
-        return errno == 0 ? 0 : error_set_errno(err, "a folder cannot be read");
-    if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS) {
-        errno = entry->fts_errno;
-        return error_set_errno(err, "\"%.200s\"", entry->fts_path);
+        return 0;
+    if (entry->kind == WALK_UNREADABLE || entry->kind == WALK_FAILED) {
+        errno = entry->problem;
+        return error_set_errno(err, "\"%.200s\"", entry->path);
     }
-    if (entry->fts_info != FTS_D && entry->fts_info != FTS_DP && entry->fts_info != FTS_F &&
-        entry->fts_info != FTS_SL && entry->fts_info != FTS_SLNONE)
+    if (entry->kind == WALK_OTHER)
         return error_set(err, ERROR_INVALID,
-                         "\"%.200s\" is no file, no folder and no symbolic link", entry->fts_path);
+                         "\"%.200s\" is no file, no folder and no symbolic link", entry->path);
     if (walk->to == NULL)
         return 1;
-    int length = snprintf(walk->target, PATH_MAX, "%s%s", walk->to, entry->fts_path + walk->root);
+    int length = snprintf(walk->target, PATH_MAX, "%s%s", walk->to, entry->path + walk->root);
     errno = ENAMETOOLONG;
-    return length < PATH_MAX ? 1 : error_set_errno(err, "\"%.200s\"", entry->fts_path);
+    return length < PATH_MAX ? 1 : error_set_errno(err, "\"%.200s\"", entry->path);
 }
 
 static GChecksum *sum_new(void)
@@ -95,12 +84,12 @@ static void sum_text(GChecksum *sum, const char *text)
 static void add_entry(const struct walk *walk, const char *content)
 {
     char head[64];
-    const FTSENT *entry = walk->entry;
+    const struct walk_entry *entry = walk->entry;
     if (walk->whole == NULL)
         return;
-    (void)snprintf(head, sizeof(head), "%o", entry->fts_statp->st_mode & (S_IFMT | 0777U));
+    (void)snprintf(head, sizeof(head), "%o", entry->info.st_mode & (S_IFMT | 0777U));
     sum_text(walk->whole, head);
-    sum_text(walk->whole, entry->fts_path + walk->root);
+    sum_text(walk->whole, entry->path + walk->root);
     sum_text(walk->whole, content);
 }
 
@@ -122,14 +111,14 @@ static int pass_content(struct walk *walk, int from, int to, GChecksum *sum)
 
 static int sync_copy(const struct walk *walk, int fd)
 {
-    return fchmod(fd, walk->entry->fts_statp->st_mode & 0777) < 0 ? -1 : fsync(fd);
+    return fchmod(fd, walk->entry->info.st_mode & 0777) < 0 ? -1 : fsync(fd);
 }
 
 /* NONBLOCK: what was a file a moment ago may be a FIFO now. */
 static int pass_file(struct walk *walk)
 {
     CLEANUP_CLOSE int from =
-        open(walk->entry->fts_accpath, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        open(walk->entry->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     CLEANUP_CLOSE int to = -1;
     if (from < 0)
         return -1;
@@ -152,7 +141,7 @@ static int pass_file(struct walk *walk)
 static int pass_link(const struct walk *walk)
 {
     char text[PATH_MAX];
-    ssize_t length = readlink(walk->entry->fts_accpath, text, sizeof(text) - 1);
+    ssize_t length = readlink(walk->entry->path, text, sizeof(text) - 1);
     if (length < 0)
         return -1;
     text[length] = '\0';
@@ -165,7 +154,7 @@ static int pass_link(const struct walk *walk)
 /* A folder is met twice: before what is in it and after. */
 static int pass_folder(const struct walk *walk)
 {
-    if (walk->entry->fts_info == FTS_D) {
+    if (walk->entry->kind == WALK_FOLDER) {
         add_entry(walk, "");
         return walk->to == NULL ? 0 : mkdir(walk->target, 0700);
     }
@@ -177,20 +166,21 @@ static int pass_folder(const struct walk *walk)
 
 static int pass_entry(struct walk *walk)
 {
-    if (walk->entry->fts_info == FTS_F)
+    if (walk->entry->kind == WALK_FILE)
         return pass_file(walk);
-    if (walk->entry->fts_info == FTS_SL || walk->entry->fts_info == FTS_SLNONE)
+    if (walk->entry->kind == WALK_LINK)
         return pass_link(walk);
     return pass_folder(walk);
 }
 
 static int pass(struct walk *walk, const char *from, struct error *err)
 {
-    int more = walk_begin(walk, from, err) < 0 ? -1 : 1;
+    int more = 1;
+    walk_begin(walk, from);
     while (more > 0) {
         more = walk_next(walk, err);
         if (more > 0 && pass_entry(walk) < 0)
-            return error_set_errno(err, "\"%.200s\"", walk->entry->fts_path);
+            return error_set_errno(err, "\"%.200s\"", walk->entry->path);
     }
     return more;
 }
@@ -220,33 +210,33 @@ int file_sync(const char *path)
 int file_tree_sync(const char *path, struct error *err)
 {
     CLEANUP(walk_done) struct walk walk = {0};
-    int more = walk_begin(&walk, path, err) < 0 ? -1 : 1;
+    int more = 1;
+    walk_begin(&walk, path);
     while (more > 0) {
         more = walk_next(&walk, err);
-        if (more > 0 && (walk.entry->fts_info == FTS_F || walk.entry->fts_info == FTS_DP) &&
-            file_sync(walk.entry->fts_accpath) < 0)
-            return error_set_errno(err, "\"%.200s\" cannot be synced", walk.entry->fts_path);
+        if (more > 0 && (walk.entry->kind == WALK_FILE || walk.entry->kind == WALK_FOLDER_END) &&
+            file_sync(walk.entry->path) < 0)
+            return error_set_errno(err, "\"%.200s\" cannot be synced", walk.entry->path);
     }
     return more;
 }
 
 /* Whatever kind it is; a folder that may not be read may still be empty. */
-static int remove_entry(const FTSENT *entry)
+static int remove_entry(const struct walk_entry *entry)
 {
-    if (entry->fts_info == FTS_D) /* one without rights for its owner, too */
-        return chmod(entry->fts_accpath, 0700) < 0 && errno != EPERM ? -1 : 0;
-    bool folder = entry->fts_info == FTS_DP || entry->fts_info == FTS_DNR;
-    return unlinkat(AT_FDCWD, entry->fts_accpath, folder ? AT_REMOVEDIR : 0);
+    if (entry->kind == WALK_FOLDER) /* one without rights for its owner, too */
+        return chmod(entry->path, 0700) < 0 && errno != EPERM ? -1 : 0;
+    bool folder = entry->kind == WALK_FOLDER_END || entry->kind == WALK_UNREADABLE;
+    return unlinkat(AT_FDCWD, entry->path, folder ? AT_REMOVEDIR : 0);
 }
 
 int file_tree_remove(const char *path, struct error *err)
 {
     CLEANUP(walk_done) struct walk walk = {0};
-    if (walk_begin(&walk, path, err) < 0)
-        return -1;
-    while ((walk.entry = fts_read(walk.fts)) != NULL) {
+    walk_begin(&walk, path);
+    while ((walk.entry = file_walk_next(walk.entries)) != NULL) {
         if (remove_entry(walk.entry) < 0 && errno != ENOENT)
-            return error_set_errno(err, "\"%.200s\" cannot be removed", walk.entry->fts_path);
+            return error_set_errno(err, "\"%.200s\" cannot be removed", walk.entry->path);
     }
     return 0;
 }
