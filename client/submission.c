@@ -342,16 +342,29 @@ void submission_put_key(json_t *request)
     json_put_text(request, "key", key);
 }
 
-void submission_add_rest(struct submission *submission)
+static int add_folder(json_t *request)
+{
+    if (json_object_get(request, "cwd") != NULL)
+        return 0;
+    CLEANUP_FREE char *here = getcwd(NULL, 0);
+    if (here == NULL)
+        return cli_fail(EXIT_REFUSED, "batchctl submit --chdir DIR ...",
+                        "the current folder cannot be told: %s", strerrordesc_np(errno));
+    json_put_text(request, "cwd", here);
+    return 0;
+}
+
+int submission_add_rest(struct submission *submission)
 {
     json_t *request = submission->request;
-    CLEANUP_FREE char *here = getcwd(NULL, 0);
-    if (json_object_get(request, "cwd") == NULL && here != NULL)
-        json_put_text(request, "cwd", here);
+    int code = add_folder(request);
+    if (code != 0)
+        return code;
     mode_t mask = umask(0);
     (void)umask(mask);
     json_put_int(request, "umask", mask);
     environment_add(submission->env, submission->env_policy);
     json_put(request, "env", json_incref(submission->env));
     json_put(request, "tags", json_incref(submission->tags));
+    return 0;
 }

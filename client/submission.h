@@ -23,8 +23,9 @@ int submission_take(void *arg, const char *name, const char *value);
 int submission_take_change(struct submission *submission, const char *name, const char *value);
 /* Exactly one of a command, --shell and --type. 0, or the exit code after reporting. */
 int submission_add_command(struct submission *submission, int argc, char **argv);
-/* What comes from here: folder, umask, environment; and the tags. */
-void submission_add_rest(struct submission *submission);
+/* What comes from here: folder, umask, environment; and the tags. 0, or the exit code after
+ * reporting: in another folder than the one that was meant nothing is to run. */
+int submission_add_rest(struct submission *submission);
 /* A key that no other request has, which makes a repeated send of this one safe. */
 void submission_put_key(json_t *request);
 

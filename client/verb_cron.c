@@ -221,9 +221,10 @@ static int add(struct cron *cron)
     if (json_object_get(cron->request, "at") == NULL)
         return cli_fail(EXIT_USAGE, cron->cli->verb->example, "cron add needs --at");
     int code = submission_add_command(&cron->submission, cron->command_count, cron->command);
+    if (code == 0)
+        code = submission_add_rest(&cron->submission);
     if (code != 0)
         return code;
-    submission_add_rest(&cron->submission);
     json_put(cron->request, "job", json_incref(cron->submission.request));
     return call(cron, "io.batchd.Schedules.Add", "Added");
 }

@@ -81,7 +81,9 @@ static int submit(struct submission *submission, int argc, char **argv)
         json_put(submission->request, "dry_run", json_true());
     else if (json_object_get(submission->request, "key") == NULL)
         submission_put_key(submission->request);
-    submission_add_rest(submission);
+    code = submission_add_rest(submission);
+    if (code != 0)
+        return code;
     CLEANUP_JSON json_t *reply = send_submit(submission, &code);
     if (reply == NULL)
         return code;

@@ -38,18 +38,23 @@ static int make_folder(const char *path, struct error *err)
     return 0;
 }
 
-static char *absolute(const char *path)
+/* Replaces *ret when there is a path. */
+static int set_absolute(const char *path, char **ret, struct error *err)
 {
-    if (path[0] == '/')
-        return xstrdup(path);
-    CLEANUP_FREE char *here = getcwd(NULL, 0);
-    return xasprintf("%s/%s", here == NULL ? "" : here, path);
+    if (path == NULL)
+        return 0;
+    CLEANUP_FREE char *here = path[0] == '/' ? xstrdup("") : getcwd(NULL, 0);
+    if (here == NULL)
+        return error_set_errno(err, "the current folder, to which \"%s\" belongs, cannot be told",
+                               path);
+    free(*ret);
+    *ret = path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", here, path);
+    return 0;
 }
 
 static void find_state(const struct places_options *options, struct places *ret)
 {
     if (options->state != NULL) {
-        ret->state_dir = absolute(options->state);
         ret->socket_path = xasprintf("%s/batchd.sock", ret->state_dir);
     } else if (ret->system) {
         ret->state_dir = xstrdup("/var/lib/batchd");
@@ -95,15 +100,14 @@ int places_find(const struct places_options *options, struct places *ret, struct
 {
     struct places found = {.system = options->system ||
                                      (geteuid() == 0 && !options->user && options->state == NULL)};
+    if (set_absolute(options->state, &found.state_dir, err) < 0)
+        return -1;
     find_state(options, &found);
-    if (options->socket != NULL) {
-        free(found.socket_path);
-        found.socket_path = absolute(options->socket);
-    }
-    if (options->config != NULL) {
-        free(found.config_path);
-        found.config_path = absolute(options->config);
-        found.config_required = true;
+    found.config_required = options->config != NULL;
+    if (set_absolute(options->socket, &found.socket_path, err) < 0 ||
+        set_absolute(options->config, &found.config_path, err) < 0) {
+        places_done(&found);
+        return -1;
     }
     find_programs(&found);
     CLEANUP_FREE char *socket_dir = xstrdup(found.socket_path);

@@ -99,6 +99,26 @@ def test_refusals(daemon, words, code, text):
     assert text in done.stderr
 
 
+def test_a_folder_that_is_gone_is_not_another(daemon, tmp_path):
+    """Nothing runs elsewhere than where it was submitted; a folder that is named needs no other."""
+    gone = tmp_path / "gone"
+
+    def there(*words):
+        gone.mkdir()
+        return subprocess.run(["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', gone, *words],
+                              capture_output=True, text=True, check=False, timeout=60)
+
+    for verb in (["submit", "pwd"], ["cron", "add", "s", "--at", "@daily", "--", "pwd"]):
+        done = there(*daemon.ctl_words(), *verb)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "the current folder cannot be told: No such file" in done.stderr
+    assert there(*daemon.ctl_words(), "submit", "-C", "/tmp", "pwd").returncode == 0
+    assert len(daemon.jobs()) == 1
+    done = there(OUT / "batchd", "--state", "proc/1/x", "--check-config")  # nothing can be made below /proc
+    assert done.returncode == 69
+    assert 'the current folder, to which "proc/1/x" belongs, cannot be told: No such file' in done.stderr
+
+
 @pytest.mark.parametrize("words,code,text", [
     (["true"], 0, ""), (["sh", "-c", "exit 7"], 7, ""),
     (["-t", "100ms", "sleep", "9"], 124, "timed out"),
