@@ -9,8 +9,17 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+static void (*tell_first)(void);
+
+void out_of_memory_tell(void (*tell)(void))
+{
+    tell_first = tell;
+}
+
 void out_of_memory(void)
 {
+    if (tell_first != NULL)
+        tell_first();
     static const char text[] = ": out of memory\n";
     const struct iovec parts[] = {
         {.iov_base = program_invocation_short_name,

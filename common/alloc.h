@@ -11,6 +11,9 @@
 /* Says so and ends with status 71 (EX_OSERR), at once: what runs at exit would want memory too. */
 __attribute__((noreturn, cold)) void out_of_memory(void);
 
+/* Called first by the above; it must not want memory. */
+void out_of_memory_tell(void (*tell)(void));
+
 void *xmalloc(size_t bytes);
 void *xcalloc(size_t count, size_t bytes); /* zeroed */
 void *xreallocarray(void *pointer, size_t count, size_t bytes);

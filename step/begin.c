@@ -1,5 +1,6 @@
-/* Before an attempt. Nothing here keeps it from running: what cannot be removed is left, and
- * without a valid checkpoint the job begins anew. */
+/* Before an attempt. Nothing here but a want of memory keeps it from running: what cannot be
+ * removed is left, and without a valid checkpoint the job begins anew. */
+#include "common/alloc.h"
 #include "common/checkpoint.h"
 #include "common/program.h"
 #include "step/notes.h"
@@ -21,6 +22,12 @@ static void note_passed_over(void *arg, uint64_t number, const char *why)
     (void)arg;
     (void)fprintf(stderr, "batchd: checkpoint %" PRIu64 " is passed over: %s\n", number, why);
     notes_add("note checkpoint %" PRIu64 " was passed over: %s", number, why);
+}
+
+/* Else our end would be taken for that of the job, which has not begun. */
+static void note_no_memory(void)
+{
+    notes_add("spawn %d", ENOMEM);
 }
 
 static void find_checkpoint(const char *folder)
@@ -53,6 +60,7 @@ int step_begin(const struct step *step)
     const char *folder = getenv("BATCHD_CHECKPOINT_DIR");
     char **argv = step->rest + 1;
     outlive_requests();
+    out_of_memory_tell(note_no_memory);
     outputs_remove_staged(step, 1, step->id.attempt);
     if (folder != NULL && step->id.attempt > 1)
         find_checkpoint(folder);

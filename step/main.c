@@ -14,6 +14,7 @@
  *
  * INDEX is - for a job that is no task, PROGRAM is empty when ARGV[0] is looked for in PATH.
  * Descriptor 4 takes notes for the worker (step/notes.h). */
+#include "common/glib_memory.h"
 #include "common/parse.h"
 #include "step/notes.h"
 #include "step/steps.h"
@@ -87,6 +88,7 @@ int main(int argc, char **argv)
     step.started_at = (int64_t)started_at;
     step.rest = words.at; /* argv ends with NULL, and so does this */
     notes_init();
+    glib_must_have_memory();
     if (finish)
         return step_finish(&step);
     if (strcmp(what, "discard") == 0)
