@@ -1,5 +1,5 @@
 # batchd: make | make demo | make check | make lint | make format | make san | make torture | make power | make fuzz
-#         make model | make fault | make syscalls | make full-disk | make damage | make bench | make vm | make go-client
+#         make model | make fault | make compound | make syscalls | make full-disk | make damage | make bench | make vm | make go-client
 #         make install DESTDIR= PREFIX=/usr/local | make deps | make clean
 # SAN=1 builds with ASan and UBSan into build/san, CC=clang with clang into build/clang.
 

@@ -15,8 +15,8 @@ ERRORS = {
     **dict.fromkeys(("fsync", "fdatasync"), (e.EIO, e.ENOSPC)),
     **dict.fromkeys(("ftruncate", "ftruncate64"), (e.EIO, e.EINTR)),
     "fallocate": (e.ENOSPC, e.EIO, e.EINTR, e.EOPNOTSUPP),
-    **dict.fromkeys(("mkdir", "mkdirat", "rename", "renameat2", "symlink"), (e.ENOSPC, e.EIO, e.ENOMEM)),
-    **dict.fromkeys(("rmdir", "unlink", "unlinkat", "fchown", "lchown", "chmod", "fchmod"), (e.EIO, e.ENOMEM)),
+    **dict.fromkeys(("mkdir", "mkdirat", "rename", "renameat", "renameat2", "symlink"), (e.ENOSPC, e.EIO, e.ENOMEM)),
+    **dict.fromkeys(("rmdir", "unlink", "unlinkat", "fchown", "fchownat", "lchown", "chmod", "fchmod"), (e.EIO, e.ENOMEM)),
     "flock": (e.EINTR, e.ENOLCK),
     **dict.fromkeys(("fcntl", "fcntl64"), (e.EINTR, e.ENOLCK, e.EMFILE)),
     "dup2": (e.EINTR, e.EMFILE),
@@ -40,7 +40,7 @@ ERRORS = {
     **dict.fromkeys(("chdir", "fchdir"), (e.EIO, e.ENOMEM)),
     "prctl": (e.EINVAL,),
     **dict.fromkeys(("mmap", "mmap64", "mremap"), (e.ENOMEM,)),
-    **dict.fromkeys(("stat", "stat64", "fstat", "fstat64", "lstat", "lstat64", "statvfs", "access",
+    **dict.fromkeys(("stat", "stat64", "fstat", "fstat64", "lstat", "lstat64", "fstatat", "fstatat64", "statvfs", "access",
                      "readlink", "getcwd"), (e.EIO, e.ENOMEM)),
     "lseek": (e.EINVAL,),
     "getrandom": (e.EINTR, e.EAGAIN),
@@ -70,13 +70,14 @@ NOT_INJECTED_WHY = {
         twalk_r umask unsetenv isatty free posix_spawnattr_destroy posix_spawnattr_init posix_spawnattr_setflags
         posix_spawnattr_setsigdefault posix_spawnattr_setsigmask sigaction sigprocmask clock_gettime gmtime_r
         localtime_r mktime timegm ferror globfree setlocale getopt_long dirfd strsep pthread_attr_init
-        pthread_attr_destroy pthread_attr_setstacksize pthread_sigmask sem_init""",
+        pthread_attr_destroy pthread_attr_setstacksize pthread_sigmask sem_init clock_getres malloc_usable_size
+        posix_spawn_file_actions_init posix_spawn_file_actions_destroy""",
     "fails only by a bug of the caller": """close close_range closedir munmap fclose readdir getrlimit nanosleep
         pthread_cancel pthread_join sem_post""",
     "is called again, whatever it answers": "sem_wait sem_clockwait",
     "ends the worker at its start, as for want of memory": "pthread_create",
     "its memory comes from malloc, which fails": """strdup open_memstream tsearch glob realpath fputc fputs
-        fwrite fflush putc puts fread fts_open fts_read fts_close""",
+        fwrite fflush putc puts fread setenv posix_spawn_file_actions_adddup2""",
     "is made for the job's user, in system mode (tests/vm)": """setgroups setresgid setresuid setuid
         getgrouplist getgrnam getpwnam getpwnam_r getpwuid getpwuid_r statfs syscall""",
     "a failure is allowed to change nothing but speed": "setpriority sched_getaffinity",

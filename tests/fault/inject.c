@@ -46,7 +46,8 @@
     X(mmap64) X(mremap) X(opendir) X(fdopendir) X(stat) X(stat64) X(fstat) X(fstat64) \
     X(lstat) X(lstat64) X(statvfs) X(access) X(readlink) X(getcwd) X(lseek) X(getrandom) \
     X(execv) X(execve) X(setrlimit) X(sigtimedwait) X(shutdown) X(chmod) X(renameat2) \
-    X(symlink) X(pidfd_open) X(pidfd_send_signal)
+    X(symlink) X(pidfd_open) X(pidfd_send_signal) X(renameat) X(fstatat) X(fstatat64) \
+    X(fchownat)
 /* clang-format on */
 
 enum call {
@@ -56,7 +57,7 @@ enum call {
         CALL_COUNT
 };
 
-enum role { ROLE_OTHER, ROLE_DAEMON, ROLE_SPAWNER, ROLE_WORKER, ROLE_CLIENT };
+enum role { ROLE_OTHER, ROLE_DAEMON, ROLE_SPAWNER, ROLE_WORKER, ROLE_CLIENT, ROLE_STEP };
 enum mode { MODE_OFF, MODE_ONCE, MODE_ON };
 
 #define SITES_MAX 65536U
@@ -79,6 +80,8 @@ struct control {
     uint32_t fired;  /* how often it was done */
     uint32_t record; /* note each call's place */
     uint32_t site_count;
+    uint32_t place; /* instead of nth: the first call from there; or 0 */
+    uint32_t unused;
     uint64_t counts[128];
     char names[128][16];
     struct site sites[SITES_MAX];
@@ -131,6 +134,8 @@ static enum role find_role(void)
         return ROLE_DAEMON;
     if (strcmp(program, "batchctl") == 0)
         return ROLE_CLIENT;
+    if (strcmp(program, "batchd-job") == 0)
+        return ROLE_STEP;
     if (strcmp(program, "batchd-worker") == 0)
         return strcmp(first, "--worker") == 0 ? ROLE_WORKER : ROLE_SPAWNER;
     return ROLE_OTHER;
@@ -166,20 +171,28 @@ static bool is_glib(void *const *frames, int count)
     return false;
 }
 
-static void note_place(enum call call, uint64_t nth)
+/* A hash of the callers. Never 0. */
+__attribute__((noinline)) static uint32_t place_of(enum call call, bool *ret_glib)
 {
     void *frames[FRAMES];
     uint32_t hash = 2166136261U ^ (uint32_t)call;
+    inside = true;
     int count = backtrace(frames, FRAMES);
     for (int i = 2; i < count; i++)
         hash = (hash ^ (uint32_t)((uintptr_t)frames[i] >> 1U)) * 16777619U;
-    uint32_t number = (uint32_t)call + (is_glib(frames, count) ? IN_GLIB : 0);
+    *ret_glib = is_glib(frames, count);
+    inside = false;
+    return hash | 1U;
+}
+
+static void note_place(uint32_t call, uint64_t nth, uint32_t hash)
+{
     for (uint32_t i = 0; i < control->site_count; i++) {
-        if (control->sites[i].hash == hash && control->sites[i].call == number)
+        if (control->sites[i].hash == hash && control->sites[i].call == call)
             return;
     }
     if (control->site_count < SITES_MAX)
-        control->sites[control->site_count++] = (struct site){number, hash, nth};
+        control->sites[control->site_count++] = (struct site){call, hash, nth};
 }
 
 /* A pipe and a socket know no disk that is full or broken, and a file never asks to try again. */
@@ -200,19 +213,32 @@ static bool can_be(int fd)
     return (number != EAGAIN && number != EINTR && number != EPIPE) || !is_file(fd);
 }
 
+static bool is_called_for(enum call call)
+{
+    return control->mode != MODE_OFF && control->call == call;
+}
+
+/* Whether it is this one: by its place where one is told, as what comes before it is not always as
+ * much. */
+static bool is_meant(uint64_t nth, uint32_t place)
+{
+    if (control->place == 0)
+        return control->mode == MODE_ONCE ? nth == control->nth : nth >= control->nth;
+    return control->fired > 0 ? control->mode == MODE_ON : place == control->place;
+}
+
 /* True when this call is to fail; *ret_short when it is to do one byte. */
-static bool strike(enum call call, bool *ret_short)
+__attribute__((noinline)) static bool strike(enum call call, bool *ret_short)
 {
     if (control == NULL || control->armed == 0 || inside || control->role != role)
         return false;
     uint64_t nth = __atomic_add_fetch(&control->counts[call], 1, __ATOMIC_RELAXED);
-    if (control->record != 0) {
-        inside = true;
-        note_place(call, nth);
-        inside = false;
-    }
-    if (control->mode == MODE_OFF || control->call != call ||
-        (control->mode == MODE_ONCE ? nth != control->nth : nth < control->nth))
+    bool of_glib = false;
+    bool wanted = control->record != 0 || (is_called_for(call) && control->place != 0);
+    uint32_t place = wanted ? place_of(call, &of_glib) : 0;
+    if (control->record != 0)
+        note_place((uint32_t)call + (of_glib ? IN_GLIB : 0), nth, place);
+    if (!is_called_for(call) || !is_meant(nth, place))
         return false;
     (void)__atomic_add_fetch(&control->fired, 1, __ATOMIC_RELAXED);
     *ret_short = control->number == 0;
@@ -227,13 +253,34 @@ static bool strike(enum call call, bool *ret_short)
     bool little = false;                          \
     (void)little
 
-/* ---- the allocator ---- */
+/* ---- the allocator ----
+ *
+ * We stand before that of AddressSanitizer, where the program has it: what does not fail comes from
+ * there, so that it sees each use of it. */
+
+/* NOLINTBEGIN(bugprone-reserved-identifier): so libasan calls them */
+__typeof__(malloc) __interceptor_malloc __attribute__((weak));
+__typeof__(calloc) __interceptor_calloc __attribute__((weak));
+__typeof__(realloc) __interceptor_realloc __attribute__((weak));
+__typeof__(reallocarray) __interceptor_reallocarray __attribute__((weak));
+__typeof__(free) __interceptor_free __attribute__((weak));
+/* NOLINTEND(bugprone-reserved-identifier) */
+
+/* ASan's own by its name: dlsym wants memory, and ASan asks for it while it starts. */
+#define REAL_MEMORY(name)                         \
+    static __typeof__(&name) real;                \
+    if (real == NULL)                             \
+        real = __interceptor_##name;              \
+    if (real == NULL)                             \
+        *(void **)(void *)&real = resolve(#name); \
+    bool little = false;                          \
+    (void)little
 
 void *malloc(size_t bytes)
 {
     if (resolving)
         return early_memory(bytes);
-    REAL(malloc);
+    REAL_MEMORY(malloc);
     return strike(CALL_malloc, &little) ? NULL : real(bytes);
 }
 
@@ -241,29 +288,35 @@ void *calloc(size_t count, size_t bytes)
 {
     if (resolving)
         return early_memory(count * bytes);
-    REAL(calloc);
+    REAL_MEMORY(calloc);
     return strike(CALL_calloc, &little) ? NULL : real(count, bytes);
 }
 
 void *realloc(void *pointer, size_t bytes)
 {
-    REAL(realloc);
+    REAL_MEMORY(realloc);
     return strike(CALL_realloc, &little) ? NULL : real(pointer, bytes);
 }
 
 void *reallocarray(void *pointer, size_t count, size_t bytes)
 {
-    REAL(reallocarray);
+    REAL_MEMORY(reallocarray);
     return strike(CALL_reallocarray, &little) ? NULL : real(pointer, count, bytes);
+}
+
+/* ASan's takes its memory past malloc. */
+char *strdup(const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    char *copy = malloc(bytes);
+    return copy == NULL ? NULL : memcpy(copy, text, bytes);
 }
 
 void free(void *pointer)
 {
-    static __typeof__(&free) real;
     if ((char *)pointer >= early && (char *)pointer < early + sizeof(early))
         return;
-    if (real == NULL)
-        *(void **)(void *)&real = resolve("free");
+    REAL_MEMORY(free);
     real(pointer);
 }
 
@@ -391,6 +444,14 @@ WRAP(int, -1, rename, (const char *from, const char *to), (from, to))
 WRAP(int, -1, renameat2,
      (int from_folder, const char *from, int to_folder, const char *to, unsigned flags),
      (from_folder, from, to_folder, to, flags))
+WRAP(int, -1, renameat, (int from_folder, const char *from, int to_folder, const char *to),
+     (from_folder, from, to_folder, to))
+WRAP(int, -1, fstatat, (int folder, const char *path, struct stat *ret, int flags),
+     (folder, path, ret, flags))
+WRAP(int, -1, fstatat64, (int folder, const char *path, struct stat64 *ret, int flags),
+     (folder, path, ret, flags))
+WRAP(int, -1, fchownat, (int folder, const char *path, uid_t uid, gid_t gid, int flags),
+     (folder, path, uid, gid, flags))
 WRAP(int, -1, symlink, (const char *target, const char *path), (target, path))
 WRAP(int, -1, chmod, (const char *path, mode_t mode), (path, mode))
 WRAP(int, -1, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))

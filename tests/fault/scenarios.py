@@ -1,5 +1,6 @@
 """What batchd does for its users, as short scenes. Each is a generator: what comes before its yield is
-done while nothing fails. `roles` names the processes that have a part in it."""
+done while nothing fails. `roles` names the processes that have a part in it, `config` is batchd's.
+More of them are in upkeep.py."""
 import contextlib
 import json
 import os
@@ -11,12 +12,12 @@ from world import Refused, Violation
 STOPPED = {("cancelled", None), ("signal", None)}
 JOBS = "io.batchd.Jobs."
 INVALID = ("io.batchd.InvalidState",)
-ALL = {}
+ALL = {}  # name -> (scene, roles, configuration)
 
 
-def scene(*roles):
+def scene(*roles, config=""):
     def add(function):
-        ALL[function.__name__] = (function, ("batchd", *roles))
+        ALL[function.__name__] = (function, ("batchd", *roles), config)
         return function
     return add
 

@@ -32,8 +32,8 @@ ROLES = ("batchd", "spawner", "worker", "restart")
 class Killed(World):
     """The first batchd that it starts is traced, with all that comes of it."""
 
-    def __init__(self, role, nth, phase):
-        super().__init__(inject=False)
+    def __init__(self, role, nth, phase, inject=False):
+        super().__init__(inject=inject)
         self.report = self.state / "syskill"
         self.tracer = [OUT / "tests/fault/syskill", role, str(nth), phase, self.report]
         self.traced = None
@@ -102,18 +102,20 @@ def live(w):
     w.check_store()
 
 
+def first_life(w):
+    """From the first start, which is traced as all that comes after it."""
+    w.start(wait=False)
+    w.log_at = 0
+    w.trial = 0
+    w.begin_trial = lambda: (setattr(w, "trial", 1), setattr(w, "keys", 0), w.wait_ready())
+    live(w)
+
+
 def one_life(role, nth, phase):
     """(count, name of the call that was hit)."""
-    w = Killed(role, nth, phase)
-    try:
-        w.start(wait=False)
-        w.log_at = 0
-        w.trial = 0
-        w.begin_trial = lambda: (setattr(w, "trial", 1), setattr(w, "keys", 0), w.wait_ready())
-        live(w)
+    with contextlib.closing(Killed(role, nth, phase)) as w:
+        first_life(w)
         return w.hit()
-    finally:
-        w.destroy()
 
 
 def one_restart(nth, phase):

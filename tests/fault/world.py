@@ -6,6 +6,7 @@ or with a status that says nothing, a request that is refused although nothing f
 import mmap
 import os
 import pathlib
+import shutil
 import struct
 import subprocess
 import sys
@@ -16,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from daemon import OUT, Daemon, Refused  # noqa: E402
 from preload import preloadable  # noqa: E402
 
-ROLES = {"batchd": 1, "spawner": 2, "worker": 3, "batchctl": 4}
+ROLES = {"batchd": 1, "spawner": 2, "worker": 3, "batchctl": 4, "batchd-job": 5}
 PATIENCE = 30  # seconds, on a loaded machine
 MODES = {"off": 0, "once": 1, "on": 2}
 # How batchd may end (batchd(8)): memory, input/output, a part that is missing, another owns the state.
@@ -33,10 +34,22 @@ class Violation(Exception):
     pass
 
 
+def sanitizers(folder, leaks=True):
+    """For programs that were built with them: what they find goes to files, as not every process has
+    a stderr that is looked at; memory may run out; inject.so comes before libasan, which then cannot
+    see that it is ld.so that keeps something."""
+    report, kept = f"log_path={folder}/report", pathlib.Path(folder) / "kept"
+    kept.write_text("leak:/ld-linux\n")
+    return {"ASAN_OPTIONS": f"{report}:verify_asan_link_order=0:allocator_may_return_null=1:"
+                            f"detect_leaks={int(leaks)}:handle_abort=1",
+            "LSAN_OPTIONS": f"suppressions={kept}:print_suppressions=0",
+            "UBSAN_OPTIONS": f"{report}:print_stacktrace=1"}
+
+
 class Control:
     """The file that inject.c maps: struct control."""
     IN_GLIB = 1000
-    BYTES, COUNTS, NAMES, SITES = 4 << 20, 40, 1064, 3112
+    BYTES, COUNTS, NAMES, SITES = 4 << 20, 48, 1072, 3120
 
     def __init__(self, path):
         self.path = path
@@ -50,16 +63,12 @@ class Control:
         self.calls = {name: number for number, name in enumerate(names) if name}
 
     def env(self):
-        # A program with ASan has its allocator, which wants to be the first: there only the calls of
-        # the system fail, and ASan looks at what becomes of it.
-        asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True,
-                              check=True).stdout.strip() + ":" if OUT.name == "san" else ""
-        return {"LD_PRELOAD": asan + self.library, "FAULT_CONTROL": str(self.path),
-                "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+        return {"LD_PRELOAD": self.library, "FAULT_CONTROL": str(self.path), **sanitizers(self.path.parent)}
 
-    def arm(self, role, call=None, nth=0, mode="off", number=0, record=False):
-        self.map[4:40] = struct.pack("=IIIQiIII", ROLES[role], self.calls.get(call, 0), MODES[mode],
-                                     nth, number, 0, int(record), 0)
+    def arm(self, role, call=None, nth=0, place=0, mode="off", number=0, record=False):
+        """The nth call, or the first from a place."""
+        self.map[4:44] = struct.pack("=IIIQiIIII", ROLES[role], self.calls.get(call, 0), MODES[mode],
+                                     nth, number, 0, int(record), 0, place)
         self.map[self.COUNTS:self.COUNTS + 1024] = bytes(1024)
         self.map[0:4] = struct.pack("=I", 1)
 
@@ -77,11 +86,11 @@ class Control:
         return {name: numbers[i] for name, i in self.calls.items() if numbers[i]}
 
     def sites(self):
-        """(call, nth, whether it is GLib's) of the first call from each place."""
+        """(call, nth, place, whether it is GLib's) of the first call from each place."""
         words = {number: name for name, number in self.calls.items()}
         count = struct.unpack_from("=I", self.map, 36)[0]
         found = (struct.unpack_from("=IIQ", self.map, self.SITES + 16 * i) for i in range(count))
-        return [(words[call % self.IN_GLIB], nth, call >= self.IN_GLIB) for call, _, nth in found]
+        return [(words[call % self.IN_GLIB], nth, place, call >= self.IN_GLIB) for call, place, nth in found]
 
 
 class World(Daemon):
@@ -90,8 +99,9 @@ class World(Daemon):
             base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # fsync costs nothing there
             folder = tempfile.mkdtemp(prefix="batchd-fault-", dir=base)
         pathlib.Path(folder).mkdir(exist_ok=True)
+        self.asked_config = config
         self.control = Control(pathlib.Path(folder) / "control")
-        env = self.control.env() if inject else None
+        env = self.control.env() if inject else sanitizers(folder, leaks=False)
         super().__init__(folder, "[workers]\nmax = 4\n" + config, batchd, env)
         self.work = self.state / "work"
         self.work.mkdir()
@@ -100,6 +110,8 @@ class World(Daemon):
         self.log_at = 0
         self.expected = {}  # name of a job or task -> what may become of it
         self.acknowledged = {}  # key -> id
+        self.attempts_most = 1  # of a job that fails and is tried again
+        self.role = None  # of the processes in which something fails
         self.may_lose = self.down = False
 
     # ---- batchd, which may end ----
@@ -136,7 +148,7 @@ class World(Daemon):
         self.control.disarm()
         said = self.log.read_bytes()[self.log_at:].decode(errors="replace")
         if status not in DEFINED_ENDS or "batchd: " not in said:
-            raise Violation(f"batchd ended with {status}: {said[-1500:]}")
+            raise Violation(f"batchd ended with {status}: {said[-1500:]} {self.reports()}")
         if DEFINED_ENDS[status] not in said:
             raise Violation(f"batchd ended with {status} and did not say why: {said[-800:]}")
         if len(self.ends) > 3:
@@ -200,6 +212,12 @@ class World(Daemon):
         self.expect(ident, outcomes or {("success", 0) if code == 0 else ("exit", code)}, indices)
         return ident
 
+    def forget(self, ident):
+        """It is to be removed."""
+        self.acknowledged = {key: there for key, there in self.acknowledged.items() if there != ident}
+        self.expected = {name: outcomes for name, outcomes in self.expected.items()
+                         if name.partition("_")[0] != str(ident)}
+
     def let_go(self, name):
         (self.work / name).touch()
 
@@ -231,7 +249,8 @@ class World(Daemon):
             out.seek(0)
             problems.seek(0)
             said, complaint = out.read(), problems.read()
-        if done.returncode < 0 or done.returncode > 125 or "Sanitizer" in complaint:
+        self.check_reports()
+        if done.returncode < 0 or done.returncode > 125:
             raise Violation(f"batchctl {words} ended with {done.returncode}: {complaint[-1500:]}")
         if done.returncode != 0 and not complaint.strip():
             raise Violation(f"batchctl {words} ended with {done.returncode} and said nothing")
@@ -244,11 +263,12 @@ class World(Daemon):
         self.keys = 0
         self.lost = 0  # jobs whose run was lost with their worker
         self.ends.clear()
+        self.attempts_most = 1
         self.expected.clear()
         self.acknowledged.clear()
         self.log_at = self.log.stat().st_size
-        for file in self.work.iterdir():
-            file.unlink()
+        shutil.rmtree(self.work)
+        self.work.mkdir()
         self.alive()
 
     def shown(self, name):
@@ -256,9 +276,18 @@ class World(Daemon):
         more = {"index": int(index)} if index else {}
         return self.call("io.batchd.Jobs.Show", id=int(ident), **more)["job"]
 
+    def attempts(self, name):
+        """For a violation: what became of them, and what they said."""
+        ident, _, index = name.partition("_")
+        more = {"index": int(index)} if index else {}
+        job = self.call("io.batchd.Jobs.Show", id=int(ident), attempts=True, **more)["job"]
+        said = [path.read_text(errors="replace")[:300] for path in (self.state / "jobs" / ident).rglob("*.err")]
+        return [(one["attempt"], one["worker"], one["outcome"]) for one in job["attempts"]], said
+
     def check(self):
         self.control.disarm()
         self.alive()
+        self.check_reports()
         ids = sorted({int(name.partition("_")[0]) for name in self.expected})
         if ids:
             self.wait_for(*ids)
@@ -271,10 +300,19 @@ class World(Daemon):
         starts = self.starts()
         for name, outcomes in self.expected.items():
             self.check_job(self.shown(name), name, outcomes, starts.get(name, []))
-        said = self.log.read_bytes()[self.log_at:].decode(errors="replace")
-        for word in ("Sanitizer", "runtime error:"):
-            if word in said:
-                raise Violation(said[said.find(word) - 200:][:3000])
+        self.check_reports()
+
+    def reports(self):
+        """What the sanitizers have said since it was asked last."""
+        said = ""
+        for path in self.state.glob("report.*"):
+            said += path.read_text(errors="replace")
+            path.unlink()
+        return said[:4000]
+
+    def check_reports(self):
+        if said := self.reports():
+            raise Violation(said)
 
     def starts(self):
         found = {}
@@ -292,11 +330,11 @@ class World(Daemon):
         outcome = job["outcome"]
         got = (outcome["class"], outcome["exit_code"])
         lost = got[0] in ("lost", "spawn") and outcome["message"] or outcome["signal"] == 9
-        self.lost += bool(lost) or len(starts) > 1
+        self.lost += bool(lost) or len(starts) > self.attempts_most
         if got not in outcomes and not (lost and self.may_lose):
-            raise Violation(f"job {name}: {outcome} is none of {outcomes}")
-        if len(starts) > 1 and not self.may_lose:
-            raise Violation(f"job {name} started {len(starts)} times")
+            raise Violation(f"job {name}: {outcome} is none of {outcomes} {self.attempts(name)}")
+        if len(starts) > self.attempts_most and not self.may_lose:
+            raise Violation(f"job {name} started {len(starts)} times {self.attempts(name)} {self.text()}")
         if got[0] in ("success", "exit") and not starts and job["argv"][3:4] == [str(self.work)]:
             raise Violation(f"job {name} has a result and never started")
 
