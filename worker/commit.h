@@ -3,8 +3,8 @@
  * and so does the worker. One that is not made is told by batchd-job, on the job's stderr and in
  * the first case as a note; the job lives on.
  *
- * What is being made when the job ends is killed with the rest of it, and made behind it then; if it
- * was made already, and its process had not ended yet, it is made twice. */
+ * What is being made when the job ends is killed with the rest of it, and made behind it then; if
+ * it was made already, and its process had not ended yet, it is made twice. */
 #ifndef BATCHD_WORKER_COMMIT_H
 #define BATCHD_WORKER_COMMIT_H
 
