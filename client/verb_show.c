@@ -181,7 +181,7 @@ static void print_tries(const json_t *job)
     if (json_is_integer(json_object_get(job, "suggested_memory"))) {
         char text[32];
         format_size((uint64_t)number_of(job, "suggested_memory"), text, sizeof(text));
-        (void)printf("%12s: ask for %s memory, it had too little\n", "hint", text);
+        (void)printf("%12s: ask for %s memory: it, or one like it, had too little\n", "hint", text);
     }
 }
 

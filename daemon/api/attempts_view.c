@@ -71,17 +71,28 @@ static int note_oom(void *arg, const struct attempt_row *row)
     return *found;
 }
 
-/* When the last attempt had too little, half as much again; else what it has come to. */
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* What others of its name or type came to need, unless it has ended and was well with less. When
+ * its last attempt had too little, half as much again; else what it has come to. */
 uint64_t attempts_suggest_memory(const struct api *api, const struct job_row *row)
 {
     bool found = false;
     struct error err;
     const uint64_t asked = job_whole_mib(row->facts.memory_bytes);
     const uint64_t total = scheduler_total(engine_scheduler(api->engine))->amount[RESOURCE_MEMORY];
-    if (job_state_terminal(row->status.state) && row->status.outcome.class == OUTCOME_OOM)
-        return job_memory_grown(asked, row->status.usage.max_rss_bytes, total);
+    const bool ended = job_state_terminal(row->status.state);
+    const bool lacked = row->status.outcome.class == OUTCOME_OOM;
+    uint64_t learned = !ended || lacked ? engine_learned_memory(api->engine, &row->facts) : 0;
+    learned = learned > asked ? learned : 0;
+    if (ended && lacked)
+        return greater(learned,
+                       job_memory_grown(asked, row->status.usage.max_rss_bytes, total));
     if (row->status.attempt < 2 ||
         attempt_rows_each(engine_db(api->engine), &row->status, note_oom, &found, &err) < 0)
-        return 0;
-    return found ? asked : 0;
+        return learned;
+    return found ? greater(learned, asked) : learned;
 }

@@ -8,8 +8,8 @@
  * before the current one, and the current or last one once it was begun. */
 json_t *attempts_view(const struct api *api, const struct job_row *row);
 
-/* What a job like this one should ask for, since one of its attempts had too little memory; 0: none
- * had. */
+/* What a job like this one should ask for, since one of its attempts, or (while it has not ended
+ * well) one of another job of its name or type, had too little memory; 0: none had. */
 uint64_t attempts_suggest_memory(const struct api *api, const struct job_row *row);
 
 #endif

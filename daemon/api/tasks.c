@@ -1,5 +1,6 @@
 #include "daemon/api/tasks.h"
 
+#include "daemon/core/job_request.h"
 #include "daemon/store/cancelled_rows.h"
 #include "daemon/store/task_rows.h"
 
@@ -113,6 +114,7 @@ static int load_task(struct api_call *call, struct job_row *row, struct error *e
         return -1;
     job_status_done(&row->status);
     row->status = task;
+    row->facts.memory_bytes = job_memory_asked(&row->facts, &task);
     return 0;
 }
 

@@ -15,6 +15,7 @@ struct class
     char *name; /* owned; NULL: this number is free */
     struct run_history *history;
     int64_t published_us, learned_at;
+    uint64_t memory_bytes;
     uint32_t uid;
     uint32_t jobs;         /* unfinished ones in it */
     uint32_t next;         /* in its bucket, or in the list of free numbers */
@@ -276,22 +277,49 @@ static void publish(struct estimates *estimates, struct class *class)
     estimates->changes++;
 }
 
-void estimates_learn(struct estimates *estimates, uint32_t number, int64_t run_us,
-                     int64_t predicted_us, int64_t now)
+/* It is to be stored. */
+static void note_learned(struct estimates *estimates, uint32_t number, int64_t now)
 {
-    if (number == NONE)
-        return;
     struct class *class = &estimates->classes[number];
-    if (class->history == NULL)
-        class->history = xcalloc(1, sizeof(*class->history));
-    run_history_add(class->history, run_us, predicted_us);
     class->learned_at = now;
-    publish(estimates, class);
     if (class->learned)
         return;
     class->learned = true;
     class->next_learned = estimates->learned;
     estimates->learned = number;
+}
+
+static struct class *class_with_history(struct estimates *estimates, uint32_t number)
+{
+    struct class *class = &estimates->classes[number];
+    if (class->history == NULL)
+        class->history = xcalloc(1, sizeof(*class->history));
+    return class;
+}
+
+void estimates_learn(struct estimates *estimates, uint32_t number, int64_t run_us,
+                     int64_t predicted_us, int64_t now)
+{
+    if (number == NONE)
+        return;
+    struct class *class = class_with_history(estimates, number);
+    run_history_add(class->history, run_us, predicted_us);
+    publish(estimates, class);
+    note_learned(estimates, number, now);
+}
+
+void estimates_learn_memory(struct estimates *estimates, uint32_t number, uint64_t memory_bytes,
+                            int64_t now)
+{
+    if (number == NONE || memory_bytes <= estimates->classes[number].memory_bytes)
+        return;
+    class_with_history(estimates, number)->memory_bytes = memory_bytes;
+    note_learned(estimates, number, now);
+}
+
+uint64_t estimates_memory(const struct estimates *estimates, uint32_t number)
+{
+    return number == NONE ? 0 : estimates->classes[number].memory_bytes;
 }
 
 int64_t estimates_published(const struct estimates *estimates, uint32_t number)
@@ -317,6 +345,7 @@ void estimates_restore(struct estimates *estimates, const struct estimate *store
     *class->history = *stored->history;
     class->published_us = stored->published_us;
     class->learned_at = stored->learned_at;
+    class->memory_bytes = stored->memory_bytes;
     class->stored = true;
     estimates_drop(estimates, number);
 }
@@ -328,6 +357,7 @@ static struct estimate view_of(const struct class *class)
                              .name = class->name,
                              .published_us = class->published_us,
                              .learned_at = class->learned_at,
+                             .memory_bytes = class->memory_bytes,
                              .history = class->history};
 }
 
@@ -368,7 +398,7 @@ void estimates_each(const struct estimates *estimates, estimate_fn call, void *a
 {
     for (uint32_t number = 1; number < estimates->used; number++) {
         const struct class *class = &estimates->classes[number];
-        if (class->name == NULL || class->history == NULL)
+        if (class->name == NULL || class->history == NULL || class->history->samples == 0)
             continue;
         const struct estimate one = view_of(class);
         call(arg, &one);

@@ -1,4 +1,5 @@
-/* How long jobs run, learned from jobs that ended well: classes of jobs that are alike, by owner
+/* How long jobs run, learned from jobs that ended well, and how much memory they need, learned from
+ * those that had too little: classes of jobs that are alike, by owner
  * and name (typed jobs: type), and one class for each queue, whose mean speaks for what nothing
  * else is known of. Pure; the engine stores what changes here (engine/estimates.c).
  *
@@ -41,7 +42,8 @@ struct estimate {
     uint32_t uid;     /* of a queue 0 */
     const char *name; /* borrowed */
     int64_t published_us;
-    int64_t learned_at; /* when the last run ended */
+    int64_t learned_at;    /* when the last run ended */
+    uint64_t memory_bytes; /* what one that had too little memory should have asked for; 0: none had */
     const struct run_history *history;
 };
 
@@ -65,6 +67,10 @@ bool estimates_describe(const struct estimates *estimates, uint32_t number, stru
 /* A job of the class ran so long. predicted_us: what the class said as it started, or 0. */
 void estimates_learn(struct estimates *estimates, uint32_t number, int64_t run_us,
                      int64_t predicted_us, int64_t now);
+/* One of the class had too little memory, and needs so much at least. The most is kept. */
+void estimates_learn_memory(struct estimates *estimates, uint32_t number, uint64_t memory_bytes,
+                            int64_t now);
+uint64_t estimates_memory(const struct estimates *estimates, uint32_t number); /* 0: nothing */
 /* What is published, 0: nothing. 0 for number 0. */
 int64_t estimates_published(const struct estimates *estimates, uint32_t number);
 /* Counts the changes of published estimates. */
@@ -78,7 +84,7 @@ void estimates_restore(struct estimates *estimates, const struct estimate *store
 bool estimates_next_lost(struct estimates *estimates, struct estimate *ret);
 bool estimates_next_learned(struct estimates *estimates, struct estimate *ret);
 
-/* Each class that has learned something, in no order. */
+/* Each class of which it is known how long its jobs run, in no order. */
 typedef void (*estimate_fn)(void *arg, const struct estimate *one);
 void estimates_each(const struct estimates *estimates, estimate_fn call, void *arg);
 

@@ -102,6 +102,7 @@ struct job_status {
     bool cancelling;      /* a cancel was acknowledged; the worker is being told */
     uint64_t worker;      /* 0: none */
     uint64_t gpu_set;     /* the GPUs of this attempt (gpus.h) */
+    uint64_t memory_bytes; /* of a task that had too little: what it asks for; 0: as its array */
     int64_t predicted_us; /* how long it was to run, as it started; 0: nobody knew */
     enum estimate_source predicted_by;
     int64_t started_at, ended_at; /* 0: not yet */

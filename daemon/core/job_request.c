@@ -12,6 +12,11 @@ uint64_t job_whole_mib(uint64_t bytes)
     return bytes + (rest > 0 ? MEBIBYTE - rest : 0);
 }
 
+uint64_t job_memory_asked(const struct job_facts *facts, const struct job_status *status)
+{
+    return facts->memory_bytes > status->memory_bytes ? facts->memory_bytes : status->memory_bytes;
+}
+
 uint64_t job_memory_grown(uint64_t asked_bytes, uint64_t used_bytes, uint64_t cap_bytes)
 {
     uint64_t from = asked_bytes > 0 ? asked_bytes : used_bytes;

@@ -12,6 +12,9 @@ struct resources job_facts_wanted(const struct job_facts *facts,
                                   const struct resource_names *names);
 uint64_t job_whole_mib(uint64_t bytes); /* rounded up; so is what a machine has */
 
+/* What the job, or the task of the array, of this status asks for. */
+uint64_t job_memory_asked(const struct job_facts *facts, const struct job_status *status);
+
 /* Why a job could not start on a machine that were empty. */
 struct job_misfit {
     char name[RESOURCE_NAME_MAX + 1]; /* of the resource */

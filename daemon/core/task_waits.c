@@ -66,15 +66,18 @@ void task_waits_done(struct task_waits *waits)
     *waits = (struct task_waits){.ready = {.waits = NULL}};
 }
 
-void task_waits_add(struct task_waits *waits, uint64_t index, int64_t at)
+void task_waits_add(struct task_waits *waits, struct task_wait wait)
 {
-    push(at == 0 ? &waits->ready : &waits->later, (struct task_wait){.at = at, .index = index});
+    push(wait.at == 0 ? &waits->ready : &waits->later, wait);
 }
 
 void task_waits_due(struct task_waits *waits, int64_t now, size_t most)
 {
-    for (; most > 0 && task_waits_next(waits) <= now; most--)
-        task_waits_add(waits, pop(&waits->later).index, 0);
+    for (; most > 0 && task_waits_next(waits) <= now; most--) {
+        struct task_wait wait = pop(&waits->later);
+        wait.at = 0;
+        push(&waits->ready, wait);
+    }
 }
 
 static void order(struct task_heap *heap)
@@ -96,6 +99,11 @@ void task_waits_lift(struct task_waits *waits)
     *ready = *later;
     *later = emptied;
     later->count = 0;
+}
+
+const struct task_wait *task_waits_first(const struct task_waits *waits)
+{
+    return waits->ready.count == 0 ? NULL : &waits->ready.waits[0];
 }
 
 uint64_t task_waits_take(struct task_waits *waits)

@@ -12,14 +12,23 @@
 #include "daemon/engine/internal.h"
 #include "daemon/engine/queues.h"
 
-static uint64_t kind_of(const struct active *entry, const struct engine *engine)
+/* FNV-1a over the amounts: two that differ are the same number once in 2^64 times. */
+static uint64_t kind_of(uint8_t queue, const struct resources *asked)
 {
-    return engine_kind(jobset_find(engine->jobs, entry->status.id));
+    uint64_t kind = (UINT64_C(14695981039346656037) ^ queue) * UINT64_C(1099511628211);
+    for (unsigned i = 0; i < RESOURCE_KINDS; i++)
+        kind = (kind ^ asked->amount[i]) * UINT64_C(1099511628211);
+    return kind;
 }
 
-uint64_t engine_kind(const struct job *job)
+uint64_t engine_kind(const struct engine *engine, const struct active *entry)
 {
-    return (uint64_t)job->queue << 32U | job->request;
+    return kind_of(jobset_find(engine->jobs, entry->status.id)->queue, &entry->asked);
+}
+
+uint64_t engine_kind_of_next(const struct engine *engine, const struct job *job)
+{
+    return kind_of(job->queue, scheduler_wanted(engine->scheduler, job));
 }
 
 /* ---- who has the resources of a worker ---- */
@@ -30,7 +39,9 @@ void engine_hold(struct engine *engine, struct active *entry, int64_t since)
     struct job as_started = *jobset_find(engine->jobs, entry->status.id);
     as_started.estimate_us =
         entry->status.predicted_us > 0 ? entry->status.predicted_us : ESTIMATE_UNKNOWN;
+    scheduler_learn(engine->scheduler, &as_started, &entry->asked);
     entry->run = scheduler_run(engine->scheduler, &as_started, since);
+    scheduler_forget(engine->scheduler, &as_started);
     entry->held_since = since;
 }
 
@@ -101,10 +112,11 @@ static uint64_t choose_behind(const struct engine *engine, const struct job *job
 {
     if (!may_wait_behind(engine, job))
         return 0;
-    uint64_t worker = pool_choose_behind(engine->pool, engine_kind(job));
+    const uint64_t kind = engine_kind_of_next(engine, job);
+    uint64_t worker = pool_choose_behind(engine->pool, kind);
     /* What runs there may have been moved to another queue. */
     const struct active *holder = worker == 0 ? NULL : holder_of(engine, worker);
-    return holder != NULL && kind_of(holder, engine) == engine_kind(job) ? worker : 0;
+    return holder != NULL && engine_kind(engine, holder) == kind ? worker : 0;
 }
 
 /* What goes first of all and has not started: it waits for a worker, or for room that is kept for
@@ -188,7 +200,7 @@ static bool makes_way(struct engine *engine, const struct job *first)
     engine->made_way_for = 0;
     if (first == NULL || first == engine->unplaced)
         return false;
-    if (may_wait_behind(engine, first) && pool_hands_on(engine->pool, engine_kind(first))) {
+    if (may_wait_behind(engine, first) && pool_hands_on(engine->pool, engine_kind_of_next(engine, first))) {
         scheduler_hand_ahead(engine->scheduler, first);
         return false;
     }
@@ -220,7 +232,7 @@ void engine_part_moved(struct engine *engine)
     for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
         const struct active *holder = holder_of(engine, entry->status.worker);
         if (holder != NULL && waits_ahead(entry) &&
-            kind_of(holder, engine) != kind_of(entry, engine))
+            engine_kind(engine, holder) != engine_kind(engine, entry))
             engine_ask_back(engine, entry);
     }
 }

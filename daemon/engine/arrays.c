@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/clock.h"
+#include "daemon/core/job_request.h"
 #include "daemon/engine/internal.h"
 #include "daemon/store/cancelled_rows.h"
 #include "daemon/store/task_rows.h"
@@ -13,6 +14,8 @@
 /* Tasks of an array that may start again are looked for so many at a time: one is enough to start,
  * and each start looks again. */
 #define DUE_AT_ONCE 1000U
+
+#define MEBIBYTE (UINT64_C(1) << 20U)
 
 static void array_free(struct array *array)
 {
@@ -40,11 +43,20 @@ struct array *arrays_live(const struct engine *engine, uint64_t job)
     return array;
 }
 
+/* Of a task that waits for another attempt; `until`: 0, or by the monotonic clock. */
+static void add_wait(struct array *array, const struct job_status *task, int64_t until)
+{
+    const struct task_wait wait = {.at = until,
+                                   .index = (uint32_t)task->index,
+                                   .memory_mib = (uint32_t)(task->memory_bytes / MEBIBYTE)};
+    task_waits_add(&array->again, wait);
+}
+
 static int add_again(void *arg, const struct job_status *task)
 {
     struct array *array = arg;
     bool lifted = engine_backoff_lifted(task, array->lifted_at);
-    task_waits_add(&array->again, task->index, lifted ? 0 : engine_backoff_until(task));
+    add_wait(array, task, lifted ? 0 : engine_backoff_until(task));
     array->rows_read++;
     return 0;
 }
@@ -97,6 +109,7 @@ static int load(struct engine *engine, struct array *array, const struct job_row
                          (unsigned long long)row->facts.id);
     array->status = row->status;
     array->status.result = NULL; /* set only at the end */
+    array->memory_bytes = job_whole_mib(row->facts.memory_bytes);
     if (array->status.cancelling)
         (void)snprintf(array->reason, sizeof(array->reason), "%.*s", (int)sizeof(array->reason) - 1,
                        row->status.outcome.message);
@@ -230,6 +243,29 @@ static void watch_backoffs(struct engine *engine, const struct array *array, str
         engine_watch_backoff(engine, job, task_waits_next(&array->again));
 }
 
+/* What the next task to be taken asks for; no more than there is, see start.c. */
+static uint64_t next_memory(const struct engine *engine, const struct array *array)
+{
+    const struct task_wait *next = task_waits_first(&array->again);
+    const uint64_t total = scheduler_total(engine->scheduler)->amount[RESOURCE_MEMORY];
+    uint64_t own = next == NULL ? 0 : next->memory_mib * MEBIBYTE;
+    own = own > total ? total : own;
+    return own > array->memory_bytes ? own : array->memory_bytes;
+}
+
+bool array_asks_anew(struct engine *engine, const struct array *array)
+{
+    struct job *job = jobset_find(engine->jobs, array->status.id);
+    const struct job as = *job;
+    struct resources wanted = *scheduler_wanted(engine->scheduler, job);
+    const uint64_t memory = next_memory(engine, array);
+    if (wanted.amount[RESOURCE_MEMORY] == memory)
+        return false;
+    wanted.amount[RESOURCE_MEMORY] = memory;
+    jobset_change(engine->jobs, job, &as, &wanted, clock_wall_us());
+    return true;
+}
+
 void array_requeue(struct engine *engine, struct array *array)
 {
     struct job *job = jobset_find(engine->jobs, array->status.id);
@@ -241,6 +277,7 @@ void array_requeue(struct engine *engine, struct array *array)
     task_counts_put(&engine->tasks, &count);
     task_waits_due(&array->again, clock_monotonic_us(), DUE_AT_ONCE);
     watch_backoffs(engine, array, job);
+    (void)array_asks_anew(engine, array);
     jobset_queue(engine->jobs, job, startable(engine, array, 1) > 0, clock_wall_us());
 }
 
@@ -294,7 +331,7 @@ uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again)
 
 void array_put_back(struct engine *engine, struct array *array, const struct job_status *task)
 {
-    task_waits_add(&array->again, task->index, engine_backoff_until(task));
+    add_wait(array, task, engine_backoff_until(task));
     array->active--;
     /* Nothing of it runs and none of its tasks has ended but by a cancel: it waits as a whole. */
     if (array->status.state != JOB_STATE_PENDING && array->active == 0 &&

@@ -35,6 +35,7 @@ struct array {
     uint64_t taken_ahead; /* of these, how many stand at or behind tasks.next */
     size_t cancelled_rows;
     struct array_options options;
+    uint64_t memory_bytes;            /* what a task asks for that says nothing of its own */
     int64_t lifted_at;                /* its tasks that failed before need not wait any longer */
     size_t rows_read;                 /* when it was made live */
     bool changed;                     /* the row is to be written */
@@ -63,6 +64,8 @@ uint64_t arrays_more_startable(const struct engine *engine);
 
 /* Whether one of them may start now, but for the limit of its specification. */
 bool array_can_take(const struct engine *engine, struct array *array);
+/* Whether its queue entry did not ask for what the next task does: it does now, and may not fit. */
+bool array_asks_anew(struct engine *engine, const struct array *array);
 /* Takes the next task; *ret_again: it has a row already. Only when array_can_take. */
 uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again);
 /* A task goes back to wait, until its retry_at. */

@@ -50,6 +50,7 @@ void engine_apply_facts(struct engine *engine, struct job *job, const struct job
 {
     const struct resources wanted = job_facts_wanted(facts, &engine->options.names);
     int64_t now = clock_wall_us();
+    struct array *array = arrays_live(engine, job->id);
     struct job changed = *job;
     changed.level = (unsigned)facts->priority & JOB_LEVEL_MASK;
     changed.queue = engine_queue_find(engine, facts->queue)->number;
@@ -60,6 +61,8 @@ void engine_apply_facts(struct engine *engine, struct job *job, const struct job
     engine_drop_estimate(engine, job);
     engine_estimate(engine, &changed, facts->name, facts->type, facts->estimate_us);
     jobset_change(engine->jobs, job, &changed, &wanted, now);
+    if (array != NULL)
+        array->memory_bytes = wanted.amount[RESOURCE_MEMORY];
     engine_unblock(engine, job, (enum job_block)0, now); /* it may fit now */
     engine_breaker_recheck(engine, job, now);
     if (moved)

@@ -154,6 +154,8 @@ void engine_drop_queue_estimate(struct engine *engine, uint8_t number);
 void engine_estimate(struct engine *engine, struct job *job, const char *name, const char *type,
                      int64_t own_us);
 void engine_drop_estimate(struct engine *engine, const struct job *job);
+/* An attempt had too little memory. */
+void engine_learn_memory(struct engine *engine, const struct active *entry);
 /* A job, or a task of it, has ended well. */
 void engine_learn(struct engine *engine, const struct job *job, const struct job_status *status);
 /* Waiting jobs follow what was learned; and it is put into the turn's transaction. */

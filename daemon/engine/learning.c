@@ -1,4 +1,5 @@
-/* How long jobs run, learned from those that ended well. What failed, was cancelled or lost teaches
+/* How long jobs run, learned from those that ended well. (Of those that had too little memory is
+ * learned how much they need.) What failed, was cancelled or lost teaches
  * nothing: it ended before its time, and to expect too little delays who waits behind a
  * reservation, where to expect too much only leaves a place unused. What was learned is stored in
  * the transaction of the ends that taught it, once a turn however many they were.
@@ -8,6 +9,7 @@
  * is short, so that nobody waits for it, where one pass over a million jobs would take a second. */
 #include "common/clock.h"
 #include "common/timers.h"
+#include "daemon/core/job_request.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/store/estimate_rows.h"
@@ -66,6 +68,28 @@ void engine_learn(struct engine *engine, const struct job *job, const struct job
                     status->ended_at);
     estimates_learn(learning->estimates, learning->queues[job->queue], run_us,
                     predicted[ESTIMATE_QUEUE], status->ended_at);
+}
+
+/* Where there is no more, it needs at least what it had. */
+void engine_learn_memory(struct engine *engine, const struct active *entry)
+{
+    const uint64_t asked = entry->asked.amount[RESOURCE_MEMORY];
+    const uint64_t total = scheduler_total(engine->scheduler)->amount[RESOURCE_MEMORY];
+    const uint64_t grown = job_memory_grown(asked, entry->status.usage.max_rss_bytes, total);
+    const struct job *job = jobset_find(engine->jobs, entry->status.id);
+    estimates_learn_memory(engine->learning.estimates, job_class(job), grown > 0 ? grown : asked,
+                           entry->status.ended_at);
+}
+
+uint64_t engine_learned_memory(const struct engine *engine, const struct job_facts *facts)
+{
+    const struct estimates *estimates = engine->learning.estimates;
+    enum estimate_kind kind = facts->type != NULL ? ESTIMATE_OF_TYPE : ESTIMATE_OF_NAME;
+    const char *name = facts->type != NULL ? facts->type : facts->name;
+    const uint64_t total = scheduler_total(engine->scheduler)->amount[RESOURCE_MEMORY];
+    uint64_t learned =
+        estimates_memory(estimates, estimates_find(estimates, kind, facts->uid, name));
+    return learned < total ? learned : total;
 }
 
 void engine_spread_estimates(struct engine *engine, int64_t now)

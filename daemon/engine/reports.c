@@ -166,8 +166,7 @@ static void on_hello(void *arg, uint64_t worker, const struct worker_hello *hell
         if (entry->status.worker != worker)
             continue;
         if (!entry->counted)
-            pool_load(engine->pool, worker,
-                      engine_kind(jobset_find(engine->jobs, entry->status.id)));
+            pool_load(engine->pool, worker, engine_kind(engine, entry));
         entry->counted = true;
         if (listed(hello, &id))
             adopt(engine, entry, hello);

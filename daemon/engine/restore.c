@@ -136,6 +136,8 @@ static int load_facts(struct engine *engine, struct error *err)
         entry->is_processor = row.facts.type != NULL;
         entry->retry = row.facts.retry;
         int result = entry->status.is_task ? count_in(engine, &row, err) : 0;
+        row.facts.memory_bytes = job_memory_asked(&row.facts, &entry->status);
+        entry->asked = job_facts_wanted(&row.facts, &engine->options.names);
         job_row_done(&row);
         if (result < 0)
             return -1;

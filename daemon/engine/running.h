@@ -13,9 +13,11 @@ struct job;
 /* start.c: hands a waiting job to a worker; `holds`: it is given its resources, else it waits
  * behind another there. */
 void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, bool holds);
-/* ahead.c: what a job must have in common with the one whose resources it takes over: the request
- * and the queue, whose slot it takes over too. */
-uint64_t engine_kind(const struct job *job);
+/* ahead.c: what a job must have in common with the one whose resources it takes over, in a number:
+ * what it asks for, and the queue, whose slot it takes over too. Of what a worker has, and of what
+ * is to start next. */
+uint64_t engine_kind(const struct engine *engine, const struct active *entry);
+uint64_t engine_kind_of_next(const struct engine *engine, const struct job *job);
 /* An active job has its resources from then on; and it has them no longer, but the next
  * one that waits behind it in its worker has. No-op when it has none. */
 void engine_hold(struct engine *engine, struct active *entry, int64_t since);

@@ -53,25 +53,21 @@ static void uncount(struct engine *engine, struct active *entry)
 
 /* ---- another attempt ---- */
 
-static uint64_t asked_memory(const struct engine *engine, const struct active *entry)
-{
-    const struct job *job = jobset_find(engine->jobs, entry->status.id);
-    return scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_MEMORY];
-}
-
 /* What the next attempt gets after this one had too little memory; 0: it had not, or gets no more.
- * Tasks of an array have one request together, and keep it. */
+ */
 static uint64_t grown_memory(const struct engine *engine, const struct active *entry)
 {
     const struct resources *total = scheduler_total(engine->scheduler);
     uint64_t cap = engine->options.memory_cap_bytes;
-    if (entry->status.outcome.class != OUTCOME_OOM || entry->status.is_task)
+    if (entry->status.outcome.class != OUTCOME_OOM)
         return 0;
     if (cap == 0 || cap > total->amount[RESOURCE_MEMORY])
         cap = total->amount[RESOURCE_MEMORY];
-    return job_memory_grown(asked_memory(engine, entry), entry->status.usage.max_rss_bytes, cap);
+    return job_memory_grown(entry->asked.amount[RESOURCE_MEMORY],
+                            entry->status.usage.max_rss_bytes, cap);
 }
 
+/* To a plain job. A task keeps its own in its row: the tasks of an array have one request. */
 static void give_memory(struct engine *engine, uint64_t id, uint64_t memory_bytes)
 {
     struct job_row row;
@@ -96,6 +92,7 @@ static void run_again(struct engine *engine, struct active *entry, bool charged)
     struct error err;
     const uint64_t id = entry->status.id;
     const uint64_t grown = grown_memory(engine, entry);
+    const bool is_task = entry->status.is_task;
     bool lost = entry->status.outcome.class == OUTCOME_LOST && !entry->status.outcome.planned;
     if (entry->status.ended_at == 0)
         entry->status.ended_at = clock_wall_us();
@@ -107,11 +104,13 @@ static void run_again(struct engine *engine, struct active *entry, bool charged)
                                     .kind = charged ? ATTEMPT_CHARGED
                                             : lost  ? ATTEMPT_LOSS
                                                     : ATTEMPT_FREE,
-                                    .memory_bytes = asked_memory(engine, entry)};
+                                    .memory_bytes = entry->asked.amount[RESOURCE_MEMORY]};
     if (!engine->broken && attempt_rows_keep(engine->db, &row, &err) < 0)
         engine_break(engine, &err);
+    if (is_task && grown > 0)
+        entry->status.memory_bytes = grown;
     engine_return(engine, entry, NULL);
-    if (grown > 0)
+    if (grown > 0 && !is_task)
         give_memory(engine, id, grown);
 }
 
@@ -186,6 +185,8 @@ void engine_settle(struct engine *engine, struct active *entry, bool tree_dead)
     enum ending ending = ENDING_FAILED;
     if (!engine_end_of_deadline(entry))
         ending = decide(engine, entry, tree_dead);
+    if (entry->status.outcome.class == OUTCOME_OOM)
+        engine_learn_memory(engine, entry);
     engine_breaker_ended(engine, entry);
     job_log_end(jobset_find(engine->jobs, entry->status.id), &entry->status, ending);
     uncount(engine, entry);

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/core/gpus.h"
+#include "daemon/core/job_request.h"
 #include "daemon/engine/checkpoints.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
@@ -140,7 +141,8 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
 }
 
 /* Puts the status of the array's next task in the place of the array's own. 1: none of it may
- * start, since all its tasks wait for another attempt or it is being cancelled. */
+ * start, since all its tasks wait for another attempt or it is being cancelled; or not yet, since
+ * the next asks for other memory than the scheduler knew. */
 static int take_task(struct engine *engine, struct job_row *row, struct error *err)
 {
     bool again = false;
@@ -154,6 +156,8 @@ static int take_task(struct engine *engine, struct job_row *row, struct error *e
         return error_set(err, ERROR_DAMAGED, "array %llu is queued and has no task that may start",
                          (unsigned long long)row->facts.id);
     }
+    if (array_asks_anew(engine, array)) /* the task that is next was not asked for */
+        return 1;
     const uint64_t index = array_take(engine, array, &again);
     job_status_done(&row->status);
     row->status = (struct job_status){.id = row->facts.id,
@@ -180,6 +184,16 @@ static int give_gpus(const struct engine *engine, struct job_row *row, struct er
                      (unsigned long long)row->facts.id, row->facts.gpus);
 }
 
+/* A task that had too little gets what it waited for, as its row says; no more than there is on a
+ * machine that was made smaller meanwhile. */
+static void give_memory(const struct engine *engine, struct job_row *row)
+{
+    const uint64_t total = scheduler_total(engine->scheduler)->amount[RESOURCE_MEMORY];
+    if (row->status.memory_bytes > total)
+        row->status.memory_bytes = total;
+    row->facts.memory_bytes = job_memory_asked(&row->facts, &row->status);
+}
+
 static int load(struct engine *engine, const struct job *job, uint64_t worker, struct job_row *row,
                 struct job_run *run, struct error *err)
 {
@@ -190,6 +204,7 @@ static int load(struct engine *engine, const struct job *job, uint64_t worker, s
         job_row_done(row);
         return result;
     }
+    give_memory(engine, row);
     row->status.retry_at = row->status.retry_us = 0;
     row->status.attempt++;
     row->status.worker = worker;
@@ -216,6 +231,7 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
     row.status.result = NULL; /* the entry has it now */
     entry->is_processor = row.facts.type != NULL;
     entry->retry = row.facts.retry;
+    entry->asked = job_facts_wanted(&row.facts, &engine->options.names);
     entry->counted = true;
     entry->status.predicted_us = engine_estimate_of(engine, job, &entry->status.predicted_by);
     engine_breaker_started(engine, job, entry);
@@ -225,7 +241,7 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
         scheduler_hand_ahead(engine->scheduler, job);
     engine_step(engine, entry, JOB_EVENT_ASSIGN);
     engine_store_status(engine, entry);
-    pool_load(engine->pool, worker, engine_kind(job));
+    pool_load(engine->pool, worker, engine_kind(engine, entry));
     pool_run(engine->pool, worker, &run);
     engine_tell(engine, job, &entry->status, BUS_STARTING);
     job_run_done(&run);

@@ -6,7 +6,7 @@
 #include <endian.h>
 #include <string.h>
 
-#define COLUMNS "kind,uid,name,samples,mean_us,published_us,learned_at,runs,sum"
+#define COLUMNS "kind,uid,name,samples,mean_us,published_us,learned_at,runs,sum,memory_bytes"
 
 #define RUN_BYTES (2 * sizeof(uint64_t))
 
@@ -45,13 +45,15 @@ static uint32_t sum_of(const struct estimate *one, const void *runs, size_t byte
     uint32_t sum = sum_text(0, one->name);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         sum = sum_number(sum, numbers[i]);
+    if (one->memory_bytes != 0) /* the sum of schema 4 */
+        sum = sum_number(sum, (int64_t)one->memory_bytes);
     return crc32c(sum, runs, bytes);
 }
 
 int estimate_rows_put(struct db *db, const struct estimate *one, struct error *err)
 {
     static const char sql[] =
-        "INSERT OR REPLACE INTO estimate(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)";
+        "INSERT OR REPLACE INTO estimate(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
@@ -65,6 +67,7 @@ int estimate_rows_put(struct db *db, const struct estimate *one, struct error *e
     bind_numbers(statement, 4, numbers, 4);
     (void)sqlite3_bind_blob64(statement, 8, runs, bytes, SQLITE_TRANSIENT);
     (void)sqlite3_bind_int64(statement, 9, sum_of(one, runs, bytes));
+    (void)sqlite3_bind_int64(statement, 10, (int64_t)one->memory_bytes);
     return db_run(db, statement, err);
 }
 
@@ -92,6 +95,7 @@ static int read_row(sqlite3_stmt *statement, struct run_history *history, struct
                              .name = (const char *)sqlite3_column_text(statement, 2),
                              .published_us = sqlite3_column_int64(statement, 5),
                              .learned_at = sqlite3_column_int64(statement, 6),
+                             .memory_bytes = (uint64_t)sqlite3_column_int64(statement, 9),
                              .history = history};
     if (ret->kind < ESTIMATE_KIND_COUNT && ret->name != NULL && decode(runs, bytes, history) &&
         sum_of(ret, runs, bytes) == sqlite3_column_int64(statement, 8))

@@ -223,7 +223,11 @@ static const char *const migrations[] = {
     /* The last ids, which no row may tell (last_ids.c). */
     "ALTER TABLE number ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
     "INSERT INTO number(name,value) SELECT 'last ' || name, seq FROM sqlite_sequence;"
-    "UPDATE number SET sum=checksum(name,value);",
+    "UPDATE number SET sum=checksum(name,value);"
+    /* What a task asks for that had too little memory (0: as its array), and what jobs of a name or
+     * type that had should ask for (0: none had). */
+    "ALTER TABLE task ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE estimate ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

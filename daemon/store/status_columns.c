@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What only tasks and arrays have is left out for plain jobs, and so are a prediction, GPUs and a
- * wait for another attempt where there were none: their sums are those of schema 1. */
+/* What only tasks and arrays have is left out for plain jobs, and so are a prediction, GPUs, a wait
+ * for another attempt and memory of its own where there were none: their sums are those of schema
+ * 1. */
 static uint32_t sum_status(const struct job_status *status)
 {
     const struct outcome *outcome = &status->outcome;
@@ -33,6 +34,8 @@ static uint32_t sum_status(const struct job_status *status)
         sum = sum_number(sum, (int64_t)status->gpu_set);
     if (status->retry_at != 0)
         sum = sum_number(sum_number(sum, status->retry_at), status->retry_us);
+    if (status->memory_bytes != 0)
+        sum = sum_number(sum, (int64_t)status->memory_bytes);
     return sum_text(sum_text(sum, outcome->message), status->result);
 }
 

@@ -4,31 +4,32 @@
 
 #include <assert.h>
 
-#define STATUS_AT 2
+#define STATUS_AT 3
 
 /* The texts below say 0, 4 and 5 for states, as the indexes do. */
 static_assert(JOB_STATE_PENDING == 0 && JOB_STATE_COMPLETED == 4 && JOB_STATE_FAILED == 5,
               "states in the store");
 
-#define TASK_COLUMNS "job,task_index," STATUS_COLUMNS
+#define TASK_COLUMNS "job,task_index,memory_bytes," STATUS_COLUMNS
 
 int task_rows_put(struct db *db, const struct job_status *status, struct error *err)
 {
     static const char sql[] =
         "INSERT INTO task(" TASK_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,"
-        "?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29) ON CONFLICT(job,task_index) "
-        "DO UPDATE SET "
-        "state=?3,attempt=?4,charged=?5,losses=?6,cancelling=?7,worker=?8,started_at=?9,"
-        "ended_at=?10,class=?11,exit_code=?12,signal=?13,message=?14,user_us=?15,system_us=?16,"
-        "run_us=?17,max_rss_bytes=?18,stdout_bytes=?19,stderr_bytes=?20,cut_bytes=?21,"
-        "lost_bytes=?22,result=?23,predicted_us=?24,predicted_by=?25,gpu_set=?26,"
-        "retry_at=?27,retry_us=?28,status_sum=?29";
+        "?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30)"
+        " ON CONFLICT(job,task_index) DO UPDATE SET "
+        "memory_bytes=?3,state=?4,attempt=?5,charged=?6,losses=?7,cancelling=?8,worker=?9,"
+        "started_at=?10,ended_at=?11,class=?12,exit_code=?13,signal=?14,message=?15,user_us=?16,"
+        "system_us=?17,run_us=?18,max_rss_bytes=?19,stdout_bytes=?20,stderr_bytes=?21,"
+        "cut_bytes=?22,lost_bytes=?23,result=?24,predicted_us=?25,predicted_by=?26,gpu_set=?27,"
+        "retry_at=?28,retry_us=?29,status_sum=?30";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
-    const int64_t names[] = {(int64_t)status->id, (int64_t)status->index};
-    bind_numbers(statement, 1, names, 2);
-    status_bind(statement, 3, status);
+    const int64_t own[] = {(int64_t)status->id, (int64_t)status->index,
+                           (int64_t)status->memory_bytes};
+    bind_numbers(statement, 1, own, STATUS_AT);
+    status_bind(statement, STATUS_AT + 1, status);
     return db_run(db, statement, err);
 }
 
@@ -36,7 +37,8 @@ static int read_task(sqlite3_stmt *statement, struct job_status *ret, struct err
 {
     *ret = (struct job_status){.id = (uint64_t)sqlite3_column_int64(statement, 0),
                                .is_task = true,
-                               .index = (uint64_t)sqlite3_column_int64(statement, 1)};
+                               .index = (uint64_t)sqlite3_column_int64(statement, 1),
+                               .memory_bytes = (uint64_t)sqlite3_column_int64(statement, 2)};
     return status_read(statement, STATUS_AT, ret, err);
 }
 
@@ -113,7 +115,8 @@ static int read_waiting(void *arg, sqlite3_stmt *statement, struct error *err)
                                       .is_task = true,
                                       .index = (uint64_t)sqlite3_column_int64(statement, 1),
                                       .retry_at = sqlite3_column_int64(statement, 2),
-                                      .retry_us = sqlite3_column_int64(statement, 3)};
+                                      .retry_us = sqlite3_column_int64(statement, 3),
+                                      .memory_bytes = (uint64_t)sqlite3_column_int64(statement, 4)};
     (void)err;
     return reading->each(reading->arg, &status) != 0;
 }
@@ -122,7 +125,7 @@ int task_rows_each_waiting(struct db *db, uint64_t job, task_row_fn each, void *
                            struct error *err)
 {
     static const char sql[] =
-        "SELECT job,task_index,retry_at,retry_us FROM task INDEXED BY task_open "
+        "SELECT job,task_index,retry_at,retry_us,memory_bytes FROM task INDEXED BY task_open "
         "WHERE job=?1 AND state=0 AND state<4 ORDER BY task_index";
     struct reading reading = {each, arg};
     sqlite3_stmt *statement = db_statement(db, sql, err);

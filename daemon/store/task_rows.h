@@ -23,7 +23,7 @@ typedef int (*task_row_fn)(void *arg, const struct job_status *status);
 int task_rows_each_open(struct db *db, task_row_fn each, void *arg, struct error *err);
 
 /* The tasks of one array that wait for another attempt, in the order of their index: only their
- * names and retry_at, retry_us, since there may be a million. */
+ * names and retry_at, retry_us, memory_bytes, since there may be a million. */
 int task_rows_each_waiting(struct db *db, uint64_t job, task_row_fn each, void *arg,
                            struct error *err);
 

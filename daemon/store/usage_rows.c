@@ -2,13 +2,18 @@
 
 #include "daemon/store/status_columns.h"
 
+/* Memory that grew counts from the attempt on that had it; what was kept before schema 6 does not
+ * say. */
+#define OF_TASK "max(job.memory_bytes,task.memory_bytes)"
+#define OF_ATTEMPT "iif(attempt.kind>0,attempt.memory_bytes,job.memory_bytes)"
+
 /* The last attempt of a job or a task is in its own row, earlier ones are history. */
 static const char sql[] =
     "SELECT uid,cpus,memory_bytes,gpus,started_at,ended_at FROM job"
     " WHERE array IS NULL AND started_at>0 AND ended_at>?1 "
-    "UNION ALL SELECT job.uid,job.cpus,job.memory_bytes,job.gpus,task.started_at,task.ended_at"
+    "UNION ALL SELECT job.uid,job.cpus," OF_TASK ",job.gpus,task.started_at,task.ended_at"
     " FROM task JOIN job ON job.id=task.job WHERE task.started_at>0 AND task.ended_at>?1 "
-    "UNION ALL SELECT job.uid,job.cpus,job.memory_bytes,job.gpus,attempt.started_at,attempt.ended_at"
+    "UNION ALL SELECT job.uid,job.cpus," OF_ATTEMPT ",job.gpus,attempt.started_at,attempt.ended_at"
     " FROM attempt JOIN job ON job.id=attempt.job"
     " WHERE attempt.started_at>0 AND attempt.ended_at>?1";
 
@@ -44,11 +49,11 @@ int usage_rows_of(struct db *db, uint64_t job, enum use_part part, int64_t most,
     static const char *const texts[USE_PART_COUNT] = {
         [USE_OF_JOB] = "SELECT uid,cpus,memory_bytes,gpus,started_at,ended_at FROM job"
                        " WHERE id=?1 AND array IS NULL LIMIT ?2",
-        [USE_OF_TASKS] = "SELECT uid,cpus,job.memory_bytes,gpus,task.started_at,task.ended_at"
+        [USE_OF_TASKS] = "SELECT uid,cpus," OF_TASK ",gpus,task.started_at,task.ended_at"
                          " FROM task JOIN job ON id=task.job WHERE task.job=?1"
                          " ORDER BY task_index LIMIT ?2",
         [USE_OF_ATTEMPTS] =
-            "SELECT uid,cpus,job.memory_bytes,gpus,attempt.started_at,attempt.ended_at"
+            "SELECT uid,cpus," OF_ATTEMPT ",gpus,attempt.started_at,attempt.ended_at"
             " FROM attempt JOIN job ON id=attempt.job WHERE attempt.job=?1"
             " ORDER BY task_index,attempt.attempt LIMIT ?2",
     };

@@ -258,16 +258,71 @@ def test_by_default_it_is_tried_again_while_memory_grows(make_daemon):
     assert show(daemon, again)["suggested_memory"] is None
 
 
-def test_tasks_keep_their_memory(make_daemon):
+def test_memory_of_a_task_grows_alone(make_daemon):
     daemon = make_daemon(config=MEMORY)
     daemon.start()
-    job = memory_job(daemon, memory=300 * MIB, array="4", max_attempts=2)
-    ends_out_of_memory(daemon, job, 1, index=4)
-    ends_out_of_memory(daemon, job, 2, index=4)
+    job = memory_job(daemon, memory=300 * MIB, array="1-2%1", max_attempts=4)
+    for attempt, memory in ((1, 300), (2, 450), (3, 675)):
+        wait_until(lambda: show(daemon, job, index=1)["attempt"] == attempt, 60)
+        assert show(daemon, job, index=1)["resources"]["memory_bytes"] == memory * MIB
+        ends_out_of_memory(daemon, job, attempt, index=1)
+    wait_until(lambda: [show(daemon, job, index=1)[key] for key in ("attempt", "state")] == [4, "running"], 60)
+    assert show(daemon, job, index=1)["suggested_memory"] == 800 * MIB
+    assert show(daemon, job)["resources"]["memory_bytes"] == 300 * MIB
+    daemon.kill()
+    daemon.start()
+    assert daemon.call("io.batchd.Server.Status")["resources"]["memory_free_bytes"] == 0
+    assert ", memory 800.0M" in daemon.ctl("show", f"{job}_1").stdout
+    (daemon.state / "go4").touch()
     daemon.wait(job)
-    task = show(daemon, job, index=4)
-    assert [one["memory_bytes"] // MIB for one in task["attempts"]] == [300, 300]
-    assert (task["state"], task["outcome"]["class"], task["suggested_memory"]) == ("failed", "oom", 450 * MIB)
+    tasks = [[one["memory_bytes"] // MIB for one in show(daemon, job, index=index)["attempts"]] for index in (1, 2)]
+    assert tasks == [[300, 450, 675, 800], [300, 300, 300, 300]]
+
+
+def test_a_task_with_more_memory_waits_for_it(make_daemon):
+    """Where there is room for the other tasks of its array there may be none for it."""
+    daemon = make_daemon(config=MEMORY + '[queues.default]\npolicy = "priority"\n')
+    daemon.start()
+    job = daemon.submit("sh", "-c", 'echo "$BATCHD_MEMORY_BYTES"; '
+                        'until [ -e "$0/go$BATCHD_ATTEMPT" ]; do sleep 0.02; done; exit $((9 * (2 - $BATCHD_ATTEMPT)))',
+                        str(daemon.state), memory=300 * MIB, array="7-8%1", max_attempts=3)
+    wait_until(lambda: show(daemon, job, index=7)["state"] == "running", 60)
+    beside = daemon.submit("sh", "-c", 'until [ -e "$0/go" ]; do sleep 0.02; done', str(daemon.state),
+                           memory=400 * MIB, priority="urgent")
+    daemon.wait_running(beside)
+    ends_out_of_memory(daemon, job, 1, index=7)
+    wait_until(lambda: [show(daemon, beside)[key] for key in ("attempt", "state")] == [2, "running"], 60)
+    daemon.call("io.batchd.Server.Ping")
+    waits = show(daemon, job, index=7)
+    assert (waits["state"], waits["reasons"], waits["resources"]["memory_bytes"]) == ("pending", ["Resources"], 450 * MIB)
+    assert daemon.call("io.batchd.Server.Status")["resources"]["memory_free_bytes"] == 400 * MIB
+    (daemon.state / "go").touch()
+    (daemon.state / "go2").touch()
+    daemon.wait(job, beside)
+    assert daemon.ctl("logs", f"{job}_7").stdout.split()[-1] == str(450 * MIB)
+    assert [show(daemon, job, index=index)["resources"]["memory_bytes"] // MIB for index in (7, 8)] == [450, 300]
+
+
+def test_others_of_the_name_are_told_of_it(make_daemon):
+    """What one came to need is suggested to the next of its owner and name, and never done unasked."""
+    daemon = make_daemon(config=MEMORY)
+    daemon.start()
+    job = memory_job(daemon, memory=300 * MIB, max_attempts=2, name="hungry")
+    ends_out_of_memory(daemon, job, 1)
+    ends_out_of_memory(daemon, job, 2)
+    daemon.wait(job)
+    daemon.stop()
+    daemon.start()
+    later = daemon.submit("true", hold=True, name="hungry")
+    other = daemon.submit("true", hold=True, name="other")
+    enough = daemon.submit("true", hold=True, name="hungry", memory=675 * MIB)
+    assert [show(daemon, one)["suggested_memory"] for one in (later, other, enough)] == [675 * MIB, None, None]
+    assert show(daemon, later)["resources"]["memory_bytes"] == 0
+    assert "hint: ask for 675.0M memory: it, or one like it, had too little" in daemon.ctl("show", str(later)).stdout
+    assert daemon.call("io.batchd.Server.Stats")["estimates"] == [], "nothing is known of how long it runs"
+    daemon.call("io.batchd.Jobs.Release", id=later)
+    daemon.wait(later)
+    assert show(daemon, later)["suggested_memory"] is None, "it was well with less"
 
 
 # ---- the store ----

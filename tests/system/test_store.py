@@ -64,6 +64,7 @@ def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version)
                                     "UPDATE job SET run_us=run_us+1 WHERE id=1",
                                     "UPDATE job SET tasks_failed=1 WHERE id=2",
                                     "UPDATE task SET exit_code=7 WHERE task_index=1",
+                                    "UPDATE task SET memory_bytes=7 WHERE task_index=1",
                                     "UPDATE job SET array='0-9' WHERE id=2",
                                     "UPDATE job SET unique_key='w' WHERE id=3",
                                     "UPDATE condition SET begin_at=0",

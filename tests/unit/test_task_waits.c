@@ -17,6 +17,13 @@ static uint64_t dice(uint64_t *state)
     return *state >> 33;
 }
 
+/* Each has memory of its own. */
+static struct task_wait wait_of(uint64_t index, int64_t at)
+{
+    return (struct task_wait){
+        .at = at, .index = (uint32_t)index, .memory_mib = (uint32_t)index * 3};
+}
+
 static int64_t first_later(const struct model *model)
 {
     int64_t first = INT64_MAX;
@@ -47,15 +54,16 @@ static void step(struct task_waits *waits, struct model *model, int64_t now, uin
     uint64_t index = dice(state) % TASKS;
     if (model->at[index] < 0 && dice(state) % 2 == 0) {
         model->at[index] = dice(state) % 3 == 0 ? 0 : now + 1 + (int64_t)(dice(state) % 50);
-        task_waits_add(waits, index, model->at[index]);
+        task_waits_add(waits, wait_of(index, model->at[index]));
     }
     task_waits_due(waits, now, SIZE_MAX);
     for (int i = 0; i < TASKS; i++)
         model->at[i] = model->at[i] > 0 && model->at[i] <= now ? 0 : model->at[i];
     ck_assert_int_eq(task_waits_next(waits), first_later(model));
     int first = first_ready(model);
-    ck_assert_int_eq(first >= 0, waits->ready.count > 0);
+    ck_assert_int_eq(first >= 0, task_waits_first(waits) != NULL);
     if (first >= 0 && dice(state) % 3 != 0) {
+        ck_assert_uint_eq(task_waits_first(waits)->memory_mib, (unsigned)first * 3);
         ck_assert_uint_eq(task_waits_take(waits), (uint64_t)first);
         model->at[first] = -1;
     }
@@ -92,11 +100,13 @@ START_TEST(all_at_once)
 {
     struct task_waits waits = {.ready = {.waits = NULL}};
     for (uint64_t i = 0; i < 1000; i++)
-        task_waits_add(&waits, i * 7919 % 1000, i % 3 == 0 ? 0 : (int64_t)(i * 31 % 97) + 1);
+        task_waits_add(&waits, wait_of(i * 7919 % 1000, i % 3 == 0 ? 0 : (int64_t)(i * 31 % 97) + 1));
     task_waits_lift(&waits);
     ck_assert_int_eq(task_waits_next(&waits), INT64_MAX);
-    for (uint64_t i = 0; i < 1000; i++)
+    for (uint64_t i = 0; i < 1000; i++) {
+        ck_assert_uint_eq(task_waits_first(&waits)->memory_mib, i * 3);
         ck_assert_uint_eq(task_waits_take(&waits), i);
+    }
     ck_assert_uint_eq(task_waits_count(&waits), 0);
     task_waits_lift(&waits);
     task_waits_done(&waits);
@@ -107,7 +117,7 @@ START_TEST(so_many_at_once)
 {
     struct task_waits waits = {.ready = {.waits = NULL}};
     for (uint64_t i = 0; i < 100; i++)
-        task_waits_add(&waits, 99 - i, 1 + (int64_t)i);
+        task_waits_add(&waits, wait_of(99 - i, 1 + (int64_t)i));
     task_waits_due(&waits, 1000, 30);
     ck_assert_uint_eq(waits.ready.count, 30);
     ck_assert_uint_eq(task_waits_take(&waits), 70);
