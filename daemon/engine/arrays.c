@@ -339,6 +339,7 @@ void array_put_back(struct engine *engine, struct array *array, const struct job
         array->status.started_at = 0;
         move(engine, array, JOB_EVENT_RETURN, BUS_REQUEUED);
     }
+    array_follow(engine, array);
     array_requeue(engine, array);
 }
 
@@ -355,6 +356,30 @@ void array_task_runs(struct engine *engine, struct array *array, int64_t started
         return;
     array->status.started_at = started_at;
     move(engine, array, JOB_EVENT_GO, BUS_STARTED);
+}
+
+/* One that waits ahead in a worker does nothing meanwhile. */
+static bool all_stand(const struct engine *engine, const struct array *array)
+{
+    bool found = false;
+    for (const struct active *entry = engine->active; entry != NULL; entry = entry->next) {
+        if (entry->status.id != array->status.id || entry->run == 0)
+            continue;
+        if (entry->status.state != JOB_STATE_SUSPENDED)
+            return false;
+        found = true;
+    }
+    return found;
+}
+
+void array_follow(struct engine *engine, struct array *array)
+{
+    enum job_state state = array->status.state;
+    bool stand = all_stand(engine, array);
+    if (stand && state == JOB_STATE_RUNNING)
+        move(engine, array, JOB_EVENT_SUSPEND, BUS_SUSPENDED);
+    else if (!stand && state == JOB_STATE_SUSPENDED)
+        move(engine, array, JOB_EVENT_RESUME, BUS_RESUMED);
 }
 
 /* ---- the end ---- */
@@ -451,6 +476,8 @@ void array_task_ended(struct engine *engine, struct array *array, const struct j
     add_usage(&array->status.usage, &task->usage);
     array->active--;
     array->changed = true;
+    if (array->active > 0 || array_waiting(array) > 0) /* else it ends as it is */
+        array_follow(engine, array);
     array_requeue(engine, array);
     if (array_fails_passed(array) && !array->status.cancelling)
         array_cancel_rest(engine, array);

@@ -2,6 +2,7 @@
  * suspended job keeps its worker and its resources. Whether it stands is its state, so it is in the
  * store: a worker that has not heard of it is told when it introduces itself (reports.c). A signal
  * is not: it is sent once, with this turn, or refused. */
+#include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 
@@ -27,6 +28,8 @@ static void change_state(struct engine *engine, struct active *entry, enum job_e
     engine_step(engine, entry, event);
     engine_store_status(engine, entry);
     engine_tell(engine, jobset_find(engine->jobs, entry->status.id), &entry->status, kind);
+    if (entry->status.is_task)
+        array_follow(engine, arrays_live(engine, entry->status.id));
 }
 
 static void interrupt(struct engine *engine, struct active *entry, const struct interrupt *order)

@@ -244,6 +244,8 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
     pool_load(engine->pool, worker, engine_kind(engine, entry));
     pool_run(engine->pool, worker, &run);
     engine_tell(engine, job, &entry->status, BUS_STARTING);
+    if (entry->status.is_task)
+        array_follow(engine, arrays_live(engine, job->id));
     job_run_done(&run);
     job_row_done(&row);
 }

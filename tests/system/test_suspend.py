@@ -245,22 +245,55 @@ def test_tasks_of_an_array(make_daemon):
     def states():
         return [client.call(JOBS + "Show", id=array, index=i)["job"]["state"] for i in (1, 2, 3, 4)]
 
+    def listed():
+        return {state: daemon.call(JOBS + "List", states=[state])["jobs"] != [] for state in ("running", "suspended")}
+
     assert daemon.ctl("suspend", "--dry-run", f"{array}_[2-3]").stdout == f"{array}_2\n{array}_3\n"
     assert states() == ["running"] * 3 + ["pending"]
     assert daemon.ctl("suspend", f"{array}_2").returncode == 0
     assert states() == ["running", "suspended", "running", "pending"]
+    assert daemon.job(array)["state"] == "running" and listed() == {"running": True, "suspended": False}
     daemon.restart()
     client = daemon.client()
     wait_until(lambda: states() == ["running", "suspended", "running", "pending"])
     assert daemon.call(JOBS + "Suspend", id=array)["tasks"] == 3
     assert states() == ["suspended"] * 3 + ["pending"]
+    assert daemon.job(array)["state"] == "suspended" and listed() == {"running": False, "suspended": True}
+    daemon.restart()
+    client = daemon.client()
+    wait_until(lambda: len([line for line in daemon.call(JOBS + "Plan")["jobs"] if line["state"] == "suspended"]) >= 3)
+    assert daemon.job(array)["state"] == "suspended" and listed() == {"running": False, "suspended": True}
     lines = daemon.call(JOBS + "Plan")["jobs"]
     assert [(line["index"], line["state"]) for line in lines if line["index"] is not None] == [(i, "suspended") for i in (1, 2, 3)]
+    assert daemon.ctl("resume", f"{array}_2").returncode == 0
+    assert daemon.job(array)["state"] == "running"
     assert daemon.ctl("resume", str(array)).returncode == 0
     assert states() == ["running"] * 3 + ["pending"]
     with pytest.raises(Refused) as refused:
         daemon.call(JOBS + "Suspend", id=array, index=4)
     assert refused.value.name == "io.batchd.InvalidState" and refused.value.parameters["state"] == "pending"
+
+
+def test_an_array_runs_again_with_its_next_task(make_daemon):
+    """The one that stood ends, or another begins beside it."""
+    daemon = make_daemon(config="[workers]\nmax = 2\n[resources]\ncpus = 2\n")
+    daemon.start()
+    blocker = daemon.submit("sleep", "600")
+    daemon.wait_running(blocker)
+    array = daemon.submit("sleep", "600", array="1-3")
+    wait_until(lambda: daemon.job(array)["state"] == "running")
+    daemon.call(JOBS + "Suspend", id=array)
+    assert daemon.job(array)["state"] == "suspended"
+    daemon.call(JOBS + "Cancel", id=array, index=1, grace_ms=0)
+    wait_until(lambda: daemon.job(array)["state"] == "running")  # the second
+    wait_until(lambda: daemon.call(JOBS + "Show", id=array, index=2)["job"]["state"] == "running")
+    daemon.call(JOBS + "Suspend", id=array)
+    daemon.call(JOBS + "Cancel", id=blocker, grace_ms=0)
+    wait_until(lambda: daemon.job(array)["state"] == "running")  # the third, beside it
+    assert daemon.call(JOBS + "Show", id=array, index=2)["job"]["state"] == "suspended"
+    daemon.call(JOBS + "Suspend", id=array)
+    daemon.call(JOBS + "Cancel", id=array, grace_ms=0)
+    assert daemon.wait(array)[0]["state"] == "cancelled"
 
 
 def test_what_is_being_ended_is_not_suspended(daemon):
