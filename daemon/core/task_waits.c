@@ -126,21 +126,36 @@ int64_t task_waits_next(const struct task_waits *waits)
     return waits->later.count == 0 ? INT64_MAX : waits->later.waits[0].at;
 }
 
-static void filter(struct task_heap *heap, task_wait_fn keep, void *arg)
+/* The last comes into its place, and from there to its own. */
+static void remove_at(struct task_heap *heap, size_t position)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < heap->count; i++) {
-        if (keep(arg, &heap->waits[i]))
-            heap->waits[kept++] = heap->waits[i];
-    }
-    if (kept == heap->count)
+    const struct task_wait last = heap->waits[--heap->count];
+    if (position == heap->count)
         return;
-    heap->count = kept;
-    order(heap);
+    if (position > 0 && is_before(&last, &heap->waits[(position - 1) / 2]))
+        move_up(heap, position, last);
+    else
+        move_down(heap, position, last);
 }
 
-void task_waits_filter(struct task_waits *waits, task_wait_fn keep, void *arg)
+/* From the end: what comes into the place of one that goes was seen already, or (when it goes up)
+ * stood before it; so the place is looked at again. */
+static bool filter(struct task_heap *heap, size_t *most, task_wait_fn keep, void *arg)
 {
-    filter(&waits->ready, keep, arg);
-    filter(&waits->later, keep, arg);
+    size_t left = heap->count;
+    while (left > 0 && *most > 0) {
+        if (keep(arg, &heap->waits[left - 1])) {
+            left--;
+            continue;
+        }
+        remove_at(heap, left - 1);
+        left = left < heap->count ? left : heap->count;
+        --*most;
+    }
+    return left > 0;
+}
+
+bool task_waits_filter(struct task_waits *waits, size_t most, task_wait_fn keep, void *arg)
+{
+    return filter(&waits->ready, &most, keep, arg) || filter(&waits->later, &most, keep, arg);
 }

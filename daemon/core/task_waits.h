@@ -39,9 +39,10 @@ bool task_waits_drop(struct task_waits *waits, uint64_t *ret_index);
 /* When the first of those that may not start yet may; INT64_MAX: there is none. */
 int64_t task_waits_next(const struct task_waits *waits);
 
-/* Calls for each, in no order; those for which it answers false are taken out. */
+/* Calls for each, in no order; those for which it answers false are taken out, at most so many of
+ * them. True: it ended with that, and has not seen them all. */
 typedef bool (*task_wait_fn)(void *arg, const struct task_wait *wait);
-void task_waits_filter(struct task_waits *waits, task_wait_fn keep, void *arg);
+bool task_waits_filter(struct task_waits *waits, size_t most, task_wait_fn keep, void *arg);
 
 static inline size_t task_waits_count(const struct task_waits *waits)
 {

@@ -52,7 +52,6 @@ struct choice {
     const char *reason;
     struct task_ranges *gone;
     uint64_t count;
-    bool more; /* some are left for the next turn */
 };
 
 static bool keep_again(void *arg, const struct task_wait *wait)
@@ -60,9 +59,6 @@ static bool keep_again(void *arg, const struct task_wait *wait)
     struct choice *choice = arg;
     uint64_t position;
     if (choice->engine->broken || !is_in(choice->array, choice->tasks, wait->index, &position))
-        return true;
-    choice->more = choice->count == CANCELLED_A_TURN;
-    if (choice->more)
         return true;
     cancel_row(choice->engine, choice->array, wait->index, choice->reason);
     task_ranges_add(choice->gone, position, position);
@@ -78,16 +74,16 @@ static bool count_again(void *arg, const struct task_wait *wait)
     return true;
 }
 
-/* Some of `tasks` that wait for another attempt; they join *gone. True: there are more. */
+/* Some of `tasks` that wait for another attempt; they join *gone. True: there may be more. */
 static bool cancel_again(struct engine *engine, struct array *array,
                          const struct task_ranges *tasks, const char *reason,
                          struct task_ranges *gone)
 {
     struct choice choice = {
         .engine = engine, .array = array, .tasks = tasks, .reason = reason, .gone = gone};
-    task_waits_filter(&array->again, keep_again, &choice);
+    bool more = task_waits_filter(&array->again, CANCELLED_A_TURN, keep_again, &choice);
     array->status.tasks.cancelled += choice.count;
-    return choice.more;
+    return more;
 }
 
 /* `goes_on`: those that are being stopped already are left out. How many. */
@@ -277,7 +273,7 @@ static void count_tasks(const struct engine *engine, struct array *array,
 {
     uint64_t position;
     struct choice choice = {.array = array, .tasks = tasks};
-    task_waits_filter(&array->again, count_again, &choice);
+    (void)task_waits_filter(&array->again, SIZE_MAX, count_again, &choice);
     ret->cancelled += choice.count;
     for (const struct active *entry = engine->active; entry != NULL; entry = entry->next)
         ret->stopping += entry->status.id == array->status.id &&

@@ -175,7 +175,7 @@ static int refuse_open_tasks(struct engine *engine, const struct job_row *old,
             return refuse_open(old, running, entry->status.state, err);
     }
     struct search search = {.array = array, .named = named};
-    task_waits_filter(&array->again, find_named, &search);
+    (void)task_waits_filter(&array->again, SIZE_MAX, find_named, &search);
     if (search.found)
         return refuse_open(old, running, JOB_STATE_PENDING, err);
     task_ranges_minus(named, array->status.tasks.next, &array->taken, &ahead);

@@ -43,10 +43,41 @@ static int first_ready(const struct model *model)
     return -1;
 }
 
+static bool seen[TASKS];
+
+static bool note(void *arg, const struct task_wait *wait)
+{
+    (void)arg;
+    seen[wait->index] = true;
+    return true;
+}
+
 static bool is_even(void *arg, const struct task_wait *wait)
 {
     (void)arg;
     return wait->index % 2 == 0;
+}
+
+/* At most so many others go. */
+static void keep_even(struct task_waits *waits, struct model *model, size_t most)
+{
+    size_t odd = 0;
+    bool more = task_waits_filter(waits, most, is_even, NULL);
+    for (int i = 1; i < TASKS; i += 2)
+        odd += model->at[i] >= 0;
+    size_t left = odd < most ? 0 : odd - most;
+    size_t gone = 0;
+    for (int i = 0; i < TASKS; i++)
+        seen[i] = false;
+    (void)task_waits_filter(waits, SIZE_MAX, note, NULL);
+    for (int i = 0; i < TASKS; i++) {
+        ck_assert(model->at[i] >= 0 || !seen[i]);
+        ck_assert(i % 2 == 1 || model->at[i] < 0 || seen[i]);
+        gone += model->at[i] >= 0 && !seen[i];
+        model->at[i] = seen[i] ? model->at[i] : -1;
+    }
+    ck_assert_uint_eq(odd - gone, left);
+    ck_assert(more || left == 0);
 }
 
 static void step(struct task_waits *waits, struct model *model, int64_t now, uint64_t *state)
@@ -71,11 +102,8 @@ static void step(struct task_waits *waits, struct model *model, int64_t now, uin
         ck_assert_int_ge(model->at[index], 0);
         model->at[index] = -1;
     }
-    if (dice(state) % 500 == 0) {
-        task_waits_filter(waits, is_even, NULL);
-        for (int i = 1; i < TASKS; i += 2)
-            model->at[i] = -1;
-    }
+    if (dice(state) % 500 == 0)
+        keep_even(waits, model, dice(state) % 40);
 }
 
 START_TEST(as_a_list_does)
