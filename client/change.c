@@ -4,6 +4,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/parse.h"
 
 #include <string.h>
 
@@ -87,6 +88,16 @@ int change_take_dry(void *arg, const char *name, const char *value)
     (void)name;
     (void)value;
     change->dry = true;
+    return 0;
+}
+
+int change_take_span(struct change *change, const char *name, const char *value, const char *member)
+{
+    struct error err;
+    uint64_t ms;
+    if (parse_span_ms(value, &ms, &err) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
+    json_put_int(change->parameters, member, (int64_t)ms);
     return 0;
 }
 

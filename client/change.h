@@ -22,6 +22,9 @@ struct change {
 int change_jobs(struct cli *cli, char **words, int count, const struct change *change);
 /* The option --dry-run, for cli_options with a struct change. */
 int change_take_dry(void *arg, const char *name, const char *value);
+/* An option whose value is a span, as this member of each request. */
+int change_take_span(struct change *change, const char *name, const char *value,
+                     const char *member);
 /* A verb that has this option alone, and ids. */
 int change_run(struct cli *cli, int argc, char **argv, struct change change);
 

@@ -39,12 +39,12 @@ void grid_print(struct libscols_table *table)
     scols_unref_table(table);
 }
 
-void grid_print_names(const json_t *list)
+void grid_print_names(const json_t *list, const char *member)
 {
     size_t i;
     const json_t *one;
     json_array_foreach((json_t *)(uintptr_t)list, i, one) {
-        const char *name = json_string_value(json_object_get(one, "name"));
+        const char *name = json_string_value(json_object_get(one, member));
         CLEANUP_FREE char *tame = text_tame(xstrdup(name == NULL ? "" : name));
         (void)puts(tame);
     }

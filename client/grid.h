@@ -11,8 +11,8 @@ struct libscols_table;
 struct libscols_table *grid_new(const struct cli *cli, const char *const *columns);
 /* One line of as many texts, NULL-terminated; they are tamed (text.h). */
 void grid_add(struct libscols_table *table, const char *const *cells);
-/* What -q prints of a list: the member "name" of each, tame, one a line. */
-void grid_print_names(const json_t *list);
+/* What -q prints of a list: by this member of each it is named in commands; tame, one a line. */
+void grid_print_names(const json_t *list, const char *member);
 /* Prints to standard output and frees. */
 void grid_print(struct libscols_table *table);
 

@@ -152,7 +152,7 @@ static int act(struct cli *cli, const struct action *action, const char *name, b
     else if (action->done == NULL && !cli->quiet)
         print_list(cli, breakers);
     else if (action->done == NULL)
-        grid_print_names(breakers);
+        grid_print_names(breakers, "breaker");
     else if (!cli->quiet || dry)
         print_changed(action, breakers, dry);
     return EXIT_DONE;

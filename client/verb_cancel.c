@@ -4,7 +4,6 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/parse.h"
 
 #include <string.h>
 
@@ -47,17 +46,11 @@ static int say(struct cli *cli, json_t *id, const json_t *reply)
 static int take_option(void *arg, const char *name, const char *value)
 {
     struct change *change = arg;
-    struct error err;
-    uint64_t ms;
-    if (strcmp(name, "dry-run") == 0) {
-        change->dry = true;
-    } else if (strcmp(name, "reason") == 0) {
-        json_put_text(change->parameters, "reason", value);
-    } else {
-        if (parse_span_ms(value, &ms, &err) < 0)
-            return cli_fail(EXIT_USAGE, NULL, "--grace: %s", err.text);
-        json_put_int(change->parameters, "grace_ms", (int64_t)ms);
-    }
+    if (strcmp(name, "grace") == 0)
+        return change_take_span(change, name, value, "grace_ms");
+    if (strcmp(name, "dry-run") == 0)
+        return change_take_dry(arg, name, value);
+    json_put_text(change->parameters, "reason", value);
     return 0;
 }
 

@@ -162,7 +162,7 @@ static int list(struct cron *cron)
     if (cron->cli->json)
         cli_print_json(schedules);
     else if (cron->cli->quiet)
-        grid_print_names(schedules);
+        grid_print_names(schedules, "name");
     else if (json_array_size(schedules) > 0)
         print_list(cron->cli, schedules);
     else

@@ -57,6 +57,7 @@ static const struct cli_option edit_options[] = {
     {"disk", 0, "SIZE", "disk it needs"},
     {"resource", 'R', "NAME=N", "so much of a counter; what is not named is 0 then"},
     {"timeout", 't', "SPAN", "stop it after this running time, or none"},
+    {"timeout-signal", 0, "SIG[@SPAN]", "what it is sent so long before that (60s); none: nothing"},
     {"estimate", 'e', "SPAN", "how long it runs, or none: as such jobs did"},
     {"depends", 'd', "LIST", "start it after others (see DEPENDENCIES), or none"},
     {"begin", 0, "TIME", "do not start it before, or none"},

@@ -144,7 +144,7 @@ static int list(struct cli *cli)
     if (cli->json)
         cli_print_json(processors);
     else if (cli->quiet)
-        grid_print_names(processors);
+        grid_print_names(processors, "name");
     else if (json_array_size(processors) > 0)
         print_list(cli, processors);
     else

@@ -3,7 +3,6 @@
 #include "client/verbs.h"
 
 #include "common/cleanup.h"
-#include "common/parse.h"
 
 #include <string.h>
 
@@ -58,17 +57,11 @@ static int prune_all(struct cli *cli, const struct change *change)
 static int take_option(void *arg, const char *name, const char *value)
 {
     struct change *change = arg;
-    struct error err;
-    uint64_t ms;
-    if (strcmp(name, "dry-run") == 0) {
-        change->dry = true;
-    } else if (strcmp(name, "state") == 0) {
-        cli_put_states(change->parameters, value);
-    } else {
-        if (parse_span_ms(value, &ms, &err) < 0)
-            return cli_fail(EXIT_USAGE, NULL, "--older: %s", err.text);
-        json_put_int(change->parameters, "older_ms", (int64_t)ms);
-    }
+    if (strcmp(name, "older") == 0)
+        return change_take_span(change, name, value, "older_ms");
+    if (strcmp(name, "dry-run") == 0)
+        return change_take_dry(arg, name, value);
+    cli_put_states(change->parameters, value);
     return 0;
 }
 

@@ -112,7 +112,7 @@ static int list(struct cli *cli)
     if (cli->json)
         cli_print_json(json_object_get(reply, "queues"));
     else if (cli->quiet)
-        grid_print_names(json_object_get(reply, "queues"));
+        grid_print_names(json_object_get(reply, "queues"), "name");
     else
         print_list(cli, json_object_get(reply, "queues"));
     return 0;

@@ -262,7 +262,6 @@ static int take_value(void *arg, const struct toml_value *value)
         (void)snprintf(loading->unknown, sizeof(loading->unknown), "%s", value->key);
     (void)error_wrap(&err, "%s:%u:%u", loading->file, by_key ? value->key_line : value->line,
                      by_key ? value->key_column : value->column);
-    err.code = ERROR_INVALID; /* whatever it is, the file says it */
     problem(loading, &err);
     return 0;
 }

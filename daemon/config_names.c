@@ -132,6 +132,11 @@ static int take_type(struct config_names *names, const char *rest, const struct 
                          "unknown key \"%.80s\"; it must be max_attempts, backoff, jitter or on",
                          value->key);
     CLEANUP_FREE char *type = xasprintf("%.*s", (int)(dot - rest), rest);
+    if (strcmp(dot + 1, "max_attempts") == 0 && value->kind == TOML_INTEGER && value->integer == 0)
+        return error_set(err, ERROR_INVALID,
+                         "retry.types.%s: max_attempts 0 must be from 1 to %u; what is left out is "
+                         "as the configuration says",
+                         type, RETRY_ATTEMPTS_MAX);
     struct retry_rule *rule = rule_of_type(names, type);
     struct queue_config queue = {.settings = {.retry = *rule}};
     if (set_key(&queue, queue_key_find(retry_keys[i].of_queue), value, err) < 0)
@@ -195,7 +200,8 @@ static void print_type(FILE *file, const struct retry_of_type *type)
         const char *quote = queue_key_is_text(key) ? "\"" : "";
         char text[QUEUE_TEXT_MAX];
         queue_settings_text(&settings, key, text);
-        (void)fprintf(file, "%s = %s%s%s\n", retry_keys[i].name, quote, text, quote);
+        if (strcmp(text, "0") != 0) /* else it is not said */
+            (void)fprintf(file, "%s = %s%s%s\n", retry_keys[i].name, quote, text, quote);
     }
 }
 

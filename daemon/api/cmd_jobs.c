@@ -18,6 +18,7 @@
 #include "daemon/api/view.h"
 #include "daemon/store/task_rows.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* One reply stays well under what a client reads at once; more is asked for by after_id. */
@@ -455,6 +456,22 @@ const struct api_verb verb_list = {
 
 /* ---- Show ---- */
 
+/* What is left of a job whose worker died: nobody removes what it wrote, and it may be of use. */
+static void note_left(const struct job_row *row, json_t *job)
+{
+    const struct job_status *status = &row->status;
+    if (status->state != JOB_STATE_FAILED || status->outcome.class != OUTCOME_LOST ||
+        json_array_size(json_object_get(job, "outputs")) == 0 ||
+        !json_is_null(json_object_get(job, "note")))
+        return;
+    CLEANUP_FREE char *task = status->is_task ? xasprintf("_%" PRIu64, status->index) : xstrdup("");
+    CLEANUP_FREE char *text =
+        xasprintf("what it wrote of its outputs may be left beside them, as .batchd-%" PRIu64
+                  "%s-%" PRIu32 "-*",
+                  status->id, task, status->attempt);
+    json_put_text(job, "note", text);
+}
+
 static void run_show(struct api_call *call)
 {
     bool env_values = false;
@@ -477,6 +494,7 @@ static void run_show(struct api_call *call)
     const uint64_t memory = attempts_suggest_memory(call->api, &row);
     json_put(job, "suggested_memory", memory == 0 ? json_null() : json_integer((int64_t)memory));
     checkpoints_view(call->api, &row.status, job);
+    note_left(&row, job);
     if (attempts)
         json_put(job, "attempts", attempts_view(call->api, &row));
     if (predict) {

@@ -15,6 +15,7 @@
 #include "daemon/engine/queues.h"
 
 #include <ctype.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,7 +170,7 @@ static int decode_paths(const json_t *params, struct job_run *run, struct error 
     return 0;
 }
 
-int submit_spec_check_warning(const struct job_run *run, bool has_deadline, struct error *err)
+static int check_warning(const struct job_run *run, bool has_deadline, struct error *err)
 {
     if (run->warn_signal == 0 || run->timeout_ms > run->warn_ms)
         return 0;
@@ -183,24 +184,38 @@ int submit_spec_check_warning(const struct job_run *run, bool has_deadline, stru
                            (unsigned long long)run->warn_ms, (unsigned long long)run->timeout_ms);
 }
 
-/* A signal that is sent so long before the timeout, and before the deadline. */
-static int decode_warning(const json_t *params, struct job_run *run, struct error *err)
+/* 0: "", none. -1: it is none that a job can be warned by. */
+static int read_warning(const json_t *params, int *ret, struct error *err)
 {
+    if (strcmp(json_string_value(json_object_get(params, "timeout_signal")), "") == 0)
+        return *ret = 0;
+    if (take_signal(params, "timeout_signal", true, ret, err) < 0)
+        return -1;
+    if (*ret != SIGKILL && *ret != SIGSTOP)
+        return 0;
+    return error_set_field(err, "timeout_signal",
+                           "timeout_signal %s warns nobody: no program can take it; USR1 is one",
+                           sigabbrev_np(*ret));
+}
+
+int submit_spec_warning(const json_t *params, struct job_run *run, bool has_deadline,
+                        struct error *err)
+{
+    const char *word = NULL;
     int64_t ms = WARNING_MS;
     int number = 0;
-    int found = take_signal(params, "timeout_signal", false, &number, err);
+    int found = json_get_string(params, "timeout_signal", false, &word, err);
     int span = json_get_int(params, "timeout_signal_ms", false, 1, SUBMIT_SPAN_MS_MAX, &ms, err);
-    if (found < 0 || span < 0)
+    if (found < 0 || span < 0 || (found > 0 && read_warning(params, &number, err) < 0))
         return -1;
-    if (found == 0 && span > 0)
+    if (span > 0 && number == 0)
         return error_set_field(err, "timeout_signal_ms",
                                "timeout_signal_ms goes with timeout_signal");
-    if (found == 0)
-        return 0;
-    run->warn_signal = (uint32_t)number;
-    run->warn_ms = (uint64_t)ms;
-    return submit_spec_check_warning(run, json_is_integer(json_object_get(params, "deadline")),
-                                     err);
+    if (found > 0) {
+        run->warn_signal = (uint32_t)number;
+        run->warn_ms = number == 0 ? 0 : (uint64_t)ms;
+    }
+    return check_warning(run, has_deadline, err);
 }
 
 /* What the configuration says of a type; NULL: nothing. */
@@ -230,7 +245,8 @@ static int decode_limits(const struct api_call *call, const json_t *params, stru
     retry_rule_resolve(&facts->retry, &layers);
     facts->estimate_us = estimate * US_PER_MS;
     run->timeout_ms = (uint64_t)timeout;
-    return decode_warning(params, run, err);
+    return submit_spec_warning(params, run, json_is_integer(json_object_get(params, "deadline")),
+                               err);
 }
 
 static int decode_tags(const json_t *params, struct job_facts *facts, struct error *err)

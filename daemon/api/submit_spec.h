@@ -22,8 +22,10 @@ int submit_key_read(const json_t *params, const char **ret, struct error *err);
 int submit_spec_queue(const struct api_call *call, const char *queue, struct job_facts *facts,
                       struct error *err);
 int submit_spec_priority(const char *word, struct job_facts *facts, struct error *err);
-/* Whether the signal before its timeout, if there is one, comes after its start. */
-int submit_spec_check_warning(const struct job_run *run, bool has_deadline, struct error *err);
+/* The signal before its timeout (or its deadline, if it has one), where it is given; an empty one
+ * takes away what *run has. */
+int submit_spec_warning(const json_t *params, struct job_run *run, bool has_deadline,
+                        struct error *err);
 void submit_spec_put_run(const struct job_run *run, struct job_facts *facts);
 
 /* What Submit replies to a request that was refused (cmd_submit.c): `id` is the job that has the

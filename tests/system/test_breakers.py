@@ -216,6 +216,7 @@ def test_by_hand(make):
     why = daemon.ctl("why", str(waiting)).stdout
     assert "breaker name:good was opened by hand" in why and "batchctl breakers reset name:good" in why
     listed = json.loads(daemon.ctl("breakers", "list", "good", "--json").stdout)
+    assert daemon.ctl("breakers", "-q").stdout == "name:good\n", "as reset takes it"
     assert [one["state"] for one in listed] == ["forced_open"] and listed[0]["waiting"] == 1
     assert "name:good is forced_open, 1 waiting" in daemon.ctl("status").stdout
     assert daemon.ctl("breakers", "reset", "good").stdout == "Reset breaker name:good\n"

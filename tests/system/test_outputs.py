@@ -1,6 +1,7 @@
 """Declared outputs: in their places when the job ended well and the checks are true, else as it was."""
 import os
 import pathlib
+import signal
 import subprocess
 import time
 
@@ -296,3 +297,18 @@ def test_the_job_inherits_nothing(daemon, folder):
     ident = shell(daemon, folder, 'ls /proc/self/fd > "$BATCHD_OUTPUT"')
     assert end(daemon, ident)["state"] == "completed"
     assert pathlib.Path(folder / "out").read_text().split() == ["0", "1", "2", "3"]  # 3 is ls's own
+
+
+def test_what_a_lost_job_left_is_said(make_daemon, folder):
+    """Its worker is dead, and nobody else removes it."""
+    daemon = make_daemon()
+    daemon.start()
+    ident = shell(daemon, folder, 'echo half > "$BATCHD_OUTPUT"; sleep 600', rerun_if_lost=False)
+    wait_until(lambda: names(folder))
+    daemon.wait_running(ident)
+    left, = names(folder)
+    for pid in daemon.processes("--worker"):
+        os.kill(pid, signal.SIGKILL)
+    assert end(daemon, ident)["outcome"]["class"] == "lost"
+    assert names(folder) == [left] and left.startswith(f".batchd-{ident}-1-")
+    assert f"may be left beside them, as .batchd-{ident}-1-*" in daemon.ctl("show", str(ident)).stdout

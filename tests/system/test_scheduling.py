@@ -219,6 +219,7 @@ def test_status_tells_what_is_free(make_daemon):
     ('slots = "three"', ["slots", "whole number"]), ("policy = 3", ["policy", "string"]),
     ("slot = 3", ['unknown key "queues.default.slot"; did you mean "slots"', ":6:1"]),
     ("[queues.x]\nfoo = 1", ['unknown key "queues.x.foo"']),
+    ("[retry.types.x]\nmax_attempts = 0", ["retry.types.x: max_attempts 0 must be from 1 to 1000", ":7:16"]),
     ("[retry.types.x]\nfoo = 1", ['unknown key "retry.types.x.foo"; it must be max_attempts,']),
     ("[queues.\"a b\"]", ['queue "a b" must have']), ("[fair_share.shares]\nroot = 0", ["fair_share.shares.root"])])
 def test_bad_settings(make_daemon, line, words):

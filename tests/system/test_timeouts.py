@@ -60,6 +60,11 @@ def test_from_the_command_line(daemon):
     done = daemon.ctl("submit", "-q", "--hold", "-t", "1h", "--timeout-signal", "10", "--", "true")
     job = daemon.job(int(done.stdout))
     assert (job["timeout_signal"], job["timeout_signal_ms"]) == ("USR1", 60000)
+    assert daemon.ctl("edit", done.stdout.strip(), "--timeout-signal", "hup@5m").returncode == 0
+    assert [daemon.job(int(done.stdout))[key] for key in ("timeout_signal", "timeout_signal_ms")] == ["HUP", 300000]
+    assert daemon.ctl("edit", done.stdout.strip(), "--timeout-signal", "none").returncode == 0
+    assert [daemon.job(int(done.stdout))[key] for key in ("timeout_signal", "timeout_signal_ms")] == [None, None]
+    assert "warning:" not in daemon.ctl("show", done.stdout.strip()).stdout
     for word in ("NOPE", "USR1@", "USR1@x", "@60s"):
         assert daemon.ctl("submit", "-t", "1h", "--timeout-signal", word, "--", "true").returncode == 2
 
@@ -67,6 +72,9 @@ def test_from_the_command_line(daemon):
 @pytest.mark.parametrize("field,more", [
     ("timeout_signal", {"timeout_signal": "USR1"}),
     ("timeout_signal", {"timeout_signal": "NOPE", "timeout_ms": 1000}),
+    ("timeout_signal", {"timeout_signal": "KILL", "timeout_ms": 1000}),
+    ("timeout_signal", {"timeout_signal": "SIGSTOP", "timeout_ms": 1000}),
+    ("timeout_signal_ms", {"timeout_signal": "", "timeout_ms": 1000, "timeout_signal_ms": 10}),
     ("timeout_signal_ms", {"timeout_signal": "USR1", "timeout_ms": 60000}),
     ("timeout_signal_ms", {"timeout_signal": "USR1", "timeout_ms": 1000, "timeout_signal_ms": 1000}),
     ("timeout_signal_ms", {"timeout_signal": "USR1", "timeout_ms": 1000, "timeout_signal_ms": 0}),
@@ -88,6 +96,11 @@ def test_an_edit_keeps_the_warning_before_the_timeout(daemon):
     assert daemon.job(job)["timeout_ms"] == 100000
     daemon.call(JOBS + "Edit", id=job, timeout_ms=70000)
     assert daemon.job(job)["timeout_signal_ms"] == 60000
+    with pytest.raises(Refused) as refused:
+        daemon.call(JOBS + "Edit", id=job, timeout_signal="KILL")
+    assert refused.value.parameters["field"] == "timeout_signal"
+    daemon.call(JOBS + "Edit", id=job, timeout_ms=0, timeout_signal="")
+    assert [daemon.job(job)[key] for key in ("timeout_ms", "timeout_signal")] == [None, None]
 
 
 YEARS = 10 * 365 * 86400
