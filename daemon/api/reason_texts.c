@@ -112,9 +112,9 @@ static void lift(struct account *account, const char *text)
 
 /* ---- what runs and is in the way ---- */
 
-static bool is_in_way(const struct account *account, const struct job *job)
+static bool is_in_way(const struct account *account, const struct job *job,
+                      const struct resources *held)
 {
-    const struct resources *held = scheduler_wanted(account->of->scheduler, job);
     if (account->of_queue && job->queue != account->of->job->queue)
         return false;
     if (account->of_user)
@@ -143,11 +143,10 @@ static void put_holding(const struct account *account, const char *holds,
 }
 
 static void add_running(void *arg, const struct job *job, const struct job_status *status,
-                        bool holds)
+                        const struct resources *held)
 {
     struct account *account = arg;
-    const struct resources *held = scheduler_wanted(account->of->scheduler, job);
-    if (!holds || !is_in_way(account, job))
+    if (held == NULL || !is_in_way(account, job, held))
         return;
     if (!access_job(account->of->call, job->uid)) {
         account->hidden++;

@@ -10,7 +10,8 @@
 void engine_running_each(const struct engine *engine, engine_running_fn each, void *arg)
 {
     for (const struct active *entry = engine->active; entry != NULL; entry = entry->next)
-        each(arg, jobset_find(engine->jobs, entry->status.id), &entry->status, entry->run != 0);
+        each(arg, jobset_find(engine->jobs, entry->status.id), &entry->status,
+             entry->run != 0 ? &entry->asked : NULL);
 }
 
 bool engine_task_suspended(const struct engine *engine, uint64_t id, uint64_t index)

@@ -10,10 +10,10 @@
 
 struct engine;
 
-/* Each job, or task of an array, that has a worker. `holds`: it has its resources; else it waits in
- * its worker behind another that has them for it. */
+/* Each job, or task of an array, that has a worker. `held`: the resources that it has; NULL: it
+ * waits in its worker behind another that has them for it. */
 typedef void (*engine_running_fn)(void *arg, const struct job *job, const struct job_status *status,
-                                  bool holds);
+                                  const struct resources *held);
 void engine_running_each(const struct engine *engine, engine_running_fn each, void *arg);
 
 /* Whether a task that has a worker is suspended. */

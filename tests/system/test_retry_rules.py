@@ -272,6 +272,8 @@ def test_memory_of_a_task_grows_alone(make_daemon):
     daemon.kill()
     daemon.start()
     assert daemon.call("io.batchd.Server.Status")["resources"]["memory_free_bytes"] == 0
+    waits = daemon.submit("true", memory=1 * MIB)
+    assert f"job {job}_1 holds 800.0M memory" in daemon.ctl("why", str(waits)).stdout
     assert ", memory 800.0M" in daemon.ctl("show", f"{job}_1").stdout
     (daemon.state / "go4").touch()
     daemon.wait(job)
