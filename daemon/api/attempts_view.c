@@ -4,6 +4,7 @@
 #include "daemon/api/checkpoints.h"
 #include "daemon/api/view.h"
 #include "daemon/core/job_request.h"
+#include "daemon/engine/outlook.h"
 #include "daemon/store/attempt_rows.h"
 
 /* `charged` is null while it is not known: it has not ended, or did before that was kept. */
@@ -89,8 +90,7 @@ uint64_t attempts_suggest_memory(const struct api *api, const struct job_row *ro
     uint64_t learned = !ended || lacked ? engine_learned_memory(api->engine, &row->facts) : 0;
     learned = learned > asked ? learned : 0;
     if (ended && lacked)
-        return greater(learned,
-                       job_memory_grown(asked, row->status.usage.max_rss_bytes, total));
+        return greater(learned, job_memory_grown(asked, row->status.usage.max_rss_bytes, total));
     if (row->status.attempt < 2 ||
         attempt_rows_each(engine_db(api->engine), &row->status, note_oom, &found, &err) < 0)
         return learned;

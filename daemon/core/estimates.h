@@ -42,8 +42,9 @@ struct estimate {
     uint32_t uid;     /* of a queue 0 */
     const char *name; /* borrowed */
     int64_t published_us;
-    int64_t learned_at;    /* when the last run ended */
-    uint64_t memory_bytes; /* what one that had too little memory should have asked for; 0: none had */
+    int64_t learned_at; /* when the last run ended */
+    uint64_t
+        memory_bytes; /* what one that had too little memory should have asked for; 0: none had */
     const struct run_history *history;
 };
 

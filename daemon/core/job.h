@@ -94,16 +94,16 @@ struct job_status {
     bool is_task;   /* of one task of the array `id`, not of a job */
     uint64_t index; /* of the task */
     enum job_state state;
-    uint32_t attempt;     /* attempts begun so far; numbers are never used twice */
-    uint32_t charged;     /* of these, the ones that count against max_attempts */
-    uint32_t losses;      /* of these, the ones the host lost */
-    int64_t retry_at;     /* while it waits after a failure: not before this; else 0 */
-    int64_t retry_us;     /* and so long after that failure */
-    bool cancelling;      /* a cancel was acknowledged; the worker is being told */
-    uint64_t worker;      /* 0: none */
-    uint64_t gpu_set;     /* the GPUs of this attempt (gpus.h) */
+    uint32_t attempt;      /* attempts begun so far; numbers are never used twice */
+    uint32_t charged;      /* of these, the ones that count against max_attempts */
+    uint32_t losses;       /* of these, the ones the host lost */
+    int64_t retry_at;      /* while it waits after a failure: not before this; else 0 */
+    int64_t retry_us;      /* and so long after that failure */
+    bool cancelling;       /* a cancel was acknowledged; the worker is being told */
+    uint64_t worker;       /* 0: none */
+    uint64_t gpu_set;      /* the GPUs of this attempt (gpus.h) */
     uint64_t memory_bytes; /* of a task that had too little: what it asks for; 0: as its array */
-    int64_t predicted_us; /* how long it was to run, as it started; 0: nobody knew */
+    int64_t predicted_us;  /* how long it was to run, as it started; 0: nobody knew */
     enum estimate_source predicted_by;
     int64_t started_at, ended_at; /* 0: not yet */
     struct outcome outcome;

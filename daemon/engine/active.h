@@ -17,7 +17,7 @@ struct active {
     struct job_status status; /* of the job, or of the task of an array */
     bool is_processor;
     struct retry_rule retry;
-    struct resources asked; /* what it was started with: of a task maybe more than of its array */
+    struct resources asked;  /* what it was started with: of a task maybe more than of its array */
     bool counted;            /* in the pool's load of its worker */
     int64_t deadline_passed; /* the deadline that it was stopped for (deadline.c), or 0 */
     uint64_t

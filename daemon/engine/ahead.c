@@ -200,7 +200,8 @@ static bool makes_way(struct engine *engine, const struct job *first)
     engine->made_way_for = 0;
     if (first == NULL || first == engine->unplaced)
         return false;
-    if (may_wait_behind(engine, first) && pool_hands_on(engine->pool, engine_kind_of_next(engine, first))) {
+    if (may_wait_behind(engine, first) &&
+        pool_hands_on(engine->pool, engine_kind_of_next(engine, first))) {
         scheduler_hand_ahead(engine->scheduler, first);
         return false;
     }

@@ -136,9 +136,6 @@ bool engine_array_live(const struct engine *engine, uint64_t id, struct array_pr
 /* How long an unfinished job is expected to run, and who says so; 0: nobody knows. */
 int64_t engine_estimate_of(const struct engine *engine, const struct job *job,
                            enum estimate_source *ret_source);
-/* What such a job should ask for, since jobs of its owner and name (or type) had too little memory;
- * 0: none had. */
-uint64_t engine_learned_memory(const struct engine *engine, const struct job_facts *facts);
 /* When a job that waits for another attempt may start, by the wall clock; 0: it does not wait so.
  * Of an array: when the first of its tasks may, and nothing else of it can start. */
 int64_t engine_backoff_at(const struct engine *engine, const struct job *job);

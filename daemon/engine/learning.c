@@ -12,6 +12,7 @@
 #include "daemon/core/job_request.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
+#include "daemon/engine/outlook.h"
 #include "daemon/store/estimate_rows.h"
 
 #define SLICE_JOBS 2048U /* at most about 4 ms, when all of them change */

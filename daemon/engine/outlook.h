@@ -25,6 +25,10 @@ bool engine_task_turn(struct engine *engine, const struct job_row *array, uint64
 /* The counts of an unfinished array, or NULL. */
 const struct task_count *engine_task_count(const struct engine *engine, uint64_t id);
 
+/* What such a job should ask for, since jobs of its owner and name (or type) had too little memory;
+ * 0: none had. */
+uint64_t engine_learned_memory(const struct engine *engine, const struct job_facts *facts);
+
 /* For start_changes_find: changes it and puts it back. */
 void engine_start_state(struct engine *engine, int64_t now, struct start_state *ret);
 /* With all that runs in it. */

@@ -63,8 +63,8 @@ static uint64_t grown_memory(const struct engine *engine, const struct active *e
         return 0;
     if (cap == 0 || cap > total->amount[RESOURCE_MEMORY])
         cap = total->amount[RESOURCE_MEMORY];
-    return job_memory_grown(entry->asked.amount[RESOURCE_MEMORY],
-                            entry->status.usage.max_rss_bytes, cap);
+    return job_memory_grown(entry->asked.amount[RESOURCE_MEMORY], entry->status.usage.max_rss_bytes,
+                            cap);
 }
 
 /* To a plain job. A task keeps its own in its row: the tasks of an array have one request. */

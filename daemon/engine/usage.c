@@ -47,8 +47,7 @@ void engine_discharge(struct engine *engine, struct active *entry, int64_t now)
 {
     const struct job *job = jobset_find(engine->jobs, entry->status.id);
     if (entry->held_since > 0)
-        scheduler_discharge(engine->scheduler, job->uid, &entry->asked,
-                            entry->held_since, now);
+        scheduler_discharge(engine->scheduler, job->uid, &entry->asked, entry->held_since, now);
     entry->held_since = 0;
 }
 
@@ -60,8 +59,7 @@ void engine_charge(struct engine *engine, struct active *entry, int64_t now)
     engine_discharge(engine, entry, now);
     if (!entry->charged && status->started_at > 0 &&
         (engine->usage_loaded || ended_at > engine->started_at))
-        scheduler_charge(engine->scheduler, job->uid, &entry->asked,
-                         status->started_at, ended_at);
+        scheduler_charge(engine->scheduler, job->uid, &entry->asked, status->started_at, ended_at);
     entry->charged = true;
 }
 

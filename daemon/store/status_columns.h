@@ -17,8 +17,8 @@
 /* Binds STATUS_WIDTH parameters from `at` on. Borrows the texts until the statement is reset. */
 void status_bind(sqlite3_stmt *statement, int at, const struct job_status *status);
 
-/* Reads STATUS_WIDTH columns from `at` on. The caller has set id, is_task, index, memory_bytes and tasks, which
- * the checksum covers. 0 (then job_status_done releases), or -1 with ERROR_DAMAGED. */
+/* Reads STATUS_WIDTH columns from `at` on. The caller has set id, is_task, index, memory_bytes and
+ * tasks, which the checksum covers. 0 (then job_status_done releases), or -1 with ERROR_DAMAGED. */
 int status_read(sqlite3_stmt *statement, int at, struct job_status *status, struct error *err);
 
 /* The eight numbers of a usage, which an attempt's row has, too, in the order of these columns. */

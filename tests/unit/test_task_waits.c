@@ -128,7 +128,8 @@ START_TEST(all_at_once)
 {
     struct task_waits waits = {.ready = {.waits = NULL}};
     for (uint64_t i = 0; i < 1000; i++)
-        task_waits_add(&waits, wait_of(i * 7919 % 1000, i % 3 == 0 ? 0 : (int64_t)(i * 31 % 97) + 1));
+        task_waits_add(&waits,
+                       wait_of(i * 7919 % 1000, i % 3 == 0 ? 0 : (int64_t)(i * 31 % 97) + 1));
     task_waits_lift(&waits);
     ck_assert_int_eq(task_waits_next(&waits), INT64_MAX);
     for (uint64_t i = 0; i < 1000; i++) {
