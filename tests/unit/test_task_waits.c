@@ -142,6 +142,30 @@ START_TEST(all_at_once)
 }
 END_TEST
 
+/* Those that stay are in their order whichever went, and all that were to go did. */
+START_TEST(taken_out_of_many)
+{
+    uint64_t state = 11;
+    for (unsigned round = 0; round < 300; round++) {
+        struct task_waits waits = {.ready = {.waits = NULL}};
+        const size_t most = round % 3 == 0 ? 40 : SIZE_MAX;
+        int64_t before = 0;
+        for (uint64_t i = 0; i < TASKS; i++)
+            task_waits_add(&waits, wait_of(i, 1 + (int64_t)(dice(&state) % 1000)));
+        bool more = task_waits_filter(&waits, most, is_even, NULL);
+        ck_assert_uint_eq(more, most == 40);
+        ck_assert_uint_eq(task_waits_count(&waits), more ? TASKS - 40 : TASKS / 2);
+        while (task_waits_next(&waits) != INT64_MAX) {
+            ck_assert_int_ge(task_waits_next(&waits), before);
+            before = task_waits_next(&waits);
+            task_waits_due(&waits, before, 1);
+            ck_assert(task_waits_take(&waits) % 2 == 0 || more);
+        }
+        task_waits_done(&waits);
+    }
+}
+END_TEST
+
 START_TEST(so_many_at_once)
 {
     struct task_waits waits = {.ready = {.waits = NULL}};
@@ -161,6 +185,7 @@ int main(void)
     TCase *tcase = tcase_create("all");
     tcase_add_test(tcase, as_a_list_does);
     tcase_add_test(tcase, so_many_at_once);
+    tcase_add_test(tcase, taken_out_of_many);
     tcase_add_test(tcase, all_at_once);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
