@@ -30,6 +30,7 @@
 
 enum stage {
     STAGE_NONE,
+    STAGE_GATE,
     STAGE_STDIN,
     STAGE_DESCRIPTORS,
     STAGE_USER,
@@ -141,8 +142,8 @@ static int open_stdin(const struct job_run *run)
     return result;
 }
 
-/* Until the worker lets us go on. It is dead when the gate ends without a word: then nothing of the
- * job ever was. */
+/* Until the worker lets us go on. When the gate ends without a word the worker is dead, has called
+ * it off, or could not say the word: nothing of the job ever was, and the host is why. */
 static void wait_for_gate(const struct child_call *call)
 {
     char word;
@@ -153,8 +154,10 @@ static void wait_for_gate(const struct child_call *call)
     do
         got = read(call->gate[0], &word, 1);
     while (got < 0 && errno == EINTR);
-    if (got != 1)
-        _exit(126);
+    if (got == 1)
+        return;
+    errno = EAGAIN;
+    give_up(call, STAGE_GATE);
 }
 
 static int child_main(void *arg)
@@ -365,7 +368,7 @@ int child_start(struct child_starter *starter, const struct child_plan *plan, pi
 
 void child_go_on(struct child_starter *starter)
 {
-    (void)fd_write_all(starter->gate, "", 1); /* whoever is dead already does not hear it */
+    (void)fd_write_all(starter->gate, "", 1); /* what does not hear it tells so (STAGE_GATE) */
     cleanup_close(&starter->gate);
     starter->gate = -1;
 }
@@ -394,7 +397,9 @@ int child_failed(const struct child_starter *starter, const struct job_run *run,
     case STAGE_USER:
         return error_set_errno(err, "cannot become user %u", run->uid);
     case STAGE_DESCRIPTORS:
+        return error_set_errno(err, "cannot set up its descriptors");
+    case STAGE_GATE:
         break;
     }
-    return error_set_errno(err, "cannot set up its descriptors");
+    return error_set_errno(err, "it was not let go on");
 }
