@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 
 /* Places in the header (sqlite.org/fileformat.html). */
+#define SCHEMA_FORMAT_AT 44U
+#define SCHEMA_FORMAT_MAX 4U /* that SQLite knows; of another it says no more than "error" */
 #define USER_VERSION_AT 60U
 #define APPLICATION_AT 68U
 #define LOOKED_AT_BYTES 72U
@@ -71,6 +73,9 @@ int store_file_check(const char *path, uint32_t *ret_stamp, struct error *err)
             return 0;
         return error_set(err, ERROR_DAMAGED, "%s is not a SQLite database", path);
     }
+    if (load(header + SCHEMA_FORMAT_AT) > SCHEMA_FORMAT_MAX)
+        return error_set(err, ERROR_DAMAGED, "%s has a schema format that there is not (%u)", path,
+                         load(header + SCHEMA_FORMAT_AT));
     uint32_t application = load(header + APPLICATION_AT);
     *ret_stamp = load(header + USER_VERSION_AT);
     if (application == SCHEMA_APPLICATION_ID)

@@ -88,6 +88,21 @@ def test_a_changed_row_fails_its_checksum(daemon, change):
     assert "fails its checksum" in found.stderr
 
 
+def test_a_header_of_a_format_that_there_is_not_is_damage(make_daemon):
+    daemon = make_daemon()
+    daemon.start()
+    assert daemon.stop() == 0
+    store = daemon.state / "batchd.db"
+    with open(store, "r+b") as file:
+        file.seek(47)  # the schema format, of four bytes
+        file.write(b"\x07")
+    before = store.read_bytes()
+    done = check_store(daemon)
+    assert done.returncode == 65
+    assert "schema format" in done.stderr
+    assert store.read_bytes() == before
+
+
 def test_checking_a_store_that_is_not_there_makes_none(make_daemon):
     daemon = make_daemon()
     found = check_store(daemon)
