@@ -20,8 +20,10 @@
 /* What forks faster than we look is looked for this long before the caller has its turn again. */
 #define SIGNAL_US (50 * US_PER_MS)
 /* And no look takes longer than this: what is ended makes room for others. Only a look that stops
- * all that it finds comes to its end by itself. */
+ * all that it finds comes to its end by itself; and one for what stands, which is to go on as a
+ * whole, has time for 100,000 processes. */
 #define LOOK_US (1000 * US_PER_MS)
+#define LOOK_FOR_HALTED_US (10000 * US_PER_MS)
 
 struct process {
     pid_t pid;
@@ -40,8 +42,9 @@ struct search {
     int number;
     tree_skip_fn skip;
     void *arg;
-    int64_t begun; /* monotonic */
-    bool blind;    /* our children cannot be read: there may be some */
+    int64_t begun;   /* monotonic */
+    int64_t look_us; /* a look takes no longer */
+    bool blind;      /* our children cannot be read: there may be some */
 };
 
 /* ---- what is known already ---- */
@@ -213,7 +216,7 @@ static void look_around(struct search *search)
 {
     find_all_own(search);
     for (size_t i = 0; i < search->finds.count; i++) {
-        if (search->number != SIGSTOP && lasted_us(search) > LOOK_US)
+        if (lasted_us(search) > search->look_us)
             return;
         const struct process parent = search->finds.processes[i];
         find_children(search, &parent);
@@ -233,8 +236,13 @@ enum tree_found tree_signal(int number, tree_skip_fn skip, void *arg)
     /* Signal 0 is sent to nobody: what a job does about a signal (a trap that copies a file) is by
      * processes that are not to be told, so all are found first. */
     const bool as_found = number == SIGSTOP || number == SIGKILL;
-    struct search search = {
-        .number = as_found ? number : 0, .skip = skip, .arg = arg, .begun = clock_monotonic_us()};
+    struct search search = {.number = as_found ? number : 0,
+                            .skip = skip,
+                            .arg = arg,
+                            .begun = clock_monotonic_us(),
+                            .look_us = number == SIGSTOP   ? INT64_MAX
+                                       : number == SIGCONT ? LOOK_FOR_HALTED_US
+                                                           : LOOK_US};
     size_t before;
     do {
         before = search.finds.count;
