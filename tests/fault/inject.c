@@ -161,18 +161,27 @@ __attribute__((constructor)) static void begin(void)
     inside = false;
 }
 
-static bool is_glib(void *const *frames, int count)
+/* Behind place_of, strike and the function that stands in the place of libc's. */
+#define DIRECT_CALLER 3
+
+enum caller { CALLER_OTHER, CALLER_GLIB, CALLER_LIBEVENT };
+
+static enum caller caller_among(void *const *frames, int count)
 {
     Dl_info info;
     for (int i = 2; i < count && i < 6; i++) {
-        if (dladdr(frames[i], &info) != 0 && strstr(info.dli_fname, "libglib") != NULL)
-            return true;
+        if (dladdr(frames[i], &info) == 0)
+            continue;
+        if (strstr(info.dli_fname, "libglib") != NULL)
+            return CALLER_GLIB;
+        if (i == DIRECT_CALLER && strstr(info.dli_fname, "libevent") != NULL)
+            return CALLER_LIBEVENT;
     }
-    return false;
+    return CALLER_OTHER;
 }
 
 /* A hash of the callers. Never 0. */
-__attribute__((noinline)) static uint32_t place_of(enum call call, bool *ret_glib)
+__attribute__((noinline)) static uint32_t place_of(enum call call, enum caller *ret_caller)
 {
     void *frames[FRAMES];
     uint32_t hash = 2166136261U ^ (uint32_t)call;
@@ -180,7 +189,7 @@ __attribute__((noinline)) static uint32_t place_of(enum call call, bool *ret_gli
     int count = backtrace(frames, FRAMES);
     for (int i = 2; i < count; i++)
         hash = (hash ^ (uint32_t)((uintptr_t)frames[i] >> 1U)) * 16777619U;
-    *ret_glib = is_glib(frames, count);
+    *ret_caller = caller_among(frames, count);
     inside = false;
     return hash | 1U;
 }
@@ -233,11 +242,14 @@ __attribute__((noinline)) static bool strike(enum call call, bool *ret_short)
     if (control == NULL || control->armed == 0 || inside || control->role != role)
         return false;
     uint64_t nth = __atomic_add_fetch(&control->counts[call], 1, __ATOMIC_RELAXED);
-    bool of_glib = false;
+    enum caller caller = CALLER_OTHER;
     bool wanted = control->record != 0 || (is_called_for(call) && control->place != 0);
-    uint32_t place = wanted ? place_of(call, &of_glib) : 0;
+    uint32_t place = wanted ? place_of(call, &caller) : 0;
+    /* By it a signal's handler tells the loop of one process something: there is always room. */
+    if (call == CALL_write && caller == CALLER_LIBEVENT)
+        return false;
     if (control->record != 0)
-        note_place((uint32_t)call + (of_glib ? IN_GLIB : 0), nth, place);
+        note_place((uint32_t)call + (caller == CALLER_GLIB ? IN_GLIB : 0), nth, place);
     if (!is_called_for(call) || !is_meant(nth, place))
         return false;
     (void)__atomic_add_fetch(&control->fired, 1, __ATOMIC_RELAXED);

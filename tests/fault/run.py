@@ -73,6 +73,7 @@ def play(world, scene, role, **fault):
     next(steps)
     world.control.arm(role, **fault)
     next(steps, None)
+    world.settle()
     fired = world.control.fired()
     world.check()
     unsynced = fault.get("call") in ("fsync", "fdatasync") and role == "batchd" and fired

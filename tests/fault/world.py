@@ -284,6 +284,12 @@ class World(Daemon):
         said = [path.read_text(errors="replace")[:300] for path in (self.state / "jobs" / ident).rglob("*.err")]
         return [(one["attempt"], one["worker"], one["outcome"]) for one in job["attempts"]], said
 
+    def settle(self):
+        """Its jobs end, while what is to fail still does."""
+        ids = {int(name.partition("_")[0]) for name in self.expected}
+        if ids:
+            self.wait_for(*sorted(ids))
+
     def check(self):
         self.control.disarm()
         self.alive()
