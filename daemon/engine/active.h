@@ -24,6 +24,7 @@ struct active {
         run; /* the scheduler's number while it has its resources; 0: it waits behind another */
     int64_t held_since; /* 0: it never had them: after a restart another one may stand for it */
     bool charged;       /* for its time, with its end (usage.c) */
+    bool unjudged;      /* its worker does not name it, and the log could not be read yet */
     bool asked_back;    /* it was handed ahead, and its worker is to drop it if it has not begun */
     struct active_probe probes[ACTIVE_PROBES];
     char *progress; /* newest, as JSON text, or NULL */

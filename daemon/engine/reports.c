@@ -4,6 +4,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "common/timers.h"
 #include "daemon/engine/checkpoints.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
@@ -107,12 +108,32 @@ static bool listed(const struct worker_hello *hello, const struct attempt_id *id
     return false;
 }
 
-static struct worker_log *load_log(const struct engine *engine, uint64_t worker)
+/* A worker's log that could not be read: descriptors or memory are out, or the disk has an error.
+ * It is the last word, so nothing is guessed meanwhile. */
+#define READ_AGAIN_MS 1000
+
+struct unread_log {
+    struct unread_log *next;
+    uint64_t worker;
+    bool dead; /* the worker is; else what it does not name is to be judged */
+};
+
+static void read_later(struct engine *engine, uint64_t worker, bool dead)
+{
+    struct unread_log *entry = xcalloc(1, sizeof(*entry));
+    *entry = (struct unread_log){.next = engine->unread_logs, .worker = worker, .dead = dead};
+    engine->unread_logs = entry;
+    timer_set(engine->unread_timer, READ_AGAIN_MS);
+}
+
+static struct worker_log *load_log(struct engine *engine, uint64_t worker, bool dead)
 {
     struct error err;
     struct worker_log *log = worker_log_load(engine->options.state_dir, worker, &err);
-    if (log == NULL)
+    if (log == NULL) {
         log_error("worker %llu: %s", (unsigned long long)worker, err.text);
+        read_later(engine, worker, dead);
+    }
     return log;
 }
 
@@ -155,12 +176,26 @@ static void adopt(struct engine *engine, struct active *entry, const struct work
         engine_ask_back(engine, entry);
 }
 
+static void judge_all_unlisted(struct engine *engine, uint64_t worker)
+{
+    struct worker_log *log = load_log(engine, worker, false);
+    struct active *next;
+    for (struct active *entry = engine->active; entry != NULL && log != NULL; entry = next) {
+        next = entry->next;
+        if (entry->status.worker != worker || !entry->unjudged)
+            continue;
+        entry->unjudged = false;
+        judge_unlisted(engine, log, entry);
+    }
+    worker_log_free(log);
+}
+
 static void on_hello(void *arg, uint64_t worker, const struct worker_hello *hello)
 {
     struct engine *engine = arg;
-    struct worker_log *log = load_log(engine, worker);
+    bool unlisted = false;
     struct active *next;
-    for (struct active *entry = engine->active; entry != NULL && log != NULL; entry = next) {
+    for (struct active *entry = engine->active; entry != NULL; entry = next) {
         const struct attempt_id id = active_id(entry);
         next = entry->next;
         if (entry->status.worker != worker)
@@ -168,12 +203,13 @@ static void on_hello(void *arg, uint64_t worker, const struct worker_hello *hell
         if (!entry->counted)
             pool_load(engine->pool, worker, engine_kind(engine, entry));
         entry->counted = true;
-        if (listed(hello, &id))
+        entry->unjudged = !listed(hello, &id);
+        unlisted = unlisted || entry->unjudged;
+        if (!entry->unjudged)
             adopt(engine, entry, hello);
-        else
-            judge_unlisted(engine, log, entry);
     }
-    worker_log_free(log);
+    if (unlisted)
+        judge_all_unlisted(engine, worker);
 }
 
 /* ---- a worker is dead, and so is its tree: its log is the last word ---- */
@@ -210,7 +246,7 @@ static void judge_dead(struct engine *engine, const struct worker_log *log, stru
 static void on_gone(void *arg, uint64_t worker, bool never_made)
 {
     struct engine *engine = arg;
-    struct worker_log *log = load_log(engine, worker);
+    struct worker_log *log = load_log(engine, worker, true);
     struct error err;
     struct active *next;
     bool swept = log != NULL && worker_log_swept(log);
@@ -220,7 +256,7 @@ static void on_gone(void *arg, uint64_t worker, bool never_made)
             judge_dead(engine, log, entry, swept);
     }
     worker_log_free(log);
-    if (log == NULL) /* unreadable: look again at the next start rather than guess */
+    if (log == NULL)
         return;
     if (!engine->broken && worker_rows_delete(engine->db, worker, &err) < 0)
         engine_break(engine, &err);
@@ -229,6 +265,39 @@ static void on_gone(void *arg, uint64_t worker, bool never_made)
     engine->forget = forget;
     if (never_made)
         log_warning("worker %llu was never made", (unsigned long long)worker);
+}
+
+/* ---- logs that could not be read ---- */
+
+static void read_again(void *arg)
+{
+    struct engine *engine = arg;
+    struct unread_log *next;
+    struct unread_log *first = engine->unread_logs;
+    engine->unread_logs = NULL;
+    for (struct unread_log *entry = first; entry != NULL; entry = next) {
+        next = entry->next;
+        if (entry->dead)
+            on_gone(engine, entry->worker, false);
+        else
+            judge_all_unlisted(engine, entry->worker);
+        free(entry);
+    }
+}
+
+void engine_begin_reports(struct engine *engine, struct event_base *base)
+{
+    engine->unread_timer = timer_new(base, read_again, engine);
+}
+
+void engine_end_reports(struct engine *engine)
+{
+    timer_free(engine->unread_timer);
+    while (engine->unread_logs != NULL) {
+        struct unread_log *entry = engine->unread_logs;
+        engine->unread_logs = entry->next;
+        free(entry);
+    }
 }
 
 static void on_folders(void *arg, const struct job_folders *folders)
