@@ -121,7 +121,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine->jobs = jobset_new(engine->scheduler);
     engine_begin_learning(engine, base);
     removals_begin(engine, base);
-    engine_begin_reports(engine, base);
+    reports_begin(engine, base);
     engine_begin_breakers(engine);
     engine->waits = dependency_graph_new();
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
@@ -152,7 +152,7 @@ void engine_free(struct engine *engine)
     engine_values_free(engine);
     schedules_free(engine);
     removals_free(engine);
-    engine_end_reports(engine);
+    reports_end(engine);
     alarms_done(&engine->begins);
     alarms_done(&engine->backoffs);
     deadlines_done(&engine->deadlines);

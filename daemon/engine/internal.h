@@ -6,6 +6,7 @@
 #include "daemon/engine/breakers.h"
 #include "daemon/engine/options.h"
 #include "daemon/engine/removal.h"
+#include "daemon/engine/reporting.h"
 #include "daemon/engine/running.h"
 #include "daemon/engine/waiting.h"
 #include "daemon/events/bus.h"
@@ -40,8 +41,6 @@ struct pending_forget {
     struct pending_forget *next;
     uint64_t worker;
 };
-
-struct unread_log; /* reports.c */
 
 struct engine {
     struct engine_options options;
@@ -82,19 +81,14 @@ struct engine {
     struct alarms backoffs;    /* and those that failed, by when they may again, monotonic */
     uint64_t put_off; /* of this turn: arrays that were to start, and all their tasks back off */
     struct removals removals;
-    struct schedules *schedules;    /* schedules.c */
-    struct pending_forget *forget;  /* settled in this turn: forgotten after its commit */
-    struct unread_log *unread_logs; /* of workers: they are read again soon */
-    struct timer *unread_timer;
+    struct schedules *schedules;   /* schedules.c */
+    struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
+    struct unread_logs unread_logs;
     const struct job *unplaced; /* of this turn's round: it fits, and no worker is idle */
     uint64_t made_way_for;      /* ahead.c: the job that went first and waited, 0: none */
     bool broken;
     struct error broken_by; /* counts when broken */
 };
-
-extern const struct pool_events engine_pool_events; /* reports.c */
-void engine_begin_reports(struct engine *engine, struct event_base *base);
-void engine_end_reports(struct engine *engine);
 
 /* What has been done since the start that depends on how large a job is, in units of some 20 us: it
  * comes on top of what each job costs when the work of a turn is bounded. */

@@ -121,9 +121,9 @@ struct unread_log {
 static void read_later(struct engine *engine, uint64_t worker, bool dead)
 {
     struct unread_log *entry = xcalloc(1, sizeof(*entry));
-    *entry = (struct unread_log){.next = engine->unread_logs, .worker = worker, .dead = dead};
-    engine->unread_logs = entry;
-    timer_set(engine->unread_timer, READ_AGAIN_MS);
+    *entry = (struct unread_log){.next = engine->unread_logs.first, .worker = worker, .dead = dead};
+    engine->unread_logs.first = entry;
+    timer_set(engine->unread_logs.timer, READ_AGAIN_MS);
 }
 
 static struct worker_log *load_log(struct engine *engine, uint64_t worker, bool dead)
@@ -273,8 +273,8 @@ static void read_again(void *arg)
 {
     struct engine *engine = arg;
     struct unread_log *next;
-    struct unread_log *first = engine->unread_logs;
-    engine->unread_logs = NULL;
+    struct unread_log *first = engine->unread_logs.first;
+    engine->unread_logs.first = NULL;
     for (struct unread_log *entry = first; entry != NULL; entry = next) {
         next = entry->next;
         if (entry->dead)
@@ -285,17 +285,17 @@ static void read_again(void *arg)
     }
 }
 
-void engine_begin_reports(struct engine *engine, struct event_base *base)
+void reports_begin(struct engine *engine, struct event_base *base)
 {
-    engine->unread_timer = timer_new(base, read_again, engine);
+    engine->unread_logs.timer = timer_new(base, read_again, engine);
 }
 
-void engine_end_reports(struct engine *engine)
+void reports_end(struct engine *engine)
 {
-    timer_free(engine->unread_timer);
-    while (engine->unread_logs != NULL) {
-        struct unread_log *entry = engine->unread_logs;
-        engine->unread_logs = entry->next;
+    timer_free(engine->unread_logs.timer);
+    while (engine->unread_logs.first != NULL) {
+        struct unread_log *entry = engine->unread_logs.first;
+        engine->unread_logs.first = entry->next;
         free(entry);
     }
 }
