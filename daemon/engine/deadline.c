@@ -17,6 +17,7 @@
 #define ENDED_A_TURN 1000
 #define ENDED_FOR_STARTS 100
 #define WARNED_A_TURN 100
+#define WARNED_AGAIN_US (200 * US_PER_MS)
 
 static void format_time(int64_t at, char *ret, size_t bytes)
 {
@@ -99,7 +100,8 @@ void engine_watch_warning(struct engine *engine, uint64_t job, int64_t deadline_
         deadlines_add(&engine->warnings, &warning, is_open, engine);
 }
 
-static void warn(struct engine *engine, uint64_t job)
+/* Its worker may not be heard of yet, just after a start: then it is told a little later. */
+static void warn(struct engine *engine, uint64_t job, int64_t now)
 {
     struct error err;
     uint64_t before_ms, count;
@@ -108,7 +110,12 @@ static void warn(struct engine *engine, uint64_t job)
     if (jobset_find(engine->jobs, job) == NULL)
         return;
     order.number = load_warning(engine, job, &before_ms);
-    if (order.number != 0 && engine_interrupt(engine, job, &order, &count, &state, &err) < 0)
+    if (order.number == 0 || engine_interrupt(engine, job, &order, &count, &state, &err) == 0)
+        return;
+    const struct deadline later = {.at = now + WARNED_AGAIN_US, .job = job};
+    if (err.code == ERROR_BUSY)
+        deadlines_add(&engine->warnings, &later, is_open, engine);
+    else
         log_debug("no warning of the deadline: %s", err.text);
 }
 
@@ -138,7 +145,7 @@ void engine_deadlines_due(struct engine *engine, int64_t now)
     for (unsigned count = 0; count < WARNED_A_TURN && !engine->broken &&
                              deadlines_take(&engine->warnings, now, &deadline);
          count++)
-        warn(engine, deadline.job);
+        warn(engine, deadline.job, now);
     for (uint64_t count = 0; count + engine_work(engine) - begun < ENDED_A_TURN &&
                              !engine->broken && deadlines_take(&engine->deadlines, now, &deadline);
          count++) {

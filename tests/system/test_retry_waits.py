@@ -251,7 +251,7 @@ def test_many_that_need_not_wait_need_not_after_a_restart(crowd):
     daemon.restart()
     assert [show(daemon, job, index=0)["retry_at"] for job in (many, one)] == [None, None]
     daemon.call("io.batchd.Queues.Resume", name="default")
-    wait_until(lambda: all(show(daemon, job, index=0)["attempt"] == 2 for job in (many, one)))
+    wait_until(lambda: all(show(daemon, job, index=0)["attempt"] == 2 for job in (many, one)), seconds=60)
 
 
 @pytest.mark.parametrize("held", [False, True])
