@@ -63,29 +63,6 @@ def test_many_that_are_held_keep_no_probe_waiting(make):
     assert time.monotonic() - began < MANY / 1024 / 2
 
 
-def seen_on_the_way(daemon, method, end):
-    """How many waited at some moment in between."""
-    daemon.call(f"io.batchd.Breakers.{method}", name="name:bad")
-    client, found, deadline = daemon.client(), set(), time.monotonic() + 60
-    while end not in found:
-        found.add(client.call("io.batchd.Breakers.List", name="bad")["breakers"][0]["waiting"])
-        assert time.monotonic() < deadline
-    client.close()
-    return {count for count in found if 0 < count < MANY}
-
-
-def test_many_are_parked_and_released_in_parts(make):
-    """Others are served in between: tried again, since this test may not have been looking just then."""
-    daemon = make()
-    daemon.call("io.batchd.Queues.Pause", name="default")
-    submit_many(daemon, MANY, name="bad")
-    parked = released = set()
-    for _ in range(10):
-        parked = parked or seen_on_the_way(daemon, "Open", MANY)
-        released = released or seen_on_the_way(daemon, "Reset", 0)
-    assert parked and released
-
-
 def test_a_reply_has_500_and_says_how_many_more_there_are(make):
     """batchctl asks until all are changed."""
     daemon = make()
