@@ -1,7 +1,7 @@
 /* How long jobs run, learned from jobs that ended well, and how much memory they need, learned from
  * those that had too little: classes of jobs that are alike, by owner
  * and name (typed jobs: type), and one class for each queue, whose mean speaks for what nothing
- * else is known of. Pure; the engine stores what changes here (engine/estimates.c).
+ * else is known of. Pure; the engine stores what changes here (engine/learning.c).
  *
  * What waiting jobs are ordered by is a class's published estimate, which moves in few steps
  * (run_history_matters), since each step makes waiting jobs change their place.
