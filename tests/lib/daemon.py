@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 
+from records import crc32c
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = pathlib.Path(os.environ.get("OUT", ROOT / "build/release"))
 
@@ -76,15 +78,6 @@ def wait_until(condition, seconds=20):
 def wait_until_time(micros):
     """Until the wall clock is there."""
     wait_until(lambda: time.time() * 1e6 >= micros)
-
-
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
-    return crc ^ 0xffffffff
 
 
 def worker_sum(boot_id, made_at):
