@@ -8,6 +8,7 @@
 #include "daemon/core/array_spec.h"
 #include "daemon/engine/breakers.h"
 #include "daemon/engine/outlook.h"
+#include "daemon/store/attempt_rows.h"
 #include "daemon/store/condition_rows.h"
 #include "daemon/store/dependency_rows.h"
 
@@ -219,6 +220,22 @@ static void tell_begin(struct account *account)
                    account->of->job->id);
 }
 
+/* A damaged row says nothing. */
+static void tell_failure(struct account *account)
+{
+    const struct job_row *row = account->of->row;
+    struct attempt_row last;
+    if (attempt_rows_last(engine_db(account->of->call->api->engine), &row->status, &last, NULL) < 0)
+        last.kind = ATTEMPT_UNKNOWN;
+    if (last.kind == ATTEMPT_REFUSED)
+        (void)fprintf(account->detail,
+                      "the machine had no room for its process (%s); it is tried again later",
+                      last.status.outcome.message);
+    else
+        (void)fprintf(account->detail, "it failed %u of %u times and is tried again later",
+                      row->status.charged, row->facts.retry.max_attempts);
+}
+
 /* Nobody has to do anything for it. */
 static void tell_backoff(struct account *account)
 {
@@ -231,8 +248,7 @@ static void tell_backoff(struct account *account)
         (void)fputs("all of its tasks that are left failed and are tried again later",
                     account->detail);
     else
-        (void)fprintf(account->detail, "it failed %u of %u times and is tried again later",
-                      row->status.charged, row->facts.retry.max_attempts);
+        tell_failure(account);
     (void)snprintf(account->lifts, sizeof(account->lifts),
                    "its time comes, or batchctl release %" PRIu64, job->id);
 }

@@ -18,6 +18,7 @@ enum ending {
     ENDING_POISON,        /* failed: lost too often */
     ENDING_AGAIN_CHARGED, /* another attempt; this one counts */
     ENDING_AGAIN_FREE,    /* another attempt; the host caused the end, it does not count */
+    ENDING_AGAIN_LATER,   /* the same, after a pause: the host had no room for it */
 };
 
 struct ended_attempt {
@@ -31,8 +32,14 @@ struct ended_attempt {
 };
 
 /* An end that the host caused (lost; its worker was told to end) never counts, and the limit of
- * attempts does not stop it; but what may still run, is poison, or is never to be rerun fails. */
+ * attempts does not stop it; but what may still run, is poison, or is never to be rerun fails. What
+ * the host had no room for has not run: none of that is said of it. */
 enum ending ending_of(const struct ended_attempt *attempt);
+
+/* How long the next attempt waits when the host had no room for this one: a second, or twice as
+ * long as before (last_us; 0: it had room then), five minutes at most. What the job's rule says is
+ * for its own failures. */
+int64_t ending_pause_us(int64_t last_us);
 
 static inline bool ending_again(enum ending ending)
 {

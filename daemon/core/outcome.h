@@ -28,6 +28,8 @@ struct outcome {
     int exit_code; /* -1: there was none */
     int signal;    /* 0: there was none */
     bool planned;  /* of a lost one: its worker was told to end; not in the store */
+    bool refused;  /* of a lost one: the machine had no room for its process, so nothing of it ran;
+                    * not in the store */
     char message[200];
 };
 

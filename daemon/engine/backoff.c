@@ -3,10 +3,12 @@
  * date makes it wait longer, or less: at a start of the daemon, too, it waits at most as long as
  * the delay that was chosen for it. */
 #include "common/clock.h"
+#include "daemon/core/ending.h"
 #include "daemon/core/retry_rule.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
+#include "daemon/store/attempt_rows.h"
 
 #include <sys/random.h>
 
@@ -28,6 +30,16 @@ void engine_choose_backoff(const struct retry_rule *rule, struct job_status *sta
         random = (uint64_t)clock_monotonic_us();
     status->retry_us = (int64_t)retry_rule_delay_us(rule, status->charged, random);
     status->retry_at = status->retry_us == 0 ? 0 : clock_wall_us() + status->retry_us;
+}
+
+void engine_choose_pause(struct engine *engine, struct job_status *status)
+{
+    struct attempt_row last = {.kind = ATTEMPT_UNKNOWN};
+    struct error err;
+    if (!engine->broken && attempt_rows_last(engine->db, status, &last, &err) < 0)
+        engine_break(engine, &err);
+    status->retry_us = ending_pause_us(last.kind == ATTEMPT_REFUSED ? last.status.retry_us : 0);
+    status->retry_at = clock_wall_us() + status->retry_us;
 }
 
 void engine_watch_backoff(struct engine *engine, struct job *job, int64_t until)

@@ -20,6 +20,7 @@ static const struct {
     [ENDING_CANCELLED] = {"was cancelled", "dc7b12f52b224e6ca556685c095f2199"},
     [ENDING_AGAIN_CHARGED] = {"failed and is tried again", "f4284bfbd4184c9eb558027d55ea03ed"},
     [ENDING_AGAIN_FREE] = {"was lost and is run again", lost_id},
+    [ENDING_AGAIN_LATER] = {"could not start and is tried again", lost_id},
 };
 
 /* The fields of one line; values live as long as the struct. */

@@ -45,7 +45,8 @@ void outcome_from_exit(const struct job_exit *end, bool is_processor, struct job
     status->outcome = (struct outcome){.class = class_of(end, is_processor),
                                        .exit_code = end->has_code ? (int)end->exit_code : -1,
                                        .signal = end->has_signal ? (int)end->signal : 0,
-                                       .planned = end->cause == EXIT_CAUSE_SHUTDOWN};
+                                       .planned = end->cause == EXIT_CAUSE_SHUTDOWN,
+                                       .refused = host_refused(end)};
     memcpy(status->outcome.message, end->text, sizeof(status->outcome.message));
     status->outcome.message[sizeof(status->outcome.message) - 1] = '\0';
     status->usage = (struct usage){.user_us = end->user_us,

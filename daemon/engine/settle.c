@@ -86,24 +86,33 @@ static void give_memory(struct engine *engine, uint64_t id, uint64_t memory_byte
     job_row_done(&row);
 }
 
+static enum attempt_kind kind_of(const struct outcome *outcome, enum ending ending)
+{
+    if (ending == ENDING_AGAIN_CHARGED)
+        return ATTEMPT_CHARGED;
+    if (ending == ENDING_AGAIN_LATER)
+        return ATTEMPT_REFUSED;
+    return outcome->class == OUTCOME_LOST && !outcome->planned ? ATTEMPT_LOSS : ATTEMPT_FREE;
+}
+
 /* Another attempt: this one's end is kept as history, the job waits again. */
-static void run_again(struct engine *engine, struct active *entry, bool charged)
+static void run_again(struct engine *engine, struct active *entry, enum ending ending)
 {
     struct error err;
     const uint64_t id = entry->status.id;
     const uint64_t grown = grown_memory(engine, entry);
     const bool is_task = entry->status.is_task;
-    bool lost = entry->status.outcome.class == OUTCOME_LOST && !entry->status.outcome.planned;
+    const enum attempt_kind kind = kind_of(&entry->status.outcome, ending);
     if (entry->status.ended_at == 0)
         entry->status.ended_at = clock_wall_us();
-    entry->status.charged += charged;
-    entry->status.losses += lost;
-    if (charged)
+    entry->status.charged += kind == ATTEMPT_CHARGED;
+    entry->status.losses += kind == ATTEMPT_LOSS;
+    if (kind == ATTEMPT_CHARGED)
         engine_choose_backoff(&entry->retry, &entry->status);
+    else if (kind == ATTEMPT_REFUSED)
+        engine_choose_pause(engine, &entry->status);
     const struct attempt_row row = {.status = entry->status,
-                                    .kind = charged ? ATTEMPT_CHARGED
-                                            : lost  ? ATTEMPT_LOSS
-                                                    : ATTEMPT_FREE,
+                                    .kind = kind,
                                     .memory_bytes = entry->asked.amount[RESOURCE_MEMORY]};
     if (!engine->broken && attempt_rows_keep(engine->db, &row, &err) < 0)
         engine_break(engine, &err);
@@ -158,14 +167,14 @@ static uint32_t count_losses(struct engine *engine, const struct active *entry)
 static enum ending decide(struct engine *engine, struct active *entry, bool tree_dead)
 {
     struct outcome *outcome = &entry->status.outcome;
-    const struct ended_attempt attempt = {
-        .outcome = outcome,
-        .rule = &entry->retry,
-        .charged = entry->status.charged,
-        .losses = outcome->class == OUTCOME_LOST ? count_losses(engine, entry) : 0,
-        .cancelling = entry->status.cancelling,
-        .tree_dead = tree_dead,
-        .grows = grown_memory(engine, entry) > 0};
+    bool lost = outcome->class == OUTCOME_LOST && !outcome->refused;
+    const struct ended_attempt attempt = {.outcome = outcome,
+                                          .rule = &entry->retry,
+                                          .charged = entry->status.charged,
+                                          .losses = lost ? count_losses(engine, entry) : 0,
+                                          .cancelling = entry->status.cancelling,
+                                          .tree_dead = tree_dead,
+                                          .grows = grown_memory(engine, entry) > 0};
     enum ending ending = ending_of(&attempt);
     if (ending == ENDING_POISON)
         (void)snprintf(outcome->message, sizeof(outcome->message),
@@ -191,7 +200,7 @@ void engine_settle(struct engine *engine, struct active *entry, bool tree_dead)
     job_log_end(jobset_find(engine->jobs, entry->status.id), &entry->status, ending);
     uncount(engine, entry);
     if (ending_again(ending))
-        run_again(engine, entry, ending == ENDING_AGAIN_CHARGED);
+        run_again(engine, entry, ending);
     else
         end_job(engine, entry, events[ending]);
 }

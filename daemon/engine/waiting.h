@@ -34,11 +34,13 @@ void engine_drop_condition(struct engine *engine, struct job *job);
 /* It is queued again when nothing else keeps it. */
 void engine_unblock(struct engine *engine, struct job *job, enum job_block block, int64_t now);
 /* backoff.c: until when (monotonic) what failed waits for another attempt, 0: not at all; chooses
- * that (charged counts this failure, too); the job, or an array of which nothing else can start,
- * waits until then; those whose time has come are queued, so many a turn; and it (of an array: each
- * of its tasks; the caller writes released_at) waits no longer. */
+ * that (charged counts this failure, too), and how long what the host had no room for waits; the
+ * job, or an array of which nothing else can start, waits until then; those whose time has come are
+ * queued, so many a turn; and it (of an array: each of its tasks; the caller writes released_at)
+ * waits no longer. */
 int64_t engine_backoff_until(const struct job_status *status);
 void engine_choose_backoff(const struct retry_rule *rule, struct job_status *status);
+void engine_choose_pause(struct engine *engine, struct job_status *status);
 void engine_watch_backoff(struct engine *engine, struct job *job, int64_t until);
 bool engine_backs_off(const struct engine *engine, const struct job *job);
 void engine_backoffs_due(struct engine *engine, int64_t now);

@@ -117,6 +117,22 @@ int attempt_rows_each(struct db *db, const struct job_status *of, attempt_row_fn
     return db_each(db, select_of(db, sql, of, err), read_row, &reading, err);
 }
 
+static int keep_row(void *arg, const struct attempt_row *row)
+{
+    *(struct attempt_row *)arg = *row;
+    return 1;
+}
+
+int attempt_rows_last(struct db *db, const struct job_status *of, struct attempt_row *ret,
+                      struct error *err)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM attempt WHERE job=?1 AND task_index=?2 ORDER BY attempt DESC";
+    struct reading reading = {keep_row, ret};
+    ret->kind = ATTEMPT_UNKNOWN;
+    return db_each(db, select_of(db, sql, of, err), read_row, &reading, err);
+}
+
 static int read_count(void *arg, sqlite3_stmt *statement, struct error *err)
 {
     (void)err;

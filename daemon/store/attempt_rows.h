@@ -9,8 +9,9 @@
 enum attempt_kind {
     ATTEMPT_UNKNOWN, /* kept before schema 6 */
     ATTEMPT_CHARGED,
-    ATTEMPT_FREE, /* its worker was told to end */
-    ATTEMPT_LOSS, /* free, too: the host lost it */
+    ATTEMPT_FREE,    /* its worker was told to end */
+    ATTEMPT_LOSS,    /* free, too: the host lost it */
+    ATTEMPT_REFUSED, /* free, too: the host had no room for its process, so it did not run */
 };
 
 struct attempt_row {
@@ -28,6 +29,10 @@ int attempt_rows_keep(struct db *db, const struct attempt_row *row, struct error
  * first, until it returns non-zero. ERROR_DAMAGED: one fails its checksum. */
 typedef int (*attempt_row_fn)(void *arg, const struct attempt_row *row);
 int attempt_rows_each(struct db *db, const struct job_status *of, attempt_row_fn each, void *arg,
+                      struct error *err);
+
+/* The newest of them; ret->kind is ATTEMPT_UNKNOWN when there is none. */
+int attempt_rows_last(struct db *db, const struct job_status *of, struct attempt_row *ret,
                       struct error *err);
 
 /* How many of them the host lost that ended at `since` or later. */

@@ -2,8 +2,8 @@
  * called "stops" is stopped, as its user could do, and that of a job whose folder is called "hangs"
  * waits for ever and hears of nothing but SIGKILL, as on a file system that does not answer. While
  * there is a file FORKS_FAIL, named by the environment, no process can be made. A program called
- * "nomem" finds no memory for its exec if there is a file nomem-1 in its folder, which is removed
- * then. */
+ * "nomem" finds no memory for its exec if there is a file nomem-1 to nomem-9 in its folder, which
+ * is removed then. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <sched.h>
@@ -34,9 +34,19 @@ int chdir(const char *path)
     return (int)syscall(SYS_chdir, path);
 }
 
+static int took_one(void)
+{
+    char name[] = "nomem-1";
+    for (char *digit = name + sizeof(name) - 2; *digit <= '9'; (*digit)++) {
+        if (unlink(name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 int execve(const char *path, char *const argv[], char *const env[])
 {
-    if (ends_with(path, "/nomem") && unlink("nomem-1") == 0) {
+    if (ends_with(path, "/nomem") && took_one()) {
         errno = ENOMEM;
         return -1;
     }

@@ -5,7 +5,10 @@ import time
 
 import pytest
 
+from attempts import show
 from daemon import OUT, ROOT, Daemon, wait_until
+
+NO_MEMORY = 'cannot run "./nomem": Cannot allocate memory'
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +23,7 @@ def daemon(tmp_path_factory):
            "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
     with Daemon(config="[workers]\nmin = 1\nmax = 1\nstop_grace = \"1s\"\n", env=env) as running:
         running.forks_fail = folder / "fails"
+        running.preload = {name: env[name] for name in ("LD_PRELOAD", "ASAN_OPTIONS")}
         yield running
 
 
@@ -71,15 +75,72 @@ def test_one_for_which_there_is_no_process_waits_again(daemon, tmp_path):
     assert text.count("rests: ") <= 6, text  # a hot loop would be thousands
 
 
+def submit_nomem(daemon, folder, times, **more):
+    """A job, or its tasks, for which there is so many times no memory for its exec. From its second attempt on it is
+    batchd-job that executes it, with the job's environment."""
+    (folder / "nomem").write_text("#!/bin/sh\n")
+    (folder / "nomem").chmod(0o755)
+    for i in range(1, times + 1):
+        (folder / f"nomem-{i}").touch()
+    return daemon.submit("./nomem", cwd=str(folder), env={"PATH": os.environ["PATH"], **daemon.preload}, **more)
+
+
 def test_one_for_which_there_is_no_memory_is_not_charged(daemon, tmp_path):
     """It has its GO and was not executed: the machine's fault, so it is tried again for nothing."""
-    (tmp_path / "nomem").write_text("#!/bin/sh\n")
-    (tmp_path / "nomem").chmod(0o755)
-    (tmp_path / "nomem-1").touch()
-    ident = daemon.submit("./nomem", cwd=str(tmp_path), retry={"max_attempts": 1})
+    ident = submit_nomem(daemon, tmp_path, 1, retry={"max_attempts": 1})
     job = daemon.wait(ident, seconds=30)[0]
     assert (job["state"], job["attempt"]) == ("completed", 2)
-    attempts = daemon.call("io.batchd.Jobs.Show", id=ident, attempts=True)["job"]["attempts"]
+    attempts = show(daemon, ident)["attempts"]
     assert [attempt["outcome"]["class"] for attempt in attempts] == ["lost", "success"]
-    assert attempts[0]["outcome"]["message"] == 'cannot run "./nomem": Cannot allocate memory'
+    assert attempts[0]["outcome"]["message"] == NO_MEMORY
     assert attempts[0]["outcome"]["exit_code"] is None
+
+
+def wait_fifth(daemon, job):
+    """It waits after its fifth attempt, for 16 s; the waits before are cut short."""
+    def is_fifth():
+        shown = show(daemon, job)
+        assert shown["state"] in ("pending", "starting", "running"), shown
+        if "RetryBackoff" in shown["reasons"] and shown["attempt"] < 5:
+            daemon.ctl("release", str(job))
+        return "RetryBackoff" in shown["reasons"] and shown["attempt"] == 5
+    wait_until(is_fifth, seconds=30)
+
+
+def test_one_for_which_there_is_no_memory_waits_longer_each_time(daemon, tmp_path):
+    """It never ran: that it is never to be rerun does not end it, nor that it came to this so often (no poison)."""
+    job = submit_nomem(daemon, tmp_path, 5, retry={"max_attempts": 1}, rerun_if_lost=False)
+    wait_fifth(daemon, job)
+    before = show(daemon, job)
+    daemon.restart()
+    shown = show(daemon, job)
+    assert shown["reasons"] == ["RetryBackoff"] and shown["retry_at"] == before["retry_at"]
+    assert (shown["charged"], shown["losses"]) == (0, 0)
+    assert [(one["retry_ms"], one["charged"]) for one in shown["attempts"]] == \
+        [(1000 << i, False) for i in range(5)]
+    assert shown["retry_at"] >= shown["attempts"][4]["ended_at"] + 16_000_000
+    why = daemon.ctl("why", str(job)).stdout
+    assert f"the machine had no room for its process ({NO_MEMORY}); it is tried again later" in why
+    daemon.ctl("release", str(job))
+    ended = daemon.wait(job, seconds=30)[0]
+    assert (ended["state"], ended["attempt"]) == ("completed", 6)
+
+
+def test_what_waits_for_memory_is_cancelled(daemon, tmp_path):
+    job = submit_nomem(daemon, tmp_path, 5)
+    wait_fifth(daemon, job)
+    daemon.call("io.batchd.Jobs.Cancel", id=job)
+    assert daemon.wait(job)[0]["state"] == "cancelled"
+
+
+def test_tasks_for_which_there_is_no_memory(daemon, tmp_path):
+    job = submit_nomem(daemon, tmp_path, 3, array="0-2", retry={"max_attempts": 1}, rerun_if_lost=False)
+    assert daemon.wait(job, seconds=60)[0]["state"] == "completed"
+    tasks = [show(daemon, job, index=index) for index in range(3)]
+    refused = [attempt for task in tasks for attempt in task["attempts"][:-1]]
+    assert [attempt["outcome"]["message"] for attempt in refused] == [NO_MEMORY] * 3
+    assert all(attempt["retry_ms"] in (1000, 2000, 4000) and attempt["charged"] is False for attempt in refused)
+    for task in tasks:
+        assert (task["state"], task["losses"]) == ("completed", 0)
+        for one, then in zip(task["attempts"], task["attempts"][1:]):
+            assert then["started_at"] >= one["ended_at"] + one["retry_ms"] * 1000, "after its pause"

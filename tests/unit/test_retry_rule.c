@@ -346,6 +346,33 @@ START_TEST(what_the_host_did_is_free)
 }
 END_TEST
 
+/* It has not run: it is no poison, and there is nothing that must not be run twice. */
+START_TEST(what_the_host_had_no_room_for_waits)
+{
+    const struct retry_rule rules[] = {resolved(1, ""), resolved(3, "exit")};
+    const struct outcome refused = {.class = OUTCOME_LOST, .exit_code = -1, .refused = true};
+    for (unsigned i = 0; i < 2; i++) {
+        struct ended_attempt attempt = {
+            .outcome = &refused, .rule = &rules[i], .charged = 9, .losses = 9, .tree_dead = true};
+        ck_assert_int_eq(ending_of(&attempt), ENDING_AGAIN_LATER);
+        attempt.cancelling = true;
+        ck_assert_int_eq(ending_of(&attempt), ENDING_CANCELLED);
+    }
+    ck_assert(ending_again(ENDING_AGAIN_LATER));
+}
+END_TEST
+
+START_TEST(its_pause_doubles_up_to_five_minutes)
+{
+    static const int64_t seconds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300};
+    int64_t pause = 0;
+    for (unsigned i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
+        pause = ending_pause_us(pause);
+        ck_assert_int_eq(pause, seconds[i] * 1000000);
+    }
+}
+END_TEST
+
 START_TEST(memory_grows_by_half_to_its_cap)
 {
     const uint64_t mib = 1U << 20;
@@ -445,6 +472,8 @@ int main(void)
     tcase_add_test(tcase, every_class);
     tcase_add_test(tcase, attempts_are_counted);
     tcase_add_test(tcase, what_the_host_did_is_free);
+    tcase_add_test(tcase, what_the_host_had_no_room_for_waits);
+    tcase_add_test(tcase, its_pause_doubles_up_to_five_minutes);
     tcase_add_test(tcase, memory_grows_by_half_to_its_cap);
     tcase_add_test(tcase, what_is_no_rule_is_refused);
     tcase_add_test(tcase, many_codes_have_a_limit_and_fit);
