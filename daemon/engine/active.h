@@ -20,6 +20,8 @@ struct active {
     struct resources asked;  /* what it was started with: of a task maybe more than of its array */
     bool counted;            /* in the pool's load of its worker */
     int64_t deadline_passed; /* the deadline that it was stopped for (deadline.c), or 0 */
+    int64_t warn_at;         /* when it is to be warned of its deadline, by warn_signal; 0: not */
+    uint32_t warn_signal;
     uint64_t
         run; /* the scheduler's number while it has its resources; 0: it waits behind another */
     int64_t held_since; /* 0: it never had them: after a restart another one may stand for it */

@@ -28,10 +28,8 @@ void engine_apply_condition(struct engine *engine, const struct condition *condi
     if (condition->held)
         jobset_block(engine->jobs, job, JOB_HELD);
     engine_watch_begin(engine, job, condition->begin_at, now);
-    if (condition->deadline_at > 0) {
+    if (condition->deadline_at > 0)
         engine_watch_deadline(engine, job->id, condition->deadline_at);
-        engine_watch_warning(engine, job->id, condition->deadline_at, now);
-    }
     if (condition->begin_at > job->since && condition->begin_at <= now)
         jobset_set_since(engine->jobs, job, condition->begin_at, now);
     if (condition->released_at > job->since)

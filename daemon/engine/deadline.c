@@ -4,7 +4,8 @@
  * deadline that passed meanwhile counts then. What is left for the next turn does not start.
  *
  * A job that is to be warned of the end of its time (--timeout-signal) is warned of its deadline as
- * well: once, if it runs then and batchd is there. */
+ * well: once, if it runs then and batchd is there. Only what a worker has is to be warned, so when
+ * is looked up as it starts, and not kept for all that wait. */
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/engine/engine.h"
@@ -16,7 +17,6 @@
 /* Each takes two or three statements, some 12 us, and what engine_work counts. */
 #define ENDED_A_TURN 1000
 #define ENDED_FOR_STARTS 100
-#define WARNED_A_TURN 100
 #define WARNED_AGAIN_US (200 * US_PER_MS)
 
 static void format_time(int64_t at, char *ret, size_t bytes)
@@ -66,58 +66,61 @@ void engine_watch_deadline(struct engine *engine, uint64_t job, int64_t at)
     deadlines_add(&engine->deadlines, &deadline, is_open, engine);
 }
 
-/* Of its run record; 0 when it wants none. */
-static int load_warning(struct engine *engine, uint64_t job, uint64_t *ret_before_ms)
+/* ---- the warning ---- */
+
+static void warn_at(struct engine *engine, struct active *entry, int64_t at)
 {
-    struct job_row row;
-    struct job_run run;
-    struct record record;
+    entry->warn_at = at;
+    if (engine->warn_at == 0 || at < engine->warn_at)
+        engine->warn_at = at;
+}
+
+void engine_watch_warning(struct engine *engine, struct active *entry, const struct job_run *run)
+{
+    struct condition condition = {0};
     struct error err;
-    size_t used;
-    int number = 0;
-    if (job_rows_load(engine->db, job, &row, &err) < 0) {
+    if (run->warn_signal == 0)
+        return;
+    if (condition_rows_load(engine->db, entry->status.id, &condition, &err) < 0) {
         engine_break(engine, &err);
-        return 0;
+        return;
     }
-    if (record_parse(row.facts.run, row.facts.run_bytes, &record, &used) == RECORD_OK &&
-        get_run(&record, &run) == 0) {
-        number = (int)run.warn_signal;
-        *ret_before_ms = run.warn_ms;
-        job_run_done(&run);
-    }
-    job_row_done(&row);
-    return number;
+    int64_t at = condition.deadline_at - (int64_t)run->warn_ms * US_PER_MS;
+    if (condition.deadline_at == 0 || at <= clock_wall_us())
+        return;
+    entry->warn_signal = run->warn_signal;
+    warn_at(engine, entry, at);
 }
 
-void engine_watch_warning(struct engine *engine, uint64_t job, int64_t deadline_at, int64_t now)
+/* What its worker has not begun yet, or whose worker is not heard of yet just after a start, is
+ * told a little later. */
+static void warn(struct engine *engine, struct active *entry, int64_t now)
 {
-    uint64_t before_ms = 0;
-    if (deadline_at <= now || load_warning(engine, job, &before_ms) == 0)
+    const struct job_signal signal = {
+        .id = active_id(entry), .number = entry->warn_signal, .whom = SIGNAL_MAIN};
+    if (entry->status.state == JOB_STATE_STARTING ||
+        !pool_hears(engine->pool, entry->status.worker)) {
+        warn_at(engine, entry, now + WARNED_AGAIN_US);
         return;
-    const struct deadline warning = {.at = deadline_at - (int64_t)before_ms * US_PER_MS,
-                                     .job = job};
-    if (warning.at > now)
-        deadlines_add(&engine->warnings, &warning, is_open, engine);
+    }
+    entry->warn_at = 0;
+    pool_signal(engine->pool, entry->status.worker, &signal);
 }
 
-/* Its worker may not be heard of yet, just after a start: then it is told a little later. */
-static void warn(struct engine *engine, uint64_t job, int64_t now)
+static void warnings_due(struct engine *engine, int64_t now)
 {
-    struct error err;
-    uint64_t before_ms, count;
-    enum job_state state;
-    struct interrupt order = {.kind = INTERRUPT_SIGNAL, .whom = SIGNAL_MAIN, .index = -1};
-    if (jobset_find(engine->jobs, job) == NULL)
+    if (engine->warn_at == 0 || engine->warn_at > now)
         return;
-    order.number = load_warning(engine, job, &before_ms);
-    if (order.number == 0 || engine_interrupt(engine, job, &order, &count, &state, &err) == 0)
-        return;
-    const struct deadline later = {.at = now + WARNED_AGAIN_US, .job = job};
-    if (err.code == ERROR_BUSY)
-        deadlines_add(&engine->warnings, &later, is_open, engine);
-    else
-        log_debug("no warning of the deadline: %s", err.text);
+    engine->warn_at = 0;
+    for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
+        if (entry->warn_at > now)
+            warn_at(engine, entry, entry->warn_at);
+        else if (entry->warn_at != 0)
+            warn(engine, entry, now);
+    }
 }
+
+/* ---- the end ---- */
 
 static void end_waiting(struct engine *engine, const struct job *job, int64_t at)
 {
@@ -142,10 +145,7 @@ void engine_deadlines_due(struct engine *engine, int64_t now)
 {
     const uint64_t begun = engine_work(engine);
     struct deadline deadline;
-    for (unsigned count = 0; count < WARNED_A_TURN && !engine->broken &&
-                             deadlines_take(&engine->warnings, now, &deadline);
-         count++)
-        warn(engine, deadline.job, now);
+    warnings_due(engine, now);
     for (uint64_t count = 0; count + engine_work(engine) - begun < ENDED_A_TURN &&
                              !engine->broken && deadlines_take(&engine->deadlines, now, &deadline);
          count++) {

@@ -156,7 +156,6 @@ void engine_free(struct engine *engine)
     alarms_done(&engine->begins);
     alarms_done(&engine->backoffs);
     deadlines_done(&engine->deadlines);
-    deadlines_done(&engine->warnings);
     engine_end_learning(engine);
     engine_end_breakers(engine);
     engine_queues_free(engine);

@@ -73,8 +73,8 @@ struct engine {
     struct notice *notices;         /* from notice_first on not yet followed, oldest first */
     size_t notice_first, notice_count, notice_room;
     struct deadlines deadlines;
-    struct deadlines warnings; /* jobs by when they want a signal before their deadline */
-    bool overdue;              /* deadlines have passed that are left for the next turn */
+    int64_t warn_at; /* no active job is to be warned of its deadline before; 0: none is at all */
+    bool overdue;    /* deadlines have passed that are left for the next turn */
     uint64_t ended_for_starts; /* of this turn: overdue jobs that were to start, and their work */
     struct alarms begins;      /* jobs by the time before which they may not start */
     bool cancels_left;         /* arrays have tasks that are cancelled in the next turn */

@@ -126,6 +126,17 @@ static void hold_resources(struct engine *engine)
     hold_oldest(engine, engine->active, false);
 }
 
+static int load_warning(struct engine *engine, struct active *entry, const struct job_row *row,
+                        struct error *err)
+{
+    struct job_run run = {0};
+    if (engine_read_run(row, &run, err) < 0)
+        return -1;
+    engine_watch_warning(engine, entry, &run);
+    job_run_done(&run);
+    return 0;
+}
+
 /* What an active job's row says beside its status, and an active task's array. */
 static int load_facts(struct engine *engine, struct error *err)
 {
@@ -135,7 +146,9 @@ static int load_facts(struct engine *engine, struct error *err)
             return -1;
         entry->is_processor = row.facts.type != NULL;
         entry->retry = row.facts.retry;
-        int result = entry->status.is_task ? count_in(engine, &row, err) : 0;
+        int result = load_warning(engine, entry, &row, err);
+        if (result == 0 && entry->status.is_task)
+            result = count_in(engine, &row, err);
         row.facts.memory_bytes = job_memory_asked(&row.facts, &entry->status);
         entry->asked = job_facts_wanted(&row.facts, &engine->options.names);
         job_row_done(&row);

@@ -8,11 +8,16 @@
 
 struct active;
 struct engine;
+struct error;
 struct job;
+struct job_row;
+struct job_run;
 
 /* start.c: hands a waiting job to a worker; `holds`: it is given its resources, else it waits
  * behind another there. */
 void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, bool holds);
+/* What its row says is to be executed; the caller calls job_run_done. */
+int engine_read_run(const struct job_row *row, struct job_run *ret, struct error *err);
 /* ahead.c: what a job must have in common with the one whose resources it takes over, in a number:
  * what it asks for, and the queue, whose slot it takes over too. Of what a worker has, and of what
  * is to start next. */

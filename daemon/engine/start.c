@@ -115,15 +115,22 @@ static void ask_before_timeout(struct job_run *run)
     run->warn_ms = run->timeout_ms / 4 < ASK_BEFORE_MS ? run->timeout_ms / 4 : ASK_BEFORE_MS;
 }
 
-static int build_run(const struct engine *engine, const struct job_row *row, struct job_run *ret,
-                     struct error *err)
+int engine_read_run(const struct job_row *row, struct job_run *ret, struct error *err)
 {
     struct record record;
     size_t used;
-    if (record_parse(row->facts.run, row->facts.run_bytes, &record, &used) != RECORD_OK ||
-        get_run(&record, ret) < 0)
-        return error_set(err, ERROR_DAMAGED, "the stored command of job %llu cannot be read",
-                         (unsigned long long)row->facts.id);
+    if (record_parse(row->facts.run, row->facts.run_bytes, &record, &used) == RECORD_OK &&
+        get_run(&record, ret) == 0)
+        return 0;
+    return error_set(err, ERROR_DAMAGED, "the stored command of job %llu cannot be read",
+                     (unsigned long long)row->facts.id);
+}
+
+static int build_run(const struct engine *engine, const struct job_row *row, struct job_run *ret,
+                     struct error *err)
+{
+    if (engine_read_run(row, ret, err) < 0)
+        return -1;
     ret->id = (struct attempt_id){.job = row->facts.id,
                                   .index = row->status.index,
                                   .attempt = row->status.attempt,
@@ -132,7 +139,6 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
     ret->gid = row->facts.gid;
     ret->output_max = engine->options.output_max_bytes;
     ret->grace_ms = engine->options.stop_grace_ms;
-    ask_before_timeout(ret);
     ret->memory_bytes = row->facts.memory_bytes;
     add_job_env(engine, &row->facts, ret);
     add_gpu_env(engine, row, ret);
@@ -234,6 +240,7 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
     entry->asked = job_facts_wanted(&row.facts, &engine->options.names);
     entry->counted = true;
     entry->status.predicted_us = engine_estimate_of(engine, job, &entry->status.predicted_by);
+    engine_watch_warning(engine, entry, &run);
     engine_breaker_started(engine, job, entry);
     if (holds)
         engine_hold(engine, entry, clock_wall_us());
@@ -242,6 +249,7 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
     engine_step(engine, entry, JOB_EVENT_ASSIGN);
     engine_store_status(engine, entry);
     pool_load(engine->pool, worker, engine_kind(engine, entry));
+    ask_before_timeout(&run); /* of its timeout, not of its deadline */
     pool_run(engine->pool, worker, &run);
     engine_tell(engine, job, &entry->status, BUS_STARTING);
     if (entry->status.is_task)

@@ -12,6 +12,7 @@ struct active;
 struct array;
 struct dependency_path;
 struct engine;
+struct job_run;
 
 /* So many arrays are read in a turn to find that all their tasks back off; each a few rows. */
 #define ENGINE_PUT_OFF_MAX 50U
@@ -60,8 +61,9 @@ int engine_check_deadline(const struct job_facts *facts, int64_t now, struct err
 /* Refuses a new begin that is not before the deadline the job has. */
 int engine_check_begin(const struct job_facts *facts, struct error *err);
 void engine_watch_deadline(struct engine *engine, uint64_t job, int64_t at);
-/* Before its deadline it gets the signal that it wants before its time is over, if it does. */
-void engine_watch_warning(struct engine *engine, uint64_t job, int64_t deadline_at, int64_t now);
+/* What starts, or has a worker at a start of the daemon: before its deadline it gets the signal
+ * that it wants before its time is over, if it does. */
+void engine_watch_warning(struct engine *engine, struct active *entry, const struct job_run *run);
 void engine_deadlines_due(struct engine *engine, int64_t now);
 /* False when the deadline of what is to start has passed and its turn to be ended has not come;
  * *ret_ended: it is ended now, and another may start. */

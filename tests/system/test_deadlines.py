@@ -309,6 +309,84 @@ def test_one_that_waits_then_is_not_warned(daemon):
     assert daemon.wait(job)[0]["state"] == "cancelled"
 
 
+def wait_looked_at(daemon, at):
+    """The clock has come to this time, and batchd has looked for what is due then: for warnings first."""
+    marker = daemon.submit("true", hold=True, deadline=at)
+    daemon.clock.set(at / 1e6 + 0.001)
+    assert daemon.wait(marker)[0]["state"] == "cancelled"
+
+
+COUNTS = WARNED + "; trap 'exit 0' TERM"  # those too that come just before its end
+FIRST = {"timeout_signal": "USR1", "timeout_signal_ms": 600_000}
+
+
+@pytest.mark.parametrize("first,then,before_s", [
+    (FIRST, {"timeout_signal": "USR1", "timeout_signal_ms": 1_200_000}, 1200),
+    (FIRST, {"timeout_signal": "USR1", "timeout_signal_ms": 300_000}, 300),
+    ({}, {"timeout_signal": "USR1", "timeout_signal_ms": 300_000}, 300), (FIRST, {"timeout_signal": ""}, None)],
+    ids=["earlier", "later", "given", "taken away"])
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_edit_of_the_signal_is_followed(daemon, first, then, before_s, restart):
+    """It comes at the new time and not at the old one, too."""
+    deadline = in_an_hour(daemon)
+    gate = daemon.submit("true", hold=True)
+    script = f"{COUNTS}; touch \"$0/ready\"; while :; do sleep 0.02; done"
+    job = daemon.submit("sh", "-c", script, str(daemon.state), deadline=deadline, depends=f"after:{gate}", **first)
+    daemon.call("io.batchd.Jobs.Edit", id=job, **then)
+    daemon.call("io.batchd.Jobs.Release", id=gate)
+    wait_until((daemon.state / "ready").exists)
+    if restart:
+        daemon.restart()
+        daemon.wait_running(job)
+    for before in (1200, 600, 300):
+        wait_looked_at(daemon, deadline - before * 1_000_000)
+        if before == before_s:
+            wait_until(lambda: warnings(daemon) == 1)
+    passes(daemon, deadline)
+    assert daemon.wait(job)[0]["outcome"]["class"] == "timeout"
+    assert warnings(daemon) == (before_s is not None)
+
+
+def test_each_task_is_warned_once(daemon):
+    deadline = in_an_hour(daemon)
+    script = f"{COUNTS}; touch \"$0/ready$BATCHD_ARRAY_INDEX\"; while :; do sleep 0.02; done"
+    job = daemon.submit("sh", "-c", script, str(daemon.state), array="0-1", deadline=deadline, **FIRST)
+    wait_until(lambda: len(list(daemon.state.glob("ready*"))) == 2)
+    wait_looked_at(daemon, deadline - 600_000_000)
+    wait_until(lambda: warnings(daemon) == 2)
+    passes(daemon, deadline)
+    assert daemon.wait(job)[0]["state"] == "cancelled" and warnings(daemon) == 2
+
+
+def test_one_whose_worker_has_not_begun_it_is_warned_a_little_later(make_timed):
+    """It dies of the signal, for which it has no handler."""
+    daemon = make_timed("[workers]\nmin = 1\nmax = 1\n")
+    daemon.wait(daemon.submit("true"))
+    worker, = daemon.processes("--worker")
+    deadline = in_an_hour(daemon)
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        job = daemon.submit("sleep", "600", deadline=deadline, **FIRST)
+        wait_until(lambda: daemon.job(job)["state"] == "starting")
+        wait_looked_at(daemon, deadline - 600_000_000)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    ended = daemon.wait(job)[0]
+    assert (ended["outcome"]["class"], ended["outcome"]["signal"]) == ("signal", signal.SIGUSR1)
+
+
+def test_a_start_does_not_read_what_waits_to_be_warned(daemon):
+    """Of a million jobs that would take long; when one is to be warned is found as it starts."""
+    each = 100_000
+    for _ in range(50):
+        daemon.submit("true", "x" * each, hold=True, deadline=in_an_hour(daemon), **FIRST)
+    daemon.stop()
+    daemon.start()
+    with open(f"/proc/{daemon.process.pid}/io") as file:
+        read, = (int(line.split()[1]) for line in file if line.startswith("rchar: "))
+    assert read < 75 * each, "each once, for what the scheduler needs"
+
+
 def test_a_signal_without_a_limit_is_refused(daemon):
     with pytest.raises(Refused) as refused:
         daemon.submit("true", timeout_signal="USR1")
