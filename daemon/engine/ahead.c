@@ -9,6 +9,7 @@
  * Not those that ask for GPUs: which ones they have is told to them when they are handed over, and
  * each has its own (start.c). */
 #include "common/clock.h"
+#include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/queues.h"
 
@@ -64,8 +65,10 @@ void engine_release(struct engine *engine, struct active *entry)
         scheduler_end(engine->scheduler, entry->run, now);
     entry->run = 0;
     engine_charge(engine, entry, now);
-    if (next != NULL)
-        engine_hold(engine, next, now);
+    if (next == NULL)
+        return;
+    engine_hold(engine, next, now);
+    array_follow_task(engine, next);
 }
 
 static struct active *holder_of(const struct engine *engine, uint64_t worker)

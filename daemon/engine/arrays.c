@@ -382,6 +382,12 @@ void array_follow(struct engine *engine, struct array *array)
         move(engine, array, JOB_EVENT_RESUME, BUS_RESUMED);
 }
 
+void array_follow_task(struct engine *engine, const struct active *entry)
+{
+    if (entry->status.is_task)
+        array_follow(engine, arrays_live(engine, entry->status.id));
+}
+
 /* ---- the end ---- */
 
 static void add_usage(struct usage *sum, const struct usage *task)

@@ -19,6 +19,7 @@
 /* What fits beside the counts into an outcome's message. */
 #define CANCEL_REASON_BYTES 100
 
+struct active;
 struct engine;
 struct cancel_order;
 struct cancelled_tasks;
@@ -74,9 +75,10 @@ void array_put_back(struct engine *engine, struct array *array, const struct job
 void array_lift(struct engine *engine, struct array *array, int64_t now);
 /* A task runs, or ran unnoticed because it was short: so does its array. */
 void array_task_runs(struct engine *engine, struct array *array, int64_t started_at);
-/* A task began, stands, goes on or left its worker: while all that have their resources stand, so
- * does the array. */
+/* A task was given its resources, began, stands, goes on or left its worker: while all that have
+ * their resources stand, so does the array. The other is for what may be no task. */
 void array_follow(struct engine *engine, struct array *array);
+void array_follow_task(struct engine *engine, const struct active *entry);
 /* A task has ended for good; after the last one the array ends, and `array` is gone. */
 void array_task_ended(struct engine *engine, struct array *array, const struct job_status *task);
 

@@ -28,8 +28,7 @@ static void change_state(struct engine *engine, struct active *entry, enum job_e
     engine_step(engine, entry, event);
     engine_store_status(engine, entry);
     engine_tell(engine, jobset_find(engine->jobs, entry->status.id), &entry->status, kind);
-    if (entry->status.is_task)
-        array_follow(engine, arrays_live(engine, entry->status.id));
+    array_follow_task(engine, entry);
 }
 
 static void interrupt(struct engine *engine, struct active *entry, const struct interrupt *order)

@@ -31,6 +31,7 @@ static void on_started(void *arg, uint64_t worker, const struct job_started *sta
     engine_tell(engine, job, &entry->status, BUS_STARTED);
     if (entry->status.is_task)
         array_task_runs(engine, arrays_live(engine, job->id), started->started_at);
+    array_follow_task(engine, entry);
     job_log_started(job, &entry->status);
     /* It is not one of the short ones: what waits behind it at this worker is taken back. */
     engine_ask_back_all(engine, worker);

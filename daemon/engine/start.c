@@ -252,8 +252,7 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
     ask_before_timeout(&run); /* of its timeout, not of its deadline */
     pool_run(engine->pool, worker, &run);
     engine_tell(engine, job, &entry->status, BUS_STARTING);
-    if (entry->status.is_task)
-        array_follow(engine, arrays_live(engine, job->id));
+    array_follow_task(engine, entry);
     job_run_done(&run);
     job_row_done(&row);
 }

@@ -6,8 +6,11 @@ import socket
 import time
 
 import pytest
+from attempts import HOUR
 from daemon import Refused, wait_until
 from records import ATTEMPT, record
+from test_ahead import make_short
+from test_queues import settings
 
 JOBS = "io.batchd.Jobs."
 # Two processes that count, the second in a session of its own and a child of nobody.
@@ -264,7 +267,7 @@ def test_tasks_of_an_array(make_daemon):
     wait_until(lambda: len([line for line in daemon.call(JOBS + "Plan")["jobs"] if line["state"] == "suspended"]) >= 3)
     assert daemon.job(array)["state"] == "suspended" and listed() == {"running": False, "suspended": True}
     lines = daemon.call(JOBS + "Plan")["jobs"]
-    assert [(line["index"], line["state"]) for line in lines if line["index"] is not None] == [(i, "suspended") for i in (1, 2, 3)]
+    assert sorted((line["index"], line["state"]) for line in lines if line["index"] is not None) == [(i, "suspended") for i in (1, 2, 3)]
     assert daemon.ctl("resume", f"{array}_2").returncode == 0
     assert daemon.job(array)["state"] == "running"
     assert daemon.ctl("resume", str(array)).returncode == 0
@@ -307,3 +310,68 @@ def test_what_is_being_ended_is_not_suspended(daemon):
     assert refused.value.name == "io.batchd.InvalidState" and "being ended" in refused.value.parameters["message"]
     daemon.call(JOBS + "Cancel", id=job, grace_ms=0)
     assert daemon.wait(job)[0]["state"] == "cancelled"
+
+
+def told_of(daemon, job, last, times):
+    """What has been told of it since batchd began, until something was for the last of so many times."""
+    client = daemon.client()
+    client.send("io.batchd.Events.Subscribe", more=True, since_seq=0)
+    with pytest.raises(Refused) as refused:
+        client.receive()
+    client.send("io.batchd.Events.Subscribe", more=True, since_seq=refused.value.parameters["oldest"])
+    told = []
+    while told.count(last) < times:
+        event = client.receive()["parameters"]
+        if event.get("id") == job:
+            told.append((event["event"], event["index"]))
+    return told
+
+
+TWO_TASKS = ('[ $BATCHD_ARRAY_INDEX$BATCHD_ATTEMPT != 21 ] || { until [ -e "$0.fail" ]; do sleep 0.02; done; exit 75; }; '
+             'touch "$0.$BATCHD_ARRAY_INDEX"; until [ -e "$0.go$BATCHD_ARRAY_INDEX" ]; do sleep 0.02; done')
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_array_runs_while_one_of_its_tasks_does(make_daemon, restart):
+    """Its first task stands; the second fails, is handed to a worker behind another job, begins there, and ends."""
+    daemon = make_daemon(config=settings(2, workers=2))
+    daemon.start()
+    base = daemon.state / "task"
+    array = daemon.submit("sh", "-c", TWO_TASKS, str(base), array="1-2", retry={"base_ms": HOUR * 1000})
+    client = daemon.client()
+
+    def task(index):
+        return client.call(JOBS + "Show", id=array, index=index)["job"]["state"]
+
+    wait_until(lambda: task(1) == task(2) == "running")
+    daemon.call(JOBS + "Suspend", id=array, index=1)
+    assert daemon.job(array)["state"] == "running"
+    pathlib.Path(f"{base}.fail").touch()
+    wait_until(lambda: task(2) == "pending")
+    assert daemon.job(array)["state"] == "suspended"
+    make_short(daemon)
+    workers = daemon.processes("--worker")
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    first = daemon.submit("true")
+    daemon.call(JOBS + "Release", id=array)
+    wait_until(lambda: task(2) == "starting")
+    assert daemon.job(first)["state"] == "starting" and daemon.job(array)["state"] == "suspended"
+    if restart:
+        daemon.kill()
+    for pid in workers:
+        os.kill(pid, signal.SIGCONT)
+    if restart:
+        wait_until(pathlib.Path(f"{base}.2").exists)
+        daemon.start()
+        client = daemon.client()
+    wait_until(lambda: task(2) == "running")
+    assert daemon.job(array)["state"] == "running"
+    if not restart:
+        assert told_of(daemon, array, ("started", 2), 2)[-2:] == [("resumed", None), ("started", 2)]
+    pathlib.Path(f"{base}.go2").touch()
+    wait_until(lambda: task(2) == "completed")
+    assert daemon.job(array)["state"] == "suspended"
+    daemon.call(JOBS + "Resume", id=array)
+    pathlib.Path(f"{base}.go1").touch()
+    assert daemon.wait(array)[0]["state"] == "completed"
