@@ -8,6 +8,7 @@
 #include "daemon/store/stamp.h"
 #include "daemon/store/store_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,9 +121,11 @@ static int configure(struct db *db, const struct db_options *options, struct err
                   err);
 }
 
-/* When all of the log is in the store, SQLite begins it anew with the next commit. */
+/* When all of the log is in the store, SQLite begins it anew with the next commit. One that has
+ * begun already was not stamped for that. */
 static int copy_log(struct db *db, int how)
 {
+    assert(!db->in_transaction);
     db->log_may_begin = true;
     return sqlite3_wal_checkpoint_v2(db->handle, NULL, how, NULL, NULL);
 }
@@ -259,6 +262,8 @@ bool db_in_transaction(const struct db *db)
 
 void db_shrink(struct db *db)
 {
+    if (db->in_transaction)
+        return;
     int code = copy_log(db, SQLITE_CHECKPOINT_TRUNCATE);
     if (code != SQLITE_OK)
         log_debug("the WAL cannot be copied now: %s", sqlite3_errmsg(db->handle));

@@ -37,8 +37,8 @@ int db_begin(struct db *db, struct error *err); /* no-op inside a transaction */
 int db_commit(struct db *db, struct error *err);
 bool db_in_transaction(const struct db *db);
 
-/* Copies the WAL into the database and cuts it to nothing, to give its space back. Outside a
- * transaction. What cannot be done now is done by a later one. */
+/* Copies the WAL into the database and cuts it to nothing, to give its space back. What cannot be
+ * done now, as within a transaction, is done by a later one. */
 void db_shrink(struct db *db);
 
 /* A statement prepared once and kept for the life of `db`; found again by the address of its text,
