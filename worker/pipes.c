@@ -10,8 +10,8 @@
 
 #define READ_BYTES 65536U
 /* A pipe holds 64 KiB unless its owner enlarged it (1 MiB at most for users): after the last writer
- * is dead no more than this is left to read. */
-#define DRAIN_READS 64
+ * is dead less than this is left to read. Who holds an end of it elsewhere might write for ever. */
+#define DRAIN_BYTES_MAX ((size_t)4 << 20)
 
 struct pipes {
     pipes_sink_fn sink;
@@ -72,26 +72,30 @@ int pipes_open(struct pipes *pipes, const struct pipes_wanted *wanted, int write
     return 0;
 }
 
-/* True when there may be more. */
-static bool read_one(struct pipes *pipes, int which)
+/* How many bytes; 0: there are none now, or never again. */
+static size_t read_one(struct pipes *pipes, int which)
 {
-    ssize_t got = read(pipes->fds[which], pipes->buffer, READ_BYTES);
+    ssize_t got;
+    do
+        got = read(pipes->fds[which], pipes->buffer, READ_BYTES);
+    while (got < 0 && errno == EINTR);
     if (got > 0) {
         pipes->sink(pipes->arg, (enum pipe_kind)which, pipes->buffer, (size_t)got);
-        return true;
+        return (size_t)got;
     }
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
-    close_one(pipes, which);
-    return false;
+    if (got == 0 || errno != EAGAIN)
+        close_one(pipes, which);
+    return 0;
 }
 
 void pipes_drain(struct pipes *pipes)
 {
     for (int i = 0; i < PIPES_MAX; i++) {
-        for (int reads = 0; pipes->fds[i] >= 0 && reads < DRAIN_READS && read_one(pipes, i);
-             reads++)
-            ;
+        size_t drained = 0, got = 1;
+        while (pipes->fds[i] >= 0 && drained < DRAIN_BYTES_MAX && got > 0) {
+            got = read_one(pipes, i);
+            drained += got;
+        }
     }
     pipes_close(pipes);
 }
