@@ -88,8 +88,7 @@ pid_t commit_pid(const struct commit *commit)
     return commit->pid;
 }
 
-/* As batchd-job would tell it. */
-static void tell_failure(struct commit *commit, const char *why)
+void commit_tell_failure(struct commit *commit, const char *why)
 {
     CLEANUP_FREE char *log = xasprintf("batchd: no checkpoint was made: %s\n", why);
     CLEANUP_FREE char *note = xasprintf("note no checkpoint was made: %s\n", why);
@@ -109,7 +108,7 @@ void commit_start(struct commit *commit, const struct job_run *run, int group_fd
         child_go_on(commit->starter);
         return;
     }
-    tell_failure(commit, err.text);
+    commit_tell_failure(commit, err.text);
     forget(commit);
 }
 
@@ -118,11 +117,11 @@ void commit_ended(struct commit *commit, int status)
     struct error err;
     pipes_drain(commit->pipes);
     if (child_failed(commit->starter, &commit->step, &err) < 0) {
-        tell_failure(commit, err.text);
+        commit_tell_failure(commit, err.text);
     } else if (WIFSIGNALED(status) && ++commit->tries < TRIES_MAX) {
         checkpoint_lines_return(&commit->lines, TAKE_PTR(commit->line));
     } else if (WIFSIGNALED(status)) {
-        tell_failure(commit, "batchd-job, which makes it, was killed");
+        commit_tell_failure(commit, "batchd-job, which makes it, was killed");
     }
     if (!WIFSIGNALED(status))
         commit->tries = 0;

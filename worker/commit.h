@@ -26,6 +26,8 @@ void commit_start(struct commit *commit, const struct job_run *run, int group_fd
 pid_t commit_pid(const struct commit *commit); /* 0: none is being made */
 /* Its process ended. */
 void commit_ended(struct commit *commit, int status);
+/* Why one was not made, where batchd-job itself cannot tell it: on the job's stderr, and as a note. */
+void commit_tell_failure(struct commit *commit, const char *why);
 /* The job has ended, and its tree is dead. The line that still waits, now the caller's; NULL: none.
  */
 char *commit_take(struct commit *commit);

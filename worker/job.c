@@ -1,64 +1,20 @@
-#include "worker/job.h"
+#include "worker/job_internal.h"
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "worker/commit.h"
-#include "worker/job_end.h"
-#include "worker/job_group.h"
-#include "worker/start.h"
-#include "worker/step.h"
-#include "worker/timetable.h"
 #include "worker/tree.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 /* A killed tree is looked at again this often until it is gone. */
 #define SWEEP_MS 5
 /* poll counts on the clock that job times are measured by, so this is no more than a bound. */
 #define WAIT_MS_MAX 3600000
-/* Checks of outputs end after this, also where the job has no timeout. */
-#define CHECKS_MS (INT64_C(600) * 1000)
-/* A few calls to remove names; a file system that hangs must not keep the worker. */
-#define DISCARD_MS 10000
-/* A checkpoint that a processor asked for before it ended has this long to be made. All that comes
- * behind a job is over before a worker that was told to end is killed (batchd-worker.service). */
-#define COMMIT_MS 20000
-
-enum phase { PHASE_IDLE, PHASE_RUNNING, PHASE_SWEEPING };
-
-/* What the main process is: the job, or a step of batchd-job behind it (step/main.c). */
-enum stage { STAGE_JOB, STAGE_CHECKPOINT, STAGE_FINISH, STAGE_DISCARD };
-
-struct job {
-    struct job_options options;
-    const struct job_events *events;
-    void *arg;
-    struct output *output;
-    struct pipes *pipes;
-    struct job_group *group;
-    struct child_starter *starter;
-    struct commit *commit; /* of the checkpoints that it asks for by its lines */
-    enum phase phase;
-    enum stage stage;
-    struct job_run run;  /* owned while it runs */
-    struct job_run step; /* of batchd-job, if that is the main process: its words are owned */
-    struct attempt_id id;
-    pid_t pid;                         /* the main process; unreaped while PHASE_RUNNING */
-    int64_t started_at;                /* wall */
-    struct timetable times, own_times; /* the latter while another is that of a step */
-    uint64_t grace_ms;
-    int warn_signal;
-    bool suspended;          /* or about to be */
-    bool out_of_memory;      /* the kernel killed some of it */
-    enum exit_cause cause;   /* why it was stopped */
-    struct job_exit end;     /* filled as it becomes known */
-    struct step_lines lines; /* what the steps told */
-};
 
 static void read_notes(struct job *job)
 {
@@ -317,163 +273,7 @@ void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms)
     go_on(job);
 }
 
-/* ---- the end ---- */
-
-/* The process ended before it was the job. */
-static void note_failed_start(struct job *job)
-{
-    struct error err;
-    if (child_failed(job->starter, &job->run, &err) == 0)
-        return;
-    job->end.spawn_errno = (uint32_t)err.saved_errno;
-    (void)snprintf(job->end.text, sizeof(job->end.text), "%.199s", err.text);
-}
-
-/* batchd-job tells by itself why no checkpoint was made, unless it was killed. */
-static void note_checkpoint(struct job *job, int status)
-{
-    static const char late[] = "note no checkpoint was made: it took too long\n";
-    if (WIFSIGNALED(status))
-        take_bytes(job, PIPE_NOTES, late, sizeof(late) - 1);
-}
-
-static void note_finish(struct job *job, int status)
-{
-    struct error err;
-    if (child_failed(job->starter, &job->run, &err) < 0)
-        job_end_bad_outputs(&job->end, err.text);
-    else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        job_end_bad_outputs(&job->end, job->cause == EXIT_CAUSE_TIMEOUT
-                                           ? "to check them took too long"
-                                           : "batchd-job, which checks them, did not end well");
-}
-
-static void note_status(struct job *job, int status, const struct rusage *usage)
-{
-    job->end.ended_at = clock_wall_us();
-    switch (job->stage) {
-    case STAGE_JOB:
-        note_failed_start(job);
-        job_end_status(&job->end, status, usage);
-        job->end.run_us = (uint64_t)timetable_ran_us(&job->times, clock_running_us());
-        break;
-    case STAGE_CHECKPOINT:
-        note_checkpoint(job, status);
-        break;
-    case STAGE_FINISH:
-        note_finish(job, status);
-        break;
-    case STAGE_DISCARD:
-        break;
-    }
-}
-
-static void complete(struct job *job)
-{
-    output_end(job->output, &job->end);
-    const struct job_end_facts facts = {.stopped_for = job->cause,
-                                        .out_of_memory = job->out_of_memory,
-                                        .disk_full = output_disk_full(job->output)};
-    if (job->end.spawn_errno != 0)
-        job_end_not_executed(&job->end, &job->run);
-    job_end_settle(&job->end, &job->run, &facts);
-    job_group_end(job->group);
-    job->phase = PHASE_IDLE;
-    job_run_done(&job->run);
-}
-
-/* ---- what comes behind it ---- */
-
-/* Takes the step. */
-static int start_step(struct job *job, enum stage stage, struct job_run step, struct error *err)
-{
-    CLEANUP(start_done) struct start start = START_NONE;
-    step_done(&job->step);
-    job->step = step;
-    job->stage = stage;
-    job->suspended = false; /* its time goes on, or this might never end */
-    /* A new group: what is born into a halted one stands, and into one that has been killed some
-     * kernels (6.1.176) let nothing be born alive. */
-    job_group_begin(job->group, job->run.memory_bytes);
-    (void)job_group_freeze(job->group, false);
-    start.group_fd = job_group_fd(job->group);
-    if (start_prepare(&start, &job->options, job->pipes, &job->step, true, err) == 0 &&
-        start_child(&start, job->starter, &job->step, &job->pid, err) == 0) {
-        child_go_on(job->starter);
-        return 0;
-    }
-    pipes_close(job->pipes);
-    return -1;
-}
-
-static void allow_no_more_than(struct job *job, int64_t span_ms)
-{
-    const struct job_run none = {.timeout_ms = 0};
-    int64_t now = clock_running_us();
-    timetable_begin(&job->times, &none, now);
-    timetable_stop(&job->times, now, now + span_ms * US_PER_MS);
-}
-
-/* What it asked for last and has not been made yet: it may have asked because it was told to end.
- * Who cancelled it does not want to wait for that. */
-static bool commits(struct job *job)
-{
-    struct error err;
-    CLEANUP_FREE char *line = commit_take(job->commit);
-    if (line == NULL || job->cause == EXIT_CAUSE_STOPPED)
-        return false;
-    job->own_times = job->times;
-    allow_no_more_than(job, COMMIT_MS);
-    if (start_step(job, STAGE_CHECKPOINT,
-                   step_checkpoint(&job->run, job->options.step_program, line), &err) == 0)
-        return true;
-    log_warning("job %llu: no checkpoint was made: %s", (unsigned long long)job->id.job, err.text);
-    job->times = job->own_times;
-    return false;
-}
-
-/* The job's own time goes on; when there is none, or much of it, this ends all the same. */
-static bool finishes(struct job *job)
-{
-    struct error err;
-    int64_t now = clock_running_us();
-    int64_t limit = timetable_ran_us(&job->times, now) + CHECKS_MS * US_PER_MS;
-    timetable_resume(&job->times, now);
-    if (start_step(job, STAGE_FINISH,
-                   step_finish(&job->run, job->options.step_program, job->started_at), &err) < 0) {
-        job_end_bad_outputs(&job->end, err.text);
-        return false;
-    }
-    timetable_shorten(&job->times, limit);
-    return true;
-}
-
-static bool discards(struct job *job)
-{
-    struct error err;
-    allow_no_more_than(job, DISCARD_MS);
-    return start_step(job, STAGE_DISCARD, step_discard(&job->run, job->options.step_program),
-                      &err) == 0;
-}
-
-/* Nothing is left of the tree of what ran. True when something has been started behind it. */
-static bool goes_on(struct job *job)
-{
-    pipes_drain(job->pipes);
-    if (job->stage == STAGE_JOB) {
-        job->out_of_memory = job_group_usage(job->group, &job->end);
-        if (commits(job))
-            return true;
-    } else if (job->stage == STAGE_CHECKPOINT) {
-        job->times = job->own_times;
-    }
-    bool placed = job->stage == STAGE_FINISH && job->end.cause != EXIT_CAUSE_OUTPUT;
-    if (job->run.output_count == 0 || job->stage == STAGE_DISCARD || placed)
-        return false;
-    if (job->stage != STAGE_FINISH && job_end_well(&job->end) && job->cause != EXIT_CAUSE_STOPPED)
-        return finishes(job) || discards(job);
-    return discards(job);
-}
+/* ---- the clock, and the end ---- */
 
 static void lower(int *wait_ms, int64_t left_us)
 {
@@ -535,7 +335,7 @@ static bool reap(struct job *job, int *ret_wait_ms)
         if (pid > 0 && pid == commit_pid(job->commit))
             commit_ended(job->commit, status);
         if (pid == job->pid)
-            note_status(job, status, &usage);
+            job_note_status(job, status, &usage);
         if (pid <= 0 || pid == job->pid)
             return pid > 0;
     }
@@ -553,11 +353,11 @@ int job_check(struct job *job, int *ret_wait_ms, struct job_exit *ret_exit)
         if (!tree_sweep()) {
             (void)job_group_kill(job->group);
             lower(ret_wait_ms, SWEEP_MS * US_PER_MS);
-        } else if (goes_on(job)) {
+        } else if (job_goes_on(job)) {
             job->phase = PHASE_RUNNING;
             lower(ret_wait_ms, 0);
         } else {
-            complete(job);
+            job_complete(job);
             *ret_exit = job->end;
             return 1;
         }

@@ -1,0 +1,52 @@
+/* What the two halves of a job share: job.c starts and drives it, job_behind.c does what comes when
+ * its main process has ended. */
+#ifndef BATCHD_WORKER_JOB_INTERNAL_H
+#define BATCHD_WORKER_JOB_INTERNAL_H
+
+#include "worker/commit.h"
+#include "worker/job.h"
+#include "worker/job_group.h"
+#include "worker/step.h"
+#include "worker/timetable.h"
+
+#include <sys/resource.h>
+
+enum phase { PHASE_IDLE, PHASE_RUNNING, PHASE_SWEEPING };
+
+/* What the main process is: the job, or a step of batchd-job behind it (step/main.c). */
+enum stage { STAGE_JOB, STAGE_CHECKPOINT, STAGE_FINISH, STAGE_DISCARD };
+
+struct job {
+    struct job_options options;
+    const struct job_events *events;
+    void *arg;
+    struct output *output;
+    struct pipes *pipes;
+    struct job_group *group;
+    struct child_starter *starter;
+    struct commit *commit; /* of the checkpoints that it asks for by its lines */
+    enum phase phase;
+    enum stage stage;
+    struct job_run run;  /* owned while it runs */
+    struct job_run step; /* of batchd-job, if that is the main process: its words are owned */
+    struct attempt_id id;
+    pid_t pid;                         /* the main process; unreaped while PHASE_RUNNING */
+    int64_t started_at;                /* wall */
+    struct timetable times, own_times; /* the latter while another is that of a step */
+    uint64_t grace_ms;
+    int warn_signal;
+    bool suspended;          /* or about to be */
+    bool out_of_memory;      /* the kernel killed some of it */
+    enum exit_cause cause;   /* why it was stopped */
+    struct job_exit end;     /* filled as it becomes known */
+    struct step_lines lines; /* what the steps told */
+};
+
+/* Notes the end of its main process, or of the step that was it. */
+void job_note_status(struct job *job, int status, const struct rusage *usage);
+/* Nothing is left of the tree of what ran. True when something has been started behind it. */
+bool job_goes_on(struct job *job);
+/* Nothing is to come: its end is complete. */
+void job_complete(struct job *job);
+
+#endif
