@@ -320,8 +320,7 @@ void child_starter_free(struct child_starter *starter)
     free(starter);
 }
 
-/* Born in the group: to be moved there costs milliseconds. -1: this kernel cannot, or the group is
- * gone. */
+/* Born in the group: to be moved there costs milliseconds. */
 static pid_t fork_in_group(int group_fd)
 {
     struct clone_args args = {
@@ -335,7 +334,9 @@ static pid_t fork_child(struct child_starter *starter, struct child_call *call)
     if (starter->quick && !plan->change_user)
         return fork_quickly(starter, call);
     pid_t pid = plan->group_fd < 0 ? -1 : fork_in_group(plan->group_fd);
-    if (pid < 0)
+    /* This kernel cannot, or the group is gone. Where there is no room for a process there is none
+     * outside of the group either: it is not to run without its limits. */
+    if (plan->group_fd < 0 || (pid < 0 && errno != EAGAIN && errno != ENOMEM))
         pid = fork();
     if (pid == 0)
         (void)child_main(call);

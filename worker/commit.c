@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "worker/checkpoint_lines.h"
 #include "worker/step.h"
 
@@ -11,6 +12,8 @@
 
 /* One whose process somebody kills is made anew, and given up the second time. */
 #define TRIES_MAX 2
+/* Each takes a process, and reads all that is kept: a job that asks more often costs others. */
+#define INTERVAL_US US_PER_SECOND
 
 struct commit {
     const struct job_options *options;
@@ -22,6 +25,7 @@ struct commit {
     struct job_run step; /* its words are owned */
     char *line;          /* that is being made; owned */
     pid_t pid;           /* 0: none is */
+    int64_t next_at;     /* not before this, on clock_running_us */
     unsigned tries;
     bool noted; /* there is a note already: they have little room */
 };
@@ -59,6 +63,7 @@ void commit_reset(struct commit *commit)
 {
     forget(commit);
     checkpoint_lines_reset(&commit->lines);
+    commit->next_at = 0;
     commit->tries = 0;
     commit->noted = false;
 }
@@ -78,9 +83,9 @@ void commit_read(struct commit *commit, const char *data, size_t bytes)
     checkpoint_lines_add(&commit->lines, data, bytes);
 }
 
-bool commit_waits(const struct commit *commit)
+int64_t commit_due(const struct commit *commit)
 {
-    return commit->pid == 0 && commit->lines.waits != NULL;
+    return commit->pid == 0 && commit->lines.waits != NULL ? commit->next_at : INT64_MAX;
 }
 
 pid_t commit_pid(const struct commit *commit)
@@ -96,14 +101,17 @@ void commit_tell_failure(struct commit *commit, const char *why)
     pass_on(commit, PIPE_NOTES, note, strlen(note));
 }
 
-void commit_start(struct commit *commit, const struct job_run *run, int group_fd)
+void commit_start(struct commit *commit, const struct job_run *run, const struct user *user,
+                  int group_fd, int64_t now)
 {
     CLEANUP(start_done) struct start start = START_NONE;
     struct error err;
     commit->line = checkpoint_lines_take(&commit->lines);
     commit->step = step_checkpoint(run, commit->options->step_program, commit->line);
+    commit->next_at = now + INTERVAL_US;
     start.group_fd = group_fd;
-    if (start_prepare(&start, commit->options, commit->pipes, &commit->step, true, &err) == 0 &&
+    if (start_prepare(&start, commit->options, commit->pipes, &commit->step, user, true, &err) ==
+            0 &&
         start_child(&start, commit->starter, &commit->step, &commit->pid, &err) == 0) {
         child_go_on(commit->starter);
         return;

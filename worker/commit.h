@@ -19,14 +19,18 @@ void commit_free(struct commit *commit);
 
 void commit_reset(struct commit *commit); /* a new job */
 void commit_read(struct commit *commit, const char *data, size_t bytes);
-bool commit_waits(const struct commit *commit); /* there is one to be made, and none is */
+/* When the one that waits is to be made, on clock_running_us; INT64_MAX: none waits, or one is
+ * being made. At most one a second is: of those asked for meanwhile the last. */
+int64_t commit_due(const struct commit *commit);
 
-/* Starts to make it, for the job that is `run`. */
-void commit_start(struct commit *commit, const struct job_run *run, int group_fd);
+/* Starts to make it, for the job that is `run`, as its user. */
+void commit_start(struct commit *commit, const struct job_run *run, const struct user *user,
+                  int group_fd, int64_t now);
 pid_t commit_pid(const struct commit *commit); /* 0: none is being made */
 /* Its process ended. */
 void commit_ended(struct commit *commit, int status);
-/* Why one was not made, where batchd-job itself cannot tell it: on the job's stderr, and as a note. */
+/* Why one was not made, where batchd-job itself cannot tell it: on the job's stderr, and as a note.
+ */
 void commit_tell_failure(struct commit *commit, const char *why);
 /* The job has ended, and its tree is dead. The line that still waits, now the caller's; NULL: none.
  */

@@ -75,6 +75,7 @@ void job_free(struct job *job)
     child_starter_free(job->starter);
     commit_free(job->commit);
     step_done(&job->step);
+    user_done(&job->user);
     job_run_done(&job->run);
     free(job);
 }
@@ -162,23 +163,33 @@ static int go(struct job *job, const struct job_run *run, const struct start *st
     return 0;
 }
 
+static int start_as(struct job *job, const struct job_run *run, struct journal *journal,
+                    struct error *err)
+{
+    CLEANUP(start_done) struct start start = START_NONE;
+    if (start_prepare(&start, &job->options, job->pipes, run, &job->user, step_begins(run), err) <
+        0)
+        return -1;
+    job_group_begin(job->group, run->memory_bytes);
+    start.group_fd = job_group_fd(job->group);
+    return go(job, run, &start, journal, err);
+}
+
 int job_start(struct job *job, struct job_run *run, struct journal *journal,
               struct job_exit *ret_exit, struct error *err)
 {
-    CLEANUP(start_done) struct start start = START_NONE;
     if (journal_reserve(journal, err) < 0)
         return -1;
     set_begin(job, run);
-    int result = start_prepare(&start, &job->options, job->pipes, run, step_begins(run), err);
+    int result = start_user(&job->options, run, &job->user, err);
     /* A database of users that does not answer is no end: it comes again. */
     if (result < 0 && err->code == ERROR_DENIED)
         return refuse_user(job, err, journal, ret_exit);
-    job_group_begin(job->group, run->memory_bytes);
-    start.group_fd = job_group_fd(job->group);
     if (result == 0)
-        result = go(job, run, &start, journal, err);
+        result = start_as(job, run, journal, err);
     if (result < 0) {
         pipes_close(job->pipes);
+        user_done(&job->user);
         return -1;
     }
     job->phase = PHASE_RUNNING;
@@ -252,21 +263,35 @@ bool job_suspended(const struct job *job)
     return job->suspended;
 }
 
+/* Its main process has ended, and nothing is to be done behind it. */
+static bool is_over(const struct job *job)
+{
+    if (job->phase == PHASE_SWEEPING && job->stage != STAGE_CHECKPOINT)
+        return job->stage != STAGE_JOB || job->run.output_count == 0;
+    return job->phase == PHASE_IDLE;
+}
+
+/* While a checkpoint is made behind it, the clock is that of batchd-job: its own is stopped, too.
+ */
+static struct timetable *own_times(struct job *job)
+{
+    return job->stage == STAGE_CHECKPOINT ? &job->own_times : &job->times;
+}
+
 void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms)
 {
-    /* Its main process has ended, and its outputs are still to be looked at: it is not over. */
-    bool outputs_wait =
-        job->phase == PHASE_SWEEPING && job->stage == STAGE_JOB && job->run.output_count > 0;
-    if (job->phase != PHASE_RUNNING && !outputs_wait)
+    if (is_over(job))
         return;
     int64_t now = clock_running_us();
-    bool first = !job->times.stopping;
-    timetable_stop(&job->times, now, now + (int64_t)grace_ms * US_PER_MS);
+    int64_t kill_at = now + (int64_t)grace_ms * US_PER_MS;
+    bool first = !own_times(job)->stopping;
+    timetable_stop(own_times(job), now, kill_at);
+    timetable_stop(&job->times, now, kill_at);
     if (!first)
         return;
     job->cause = cause;
     job->suspended = false;
-    if (grace_ms == 0) /* it would not hear of it */
+    if (grace_ms == 0 || job->stage == STAGE_CHECKPOINT) /* it would not hear of it */
         return;
     (void)job_group_freeze(job->group, true); /* nothing forks while it is told */
     send_signal(job, SIGTERM, SIGNAL_TREE);
@@ -284,17 +309,22 @@ static void lower(int *wait_ms, int64_t left_us)
 }
 
 /* Beside the job, unless it stands or is being killed: then that comes behind it. */
-static void commit_beside(struct job *job, int64_t now)
+static void commit_beside(struct job *job, int64_t now, int *ret_wait_ms)
 {
+    const int64_t due = commit_due(job->commit);
     bool killed = job->times.stopping && now >= job->times.kill_at;
-    if (job->stage == STAGE_JOB && !job->suspended && !killed && commit_waits(job->commit))
-        commit_start(job->commit, &job->run, job_group_fd(job->group));
+    if (job->stage != STAGE_JOB || job->suspended || killed || due == INT64_MAX)
+        return;
+    if (due > now)
+        lower(ret_wait_ms, due - now);
+    else
+        commit_start(job->commit, &job->run, &job->user, job_group_fd(job->group), now);
 }
 
 static void follow_times(struct job *job, int *ret_wait_ms)
 {
     int64_t now = clock_running_us();
-    commit_beside(job, now);
+    commit_beside(job, now, ret_wait_ms);
     switch (timetable_due(&job->times, now)) {
     case DUE_KILL:
         (void)job_group_kill(job->group);

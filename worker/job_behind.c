@@ -83,6 +83,7 @@ void job_complete(struct job *job)
     job_end_settle(&job->end, &job->run, &facts);
     job_group_end(job->group);
     job->phase = PHASE_IDLE;
+    user_done(&job->user);
     job_run_done(&job->run);
 }
 
@@ -101,7 +102,7 @@ static int start_step(struct job *job, enum stage stage, struct job_run step, st
     job_group_begin(job->group, job->run.memory_bytes);
     (void)job_group_freeze(job->group, false);
     start.group_fd = job_group_fd(job->group);
-    if (start_prepare(&start, &job->options, job->pipes, &job->step, true, err) == 0 &&
+    if (start_prepare(&start, &job->options, job->pipes, &job->step, &job->user, true, err) == 0 &&
         start_child(&start, job->starter, &job->step, &job->pid, err) == 0) {
         child_go_on(job->starter);
         return 0;

@@ -8,6 +8,7 @@
 #include "worker/job_group.h"
 #include "worker/step.h"
 #include "worker/timetable.h"
+#include "worker/user.h"
 
 #include <sys/resource.h>
 
@@ -29,6 +30,7 @@ struct job {
     enum stage stage;
     struct job_run run;  /* owned while it runs */
     struct job_run step; /* of batchd-job, if that is the main process: its words are owned */
+    struct user user;    /* of all its processes; owned while it runs */
     struct attempt_id id;
     pid_t pid;                         /* the main process; unreaped while PHASE_RUNNING */
     int64_t started_at;                /* wall */

@@ -21,31 +21,34 @@ static int open_input(const struct job_run *run, int null_fd)
     return TAKE_FD(fd);
 }
 
+int start_user(const struct job_options *options, const struct job_run *run, struct user *ret,
+               struct error *err)
+{
+    if (user_check(run, options->system_mode, ret, err) < 0)
+        return -1;
+    if (ret->change && user_folder_make(options->users_fd, run->uid, run->gid) < 0)
+        log_warning("user %u has no folder for checkpoints: %s", run->uid, strerrordesc_np(errno));
+    return 0;
+}
+
 int start_prepare(struct start *start, const struct job_options *options, struct pipes *pipes,
-                  const struct job_run *run, bool notes, struct error *err)
+                  const struct job_run *run, const struct user *user, bool notes, struct error *err)
 {
     const struct pipes_wanted wanted = {.lines = run->is_processor,
                                         .notes = notes,
                                         .uid = options->system_mode ? run->uid : (uid_t)-1,
                                         .gid = run->gid};
-    if (user_check(run, options->system_mode, &start->user, err) < 0)
-        return -1;
-    if (start->user.change && user_folder_make(options->users_fd, run->uid, run->gid) < 0)
-        log_warning("user %u has no folder for checkpoints: %s", run->uid, strerrordesc_np(errno));
-    start->no_new_privs = start->user.change && !options->allow_setuid;
+    start->user = user;
+    start->no_new_privs = user->change && !options->allow_setuid;
     if (pipes_open(pipes, &wanted, start->writers) == 0)
         start->input = open_input(run, options->null_fd);
-    if (start->input >= 0)
-        return 0;
-    (void)error_set_errno(err, "cannot make its pipes");
-    err->code = ERROR_IO; /* whatever kept us, it is not the user */
-    return -1;
+    return start->input < 0 ? error_set_errno(err, "cannot make its pipes") : 0;
 }
 
 int start_child(const struct start *start, struct child_starter *starter, const struct job_run *run,
                 pid_t *ret_pid, struct error *err)
 {
-    const struct user *user = &start->user;
+    const struct user *user = start->user;
     const struct child_plan plan = {.run = run,
                                     .stdin_fd = start->input,
                                     .stdout_fd = start->writers[PIPE_STDOUT],
@@ -66,5 +69,4 @@ void start_done(struct start *start)
     cleanup_close(&start->input);
     for (int i = 0; i < PIPES_MAX; i++)
         cleanup_close(&start->writers[i]);
-    user_done(&start->user);
 }

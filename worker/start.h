@@ -21,7 +21,7 @@ struct job_options {
 };
 
 struct start {
-    struct user user;
+    const struct user *user; /* borrowed */
     bool no_new_privs;
     int input;
     int group_fd;           /* its control group (worker/job_group.h), borrowed; -1: none */
@@ -32,11 +32,18 @@ struct start {
         .input = -1, .group_fd = -1, .writers = { -1, -1, -1, -1 } \
     }
 
-/* Checks the user and opens all of it, with a pipe for notes if that is wanted. 0, or -1:
- * ERROR_DENIED when no job may run as this user; anything else passes. In any case start_done, and
- * when nothing is started after all pipes_close. */
+/* Whom the processes of this attempt run as, asked once: the account database may be slow, and what
+ * comes behind the job is to run as whom the job ran as. Its folder for checkpoints is made. 0, or
+ * -1: ERROR_DENIED when no job may run as this user; anything else passes. user_done in any case,
+ * after the last start. */
+int start_user(const struct job_options *options, const struct job_run *run, struct user *ret,
+               struct error *err);
+
+/* Opens all of it, with a pipe for notes if that is wanted. 0, or -1: it passes. In any case
+ * start_done, and when nothing is started after all pipes_close. */
 int start_prepare(struct start *start, const struct job_options *options, struct pipes *pipes,
-                  const struct job_run *run, bool notes, struct error *err);
+                  const struct job_run *run, const struct user *user, bool notes,
+                  struct error *err);
 /* child_start (worker/child.h). */
 int start_child(const struct start *start, struct child_starter *starter, const struct job_run *run,
                 pid_t *ret_pid, struct error *err);

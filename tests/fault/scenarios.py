@@ -205,11 +205,12 @@ def cron(w):
     yield
     there = ("io.batchd.InvalidSpec", "io.batchd.Duplicate", "io.batchd.InvalidState")
     w.call("io.batchd.Schedules.Add", there, name=name, at="@yearly", job=job)
-    first = w.call("io.batchd.Schedules.Run", name=name)["id"]
-    w.control.disarm()  # a run has no key: asked for again it is another
+    # A run has no key: asked for again it is another, or is refused while the first has not ended.
+    first = w.call("io.batchd.Schedules.Run", ("io.batchd.InvalidState",), name=name)
+    w.control.disarm()
     for one in w.jobs(tags={"trial": str(w.trial)}):
         w.expect(one["id"], {("exit", 6)})
-    if str(first) not in w.expected:
+    if not w.expected or first is not None and str(first["id"]) not in w.expected:
         raise Violation(f"the run {first} is gone")
     w.call("io.batchd.Schedules.Remove", name=name)
 

@@ -3,13 +3,14 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import shutil
 import signal
 import time
 
 import pytest
 
 import counting
-from daemon import Daemon, wait_until
+from daemon import OUT, Daemon, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +48,25 @@ def worker_pid(daemon, ident):
             if f"/workers/{worker}/" in os.readlink(f"/proc/{pid}/fd/4")][0]
 
 
-def makers(daemon):
-    """The processes that make a checkpoint now, of this daemon's jobs."""
+def processes(daemon, is_one):
+    """Of this daemon's jobs, those whose words are such."""
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            if words[1:2] == [b"checkpoint"] and str(daemon.state).encode() in (entry / "environ").read_bytes():
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+            if is_one(words) and str(daemon.state) in (entry / "environ").read_bytes().decode():
                 found.append(int(entry.name))
     return found
+
+
+def makers(daemon):
+    """The processes that make a checkpoint now."""
+    return processes(daemon, lambda words: words[1:2] == ["checkpoint"])
+
+
+def counters(daemon):
+    """The processors that run now."""
+    return processes(daemon, lambda words: any(word.endswith("/count/count") for word in words))
 
 
 @contextlib.contextmanager
@@ -142,7 +153,7 @@ def test_nobody_waits_for_it(daemon, tmp_path):
     script = "say({'type': 'progress', 'fraction': n / steps})\n" \
              "signal.signal(signal.SIGUSR1, lambda *_: note('heard'))\ntime.sleep(0.05)"
     ident = submit(daemon, tmp_path, 1000, "while n == 1 and not os.path.exists('go'): time.sleep(0.02)\n" + script)
-    daemon.wait_running(ident)
+    wait_until(lambda: daemon.job(ident)["checkpoint"] is not None and not makers(daemon))
     with nobody_commits(daemon, ident):
         (tmp_path / "go").touch()
         wait_until(lambda: makers(daemon))
@@ -206,3 +217,69 @@ def test_a_suspended_one_stands(daemon, tmp_path):
     wait_until(lambda: daemon.job(ident)["checkpoint"]["number"] > made + 2)
     daemon.call("io.batchd.Jobs.Cancel", id=ident)
     daemon.wait(ident)
+
+
+# ---- the end of a job while its last checkpoint is made behind it ----
+
+
+@contextlib.contextmanager
+def ended_and_uncommitted(daemon, folder, ident):
+    """It has ended well, its output is not in its place yet, and its checkpoint cannot be made."""
+    daemon.wait_running(ident)
+    with nobody_commits(daemon, ident):
+        (folder / "go").touch()
+        wait_until(lambda: len(makers(daemon)) == 1 and not counters(daemon))
+        yield
+
+
+def submit_with_output(daemon, folder, **more):
+    """The first attempt ends well after its first step and the line of its checkpoint."""
+    script = "while not os.path.exists('go'): time.sleep(0.01)\n" \
+             "open(os.environ['BATCHD_OUTPUT'], 'w').write(f'{attempt}')\n" \
+             "if n == 1: write('state', sums); checkpoint('state'); sys.exit(0)"
+    return submit(daemon, folder, 2, script, interval=100, outputs=["out"], **more)
+
+
+def test_cancel_while_the_last_is_made(daemon, tmp_path):
+    ident = submit_with_output(daemon, tmp_path)
+    with ended_and_uncommitted(daemon, tmp_path, ident):
+        daemon.call("io.batchd.Jobs.Cancel", id=ident, grace_ms=0)
+        assert daemon.wait(ident)[0]["state"] == "cancelled"
+    assert not (tmp_path / "out").exists()
+    assert daemon.job(ident)["note"] is None
+
+
+def test_its_worker_is_told_to_end_while_the_last_is_made(daemon, tmp_path):
+    """The outputs have as long as the job would have had: what is looked at for longer runs again."""
+    ident = submit_with_output(daemon, tmp_path, checks=["test $BATCHD_ATTEMPT != 1 || sleep 1000"])
+    with ended_and_uncommitted(daemon, tmp_path, ident):
+        os.kill(worker_pid(daemon, ident), signal.SIGTERM)
+        wait_until(lambda: daemon.job(ident)["attempt"] > 1, seconds=60)
+    assert daemon.wait(ident, seconds=60)[0]["state"] == "completed"
+    assert (tmp_path / "out").read_text() == str(daemon.job(ident)["attempt"])
+
+
+def test_one_behind_the_job_that_cannot_be_started_is_noted(tmp_path):
+    """Of two within a second the latter is made behind it."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("batchd", "batchd-worker", "batchd-job"):
+        shutil.copy(OUT / name, programs)
+    counting.install(tmp_path / "types")
+    with Daemon(batchd=programs / "batchd", config=f'[processors]\npath = "{tmp_path / "types"}"\n') as daemon:
+        script = f"made = '{daemon.state}/jobs/' + os.environ['BATCHD_JOB_ID'] + '/checkpoint/1'\n" \
+                 f"while not os.path.exists(made): time.sleep(0.01)\n" \
+                 f"os.unlink('{programs / 'batchd-job'}')\ncheckpoint('state')"
+        ident = submit(daemon, tmp_path, 1, script)
+        assert daemon.wait(ident)[0]["state"] == "completed"
+        assert daemon.job(ident)["note"].startswith("no checkpoint was made: cannot run ")
+
+
+def test_at_most_one_a_second(daemon, tmp_path):
+    """Of those asked for meanwhile the last is made; however often it asks, and how small it is."""
+    ident = submit(daemon, tmp_path, 1000, "time.sleep(0.002)", interval=1)
+    began = time.monotonic()
+    assert daemon.wait(ident, seconds=60)[0]["state"] == "completed"
+    took = time.monotonic() - began
+    assert daemon.job(ident)["checkpoint"]["number"] <= took + 3  # the first, the last, and one made twice
+    assert (newest(daemon, ident) / "state").read_text().splitlines()[-1].startswith("1000 ")
