@@ -164,15 +164,17 @@ __attribute__((constructor)) static void begin(void)
 /* Behind place_of, strike and the function that stands in the place of libc's. */
 #define DIRECT_CALLER 3
 
-enum caller { CALLER_OTHER, CALLER_GLIB, CALLER_LIBEVENT };
+enum caller { CALLER_OTHER, CALLER_GLIB, CALLER_LIBEVENT, CALLER_ACCOUNTS };
 
 static enum caller caller_among(void *const *frames, int count)
 {
     Dl_info info;
-    for (int i = 2; i < count && i < 6; i++) {
+    for (int i = 2; i < count; i++) {
         if (dladdr(frames[i], &info) == 0)
             continue;
-        if (strstr(info.dli_fname, "libglib") != NULL)
+        if (info.dli_sname != NULL && strncmp(info.dli_sname, "getpw", 5) == 0)
+            return CALLER_ACCOUNTS;
+        if (i < 6 && strstr(info.dli_fname, "libglib") != NULL)
             return CALLER_GLIB;
         if (i == DIRECT_CALLER && strstr(info.dli_fname, "libevent") != NULL)
             return CALLER_LIBEVENT;
@@ -247,6 +249,10 @@ __attribute__((noinline)) static bool strike(enum call call, bool *ret_short)
     uint32_t place = wanted ? place_of(call, &caller) : 0;
     /* By it a signal's handler tells the loop of one process something: there is always room. */
     if (call == CALL_write && caller == CALLER_LIBEVENT)
+        return false;
+    /* glibc asserts that it has memory while it reads nsswitch.conf (2.36, nss_database.c:291). The
+     * daemons have read it by then. */
+    if (caller == CALLER_ACCOUNTS && role == ROLE_CLIENT && call <= CALL_reallocarray)
         return false;
     if (control->record != 0)
         note_place((uint32_t)call + (caller == CALLER_GLIB ? IN_GLIB : 0), nth, place);
