@@ -4,12 +4,10 @@
 
 #include <stdio.h>
 
-#define MEBIBYTE (UINT64_C(1) << 20)
-
 uint64_t job_whole_mib(uint64_t bytes)
 {
-    uint64_t rest = bytes % MEBIBYTE;
-    return bytes + (rest > 0 ? MEBIBYTE - rest : 0);
+    uint64_t rest = bytes % JOB_MIB;
+    return bytes + (rest > 0 ? JOB_MIB - rest : 0);
 }
 
 uint64_t job_memory_asked(const struct job_facts *facts, const struct job_status *status)

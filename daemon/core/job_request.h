@@ -11,6 +11,7 @@
 struct resources job_facts_wanted(const struct job_facts *facts,
                                   const struct resource_names *names);
 uint64_t job_whole_mib(uint64_t bytes); /* rounded up; so is what a machine has */
+#define JOB_MIB (UINT64_C(1) << 20)
 
 /* What the job, or the task of the array, of this status asks for. */
 uint64_t job_memory_asked(const struct job_facts *facts, const struct job_status *status);

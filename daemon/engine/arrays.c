@@ -15,8 +15,6 @@
  * and each start looks again. */
 #define DUE_AT_ONCE 1000U
 
-#define MEBIBYTE (UINT64_C(1) << 20U)
-
 static void array_free(struct array *array)
 {
     array_spec_done(&array->spec);
@@ -48,7 +46,8 @@ static void add_wait(struct array *array, const struct job_status *task, int64_t
 {
     const struct task_wait wait = {.at = until,
                                    .index = (uint32_t)task->index,
-                                   .memory_mib = (uint32_t)(task->memory_bytes / MEBIBYTE)};
+                                   .memory_mib =
+                                       (uint32_t)(job_whole_mib(task->memory_bytes) / JOB_MIB)};
     task_waits_add(&array->again, wait);
 }
 
@@ -248,7 +247,7 @@ static uint64_t next_memory(const struct engine *engine, const struct array *arr
 {
     const struct task_wait *next = task_waits_first(&array->again);
     const uint64_t total = scheduler_total(engine->scheduler)->amount[RESOURCE_MEMORY];
-    uint64_t own = next == NULL ? 0 : next->memory_mib * MEBIBYTE;
+    uint64_t own = next == NULL ? 0 : next->memory_mib * JOB_MIB;
     own = own > total ? total : own;
     return own > array->memory_bytes ? own : array->memory_bytes;
 }

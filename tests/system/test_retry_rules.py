@@ -281,9 +281,11 @@ def test_memory_of_a_task_grows_alone(make_daemon):
     assert tasks == [[300, 450, 675, 800], [300, 300, 300, 300]]
 
 
-def test_a_task_with_more_memory_waits_for_it(make_daemon):
-    """Where there is room for the other tasks of its array there may be none for it."""
-    daemon = make_daemon(config=MEMORY + '[queues.default]\npolicy = "priority"\n')
+@pytest.mark.parametrize("cap,memory", [(800 * MIB, 450 * MIB), (400 * MIB + 1024, 400 * MIB + 1024)])
+def test_a_task_with_more_memory_waits_for_it(make_daemon, cap, memory):
+    """Where there is room for the other tasks of its array there may be none for it; it is counted in whole MiB."""
+    daemon = make_daemon(config=MEMORY.replace("[retry]\n", f"[retry]\nmemory_cap = {cap}\n")
+                         + '[queues.default]\npolicy = "priority"\n')
     daemon.start()
     job = daemon.submit("sh", "-c", 'echo "$BATCHD_MEMORY_BYTES"; '
                         'until [ -e "$0/go$BATCHD_ATTEMPT" ]; do sleep 0.02; done; exit $((9 * (2 - $BATCHD_ATTEMPT)))',
@@ -296,13 +298,13 @@ def test_a_task_with_more_memory_waits_for_it(make_daemon):
     wait_until(lambda: [show(daemon, beside)[key] for key in ("attempt", "state")] == [2, "running"], 60)
     daemon.call("io.batchd.Server.Ping")
     waits = show(daemon, job, index=7)
-    assert (waits["state"], waits["reasons"], waits["resources"]["memory_bytes"]) == ("pending", ["Resources"], 450 * MIB)
+    assert (waits["state"], waits["reasons"], waits["resources"]["memory_bytes"]) == ("pending", ["Resources"], memory)
     assert daemon.call("io.batchd.Server.Status")["resources"]["memory_free_bytes"] == 400 * MIB
     (daemon.state / "go").touch()
     (daemon.state / "go2").touch()
     daemon.wait(job, beside)
-    assert daemon.ctl("logs", f"{job}_7").stdout.split()[-1] == str(450 * MIB)
-    assert [show(daemon, job, index=index)["resources"]["memory_bytes"] // MIB for index in (7, 8)] == [450, 300]
+    assert daemon.ctl("logs", f"{job}_7").stdout.split()[-1] == str(memory)
+    assert [show(daemon, job, index=index)["resources"]["memory_bytes"] for index in (7, 8)] == [memory, 300 * MIB]
 
 
 def test_others_of_the_name_are_told_of_it(make_daemon):
