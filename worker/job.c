@@ -1,9 +1,10 @@
-#include "worker/job_internal.h"
+#include "worker/job.h"
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/job_internal.h"
 #include "worker/tree.h"
 
 #include <signal.h>

@@ -4,13 +4,16 @@
 #define BATCHD_WORKER_JOB_INTERNAL_H
 
 #include "worker/commit.h"
-#include "worker/job.h"
+#include "worker/output.h"
+#include "worker/start.h"
 #include "worker/job_group.h"
 #include "worker/step.h"
 #include "worker/timetable.h"
 #include "worker/user.h"
 
 #include <sys/resource.h>
+
+struct job_events; /* worker/job.h */
 
 enum phase { PHASE_IDLE, PHASE_RUNNING, PHASE_SWEEPING };
 
