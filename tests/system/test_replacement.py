@@ -1,5 +1,5 @@
 """Workers that die again and again, and a spawner that cannot be started: made anew after pauses that
-grow, and told in status; what waits is run when they do well again."""
+grow, and told in status; what waits is run when they do well again. What a dead one left has the last word."""
 import json
 import os
 import shutil
@@ -7,8 +7,11 @@ import signal
 import time
 
 from daemon import OUT, wait_until
+from records import each
+from test_scheduling import gate
 
 STATUS = "io.batchd.Server.Status"
+LOG_EXIT, LOG_SWEPT = 65, 66  # common/worker_protocol.h
 
 
 def health(daemon):
@@ -80,3 +83,28 @@ def test_a_worker_that_cannot_be_made(make_daemon):
     told = health(daemon)
     assert "could not be made" in told["last_death"], json.dumps(told)
     assert daemon.wait(daemon.submit("true"), seconds=60)[0]["state"] == "completed"
+
+
+def test_a_log_that_cannot_be_read_is_read_again(make_daemon):
+    """Its job ended, and the worker died, while batchd was away."""
+    daemon = make_daemon(config="[workers]\nmax = 1\n")
+    daemon.start()
+    job = daemon.submit(*gate(daemon))
+    daemon.wait_running(job)
+    log, = daemon.state.glob("workers/*/log")
+    worker, = daemon.processes("--worker")
+    daemon.kill()
+    (daemon.state / "go").touch()
+    wait_until(lambda: LOG_EXIT in [kind for _, kind, _ in each(log.read_bytes())])
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: LOG_SWEPT in [kind for _, kind, _ in each(log.read_bytes())])
+    kept = log.rename(daemon.state / "kept")
+    log.mkdir()
+    daemon.start()
+    wait_until(lambda: daemon.log.read_text().count(f"cannot read {log}") > 1)
+    assert daemon.job(job)["state"] == "running"
+    log.rmdir()
+    kept.rename(log)
+    ended, = daemon.wait(job)
+    assert (ended["state"], ended["attempt"]) == ("completed", 1)
+    wait_until(lambda: not log.parent.exists())
