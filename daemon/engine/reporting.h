@@ -2,14 +2,14 @@
 #ifndef BATCHD_DAEMON_ENGINE_REPORTING_H
 #define BATCHD_DAEMON_ENGINE_REPORTING_H
 
+#include "daemon/engine/unread_logs.h"
 #include "daemon/exec/pool.h"
 
 struct engine;
 struct event_base;
 struct timer;
-struct unread_log;
 
-/* Logs of workers that could not be read: they are read again soon. Owned by the engine. */
+/* They are read again soon. Owned by the engine. */
 struct unread_logs {
     struct unread_log *first;
     struct timer *timer;

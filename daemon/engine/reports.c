@@ -109,23 +109,7 @@ static bool listed(const struct worker_hello *hello, const struct attempt_id *id
     return false;
 }
 
-/* A worker's log that could not be read: descriptors or memory are out, or the disk has an error.
- * It is the last word, so nothing is guessed meanwhile. */
 #define READ_AGAIN_MS 1000
-
-struct unread_log {
-    struct unread_log *next;
-    uint64_t worker;
-    bool dead; /* the worker is; else what it does not name is to be judged */
-};
-
-static void read_later(struct engine *engine, uint64_t worker, bool dead)
-{
-    struct unread_log *entry = xcalloc(1, sizeof(*entry));
-    *entry = (struct unread_log){.next = engine->unread_logs.first, .worker = worker, .dead = dead};
-    engine->unread_logs.first = entry;
-    timer_set(engine->unread_logs.timer, READ_AGAIN_MS);
-}
 
 static struct worker_log *load_log(struct engine *engine, uint64_t worker, bool dead)
 {
@@ -133,7 +117,8 @@ static struct worker_log *load_log(struct engine *engine, uint64_t worker, bool 
     struct worker_log *log = worker_log_load(engine->options.state_dir, worker, &err);
     if (log == NULL) {
         log_error("worker %llu: %s", (unsigned long long)worker, err.text);
-        read_later(engine, worker, dead);
+        unread_logs_add(&engine->unread_logs.first, worker, dead);
+        timer_set(engine->unread_logs.timer, READ_AGAIN_MS);
     }
     return log;
 }
@@ -273,17 +258,15 @@ static void on_gone(void *arg, uint64_t worker, bool never_made)
 static void read_again(void *arg)
 {
     struct engine *engine = arg;
-    struct unread_log *next;
-    struct unread_log *first = engine->unread_logs.first;
+    struct unread_log *logs = engine->unread_logs.first;
     engine->unread_logs.first = NULL;
-    for (struct unread_log *entry = first; entry != NULL; entry = next) {
-        next = entry->next;
+    for (const struct unread_log *entry = logs; entry != NULL; entry = entry->next) {
         if (entry->dead)
             on_gone(engine, entry->worker, false);
         else
             judge_all_unlisted(engine, entry->worker);
-        free(entry);
     }
+    unread_logs_free(&logs);
 }
 
 void reports_begin(struct engine *engine, struct event_base *base)
@@ -294,11 +277,7 @@ void reports_begin(struct engine *engine, struct event_base *base)
 void reports_end(struct engine *engine)
 {
     timer_free(engine->unread_logs.timer);
-    while (engine->unread_logs.first != NULL) {
-        struct unread_log *entry = engine->unread_logs.first;
-        engine->unread_logs.first = entry->next;
-        free(entry);
-    }
+    unread_logs_free(&engine->unread_logs.first);
 }
 
 static void on_folders(void *arg, const struct job_folders *folders)
