@@ -82,8 +82,7 @@ static uint32_t new_request(struct request_table *table)
 uint32_t request_table_take(struct request_table *table, const struct resources *wanted)
 {
     uint32_t number = table->buckets[bucket_of(table, wanted)];
-    while (number != NO_REQUEST &&
-           memcmp(&table->requests[number].wanted, wanted, sizeof(*wanted)) != 0)
+    while (number != NO_REQUEST && !resources_equal(&table->requests[number].wanted, wanted))
         number = table->requests[number].next;
     if (number == NO_REQUEST) {
         number = new_request(table);

@@ -1,5 +1,7 @@
 #include "daemon/core/resources.h"
 
+#include <string.h>
+
 #include <assert.h>
 
 bool resources_fit(const struct resources *wanted, const struct resources *there)
@@ -8,6 +10,11 @@ bool resources_fit(const struct resources *wanted, const struct resources *there
     for (int kind = 0; kind < RESOURCE_KINDS; kind++)
         fits &= wanted->amount[kind] <= there->amount[kind];
     return fits;
+}
+
+bool resources_equal(const struct resources *a, const struct resources *b)
+{
+    return memcmp(a->amount, b->amount, sizeof(a->amount)) == 0;
 }
 
 uint64_t resources_times(const struct resources *wanted, const struct resources *there,

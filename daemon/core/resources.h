@@ -24,6 +24,7 @@ struct resources {
 
 /* Whether each amount of `wanted` is there. */
 bool resources_fit(const struct resources *wanted, const struct resources *there);
+bool resources_equal(const struct resources *a, const struct resources *b);
 /* How many times `wanted` is there, at most `limit`. */
 uint64_t resources_times(const struct resources *wanted, const struct resources *there,
                          uint64_t limit);

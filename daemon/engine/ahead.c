@@ -9,27 +9,34 @@
  * Not those that ask for GPUs: which ones they have is told to them when they are handed over, and
  * each has its own (start.c). */
 #include "common/clock.h"
+#include "daemon/core/job_kind.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/queues.h"
 
-/* FNV-1a over the amounts: two that differ are the same number once in 2^64 times. */
-static uint64_t kind_of(uint8_t queue, const struct resources *asked)
+static struct job_kind kind_of(const struct engine *engine, const struct active *entry)
 {
-    uint64_t kind = (UINT64_C(14695981039346656037) ^ queue) * UINT64_C(1099511628211);
-    for (unsigned i = 0; i < RESOURCE_KINDS; i++)
-        kind = (kind ^ asked->amount[i]) * UINT64_C(1099511628211);
-    return kind;
+    return (struct job_kind){.queue = jobset_find(engine->jobs, entry->status.id)->queue,
+                             .asked = entry->asked};
 }
 
-uint64_t engine_kind(const struct engine *engine, const struct active *entry)
+static struct job_kind kind_of_next(const struct engine *engine, const struct job *job)
 {
-    return kind_of(jobset_find(engine->jobs, entry->status.id)->queue, &entry->asked);
+    return (struct job_kind){.queue = job->queue,
+                             .asked = *scheduler_wanted(engine->scheduler, job)};
 }
 
-uint64_t engine_kind_of_next(const struct engine *engine, const struct job *job)
+static bool same_kind(const struct engine *engine, const struct active *a, const struct active *b)
 {
-    return kind_of(job->queue, scheduler_wanted(engine->scheduler, job));
+    const struct job_kind of_a = kind_of(engine, a);
+    const struct job_kind of_b = kind_of(engine, b);
+    return job_kind_equal(&of_a, &of_b);
+}
+
+void engine_load_worker(struct engine *engine, const struct active *entry)
+{
+    const struct job_kind kind = kind_of(engine, entry);
+    pool_load(engine->pool, entry->status.worker, &kind);
 }
 
 /* ---- who has the resources of a worker ---- */
@@ -115,11 +122,14 @@ static uint64_t choose_behind(const struct engine *engine, const struct job *job
 {
     if (!may_wait_behind(engine, job))
         return 0;
-    const uint64_t kind = engine_kind_of_next(engine, job);
-    uint64_t worker = pool_choose_behind(engine->pool, kind);
+    const struct job_kind kind = kind_of_next(engine, job);
+    uint64_t worker = pool_choose_behind(engine->pool, &kind);
     /* What runs there may have been moved to another queue. */
     const struct active *holder = worker == 0 ? NULL : holder_of(engine, worker);
-    return holder != NULL && engine_kind(engine, holder) == kind ? worker : 0;
+    if (holder == NULL)
+        return 0;
+    const struct job_kind held = kind_of(engine, holder);
+    return job_kind_equal(&held, &kind) ? worker : 0;
 }
 
 /* What goes first of all and has not started: it waits for a worker, or for room that is kept for
@@ -203,8 +213,8 @@ static bool makes_way(struct engine *engine, const struct job *first)
     engine->made_way_for = 0;
     if (first == NULL || first == engine->unplaced)
         return false;
-    if (may_wait_behind(engine, first) &&
-        pool_hands_on(engine->pool, engine_kind_of_next(engine, first))) {
+    const struct job_kind kind = kind_of_next(engine, first);
+    if (may_wait_behind(engine, first) && pool_hands_on(engine->pool, &kind)) {
         scheduler_hand_ahead(engine->scheduler, first);
         return false;
     }
@@ -235,8 +245,7 @@ void engine_part_moved(struct engine *engine)
 {
     for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
         const struct active *holder = holder_of(engine, entry->status.worker);
-        if (holder != NULL && waits_ahead(entry) &&
-            engine_kind(engine, holder) != engine_kind(engine, entry))
+        if (holder != NULL && waits_ahead(entry) && !same_kind(engine, holder, entry))
             engine_ask_back(engine, entry);
     }
 }

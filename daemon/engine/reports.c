@@ -187,7 +187,7 @@ static void on_hello(void *arg, uint64_t worker, const struct worker_hello *hell
         if (entry->status.worker != worker)
             continue;
         if (!entry->counted)
-            pool_load(engine->pool, worker, engine_kind(engine, entry));
+            engine_load_worker(engine, entry);
         entry->counted = true;
         entry->unjudged = !listed(hello, &id);
         unlisted = unlisted || entry->unjudged;

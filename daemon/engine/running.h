@@ -18,11 +18,8 @@ struct job_run;
 void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, bool holds);
 /* What its row says is to be executed; the caller calls job_run_done. */
 int engine_read_run(const struct job_row *row, struct job_run *ret, struct error *err);
-/* ahead.c: what a job must have in common with the one whose resources it takes over, in a number:
- * what it asks for, and the queue, whose slot it takes over too. Of what a worker has, and of what
- * is to start next. */
-uint64_t engine_kind(const struct engine *engine, const struct active *entry);
-uint64_t engine_kind_of_next(const struct engine *engine, const struct job *job);
+/* ahead.c: a worker is handed this. */
+void engine_load_worker(struct engine *engine, const struct active *entry);
 /* An active job has its resources from then on; and it has them no longer, but the next
  * one that waits behind it in its worker has. No-op when it has none. */
 void engine_hold(struct engine *engine, struct active *entry, int64_t since);

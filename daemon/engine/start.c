@@ -248,7 +248,7 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
         scheduler_hand_ahead(engine->scheduler, job);
     engine_step(engine, entry, JOB_EVENT_ASSIGN);
     engine_store_status(engine, entry);
-    pool_load(engine->pool, worker, engine_kind(engine, entry));
+    engine_load_worker(engine, entry);
     ask_before_timeout(&run); /* of its timeout, not of its deadline */
     pool_run(engine->pool, worker, &run);
     engine_tell(engine, job, &entry->status, BUS_STARTING);

@@ -410,12 +410,12 @@ void pool_forget(struct pool *pool, uint64_t id)
     destroy(worker);
 }
 
-void pool_load(struct pool *pool, uint64_t id, uint64_t kind)
+void pool_load(struct pool *pool, uint64_t id, const struct job_kind *kind)
 {
     struct worker *worker = pool_find(pool, id);
     if (worker == NULL)
         return;
-    worker->kind = kind;
+    worker->kind = *kind;
     worker->load++;
 }
 

@@ -14,6 +14,7 @@
 #include "daemon/exec/pool_options.h"
 
 struct event_base;
+struct job_kind;
 struct pool;
 
 struct pool_events {
@@ -68,11 +69,11 @@ void pool_remove_jobs(struct pool *pool, const struct job_folders *folders);
 
 /* A worker that has nothing to do, 0 when there is none. */
 uint64_t pool_choose_idle(const struct pool *pool);
-/* The busy worker that should be handed a job of this kind (a number of the caller's) ahead of
- * time: its jobs have the same, are short, and few of them wait there. 0 when there is none. */
-uint64_t pool_choose_behind(const struct pool *pool, uint64_t kind);
+/* The busy worker that should be handed a job of this kind ahead of time: its jobs are of the same,
+ * are short, and few of them wait there. 0 when there is none. */
+uint64_t pool_choose_behind(const struct pool *pool, const struct job_kind *kind);
 /* Whether there is such a worker, if need be with no room for one more now. */
-bool pool_hands_on(const struct pool *pool, uint64_t kind);
+bool pool_hands_on(const struct pool *pool, const struct job_kind *kind);
 size_t pool_count(const struct pool *pool);      /* all but the gone and the leaving */
 size_t pool_ready_idle(const struct pool *pool); /* ready, nothing to do */
 size_t pool_coming(const struct pool *pool);     /* asked for, not ready yet */
@@ -80,7 +81,7 @@ size_t pool_coming(const struct pool *pool);     /* asked for, not ready yet */
 bool pool_may_make(const struct pool *pool);
 
 /* Counts a job of this worker, of this kind, in; or one out. */
-void pool_load(struct pool *pool, uint64_t id, uint64_t kind);
+void pool_load(struct pool *pool, uint64_t id, const struct job_kind *kind);
 void pool_unload(struct pool *pool, uint64_t id);
 /* Gives the worker nothing for a while: it could not begin a job for want of something. */
 void pool_rest(struct pool *pool, uint64_t id, uint32_t rest_ms);

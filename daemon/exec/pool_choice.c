@@ -31,22 +31,24 @@ uint64_t pool_choose_idle(const struct pool *pool)
     return 0;
 }
 
-uint64_t pool_choose_behind(const struct pool *pool, uint64_t kind)
+uint64_t pool_choose_behind(const struct pool *pool, const struct job_kind *kind)
 {
     const struct worker *best = NULL;
     for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
-        if (worker->load > 0 && worker->load < room_of(worker) && worker->kind == kind &&
-            takes_jobs(worker) && (best == NULL || worker->load < best->load))
+        if (worker->load > 0 && worker->load < room_of(worker) &&
+            job_kind_equal(&worker->kind, kind) && takes_jobs(worker) &&
+            (best == NULL || worker->load < best->load))
             best = worker;
     }
     return best == NULL ? 0 : best->id;
 }
 
-bool pool_hands_on(const struct pool *pool, uint64_t kind)
+bool pool_hands_on(const struct pool *pool, const struct job_kind *kind)
 {
     const struct worker *worker = pool->workers;
-    while (worker != NULL && (worker->load == 0 || worker->kind != kind || !takes_jobs(worker) ||
-                              !has_short_jobs(worker) || pool->options.prefetch == 0))
+    while (worker != NULL &&
+           (worker->load == 0 || !job_kind_equal(&worker->kind, kind) || !takes_jobs(worker) ||
+            !has_short_jobs(worker) || pool->options.prefetch == 0))
         worker = worker->next;
     return worker != NULL;
 }

@@ -3,6 +3,7 @@
 #define BATCHD_DAEMON_EXEC_POOL_WORKERS_H
 
 #include "common/job_folders.h"
+#include "daemon/core/job_kind.h"
 #include "daemon/exec/pool_options.h"
 #include "daemon/exec/replacement.h"
 
@@ -21,7 +22,7 @@ struct worker {
     bool told; /* the spawner has answered for it, or an earlier daemon made it */
     enum sweep sweep;
     uint32_t load;
-    uint64_t kind; /* of its jobs, when it has any */
+    struct job_kind kind; /* of its jobs, when it has any */
     uint64_t done;
     int64_t made_at; /* monotonic; 0: by an earlier daemon */
     int64_t idle_since;

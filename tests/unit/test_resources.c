@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "daemon/core/gpus.h"
+#include "daemon/core/job_kind.h"
 #include "daemon/core/job_request.h"
 #include "daemon/resources/gpu_devices.h"
 #include "daemon/store/job_rows.h"
@@ -31,6 +32,21 @@ START_TEST(names_of_counters)
         ck_assert_msg(resource_name_check(bad[i], &err) < 0, "%s", bad[i]);
     ck_assert_int_lt(resource_name_check("memroy", &err), 0);
     ck_assert_ptr_nonnull(strstr(err.text, "did you mean \"memory\""));
+}
+END_TEST
+
+START_TEST(kinds_differ_by_queue_or_any_amount)
+{
+    const struct job_kind kind = {.queue = 1, .asked = {.amount = {1, 2, 3}}};
+    struct job_kind other = kind;
+    ck_assert(job_kind_equal(&kind, &other));
+    other.queue = 2;
+    ck_assert(!job_kind_equal(&kind, &other));
+    for (unsigned i = 0; i < RESOURCE_KINDS; i++) {
+        other = kind;
+        other.asked.amount[i]++;
+        ck_assert(!job_kind_equal(&kind, &other));
+    }
 }
 END_TEST
 
@@ -276,6 +292,7 @@ int main(void)
     TCase *plain = tcase_create("names and indices");
     TCase *trees = tcase_create("devices");
     tcase_add_test(plain, names_of_counters);
+    tcase_add_test(plain, kinds_differ_by_queue_or_any_amount);
     tcase_add_test(plain, there_is_room_for_so_many);
     tcase_add_test(plain, counters_as_a_text);
     tcase_add_test(plain, lowest_free_gpus);
