@@ -26,8 +26,10 @@ static uint32_t sum_status(const struct job_status *status)
         sum = sum_number(sum, used[i]);
     if (status->is_task)
         sum = sum_number(sum, (int64_t)status->index);
-    for (size_t i = 0; i < sizeof(progress) / sizeof(progress[0]) && tasks->next > 0; i++)
-        sum = sum_number(sum, (int64_t)progress[i]);
+    if ((tasks->next | tasks->completed | tasks->failed | tasks->cancelled) != 0) {
+        for (size_t i = 0; i < sizeof(progress) / sizeof(progress[0]); i++)
+            sum = sum_number(sum, (int64_t)progress[i]);
+    }
     if (status->predicted_us > 0)
         sum = sum_number(sum_number(sum, status->predicted_us), status->predicted_by);
     if (status->gpu_set != 0)
@@ -107,6 +109,17 @@ static int damaged(struct job_status *status, struct error *err)
                      (unsigned long long)status->id);
 }
 
+/* What no sum covers, as what it goes with is not there: else a damaged cell would be taken for it. */
+static void drop_unsummed(struct job_status *status)
+{
+    if (status->predicted_us <= 0) {
+        status->predicted_us = 0;
+        status->predicted_by = ESTIMATE_NONE;
+    }
+    if (status->retry_at == 0)
+        status->retry_us = 0;
+}
+
 int status_read(sqlite3_stmt *statement, int at, struct job_status *status, struct error *err)
 {
     const char *message = (const char *)sqlite3_column_text(statement, at + 11);
@@ -133,7 +146,8 @@ int status_read(sqlite3_stmt *statement, int at, struct job_status *status, stru
     status->retry_us = COLUMN(25);
     int64_t stored = COLUMN(26);
 #undef COLUMN
-    if (sum_status(status) == stored && status->state < JOB_STATE_COUNT)
-        return 0;
-    return damaged(status, err);
+    if (sum_status(status) != stored || status->state >= JOB_STATE_COUNT)
+        return damaged(status, err);
+    drop_unsummed(status);
+    return 0;
 }

@@ -1,12 +1,14 @@
 """The store: older ones are brought up to date, damaged rows are found."""
 import pathlib
 import sqlite3
+import struct
 import subprocess
 import time
 
 import pytest
 
 from daemon import OUT, Daemon, Refused
+from records import crc32c
 
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
 
@@ -60,9 +62,32 @@ def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version)
     assert check_store(daemon).returncode == 0
 
 
+def test_tasks_cancelled_before_the_first_began_are_summed_up_from_now_on(make_daemon):
+    """The sum of version 6 left them out while none had begun."""
+    daemon = make_daemon()
+    old_store(daemon, 6)
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        row = db.execute("SELECT id,state,attempt,charged,losses,cancelling,worker,started_at,ended_at,class,"
+                         "exit_code,signal,user_us,system_us,run_us,max_rss_bytes,stdout_bytes,stderr_bytes,"
+                         "cut_bytes,lost_bytes FROM job WHERE id=5").fetchone()
+        message, = db.execute("SELECT message FROM job WHERE id=5").fetchone()
+        summed = struct.pack(f"<{len(row)}qq", *row, len(message)) + message.encode() + struct.pack("<q", -1)
+        db.execute("UPDATE job SET next=0, status_sum=? WHERE id=5", (crc32c(summed),))
+    db.close()
+    daemon.start()
+    assert daemon.job(5)["array"]["cancelled"] == 10
+    daemon.kill()
+    assert check_store(daemon).returncode == 0
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        db.execute("UPDATE job SET tasks_cancelled=9 WHERE id=5")
+    db.close()
+    assert check_store(daemon).returncode == 65
+
+
 @pytest.mark.parametrize("change", ["UPDATE job SET name='other' WHERE id=1",
                                     "UPDATE job SET run_us=run_us+1 WHERE id=1",
                                     "UPDATE job SET tasks_failed=1 WHERE id=2",
+                                    "UPDATE job SET tasks_cancelled=1 WHERE id=1",
                                     "UPDATE task SET exit_code=7 WHERE task_index=1",
                                     "UPDATE task SET memory_bytes=7 WHERE task_index=1",
                                     "UPDATE job SET array='0-9' WHERE id=2",
