@@ -55,9 +55,11 @@ static int put_in_place(const struct cli *cli, const struct arriving *arriving, 
         json_integer_value(json_object_get(reply, "crc32c")) != (json_int_t)arriving->sum)
         return cli_fail(EXIT_PROTOCOL, NULL, "what arrived is not what batchd sent");
     CLEANUP_CLOSE int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder_fd < 0 || fsync(arriving->fd) < 0 || rename(arriving->partial, file) < 0 ||
-        fsync(folder_fd) < 0)
+    if (folder_fd < 0 || fsync(arriving->fd) < 0 || rename(arriving->partial, file) < 0)
         return cli_fail(EXIT_REFUSED, NULL, "%s: %s", file, strerrordesc_np(errno));
+    if (fsync(folder_fd) < 0) /* what it replaced does not come back, so it is not removed */
+        return cli_fail(EXIT_REFUSED, NULL, "%s is whole, but a power loss may take it: %s", file,
+                        strerrordesc_np(errno));
     format_size(arriving->bytes, size, sizeof(size));
     if (cli->json)
         cli_print_json(reply);

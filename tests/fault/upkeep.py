@@ -210,9 +210,7 @@ def backup(w):
         for request in requests:
             client.send(JOBS + "Submit", **request)
     said = w.ask("backup", str(copy))
-    if said is None and copy.exists():
-        raise Violation("backup failed and left something")
-    if said is not None:
+    if said is not None or copy.exists():  # it also fails when the name alone may not stay
         check_copy(w, copy, ids)
     for i, request in enumerate(requests):
         w.acknowledged[request["key"]] = again = w.call(JOBS + "Submit", **request)["id"]
