@@ -246,19 +246,29 @@ static int run(sqlite3 *handle, const char *sql, struct error *err)
     return error_set(err, error_of_result(handle, code), "schema: %s", sqlite3_errmsg(handle));
 }
 
+/* The row of a query that has one; the caller finalizes it. NULL on error. */
+static sqlite3_stmt *read_row(sqlite3 *handle, const char *sql, struct error *err)
+{
+    sqlite3_stmt *row = NULL;
+    int code = sqlite3_prepare_v2(handle, sql, -1, &row, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(row);
+    if (code == SQLITE_ROW)
+        return row;
+    (void)sqlite3_finalize(row);
+    (void)error_set(err, code == SQLITE_DONE ? ERROR_DAMAGED : error_of_result(handle, code),
+                    "schema: %s", sqlite3_errmsg(handle));
+    return NULL;
+}
+
 static int read_number(sqlite3 *handle, const char *sql, int *ret, struct error *err)
 {
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(handle, sql, -1, &statement, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    if (code == SQLITE_ROW)
-        *ret = sqlite3_column_int(statement, 0);
-    (void)sqlite3_finalize(statement);
-    if (code == SQLITE_ROW)
-        return 0;
-    return error_set(err, code == SQLITE_DONE ? ERROR_DAMAGED : error_of_result(handle, code),
-                     "schema: %s", sqlite3_errmsg(handle));
+    sqlite3_stmt *row = read_row(handle, sql, err);
+    if (row == NULL)
+        return -1;
+    *ret = sqlite3_column_int(row, 0);
+    (void)sqlite3_finalize(row);
+    return 0;
 }
 
 /* A database of another program may carry any version number, most often 0. */
@@ -348,16 +358,12 @@ static int read_text(sqlite3 *handle, char **ret, struct error *err)
     static const char sql[] = "SELECT group_concat(type || name || coalesce(sql,''), char(10)) FROM"
                               " (SELECT * FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'"
                               " ORDER BY type, name)";
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(handle, sql, -1, &statement, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    if (code == SQLITE_ROW)
-        *ret = xstrdup((const char *)sqlite3_column_text(statement, 0));
-    (void)sqlite3_finalize(statement);
-    if (code == SQLITE_ROW)
-        return 0;
-    return error_set(err, error_of_result(handle, code), "schema: %s", sqlite3_errmsg(handle));
+    sqlite3_stmt *row = read_row(handle, sql, err);
+    if (row == NULL)
+        return -1;
+    *ret = xstrdup((const char *)sqlite3_column_text(row, 0));
+    (void)sqlite3_finalize(row);
+    return 0;
 }
 
 /* That of this version, made once. NULL with err. */
