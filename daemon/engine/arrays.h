@@ -54,19 +54,6 @@ struct array *arrays_open(struct engine *engine, const struct job_row *row, stru
 struct array *arrays_need(struct engine *engine, uint64_t job);
 void arrays_free(struct engine *engine);
 
-/* One is added, so many tasks of which have ended: the others wait. */
-void engine_count_tasks(struct engine *engine, uint64_t id, const char *spec, uint64_t ended);
-
-/* Tasks that have not been given to a worker, also those that may not start yet. */
-uint64_t array_waiting(const struct array *array);
-/* How many tasks may start now, beyond the one by which each queued array counts in the queue. What
- * is not live counts as one: its next start makes it live. */
-uint64_t arrays_more_startable(const struct engine *engine);
-
-/* Whether one of them may start now, but for the limit of its specification. */
-bool array_can_take(const struct engine *engine, struct array *array);
-/* Whether its queue entry did not ask for what the next task does: it does now, and may not fit. */
-bool array_asks_anew(struct engine *engine, const struct array *array);
 /* Takes the next task; *ret_again: it has a row already. Only when array_can_take. */
 uint64_t array_take(struct engine *engine, struct array *array, bool *ret_again);
 /* A task goes back to wait, until its retry_at. */
@@ -84,6 +71,27 @@ void array_task_ended(struct engine *engine, struct array *array, const struct j
 
 /* Ends it when nothing of it waits or runs; then `array` is gone and the result is true. */
 bool array_end_if_over(struct engine *engine, struct array *array);
+
+/* array_next.c: of the tasks that have no worker. */
+/* Tasks that have not been given to a worker, also those that may not start yet. */
+uint64_t array_waiting(const struct array *array);
+/* How many tasks may start now, beyond the one by which each queued array counts in the queue. What
+ * is not live counts as one: its next start makes it live. */
+uint64_t arrays_more_startable(const struct engine *engine);
+
+/* Whether one of them may start now, but for the limit of its specification. */
+bool array_can_take(const struct engine *engine, struct array *array);
+/* Whether its queue entry did not ask for what the next task does: it does now, and may not fit. */
+bool array_asks_anew(struct engine *engine, const struct array *array);
+/* The part of array_take that is about these: takes the next one out. */
+uint64_t array_take_next(const struct engine *engine, struct array *array, bool *ret_again);
+/* A task waits for another attempt; `until`: 0, or by the monotonic clock. */
+void array_add_wait(struct array *array, const struct job_status *task, int64_t until);
+/* Puts the array into the queue, or takes it out, as its limit and its tasks ask for; when all of
+ * them back off, it does. */
+void array_requeue(struct engine *engine, struct array *array);
+/* One is added, so many tasks of which have ended: the others wait. */
+void engine_count_tasks(struct engine *engine, uint64_t id, const char *spec, uint64_t ended);
 
 /* array_cancel.c. Cancels what has not started and tells the workers of what has. The array ends
  * when the last of them has ended; then `array` is gone. `reason` may be NULL. */
@@ -110,10 +118,6 @@ void array_cancel_rest(struct engine *engine, struct array *array);
 bool array_fails_passed(const struct array *array);
 /* Writes the array's row. */
 void array_store(struct engine *engine, struct array *array);
-
-/* Puts the array into the queue, or takes it out, as its limit and its tasks ask for; when all of
- * them back off, it does. */
-void array_requeue(struct engine *engine, struct array *array);
 
 /* Forgets it already, if no task of it is at a worker. */
 void array_rest(struct engine *engine, struct array *array);
