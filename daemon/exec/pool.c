@@ -7,17 +7,17 @@
 #include "common/log.h"
 #include "common/parse.h"
 #include "common/timers.h"
-#include "common/worker_folder.h"
 #include "daemon/exec/channel.h"
 #include "daemon/exec/pool_workers.h"
 #include "daemon/exec/spawner.h"
 #include "daemon/exec/worker_log.h"
 
-#include <dirent.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 /* How often a dead worker's lock, or a worker that does not answer yet, is looked at again. */
 #define RETRY_US (20 * US_PER_MS)
@@ -162,18 +162,12 @@ static void on_closed(void *arg)
 
 static const struct channel_events worker_events = {.record = on_record, .closed = on_closed};
 
-/* In system mode the folders are the spawner's, and it has control groups. */
-static bool spawner_is_root(const struct pool *pool)
-{
-    return pool->options.worker_binary == NULL;
-}
-
 /* False while the spawner is still to say whether the tree of this dead worker is dead too: the one
  * that made it may have died before. */
 static bool tree_judged(struct worker *worker)
 {
     struct error err;
-    if (!spawner_is_root(worker->pool) || worker->sweep == SWEEP_ANSWERED)
+    if (!pool_spawner_is_root(worker->pool) || worker->sweep == SWEEP_ANSWERED)
         return true;
     struct worker_log *log = worker_log_load(worker->pool->options.state_dir, worker->id, &err);
     bool swept = log != NULL && worker_log_swept(log);
@@ -284,7 +278,7 @@ static void on_spawner_lost(void *arg)
         else
             spawner_request(pool->spawner, worker->id);
     }
-    if (spawner_is_root(pool)) /* what it was asked to remove */
+    if (pool_spawner_is_root(pool)) /* what it was asked to remove */
         pool_remove_unknown(pool);
     if (pool->folders.count > 0)
         spawner_remove_jobs(pool->spawner, &pool->folders);
@@ -356,47 +350,6 @@ void pool_adopt(struct pool *pool, uint64_t id)
     look_again(worker);
 }
 
-static int open_workers(const struct pool *pool)
-{
-    CLEANUP_FREE char *path = xasprintf("%s/workers", pool->options.state_dir);
-    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-static void remove_folder(struct pool *pool, uint64_t id)
-{
-    if (spawner_is_root(pool)) {
-        spawner_remove(pool->spawner, id);
-        return;
-    }
-    CLEANUP_CLOSE int workers = open_workers(pool);
-    if (workers >= 0 && worker_folder_remove(workers, id) < 0)
-        log_warning("the folder of worker %llu is not removed: %s", (unsigned long long)id,
-                    strerrordesc_np(errno));
-}
-
-void pool_remove_unknown(struct pool *pool)
-{
-    int fd = open_workers(pool);
-    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    const struct dirent *entry;
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
-        char *end;
-        unsigned long long id = strtoull(entry->d_name, &end, 10);
-        if (*end == '\0' && id > 0 && pool_find(pool, id) == NULL)
-            remove_folder(pool, id);
-    }
-    if (folder != NULL)
-        (void)closedir(folder);
-    else
-        cleanup_close(&fd);
-}
-
-void pool_remove_jobs(struct pool *pool, const struct job_folders *folders)
-{
-    pool->folders = *folders;
-    spawner_remove_jobs(pool->spawner, folders);
-}
-
 void pool_forget(struct pool *pool, uint64_t id)
 {
     struct worker **link = &pool->workers;
@@ -405,7 +358,7 @@ void pool_forget(struct pool *pool, uint64_t id)
     struct worker *worker = *link;
     if (worker == NULL)
         return;
-    remove_folder(pool, id);
+    pool_remove_folder(pool, id);
     *link = worker->next;
     destroy(worker);
 }
@@ -465,80 +418,6 @@ void pool_note_run(struct pool *pool, uint64_t id, uint64_t run_us)
         return;
     uint64_t before = worker->recent_run_us > 0 ? worker->recent_run_us : run_us;
     worker->recent_run_us = (before * 7 + run_us) / 8 + 1;
-}
-
-static struct record_writer *writer_of(struct pool *pool, uint64_t id)
-{
-    struct worker *worker = pool_find(pool, id);
-    return worker == NULL || worker->channel == NULL ? NULL : channel_writer(worker->channel);
-}
-
-void pool_run(struct pool *pool, uint64_t id, const struct job_run *run)
-{
-    struct record_writer *writer = writer_of(pool, id);
-    if (writer != NULL) /* else its death is being looked at: without GO the job comes back */
-        put_run(writer, run);
-}
-
-void pool_stop(struct pool *pool, uint64_t id, const struct job_stop *stop)
-{
-    struct record_writer *writer = writer_of(pool, id);
-    if (writer != NULL)
-        put_stop(writer, stop);
-}
-
-static void tell_of(struct pool *pool, uint64_t id, enum worker_message type,
-                    const struct attempt_id *attempt)
-{
-    struct record_writer *writer = writer_of(pool, id);
-    if (writer != NULL)
-        put_attempt(writer, type, attempt);
-}
-
-void pool_ack(struct pool *pool, uint64_t id, const struct attempt_id *attempt)
-{
-    tell_of(pool, id, MESSAGE_ACK, attempt);
-}
-
-void pool_suspend(struct pool *pool, uint64_t id, const struct attempt_id *attempt)
-{
-    tell_of(pool, id, MESSAGE_SUSPEND, attempt);
-}
-
-void pool_resume(struct pool *pool, uint64_t id, const struct attempt_id *attempt)
-{
-    tell_of(pool, id, MESSAGE_RESUME, attempt);
-}
-
-void pool_signal(struct pool *pool, uint64_t id, const struct job_signal *signal)
-{
-    struct record_writer *writer = writer_of(pool, id);
-    if (writer != NULL)
-        put_signal(writer, signal);
-}
-
-bool pool_hears(const struct pool *pool, uint64_t id)
-{
-    const struct worker *worker = pool_find(pool, id);
-    return worker != NULL && worker->channel != NULL;
-}
-
-void pool_quit(struct pool *pool, uint64_t id)
-{
-    struct worker *worker = pool_find(pool, id);
-    if (worker == NULL || worker->channel == NULL)
-        return;
-    worker->state = WORKER_LEAVING;
-    put_empty(channel_writer(worker->channel), MESSAGE_QUIT);
-}
-
-void pool_flush(struct pool *pool)
-{
-    spawner_flush(pool->spawner);
-    for (struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
-        if (worker->channel != NULL)
-            channel_flush(worker->channel);
-    }
 }
 
 void pool_each(const struct pool *pool, pool_view_fn each, void *arg)

@@ -46,4 +46,13 @@ struct pool {
 
 struct worker *pool_find(const struct pool *pool, uint64_t id); /* NULL: it is not known */
 
+/* In system mode the folders are the spawner's, and it has control groups. */
+static inline bool pool_spawner_is_root(const struct pool *pool)
+{
+    return pool->options.worker_binary == NULL;
+}
+
+/* pool_folders.c: of a worker that is gone. */
+void pool_remove_folder(struct pool *pool, uint64_t id);
+
 #endif
