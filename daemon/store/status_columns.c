@@ -109,7 +109,8 @@ static int damaged(struct job_status *status, struct error *err)
                      (unsigned long long)status->id);
 }
 
-/* What no sum covers, as what it goes with is not there: else a damaged cell would be taken for it. */
+/* What no sum covers, as what it goes with is not there: else a damaged cell would be taken for it.
+ */
 static void drop_unsummed(struct job_status *status)
 {
     if (status->predicted_us <= 0) {
