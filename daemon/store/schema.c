@@ -224,7 +224,8 @@ static const char *const migrations[] = {
     "ALTER TABLE number ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
     "INSERT INTO number(name,value) SELECT 'last ' || name, seq FROM sqlite_sequence;"
     "UPDATE number SET sum=checksum(name,value);"
-    /* That tasks were cancelled, or ended, before the first of the array began is in the sum, too. */
+    /* That tasks were cancelled, or ended, before the first of the array began is in the sum, too.
+     */
     "UPDATE job SET status_sum=checksum(id,state,attempt,charged,losses,cancelling,worker,"
     " started_at,ended_at,class,exit_code,signal,user_us,system_us,run_us,max_rss_bytes,"
     " stdout_bytes,stderr_bytes,cut_bytes,lost_bytes,next,tasks_completed,tasks_failed,"
