@@ -182,6 +182,18 @@ static enum caller caller_among(void *const *frames, int count)
     return CALLER_OTHER;
 }
 
+/* Whom a call comes from decides by itself. */
+static bool asks_caller(enum call call)
+{
+    return call == CALL_write || role == ROLE_CLIENT;
+}
+
+/* Names of functions are looked up slowly: where nothing hangs on them they are not. */
+static bool is_of_interest(enum call call, uint32_t place)
+{
+    return control->record != 0 || asks_caller(call) || place == control->place;
+}
+
 /* A hash of the callers. Never 0. */
 __attribute__((noinline)) static uint32_t place_of(enum call call, enum caller *ret_caller)
 {
@@ -191,9 +203,11 @@ __attribute__((noinline)) static uint32_t place_of(enum call call, enum caller *
     int count = backtrace(frames, FRAMES);
     for (int i = 2; i < count; i++)
         hash = (hash ^ (uint32_t)((uintptr_t)frames[i] >> 1U)) * 16777619U;
-    *ret_caller = caller_among(frames, count);
+    hash |= 1U;
+    if (is_of_interest(call, hash))
+        *ret_caller = caller_among(frames, count);
     inside = false;
-    return hash | 1U;
+    return hash;
 }
 
 static void note_place(uint32_t call, uint64_t nth, uint32_t hash)
@@ -238,6 +252,17 @@ static bool is_meant(uint64_t nth, uint32_t place)
     return control->fired > 0 ? control->mode == MODE_ON : place == control->place;
 }
 
+/* The stack is gone through slowly, too: until the place has failed, and not long before its turn.
+ */
+static bool wants_place(enum call call, uint64_t nth)
+{
+    if (control->record != 0)
+        return true;
+    bool soon = nth + nth / 4 + 256 >= control->nth;
+    return control->place != 0 && is_called_for(call) &&
+           (asks_caller(call) || (control->fired == 0 && soon));
+}
+
 /* True when this call is to fail; *ret_short when it is to do one byte. */
 __attribute__((noinline)) static bool strike(enum call call, bool *ret_short)
 {
@@ -245,8 +270,7 @@ __attribute__((noinline)) static bool strike(enum call call, bool *ret_short)
         return false;
     uint64_t nth = __atomic_add_fetch(&control->counts[call], 1, __ATOMIC_RELAXED);
     enum caller caller = CALLER_OTHER;
-    bool wanted = control->record != 0 || (is_called_for(call) && control->place != 0);
-    uint32_t place = wanted ? place_of(call, &caller) : 0;
+    uint32_t place = wants_place(call, nth) ? place_of(call, &caller) : 0;
     /* By it a signal's handler tells the loop of one process something: there is always room. */
     if (call == CALL_write && caller == CALLER_LIBEVENT)
         return false;
