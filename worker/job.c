@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/job_end.h"
 #include "worker/job_internal.h"
 #include "worker/tree.h"
 
@@ -264,35 +265,44 @@ bool job_suspended(const struct job *job)
     return job->suspended;
 }
 
-/* Its main process has ended, and nothing is to be done behind it. */
-static bool is_over(const struct job *job)
+/* Its main process has ended, and what comes behind it is not done. */
+static bool is_behind(const struct job *job)
 {
-    if (job->phase == PHASE_SWEEPING && job->stage != STAGE_CHECKPOINT)
-        return job->stage != STAGE_JOB || job->run.output_count == 0;
-    return job->phase == PHASE_IDLE;
+    return job->phase != PHASE_IDLE && (job->stage == STAGE_CHECKPOINT ||
+                                        (job->phase == PHASE_SWEEPING && job->stage == STAGE_JOB));
 }
 
-/* While a checkpoint is made behind it, the clock is that of batchd-job: its own is stopped, too.
- */
-static struct timetable *own_times(struct job *job)
+/* Its end is its own, whoever stops it now, unless its outputs are still to be placed. A checkpoint
+ * that is being made has as long as the job would have had; none is begun for who cancels. */
+static void stop_behind(struct job *job, enum exit_cause cause, int64_t kill_at)
 {
-    return job->stage == STAGE_CHECKPOINT ? &job->own_times : &job->times;
+    struct timetable *own = job->stage == STAGE_CHECKPOINT ? &job->own_times : &job->times;
+    const int64_t now = clock_running_us();
+    if (!own->stopping && job->run.output_count > 0 && job_end_well(&job->end))
+        job->cause = cause;
+    timetable_stop(own, now, kill_at);
+    timetable_stop(&job->times, now, kill_at);
+    if (cause == EXIT_CAUSE_STOPPED)
+        commit_reset(job->commit);
 }
 
 void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms)
 {
-    if (is_over(job))
+    const int64_t now = clock_running_us();
+    const int64_t kill_at = now + (int64_t)grace_ms * US_PER_MS;
+    const bool first = !job->times.stopping;
+    if (is_behind(job)) {
+        stop_behind(job, cause, kill_at);
         return;
-    int64_t now = clock_running_us();
-    int64_t kill_at = now + (int64_t)grace_ms * US_PER_MS;
-    bool first = !own_times(job)->stopping;
-    timetable_stop(own_times(job), now, kill_at);
+    }
+    if (job->phase != PHASE_RUNNING)
+        return;
     timetable_stop(&job->times, now, kill_at);
     if (!first)
         return;
     job->cause = cause;
     job->suspended = false;
-    if (grace_ms == 0 || job->stage == STAGE_CHECKPOINT) /* it would not hear of it */
+    if (grace_ms == 0) /* it would not hear of it */
         return;
     (void)job_group_freeze(job->group, true); /* nothing forks while it is told */
     send_signal(job, SIGTERM, SIGNAL_TREE);

@@ -37,7 +37,7 @@ static void note_checkpoint(struct job *job, int status)
     struct error err;
     if (child_failed(job->starter, &job->step, &err) < 0)
         commit_tell_failure(job->commit, err.text);
-    else if (WIFSIGNALED(status) && job->cause != EXIT_CAUSE_STOPPED)
+    else if (WIFSIGNALED(status))
         commit_tell_failure(job->commit, "it took too long");
 }
 

@@ -32,7 +32,9 @@
 #define IDLE_EXIT_US (60 * US_PER_SECOND)
 #define IDLE_LOOK_MS 5000
 #define SWEEP_MS 5
-#define SHUTDOWN_KILL_US (30 * US_PER_SECOND)
+/* A worker gives its job 5 s, the checkpoint behind it 20 and the removal of its outputs 10
+ * (worker.c, job_behind.c). */
+#define SHUTDOWN_KILL_US (40 * US_PER_SECOND)
 
 struct child {
     struct child *next;

@@ -245,8 +245,9 @@ static void tell_backoff(struct account *account)
     account->at = row->status.is_task ? row->status.retry_at
                                       : engine_backoff_at(account->of->call->api->engine, job);
     if (array)
-        (void)fputs("all of its tasks that are left failed and are tried again later",
-                    account->detail);
+        (void)fputs(
+            "all of its tasks that are left failed, or found no room, and are tried again later",
+            account->detail);
     else
         tell_failure(account);
     (void)snprintf(account->lifts, sizeof(account->lifts),

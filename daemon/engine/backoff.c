@@ -3,6 +3,7 @@
  * date makes it wait longer, or less: at a start of the daemon, too, it waits at most as long as
  * the delay that was chosen for it. */
 #include "common/clock.h"
+#include "common/log.h"
 #include "daemon/core/ending.h"
 #include "daemon/core/retry_rule.h"
 #include "daemon/engine/arrays.h"
@@ -36,8 +37,13 @@ void engine_choose_pause(struct engine *engine, struct job_status *status)
 {
     struct attempt_row last = {.kind = ATTEMPT_UNKNOWN};
     struct error err;
-    if (!engine->broken && attempt_rows_last(engine->db, status, &last, &err) < 0)
-        engine_break(engine, &err);
+    if (!engine->broken && attempt_rows_last(engine->db, status, &last, &err) < 0) {
+        last.kind = ATTEMPT_UNKNOWN;
+        if (err.code == ERROR_DAMAGED) /* for a pause it is not worth to stop */
+            log_warning("%s", err.text);
+        else
+            engine_break(engine, &err);
+    }
     status->retry_us = ending_pause_us(last.kind == ATTEMPT_REFUSED ? last.status.retry_us : 0);
     status->retry_at = clock_wall_us() + status->retry_us;
 }

@@ -224,13 +224,16 @@ static const char *const migrations[] = {
     "ALTER TABLE number ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
     "INSERT INTO number(name,value) SELECT 'last ' || name, seq FROM sqlite_sequence;"
     "UPDATE number SET sum=checksum(name,value);"
-    /* That tasks were cancelled, or ended, before the first of the array began is in the sum, too.
-     */
+    /* That tasks were cancelled, or ended, before the first of the array began is in the sum, too;
+     * of a row whose sum is right. */
     "UPDATE job SET status_sum=checksum(id,state,attempt,charged,losses,cancelling,worker,"
     " started_at,ended_at,class,exit_code,signal,user_us,system_us,run_us,max_rss_bytes,"
     " stdout_bytes,stderr_bytes,cut_bytes,lost_bytes,next,tasks_completed,tasks_failed,"
     " tasks_cancelled,coalesce(message,''),result)"
-    " WHERE next=0 AND tasks_completed+tasks_failed+tasks_cancelled>0;"
+    " WHERE next=0 AND tasks_completed+tasks_failed+tasks_cancelled>0 AND"
+    " status_sum=checksum(id,state,attempt,charged,losses,cancelling,worker,"
+    " started_at,ended_at,class,exit_code,signal,user_us,system_us,run_us,max_rss_bytes,"
+    " stdout_bytes,stderr_bytes,cut_bytes,lost_bytes,coalesce(message,''),result);"
     /* What a task asks for that had too little memory (0: as its array), and what jobs of a name or
      * type that had should ask for (0: none had). */
     "ALTER TABLE task ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"

@@ -76,8 +76,10 @@ def nobody_commits(daemon, ident):
     folder.mkdir(parents=True, exist_ok=True)
     held = os.open(folder, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
-    yield
-    os.close(held)
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 def test_a_line_makes_a_checkpoint_and_the_next_attempt_goes_on(daemon, tmp_path):
@@ -246,7 +248,6 @@ def test_cancel_while_the_last_is_made(daemon, tmp_path):
         daemon.call("io.batchd.Jobs.Cancel", id=ident, grace_ms=0)
         assert daemon.wait(ident)[0]["state"] == "cancelled"
     assert not (tmp_path / "out").exists()
-    assert daemon.job(ident)["note"] is None
 
 
 def test_its_worker_is_told_to_end_while_the_last_is_made(daemon, tmp_path):
@@ -257,6 +258,23 @@ def test_its_worker_is_told_to_end_while_the_last_is_made(daemon, tmp_path):
         wait_until(lambda: daemon.job(ident)["attempt"] > 1, seconds=60)
     assert daemon.wait(ident, seconds=60)[0]["state"] == "completed"
     assert (tmp_path / "out").read_text() == str(daemon.job(ident)["attempt"])
+
+
+@pytest.mark.parametrize("code,state", [(0, "completed"), (1, "failed")])
+@pytest.mark.parametrize("stop", ["cancel", "end of its worker"])
+def test_what_has_ended_without_outputs_is_what_it_was(daemon, tmp_path, stop, code, state):
+    """Whoever stops it then ends the making of its checkpoint alone. A job that failed and is cancelled
+    is called cancelled, as ever."""
+    script = f"while not os.path.exists('go'): time.sleep(0.01)\ncheckpoint('state')\nsys.exit({code})"
+    ident = submit(daemon, tmp_path, 1, script)
+    with ended_and_uncommitted(daemon, tmp_path, ident):
+        if stop == "cancel":
+            daemon.call("io.batchd.Jobs.Cancel", id=ident, grace_ms=0)
+        else:
+            os.kill(worker_pid(daemon, ident), signal.SIGTERM)
+        job = daemon.wait(ident, seconds=15)[0]
+    assert (job["state"], job["attempt"]) == ("cancelled" if stop == "cancel" and code else state, 1)
+    assert job["outcome"]["exit_code"] == code
 
 
 def test_one_behind_the_job_that_cannot_be_started_is_noted(tmp_path):

@@ -62,8 +62,9 @@ def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version)
     assert check_store(daemon).returncode == 0
 
 
-def test_tasks_cancelled_before_the_first_began_are_summed_up_from_now_on(make_daemon):
-    """The sum of version 6 left them out while none had begun."""
+@pytest.mark.parametrize("damage", [False, True])
+def test_tasks_cancelled_before_the_first_began_are_summed_up_from_now_on(make_daemon, damage):
+    """The sum of version 6 left them out while none had begun. One that was wrong then is wrong still."""
     daemon = make_daemon()
     old_store(daemon, 6)
     with sqlite3.connect(daemon.state / "batchd.db") as db:
@@ -72,12 +73,13 @@ def test_tasks_cancelled_before_the_first_began_are_summed_up_from_now_on(make_d
                          "cut_bytes,lost_bytes FROM job WHERE id=5").fetchone()
         message, = db.execute("SELECT message FROM job WHERE id=5").fetchone()
         summed = struct.pack(f"<{len(row)}qq", *row, len(message)) + message.encode() + struct.pack("<q", -1)
-        db.execute("UPDATE job SET next=0, status_sum=? WHERE id=5", (crc32c(summed),))
+        db.execute("UPDATE job SET next=0, status_sum=? WHERE id=5", (crc32c(summed) ^ damage,))
     db.close()
     daemon.start()
-    assert daemon.job(5)["array"]["cancelled"] == 10
+    if not damage:
+        assert daemon.job(5)["array"]["cancelled"] == 10
     daemon.kill()
-    assert check_store(daemon).returncode == 0
+    assert check_store(daemon).returncode == (65 if damage else 0)
     with sqlite3.connect(daemon.state / "batchd.db") as db:
         db.execute("UPDATE job SET tasks_cancelled=9 WHERE id=5")
     db.close()
