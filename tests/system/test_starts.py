@@ -1,5 +1,6 @@
 """Between the GO of a job and its exec: what keeps a job from its start keeps no worker (tests/lib/stuck.c)."""
 import os
+import sqlite3
 import subprocess
 import time
 
@@ -124,6 +125,21 @@ def test_one_for_which_there_is_no_memory_waits_longer_each_time(daemon, tmp_pat
     daemon.ctl("release", str(job))
     ended = daemon.wait(job, seconds=30)[0]
     assert (ended["state"], ended["attempt"]) == ("completed", 6)
+
+
+def test_a_damaged_row_of_one_is_worth_a_short_pause_alone(daemon, tmp_path):
+    """batchd tells of it, and goes on."""
+    job = submit_nomem(daemon, tmp_path, 3)
+    wait_until(lambda: "RetryBackoff" in show(daemon, job)["reasons"])
+    daemon.stop()
+    with sqlite3.connect(daemon.state / "batchd.db") as db:
+        db.execute("UPDATE attempt SET retry_us=retry_us+1")
+    db.close()
+    daemon.start()
+    wait_until(lambda: "fails its checksum" in daemon.text())
+    pid = daemon.process.pid
+    assert daemon.wait(job, seconds=30)[0]["state"] == "completed"
+    assert daemon.process.pid == pid and daemon.process.poll() is None
 
 
 def test_what_waits_for_memory_is_cancelled(daemon, tmp_path):
