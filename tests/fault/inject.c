@@ -258,7 +258,7 @@ static bool wants_place(enum call call, uint64_t nth)
 {
     if (control->record != 0)
         return true;
-    bool soon = nth + nth / 4 + 256 >= control->nth;
+    bool soon = nth + nth / 8 + 256 >= control->nth;
     return control->place != 0 && is_called_for(call) &&
            (asks_caller(call) || (control->fired == 0 && soon));
 }

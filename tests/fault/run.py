@@ -30,6 +30,7 @@ from world import OUT, Control, Violation, World
 
 ADDR_NO_RANDOMIZE = 0x0040000
 ASAN_SAW_SIGNAL = 1  # it ends the program with this status instead
+TRIALS_A_WORLD = 100  # each looks at all that those before it have stored
 GLIB_CALLS = 2000  # fail until a stack is full; nothing of ours asks so often for what it does not get
 # Where the store is closed or opened: what is copied from the log to the database stays in the log
 # until the copy is synced, so that there an error costs nothing.
@@ -191,7 +192,8 @@ def try_all(options, tally, trials, stage, began):
         if options.seconds and time.monotonic() - began > options.seconds:
             print(f"fault: stopped after {options.seconds:.0f} s")
             break
-        if not try_one(stage.set_for(trial[0]), tally, trial):
+        world = stage.set_for(trial[0])
+        if not try_one(world, tally, trial) or world.trial >= TRIALS_A_WORLD:
             stage.close()
 
 
