@@ -34,7 +34,7 @@ TRIALS_A_WORLD = 100  # each looks at all that those before it have stored
 GLIB_CALLS = 2000  # fail until a stack is full; nothing of ours asks so often for what it does not get
 # Where the store is closed or opened: what is copied from the log to the database stays in the log
 # until the copy is synced, so that there an error costs nothing.
-CLOSES = ("restart", "adoption")
+CLOSES = ("restart", "adoption", "recovery", "backup")
 
 
 def imports(program):
