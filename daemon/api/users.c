@@ -15,6 +15,9 @@
 /* How long a renamed user is shown by the old name. */
 #define KEEP_US (INT64_C(600) * US_PER_SECOND)
 
+/* nsswitch.conf and what is made of it take some 10 kB. */
+#define FIRST_BYTES 65536U
+
 struct place {
     int64_t until; /* monotonic; 0: empty */
     uint32_t uid;
@@ -26,8 +29,21 @@ struct users {
     struct place places[PLACES];
 };
 
+/* When it is asked for the first time glibc reads nsswitch.conf, for which it asserts that it has
+ * memory (2.36, nss_database.c:291): at the start, and not when somebody asks. The superuser is
+ * in a file of this machine. */
+static void ask_first(void)
+{
+    char buffer[4096];
+    struct passwd entry;
+    struct passwd *found;
+    free(xmalloc(FIRST_BYTES));
+    (void)getpwuid_r(0, &entry, buffer, sizeof(buffer), &found);
+}
+
 struct users *users_new(void)
 {
+    ask_first();
     return xcalloc(1, sizeof(struct users));
 }
 

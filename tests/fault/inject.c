@@ -164,7 +164,7 @@ __attribute__((constructor)) static void begin(void)
 /* Behind place_of, strike and the function that stands in the place of libc's. */
 #define DIRECT_CALLER 3
 
-enum caller { CALLER_OTHER, CALLER_GLIB, CALLER_LIBEVENT, CALLER_ACCOUNTS };
+enum caller { CALLER_OTHER, CALLER_GLIB, CALLER_LIBEVENT, CALLER_NSSWITCH };
 
 static enum caller caller_among(void *const *frames, int count)
 {
@@ -172,8 +172,9 @@ static enum caller caller_among(void *const *frames, int count)
     for (int i = 2; i < count; i++) {
         if (dladdr(frames[i], &info) == 0)
             continue;
-        if (info.dli_sname != NULL && strncmp(info.dli_sname, "getpw", 5) == 0)
-            return CALLER_ACCOUNTS;
+        const char *name = info.dli_sname == NULL ? "" : info.dli_sname;
+        if (strcmp(name, "__nss_database_get") == 0 || strcmp(name, "__nss_passwd_lookup2") == 0)
+            return CALLER_NSSWITCH;
         if (i < 6 && strstr(info.dli_fname, "libglib") != NULL)
             return CALLER_GLIB;
         if (i == DIRECT_CALLER && strstr(info.dli_fname, "libevent") != NULL)
@@ -274,9 +275,9 @@ __attribute__((noinline)) static bool strike(enum call call, bool *ret_short)
     /* By it a signal's handler tells the loop of one process something: there is always room. */
     if (call == CALL_write && caller == CALLER_LIBEVENT)
         return false;
-    /* glibc asserts that it has memory while it reads nsswitch.conf (2.36, nss_database.c:291). The
-     * daemons have read it by then. */
-    if (caller == CALLER_ACCOUNTS && role == ROLE_CLIENT && call <= CALL_reallocarray)
+    /* glibc asserts that it has memory while it reads nsswitch.conf (2.36, nss_database.c:291):
+     * batchd does at its start (api/users.c). */
+    if (caller == CALLER_NSSWITCH && call <= CALL_reallocarray)
         return false;
     if (control->record != 0)
         note_place((uint32_t)call + (caller == CALLER_GLIB ? IN_GLIB : 0), nth, place);
