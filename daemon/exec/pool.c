@@ -108,6 +108,7 @@ static void on_hello(struct worker *worker, struct record *record)
     if (worker->state == WORKER_WANTED)
         worker->state = WORKER_READY;
     worker->idle_since = clock_monotonic_us();
+    worker->introduced = true;
     worker->pool->events->hello(worker->pool->arg, worker->id, &hello);
 }
 
@@ -157,6 +158,7 @@ static void on_closed(void *arg)
     struct worker *worker = arg;
     channel_free(worker->channel);
     worker->channel = NULL;
+    worker->introduced = false;
     look_again(worker);
 }
 

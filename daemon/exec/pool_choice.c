@@ -16,9 +16,10 @@ static uint32_t room_of(const struct worker *worker)
     return room < WORKER_QUEUE_MAX ? room : WORKER_QUEUE_MAX;
 }
 
+/* What it is handed before it has said what it has would be taken for what it never received. */
 static bool takes_jobs(const struct worker *worker)
 {
-    return worker->state == WORKER_READY && worker->channel != NULL &&
+    return worker->state == WORKER_READY && worker->introduced &&
            (worker->rest_until == 0 || worker->rest_until <= clock_monotonic_us());
 }
 
