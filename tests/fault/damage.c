@@ -84,17 +84,41 @@ static void add(uint64_t *hash, const void *data, size_t bytes)
         *hash = (*hash ^ at[i]) * 1099511628211U;
 }
 
+/* What no sum covers where what it goes with is 0: batchd drops it as it reads it. */
+static bool is_dropped(sqlite3_stmt *statement, int column)
+{
+    static const char *const pairs[][2] = {{"predicted_us", "predicted_by"},
+                                           {"retry_at", "retry_us"}};
+    for (size_t i = 0; column > 0 && i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        if (strcmp(sqlite3_column_name(statement, column - 1), pairs[i][0]) == 0 &&
+            strcmp(sqlite3_column_name(statement, column), pairs[i][1]) == 0)
+            return sqlite3_column_int64(statement, column - 1) == 0;
+    }
+    return false;
+}
+
+/* As batchd reads it: a number is one, whatever is stored in its place; nothing and an empty text
+ * are the same. */
+static void add_cell(sqlite3_stmt *statement, int column, uint64_t *hash)
+{
+    const char *type = sqlite3_column_decltype(statement, column);
+    bool is_number = type != NULL && strncmp(type, "INT", 3) == 0;
+    int64_t number = is_number ? sqlite3_column_int64(statement, column) : 0;
+    if (is_number && is_dropped(statement, column))
+        number = 0;
+    add(hash, &number, sizeof(number));
+    if (!is_number)
+        add(hash, sqlite3_column_blob(statement, column),
+            (size_t)sqlite3_column_bytes(statement, column));
+}
+
 static void add_rows(sqlite3 *handle, const char *sql, uint64_t *hash)
 {
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(handle, sql, -1, &statement, NULL);
     while (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-        for (int i = 0; i < sqlite3_column_count(statement); i++) {
-            int type = sqlite3_column_type(statement, i);
-            add(hash, &type, sizeof(type));
-            add(hash, sqlite3_column_blob(statement, i),
-                (size_t)sqlite3_column_bytes(statement, i));
-        }
+        for (int i = 0; i < sqlite3_column_count(statement); i++)
+            add_cell(statement, i, hash);
         code = SQLITE_OK;
     }
     add(hash, &code, sizeof(code));

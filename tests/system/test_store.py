@@ -88,6 +88,7 @@ def test_tasks_cancelled_before_the_first_began_are_summed_up_from_now_on(make_d
 
 @pytest.mark.parametrize("change", ["UPDATE job SET name='other' WHERE id=1",
                                     "UPDATE job SET run_us=run_us+1 WHERE id=1",
+                                    "UPDATE job SET ended_at=-ended_at WHERE id=1",
                                     "UPDATE job SET tasks_failed=1 WHERE id=2",
                                     "UPDATE job SET tasks_cancelled=1 WHERE id=1",
                                     "UPDATE task SET exit_code=7 WHERE task_index=1",
