@@ -320,12 +320,14 @@ int job_rows_find_namesake(struct db *db, uint32_t uid, const char *name, uint64
     return db_each(db, statement, read_id, ret, err);
 }
 
-/* A bound of 0 means "none"; the two texts differ in the direction only. */
-#define LIST_WHERE                                                                      \
-    " FROM job WHERE (?1=0 OR id>=?1) AND (?2=0 OR id<=?2) AND (?3=0 OR uid=?4)"        \
-    " AND (?5 IS NULL OR name GLOB ?5) AND (?6=0 OR submitted_at>=?6)"                  \
-    " AND (?7=0 OR submitted_at<=?7) AND (state<4 OR ended_at>=?8) AND ((1<<state)&?9)" \
-    " AND (?11 IS NULL OR queue=?11) AND" IS_KEPT
+/* A bound of 0 means "none", and states of -1: what is not asked for leaves no damaged row out,
+ * unread. The two texts differ in the direction only. */
+#define ALL_STATES INT64_C(-1)
+#define LIST_WHERE                                                               \
+    " FROM job WHERE (?1=0 OR id>=?1) AND (?2=0 OR id<=?2) AND (?3=0 OR uid=?4)" \
+    " AND (?5 IS NULL OR name GLOB ?5) AND (?6=0 OR submitted_at>=?6)"           \
+    " AND (?7=0 OR submitted_at<=?7) AND (?8=0 OR state<4 OR ended_at>=?8)"      \
+    " AND (?9=-1 OR (1<<state)&?9) AND (?11 IS NULL OR queue=?11) AND" IS_KEPT
 
 struct reading {
     job_row_fn each;
@@ -350,9 +352,9 @@ int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn eac
     static const char newest[] =
         "SELECT " ROW_COLUMNS LIST_WHERE " AND (?10=0 OR id<?10) ORDER BY id DESC";
     struct reading reading = {each, arg};
-    int64_t states = 0;
+    int64_t states = filter->states_set ? 0 : ALL_STATES;
     for (unsigned i = 0; i < JOB_STATE_COUNT; i++)
-        states |= !filter->states_set || filter->states[i] ? INT64_C(1) << i : 0;
+        states |= filter->states_set && filter->states[i] ? INT64_C(1) << i : 0;
     sqlite3_stmt *statement = db_statement(db, filter->newest_first ? newest : oldest, err);
     if (statement == NULL)
         return -1;
