@@ -110,8 +110,8 @@ void commit_start(struct commit *commit, const struct job_run *run, const struct
     commit->step = step_checkpoint(run, commit->options->step_program, commit->line);
     commit->next_at = now + INTERVAL_US;
     start.group_fd = group_fd;
-    if (start_prepare(&start, commit->options, commit->pipes, &commit->step, user, true, &err) ==
-            0 &&
+    start.user = user;
+    if (start_prepare(&start, commit->options, commit->pipes, &commit->step, true, &err) == 0 &&
         start_child(&start, commit->starter, &commit->step, &commit->pid, &err) == 0) {
         child_go_on(commit->starter);
         return;

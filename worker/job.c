@@ -169,8 +169,8 @@ static int start_as(struct job *job, const struct job_run *run, struct journal *
                     struct error *err)
 {
     CLEANUP(start_done) struct start start = START_NONE;
-    if (start_prepare(&start, &job->options, job->pipes, run, &job->user, step_begins(run), err) <
-        0)
+    start.user = &job->user;
+    if (start_prepare(&start, &job->options, job->pipes, run, step_begins(run), err) < 0)
         return -1;
     job_group_begin(job->group, run->memory_bytes);
     start.group_fd = job_group_fd(job->group);

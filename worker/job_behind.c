@@ -102,7 +102,8 @@ static int start_step(struct job *job, enum stage stage, struct job_run step, st
     job_group_begin(job->group, job->run.memory_bytes);
     (void)job_group_freeze(job->group, false);
     start.group_fd = job_group_fd(job->group);
-    if (start_prepare(&start, &job->options, job->pipes, &job->step, &job->user, true, err) == 0 &&
+    start.user = &job->user;
+    if (start_prepare(&start, &job->options, job->pipes, &job->step, true, err) == 0 &&
         start_child(&start, job->starter, &job->step, &job->pid, err) == 0) {
         child_go_on(job->starter);
         return 0;

@@ -32,14 +32,13 @@ int start_user(const struct job_options *options, const struct job_run *run, str
 }
 
 int start_prepare(struct start *start, const struct job_options *options, struct pipes *pipes,
-                  const struct job_run *run, const struct user *user, bool notes, struct error *err)
+                  const struct job_run *run, bool notes, struct error *err)
 {
     const struct pipes_wanted wanted = {.lines = run->is_processor,
                                         .notes = notes,
                                         .uid = options->system_mode ? run->uid : (uid_t)-1,
                                         .gid = run->gid};
-    start->user = user;
-    start->no_new_privs = user->change && !options->allow_setuid;
+    start->no_new_privs = start->user->change && !options->allow_setuid;
     if (pipes_open(pipes, &wanted, start->writers) == 0)
         start->input = open_input(run, options->null_fd);
     return start->input < 0 ? error_set_errno(err, "cannot make its pipes") : 0;

@@ -21,7 +21,7 @@ struct job_options {
 };
 
 struct start {
-    const struct user *user; /* borrowed */
+    const struct user *user; /* set by the caller before start_prepare; borrowed */
     bool no_new_privs;
     int input;
     int group_fd;           /* its control group (worker/job_group.h), borrowed; -1: none */
@@ -42,8 +42,7 @@ int start_user(const struct job_options *options, const struct job_run *run, str
 /* Opens all of it, with a pipe for notes if that is wanted. 0, or -1: it passes. In any case
  * start_done, and when nothing is started after all pipes_close. */
 int start_prepare(struct start *start, const struct job_options *options, struct pipes *pipes,
-                  const struct job_run *run, const struct user *user, bool notes,
-                  struct error *err);
+                  const struct job_run *run, bool notes, struct error *err);
 /* child_start (worker/child.h). */
 int start_child(const struct start *start, struct child_starter *starter, const struct job_run *run,
                 pid_t *ret_pid, struct error *err);
