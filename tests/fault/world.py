@@ -23,11 +23,11 @@ MODES = {"off": 0, "once": 1, "on": 2}
 # How batchd may end (batchd(8)): memory, input/output, a part that is missing, another owns the state.
 DEFINED_ENDS = {71: "out of memory", 74: "", 69: "", 75: ""}
 
-# The job: one append is one write; a lock that its tree holds shows that it runs.
+# The job: one append is one write; a lock that its tree holds shows that it runs. It ends with its world.
 SHELL = ('me="$BATCHD_JOB_ID${BATCHD_ARRAY_INDEX:+_$BATCHD_ARRAY_INDEX}"; '
          'exec 9>"$0/lock.$me"; flock -n 9 || echo "$me double" >>"$0/starts"; '
          'echo "$me $BATCHD_ATTEMPT" >>"$0/starts"; '
-         '[ "$1" = 0 ] || while [ ! -e "$0/$1" ]; do sleep 0.01; done; exit "$2"')
+         '[ "$1" = 0 ] || while [ ! -e "$0/$1" ] && [ -d "${0%/work}" ]; do sleep 0.01; done; exit "$2"')
 
 
 class Violation(Exception):

@@ -104,9 +104,9 @@ def test_the_checkpoint_of_a_line_is_made_by_the_user(system):
     secret.write_text("of root")
     secret.chmod(0o600)
     uid = system.user.pw_uid
-    script = "checkpoint('secret'); time.sleep(0.5); os.chmod('state', 0o600) or checkpoint('state')"
+    script = "checkpoint('secret'); time.sleep(0.5); write('state', sums); os.chmod('state', 0o600); checkpoint('state')"
     done = system.as_user("batchctl", "submit", "-q", "--env", "PATH", "--type", "count", "--param", "steps=1",
-                          "--param", f"script={script}")
+                          "--param", "interval=2", "--param", f"script={script}")
     ident = int(done.stdout)
     assert system.wait(ident)[0]["state"] == "completed"
     mine = system.state / "checkpoints" / str(uid) / str(ident)
