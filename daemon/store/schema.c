@@ -9,6 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What the sum of a job's status began with in schema 6, and begins with since. */
+#define SUMMED_STATUS                                                                               \
+    "id,state,attempt,charged,losses,cancelling,worker,started_at,ended_at,class,exit_code,signal," \
+    "user_us,system_us,run_us,max_rss_bytes,stdout_bytes,stderr_bytes,cut_bytes,lost_bytes"
+
 /* Numbers in state, priority and class are the enums of core/job.h; times are microseconds since
  * the epoch, 0 = not yet; facts_sum and status_sum are CRC-32C over the columns (job_rows.c). The
  * triggers repeat two invariants where no code can forget them: a terminal state never changes, and
@@ -226,14 +231,10 @@ static const char *const migrations[] = {
     "UPDATE number SET sum=checksum(name,value);"
     /* That tasks were cancelled, or ended, before the first of the array began is in the sum, too;
      * of a row whose sum is right. */
-    "UPDATE job SET status_sum=checksum(id,state,attempt,charged,losses,cancelling,worker,"
-    " started_at,ended_at,class,exit_code,signal,user_us,system_us,run_us,max_rss_bytes,"
-    " stdout_bytes,stderr_bytes,cut_bytes,lost_bytes,next,tasks_completed,tasks_failed,"
+    "UPDATE job SET status_sum=checksum(" SUMMED_STATUS ",next,tasks_completed,tasks_failed,"
     " tasks_cancelled,coalesce(message,''),result)"
     " WHERE next=0 AND tasks_completed+tasks_failed+tasks_cancelled>0 AND"
-    " status_sum=checksum(id,state,attempt,charged,losses,cancelling,worker,"
-    " started_at,ended_at,class,exit_code,signal,user_us,system_us,run_us,max_rss_bytes,"
-    " stdout_bytes,stderr_bytes,cut_bytes,lost_bytes,coalesce(message,''),result);"
+    " status_sum=checksum(" SUMMED_STATUS ",coalesce(message,''),result);"
     /* What a task asks for that had too little memory (0: as its array), and what jobs of a name or
      * type that had should ask for (0: none had). */
     "ALTER TABLE task ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"

@@ -104,10 +104,13 @@ def test_the_checkpoint_of_a_line_is_made_by_the_user(system):
     secret.write_text("of root")
     secret.chmod(0o600)
     uid = system.user.pw_uid
-    script = "checkpoint('secret'); time.sleep(0.5); write('state', sums); os.chmod('state', 0o600); checkpoint('state')"
+    script = "checkpoint('secret')\nwhile not os.path.exists('noted'): time.sleep(0.01)\n" \
+             "write('state', sums); os.chmod('state', 0o600); checkpoint('state')"
     done = system.as_user("batchctl", "submit", "-q", "--env", "PATH", "--type", "count", "--param", "steps=1",
                           "--param", "interval=2", "--param", f"script={script}")
     ident = int(done.stdout)
+    wait_until(lambda: system.job(ident)["note"] is not None)
+    (system.home / "noted").touch()
     assert system.wait(ident)[0]["state"] == "completed"
     mine = system.state / "checkpoints" / str(uid) / str(ident)
     made = {path: path.stat().st_uid for path in mine.rglob("*")}
