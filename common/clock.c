@@ -23,3 +23,8 @@ int64_t clock_running_us(void)
 {
     return read_us(CLOCK_MONOTONIC);
 }
+
+int64_t clock_file_us(void)
+{
+    return read_us(CLOCK_REALTIME_COARSE);
+}

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 
 void output_done(struct output *output)
 {
@@ -53,10 +52,7 @@ static bool changed_since(const struct stat *info, int64_t started_at)
 {
     int64_t at =
         (int64_t)info->st_ctim.tv_sec * US_PER_SECOND + (int64_t)info->st_ctim.tv_nsec / 1000;
-    /* Files are stamped by a clock that is behind by up to a tick. */
-    struct timespec tick;
-    (void)clock_getres(CLOCK_REALTIME_COARSE, &tick);
-    return at >= started_at - (int64_t)tick.tv_nsec / 1000;
+    return at >= started_at;
 }
 
 /* What is in its place is replaced when it is a file, or a link, which is not followed. */

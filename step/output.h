@@ -18,8 +18,8 @@ struct output {
 
 void output_done(struct output *output);
 
-/* Finds it. ERROR_NOT_FOUND: it was not written since `started_at`. ERROR_CONFLICT: it or what is
- * in its place is of a kind that is not taken. */
+/* Finds it. ERROR_NOT_FOUND: it was not written since `started_at` (of clock_file_us).
+ * ERROR_CONFLICT: it or what is in its place is of a kind that is not taken. */
 int output_find(struct output *output, int64_t started_at, struct error *err);
 /* Applies one check: "exists", "nonempty" or a text for the shell, which finds the path in $1. */
 int output_check(const struct output *output, const char *check, struct error *err);

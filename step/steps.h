@@ -6,7 +6,7 @@
 
 struct step {
     struct attempt_id id;
-    int64_t started_at; /* finish: microseconds since the epoch */
+    int64_t started_at; /* finish: of clock_file_us */
     char **outputs;     /* as declared: from the folder that the process is in */
     unsigned output_count;
     char **rest; /* begin: program and argv; finish: the checks; checkpoint: the line; ends with

@@ -104,6 +104,7 @@ static void set_begin(struct job *job, const struct job_run *run)
 {
     job->id = run->id;
     job->started_at = clock_wall_us();
+    job->files_from = clock_file_us();
     timetable_begin(&job->times, run, clock_running_us());
     job->grace_ms = run->grace_ms;
     job->warn_signal = (int)run->warn_signal;

@@ -146,7 +146,7 @@ static bool finishes(struct job *job)
     int64_t limit = timetable_ran_us(&job->times, now) + CHECKS_MS * US_PER_MS;
     timetable_resume(&job->times, now);
     if (start_step(job, STAGE_FINISH,
-                   step_finish(&job->run, job->options.step_program, job->started_at), &err) < 0) {
+                   step_finish(&job->run, job->options.step_program, job->files_from), &err) < 0) {
         job_end_bad_outputs(&job->end, err.text);
         return false;
     }

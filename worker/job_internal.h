@@ -37,6 +37,7 @@ struct job {
     struct attempt_id id;
     pid_t pid;                         /* the main process; unreaped while PHASE_RUNNING */
     int64_t started_at;                /* wall */
+    int64_t files_from;                /* what it writes is stamped no earlier; clock_file_us */
     struct timetable times, own_times; /* the latter while another is that of a step */
     uint64_t grace_ms;
     int warn_signal;

@@ -12,6 +12,7 @@ bool step_begins(const struct job_run *job);
 
 /* What to run. All but program and argv is borrowed from `job`; step_done releases the two. */
 struct job_run step_begin(const struct job_run *job, const char *program);
+/* `started_at` is of clock_file_us: outputs of a later change are the job's. */
 struct job_run step_finish(const struct job_run *job, const char *program, int64_t started_at);
 struct job_run step_discard(const struct job_run *job, const char *program);
 /* Makes the checkpoint that this line of a processor asks for. */

@@ -157,8 +157,8 @@ def test_a_job_may_write_it_in_its_place(daemon, folder):
     (folder / "out").write_text("old")
     time.sleep(0.05)  # files are stamped by the tick
     assert end(daemon, shell(daemon, folder, "true"))["state"] == "failed"
-    ident = shell(daemon, folder, "echo mine > out", checks=["nonempty"])
-    assert end(daemon, ident)["state"] == "completed"
+    ended = end(daemon, shell(daemon, folder, "echo mine > out", checks=["nonempty"]))
+    assert ended["state"] == "completed", ended["outcome"]
     assert (folder / "out").read_text() == "mine\n"
 
 
