@@ -14,7 +14,7 @@ lint-format:
 # One stamp for a file; it is looked at again when its object was made again (a header changed too).
 TIDY_FILES = $(filter %.c,$(filter-out tests/%,$(C_FILES)))
 TIDY_STAMPS = $(patsubst %.c,$(OUT)/tidy/%.ok,$(TIDY_FILES))
-TIDY_CFLAGS = -std=gnu17 $(DEFINES) -I. $(call cflags_of,smartcols jansson glib-2.0 $(VIDEO_PKGS) $(IMAGE_PKGS))
+TIDY_CFLAGS = -std=gnu17 $(DEFINES) -I. $(call cflags_of,smartcols jansson glib-2.0 $(MEDIA_PKGS) $(IMAGE_PKGS))
 lint-tidy:
 	@$(MAKE) -s --no-print-directory -j$$(nproc) $(TIDY_STAMPS)
 	@echo 'clang-tidy: $(words $(TIDY_FILES)) files'

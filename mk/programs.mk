@@ -5,6 +5,7 @@ DAEMON_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c daemon/*/*.c))
 WORKER_SRC := $(filter-out worker/main.c,$(wildcard worker/*.c))
 CLIENT_SRC := $(filter-out client/main.c,$(wildcard client/*.c))
 PROCLIB_SRC := $(wildcard processors/lib/*.c)
+MEDIA_SRC := $(wildcard processors/media/*.c)
 
 obj = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 
@@ -19,6 +20,7 @@ DAEMON_LIB := $(OUT)/libdaemon.a
 WORKER_LIB := $(OUT)/libworker.a
 CLIENT_LIB := $(OUT)/libclient.a
 PROCESSOR_LIB := $(OUT)/libprocessor.a
+MEDIA_LIB := $(OUT)/libmedia.a
 
 $(COMMON_LIB): $(call obj,$(COMMON_SRC)) $(OUT)/common/toml.o
 $(CORE_LIB): $(call obj,$(CORE_SRC))
@@ -26,6 +28,7 @@ $(DAEMON_LIB): $(call obj,$(DAEMON_SRC)) $(OUT)/daemon/api/interfaces.o
 $(WORKER_LIB): $(call obj,$(WORKER_SRC))
 $(CLIENT_LIB): $(call obj,$(CLIENT_SRC))
 $(PROCESSOR_LIB): $(call obj,$(PROCLIB_SRC))
+$(MEDIA_LIB): $(call obj,$(MEDIA_SRC))
 %.a:
 	@rm -f $@ && ar rcsD $@ $^
 
@@ -38,7 +41,7 @@ $(CLIENT_LIBRARY): $(call obj,$(addprefix common/,$(addsuffix .c,alloc base64 cl
 
 CORE_LIBS := $(call libs_of,libevent_core sqlite3 jansson libsystemd glib-2.0)
 CLIENT_LIBS := $(call libs_of,jansson smartcols zlib glib-2.0)
-VIDEO_PKGS := libavformat libavcodec libavfilter libswscale libavutil jansson
+MEDIA_PKGS := libavformat libavcodec libavfilter libswscale libavutil jansson
 IMAGE_PKGS := vips jansson
 
 $(OUT)/batchd: $(call obj,daemon/main.c) $(DAEMON_LIB) $(COMMON_LIB)
@@ -49,14 +52,19 @@ $(OUT)/batchd-job: $(call obj,$(wildcard step/*.c)) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,glib-2.0 jansson) -lm
 $(OUT)/batchctl: $(call obj,client/main.c) $(CLIENT_LIB) $(CORE_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS) -lm
-$(OUT)/processors/video/video: $(call obj,$(wildcard processors/video/*.c)) $(PROCESSOR_LIB) $(COMMON_LIB)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,$(VIDEO_PKGS)) -lm
+# Those that link FFmpeg's libraries.
+MEDIA_PROCESSORS := $(filter video interpolate quality,$(PROCESSOR_NAMES))
+define MEDIA_PROGRAM
+$(OUT)/processors/$(1)/$(1): $(call obj,$(wildcard processors/$(1)/*.c)) $(MEDIA_LIB) $(PROCESSOR_LIB) $(COMMON_LIB)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(call libs_of,$$(MEDIA_PKGS)) -lm
+endef
+$(foreach p,$(MEDIA_PROCESSORS),$(eval $(call MEDIA_PROGRAM,$(p))))
 $(OUT)/processors/image/image: $(call obj,$(wildcard processors/image/*.c)) $(PROCESSOR_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,$(IMAGE_PKGS)) -lm
 $(OUT)/processors/%/manifest.json: processors/%/manifest.json
 	@mkdir -p $(@D) && cp $< $@
 
-$(OUT)/processors/video/%.o: PKG_CFLAGS = $(call cflags_of,$(VIDEO_PKGS))
+$(foreach p,media $(MEDIA_PROCESSORS),$(eval $(OUT)/processors/$(p)/%.o: PKG_CFLAGS = $$(call cflags_of,$$(MEDIA_PKGS))))
 $(OUT)/processors/image/%.o: PKG_CFLAGS = $(call cflags_of,$(IMAGE_PKGS))
 $(OUT)/client/%.o: PKG_CFLAGS = $(call cflags_of,smartcols)
 $(OUT)/daemon/resources/zone.o $(OUT)/daemon/api/request_digest.o $(OUT)/common/file_tree.o \

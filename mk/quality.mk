@@ -39,7 +39,7 @@ lint:
 
 # Each header compiles by itself.
 HEADERS := $(wildcard common/*.h daemon/*.h daemon/*/*.h worker/*.h step/*.h client/*.h processors/*/*.h)
-headers: PKG_CFLAGS = $(call cflags_of,$(VIDEO_PKGS) $(IMAGE_PKGS))
+headers: PKG_CFLAGS = $(call cflags_of,$(MEDIA_PKGS) $(IMAGE_PKGS))
 .PHONY: headers
 headers:
 	@for header in $(HEADERS); do \

@@ -2,10 +2,8 @@
 #include "processors/video/geometry.h"
 
 #include "processors/lib/request.h"
-#include "processors/video/reader.h"
+#include "processors/media/reader.h"
 
-#include <libavutil/display.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,24 +49,6 @@ static const char *turn_filters(struct turn turn)
     if (turn.c > 0)
         return turn.b > 0 ? "transpose=cclock_flip," : "transpose=cclock,";
     return turn.b > 0 ? "transpose=clock," : "transpose=clock_flip,";
-}
-
-int geometry_rotation(const int32_t *matrix, bool *ret_mirrored)
-{
-    int32_t plain[9];
-    *ret_mirrored = false;
-    if (matrix == NULL)
-        return 0;
-    memcpy(plain, matrix, sizeof(plain));
-    double area = (double)plain[0] * plain[4] - (double)plain[1] * plain[3];
-    *ret_mirrored = area < 0;
-    if (*ret_mirrored)
-        av_display_matrix_flip(plain, 1, 0);
-    double angle = av_display_rotation_get(plain);
-    if (isnan(angle))
-        return 0;
-    int turned = (int)lround(-angle) % 360; /* libavutil counts counter-clockwise */
-    return turned < 0 ? turned + 360 : turned;
 }
 
 static int even(int64_t size)

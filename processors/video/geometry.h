@@ -26,7 +26,4 @@ struct geometry {
 int geometry_plan(const struct request *request, const struct reader *reader, struct geometry *ret,
                   struct error *err);
 
-/* Clockwise turn for display in degrees, 0 to 359, and whether the picture is mirrored as well. */
-int geometry_rotation(const int32_t *matrix, bool *ret_mirrored);
-
 #endif

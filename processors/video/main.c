@@ -6,9 +6,9 @@
 #include "processors/lib/processor.h"
 #include "processors/lib/request.h"
 #include "processors/lib/source.h"
-#include "processors/video/facts.h"
-#include "processors/video/media_log.h"
-#include "processors/video/reader.h"
+#include "processors/media/facts.h"
+#include "processors/media/media_log.h"
+#include "processors/media/reader.h"
 #include "processors/video/transcode.h"
 
 #include <string.h>

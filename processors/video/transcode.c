@@ -7,10 +7,10 @@
 #include "processors/lib/request.h"
 #include "processors/lib/source.h"
 #include "processors/lib/staging.h"
-#include "processors/video/audio_track.h"
-#include "processors/video/facts.h"
-#include "processors/video/output.h"
-#include "processors/video/reader.h"
+#include "processors/media/audio_track.h"
+#include "processors/media/facts.h"
+#include "processors/media/output.h"
+#include "processors/media/reader.h"
 #include "processors/video/video_track.h"
 
 /* Of the progress: decoding and encoding; the rest is the check of what was written. */

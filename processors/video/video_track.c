@@ -4,10 +4,10 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "processors/lib/request.h"
-#include "processors/video/filter_graph.h"
-#include "processors/video/media_log.h"
-#include "processors/video/output.h"
-#include "processors/video/reader.h"
+#include "processors/media/filter_graph.h"
+#include "processors/media/media_log.h"
+#include "processors/media/output.h"
+#include "processors/media/reader.h"
 
 #include <libavfilter/buffersink.h>
 #include <libavfilter/buffersrc.h>

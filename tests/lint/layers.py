@@ -20,8 +20,10 @@ BELOW["daemon"] = [*BELOW["daemon/net"], "daemon/net"]
 BELOW["client"] = ["common", "daemon/core"]  # core is pure: simulate runs the scheduler itself
 for outside in ("worker", "step", "processors/lib"):
     BELOW[outside] = ["common"]
+BELOW["processors/media"] = ["common", "processors/lib"]
 for program in sorted((ROOT / "processors").glob("*/manifest.json")):
-    BELOW[f"processors/{program.parent.name}"] = ["common", "processors/lib"]
+    BELOW[f"processors/{program.parent.name}"] = ["common", "processors/lib", "processors/media"]
+MEDIA = ("processors/media/", "processors/video/", "processors/interpolate/", "processors/quality/")  # GPL
 
 LIBRARIES = {  # header prefix: where it may be included
     "sqlite3.h": ("daemon/store/",),
@@ -32,8 +34,8 @@ LIBRARIES = {  # header prefix: where it may be included
     "zlib.h": ("client/trace.c",),
     "glib.h": ("common/checkpoint.c", "common/file_tree.c", "common/glib_memory.c", "daemon/resources/zone.c",
                "daemon/api/request_digest.c", "processors/image/"),
-    "libav": ("processors/video/",),  # GPL: no other program links it
-    "libsw": ("processors/video/",),
+    "libav": MEDIA,
+    "libsw": MEDIA,
     "vips/": ("processors/image/",),
 }
 JSON_BELOW_API = ("daemon/core/", "daemon/store/", "daemon/exec/", "daemon/engine/", "daemon/events/",

@@ -8,8 +8,8 @@
  * Only local files are opened, and only true containers: no playlists, which would read other
  * files, and no still pictures. What MPEG-TS and other formats without a length or an index have
  * lost at their end cannot be seen. */
-#ifndef BATCHD_PROCESSORS_VIDEO_READER_H
-#define BATCHD_PROCESSORS_VIDEO_READER_H
+#ifndef BATCHD_PROCESSORS_MEDIA_READER_H
+#define BATCHD_PROCESSORS_MEDIA_READER_H
 
 #include "common/error.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "processors/video/reader.h"
+#include "processors/media/reader.h"
 
 #include "processors/lib/report.h"
-#include "processors/video/media_log.h"
+#include "processors/media/media_log.h"
 
 #include <stdbool.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "processors/video/facts.h"
+#include "processors/media/facts.h"
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "processors/lib/source.h"
-#include "processors/video/geometry.h"
-#include "processors/video/reader.h"
+#include "processors/media/reader.h"
+#include "processors/media/rotation.h"
 
 #include <libavutil/pixdesc.h>
 #include <libavutil/sha.h>
@@ -58,7 +58,7 @@ static json_t *video_facts(const struct reader *reader)
 {
     const AVCodecParameters *is = reader->video->codecpar;
     bool mirrored = false;
-    const int rotation = geometry_rotation(reader_display_matrix(reader), &mirrored);
+    const int rotation = rotation_of(reader_display_matrix(reader), &mirrored);
     const bool sideways = rotation == 90 || rotation == 270;
     json_t *video = json_object();
     json_put_text(video, "codec", avcodec_get_name(is->codec_id));

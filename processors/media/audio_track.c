@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "processors/video/audio_track.h"
+#include "processors/media/audio_track.h"
 
 #include "common/alloc.h"
 #include "processors/lib/report.h"
-#include "processors/video/filter_graph.h"
-#include "processors/video/media_log.h"
-#include "processors/video/output.h"
-#include "processors/video/reader.h"
+#include "processors/media/filter_graph.h"
+#include "processors/media/media_log.h"
+#include "processors/media/output.h"
+#include "processors/media/reader.h"
 
 #include <libavfilter/buffersink.h>
 #include <libavfilter/buffersrc.h>

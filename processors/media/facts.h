@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What a file holds, as measured by reading it to its end: the "media" of a result. */
-#ifndef BATCHD_PROCESSORS_VIDEO_FACTS_H
-#define BATCHD_PROCESSORS_VIDEO_FACTS_H
+#ifndef BATCHD_PROCESSORS_MEDIA_FACTS_H
+#define BATCHD_PROCESSORS_MEDIA_FACTS_H
 
 #include <jansson.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "processors/video/output.h"
+#include "processors/media/output.h"
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "processors/video/media_log.h"
+#include "processors/media/media_log.h"
 
 int output_open(const char *path, struct output *ret, struct error *err)
 {

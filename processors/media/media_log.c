@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "processors/video/media_log.h"
+#include "processors/media/media_log.h"
 
 #include <libavutil/avutil.h>
 #include <libavutil/log.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The part of a filter graph that pictures and sound share: the filters between source and sink. */
-#ifndef BATCHD_PROCESSORS_VIDEO_FILTER_GRAPH_H
-#define BATCHD_PROCESSORS_VIDEO_FILTER_GRAPH_H
+#ifndef BATCHD_PROCESSORS_MEDIA_FILTER_GRAPH_H
+#define BATCHD_PROCESSORS_MEDIA_FILTER_GRAPH_H
 
 #include <libavfilter/avfilter.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "processors/video/filter_graph.h"
+#include "processors/media/filter_graph.h"
 
 #include "common/alloc.h"
 

@@ -2,8 +2,8 @@
  *
  * The MP4 file that is written: open, add streams, start, packets in any order of streams, finish.
  */
-#ifndef BATCHD_PROCESSORS_VIDEO_OUTPUT_H
-#define BATCHD_PROCESSORS_VIDEO_OUTPUT_H
+#ifndef BATCHD_PROCESSORS_MEDIA_OUTPUT_H
+#define BATCHD_PROCESSORS_MEDIA_OUTPUT_H
 
 #include "common/error.h"
 

@@ -3,8 +3,8 @@
  * What the FFmpeg libraries say while they work. They report much damage only there (a demuxer that
  * meets the end of a file too early logs a line and returns a plain end of file), so error lines
  * are counted, and the first of each kind is kept for the error text. Nothing is printed. */
-#ifndef BATCHD_PROCESSORS_VIDEO_MEDIA_LOG_H
-#define BATCHD_PROCESSORS_VIDEO_MEDIA_LOG_H
+#ifndef BATCHD_PROCESSORS_MEDIA_MEDIA_LOG_H
+#define BATCHD_PROCESSORS_MEDIA_MEDIA_LOG_H
 
 #include "common/error.h"
 

@@ -2,8 +2,8 @@
  *
  * The sound: packets copied as they are, or decoded, brought to what AAC takes and encoded. Gaps
  * are filled with silence, so that sound and picture stay together. */
-#ifndef BATCHD_PROCESSORS_VIDEO_AUDIO_TRACK_H
-#define BATCHD_PROCESSORS_VIDEO_AUDIO_TRACK_H
+#ifndef BATCHD_PROCESSORS_MEDIA_AUDIO_TRACK_H
+#define BATCHD_PROCESSORS_MEDIA_AUDIO_TRACK_H
 
 #include "common/error.h"
 

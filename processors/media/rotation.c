@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/media/rotation.h"
+
+#include <libavutil/display.h>
+#include <math.h>
+#include <string.h>
+
+int rotation_of(const int32_t *matrix, bool *ret_mirrored)
+{
+    int32_t plain[9];
+    *ret_mirrored = false;
+    if (matrix == NULL)
+        return 0;
+    memcpy(plain, matrix, sizeof(plain));
+    double area = (double)plain[0] * plain[4] - (double)plain[1] * plain[3];
+    *ret_mirrored = area < 0;
+    if (*ret_mirrored)
+        av_display_matrix_flip(plain, 1, 0);
+    double angle = av_display_rotation_get(plain);
+    if (isnan(angle))
+        return 0;
+    int turned = (int)lround(-angle) % 360; /* libavutil counts counter-clockwise */
+    return turned < 0 ? turned + 360 : turned;
+}
