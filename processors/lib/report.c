@@ -77,6 +77,17 @@ void report_progress(double fraction, int64_t frames)
     (void)fd_write_all(report.fd, line, (size_t)used);
 }
 
+/* One line with one text. */
+static void say(const char *type, const char *key, const char *text)
+{
+    if (report.fd < 0)
+        return;
+    CLEANUP_JSON json_t *line = json_object();
+    json_put_text(line, "type", type);
+    json_put_text(line, key, text);
+    (void)write_line(report.fd, line);
+}
+
 void report_log(const char *format, ...)
 {
     char text[LOG_TEXT_BYTES];
@@ -84,12 +95,12 @@ void report_log(const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (report.fd < 0)
-        return;
-    CLEANUP_JSON json_t *line = json_object();
-    json_put_text(line, "type", "log");
-    json_put_text(line, "text", text);
-    (void)write_line(report.fd, line);
+    say("log", "text", text);
+}
+
+void report_checkpoint(const char *path)
+{
+    say("checkpoint", "path", path);
 }
 
 int report_result(json_t *result, struct error *err)

@@ -1,6 +1,6 @@
 /* What a processor tells on descriptor 3: one JSON object a line, {"type":"progress",...},
- * {"type":"log",...}, {"type":"result",...}. Where descriptor 3 is not open (a run by hand), stdout
- * takes the result and the rest is left out.
+ * {"type":"log",...}, {"type":"checkpoint",...}, {"type":"result",...}. Where descriptor 3 is not
+ * open (a run by hand), stdout takes the result and the rest is left out.
  *
  * Progress and log lines are news: one that cannot be written is dropped. The result is not. */
 #ifndef BATCHD_PROCESSORS_LIB_REPORT_H
@@ -18,6 +18,10 @@ int report_init(struct error *err);
 void report_progress(double fraction, int64_t frames);
 
 void report_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Asks for a copy of this file or folder as the job's newest checkpoint (processors/README.md);
+ * nothing is answered. The path is relative to the working folder or absolute, and UTF-8. */
+void report_checkpoint(const char *path);
 
 /* 0, or -1 with ERROR_IO. Borrows `result`. */
 int report_result(json_t *result, struct error *err);
