@@ -41,6 +41,8 @@ $(CLIENT_LIBRARY): $(call obj,$(addprefix common/,$(addsuffix .c,alloc base64 cl
 
 CORE_LIBS := $(call libs_of,libevent_core sqlite3 jansson libsystemd glib-2.0)
 CLIENT_LIBS := $(call libs_of,jansson smartcols zlib glib-2.0)
+# What processors/lib needs, for every processor's link.
+PROCESSOR_LIBS := $(call libs_of,libseccomp jansson)
 MEDIA_PKGS := libavformat libavcodec libavfilter libswscale libavutil jansson
 IMAGE_PKGS := vips jansson
 
@@ -56,11 +58,11 @@ $(OUT)/batchctl: $(call obj,client/main.c) $(CLIENT_LIB) $(CORE_LIB) $(COMMON_LI
 MEDIA_PROCESSORS := $(filter video interpolate quality,$(PROCESSOR_NAMES))
 define MEDIA_PROGRAM
 $(OUT)/processors/$(1)/$(1): $(call obj,$(wildcard processors/$(1)/*.c)) $(MEDIA_LIB) $(PROCESSOR_LIB) $(COMMON_LIB)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(call libs_of,$$(MEDIA_PKGS)) -lm
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(call libs_of,$$(MEDIA_PKGS)) $$(PROCESSOR_LIBS) -lm
 endef
 $(foreach p,$(MEDIA_PROCESSORS),$(eval $(call MEDIA_PROGRAM,$(p))))
 $(OUT)/processors/image/image: $(call obj,$(wildcard processors/image/*.c)) $(PROCESSOR_LIB) $(COMMON_LIB)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,$(IMAGE_PKGS)) -lm
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,$(IMAGE_PKGS)) $(PROCESSOR_LIBS) -lm
 $(OUT)/processors/%/manifest.json: processors/%/manifest.json
 	@mkdir -p $(@D) && cp $< $@
 
