@@ -22,8 +22,8 @@ check: deps
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --jobs 40 --restarts 15
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/checkpoint.py --kills 6 --steps 400 --minutes 0
 
-$(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(DAEMON_LIB) $(WORKER_LIB) $(COMMON_LIB)
-	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(WORKER_LIB) $(COMMON_LIB) $(call libs_of,check) $(CORE_LIBS) -lm
+$(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(DAEMON_LIB) $(WORKER_LIB) $(PROCESSOR_LIB) $(COMMON_LIB)
+	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(WORKER_LIB) $(PROCESSOR_LIB) $(COMMON_LIB) $(call libs_of,check) $(CORE_LIBS) -lm
 
 unit: $(UNIT_TESTS)
 	@for test in $(UNIT_TESTS); do "$$test" || exit 1; done
