@@ -54,20 +54,44 @@ static int fail(const struct processor *processor, struct error *err)
     return processor_exit_code(err);
 }
 
-/* The reason also goes where the result would have gone, so that it is kept with the job. */
-static void report_failure(const struct processor *processor, const struct error *err)
+json_t *processor_error(const struct error *err)
 {
-    CLEANUP_JSON json_t *result = json_object();
     CLEANUP_JSON json_t *text = json_from_bytes(err->text, strlen(err->text));
     json_t *error = json_object();
     json_put_text(error, "message", json_is_string(text) ? json_string_value(text) : "?");
     json_put_text(error, "field", err->field[0] == '\0' ? NULL : err->field);
     json_put_int(error, "exit_code", processor_exit_code(err));
+    return error;
+}
+
+/* The members that every result has. */
+static void name_result(const struct processor *processor, json_t *result)
+{
     json_put_int(result, "schema", RESULT_SCHEMA);
     json_put_text(result, "processor", processor->name);
     json_put_text(result, "version", processor->version);
-    json_put(result, "error", error);
-    report_error(result);
+}
+
+static void complete_result(const struct processor *processor, json_t *result, int64_t elapsed_us)
+{
+    name_result(processor, result);
+    json_put_int(result, "elapsed_us", elapsed_us);
+    if (json_object_get(result, "partial") == NULL)
+        json_put(result, "partial", json_false());
+}
+
+/* The reason also goes where the result would have gone, so that it is kept with the job; beside
+ * what was done, if the processor tells of that. */
+static void report_failure(const struct processor *processor, json_t *done, const struct error *err)
+{
+    struct error ignored;
+    CLEANUP_JSON json_t *result = done == NULL ? json_object() : json_incref(done);
+    json_put(result, "error", processor_error(err));
+    name_result(processor, result);
+    if (done == NULL)
+        report_error(result);
+    else
+        (void)report_result(result, &ignored);
 }
 
 static int print_manifest(const struct processor *processor)
@@ -79,26 +103,16 @@ static int print_manifest(const struct processor *processor)
     return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EX_IOERR : EX_OK;
 }
 
-static void complete_result(const struct processor *processor, json_t *result, int64_t elapsed_us)
-{
-    json_put_int(result, "schema", RESULT_SCHEMA);
-    json_put_text(result, "processor", processor->name);
-    json_put_text(result, "version", processor->version);
-    json_put_int(result, "elapsed_us", elapsed_us);
-    json_put(result, "partial", json_false());
-}
-
-static int run_job(const struct processor *processor, struct error *err)
+static int run_job(const struct processor *processor, json_t **ret_result, struct error *err)
 {
     int64_t start = clock_monotonic_us();
     CLEANUP(request_done) struct request request = {0};
-    CLEANUP_JSON json_t *result = NULL;
     if (request_read(STDIN_FILENO, &request, err) < 0)
         return -1;
-    if (processor->run(&request, &result, err) < 0)
-        return -1;
-    complete_result(processor, result, clock_monotonic_us() - start);
-    return report_result(result, err);
+    int failed = processor->run(&request, ret_result, err);
+    if (*ret_result != NULL)
+        complete_result(processor, *ret_result, clock_monotonic_us() - start);
+    return failed;
 }
 
 static int usage(const struct processor *processor)
@@ -126,10 +140,12 @@ int processor_main(int argc, char **argv, const struct processor *processor)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN);
     staging_catch_signals();
-    if (report_init(&err) < 0 || run_job(processor, &err) < 0) {
+    CLEANUP_JSON json_t *result = NULL;
+    if (report_init(&err) < 0 || run_job(processor, &result, &err) < 0 ||
+        report_result(result, &err) < 0) {
         staging_discard();
         int code = fail(processor, &err);
-        report_failure(processor, &err);
+        report_failure(processor, result, &err);
         return code;
     }
     return EX_OK;

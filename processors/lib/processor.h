@@ -17,8 +17,10 @@ struct processor {
     const char *name;
     const char *version;
     /* Does the job. 0 and *ret_result (owned by the caller): the members that only this processor
-     * knows; schema, processor, version, elapsed_us and partial are added. -1 with err; the code
-     * of err becomes the exit code by processor_exit_code. */
+     * knows; schema, processor, version, elapsed_us and partial (false) are added. -1 with err; the
+     * code of err becomes the exit code by processor_exit_code. A job of several files of which
+     * some failed gives both: the result tells of each, with a `partial` of its own, and `error` is
+     * added. */
     int (*run)(const struct request *request, json_t **ret_result, struct error *err);
 };
 
@@ -27,5 +29,8 @@ int processor_main(int argc, char **argv, const struct processor *processor);
 /* ERROR_INVALID 64, ERROR_DAMAGED and ERROR_LIMIT 65, ERROR_NOT_FOUND and ERROR_DENIED 66,
  * ERROR_CONFLICT 73 (the output cannot be created), ERROR_IO 74, ERROR_BUSY 75, else 70. */
 int processor_exit_code(const struct error *err);
+
+/* {message, field, exit_code}, as a result's `error` has it; a new reference. */
+json_t *processor_error(const struct error *err);
 
 #endif
