@@ -6,6 +6,7 @@
 #include "common/json.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 
 #define REPORT_FD 3
@@ -16,12 +17,13 @@
 #define LOG_TEXT_BYTES 400
 #define FRACTION_PARTS 10000
 
-/* One process has one report: descriptor 3. */
+/* One process has one report: descriptor 3. Several threads may tell of their progress. */
 static struct {
-    int fd; /* -1: only the result is written, to stdout; 0 before report_init */
+    pthread_mutex_t lock; /* of fraction and last_us */
+    int fd;               /* -1: only the result is written, to stdout; 0 before report_init */
     int64_t started_us, last_us;
     double fraction;
-} report;
+} report = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 int report_init(struct error *err)
 {
@@ -54,15 +56,9 @@ static int64_t eta_ms(int64_t now)
     return (int64_t)((double)elapsed * (1 - report.fraction) / report.fraction) / US_PER_MS;
 }
 
-void report_progress(double fraction, int64_t frames)
+static void write_progress(int64_t now, int64_t frames)
 {
     char line[160];
-    int64_t now = clock_monotonic_us();
-    if (fraction > report.fraction) /* false for NaN too */
-        report.fraction = fraction > 1 ? 1 : fraction;
-    if (report.fd < 0 || (report.last_us != 0 && now - report.last_us < PROGRESS_INTERVAL_US))
-        return;
-    report.last_us = now;
     /* By hand: jansson writes 0.42 as 0.41999999999999998. batchd looks for this start of a line.
      */
     int parts = (int)(report.fraction * FRACTION_PARTS);
@@ -75,6 +71,19 @@ void report_progress(double fraction, int64_t frames)
             snprintf(line + used, sizeof(line) - (size_t)used, ",\"eta_ms\":%lld", (long long)eta);
     used += snprintf(line + used, sizeof(line) - (size_t)used, "}\n");
     (void)fd_write_all(report.fd, line, (size_t)used);
+}
+
+void report_progress(double fraction, int64_t frames)
+{
+    int64_t now = clock_monotonic_us();
+    (void)pthread_mutex_lock(&report.lock);
+    if (fraction > report.fraction) /* false for NaN too */
+        report.fraction = fraction > 1 ? 1 : fraction;
+    if (report.fd >= 0 && (report.last_us == 0 || now - report.last_us >= PROGRESS_INTERVAL_US)) {
+        report.last_us = now;
+        write_progress(now, frames);
+    }
+    (void)pthread_mutex_unlock(&report.lock);
 }
 
 /* One line with one text. */

@@ -14,7 +14,8 @@
 /* Call once, before any descriptor is opened: what a library opens must never become number 3. */
 int report_init(struct error *err);
 
-/* At most one line in 100 ms; the fraction (0..1) never falls, whatever the caller computes. */
+/* At most one line in 100 ms; the fraction (0..1) never falls, whatever the caller computes. Any
+ * thread may call it. */
 void report_progress(double fraction, int64_t frames);
 
 void report_log(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -2,7 +2,6 @@
 #include "processors/media/reader.h"
 
 #include "processors/lib/report.h"
-#include "processors/media/media_log.h"
 
 #include <stdbool.h>
 
@@ -114,13 +113,13 @@ static int damaged(const struct reader *reader, const char *what, const char *sa
 static int check_health(const struct reader *reader, struct error *err)
 {
     char said[160];
-    if (media_log_errors(MEDIA_LOG_DEMUXER) > 0) {
-        media_log_first(MEDIA_LOG_DEMUXER, said, sizeof(said));
+    if (media_log_errors(&reader->log, MEDIA_LOG_DEMUXER) > 0) {
+        media_log_first(&reader->log, MEDIA_LOG_DEMUXER, said, sizeof(said));
         return damaged(reader, "the container", said, err);
     }
-    if (reader->decode_errors == 0 && media_log_errors(MEDIA_LOG_DECODER) == 0)
+    if (reader->decode_errors == 0 && media_log_errors(&reader->log, MEDIA_LOG_DECODER) == 0)
         return 0;
-    media_log_first(MEDIA_LOG_DECODER, said, sizeof(said));
+    media_log_first(&reader->log, MEDIA_LOG_DECODER, said, sizeof(said));
     return damaged(reader, "a packet does not decode", said, err);
 }
 

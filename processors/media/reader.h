@@ -12,6 +12,7 @@
 #define BATCHD_PROCESSORS_MEDIA_READER_H
 
 #include "common/error.h"
+#include "processors/media/media_log.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -28,6 +29,7 @@ struct reader {
     AVCodecContext *audio_decoder; /* NULL: audio packets are handed out undecoded */
     AVPacket *packet;
     AVFrame *frame;
+    struct media_account log; /* what is said of this file; the reader must not be moved */
     int64_t file_bytes;
     double progress_from, progress_to; /* the part of the job that reading this file is */
 

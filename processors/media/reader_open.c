@@ -3,7 +3,6 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "processors/media/media_log.h"
 
 #include <string.h>
 
@@ -12,10 +11,10 @@ static const char containers[] =
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,live_flv,ogg,asf,asf_o,nut,"
     "mxf,gif,apng,ivf,h264,hevc,m4v,obu,av1,vc1,dv,wtv,rm,yuv4mpegpipe";
 
-static void clear_log(void)
+static void clear_log(struct reader *reader)
 {
     for (int kind = 0; kind < MEDIA_LOG_COUNT; kind++)
-        media_log_clear((enum media_log_kind)kind);
+        media_log_clear(&reader->log, (enum media_log_kind)kind);
 }
 
 static int open_container(const char *path, struct reader *ret, struct error *err)
@@ -24,6 +23,10 @@ static int open_container(const char *path, struct reader *ret, struct error *er
      */
     CLEANUP_FREE char *url = xasprintf("file:%s", path);
     AVDictionary *options = NULL;
+    ret->format = avformat_alloc_context();
+    if (ret->format == NULL)
+        return error_set(err, ERROR_BUSY, "out of memory");
+    ret->format->opaque = &ret->log;
     (void)av_dict_set(&options, "protocol_whitelist", "file", 0);
     (void)av_dict_set(&options, "format_whitelist", containers, 0);
     int rc = avformat_open_input(&ret->format, url, NULL, &options);
@@ -37,7 +40,7 @@ static int open_container(const char *path, struct reader *ret, struct error *er
         return media_error(err, rc == AVERROR(EIO) ? ERROR_IO : ERROR_DAMAGED, rc,
                            "%s \"%.120s\" is no video that can be read", ret->label, path);
     ret->file_bytes = avio_size(ret->format->pb);
-    clear_log(); /* headers that name what is not there are common, and said aloud */
+    clear_log(ret); /* headers that name what is not there are common, and said aloud */
     rc = avformat_find_stream_info(ret->format, NULL);
     if (rc < 0)
         return media_error(err, ERROR_DAMAGED, rc, "%s \"%.120s\" has unreadable streams",
@@ -53,7 +56,7 @@ static int is_encrypted(const AVStream *stream)
            tag == MKTAG('e', 'n', 'c', 'v') || tag == MKTAG('e', 'n', 'c', 'a');
 }
 
-static int open_decoder(const struct reader *reader, const AVStream *stream, unsigned threads,
+static int open_decoder(struct reader *reader, const AVStream *stream, unsigned threads,
                         AVCodecContext **ret, struct error *err)
 {
     const AVCodec *codec = avcodec_find_decoder(stream->codecpar->codec_id);
@@ -68,6 +71,7 @@ static int open_decoder(const struct reader *reader, const AVStream *stream, uns
     if (context == NULL)
         return error_set(err, ERROR_BUSY, "out of memory");
     int rc = avcodec_parameters_to_context(context, stream->codecpar);
+    context->opaque = &reader->log;
     context->pkt_timebase = stream->time_base;
     context->thread_count = (int)threads;
     context->max_pixels = READER_PIXELS_MAX;
@@ -138,7 +142,7 @@ static int check_index(const struct reader *reader, struct error *err)
 int reader_open(const char *path, const char *label, unsigned threads, struct reader *ret,
                 struct error *err)
 {
-    clear_log();
+    clear_log(ret);
     ret->label = label;
     ret->packet = av_packet_alloc();
     ret->frame = av_frame_alloc();
@@ -152,8 +156,8 @@ int reader_open(const char *path, const char *label, unsigned threads, struct re
         return -1;
     /* What the probing decoders said is about guesses. The demuxer's word stays: its packets are
      * kept, so it says nothing a second time. */
-    media_log_clear(MEDIA_LOG_DECODER);
-    media_log_clear(MEDIA_LOG_OTHER);
+    media_log_clear(&ret->log, MEDIA_LOG_DECODER);
+    media_log_clear(&ret->log, MEDIA_LOG_OTHER);
     return 0;
 }
 
