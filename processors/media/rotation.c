@@ -22,3 +22,19 @@ int rotation_of(const int32_t *matrix, bool *ret_mirrored)
     int turned = (int)lround(-angle) % 360; /* libavutil counts counter-clockwise */
     return turned < 0 ? turned + 360 : turned;
 }
+
+const char *rotation_filters(const int32_t *matrix)
+{
+    static const char *const filters[2][4] = {
+        {"", "transpose=clock,", "hflip,vflip,", "transpose=cclock,"},
+        {"hflip,", "transpose=clock,hflip,", "vflip,", "transpose=cclock,hflip,"}};
+    bool mirrored = false;
+    const int rotation = rotation_of(matrix, &mirrored);
+    return rotation % 90 == 0 ? filters[mirrored][rotation / 90] : "";
+}
+
+bool rotation_is_sideways(const int32_t *matrix)
+{
+    bool mirrored = false;
+    return rotation_of(matrix, &mirrored) % 180 == 90;
+}

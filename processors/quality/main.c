@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The processor "quality": one job on stdin (processors/README.md), by FFmpeg's libraries. The
+ * result's `metrics` has what was measured also when the job fails because it is too little. */
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "processors/lib/processor.h"
+#include "processors/lib/request.h"
+#include "processors/lib/source.h"
+#include "processors/lib/staging.h"
+#include "processors/media/facts.h"
+#include "processors/media/media_log.h"
+#include "processors/quality/gates.h"
+#include "processors/quality/measurement.h"
+
+#include <math.h>
+
+struct work {
+    struct options options;
+    struct source sources[SIDE_COUNT];
+    char *target;       /* owned; NULL: no table is wanted */
+    const char *staged; /* borrowed from staging.h */
+    struct measurement measurement;
+    json_t *outputs; /* owned */
+};
+
+static void work_done(struct work *work)
+{
+    measurement_done(&work->measurement);
+    source_done(&work->sources[REFERENCE]);
+    source_done(&work->sources[DISTORTED]);
+    json_decref(work->outputs);
+    free(work->target);
+}
+
+static int open_inputs(struct work *work, const struct request *request, struct error *err)
+{
+    static const char *const names[SIDE_COUNT] = {"reference", "distorted"};
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        if (source_open(request_path(request, names[side]), names[side], &facts_digest,
+                        &work->sources[side], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int open_output(struct work *work, const struct request *request, struct error *err)
+{
+    work->target = request_path(request, "output");
+    if (work->target == NULL)
+        return 0;
+    if (source_differs(&work->sources[REFERENCE], work->target, err) < 0 ||
+        source_differs(&work->sources[DISTORTED], work->target, err) < 0)
+        return -1;
+    work->staged = staging_open(request, work->target, err);
+    return work->staged == NULL ? -1
+                                : table_open(work->staged, work->target, &work->options,
+                                             &work->measurement.table, err);
+}
+
+static int publish(struct work *work, struct error *err)
+{
+    CLEANUP(source_done) struct source written = {0};
+    if (work->staged == NULL)
+        return 0;
+    if (table_finish(&work->measurement.table, err) < 0 ||
+        source_open(xstrdup(work->staged), "output", &facts_digest, &written, err) < 0 ||
+        staging_commit(err) < 0)
+        return -1;
+    json_put_text(written.facts, "path", work->target);
+    (void)json_array_append(work->outputs, written.facts);
+    return 0;
+}
+
+/* ---- the result ---- */
+
+static json_t *alignment_facts(const struct pairing *pairing)
+{
+    json_t *facts = json_object();
+    json_put(facts, "drift_ms_max", json_real((double)pairing->drift_ns / 1e6));
+    json_put_int(facts, "repeated", pairing->repeated);
+    json_put_int(facts, "passed_over", pairing->passed_over);
+    return facts;
+}
+
+static json_t *make_metrics(struct work *work)
+{
+    struct scores *scores = &work->measurement.scores;
+    json_t *metrics = json_object();
+    for (int metric = 0; metric < METRIC_COUNT; metric++) {
+        if (work->options.wanted[metric])
+            json_put(metrics, metric_names[metric], scores_summary(scores, (enum metric)metric));
+    }
+    if (work->options.vmaf_wanted)
+        json_put_text(metrics, "vmaf", "unavailable");
+    json_put_int(metrics, "frames_compared", (int64_t)scores->count);
+    if (work->options.wanted[METRIC_PSNR])
+        json_put(metrics, "identical", json_boolean(isinf(scores_mean(scores, METRIC_PSNR))));
+    json_put(metrics, "alignment", alignment_facts(&work->measurement.pairing));
+    json_put(metrics, "gates", gates_facts(scores));
+    return metrics;
+}
+
+static json_t *make_result(struct work *work)
+{
+    const struct reader *reference = &work->measurement.sides[REFERENCE].reader;
+    const struct reader *distorted = &work->measurement.sides[DISTORTED].reader;
+    json_t *result = json_object();
+    json_t *inputs = json_array();
+    json_t *media = json_object();
+    (void)json_array_append(inputs, work->sources[REFERENCE].facts);
+    (void)json_array_append(inputs, work->sources[DISTORTED].facts);
+    json_put(media, "reference", facts_media(reference));
+    json_put(media, "distorted", facts_media(distorted));
+    json_put(result, "inputs", inputs);
+    json_put(result, "outputs", json_incref(work->outputs));
+    json_put_int(result, "frames_in", reference->frames);
+    json_put(result, "frames_out", json_null());
+    json_put_int(result, "duration_us", reader_duration_us(reference));
+    json_put(result, "media", media);
+    json_put(result, "metrics", make_metrics(work));
+    return result;
+}
+
+static int run(const struct request *request, json_t **ret_result, struct error *err)
+{
+    CLEANUP(work_done) struct work work = {.outputs = json_array()};
+    media_log_init();
+    work.measurement.options = &work.options;
+    if (options_read(request, &work.options, err) < 0 || open_inputs(&work, request, err) < 0 ||
+        open_output(&work, request, err) < 0)
+        return -1;
+    const char *const paths[SIDE_COUNT] = {work.sources[REFERENCE].path,
+                                           work.sources[DISTORTED].path};
+    if (measurement_run(&work.measurement, paths, request->cpus, err) < 0 ||
+        source_unchanged(&work.sources[REFERENCE], err) < 0 ||
+        source_unchanged(&work.sources[DISTORTED], err) < 0 || publish(&work, err) < 0)
+        return -1;
+    *ret_result = make_result(&work);
+    return gates_check(&work.measurement.scores, err);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct processor quality = {
+        .name = "quality", .version = BATCHD_VERSION, .run = run};
+    return processor_main(argc, argv, &quality);
+}
