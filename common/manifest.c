@@ -211,7 +211,7 @@ static bool is_word_list(const json_t *words)
 static int check_param(const json_t *param, struct error *err)
 {
     static const char *const known[] = {"name", "type", "required", "default", "min",
-                                        "max",  "enum", "help",     NULL};
+                                        "max",  "enum", "access",   "help",    NULL};
     const char *name = text_of(param, "name");
     const json_t *words = json_object_get(param, "enum");
     const json_t *min = json_object_get(param, "min");
@@ -233,6 +233,19 @@ static int check_param(const json_t *param, struct error *err)
     if (value != NULL && check_value(param, value, err) < 0)
         return error_wrap(err, "default");
     return 0;
+}
+
+/* Which files the processor reads and which it writes: its sandbox is made of that. */
+static int check_access(const json_t *param, struct error *err)
+{
+    const json_t *access = json_object_get(param, "access");
+    const char *word = json_string_value(access);
+    if (access == NULL || (strncmp(text_of(param, "type"), "path", 4) == 0 && word != NULL &&
+                           (strcmp(word, "read") == 0 || strcmp(word, "write") == 0)))
+        return 0;
+    return error_set(err, ERROR_INVALID,
+                     "parameter %s: access must be read or write, for type path or paths",
+                     text_of(param, "name"));
 }
 
 /* Their rules could contradict each other. */
@@ -262,11 +275,14 @@ static int check_manifest(const json_t *manifest, struct error *err)
         return error_set(err, ERROR_INVALID,
                          "exec is \"%.100s\"; it must name a file beside the manifest",
                          text_of(manifest, "exec"));
+    if (json_object_get(manifest, "serve") != NULL &&
+        !json_is_boolean(json_object_get(manifest, "serve")))
+        return error_set(err, ERROR_INVALID, "serve must be %s", "true or false");
     if (!json_is_array(params) || json_array_size(params) > PARAMS_MAX)
         return error_set(err, ERROR_INVALID, "params must be a list of at most %s parameters",
                          "64");
     json_array_foreach((json_t *)(uintptr_t)params, i, param) {
-        if (check_param(param, err) < 0 ||
+        if (check_param(param, err) < 0 || check_access(param, err) < 0 ||
             refuse_second(params, i, text_of(param, "name"), err) < 0)
             return -1;
     }

@@ -3,9 +3,9 @@
  * at submit, and the program itself, so that it may be run by hand and no number reaches a codec
  * unchecked. processors/README.md describes the file.
  *
- *   {"name", "version", "summary", "licence", "exec",
+ *   {"name", "version", "summary", "licence", "exec", "serve",
  *    "params": [{"name", "type": "string|path|paths|int|number|bool", "required", "default", "min",
- *                "max", "enum", "help"}]} */
+ *                "max", "enum", "access": "read|write", "help"}]} */
 #ifndef BATCHD_COMMON_MANIFEST_H
 #define BATCHD_COMMON_MANIFEST_H
 

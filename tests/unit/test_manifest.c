@@ -10,7 +10,7 @@
 
 static const char demo[] = HEAD
     "{\"name\":\"input\",\"type\":\"path\",\"required\":true},"
-    "{\"name\":\"list\",\"type\":\"paths\"},"
+    "{\"name\":\"list\",\"type\":\"paths\",\"access\":\"write\"},"
     "{\"name\":\"crf\",\"type\":\"int\",\"min\":0,\"max\":51,\"default\":23},"
     "{\"name\":\"width\",\"type\":\"int\",\"min\":16},"
     "{\"name\":\"ratio\",\"type\":\"number\",\"max\":1.5},"
@@ -114,6 +114,13 @@ static const struct {
      "parameter a: min and max must be numbers"},
     {HEAD "{\"name\":\"a\",\"type\":\"string\",\"enum\":[1]}]}",
      "parameter a: enum must be a list of strings, for type string"},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"access\":\"append\"}]}",
+     "parameter a: access must be read or write, for type path or paths"},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"access\":1}]}",
+     "parameter a: access must be read or write, for type path or paths"},
+    {HEAD "{\"name\":\"a\",\"type\":\"string\",\"access\":\"write\"}]}",
+     "parameter a: access must be read or write, for type path or paths"},
+    {HEAD "],\"serve\":1}", "serve must be true or false"},
     {HEAD "{\"name\":\"a\",\"type\":\"int\"},{\"name\":\"a\",\"type\":\"string\"}]}",
      "parameter a is given twice"},
 };
