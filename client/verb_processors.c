@@ -5,6 +5,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/confinement.h"
 
 #include <string.h>
 
@@ -12,6 +13,15 @@ static const char *text_of(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
     return text == NULL ? "" : text;
+}
+
+/* What confines those that are made with batchd's library (processors/README.md). */
+static void print_sandbox(void)
+{
+    int landlock = confinement_landlock();
+    CLEANUP_FREE char *files =
+        landlock == 0 ? xstrdup("no landlock") : xasprintf("landlock %d", landlock);
+    (void)printf("\nSandbox: %s, %sseccomp\n", files, confinement_seccomp() ? "" : "no ");
 }
 
 static void print_list(const struct cli *cli, const json_t *processors)
@@ -27,6 +37,7 @@ static void print_list(const struct cli *cli, const json_t *processors)
         grid_add(table, cells);
     }
     grid_print(table);
+    print_sandbox();
 }
 
 /* ---- show ---- */
@@ -183,7 +194,8 @@ static int run(struct cli *cli, int argc, char **argv)
 static const struct cli_option no_options[] = {{NULL, 0, NULL, NULL}};
 const struct verb verb_processors = {.name = "processors",
                                      .arguments = "[list | show NAME]",
-                                     .help = "The job types and their parameters",
+                                     .help =
+                                         "The job types, their parameters and what confines them",
                                      .example = "batchctl processors show video",
                                      .options = no_options,
                                      .run = run};
