@@ -9,8 +9,7 @@
 /* Its text; the caller frees. NULL with ERROR_INTERNAL: the installation is broken. */
 char *own_manifest_text(struct error *err);
 
-/* Checks `values` (may be NULL) and fills in defaults. *ret is owned by the caller. -1 with
- * ERROR_INVALID that names parameter, value and rule. */
-int own_manifest_check(const json_t *values, json_t **ret, struct error *err);
+/* It, checked; the caller owns it. NULL with ERROR_INTERNAL. */
+json_t *own_manifest_load(struct error *err);
 
 #endif

@@ -6,6 +6,9 @@
 #include "processors/lib/manifest.h"
 #include "processors/lib/report.h"
 #include "processors/lib/request.h"
+#include "processors/lib/sandbox.h"
+#include "processors/lib/serve.h"
+#include "processors/lib/served_job.h"
 #include "processors/lib/staging.h"
 
 #include <signal.h>
@@ -80,14 +83,20 @@ static void complete_result(const struct processor *processor, json_t *result, i
         json_put(result, "partial", json_false());
 }
 
+json_t *processor_failure(const struct processor *processor, json_t *done, const struct error *err)
+{
+    json_t *result = done == NULL ? json_object() : json_incref(done);
+    json_put(result, "error", processor_error(err));
+    name_result(processor, result);
+    return result;
+}
+
 /* The reason also goes where the result would have gone, so that it is kept with the job; beside
  * what was done, if the processor tells of that. */
 static void report_failure(const struct processor *processor, json_t *done, const struct error *err)
 {
     struct error ignored;
-    CLEANUP_JSON json_t *result = done == NULL ? json_object() : json_incref(done);
-    json_put(result, "error", processor_error(err));
-    name_result(processor, result);
+    CLEANUP_JSON json_t *result = processor_failure(processor, done, err);
     if (done == NULL)
         report_error(result);
     else
@@ -109,9 +118,12 @@ static int run_job(const struct processor *processor, json_t **ret_result, struc
     CLEANUP(request_done) struct request request = {0};
     if (request_read(STDIN_FILENO, &request, err) < 0)
         return -1;
+    CLEANUP_JSON json_t *sandbox = sandbox_enter(&request);
     int failed = processor->run(&request, ret_result, err);
-    if (*ret_result != NULL)
+    if (*ret_result != NULL) {
+        json_put(*ret_result, "sandbox", TAKE_PTR(sandbox));
         complete_result(processor, *ret_result, clock_monotonic_us() - start);
+    }
     return failed;
 }
 
@@ -119,27 +131,15 @@ static int usage(const struct processor *processor)
 {
     (void)fprintf(
         stderr,
-        "%s: takes no arguments but --version and --manifest; the job is one JSON line on "
-        "stdin, {\"params\":{...},\"cwd\":\"/absolute\"}\n",
+        "%s: takes no arguments but --version, --manifest and --serve; the job is one JSON line on "
+        "stdin, {\"params\":{...},\"cwd\":\"/absolute\"}; with --serve each line is one\n",
         processor->name);
     return EX_USAGE;
 }
 
-int processor_main(int argc, char **argv, const struct processor *processor)
+int processor_job(const struct processor *processor)
 {
     struct error err = {0};
-    if (argc > 2)
-        return usage(processor);
-    if (argc == 2 && strcmp(argv[1], "--version") == 0)
-        return printf("%s %s\n", processor->name, processor->version) < 0 ? EX_IOERR : EX_OK;
-    if (argc == 2 && strcmp(argv[1], "--manifest") == 0)
-        return print_manifest(processor);
-    if (argc == 2)
-        return usage(processor);
-    /* A reader that is gone and a file size limit show as errors of write, not as a death. */
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN);
-    staging_catch_signals();
     CLEANUP_JSON json_t *result = NULL;
     if (report_init(&err) < 0 || run_job(processor, &result, &err) < 0 ||
         report_result(result, &err) < 0) {
@@ -149,4 +149,23 @@ int processor_main(int argc, char **argv, const struct processor *processor)
         return code;
     }
     return EX_OK;
+}
+
+int processor_main(int argc, char **argv, const struct processor *processor)
+{
+    const struct served_calls calls = {processor, processor_job, processor_failure};
+    bool serves = argc == 2 && strcmp(argv[1], "--serve") == 0;
+    if (argc > 2)
+        return usage(processor);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return printf("%s %s\n", processor->name, processor->version) < 0 ? EX_IOERR : EX_OK;
+    if (argc == 2 && strcmp(argv[1], "--manifest") == 0)
+        return print_manifest(processor);
+    if (argc == 2 && !serves)
+        return usage(processor);
+    /* A reader that is gone and a file size limit show as errors of write, not as a death. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    staging_catch_signals();
+    return serves ? serve(&calls) : processor_job(processor);
 }

@@ -26,11 +26,18 @@ struct processor {
 
 int processor_main(int argc, char **argv, const struct processor *processor);
 
+/* Does the job on stdin, in the sandbox, and reports its result: the exit code. Once in a process
+ * (serve.h forks one for each job). */
+int processor_job(const struct processor *processor);
+
 /* ERROR_INVALID 64, ERROR_DAMAGED and ERROR_LIMIT 65, ERROR_NOT_FOUND and ERROR_DENIED 66,
  * ERROR_CONFLICT 73 (the output cannot be created), ERROR_IO 74, ERROR_BUSY 75, else 70. */
 int processor_exit_code(const struct error *err);
 
 /* {message, field, exit_code}, as a result's `error` has it; a new reference. */
 json_t *processor_error(const struct error *err);
+
+/* The result of a job that failed, `done` (may be NULL) with its error; a new reference. */
+json_t *processor_failure(const struct processor *processor, json_t *done, const struct error *err);
 
 #endif

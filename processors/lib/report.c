@@ -39,6 +39,11 @@ int report_init(struct error *err)
     return fd < 0 ? error_set_errno(err, "/dev/null") : 0;
 }
 
+bool report_is_open(void)
+{
+    return report.fd > 0;
+}
+
 static int write_line(int fd, json_t *line)
 {
     size_t bytes = 0;

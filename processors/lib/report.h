@@ -9,10 +9,14 @@
 #include "common/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Call once, before any descriptor is opened: what a library opens must never become number 3. */
 int report_init(struct error *err);
+
+/* Whether descriptor 3 was open. */
+bool report_is_open(void);
 
 /* At most one line in 100 ms; the fraction (0..1) never falls, whatever the caller computes. Any
  * thread may call it. */

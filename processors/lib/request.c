@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
+#include "common/manifest.h"
 #include "common/parse.h"
 #include "processors/lib/manifest.h"
 
@@ -91,22 +92,27 @@ int request_read(int fd, struct request *ret, struct error *err)
         return -1;
     if (ret->cwd[0] != '/')
         return error_set_field(err, "cwd", "cwd is \"%.200s\"; it must be absolute", ret->cwd);
-    return own_manifest_check(params, &ret->params, err);
+    ret->manifest = own_manifest_load(err);
+    return ret->manifest == NULL ? -1 : manifest_check(ret->manifest, params, &ret->params, err);
 }
 
 void request_done(struct request *request)
 {
     json_decref(request->params);
+    json_decref(request->manifest);
     free(request->cwd);
     *request = (struct request){0};
+}
+
+char *request_absolute(const struct request *request, const char *path)
+{
+    return path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", request->cwd, path);
 }
 
 char *request_path(const struct request *request, const char *name)
 {
     const char *path = json_string_value(json_object_get(request->params, name));
-    if (path == NULL)
-        return NULL;
-    return path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", request->cwd, path);
+    return path == NULL ? NULL : request_absolute(request, path);
 }
 
 const char *request_string(const struct request *request, const char *name, const char *fallback)

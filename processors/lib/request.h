@@ -14,8 +14,9 @@
 #define REQUEST_BYTES_MAX (1U << 20)
 
 struct request {
-    json_t *params; /* owned; checked against the manifest, defaults filled in */
-    char *cwd;      /* owned; absolute */
+    json_t *manifest; /* owned; this processor's */
+    json_t *params;   /* owned; checked against the manifest, defaults filled in */
+    char *cwd;        /* owned; absolute */
     uint64_t job;
     unsigned attempt, cpus;
 };
@@ -24,6 +25,9 @@ struct request {
  * request_done in any case. 0, or -1 with ERROR_INVALID. */
 int request_read(int fd, struct request *ret, struct error *err);
 void request_done(struct request *request);
+
+/* A path of the job as an absolute one that the caller frees. */
+char *request_absolute(const struct request *request, const char *path);
 
 /* A parameter of type path as an absolute path that the caller frees; NULL when it is absent. */
 char *request_path(const struct request *request, const char *name);

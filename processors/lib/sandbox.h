@@ -1,0 +1,21 @@
+/* Before a processor opens a file of a stranger it gives up what the job does not need, so that a
+ * hostile file that takes over a decoder gets nothing:
+ * - files (landlock): it reads its inputs and the system's libraries, and writes in the folders of
+ *   its outputs and of the job's checkpoints. Which parameters are paths, and which are written,
+ *   is said by the manifest ("type": "path" or "paths", "access": "write").
+ * - system calls (seccomp; syscalls.h): no network, no programs, no signals to others, no ptrace.
+ * - limits: memory where the job has a share of it, open files, no core file.
+ * What the kernel does not have is left out and said (a log line, once); the job goes on. A build
+ * with AddressSanitizer keeps what its leak checker needs, and has no limit of memory. */
+#ifndef BATCHD_PROCESSORS_LIB_SANDBOX_H
+#define BATCHD_PROCESSORS_LIB_SANDBOX_H
+
+#include <jansson.h>
+
+struct request;
+
+/* Call with no thread but this one. Owned by the caller, what holds now:
+ * {"landlock": VERSION or null, "seccomp": BOOL, "network": BOOL, "memory_bytes": N or null} */
+json_t *sandbox_enter(const struct request *request);
+
+#endif

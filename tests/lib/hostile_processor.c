@@ -1,0 +1,212 @@
+/* A processor whose decoder was taken over: it tries what a hostile file would like, and tells how
+ * each attempt ended ({"tries":{NAME:errno, 0 for done}}). Linked to processors/lib as any other.
+ * The program's parameters are in test_sandbox.py, which writes the manifest. */
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "processors/lib/processor.h"
+#include "processors/lib/report.h"
+#include "processors/lib/request.h"
+#include "processors/lib/staging.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void note(json_t *tries, const char *name, long done)
+{
+    json_put_int(tries, name, done < 0 ? errno : 0);
+}
+
+static long open_and_close(const char *path, int flags)
+{
+    int fd = open(path, flags | O_CLOEXEC, 0600);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static void files(const struct request *request, json_t *tries)
+{
+    const char *secret = request_string(request, "secret", "");
+    const char *input = request_string(request, "input", "");
+    char beside[4096];
+    char other[4096];
+    struct timeval times[2] = {{0}};
+    (void)snprintf(beside, sizeof(beside), "%s.made", secret);
+    (void)snprintf(other, sizeof(other), "%s.link", request_string(request, "output", ""));
+    note(tries, "read_secret", open_and_close(secret, O_RDONLY));
+    note(tries, "write_secret", open_and_close(secret, O_WRONLY));
+    note(tries, "make_beside_secret", open_and_close(beside, O_WRONLY | O_CREAT));
+    note(tries, "make_folder_beside_secret", mkdir(beside, 0700));
+    note(tries, "list_outside",
+         open_and_close(request_string(request, "folder", ""), O_RDONLY | O_DIRECTORY));
+    note(tries, "write_input", open_and_close(input, O_WRONLY));
+    note(tries, "empty_input", open_and_close(input, O_RDONLY | O_TRUNC));
+    note(tries, "truncate_input", truncate(input, 0));
+    note(tries, "truncate_secret", truncate(secret, 0));
+    note(tries, "chmod_secret", chmod(secret, 0777));
+    note(tries, "touch_secret", utimes(secret, times));
+    note(tries, "link_secret", link(secret, other));
+    note(tries, "symlink_to_secret", symlink(secret, other));
+    note(tries, "rename_secret", rename(secret, other));
+    note(tries, "remove_secret", unlink(secret));
+    note(tries, "read_passwd", open_and_close("/etc/passwd", O_RDONLY));
+    note(tries, "list_root", open_and_close("/", O_RDONLY | O_DIRECTORY));
+}
+
+static void network(json_t *tries)
+{
+    int pair[2];
+    note(tries, "socket_inet", socket(AF_INET, SOCK_STREAM, 0));
+    note(tries, "socket_inet_udp", socket(AF_INET, SOCK_DGRAM, 0));
+    note(tries, "socket_inet6", socket(AF_INET6, SOCK_STREAM, 0));
+    note(tries, "socket_unix", socket(AF_UNIX, SOCK_STREAM, 0));
+    note(tries, "socket_netlink", socket(AF_NETLINK, SOCK_RAW, 0));
+    note(tries, "socketpair", socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+}
+
+/* What a child did: it tells by its exit code. */
+static void programs(json_t *tries)
+{
+    char name[] = "true";
+    char *words[] = {name, NULL};
+    char *none[] = {NULL};
+    pid_t child = fork();
+    note(tries, "fork", child);
+    if (child > 0)
+        (void)waitpid(child, NULL, 0);
+    else if (child == 0)
+        _exit(0);
+    child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    note(tries, "clone", child);
+    if (child > 0)
+        (void)waitpid(child, NULL, 0);
+    else if (child == 0)
+        _exit(0);
+    (void)execve("/bin/true", words, none); /* no return where it is done: then no result at all */
+    note(tries, "execve", -1);
+    int fd = (int)syscall(SYS_memfd_create, "program", 0);
+    note(tries, "memfd_create", fd);
+    note(tries, "execveat", syscall(SYS_execveat, fd, "", words, none, 0x1000 /* AT_EMPTY_PATH */));
+}
+
+static void processes(const struct request *request, json_t *tries)
+{
+    pid_t victim = request_int(request, "victim", 0);
+    char path[64];
+    char byte = 0;
+    struct iovec here = {&byte, 1};
+    struct iovec there = {&byte, 1};
+    note(tries, "kill", kill(victim, SIGTERM));
+    note(tries, "tgkill", syscall(SYS_tgkill, victim, victim, SIGTERM));
+    note(tries, "pidfd_open", syscall(SYS_pidfd_open, victim, 0));
+    note(tries, "ptrace", ptrace(PTRACE_ATTACH, victim, NULL, NULL));
+    note(tries, "process_vm_readv", process_vm_readv(victim, &here, 1, &there, 1, 0));
+    (void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)victim);
+    note(tries, "read_environ", open_and_close(path, O_RDONLY));
+    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)victim);
+    note(tries, "read_cmdline", open_and_close(path, O_RDONLY));
+}
+
+static void kernel(json_t *tries)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    note(tries, "unshare", unshare(CLONE_NEWUSER));
+    note(tries, "io_uring", syscall(SYS_io_uring_setup, 1, NULL));
+    note(tries, "bpf", syscall(SYS_bpf, 0, NULL, 0));
+    note(tries, "userfaultfd", syscall(SYS_userfaultfd, 0));
+    note(tries, "keyctl", syscall(SYS_keyctl, 0, 0, 0, 0, 0));
+    note(tries, "core_limit", setrlimit(RLIMIT_CORE, &limit));
+}
+
+static void *nothing(void *arg)
+{
+    return arg;
+}
+
+/* What a processor needs all the same. */
+static void needed(const struct request *request, json_t *done)
+{
+    char work[4096];
+    pthread_t thread;
+    int failed = pthread_create(&thread, NULL, nothing, NULL);
+    json_put_int(done, "thread", failed);
+    if (failed == 0)
+        (void)pthread_join(thread, NULL);
+    note(done, "read_input", open_and_close(request_string(request, "input", ""), O_RDONLY));
+    note(done, "read_library", open_and_close("/usr/lib/os-release", O_RDONLY));
+    const char *folder = getenv("BATCHD_CHECKPOINT_DIR");
+    (void)snprintf(work, sizeof(work), "%s/work", folder == NULL ? "" : folder);
+    if (folder != NULL)
+        note(done, "work_folder", mkdir(work, 0700));
+}
+
+/* Speaks for another job, says what is no JSON, and gives a second result. */
+static void lie(void)
+{
+    static const char lines[] =
+        "{\"job\":7,\"type\":\"result\",\"result\":{\"lie\":1}}\n"
+        "{\"type\":\"log\",\"text\":\"x\",\"job\":7}\n"
+        "nonsense\n"
+        "{\"type\":\"log\",\"text\":\"a\"} {\"job\":7,\"type\":\"result\"}\n"
+        "{\"type\":\"log\",\"text\":\"mine\"}\n"
+        "{\"type\":\"result\",\"result\":{\"first\":1}}\n";
+    ssize_t ignored = write(3, lines, sizeof(lines) - 1);
+    (void)ignored;
+}
+
+static int run(const struct request *request, json_t **ret, struct error *err)
+{
+    if (request_bool(request, "crash", 0))
+        abort();
+    if (request_bool(request, "lie", 0))
+        lie();
+    if (request_int(request, "megabytes", 0) > 0) {
+        size_t bytes = (size_t)request_int(request, "megabytes", 0) << 20;
+        void *memory =
+            mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        *ret = json_object();
+        json_put(*ret, "memory", json_boolean(memory != MAP_FAILED));
+        return 0;
+    }
+    CLEANUP_FREE char *target = request_path(request, "output");
+    const char *staged = staging_open(request, target, err);
+    if (staged == NULL)
+        return -1;
+    if (request_bool(request, "sleep", 0)) {
+        report_progress(0.5, 1);
+        for (;;)
+            (void)pause();
+    }
+    json_t *tries = json_object();
+    json_t *done = json_object();
+    needed(request, done);
+    files(request, tries);
+    network(tries);
+    programs(tries);
+    processes(request, tries);
+    kernel(tries);
+    *ret = json_object();
+    json_put(*ret, "tries", tries);
+    json_put(*ret, "needed", done);
+    return staging_commit(err);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct processor processor = {.name = "hostile", .version = "1", .run = run};
+    return processor_main(argc, argv, &processor);
+}

@@ -1,0 +1,144 @@
+"""The sandbox of processors/lib: a processor that was taken over (tests/lib/hostile_processor.c) gets
+nothing, and has what it needs."""
+import errno
+import json
+import os
+import signal
+import subprocess
+
+import hostile
+import pytest
+from daemon import ROOT
+from hostile import SANITIZED
+from preload import preloadable
+from processor import SAMPLES, Run, left_behind, names
+
+REFUSED = {errno.EPERM, errno.EACCES}
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    return hostile.build(tmp_path_factory.mktemp("hostile"))
+
+
+@pytest.fixture(scope="module")
+def old_kernel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("old")
+    library = folder / "old_kernel.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-O1", "-o", library,
+                    ROOT / "tests/lib/old_kernel.c"], check=True)
+
+    def env(landlock, seccomp=True):
+        return {"LD_PRELOAD": preloadable(library, f"/tmp/old-{os.getpid()}.so"),
+                "ASAN_OPTIONS": "verify_asan_link_order=0", "OLD_LANDLOCK": str(landlock),
+                **({} if seccomp else {"OLD_SECCOMP": "0"})}
+    yield env
+    if os.path.exists(f"/tmp/old-{os.getpid()}.so"):
+        os.remove(f"/tmp/old-{os.getpid()}.so")
+
+
+@pytest.fixture
+def victim():
+    """Another process of the same user."""
+    sleeper = subprocess.Popen(["sleep", "1000"])
+    yield sleeper
+    sleeper.kill()
+    sleeper.wait()
+
+
+@pytest.fixture
+def place(tmp_path):
+    for name in ("in", "out", "home"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "in/clip").write_text("media")
+    (tmp_path / "home/key").write_text("secret")
+    return tmp_path
+
+
+def attack(program, place, victim, env=None, **params):
+    return Run(program, {"input": str(place / "in/clip"), "output": str(place / "out/made"),
+                         "secret": str(place / "home/key"), "folder": str(place / "home"),
+                         "victim": victim.pid, **params}, place, env=env).end()
+
+
+def unharmed(place, victim):
+    assert victim.poll() is None
+    assert names(place / "home") == ["key"] and (place / "home/key").read_text() == "secret"
+    assert (place / "home/key").stat().st_mode & 0o777 != 0o777
+    assert (place / "in/clip").read_text() == "media"
+
+
+def got(done):
+    """What the attempts got that they were not to get."""
+    tries = dict(done.result["tries"])
+    if SANITIZED:  # kept for the leak checker; nothing of them leaves the process
+        for name in ("fork", "clone"):
+            tries.pop(name)
+    return {name: code for name, code in tries.items() if code not in REFUSED}
+
+
+def test_a_hostile_file_gets_nothing(program, place, victim):
+    done = attack(program, place, victim)
+    assert done.code == 0, done.error
+    assert done.result["sandbox"] == {"landlock": done.result["sandbox"]["landlock"], "seccomp": True,
+                                      "network": False, "memory_bytes": None}
+    assert got(done) == {}
+    assert set(done.result["needed"].values()) == {0}
+    unharmed(place, victim)
+    assert names(place / "out") == ["made"]
+    assert [line for line in done.lines if line["type"] == "log"] == []
+
+
+def test_debian_12s_kernel_is_enough(program, place, victim, old_kernel):
+    """Landlock 2 leaves truncation, the network and signals: the filter of system calls has them."""
+    done = attack(program, place, victim, env=old_kernel(2))
+    assert done.result["sandbox"]["landlock"] == 2 and done.result["sandbox"]["seccomp"] is True
+    over = got(done)
+    if SANITIZED:  # its leak checker may send signals, and landlock 2 does not see them
+        return
+    assert over == {}
+    unharmed(place, victim)
+
+
+def test_what_the_kernel_lacks_is_said_and_the_job_goes_on(program, place, victim, old_kernel):
+    done = attack(program, place, victim, env=old_kernel(0))
+    assert done.code == 0 and done.result["sandbox"]["landlock"] is None
+    assert done.result["sandbox"]["seccomp"] is True
+    logs = [line["text"] for line in done.lines if line["type"] == "log"]
+    assert logs == ["sandbox: this kernel has no landlock; files are not confined"]
+    assert done.result["tries"]["socket_inet"] == errno.EPERM
+
+
+def test_without_filters_files_are_confined_still(program, place, victim, old_kernel):
+    env = old_kernel(7, seccomp=False)
+    done = Run("video", {"mode": "probe", "input": str(SAMPLES / "bear_vp9_161x121.webm")}, place, env=env).end()
+    assert done.code == 0
+    assert done.result["sandbox"]["seccomp"] is False and done.result["sandbox"]["network"] is True
+    logs = [line["text"] for line in done.lines if line["type"] == "log"]
+    assert logs == ["sandbox: this kernel has no seccomp; the network is not closed"]
+
+
+def test_the_folder_of_checkpoints_is_open(program, place, victim):
+    (place / "checkpoints").mkdir()
+    done = attack(program, place, victim, env={"BATCHD_CHECKPOINT_DIR": str(place / "checkpoints")})
+    assert done.result["needed"]["work_folder"] == 0
+    assert names(place / "checkpoints") == ["work"]
+
+
+@pytest.mark.skipif(SANITIZED, reason="AddressSanitizer's shadow is larger than any limit")
+@pytest.mark.parametrize("megabytes,there", [(100, True), (1000, False)])
+def test_memory_ends_at_the_jobs_share(program, place, megabytes, there):
+    env = {"BATCHD_MEMORY_BYTES": str(256 << 20)}
+    done = Run(program, {"input": str(place / "in/clip"), "output": str(place / "out/made"),
+                         "megabytes": megabytes}, place, env=env).end()
+    assert done.result["memory"] is there
+    assert done.result["sandbox"]["memory_bytes"] == (256 + 256 + 2 * 128) << 20
+
+
+def test_a_signal_still_ends_it_clean(program, place):
+    one = Run(program, {"input": str(place / "in/clip"), "output": str(place / "out/made"), "sleep": True}, place)
+    assert json.loads(one.news.readline())["type"] == "progress"
+    assert left_behind(place / "out")
+    one.process.send_signal(signal.SIGTERM)
+    assert one.end().code == 75
+    assert names(place / "out") == []
