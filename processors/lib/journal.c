@@ -51,10 +51,12 @@ static char *folder_of(const struct request *request, const char *target)
                            (unsigned long long)request->job);
 }
 
-/* The job's folder of checkpoints is not there before the first of them. */
+/* The job's folder of checkpoints is not there before the first of them; that of the output is. */
 static int make_folders(char *path)
 {
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    const bool kept = strcmp(strrchr(path, '/'), "/work") == 0;
+    for (char *slash = strchr(path + 1, '/'); slash != NULL && kept;
+         slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         (void)mkdir(path, 0700); /* the last one tells */
         *slash = '/';
@@ -301,6 +303,8 @@ static int append(struct journal *journal, json_t *line, struct error *err)
     CLEANUP_FREE char *whole = xasprintf("%08x %s\n", crc32c(0, text, strlen(text)), text);
     if (journal->log_fd < 0 && open_log(journal, err) < 0)
         return -1;
+    if (fsync(journal->folder_fd) < 0) /* the names of the unit's files */
+        return fail(journal, LOG, err);
     if (fd_write_all(journal->log_fd, whole, strlen(whole)) < 0 || fsync(journal->log_fd) < 0)
         return fail(journal, LOG, err);
     json_put(journal->units, name, json_incref(line));

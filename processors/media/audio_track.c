@@ -2,7 +2,6 @@
 #include "processors/media/audio_track.h"
 
 #include "common/alloc.h"
-#include "processors/lib/report.h"
 #include "processors/media/filter_graph.h"
 #include "processors/media/media_log.h"
 #include "processors/media/output.h"
@@ -11,13 +10,12 @@
 #include <libavfilter/buffersink.h>
 #include <libavfilter/buffersrc.h>
 #include <libavutil/channel_layout.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHANNEL_BITS_PER_SECOND 64000 /* AAC-LC: 128 kbit/s for stereo */
+#define CHANNEL_BITS_PER_SECOND 64000 /* 128 kbit/s for stereo */
 
-/* ---- the filter graph: what AAC takes, gaps filled ---- */
+/* ---- the filter graph: what the encoder takes, gaps filled ---- */
 
 static int make_source(struct audio_track *track)
 {
@@ -35,12 +33,16 @@ static int make_source(struct audio_track *track)
                                         NULL, track->graph);
 }
 
+static const char aac_filters[] =
+    "aresample=async=1,aformat=sample_fmts=fltp:"
+    "sample_rates=96000|88200|64000|48000|44100|32000|24000|22050|16000|12000|11025|8000:"
+    "channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1";
+static const char opus_filters[] = "aresample=async=1,aformat=sample_fmts=flt:sample_rates=48000:"
+                                   "channel_layouts=mono|stereo|3.0|quad|5.0|5.1|6.1|7.1";
+
 static int build_graph(struct audio_track *track, struct error *err)
 {
-    static const char filters[] =
-        "aresample=async=1,aformat=sample_fmts=fltp:"
-        "sample_rates=96000|88200|64000|48000|44100|32000|24000|22050|16000|12000|11025|8000:"
-        "channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1";
+    const bool opus = strcmp(track->library, "libopus") == 0;
     track->graph = avfilter_graph_alloc();
     if (track->graph == NULL)
         out_of_memory();
@@ -50,15 +52,19 @@ static int build_graph(struct audio_track *track, struct error *err)
         rc = avfilter_graph_create_filter(&track->sink, avfilter_get_by_name("abuffersink"), "out",
                                           NULL, NULL, track->graph);
     if (rc >= 0)
-        rc = filter_graph_link(track->graph, track->source, track->sink, filters);
-    return rc < 0 ? media_error(err, ERROR_DAMAGED, rc, "the sound cannot be brought to AAC") : 0;
+        rc = filter_graph_link(track->graph, track->source, track->sink,
+                               opus ? opus_filters : aac_filters);
+    return rc < 0 ? media_error(err, ERROR_DAMAGED, rc, "the sound does not fit %s", track->library)
+                  : 0;
 }
 
 /* ---- opening ---- */
 
 static int open_encoder(struct audio_track *track, struct error *err)
 {
-    const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_AAC);
+    const AVCodec *codec = avcodec_find_encoder_by_name(track->library);
+    if (codec == NULL)
+        return error_set(err, ERROR_INTERNAL, "this FFmpeg has no %s", track->library);
     if (reader_decode_audio(track->reader, err) < 0 || build_graph(track, err) < 0)
         return -1;
     AVCodecContext *encoder = track->encoder = avcodec_alloc_context3(codec);
@@ -66,7 +72,7 @@ static int open_encoder(struct audio_track *track, struct error *err)
     track->packet = av_packet_alloc();
     if (encoder == NULL || track->filtered == NULL || track->packet == NULL)
         out_of_memory();
-    encoder->sample_fmt = AV_SAMPLE_FMT_FLTP;
+    encoder->sample_fmt = av_buffersink_get_format(track->sink);
     encoder->sample_rate = av_buffersink_get_sample_rate(track->sink);
     (void)av_buffersink_get_ch_layout(track->sink, &encoder->ch_layout);
     encoder->time_base = (AVRational){1, encoder->sample_rate};
@@ -75,11 +81,11 @@ static int open_encoder(struct audio_track *track, struct error *err)
     encoder->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
     int rc = avcodec_open2(encoder, codec, NULL);
     if (rc < 0)
-        return media_error(err, ERROR_DAMAGED, rc, "AAC does not take the sound");
+        return media_error(err, ERROR_DAMAGED, rc, "%s does not take the sound", track->library);
     av_buffersink_set_frame_size(track->sink, (unsigned)encoder->frame_size);
     track->stream = output_add(track->output, encoder->time_base);
     rc = avcodec_parameters_from_context(track->stream->codecpar, encoder);
-    return rc < 0 ? media_error(err, ERROR_BUSY, rc, "AAC") : 0;
+    return rc < 0 ? media_error(err, ERROR_BUSY, rc, "%s", track->library) : 0;
 }
 
 static int open_copy(struct audio_track *track, struct error *err)
@@ -91,33 +97,37 @@ static int open_copy(struct audio_track *track, struct error *err)
     return rc < 0 ? media_error(err, ERROR_BUSY, rc, "the sound") : 0;
 }
 
-/* What players expect in MP4; libavformat would write more (Vorbis, and reads it back one packet
- * short). */
-static bool is_copied(enum AVCodecID codec)
+bool audio_track_is_taken(enum AVCodecID codec, const char *container)
 {
-    static const enum AVCodecID codecs[] = {AV_CODEC_ID_AAC,  AV_CODEC_ID_MP3,  AV_CODEC_ID_MP2,
-                                            AV_CODEC_ID_AC3,  AV_CODEC_ID_EAC3, AV_CODEC_ID_OPUS,
-                                            AV_CODEC_ID_ALAC, AV_CODEC_ID_FLAC};
-    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
-        if (codecs[i] == codec)
+    /* What players expect in MP4; libavformat would write more (Vorbis, and reads it back one
+     * packet short). */
+    static const enum AVCodecID mp4[] = {AV_CODEC_ID_AAC,  AV_CODEC_ID_MP3,  AV_CODEC_ID_MP2,
+                                         AV_CODEC_ID_AC3,  AV_CODEC_ID_EAC3, AV_CODEC_ID_OPUS,
+                                         AV_CODEC_ID_ALAC, AV_CODEC_ID_FLAC};
+    const AVOutputFormat *format = av_guess_format(container, NULL, NULL);
+    if (strcmp(container, "mp4") != 0 && strcmp(container, "mov") != 0)
+        return format != NULL && avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL) == 1;
+    for (size_t i = 0; i < sizeof(mp4) / sizeof(mp4[0]); i++) {
+        if (mp4[i] == codec)
             return true;
     }
     return false;
 }
 
-int audio_track_open(const char *mode, struct reader *reader, struct output *output,
-                     struct audio_track *ret, struct error *err)
+int audio_track_copy(struct reader *reader, struct output *output, struct audio_track *ret,
+                     struct error *err)
 {
     ret->reader = reader;
     ret->output = output;
-    if (reader->audio == NULL || strcmp(mode, "none") == 0)
-        return 0;
-    const enum AVCodecID codec = reader->audio->codecpar->codec_id;
-    if (strcmp(mode, "encode") == 0)
-        return open_encoder(ret, err);
-    if (is_copied(codec))
-        return open_copy(ret, err);
-    report_log("MP4 does not take %s sound; it is encoded as AAC", avcodec_get_name(codec));
+    return open_copy(ret, err);
+}
+
+int audio_track_encode(struct reader *reader, struct output *output, const char *container,
+                       struct audio_track *ret, struct error *err)
+{
+    ret->reader = reader;
+    ret->output = output;
+    ret->library = strcmp(container, "webm") == 0 ? "libopus" : "aac";
     return open_encoder(ret, err);
 }
 
@@ -162,7 +172,7 @@ static int encode(struct audio_track *track, const AVFrame *frame, struct error 
     }
     return rc == AVERROR(EAGAIN) || rc == AVERROR_EOF
                ? 0
-               : media_error(err, ERROR_INTERNAL, rc, "the AAC encoder fails");
+               : media_error(err, ERROR_INTERNAL, rc, "%s fails", track->library);
 }
 
 static int drain_graph(struct audio_track *track, struct error *err)
@@ -179,7 +189,7 @@ static int drain_graph(struct audio_track *track, struct error *err)
     }
     return rc == AVERROR(EAGAIN) || rc == AVERROR_EOF
                ? 0
-               : media_error(err, ERROR_DAMAGED, rc, "the sound cannot be brought to AAC");
+               : media_error(err, ERROR_DAMAGED, rc, "the sound does not fit %s", track->library);
 }
 
 int audio_track_frame(struct audio_track *track, AVFrame *frame, struct error *err)

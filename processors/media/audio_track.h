@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The sound: packets copied as they are, or decoded, brought to what AAC takes and encoded. Gaps
- * are filled with silence, so that sound and picture stay together. */
+ * The sound: packets copied as they are, or decoded, brought to what the encoder takes and encoded.
+ * Gaps are filled with silence, so that sound and picture stay together. */
 #ifndef BATCHD_PROCESSORS_MEDIA_AUDIO_TRACK_H
 #define BATCHD_PROCESSORS_MEDIA_AUDIO_TRACK_H
 
@@ -10,6 +10,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavfilter/avfilter.h>
 #include <libavformat/avformat.h>
+#include <stdbool.h>
 
 struct output;
 struct reader;
@@ -22,7 +23,8 @@ struct audio_track {
     int64_t packets;
     int64_t next_dts, next_dts_min; /* of a copied packet: expected, least; as in the input */
     /* only when it is encoded */
-    int64_t next_pts; /* expected of a frame, as in the input */
+    const char *library; /* of the encoder */
+    int64_t next_pts;    /* expected of a frame, as in the input */
     AVCodecContext *encoder;
     AVFilterGraph *graph;
     AVFilterContext *source, *sink; /* borrowed from graph */
@@ -30,10 +32,16 @@ struct audio_track {
     AVPacket *packet;
 };
 
-/* `mode` is copy (encode where MP4 does not take the codec), encode or none. *ret must be zeroed;
- * audio_track_close in any case. */
-int audio_track_open(const char *mode, struct reader *reader, struct output *output,
-                     struct audio_track *ret, struct error *err);
+/* Whether players expect this codec in this container (libavformat's name of it). */
+bool audio_track_is_taken(enum AVCodecID codec, const char *container);
+
+/* Packets are handed on as they are, by audio_track_packet. *ret must be zeroed; audio_track_close
+ * in any case. */
+int audio_track_copy(struct reader *reader, struct output *output, struct audio_track *ret,
+                     struct error *err);
+/* Frames are encoded, by audio_track_frame: as Opus for WebM, as AAC for all others. */
+int audio_track_encode(struct reader *reader, struct output *output, const char *container,
+                       struct audio_track *ret, struct error *err);
 void audio_track_close(struct audio_track *track);
 
 int audio_track_packet(struct audio_track *track, AVPacket *packet, struct error *err);

@@ -87,7 +87,7 @@ static json_t *audio_facts(const struct reader *reader)
     json_put_int(audio, "channels", is->ch_layout.nb_channels);
     json_put_int(audio, "packets", reader->audio_packets);
     json_put(audio, "samples",
-             reader->audio_decoder == NULL ? json_null() : json_integer(reader->audio_samples));
+             reader->audio_samples == 0 ? json_null() : json_integer(reader->audio_samples));
     return audio;
 }
 

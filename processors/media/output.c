@@ -5,13 +5,17 @@
 #include "common/cleanup.h"
 #include "processors/media/media_log.h"
 
-int output_open(const char *path, struct output *ret, struct error *err)
+#include <string.h>
+
+int output_open(const char *path, const char *container, struct output *ret, struct error *err)
 {
     CLEANUP_FREE char *url = xasprintf("file:%s", path);
-    int rc = avformat_alloc_output_context2(&ret->format, NULL, "mp4", url);
+    int rc = avformat_alloc_output_context2(&ret->format, NULL, container, url);
     if (rc < 0)
-        return media_error(err, ERROR_INTERNAL, rc, "no MP4 writer");
+        return media_error(err, ERROR_INTERNAL, rc, "no writer of %s", container);
     ret->format->flags |= AVFMT_FLAG_BITEXACT;
+    if (strcmp(container, "nut") == 0)
+        ret->format->avoid_negative_ts = 0; /* times stay what they are */
     rc = avio_open(&ret->format->pb, url, AVIO_FLAG_WRITE);
     return rc < 0 ? media_error(err, ERROR_CONFLICT, rc, "output cannot be opened") : 0;
 }
@@ -37,12 +41,17 @@ AVStream *output_add(struct output *output, AVRational time_base)
 int output_start(struct output *output, int clock, struct error *err)
 {
     AVDictionary *options = NULL;
-    (void)av_dict_set_int(&options, "movie_timescale", clock, 0);
-    (void)av_dict_set(&options, "movflags", "+faststart", 0); /* it plays before it is all there */
+    if (clock > 0) {
+        (void)av_dict_set_int(&options, "movie_timescale", clock, 0);
+        (void)av_dict_set(&options, "movflags", "+faststart",
+                          0); /* it plays before it is all there */
+    }
     int rc = avformat_write_header(output->format, &options);
     av_dict_free(&options);
     output->started = rc >= 0;
-    return rc < 0 ? media_error(err, ERROR_DAMAGED, rc, "MP4 does not take these streams") : 0;
+    return rc < 0 ? media_error(err, ERROR_DAMAGED, rc, "%s does not take these streams",
+                                output->format->oformat->name)
+                  : 0;
 }
 
 int output_write(struct output *output, const AVStream *stream, AVPacket *packet,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The MP4 file that is written: open, add streams, start, packets in any order of streams, finish.
- */
+ * A file that is written: open, add streams, start, packets in any order of streams, finish. */
 #ifndef BATCHD_PROCESSORS_MEDIA_OUTPUT_H
 #define BATCHD_PROCESSORS_MEDIA_OUTPUT_H
 
@@ -15,13 +14,14 @@ struct output {
     bool started;
 };
 
-/* *ret must be zeroed; output_close in any case. */
-int output_open(const char *path, struct output *ret, struct error *err);
+/* `container` is libavformat's name: mp4, mov, matroska, webm, or nut for what only this program
+ * reads again. *ret must be zeroed; output_close in any case. */
+int output_open(const char *path, const char *container, struct output *ret, struct error *err);
 void output_close(struct output *output);
 
 /* A stream whose time stamps can be told exactly in time_base; borrowed. */
 AVStream *output_add(struct output *output, AVRational time_base);
-/* `clock` is the units in a second in which MP4 says when each stream begins. */
+/* `clock` is the units in a second in which MP4 says when each stream begins; 0: as it likes. */
 int output_start(struct output *output, int clock, struct error *err);
 /* Takes the packet's data; its times are in time_base. */
 int output_write(struct output *output, const AVStream *stream, AVPacket *packet,

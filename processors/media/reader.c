@@ -2,6 +2,7 @@
 #include "processors/media/reader.h"
 
 #include "processors/lib/report.h"
+#include "processors/media/media_log.h"
 
 #include <stdbool.h>
 
@@ -88,7 +89,9 @@ static int decode(struct reader *reader, AVCodecContext *decoder, const AVPacket
 static int take_packet(struct reader *reader, const struct reader_calls *calls, struct error *err)
 {
     AVPacket *packet = reader->packet;
-    if (packet->stream_index == reader->video->index)
+    if (calls->packet != NULL)
+        return calls->packet(calls->arg, packet, err);
+    if (reader->video != NULL && packet->stream_index == reader->video->index)
         return decode(reader, reader->video_decoder, packet, calls, err);
     /* Pictures of the cover come once whatever was asked. */
     if (reader->audio == NULL || packet->stream_index != reader->audio->index)
@@ -110,9 +113,9 @@ static int damaged(const struct reader *reader, const char *what, const char *sa
 
 /* A decoder reports through its log what it then conceals, and a demuxer that meets the end of the
  * file too early logs a line and returns a plain end of file. */
-static int check_health(const struct reader *reader, struct error *err)
+static int check_health(struct reader *reader, struct error *err)
 {
-    char said[160];
+    char said[MEDIA_LOG_LINE_BYTES];
     if (media_log_errors(&reader->log, MEDIA_LOG_DEMUXER) > 0) {
         media_log_first(&reader->log, MEDIA_LOG_DEMUXER, said, sizeof(said));
         return damaged(reader, "the container", said, err);
@@ -137,10 +140,11 @@ static int read_packets(struct reader *reader, const struct reader_calls *calls,
             return -1;
         if (corrupt)
             return damaged(reader, "a packet is marked as corrupt", "", err);
-        report_progress(reader->progress_from +
-                            part * (double)avio_tell(reader->format->pb) /
-                                (double)(reader->file_bytes > 0 ? reader->file_bytes : 1),
-                        reader->frames);
+        if (part > 0)
+            report_progress(reader->progress_from +
+                                part * (double)avio_tell(reader->format->pb) /
+                                    (double)(reader->file_bytes > 0 ? reader->file_bytes : 1),
+                            reader->frames);
     }
     if (rc == AVERROR_EOF)
         return check_health(reader, err);
@@ -151,15 +155,19 @@ static int read_packets(struct reader *reader, const struct reader_calls *calls,
 
 int reader_run(struct reader *reader, const struct reader_calls *calls, struct error *err)
 {
-    if (read_packets(reader, calls, err) < 0 ||
-        decode(reader, reader->video_decoder, NULL, calls, err) < 0 ||
+    if (read_packets(reader, calls, err) < 0)
+        return -1;
+    if (calls->packet != NULL)
+        return 0;
+    if ((reader->video != NULL && decode(reader, reader->video_decoder, NULL, calls, err) < 0) ||
         (reader->audio_decoder != NULL &&
          decode(reader, reader->audio_decoder, NULL, calls, err) < 0) ||
         check_health(reader, err) < 0)
         return -1;
-    if (reader->frames == 0)
+    if (reader->video != NULL && reader->frames == 0)
         return error_set(err, ERROR_DAMAGED, "%s holds no frame that decodes", reader->label);
-    report_progress(reader->progress_to, reader->frames);
+    if (reader->progress_to > reader->progress_from)
+        report_progress(reader->progress_to, reader->frames);
     return 0;
 }
 

@@ -23,15 +23,16 @@
 struct reader {
     const char *label; /* "input" or "output", for error texts */
     AVFormatContext *format;
-    AVStream *video; /* borrowed from format */
+    AVStream *video; /* borrowed from format; NULL after reader_open_sound */
     AVStream *audio; /* borrowed; NULL when the file has none */
     AVCodecContext *video_decoder;
     AVCodecContext *audio_decoder; /* NULL: audio packets are handed out undecoded */
     AVPacket *packet;
     AVFrame *frame;
-    struct media_account log; /* what is said of this file; the reader must not be moved */
+    struct media_account log; /* of this file's demuxer and decoders */
     int64_t file_bytes;
-    double progress_from, progress_to; /* the part of the job that reading this file is */
+    double progress_from, progress_to; /* the part of the job that reading this file is; equal: it
+                                        * tells nothing */
 
     int64_t frames; /* video frames decoded */
     int64_t audio_packets;
@@ -46,6 +47,8 @@ struct reader {
  * of the file, in the time base of their stream; those of video frames rise strictly, and
  * their pkt_duration is set. Any member may be NULL. 0 or -1 with err. */
 struct reader_calls {
+    /* Of every stream that is read, undecoded, in the file's order; then nothing is decoded. */
+    int (*packet)(void *arg, AVPacket *packet, struct error *err);
     int (*video)(void *arg, AVFrame *frame, struct error *err);
     int (*audio)(void *arg, AVFrame *frame, struct error *err); /* with audio_decoder */
     int (*audio_packet)(void *arg, AVPacket *packet, struct error *err);
@@ -56,6 +59,8 @@ struct reader_calls {
  * ERROR_LIMIT. */
 int reader_open(const char *path, const char *label, unsigned threads, struct reader *ret,
                 struct error *err);
+/* Only its sound: `video` is NULL then. */
+int reader_open_sound(const char *path, const char *label, struct reader *ret, struct error *err);
 void reader_close(struct reader *reader);
 
 /* Decodes audio as well. Before reader_run; only with audio. */
@@ -63,6 +68,19 @@ int reader_decode_audio(struct reader *reader, struct error *err);
 
 /* Reads to the end and checks that the file was whole. -1 with ERROR_DAMAGED when it was not. */
 int reader_run(struct reader *reader, const struct reader_calls *calls, struct error *err);
+
+/* A part of the video. */
+struct reader_range {
+    int64_t key;      /* time of the key packet to begin at; AV_NOPTS_VALUE: of the whole file */
+    int64_t from, to; /* the frames to hand out: from <= pts < to */
+};
+
+/* Hands the frames of the range to calls->video, nothing else; for a reader that was opened with
+ * one thread and did nothing yet. What is damaged outside the range is not seen. 0, or -1:
+ * ERROR_DAMAGED, or ERROR_CONFLICT when the file does not let itself be read from there (its seek
+ * leads elsewhere, its frames have no time of their own). */
+int reader_run_range(struct reader *reader, const struct reader_range *range,
+                     const struct reader_calls *calls, struct error *err);
 
 /* Measured, first frame to the end of the last; after reader_run. */
 int64_t reader_duration_us(const struct reader *reader);

@@ -3,7 +3,9 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "processors/media/media_log.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* libavformat's names of what is taken for a video. */
@@ -13,8 +15,9 @@ static const char containers[] =
 
 static void clear_log(struct reader *reader)
 {
-    for (int kind = 0; kind < MEDIA_LOG_COUNT; kind++)
+    for (int kind = 0; kind < MEDIA_LOG_COUNT; kind++) {
         media_log_clear(&reader->log, (enum media_log_kind)kind);
+    }
 }
 
 static int open_container(const char *path, struct reader *ret, struct error *err)
@@ -23,13 +26,13 @@ static int open_container(const char *path, struct reader *ret, struct error *er
      */
     CLEANUP_FREE char *url = xasprintf("file:%s", path);
     AVDictionary *options = NULL;
-    ret->format = avformat_alloc_context();
-    if (ret->format == NULL)
-        return error_set(err, ERROR_BUSY, "out of memory");
-    ret->format->opaque = &ret->log;
     (void)av_dict_set(&options, "protocol_whitelist", "file", 0);
     (void)av_dict_set(&options, "format_whitelist", containers, 0);
-    int rc = avformat_open_input(&ret->format, url, NULL, &options);
+    ret->format = avformat_alloc_context();
+    if (ret->format == NULL)
+        out_of_memory();
+    ret->format->opaque = &ret->log;
+    int rc = avformat_open_input(&ret->format, url, NULL, &options); /* frees it when it fails */
     av_dict_free(&options);
     if (rc == AVERROR(EINVAL)) /* it was recognised, and is not on the list */
         return error_set(err, ERROR_DAMAGED,
@@ -86,17 +89,20 @@ static int open_decoder(struct reader *reader, const AVStream *stream, unsigned 
 }
 
 /* Cover pictures are streams of type video to libavformat, but no moving picture. */
-static int pick_streams(struct reader *reader, struct error *err)
+static int pick_streams(struct reader *reader, bool with_video, struct error *err)
 {
     AVFormatContext *format = reader->format;
     int video = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
-    if (video < 0 || (format->streams[video]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0)
+    if (with_video && video < 0)
+        return error_set(err, ERROR_DAMAGED, "%s holds no video stream", reader->label);
+    if (with_video && (format->streams[video]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0)
         return error_set(err, ERROR_DAMAGED, "%s holds no video stream", reader->label);
     int audio = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, video, NULL, 0);
     for (unsigned i = 0; i < format->nb_streams; i++)
         format->streams[i]->discard = AVDISCARD_ALL;
-    reader->video = format->streams[video];
-    reader->video->discard = AVDISCARD_DEFAULT;
+    reader->video = with_video ? format->streams[video] : NULL;
+    if (with_video)
+        reader->video->discard = AVDISCARD_DEFAULT;
     reader->audio = audio < 0 ? NULL : format->streams[audio];
     if (reader->audio != NULL)
         reader->audio->discard = AVDISCARD_DEFAULT;
@@ -123,7 +129,9 @@ static int check_index(const struct reader *reader, struct error *err)
     const AVStream *const streams[] = {reader->video, reader->audio};
     if (strstr(reader->format->iformat->name, "mp4") == NULL || reader->file_bytes <= 0)
         return 0;
-    for (size_t s = 0; s < 2 && streams[s] != NULL; s++) {
+    for (size_t s = 0; s < 2; s++) {
+        if (streams[s] == NULL)
+            continue;
         AVStream *stream = reader->format->streams[streams[s]->index];
         int count = avformat_index_get_entries_count(stream);
         for (int i = 0; i < count; i++) {
@@ -139,8 +147,7 @@ static int check_index(const struct reader *reader, struct error *err)
     return 0;
 }
 
-int reader_open(const char *path, const char *label, unsigned threads, struct reader *ret,
-                struct error *err)
+static int begin(const char *path, const char *label, struct reader *ret, struct error *err)
 {
     clear_log(ret);
     ret->label = label;
@@ -150,14 +157,29 @@ int reader_open(const char *path, const char *label, unsigned threads, struct re
     ret->progress_to = 1;
     if (ret->packet == NULL || ret->frame == NULL)
         return error_set(err, ERROR_BUSY, "out of memory");
-    if (open_container(path, ret, err) < 0 || pick_streams(ret, err) < 0 ||
+    return open_container(path, ret, err);
+}
+
+int reader_open_sound(const char *path, const char *label, struct reader *ret, struct error *err)
+{
+    if (begin(path, label, ret, err) < 0 || pick_streams(ret, false, err) < 0)
+        return -1;
+    return ret->audio == NULL ? error_set(err, ERROR_DAMAGED, "%s holds no sound", label)
+                              : check_index(ret, err);
+}
+
+int reader_open(const char *path, const char *label, unsigned threads, struct reader *ret,
+                struct error *err)
+{
+    if (begin(path, label, ret, err) < 0 || pick_streams(ret, true, err) < 0 ||
         check_size(ret, err) < 0 || check_index(ret, err) < 0 ||
         open_decoder(ret, ret->video, threads, &ret->video_decoder, err) < 0)
         return -1;
     /* What the probing decoders said is about guesses. The demuxer's word stays: its packets are
      * kept, so it says nothing a second time. */
-    media_log_clear(&ret->log, MEDIA_LOG_DECODER);
-    media_log_clear(&ret->log, MEDIA_LOG_OTHER);
+    for (int kind = MEDIA_LOG_DECODER; kind < MEDIA_LOG_COUNT; kind++) {
+        media_log_clear(&ret->log, (enum media_log_kind)kind);
+    }
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "processors/lib/request.h"
 #include "processors/media/reader.h"
 
+#include <libavutil/pixdesc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,8 +67,26 @@ static int check_even(const char *name, int size, struct error *err)
                : error_set_field(err, field, "params.%s is %d; it must be even", name, size);
 }
 
-int geometry_plan(const struct request *request, const struct reader *reader, struct geometry *ret,
-                  struct error *err)
+/* What the scale filter makes of the input's pixels: the shape as shown stays. */
+static AVRational aspect_of(const struct reader *reader, const struct geometry *to)
+{
+    const AVCodecParameters *is = reader->video->codecpar;
+    const bool turned = !to->keep_matrix && is_sideways(turn_of(reader_display_matrix(reader)));
+    AVRational pixel = av_guess_sample_aspect_ratio(reader->format, reader->video, NULL);
+    if (pixel.num <= 0 || pixel.den <= 0)
+        return (AVRational){1, 1};
+    if (turned)
+        pixel = av_inv_q(pixel);
+    const int width = turned ? is->height : is->width;
+    const int height = turned ? is->width : is->height;
+    AVRational shown;
+    (void)av_reduce(&shown.num, &shown.den, (int64_t)pixel.num * width * to->height,
+                    (int64_t)pixel.den * height * to->width, 1 << 16);
+    return shown;
+}
+
+int geometry_plan(const struct request *request, const struct reader *reader,
+                  enum AVPixelFormat format, struct geometry *ret, struct error *err)
 {
     int width = request_int(request, "width", 0);
     int height = request_int(request, "height", 0);
@@ -92,10 +111,11 @@ int geometry_plan(const struct request *request, const struct reader *reader, st
                      : even(av_rescale(shown_height, width, shown_width) + 1);
     ret->width = ret->keep_matrix && sideways ? height : width;
     ret->height = ret->keep_matrix && sideways ? width : height;
-    /* Players take 8 bits 4:2:0 of limited range for granted. Both sizes given: square pixels. */
+    ret->pixel_aspect = both ? (AVRational){1, 1} : aspect_of(reader, ret);
+    /* Players take 4:2:0 of limited range for granted. Both sizes given: square pixels. */
     (void)snprintf(ret->filters, sizeof(ret->filters),
-                   "%sscale=%d:%d:flags=bicubic:out_range=tv%s,format=yuv420p",
-                   ret->keep_matrix ? "" : turned, ret->width, ret->height,
-                   both ? ",setsar=1" : "");
+                   "%sscale=%d:%d:flags=bicubic:out_range=tv,setsar=%d/%d,format=%s",
+                   ret->keep_matrix ? "" : turned, ret->width, ret->height, ret->pixel_aspect.num,
+                   ret->pixel_aspect.den, av_get_pix_fmt_name(format));
     return 0;
 }

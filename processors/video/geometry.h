@@ -7,6 +7,8 @@
 
 #include "common/error.h"
 
+#include <libavutil/pixfmt.h>
+#include <libavutil/rational.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,13 +19,14 @@ struct request;
 #define GEOMETRY_SIDE_MAX 16384
 
 struct geometry {
-    int width, height; /* of the pictures to encode */
-    bool keep_matrix;  /* the output carries the input's display matrix */
-    char filters[192]; /* for libavfilter, from any picture of the input to width x height */
+    int width, height;       /* of the pictures to encode */
+    bool keep_matrix;        /* the output carries the input's display matrix */
+    AVRational pixel_aspect; /* of them */
+    char filters[192];       /* for libavfilter, from any picture of the input to width x height */
 };
 
-/* 0, or -1 with ERROR_INVALID. */
-int geometry_plan(const struct request *request, const struct reader *reader, struct geometry *ret,
-                  struct error *err);
+/* The pictures are of `format`. 0, or -1 with ERROR_INVALID. */
+int geometry_plan(const struct request *request, const struct reader *reader,
+                  enum AVPixelFormat format, struct geometry *ret, struct error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "processors/media/reader.h"
 #include "processors/video/transcode.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Decodes everything and tells what was there. */
@@ -46,6 +47,8 @@ static int run(const struct request *request, json_t **ret_result, struct error 
 {
     CLEANUP(source_done) struct source source = {0};
     media_log_init();
+    (void)setenv("SVT_LOG", "1",
+                 0); /* NOLINT(concurrency-mt-unsafe): no thread yet; its errors alone */
     if (source_open(request_path(request, "input"), "input", &facts_digest, &source, err) < 0)
         return -1;
     return strcmp(request_string(request, "mode", "transcode"), "probe") == 0

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/media/chunk.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "processors/lib/lanes.h"
+#include "processors/media/media_log.h"
+#include "processors/media/output.h"
+#include "processors/media/packet_index.h"
+#include "processors/media/picture_graph.h"
+#include "processors/media/reader.h"
+#include "processors/media/time_span.h"
+#include "processors/media/unit_file.h"
+
+#include <stdbool.h>
+
+struct chunk {
+    const struct chunk_recipe *recipe;
+    struct chunk_range range;
+    struct lanes *lanes;
+    struct reader reader;
+    struct picture_graph graph;
+    struct output output;
+    AVStream *stream; /* borrowed from output */
+    AVCodecContext *encoder;
+    AVPacket *packet;
+    int64_t *times; /* of the frames that were encoded, in the encoder's time base; owned */
+    size_t count, room;
+    struct time_span in; /* of the frames within the range */
+    int64_t offset;      /* the recipe's, or what the first frame asks for */
+};
+
+static void chunk_close(struct chunk *chunk)
+{
+    picture_graph_close(&chunk->graph);
+    avcodec_free_context(&chunk->encoder);
+    output_close(&chunk->output);
+    av_packet_free(&chunk->packet);
+    reader_close(&chunk->reader);
+    free(chunk->times);
+}
+
+/* ---- encoding ---- */
+
+static int encode(struct chunk *chunk, const AVFrame *frame, struct error *err)
+{
+    int rc = avcodec_send_frame(chunk->encoder, frame);
+    while (rc >= 0) {
+        rc = avcodec_receive_packet(chunk->encoder, chunk->packet);
+        if (rc < 0)
+            break;
+        if (output_write(&chunk->output, chunk->stream, chunk->packet, chunk->encoder->time_base,
+                         err) < 0)
+            return -1;
+    }
+    return rc == AVERROR(EAGAIN) || rc == AVERROR_EOF
+               ? 0
+               : media_error(err, ERROR_INTERNAL, rc, "the encoder fails at frame %zu",
+                             chunk->count);
+}
+
+static void note_time(struct chunk *chunk, int64_t time)
+{
+    if (chunk->count == chunk->room) {
+        chunk->room = chunk->room == 0 ? 512 : 2 * chunk->room;
+        chunk->times = xreallocarray(chunk->times, chunk->room, sizeof(*chunk->times));
+    }
+    chunk->times[chunk->count++] = time;
+}
+
+static bool is_before(int64_t time, AVRational base, int64_t bound, const struct chunk *chunk)
+{
+    if (bound == INT64_MIN || bound == INT64_MAX)
+        return bound == INT64_MAX;
+    return av_compare_ts(time, base, bound - chunk->offset, chunk->recipe->source_base) < 0;
+}
+
+/* From the filters: what they were shown on both sides of the chunk belongs to its neighbours. */
+static int on_filtered(void *arg, AVFrame *frame, AVRational time_base, struct error *err)
+{
+    struct chunk *chunk = arg;
+    if (is_before(frame->pts, time_base, chunk->range.from, chunk) ||
+        !is_before(frame->pts, time_base, chunk->range.to, chunk))
+        return 0;
+    frame->pts = av_rescale_q(frame->pts, time_base, chunk->encoder->time_base);
+    frame->pict_type = AV_PICTURE_TYPE_NONE;
+    note_time(chunk, frame->pts);
+    return encode(chunk, frame, err);
+}
+
+static int on_frame(void *arg, AVFrame *frame, struct error *err)
+{
+    struct chunk *chunk = arg;
+    if (frame->pts >= chunk->range.from && frame->pts < chunk->range.to) {
+        time_span_add(&chunk->in, frame->pts);
+        if (lanes_advance(chunk->lanes, 1, err) < 0)
+            return -1;
+    }
+    if (chunk->in.frames == 1 && frame->pts < chunk->offset)
+        chunk->offset = frame->pts; /* not known before: the file has packets without a time */
+    frame->pts -= chunk->offset;
+    return picture_graph_push(&chunk->graph, frame, err);
+}
+
+static int open_output(struct chunk *chunk, const char *path, struct error *err)
+{
+    if (encoder_open(&chunk->recipe->settings, &chunk->encoder, err) < 0 ||
+        output_open(path, "nut", &chunk->output, err) < 0)
+        return -1;
+    chunk->packet = av_packet_alloc();
+    if (chunk->packet == NULL)
+        out_of_memory();
+    chunk->stream = output_add(&chunk->output, chunk->encoder->time_base);
+    int rc = avcodec_parameters_from_context(chunk->stream->codecpar, chunk->encoder);
+    return rc < 0 ? media_error(err, ERROR_BUSY, rc, "the encoder")
+                  : output_start(&chunk->output, 0, err);
+}
+
+/* ---- reading ---- */
+
+/* So many frames before or behind a time. */
+static int64_t rolled(const struct packet_index *index, int64_t time, int frames)
+{
+    const int64_t at = (int64_t)packet_index_before(index, time) + frames;
+    return at < 0 ? INT64_MIN : at >= (int64_t)index->count ? INT64_MAX : index->times[at];
+}
+
+/* Frames that the index promises and that did not come: a decoder that was led to the wrong place
+ * leaves them out silently. */
+static bool lacks_frames(const struct chunk *chunk)
+{
+    const struct packet_index *index = chunk->recipe->index;
+    const size_t wanted =
+        packet_index_before(index, chunk->range.to) - packet_index_before(index, chunk->range.from);
+    return index->each_shows && (size_t)chunk->in.frames < wanted;
+}
+
+static int read_part(struct chunk *chunk, int64_t key, struct error *err)
+{
+    const struct chunk_recipe *recipe = chunk->recipe;
+    const struct reader_calls calls = {.video = on_frame, .arg = chunk};
+    const struct reader_range range = {
+        .key = key,
+        .from = rolled(recipe->index, chunk->range.from, -(int)recipe->roll_in),
+        .to = rolled(recipe->index, chunk->range.to, (int)recipe->roll_out)};
+    return reader_open(recipe->source, "input", 1, &chunk->reader, err) < 0 ||
+                   reader_run_range(&chunk->reader, &range, &calls, err) < 0
+               ? -1
+               : 0;
+}
+
+static int read_whole(struct chunk *chunk, struct error *err)
+{
+    const struct reader_calls calls = {.video = on_frame, .arg = chunk};
+    if (reader_open(chunk->recipe->source, "input", chunk->recipe->decoder_threads, &chunk->reader,
+                    err) < 0)
+        return -1;
+    chunk->reader.progress_to = chunk->reader.progress_from = 0;
+    return reader_run(&chunk->reader, &calls, err);
+}
+
+static int begin(struct chunk *chunk, const char *path, struct error *err)
+{
+    chunk->offset = chunk->recipe->offset;
+    chunk->graph = (struct picture_graph){.filters = chunk->recipe->filters,
+                                          .time_base = chunk->recipe->source_base,
+                                          .rate = chunk->recipe->source_rate,
+                                          .threads = chunk->recipe->settings.threads,
+                                          .take = on_filtered,
+                                          .arg = chunk};
+    return open_output(chunk, path, err);
+}
+
+static int end(struct chunk *chunk, struct error *err)
+{
+    if (picture_graph_finish(&chunk->graph, err) < 0 || encode(chunk, NULL, err) < 0)
+        return -1;
+    return output_finish(&chunk->output, err);
+}
+
+/* From the key packet `back` before the nearest. */
+static int make_part(struct chunk *chunk, const char *path, size_t back, bool *ret_lacks,
+                     struct error *err)
+{
+    const struct packet_index *index = chunk->recipe->index;
+    int64_t from = rolled(index, chunk->range.from, -(int)chunk->recipe->roll_in);
+    int64_t key = from == INT64_MIN ? AV_NOPTS_VALUE : packet_index_key(index, from, back);
+    if (begin(chunk, path, err) < 0 || read_part(chunk, key, err) < 0)
+        return -1;
+    *ret_lacks = key != AV_NOPTS_VALUE && lacks_frames(chunk);
+    return end(chunk, err);
+}
+
+/* ---- the check, and what is noted ---- */
+
+struct checked {
+    const struct chunk *chunk;
+    const struct reader *reader;
+};
+
+static int on_checked(void *arg, AVFrame *frame, struct error *err)
+{
+    const struct checked *checked = arg;
+    const struct chunk *chunk = checked->chunk;
+    const size_t number = (size_t)checked->reader->frames - 1;
+    if (number < chunk->count &&
+        av_compare_ts(frame->pts, checked->reader->video->time_base, chunk->times[number],
+                      chunk->encoder->time_base) == 0)
+        return 0;
+    return error_set(err, ERROR_INTERNAL, "frame %zu of %zu of a chunk is not the one written",
+                     number + 1, chunk->count);
+}
+
+/* Decodes what was written. What is found here is a bug, or a disk or memory that lies. */
+static int verify(const struct chunk *chunk, const char *path, struct error *err)
+{
+    CLEANUP(reader_close) struct reader reader = {0};
+    struct checked checked = {.chunk = chunk, .reader = &reader};
+    const struct reader_calls calls = {.video = on_checked, .arg = &checked};
+    int result = reader_open(path, "a chunk", chunk->recipe->settings.threads, &reader, err);
+    reader.progress_to = 0;
+    if (result == 0)
+        result = reader_run(&reader, &calls, err);
+    if (result == 0 && (size_t)reader.frames != chunk->count)
+        result = error_set(err, ERROR_INTERNAL, "a chunk has %lld frames instead of %zu",
+                           (long long)reader.frames, chunk->count);
+    if (result == 0)
+        return 0;
+    err->code = err->code == ERROR_DAMAGED ? ERROR_INTERNAL : err->code;
+    return error_wrap(err, "the check of what was encoded");
+}
+
+static int64_t last_duration(const struct chunk *chunk)
+{
+    return chunk->range.from == INT64_MIN && chunk->range.to == INT64_MAX
+               ? chunk->reader.end_pts - chunk->reader.last_pts
+               : packet_index_duration(chunk->recipe->index, chunk->reader.last_pts);
+}
+
+static int finish_file(const struct chunk *chunk, const char *path, json_t **ret_facts,
+                       struct error *err)
+{
+    const struct time_span *in = &chunk->in;
+    if (unit_file_facts(path, ret_facts, err) < 0)
+        return -1;
+    json_put_int(*ret_facts, "frames", (json_int_t)chunk->count);
+    json_put_int(*ret_facts, "frames_in", in->frames);
+    json_put_int(*ret_facts, "first", in->first);
+    json_put_int(*ret_facts, "last", in->last);
+    json_put_int(*ret_facts, "step_min", in->step_min);
+    json_put_int(*ret_facts, "step_max", in->step_max);
+    json_put_int(*ret_facts, "last_duration", last_duration(chunk));
+    json_put_int(*ret_facts, "times_repaired", chunk->reader.times_repaired);
+    return 0;
+}
+
+/* ---- one chunk ---- */
+
+static int make_whole(const struct chunk_recipe *recipe, const char *path, struct lanes *lanes,
+                      json_t **ret_facts, struct error *err)
+{
+    CLEANUP(chunk_close)
+    struct chunk chunk = {
+        .recipe = recipe, .range = {.from = INT64_MIN, .to = INT64_MAX}, .lanes = lanes};
+    if (begin(&chunk, path, err) < 0 || read_whole(&chunk, err) < 0 || end(&chunk, err) < 0 ||
+        verify(&chunk, path, err) < 0)
+        return -1;
+    return finish_file(&chunk, path, ret_facts, err);
+}
+
+/* 1: it is to be tried from an earlier key packet. */
+static int try_part(const struct chunk_recipe *recipe, const struct chunk_range *range,
+                    const char *path, struct lanes *lanes, size_t back, json_t **ret_facts,
+                    struct error *err)
+{
+    bool lacks = false;
+    struct error ignored;
+    CLEANUP(chunk_close)
+    struct chunk chunk = {.recipe = recipe, .range = *range, .lanes = lanes};
+    int result = make_part(&chunk, path, back, &lacks, err);
+    const bool whole_file = packet_index_key(recipe->index, range->from, back) == AV_NOPTS_VALUE;
+    if ((result < 0 && (err->code == ERROR_DAMAGED || err->code == ERROR_CONFLICT) &&
+         !whole_file) ||
+        lacks) {
+        (void)lanes_advance(lanes, -(double)chunk.in.frames, &ignored);
+        return 1;
+    }
+    if (result < 0 || (chunk.count > 0 && verify(&chunk, path, err) < 0))
+        return -1;
+    return finish_file(&chunk, path, ret_facts, err);
+}
+
+int chunk_make(const struct chunk_recipe *recipe, const struct chunk_range *range, const char *path,
+               struct lanes *lanes, json_t **ret_facts, struct error *err)
+{
+    static const size_t backs[] = {0, 1, SIZE_MAX / 2};
+    if (range->from == INT64_MIN && range->to == INT64_MAX)
+        return make_whole(recipe, path, lanes, ret_facts, err);
+    int result = 1;
+    for (size_t i = 0; i < sizeof(backs) / sizeof(backs[0]) && result == 1; i++)
+        result = try_part(recipe, range, path, lanes, backs[i], ret_facts, err);
+    return result;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One chunk of a video, a pure function of the source, the recipe and its range: decoded from the
+ * key frame before it, through fresh filters and a fresh encoder into a file of its own, which is
+ * decoded again and compared before it counts. */
+#ifndef BATCHD_PROCESSORS_MEDIA_CHUNK_H
+#define BATCHD_PROCESSORS_MEDIA_CHUNK_H
+
+#include "common/error.h"
+#include "processors/media/encoder.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+struct lanes;
+struct packet_index;
+
+/* The same for all chunks of a job; all is borrowed. */
+struct chunk_recipe {
+    const char *source;               /* path of the input */
+    const struct packet_index *index; /* of it */
+    const char *filters;              /* from any picture of it to the encoder's */
+    /* Frames before and behind the chunk that the filters are to see too, as their memory asks for.
+     */
+    unsigned roll_in, roll_out;
+    struct encoder_settings settings;
+    AVRational source_base;   /* of the source's time stamps */
+    AVRational source_rate;   /* as the file says; 0/0: unknown */
+    int64_t offset;           /* subtracted from them */
+    unsigned decoder_threads; /* when it is read as a whole */
+};
+
+struct chunk_range {
+    int64_t from, to; /* INT64_MIN and INT64_MAX: without a bound */
+};
+
+/* Makes it at `path`, synced. *ret_facts {bytes, sha256, frames, and of the source in its time
+ * base: frames_in, first, last, step_min, step_max, last_duration,
+ * times_repaired}, owned by the caller.
+ * ERROR_CONFLICT: the source cannot be read in parts. `lanes` is told of each frame of the range
+ * that was read. */
+int chunk_make(const struct chunk_recipe *recipe, const struct chunk_range *range, const char *path,
+               struct lanes *lanes, json_t **ret_facts, struct error *err);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/media/encoder.h"
+
+#include "common/alloc.h"
+#include "processors/media/media_log.h"
+
+#include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define PRESETS 9
+
+/* From the slowest presets to the fastest there is no common scale: x264 and x265 have these names,
+ * SVT-AV1 counts 4 (slow) to 12, libvpx 0 (slow) to 5 with its deadline "good". */
+static const char *const preset_names[PRESETS] = {
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"};
+
+struct kind {
+    const char *codec, *library;
+    int crf_default, crf_max; /* as their own documentation recommends for like quality */
+    const char *speed_option; /* what a preset sets */
+    int speeds[PRESETS];      /* -1: the name itself */
+};
+
+static const struct kind kinds[] = {
+    {"h264", "libx264", 23, 51, "preset", {-1, -1, -1, -1, -1, -1, -1, -1, -1}},
+    {"h265", "libx265", 28, 51, "preset", {-1, -1, -1, -1, -1, -1, -1, -1, -1}},
+    {"av1", "libsvtav1", 35, 63, "preset", {12, 11, 10, 9, 8, 7, 6, 5, 4}},
+    {"vp9", "libvpx-vp9", 32, 63, "cpu-used", {5, 5, 5, 4, 3, 2, 1, 1, 0}},
+};
+
+static const struct kind *find(const char *codec)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(kinds[i].codec, codec) == 0)
+            return &kinds[i];
+    }
+    return &kinds[0]; /* the manifest lets no other name in */
+}
+
+const char *encoder_library(const char *codec)
+{
+    const char *library = find(codec)->library;
+    return avcodec_find_encoder_by_name(library) == NULL ? NULL : library;
+}
+
+int encoder_crf_default(const char *codec)
+{
+    return find(codec)->crf_default;
+}
+
+int encoder_crf_max(const char *codec)
+{
+    return find(codec)->crf_max;
+}
+
+enum AVPixelFormat encoder_format(const char *codec, enum AVPixelFormat source)
+{
+    const AVPixFmtDescriptor *is = av_pix_fmt_desc_get(source);
+    const bool deep = is != NULL && is->comp[0].depth > 8;
+    return deep && strcmp(codec, "h264") != 0 ? AV_PIX_FMT_YUV420P10 : AV_PIX_FMT_YUV420P;
+}
+
+static void set_speed(const struct kind *kind, const char *preset, void *options)
+{
+    for (int i = 0; i < PRESETS; i++) {
+        if (strcmp(preset_names[i], preset) != 0)
+            continue;
+        if (kind->speeds[i] < 0)
+            (void)av_opt_set(options, kind->speed_option, preset, 0);
+        else
+            (void)av_opt_set_int(options, kind->speed_option, kind->speeds[i], 0);
+    }
+}
+
+/* Chunks are closed: no picture refers to one before the key frame that each begins with. */
+static void set_library(const struct kind *kind, AVCodecContext *encoder, unsigned threads)
+{
+    char text[96];
+    void *options = encoder->priv_data;
+    if (strcmp(kind->codec, "h265") == 0) {
+        (void)snprintf(text, sizeof(text),
+                       "log-level=none:open-gop=0:keyint=%d:pools=%u:frame-threads=1",
+                       ENCODER_KEY_DISTANCE, threads);
+        (void)av_opt_set(options, "x265-params", text, 0);
+    } else if (strcmp(kind->codec, "av1") == 0) {
+        (void)snprintf(text, sizeof(text), "lp=%u", threads);
+        (void)av_opt_set(options, "svtav1-params", text, 0);
+    } else if (strcmp(kind->codec, "vp9") == 0) {
+        (void)av_opt_set(options, "deadline", "good", 0);
+        (void)av_opt_set_int(options, "row-mt", 1, 0);
+        encoder->bit_rate = 0; /* constant quality */
+    }
+}
+
+int encoder_open(const struct encoder_settings *settings, AVCodecContext **ret, struct error *err)
+{
+    const struct kind *kind = find(settings->codec);
+    const AVCodec *codec = avcodec_find_encoder_by_name(kind->library);
+    if (codec == NULL)
+        return error_set(err, ERROR_INTERNAL, "this FFmpeg has no %s", kind->library);
+    AVCodecContext *encoder = *ret = avcodec_alloc_context3(codec);
+    if (encoder == NULL)
+        out_of_memory();
+    encoder->width = settings->width;
+    encoder->height = settings->height;
+    encoder->pix_fmt = settings->format;
+    encoder->time_base = settings->time_base;
+    encoder->framerate = settings->rate;
+    encoder->sample_aspect_ratio = settings->pixel_aspect;
+    encoder->color_range = AVCOL_RANGE_MPEG;
+    encoder->color_primaries = settings->primaries;
+    encoder->color_trc = settings->transfer;
+    encoder->colorspace = settings->space;
+    encoder->chroma_sample_location = settings->chroma;
+    encoder->gop_size = ENCODER_KEY_DISTANCE;
+    encoder->thread_count = (int)settings->threads;
+    encoder->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
+    set_speed(kind, settings->preset, encoder->priv_data);
+    (void)av_opt_set_double(encoder->priv_data, "crf", settings->crf, 0);
+    (void)av_opt_set_int(encoder->priv_data, "crf", settings->crf, 0);
+    set_library(kind, encoder, settings->threads);
+    int rc = avcodec_open2(encoder, codec, NULL);
+    return rc < 0 ? media_error(err, ERROR_INTERNAL, rc, "%s refuses pictures of %dx%d",
+                                kind->library, settings->width, settings->height)
+                  : 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The video encoders: one name, one scale of presets and one default of quality for each codec,
+ * whatever its library calls them. Frames in, packets out, nothing shared between two encoders; the
+ * same settings and frames give the same bytes. */
+#ifndef BATCHD_PROCESSORS_MEDIA_ENCODER_H
+#define BATCHD_PROCESSORS_MEDIA_ENCODER_H
+
+#include "common/error.h"
+
+#include <libavcodec/avcodec.h>
+
+/* Frames between two key frames, and so the longest chunk: x264's own default is 250. */
+#define ENCODER_KEY_DISTANCE 240
+
+struct encoder_settings {
+    const char *codec;  /* h264, h265, av1 or vp9 */
+    const char *preset; /* ultrafast to veryslow */
+    int crf;
+    unsigned threads;
+    int width, height;
+    enum AVPixelFormat format;
+    AVRational time_base, rate, pixel_aspect;
+    enum AVColorPrimaries primaries;
+    enum AVColorTransferCharacteristic transfer;
+    enum AVColorSpace space;
+    enum AVChromaLocation chroma;
+};
+
+/* "libx264"; NULL: this FFmpeg lacks it. */
+const char *encoder_library(const char *codec);
+/* The constant quality when none is asked for, and the highest that the codec has. */
+int encoder_crf_default(const char *codec);
+int encoder_crf_max(const char *codec);
+/* What it is given: 8 bits, or 10 where the source has more than 8 and the codec is not H.264,
+ * whose 10 bits few players take. */
+enum AVPixelFormat encoder_format(const char *codec, enum AVPixelFormat source);
+
+int encoder_open(const struct encoder_settings *settings, AVCodecContext **ret, struct error *err);
+
+#endif

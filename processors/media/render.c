@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/media/render.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "processors/lib/journal.h"
+#include "processors/lib/lanes.h"
+#include "processors/lib/report.h"
+#include "processors/lib/request.h"
+#include "processors/lib/source.h"
+#include "processors/lib/staging.h"
+#include "processors/media/container.h"
+#include "processors/media/sound.h"
+#include "processors/media/unit_file.h"
+
+#include <string.h>
+
+/* Of the progress: decoding and encoding; the rest is the joining and its check. */
+#define ENCODE_PART 0.97
+
+/* ---- the input ---- */
+
+/* How much of it there is, for whoever has to decide what to do with it: it is decoded until it
+ * fails, and that says so. */
+static int tell_damage(const struct render *render, struct error *err)
+{
+    CLEANUP(reader_close) struct reader reader = {0};
+    const struct reader_calls calls = {0};
+    struct error found = {0};
+    if (reader_open(render->source->path, "input", render->request->cpus, &reader, &found) < 0 ||
+        (reader.audio != NULL && reader_decode_audio(&reader, &found) < 0))
+        return -1; /* what is known already says more */
+    reader.progress_to = 0;
+    if (reader_run(&reader, &calls, &found) < 0 && found.code == ERROR_DAMAGED)
+        *err = found;
+    return -1;
+}
+
+static int damaged(const struct render *render, struct error *err)
+{
+    return err->code == ERROR_DAMAGED ? tell_damage(render, err) : -1;
+}
+
+/* The output starts at 0: what starts first, picture or sound, starts there. */
+static int64_t offset_of(const struct render *render)
+{
+    const AVStream *video = render->reader.video;
+    const AVStream *audio = render->reader.audio;
+    int64_t first = video->start_time == AV_NOPTS_VALUE ? 0 : video->start_time;
+    if (render->index.count > 0)
+        first = render->index.times[0];
+    if (audio != NULL && strcmp(render->audio, "none") != 0 &&
+        audio->start_time != AV_NOPTS_VALUE &&
+        av_compare_ts(audio->start_time, audio->time_base, first, video->time_base) < 0)
+        first = av_rescale_q(audio->start_time, audio->time_base, video->time_base);
+    return first;
+}
+
+static void begin_recipe(struct render *render)
+{
+    const AVStream *video = render->reader.video;
+    const AVCodecParameters *is = video->codecpar;
+    render->recipe = (struct chunk_recipe){
+        .source = render->source->path,
+        .index = &render->index,
+        .source_base = video->time_base,
+        .source_rate = video->avg_frame_rate,
+        .offset = offset_of(render),
+        .decoder_threads = render->request->cpus,
+        .settings = {
+            .time_base = video->time_base,
+            .rate = av_guess_frame_rate(render->reader.format, render->reader.video, NULL),
+            .pixel_aspect =
+                av_guess_sample_aspect_ratio(render->reader.format, render->reader.video, NULL),
+            .primaries = is->color_primaries,
+            .transfer = is->color_trc,
+            .space = is->color_space == AVCOL_SPC_RGB ? AVCOL_SPC_UNSPECIFIED : is->color_space,
+            .chroma = is->chroma_location}};
+}
+
+int render_open(const struct request *request, const struct source *source, struct render *ret,
+                struct error *err)
+{
+    ret->request = request;
+    ret->source = source;
+    ret->audio = request_string(request, "audio", "copy");
+    ret->target = request_path(request, "output");
+    if (ret->target == NULL)
+        return error_set_field(err, "params.output", "params.output is missing; it is required");
+    ret->container = container_of(ret->target, err);
+    if (ret->container == NULL || source_differs(source, ret->target, err) < 0)
+        return -1;
+    if (reader_open(source->path, "input", request->cpus, &ret->reader, err) < 0)
+        return -1;
+    ret->reader.progress_to = 0;
+    if (packet_index_read(&ret->reader, &ret->index, err) < 0)
+        return damaged(ret, err);
+    ret->sound_encoded = sound_is_encoded(ret->audio, &ret->reader, ret->container);
+    begin_recipe(ret);
+    return 0;
+}
+
+void render_close(struct render *render)
+{
+    chunk_plan_done(&render->plan);
+    packet_index_done(&render->index);
+    journal_close(render->journal);
+    reader_close(&render->reader);
+    free(render->units);
+    free(render->target);
+}
+
+/* ---- what is to be made ---- */
+
+/* All that decides what a chunk is made of. */
+static json_t *make_key(const struct render *render)
+{
+    json_t *key = json_object();
+    json_t *source = json_deep_copy(render->source->facts);
+    const struct timespec *changed = &render->source->checked.st_mtim;
+    json_put_int(source, "changed_at", (json_int_t)changed->tv_sec * 1000000000 + changed->tv_nsec);
+    json_put_text(key, "version", BATCHD_VERSION);
+    json_put_text(key, "libraries", av_version_info());
+    json_put_text(key, "encoder", encoder_library(render->recipe.settings.codec));
+    json_put(key, "source", source);
+    json_put(key, "settings", json_deep_copy(render->request->params));
+    return key;
+}
+
+static int set_plan(struct render *render, bool whole, struct error *err)
+{
+    const json_t *kept = journal_plan(render->journal);
+    chunk_plan_done(&render->plan);
+    if (!whole && kept != NULL && chunk_plan_from_json(kept, &render->plan) == 0)
+        return 0;
+    chunk_plan_done(&render->plan);
+    if (whole)
+        chunk_plan_whole(render->request->cpus, &render->plan);
+    else
+        chunk_plan_make(&render->index, render->request->cpus, &render->plan);
+    CLEANUP_JSON json_t *plan = chunk_plan_to_json(&render->plan);
+    return journal_begin(render->journal, plan, err);
+}
+
+/* Whether it is there, as an earlier run made it; so many frames of the input are in it. */
+static bool is_there(struct render *render, unsigned unit, double *ret_frames)
+{
+    struct error ignored;
+    CLEANUP_FREE char *path = journal_path(render->journal, unit, "nut");
+    CLEANUP_JSON json_t *facts = journal_find(render->journal, unit);
+    if (facts == NULL)
+        return false;
+    *ret_frames = (double)json_integer_value(json_object_get(facts, "frames_in"));
+    if (unit_file_check(path, facts, &ignored) == 0)
+        return true;
+    report_log("chunk %u is not what was written; it is made anew", unit);
+    journal_drop(render->journal, unit);
+    return false;
+}
+
+/* Chunk k is unit k; the sound, where it is encoded, is the one behind them, and begun first: it
+ * cannot be cut. Returns the frames that are done. */
+static double list_units(struct render *render)
+{
+    double done = 0;
+    const unsigned chunks = render->plan.count;
+    free(render->units);
+    render->units = xcalloc(chunks + 1, sizeof(*render->units));
+    render->unit_count = render->reused = 0;
+    for (unsigned i = render->sound_encoded ? 0 : 1; i <= chunks; i++) {
+        double frames = 0;
+        const unsigned unit = i == 0 ? chunks : i - 1;
+        if (is_there(render, unit, &frames)) {
+            done += frames;
+            render->reused++;
+        } else {
+            render->units[render->unit_count++] = unit;
+        }
+    }
+    return done;
+}
+
+/* ---- making it ---- */
+
+static int make_file(const struct render *render, struct lanes *lanes, unsigned unit,
+                     const char *path, json_t **ret_facts, struct error *err)
+{
+    const struct chunk_recipe *recipe = &render->recipe;
+    if (unit < render->plan.count) {
+        const struct chunk_range range = {render->plan.cuts[unit], render->plan.cuts[unit + 1]};
+        return chunk_make(recipe, &range, path, lanes, ret_facts, err);
+    }
+    const int64_t offset =
+        av_rescale_q(recipe->offset, recipe->source_base, render->reader.audio->time_base);
+    return sound_make(recipe->source, offset, render->container, path, ret_facts, err);
+}
+
+static int make_unit(void *arg, struct lanes *lanes, unsigned unit, struct error *err)
+{
+    struct render *render = arg;
+    CLEANUP_FREE char *part = journal_path(render->journal, unit, "nut.part");
+    CLEANUP_FREE char *path = journal_path(render->journal, unit, "nut");
+    CLEANUP_JSON json_t *facts = NULL;
+    if (make_file(render, lanes, unit, part, &facts, err) < 0)
+        return -1;
+    if (rename(part, path) < 0) {
+        (void)error_set_errno(err, "\"%.200s\"", path);
+        err->code = ERROR_IO;
+        return -1;
+    }
+    return journal_add(render->journal, unit, facts, err);
+}
+
+static int make_units(struct render *render, struct error *err)
+{
+    const double done = list_units(render);
+    const struct lanes_work work = {.threads = render->request->cpus,
+                                    .units = render->units,
+                                    .count = render->unit_count,
+                                    .make = make_unit,
+                                    .arg = render,
+                                    .total = (double)render->index.packets,
+                                    .done = done,
+                                    .to = ENCODE_PART};
+    render->recipe.settings.threads = render->plan.threads;
+    return lanes_run(&work, err);
+}
+
+/* A file that cannot be read in parts is made as one. */
+static int make_all(struct render *render, struct error *err)
+{
+    if (set_plan(render, false, err) < 0)
+        return -1;
+    int result = make_units(render, err);
+    if (result < 0 && err->code == ERROR_CONFLICT && render->plan.count > 1) {
+        report_log("it is made as a whole: %s", err->text);
+        result = set_plan(render, true, err) < 0 ? -1 : make_units(render, err);
+    }
+    render->made = journal_added(render->journal);
+    return result;
+}
+
+/* What is done is worth keeping where another try may end better. */
+static void drop_if_hopeless(struct render *render, const struct error *err)
+{
+    if (render->made + render->reused == 0 || err->code == ERROR_DAMAGED ||
+        err->code == ERROR_INVALID || err->code == ERROR_LIMIT || err->code == ERROR_INTERNAL)
+        journal_remove(render->journal);
+}
+
+int render_run(struct render *render, json_t **ret_result, struct error *err)
+{
+    CLEANUP_JSON json_t *key = make_key(render);
+    render->staged = staging_open(render->request, render->target, err);
+    if (render->staged == NULL)
+        return -1;
+    if (journal_open(render->request, render->target, key, &render->journal, err) < 0)
+        return -1;
+    int result = make_all(render, err);
+    if (result < 0)
+        result = damaged(render, err);
+    else
+        result = source_unchanged(render->source, err) < 0
+                     ? -1
+                     : render_publish(render, ret_result, err);
+    if (result < 0)
+        drop_if_hopeless(render, err);
+    return result;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A video made from another one in chunks: what is done is kept in a journal, so that a run that
+ * was killed is gone on with and ends with the same bytes; chunks are made side by side on the
+ * job's cpus; all is joined, read again, compared, and then gets its name.
+ *
+ *   render_open     reads the input's headers and index: what it is, and that its container is
+ * whole (the caller)    sets the recipe: filters and encoder render_run      makes, joins, checks
+ * and publishes it */
+#ifndef BATCHD_PROCESSORS_MEDIA_RENDER_H
+#define BATCHD_PROCESSORS_MEDIA_RENDER_H
+
+#include "common/error.h"
+#include "processors/media/chunk.h"
+#include "processors/media/chunk_plan.h"
+#include "processors/media/packet_index.h"
+#include "processors/media/reader.h"
+#include "processors/media/time_span.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct journal;
+struct request;
+struct source;
+
+struct render {
+    /* by render_open */
+    const struct request *request; /* borrowed, as is the source */
+    const struct source *source;
+    char *target;          /* owned; absolute */
+    const char *container; /* by the target's ending */
+    const char *audio;     /* copy, encode or none */
+    bool sound_encoded;
+    const char *staged;   /* by render_run; borrowed from staging.h */
+    struct reader reader; /* of the input, at its end */
+    struct packet_index index;
+    /* The rest of it by the caller: filters, roll_in, roll_out, settings but for the threads. */
+    struct chunk_recipe recipe;
+    bool keep_matrix; /* the input's display matrix goes with the output */
+    bool one_to_one;  /* as many frames out as in, at their times */
+    /* own */
+    struct chunk_plan plan;
+    struct journal *journal;
+    unsigned *units; /* that are to be made; owned */
+    size_t unit_count;
+    unsigned reused, made; /* units: of an earlier run, of this one */
+    struct time_span in;   /* the input's frames */
+    int64_t frames_out;
+};
+
+/* ERROR_INVALID for an ending of `output` that is no container; ERROR_DAMAGED when the input is not
+ * whole: the text tells how many frames decode. *ret must be zeroed; render_close in any case. */
+int render_open(const struct request *request, const struct source *source, struct render *ret,
+                struct error *err);
+void render_close(struct render *render);
+
+/* 0 and the output is in its place: *ret_result has inputs, outputs, frames_in, frames_out,
+ * duration_us, media, metrics and checkpoints, and is the caller's. -1: the target is as it was. */
+int render_run(struct render *render, json_t **ret_result, struct error *err);
+
+/* Between render.c and render_output.c: the chunks of a journal that is complete, joined, checked
+ * and published. */
+int render_publish(struct render *render, json_t **ret_result, struct error *err);
+
+#endif

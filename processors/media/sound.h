@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The sound of a file, encoded as a whole: cut into chunks AAC would click at the seams. */
+#ifndef BATCHD_PROCESSORS_MEDIA_SOUND_H
+#define BATCHD_PROCESSORS_MEDIA_SOUND_H
+
+#include "common/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct reader;
+
+/* So many seconds are added to the times in the file that sound_make writes: an encoder's first
+ * packet lies before the first sample, and that container has no times before 0. */
+#define SOUND_LEAD_SECONDS 1
+
+/* Whether `mode` (copy, encode, none) asks for the sound of `source` to be encoded, for this
+ * container; copy does where the container does not take its codec. */
+bool sound_is_encoded(const char *mode, const struct reader *source, const char *container);
+
+/* Decodes and encodes it to a file of its own at `path`, synced. `offset` is subtracted from its
+ * times, in its time base. *ret_facts {packets, bytes, sha256}, owned by the caller. */
+int sound_make(const char *source, int64_t offset, const char *container, const char *path,
+               json_t **ret_facts, struct error *err);
+
+#endif
