@@ -51,22 +51,24 @@ static char *folder_of(const struct request *request, const char *target)
                            (unsigned long long)request->job);
 }
 
-/* The job's folder of checkpoints is not there before the first of them; that of the output is. */
-static int make_folders(char *path)
+void journal_make_home(void)
 {
-    const bool kept = strcmp(strrchr(path, '/'), "/work") == 0;
-    for (char *slash = strchr(path + 1, '/'); slash != NULL && kept;
-         slash = strchr(slash + 1, '/')) {
+    const char *kept =
+        getenv("BATCHD_CHECKPOINT_DIR"); /* NOLINT(concurrency-mt-unsafe): no thread */
+    if (kept == NULL || kept[0] != '/')
+        return;
+    CLEANUP_FREE char *path = xasprintf("%s/", kept);
+    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        (void)mkdir(path, 0700); /* the last one tells */
+        (void)mkdir(path, 0700); /* journal_open tells */
         *slash = '/';
     }
-    return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
 }
 
 static int open_folder(struct journal *journal, struct error *err)
 {
-    if (make_folders(journal->folder) == 0)
+    journal_make_home();
+    if (mkdir(journal->folder, 0700) == 0 || errno == EEXIST)
         journal->folder_fd = open(journal->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (journal->folder_fd < 0) {
         (void)error_set_errno(err, "the work folder \"%.200s\" cannot be made", journal->folder);

@@ -26,6 +26,10 @@
 struct journal;
 struct request;
 
+/* The folder that the job's checkpoints go to is made by the first that needs it: before the
+ * sandbox (sandbox.h), which only lets in what is there. */
+void journal_make_home(void);
+
 /* Opens the journal of the job whose output goes to `target`, or makes it; borrows key. *ret is
  * released by journal_close. ERROR_BUSY: another run has it open. ERROR_IO, ERROR_CONFLICT: it
  * cannot be made. */

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "common/parse.h"
+#include "processors/lib/journal.h"
 #include "processors/lib/landlock.h"
 #include "processors/lib/report.h"
 #include "processors/lib/request.h"
@@ -97,6 +98,21 @@ static void allow_param(const struct landlock *rules, const struct request *requ
         allow_path(rules, request, path, written, work);
 }
 
+/* Whether this job has an output: then it may keep what is done of it. */
+static bool writes(const struct request *request)
+{
+    size_t i;
+    json_t *param;
+    json_array_foreach(json_object_get(request->manifest, "params"), i, param) {
+        const char *name = json_string_value(json_object_get(param, "name"));
+        const char *access = json_string_value(json_object_get(param, "access"));
+        if (access != NULL && strcmp(access, "write") == 0 &&
+            json_object_get(request->params, name) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static int confine_files(const struct request *request)
 {
     struct landlock rules;
@@ -107,6 +123,8 @@ static int confine_files(const struct request *request)
     if (rules.version == 0)
         return 0;
     allow_system(&rules);
+    if (work != NULL && writes(request))
+        journal_make_home();
     if (work != NULL)
         landlock_allow(&rules, work, LANDLOCK_WRITE);
     json_array_foreach(json_object_get(request->manifest, "params"), i, param)

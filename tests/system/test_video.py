@@ -119,7 +119,7 @@ def test_one_thread_gives_the_same_file_twice(tmp_path):
     ({"input": "absent.mp4", "output": "y.mp4"}, 66, ["absent.mp4", "No such file"]),
     ({"input": "x.mp4", "output": "none/y.mp4"}, 73, ["none/y.mp4"]),
     ({"input": "x.mp4", "output": "folder.mp4"}, 73, ["folder.mp4", "not a regular file"]),
-    ({"input": "folder", "output": "y.mp4"}, 64, ["folder.mp4", "regular file"]),
+    ({"input": "folder.mp4", "output": "y.mp4"}, 64, ["folder.mp4", "regular file"]),
 ])
 def test_wrong_parameters_are_named(tmp_path, params, code, words):
     (tmp_path / "folder.mp4").mkdir()
