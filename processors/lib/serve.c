@@ -3,13 +3,14 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/fd.h"
+#include "common/parse.h"
+#include "processors/lib/job_input.h"
 #include "processors/lib/report.h"
-#include "processors/lib/request.h"
 #include "processors/lib/served_job.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
@@ -19,87 +20,114 @@
 #define JOBS_MAX 1000U
 #define RESIDENT_BYTES_MAX (512ULL << 20)
 #define REPORT_FD 3
+/* Of poll: the signals, stdin, and two for each job. */
+#define POLLS_MAX (2 + 2 * SERVED_AT_ONCE_MAX)
 
-struct input {
-    char *data; /* owned; REQUEST_BYTES_MAX + 1 bytes */
-    size_t used;
-    size_t taken; /* of these, by the line before */
-};
-
-enum taken { TAKEN_LINE, TAKEN_END, TAKEN_STOP, TAKEN_LONG, TAKEN_FAILED };
-
-/* More of stdin. TAKEN_LINE: there is more. */
-static enum taken read_more(struct input *input, int signals)
-{
-    struct pollfd waits[] = {{.fd = STDIN_FILENO, .events = POLLIN},
-                             {.fd = signals, .events = POLLIN}};
-    if (poll(waits, 2, -1) < 0)
-        return errno == EINTR ? TAKEN_LINE : TAKEN_FAILED;
-    if (waits[1].revents != 0)
-        return TAKEN_STOP;
-    ssize_t got =
-        read(STDIN_FILENO, input->data + input->used, REQUEST_BYTES_MAX + 1 - input->used);
-    if (got < 0)
-        return errno == EINTR || errno == EAGAIN ? TAKEN_LINE : TAKEN_FAILED;
-    input->used += (size_t)got;
-    return got == 0 ? TAKEN_END : TAKEN_LINE;
-}
-
-/* The next line, or what stands before the end of stdin; borrowed until the next call. */
-static enum taken next_line(struct input *input, int signals, const char **ret, size_t *ret_bytes)
-{
-    enum taken taken = TAKEN_LINE;
-    memmove(input->data, input->data + input->taken, input->used - input->taken);
-    input->used -= input->taken;
-    input->taken = 0;
-    const char *end;
-    while ((end = memchr(input->data, '\n', input->used)) == NULL && taken == TAKEN_LINE)
-        taken = input->used > REQUEST_BYTES_MAX ? TAKEN_LONG : read_more(input, signals);
-    if (end == NULL && (taken != TAKEN_END || input->used == 0))
-        return taken;
-    *ret = input->data;
-    *ret_bytes = end == NULL ? input->used : (size_t)(end - input->data);
-    input->taken = end == NULL ? input->used : *ret_bytes + 1;
-    return TAKEN_LINE;
-}
-
-static uint64_t resident_bytes(void)
+static bool is_worn(const struct server *server)
 {
     size_t bytes = 0;
+    if (server->begun >= JOBS_MAX)
+        return true;
     CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, "/proc/self/statm", 256, &bytes);
     const char *second = text == NULL ? NULL : strchr(text, ' '); /* the first: address space */
     uint64_t pages = second == NULL ? 0 : strtoull(second, NULL, 10);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE) >= RESIDENT_BYTES_MAX;
 }
 
-static int end_code(struct server *server, enum taken taken)
-{
-    struct error err = {0};
-    if (taken == TAKEN_END)
-        return EX_OK;
-    if (taken == TAKEN_STOP)
-        return EX_TEMPFAIL;
-    if (taken == TAKEN_FAILED)
-        return EX_IOERR;
-    (void)error_set(&err, ERROR_INVALID, "the job on stdin is longer than %u bytes",
-                    REQUEST_BYTES_MAX);
-    return served_job_refuse(server, &err) < 0 ? EX_IOERR : EX_USAGE;
-}
-
-static int serve_jobs(struct server *server, struct input *input)
+/* Whether a job is in hand that may begin when there are cpus for it. */
+static bool has_next(struct server *server, struct job_input *input)
 {
     const char *line;
     size_t bytes;
-    for (unsigned jobs = 0; jobs < JOBS_MAX && resident_bytes() < RESIDENT_BYTES_MAX; jobs++) {
-        enum taken taken = next_line(input, server->signals, &line, &bytes);
-        if (taken != TAKEN_LINE)
-            return end_code(server, taken);
-        if (served_job_run(server, line, bytes) < 0)
-            return EX_IOERR;
-        if (server->stopped)
-            return EX_TEMPFAIL;
+    if (server->next.number != NULL)
+        return true;
+    if (is_worn(server) || !job_input_take(input, &line, &bytes))
+        return false;
+    served_job_prepare(line, bytes, server->cpus, &server->next);
+    return true;
+}
+
+static bool has_room(const struct server *server)
+{
+    unsigned used = 0;
+    for (unsigned i = 0; i < server->count; i++)
+        used += server->running[i].cpus;
+    return server->count == 0 ||
+           (server->count < SERVED_AT_ONCE_MAX && used + server->next.cpus <= server->cpus);
+}
+
+/* One look at all that may have happened, after waiting for the first of it. */
+static int wait_for_news(struct server *server, struct job_input *input)
+{
+    struct pollfd waits[POLLS_MAX] = {{.fd = server->signals, .events = POLLIN},
+                                      {.fd = STDIN_FILENO, .events = POLLIN}};
+    unsigned count = server->count;
+    if (server->stopped || server->next.number != NULL || !job_input_may_come(input) ||
+        is_worn(server))
+        waits[1].fd = -1;
+    for (unsigned i = 0; i < count; i++) {
+        waits[2 + 2 * i] = (struct pollfd){.fd = server->running[i].lines, .events = POLLIN};
+        waits[3 + 2 * i] = (struct pollfd){.fd = server->running[i].ended, .events = POLLIN};
     }
-    return SERVE_EXIT_RECYCLE;
+    if (poll(waits, 2 + 2 * count, -1) < 0)
+        return errno == EINTR ? 0 : -1;
+    if (waits[0].revents != 0)
+        served_jobs_stop(server);
+    if (waits[1].revents != 0)
+        job_input_read(input, STDIN_FILENO);
+    for (unsigned i = count; i-- > 0;) { /* backwards: one that ended leaves the list */
+        if (waits[2 + 2 * i].revents != 0)
+            served_job_read(server, &server->running[i]);
+        if (waits[3 + 2 * i].revents != 0)
+            served_job_end(server, i);
+    }
+    return 0;
+}
+
+static int end_code(struct server *server, const struct job_input *input)
+{
+    struct error err = {0};
+    if (server->failed || input->state == JOB_INPUT_FAILED)
+        return EX_IOERR;
+    if (server->stopped)
+        return EX_TEMPFAIL;
+    if (input->state == JOB_INPUT_END && input->used == input->taken)
+        return EX_OK;
+    if (input->state != JOB_INPUT_LONG)
+        return SERVE_EXIT_RECYCLE;
+    (void)error_set(&err, ERROR_INVALID, "the job on stdin is longer than %u bytes",
+                    JOB_INPUT_BYTES_MAX);
+    served_job_refuse(server, &err);
+    return server->failed ? EX_IOERR : EX_USAGE;
+}
+
+static int serve_jobs(struct server *server, struct job_input *input)
+{
+    for (;;) {
+        while (!server->stopped && has_next(server, input) && has_room(server))
+            served_job_begin(server);
+        if (server->failed)
+            served_jobs_stop(server);
+        if (server->count == 0 &&
+            (server->stopped || is_worn(server) || !job_input_may_come(input)))
+            return end_code(server, input);
+        if (wait_for_news(server, input) < 0)
+            return EX_SOFTWARE;
+    }
+}
+
+/* As many as batchd gave; by hand as many as this process may use. */
+static unsigned own_cpus(void)
+{
+    const char *text = getenv("BATCHD_CPUS"); /* NOLINT(concurrency-mt-unsafe): no thread */
+    uint64_t given = 0;
+    cpu_set_t set;
+    if (text != NULL && parse_u64(text, 1, SERVED_AT_ONCE_MAX, &given, NULL) == 0)
+        return (unsigned)given;
+    if (text != NULL || sched_getaffinity(0, sizeof(set), &set) < 0)
+        return 1;
+    return CPU_COUNT(&set) > (int)SERVED_AT_ONCE_MAX ? SERVED_AT_ONCE_MAX
+                                                     : (unsigned)CPU_COUNT(&set);
 }
 
 /* The signals that end the server come by a descriptor: none is lost between two waits. */
@@ -109,6 +137,7 @@ static int begin(struct server *server)
     if (report_init(&ignored) < 0) /* what is opened from here on is not descriptor 3 */
         return -1;
     server->output = report_is_open() ? REPORT_FD : STDOUT_FILENO;
+    server->cpus = own_cpus();
     (void)sigemptyset(&server->stops);
     (void)sigaddset(&server->stops, SIGTERM);
     (void)sigaddset(&server->stops, SIGINT);
@@ -121,11 +150,14 @@ static int begin(struct server *server)
 
 int serve(const struct served_calls *calls)
 {
-    struct server server = {.calls = calls, .signals = -1};
-    CLEANUP_FREE char *data = xmalloc(REQUEST_BYTES_MAX + 1);
-    struct input input = {.data = data};
-    int code = begin(&server) < 0 ? EX_SOFTWARE : serve_jobs(&server, &input);
-    if (server.signals >= 0)
-        (void)close(server.signals);
+    CLEANUP_FREE struct server *server = xcalloc(1, sizeof(*server));
+    CLEANUP(job_input_done) struct job_input input = {0};
+    server->calls = calls;
+    server->signals = -1;
+    server->next = (struct served_job){.file = -1, .ended = -1, .lines = -1};
+    int code = begin(server) < 0 ? EX_SOFTWARE : serve_jobs(server, &input);
+    served_job_done(&server->next);
+    if (server->signals >= 0)
+        (void)close(server->signals);
     return code;
 }

@@ -1,9 +1,10 @@
 /* `--serve`: one process for many small jobs, so that the libraries are loaded once. One job a line
- * on stdin, one after another; each runs in a process of its own that is forked from this one, with
- * a sandbox of its own (served_job.h), so that no job meets what another left and a crash ends one
- * job. The lines of all go to descriptor 3, or to stdout where that is not open.
+ * on stdin; each runs in a process of its own that is forked from this one, with a sandbox of its
+ * own (served_job.h), so that no job meets what another left and a crash ends one job. As many run
+ * at once as there are cpus for them. The lines of all go to descriptor 3, or to stdout where that
+ * is not open.
  *
- * Ends at the end of stdin, or by SIGTERM, SIGINT or SIGHUP, which first end the running job. */
+ * Ends at the end of stdin, or by SIGTERM, SIGINT or SIGHUP, which first end the running jobs. */
 #ifndef BATCHD_PROCESSORS_LIB_SERVE_H
 #define BATCHD_PROCESSORS_LIB_SERVE_H
 

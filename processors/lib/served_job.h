@@ -1,5 +1,6 @@
-/* One job of a processor that serves: a process of its own, forked, which does the job as if it had
- * come alone (descriptor 0 holds its line, 3 is a pipe). Here its lines are read, checked, given
+/* The jobs of a processor that serves: each a process of its own, forked, which does its job as if
+ * it had come alone (descriptor 0 holds its line, 3 is a pipe). Here its lines are read, checked,
+ * given
  * `"job":N` in front and handed on; what it says after its result is left out, and where it ends
  * without one, its result is made here. So a process that was taken over cannot speak for others.
  */
@@ -12,6 +13,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct processor;
 
@@ -24,19 +26,52 @@ struct served_calls {
     json_t *(*failure)(const struct processor *processor, json_t *done, const struct error *err);
 };
 
-struct server {
-    const struct served_calls *calls;
-    int output;     /* where the lines go */
-    int signals;    /* signalfd of those that end the server, which are blocked */
-    sigset_t stops; /* these */
-    bool stopped;   /* one came; the running job was told */
+#define SERVED_AT_ONCE_MAX 64U
+
+struct served_job {
+    char *number;  /* owned; as it stands in JSON: "42", or "null" where the line has none; NULL:
+                    * there is no job here */
+    unsigned cpus; /* that it uses */
+    int file;      /* its line, until it begins; -1 */
+    pid_t process;
+    int ended;  /* pidfd; -1 */
+    int lines;  /* the pipe that it writes to, not blocking; -1: it said all */
+    char *text; /* owned; of the line that is coming, `used` bytes */
+    size_t used;
+    bool answered; /* it said its result */
 };
 
-/* Does the job of this line. 0, whether the job failed or not; -1 with errno: the answers cannot be
- * written. */
-int served_job_run(struct server *server, const char *line, size_t bytes);
+struct server {
+    const struct served_calls *calls;
+    int output;             /* where the lines go */
+    int signals;            /* signalfd of those that end the server, which are blocked */
+    sigset_t stops;         /* these */
+    unsigned cpus;          /* for all that run at once */
+    unsigned begun;         /* jobs so far */
+    bool stopped;           /* no more begin; those that run were told to end */
+    bool failed;            /* nobody takes the answers */
+    struct served_job next; /* waits for its turn */
+    struct served_job running[SERVED_AT_ONCE_MAX];
+    unsigned count; /* of these */
+};
+
+/* Makes a job of a line, whatever stands in it; it uses at most `cpus`. */
+void served_job_prepare(const char *line, size_t bytes, unsigned cpus, struct served_job *ret);
+void served_job_done(struct served_job *job);
+
+/* Begins the next one; it is answered at once where there is no process for it. */
+void served_job_begin(struct server *server);
+
+/* Takes what a running one says. */
+void served_job_read(struct server *server, struct served_job *job);
+
+/* running[index] ended: answers for it where it did not, and takes it from the list. */
+void served_job_end(struct server *server, unsigned index);
+
+/* A signal came, or nobody listens: tells all that run. */
+void served_jobs_stop(struct server *server);
 
 /* The answer to what is no job. */
-int served_job_refuse(const struct server *server, const struct error *err);
+void served_job_refuse(struct server *server, const struct error *err);
 
 #endif

@@ -23,17 +23,18 @@ def program(tmp_path_factory):
 class Server:
     """.lines() reads on descriptor 3 up to the next result, or up to the end."""
 
-    def __init__(self, program, cwd):
+    def __init__(self, program, cwd, cpus=1):
         self.cwd = str(cwd)
         reading, writing = os.pipe()
         self.process = subprocess.Popen([program, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, close_fds=False,
+                                        env=dict(os.environ, BATCHD_CPUS=str(cpus)),
                                         preexec_fn=lambda: os.dup2(writing, 3))
         os.close(writing)
         self.news = os.fdopen(reading)
 
-    def send(self, job, **params):
-        self.raw(json.dumps({"job": job, "params": params, "cwd": self.cwd}))
+    def send(self, job, cpus=1, **params):
+        self.raw(json.dumps({"job": job, "params": params, "cwd": self.cwd, "cpus": cpus}))
 
     def raw(self, line):
         self.process.stdin.write(line.encode() + b"\n")
@@ -145,6 +146,32 @@ def test_a_signal_stops_the_job_and_the_server(program, tmp_path, number):
     assert stopped["job"] == 1 and stopped["result"]["error"]["exit_code"] == 75
     assert server.end() == (75, [])  # the second was not begun
     assert names(tmp_path) == ["clip"]
+
+
+def test_as_many_run_at_once_as_have_their_cpus(program, tmp_path):
+    (tmp_path / "clip").write_text("media")
+    server = Server(program, tmp_path, cpus=3)
+    for job, cpus in ((1, 1), (2, 2), (3, 1)):
+        server.send(job, cpus=cpus, input="clip", output=f"out{job}", sleep=True)
+    both = [json.loads(server.news.readline()) for _ in range(2)]
+    assert {line["job"] for line in both} == {1, 2} and {line["type"] for line in both} == {"progress"}
+    server.process.send_signal(signal.SIGTERM)
+    stopped = [server.lines()[-1] for _ in range(2)]
+    assert {line["job"] for line in stopped} == {1, 2}  # the third was not begun
+    assert {line["result"]["error"]["exit_code"] for line in stopped} == {75}
+    assert server.end() == (75, [])
+    assert names(tmp_path) == ["clip"]
+
+
+def test_one_that_wants_all_cpus_gets_them(program, tmp_path):
+    (tmp_path / "clip").write_text("media")
+    server = Server(program, tmp_path, cpus=2)
+    for job in range(20):
+        server.send(job, cpus=1 + job % 7, input="clip", output=f"out{job}", megabytes=1)
+    found = [server.lines()[-1] for _ in range(20)]
+    assert sorted(line["job"] for line in found) == list(range(20))
+    assert all(line["result"]["memory"] for line in found)
+    assert server.end() == (0, [])
 
 
 def test_a_signal_ends_a_server_that_waits(program, tmp_path):
