@@ -44,8 +44,9 @@ static int take_own(struct cron *cron, const char *name, const char *value)
 /* What the schedule says itself, or what makes no sense while nobody waits. */
 static int take_of_job(struct cron *cron, const char *name, const char *value)
 {
-    static const char *const refused[] = {"name",   "key",  "begin",     "deadline", "wait",
-                                          "follow", "test", "each-line", "each-json"};
+    static const char *const refused[] = {"name",      "key",    "begin", "deadline",
+                                          "wait",      "follow", "test",  "each-line",
+                                          "each-json", "file",   "graph", "set"};
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         if (strcmp(name, refused[i]) == 0)
             return cli_fail(EXIT_USAGE, NULL, "--%s does not go with cron", name);

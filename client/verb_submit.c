@@ -1,4 +1,5 @@
 /* batchctl submit: builds the request, makes a key of its own so that a repeated send is safe. */
+#include "client/pipeline_submit.h"
 #include "client/retry_options.h"
 #include "client/submission.h"
 #include "client/values_submit.h"
@@ -66,15 +67,25 @@ static int say_tested(const struct cli *cli, const json_t *reply)
     return EXIT_DONE;
 }
 
-static int submit(struct submission *submission, int argc, char **argv)
+/* One job, or those of a file. */
+struct order {
+    struct submission submission;
+    struct pipeline_order pipeline;
+};
+
+static int take(void *arg, const char *name, const char *value)
+{
+    struct order *order = arg;
+    int taken = pipeline_order_take(&order->pipeline, name, value);
+    if (taken != 0)
+        return taken < 0 ? EXIT_USAGE : 0;
+    return submission_take(&order->submission, name, value);
+}
+
+static int submit_one(struct submission *submission, int argc, char **argv)
 {
     struct cli *cli = submission->cli;
-    int operand = 1;
-    int code = 0;
-    code = cli_options(cli, argc, argv, submission_take, submission, &operand);
-    if (code != 0)
-        return code;
-    code = submission_add_command(submission, argc - operand, argv + operand);
+    int code = submission_add_command(submission, argc, argv);
     if (code != 0)
         return code;
     if (submission->test)
@@ -97,11 +108,25 @@ static int submit(struct submission *submission, int argc, char **argv)
     return finish(submission, id);
 }
 
+static int submit(struct order *order, int argc, char **argv)
+{
+    int operand = 1;
+    int code = cli_options(order->submission.cli, argc, argv, take, order, &operand);
+    if (code != 0)
+        return code;
+    if (order->pipeline.path != NULL)
+        return pipeline_submit(&order->submission, &order->pipeline, argc - operand);
+    if (json_object_size(order->pipeline.set) > 0)
+        return cli_fail(EXIT_USAGE, NULL, "--set goes with --file");
+    return submit_one(&order->submission, argc - operand, argv + operand);
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
-    struct submission submission = submission_begin(cli);
-    int code = submit(&submission, argc, argv);
-    submission_done(&submission);
+    struct order order = {.submission = submission_begin(cli), .pipeline.set = json_object()};
+    int code = submit(&order, argc, argv);
+    json_decref(order.pipeline.set);
+    submission_done(&order.submission);
     return code;
 }
 
@@ -144,6 +169,9 @@ static const struct cli_option options[] = {
     {"shell", 0, "TEXT", "run TEXT by /bin/sh -c"},
     {"type", 0, "TYPE", "a processor job (batchctl processors list)"},
     {"param", 0, "NAME=VALUE", "a parameter of the processor"},
+    {"file", 0, "FILE", "several jobs that depend on each other by name (see PIPELINES); -: stdin"},
+    {"graph", 0, "FILE", "the same as --file"},
+    {"set", 0, "NAME=VALUE", "what ${NAME} stands for in that file"},
     {"wait", 'w', NULL, "wait for its end and exit as it does"},
     {"follow", 'f', NULL, "show its output as it comes, then as --wait"},
     {"test", 0, NULL, "submit nothing, only say whether it would be taken"},

@@ -25,7 +25,7 @@ enum error_code {
 };
 
 #define ERROR_TEXT_BYTES 400
-#define ERROR_FIELD_BYTES 64
+#define ERROR_FIELD_BYTES 160
 
 struct error {
     enum error_code code;

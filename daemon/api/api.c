@@ -18,6 +18,7 @@
 
 static const struct api_verb *const verbs[] = {
     &verb_submit,
+    &verb_submit_many,
     &verb_list,
     &verb_show,
     &verb_why,

@@ -60,10 +60,11 @@ static int read_values(const json_t *params, struct reading *ret, struct error *
 }
 
 /* Adds the request's values to the set, 0: to a new one. */
-static int add(const struct api_call *call, uint64_t set, struct value_set *ret, struct error *err)
+static int add(const struct api_call *call, const json_t *params, uint64_t set,
+               struct value_set *ret, struct error *err)
 {
     struct reading reading = {.values = NULL};
-    if (read_values(call->params, &reading, err) < 0)
+    if (read_values(params, &reading, err) < 0)
         return -1;
     const struct values_part part = {.owner = call->sink_arg,
                                      .uid = call->uid,
@@ -86,15 +87,16 @@ bool array_values_given(const json_t *params)
     return is_given(params, "values") || is_given(params, "values_id");
 }
 
-static int find_or_add(const struct api_call *call, struct value_set *ret, struct error *err)
+static int find_or_add(const struct api_call *call, const json_t *params, struct value_set *ret,
+                       struct error *err)
 {
     int64_t id = 0;
-    int found = json_get_int(call->params, "values_id", false, 1, INT64_MAX, &id, err);
+    int found = json_get_int(params, "values_id", false, 1, INT64_MAX, &id, err);
     if (found < 0)
         return -1;
     if (found == 0)
-        return add(call, 0, ret, err);
-    if (is_given(call->params, "values"))
+        return add(call, params, 0, ret, err);
+    if (is_given(params, "values"))
         return error_set_field(err, "values_id", "values and values_id exclude each other");
     const struct value_set *set =
         engine_values_find(call->api->engine, call->sink_arg, (uint64_t)id);
@@ -105,11 +107,12 @@ static int find_or_add(const struct api_call *call, struct value_set *ret, struc
     return 0;
 }
 
-int array_values_take(const struct api_call *call, struct job_facts *facts, struct error *err)
+int array_values_take(const struct api_call *call, const json_t *params, struct job_facts *facts,
+                      struct error *err)
 {
     struct value_set set = {0};
     struct array_spec spec;
-    if (find_or_add(call, &set, err) < 0)
+    if (find_or_add(call, params, &set, err) < 0)
         return -1;
     facts->value_set = set.id;
     char *text = xasprintf("0-%" PRIu64 "%s", set.count - 1, facts->array);
@@ -142,7 +145,7 @@ static void run(struct api_call *call)
         reply_failure(call, &err);
         return;
     }
-    if (add(call, (uint64_t)id, &set, &err) < 0) {
+    if (add(call, call->params, (uint64_t)id, &set, &err) < 0) {
         reply_failure(call, &err);
         return;
     }

@@ -12,7 +12,8 @@ bool array_values_given(const json_t *params);
  * names a task for each. Until a job keeps it the set is to be dropped (engine_values_drop) when
  * the submit is refused. 0, or -1 with ERROR_INVALID naming the field, ERROR_LIMIT or ERROR_BUSY.
  */
-int array_values_take(const struct api_call *call, struct job_facts *facts, struct error *err);
+int array_values_take(const struct api_call *call, const json_t *params, struct job_facts *facts,
+                      struct error *err);
 
 /* Adds the member "value" of a task that has one. */
 void array_values_view(const struct api *api, const struct job_row *task, json_t *object);

@@ -28,16 +28,18 @@ void submit_refuse(struct api_call *call, const struct error *err, uint64_t id)
         reply_busy(call, err, RETRY_AFTER_MS, "make room on that disk; df shows it");
         return;
     }
-    if (err->code == ERROR_NOT_FOUND && strcmp(err->field, "queue") == 0)
+    const char *dot = strrchr(err->field, '.'); /* jobs.encode.queue, of several jobs */
+    const char *member = dot == NULL ? err->field : dot + 1;
+    if (err->code == ERROR_NOT_FOUND && strcmp(member, "queue") == 0)
         reply_unknown(call, "NoSuchQueue", err, "batchctl queue list");
-    else if (err->code == ERROR_NOT_FOUND && strcmp(err->field, "type") == 0)
+    else if (err->code == ERROR_NOT_FOUND && strcmp(member, "type") == 0)
         reply_unknown(call, "NoSuchType", err, "batchctl processors list");
     else
         reply_failure(call, err);
 }
 
 /* The worker refuses it too; said here, it is said before a job exists. */
-static bool refuse_uid(struct api_call *call, uint32_t uid)
+bool submit_refuse_uid(struct api_call *call, uint32_t uid)
 {
     uint32_t lowest = call->api->options.uid_min;
     if (uid >= lowest && (lowest == 0 || uid != JOB_UID_OVERFLOW))
@@ -50,7 +52,7 @@ static bool refuse_uid(struct api_call *call, uint32_t uid)
 
 bool submit_refuse_job(struct api_call *call, const struct job_facts *facts)
 {
-    return refuse_uid(call, facts->uid) || job_resources_refused(call, facts, NULL);
+    return submit_refuse_uid(call, facts->uid) || job_resources_refused(call, facts, NULL);
 }
 
 void submit_answer(struct api_call *call, uint64_t id, bool existing)
@@ -105,7 +107,8 @@ void submit_refuse_duplicate(struct api_call *call, const struct error *err, uin
 /* The new job, or -1 with err. */
 static int take(struct api_call *call, struct job_facts *facts, bool dry_run, struct error *err)
 {
-    int result = array_values_given(call->params) ? array_values_take(call, facts, err) : 0;
+    int result =
+        array_values_given(call->params) ? array_values_take(call, call->params, facts, err) : 0;
     if (result == 0)
         result = dry_run ? engine_check_submit(call->api->engine, facts, err)
                          : engine_submit(call->api->engine, facts, err);

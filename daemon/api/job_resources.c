@@ -112,20 +112,30 @@ int job_resources_decode(const json_t *params, const struct resource_names *name
 
 /* ---- what never fits ---- */
 
-bool job_resources_refused(struct api_call *call, const struct job_facts *facts,
-                           const struct resources *had)
+json_t *job_resources_misfit(const struct api_call *call, const struct job_facts *facts,
+                             const struct resources *had, struct error *err)
 {
     const struct engine *engine = call->api->engine;
     struct job_misfit misfit;
     if (!job_never_fits(facts, &engine_limits(engine)->names,
                         scheduler_total(engine_scheduler(engine)), had, &misfit))
-        return false;
+        return NULL;
     json_t *extra = json_object();
     json_put_text(extra, "resource", misfit.name);
     json_put_int(extra, "requested", (int64_t)misfit.requested);
     json_put_int(extra, "largest", (int64_t)misfit.largest);
-    reply_error(call, "NeverFits", extra, misfit.text, NULL);
-    return true;
+    (void)error_set(err, ERROR_INVALID, "%s", misfit.text);
+    return extra;
+}
+
+bool job_resources_refused(struct api_call *call, const struct job_facts *facts,
+                           const struct resources *had)
+{
+    struct error err;
+    json_t *extra = job_resources_misfit(call, facts, had, &err);
+    if (extra != NULL)
+        reply_error(call, "NeverFits", extra, err.text, NULL);
+    return extra != NULL;
 }
 
 /* ---- out ---- */

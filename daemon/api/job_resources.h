@@ -14,6 +14,10 @@ int job_resources_decode(const json_t *params, const struct resource_names *name
 bool job_resources_refused(struct api_call *call, const struct job_facts *facts,
                            const struct resources *had);
 
+/* The same without the answer: what NeverFits says, owned, and its text in err; NULL: it fits. */
+json_t *job_resources_misfit(const struct api_call *call, const struct job_facts *facts,
+                             const struct resources *had, struct error *err);
+
 /* Adds the members resources, gpu_indices and lacking of a job, or of a task of an array. */
 void job_resources_view(const struct api *api, const struct job_row *row, json_t *object);
 

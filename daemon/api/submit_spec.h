@@ -41,6 +41,8 @@ void submit_answer_dry_run(struct api_call *call, uint64_t id);
 void submit_refuse_duplicate(struct api_call *call, const struct error *err, uint64_t id);
 /* {id, state, existing} for a job that was submitted, or was there already. */
 void submit_answer(struct api_call *call, uint64_t id, bool existing);
+/* True after replying: no job may run as this user. */
+bool submit_refuse_uid(struct api_call *call, uint32_t uid);
 /* True after replying: no job may run as its user, or it could not start on this machine. */
 bool submit_refuse_job(struct api_call *call, const struct job_facts *facts);
 

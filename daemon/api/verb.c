@@ -61,24 +61,42 @@ void reply_error(struct api_call *call, const char *name, json_t *extra, const c
 
 #define VALUE_TEXT_MAX 1000U
 
+/* The member of this name; a span is named without its unit ("ageing" for ageing_ms). */
+static json_t *member_of(const json_t *object, const char *name)
+{
+    CLEANUP_FREE char *span = xasprintf("%s_ms", name);
+    json_t *found = json_object_get(object, name);
+    return found != NULL ? found : json_object_get(object, span);
+}
+
+/* What is named below a member: "licence", or "encode.params.crf", or as much of it as there is. */
+static json_t *inner_value(json_t *value, const char *path)
+{
+    while (path[0] != '\0') {
+        CLEANUP_FREE char *name = xmemdup(path, strcspn(path, "."));
+        json_t *whole = member_of(value, path);
+        json_t *part = member_of(value, name);
+        if (whole != NULL || part == NULL)
+            return whole != NULL ? whole : value;
+        value = part;
+        path += strlen(name) + (path[strlen(name)] == '.');
+    }
+    return value;
+}
+
 /* The member of the request that an error names ("depends", "resources.licence", "ageing" for
  * ageing_ms), or one of that name within a member. NULL: it was not given. */
 static json_t *value_of(const json_t *params, const char *field)
 {
-    static const char *const endings[] = {"", "_ms"};
     const char *key;
     json_t *member;
     const char *dot = strchrnul(field, '.');
     CLEANUP_FREE char *first = xmemdup(field, strcspn(field, ".["));
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        CLEANUP_FREE char *name = xasprintf("%s%s", first, endings[i]);
-        json_t *found = json_object_get(params, name);
-        json_t *inner = *dot == '.' ? json_object_get(found, dot + 1) : NULL;
-        if (found != NULL)
-            return inner == NULL ? found : inner;
-    }
+    json_t *found = member_of(params, first);
+    if (found != NULL)
+        return *dot == '.' ? inner_value(found, dot + 1) : found;
     json_object_foreach((json_t *)(uintptr_t)params, key, member) {
-        json_t *found = json_object_get(member, first);
+        found = json_object_get(member, first);
         if (found != NULL)
             return found;
     }

@@ -31,6 +31,7 @@ struct api_verb {
 /* Rows, by interface; each file documents its requests and replies. */
 extern const struct api_verb verb_hold, verb_release, verb_edit;
 extern const struct api_verb verb_checkpoint, verb_checkpointed;
+extern const struct api_verb verb_submit_many;
 extern const struct api_verb verb_submit, verb_list, verb_show, verb_cancel, verb_wait;
 extern const struct api_verb verb_suspend, verb_resume, verb_signal;
 extern const struct api_verb verb_retry, verb_add_values, verb_why, verb_plan, verb_prune;

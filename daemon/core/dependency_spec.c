@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/parse.h"
+#include "common/suggest.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 #define ID_MAX (UINT64_C(1) << 53U)
 #define FORMAT_BYTES 64
+#define NAME_BYTES_MAX 64U
 
 static const char *const type_words[] = {
     [DEPENDENCY_AFTER] = "after",         [DEPENDENCY_AFTERANY] = "afterany",
@@ -17,6 +19,13 @@ static const char *const type_words[] = {
     [DEPENDENCY_AFTERCORR] = "aftercorr", [DEPENDENCY_SINGLETON] = "singleton",
 };
 static_assert(sizeof(type_words) / sizeof(type_words[0]) == DEPENDENCY_TYPE_COUNT, "a word each");
+
+/* What is being read. */
+struct reading {
+    const char *text;         /* all of it, for errors */
+    const char *const *names; /* that stand for jobs, NULL-terminated; NULL: none do */
+    struct dependency_spec *spec;
+};
 
 static int refuse(struct error *err, const char *text, const char *rule)
 {
@@ -38,8 +47,39 @@ static int add(struct dependency_spec *spec, const struct dependency *dependency
     return 0;
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static int find_name(const char *const *names, const char *word, uint64_t *ret)
+{
+    for (uint64_t i = 0; names[i] != NULL; i++) {
+        if (strcmp(names[i], word) == 0) {
+            *ret = DEPENDENCY_SIBLING + i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+/* "encode", or "encode_7" when no name is that. */
+static int parse_name(const char *const *names, char *word, struct dependency *ret)
+{
+    if (find_name(names, word, &ret->parent) == 0)
+        return 0;
+    char *underscore = strrchr(word, '_');
+    if (underscore == NULL || parse_u64(underscore + 1, 0, UINT32_MAX, &ret->index, NULL) < 0)
+        return -1;
+    *underscore = '\0';
+    ret->is_task = true;
+    int result = find_name(names, word, &ret->parent);
+    *underscore = '_';
+    return result;
+}
+
 /* "42" or "42_7". */
-static int parse_parent(char *word, struct dependency *ret)
+static int parse_id(char *word, struct dependency *ret)
 {
     char *underscore = strchr(word, '_');
     if (underscore != NULL) {
@@ -63,63 +103,86 @@ static int parse_type(const char *word, enum dependency_type *ret)
     return -1;
 }
 
-static int add_parents(struct dependency_spec *spec, enum dependency_type type, char *ids,
-                       const char *text, struct error *err)
+static int refuse_parent(const struct reading *reading, const char *word, struct error *err)
+{
+    if (reading->names == NULL)
+        return refuse(err, reading->text,
+                      "must name jobs as afterok:41, afterok:41:42, afterany:43_7 (types: "
+                      "after, afterany, afterok, afternotok, aftercorr, singleton)");
+    const char *meant = suggest_word(word, reading->names);
+    return error_set_field(err, "depends",
+                           "depends \"%.80s\": \"%.64s\" is neither a job of this request nor an "
+                           "id%s%s%s",
+                           reading->text, word, meant == NULL ? "" : "; did you mean ",
+                           meant == NULL ? "" : meant, meant == NULL ? "" : "?");
+}
+
+static int parse_parent(const struct reading *reading, char *word, struct dependency *ret,
+                        struct error *err)
+{
+    bool named = reading->names != NULL && !is_digit(word[0]);
+    int result = named ? parse_name(reading->names, word, ret) : parse_id(word, ret);
+    return result == 0 ? 0 : refuse_parent(reading, word, err);
+}
+
+static int add_parents(struct reading *reading, enum dependency_type type, char *ids,
+                       struct error *err)
 {
     for (char *id = ids; id != NULL;) {
         struct dependency dependency = {.type = type};
         char *colon = strchr(id, ':');
         if (colon != NULL)
             *colon = '\0';
-        if (parse_parent(id, &dependency) < 0)
-            return refuse(err, text,
-                          "must name jobs as afterok:41, afterok:41:42, afterany:43_7 (types: "
-                          "after, afterany, afterok, afternotok, aftercorr, singleton)");
+        if (parse_parent(reading, id, &dependency, err) < 0)
+            return -1;
         if (dependency.is_task && type == DEPENDENCY_AFTERCORR)
-            return refuse(err, text, "must name a whole array behind aftercorr, as aftercorr:41");
-        if (add(spec, &dependency, text, err) < 0)
+            return refuse(err, reading->text,
+                          "must name a whole array behind aftercorr, as aftercorr:41");
+        if (add(reading->spec, &dependency, reading->text, err) < 0)
             return -1;
         id = colon == NULL ? NULL : colon + 1;
     }
     return 0;
 }
 
-static bool is_digit(char c)
+/* Jobs alone: of the type of the part before them, in front afterany (as Slurm has it). */
+static int add_bare(struct reading *reading, char *ids, struct error *err)
 {
-    return c >= '0' && c <= '9';
-}
-
-/* Ids alone: of the type of the part before them, in front afterany (as Slurm has it). */
-static int add_bare(struct dependency_spec *spec, char *ids, const char *text, struct error *err)
-{
+    const struct dependency_spec *spec = reading->spec;
     enum dependency_type type =
         spec->count == 0 ? DEPENDENCY_AFTERANY : spec->items[spec->count - 1].type;
     if (type == DEPENDENCY_SINGLETON)
-        return refuse(err, text, "must have a type in front of ids that follow singleton");
-    return add_parents(spec, type, ids, text, err);
+        return refuse(err, reading->text, "must have a type in front of ids that follow singleton");
+    return add_parents(reading, type, ids, err);
 }
 
-/* "singleton", "afterok:41:42" or "41:42". */
-static int parse_term(struct dependency_spec *spec, char *term, const char *text, struct error *err)
+/* "singleton", "afterok:41:42", "41:42", and where there are names "encode:41". */
+static int parse_term(struct reading *reading, char *term, struct error *err)
 {
     const struct dependency singleton = {.type = DEPENDENCY_SINGLETON};
+    const char *text = reading->text;
     enum dependency_type type;
     if (is_digit(term[0]))
-        return add_bare(spec, term, text, err);
+        return add_bare(reading, term, err);
     if (term[0] == '\0')
         return refuse(err, text, "has an empty part");
     char *colon = strchr(term, ':');
     if (colon != NULL)
         *colon = '\0';
-    if (parse_type(term, &type) < 0)
-        return refuse(err, text,
-                      "has a type that is none of after, afterany, afterok, afternotok, aftercorr "
-                      "and singleton");
+    if (parse_type(term, &type) < 0) {
+        if (reading->names == NULL)
+            return refuse(err, text,
+                          "has a type that is none of after, afterany, afterok, afternotok, "
+                          "aftercorr and singleton");
+        if (colon != NULL)
+            *colon = ':';
+        return add_bare(reading, term, err);
+    }
     if (type == DEPENDENCY_SINGLETON && colon == NULL)
-        return add(spec, &singleton, text, err);
+        return add(reading->spec, &singleton, text, err);
     if (type == DEPENDENCY_SINGLETON || colon == NULL)
         return refuse(err, text, "must have ids behind every type but singleton, as afterok:41");
-    return add_parents(spec, type, colon + 1, text, err);
+    return add_parents(reading, type, colon + 1, err);
 }
 
 static size_t count_of(const struct dependency_spec *spec, enum dependency_type type)
@@ -130,8 +193,10 @@ static size_t count_of(const struct dependency_spec *spec, enum dependency_type 
     return count;
 }
 
-static int parse(const char *text, struct dependency_spec *spec, struct error *err)
+static int parse(struct reading *reading, struct error *err)
 {
+    const char *text = reading->text;
+    struct dependency_spec *spec = reading->spec;
     CLEANUP_FREE char *words = xstrdup(text);
     spec->any = strchr(words, '?') != NULL;
     if (spec->any && strchr(words, ',') != NULL)
@@ -140,7 +205,7 @@ static int parse(const char *text, struct dependency_spec *spec, struct error *e
         char *end = strchr(term, spec->any ? '?' : ',');
         if (end != NULL)
             *end = '\0';
-        if (parse_term(spec, term, text, err) < 0)
+        if (parse_term(reading, term, err) < 0)
             return -1;
         term = end == NULL ? NULL : end + 1;
     }
@@ -153,11 +218,27 @@ static int parse(const char *text, struct dependency_spec *spec, struct error *e
 
 int dependency_spec_parse(const char *text, struct dependency_spec *ret, struct error *err)
 {
+    return dependency_spec_parse_named(text, NULL, ret, err);
+}
+
+bool dependency_name_valid(const char *word)
+{
+    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    enum dependency_type type;
+    return strspn(word, first) > 0 && word[strspn(word, all)] == '\0' &&
+           strlen(word) <= NAME_BYTES_MAX && parse_type(word, &type) < 0;
+}
+
+int dependency_spec_parse_named(const char *text, const char *const *names,
+                                struct dependency_spec *ret, struct error *err)
+{
     struct dependency_spec spec = {.items = NULL};
+    struct reading reading = {.text = text, .names = names, .spec = &spec};
     if (strlen(text) > DEPENDENCY_TEXT_MAX)
         return error_set_field(err, "depends", "depends has %zu bytes; the limit is %u",
                                strlen(text), DEPENDENCY_TEXT_MAX);
-    if (parse(text, &spec, err) < 0) {
+    if (parse(&reading, err) < 0) {
         dependency_spec_done(&spec);
         return -1;
     }

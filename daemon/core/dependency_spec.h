@@ -27,6 +27,10 @@ enum dependency_type {
     DEPENDENCY_TYPE_COUNT
 };
 
+/* As a parent: this and more is not an id but the place, from 0, among jobs that are submitted
+ * together and have no ids yet. Ids are below 2^53. */
+#define DEPENDENCY_SIBLING (UINT64_C(1) << 54U)
+
 struct dependency {
     enum dependency_type type;
     bool is_task;
@@ -43,6 +47,14 @@ struct dependency_spec {
 /* Reads `text`. 0, or -1 with ERROR_INVALID that names the field "depends"; *ret is set only on
  * success. */
 int dependency_spec_parse(const char *text, struct dependency_spec *ret, struct error *err);
+/* The same where these names (NULL-terminated), too, stand for jobs: "afterok:encode:41",
+ * "encode_7" for a task of it, where no name is that as a whole. What a name stands for is
+ * DEPENDENCY_SIBLING and its place in the list. */
+int dependency_spec_parse_named(const char *text, const char *const *names,
+                                struct dependency_spec *ret, struct error *err);
+/* Whether a word may be such a name: 1 to 64 of A-Z, a-z, 0-9, "_" and "-", a letter first,
+ * none that is a type. */
+bool dependency_name_valid(const char *word);
 void dependency_spec_done(struct dependency_spec *spec);
 
 /* The text for it, with types spelled out; NULL when there are none. The caller frees. */

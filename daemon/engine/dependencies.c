@@ -117,7 +117,37 @@ int engine_check_depends(struct engine *engine, const struct job_facts *facts, s
 {
     for (size_t i = 0; i < facts->depends.count; i++) {
         const struct dependency *what = &facts->depends.items[i];
-        if (what->type != DEPENDENCY_SINGLETON && check_parent(engine, facts, what, err) < 0)
+        if (what->type != DEPENDENCY_SINGLETON && what->parent < DEPENDENCY_SIBLING &&
+            check_parent(engine, facts, what, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_sibling(const struct job_facts *facts, const struct job_facts *parent,
+                         const struct dependency *what, struct error *err)
+{
+    if (what->type == DEPENDENCY_AFTERCORR &&
+        engine_check_link(facts->array, parent->array, what, NULL) < 0)
+        return error_set_field(err, "depends",
+                               "aftercorr goes between two arrays whose tasks have the same "
+                               "indices");
+    if (what->is_task && check_task(parent, what, NULL) < 0)
+        return error_set_field(err, "depends",
+                               parent->array == NULL
+                                   ? "it names task %llu of a job that is no array"
+                                   : "it names task %llu of an array that has no such task",
+                               (unsigned long long)what->index);
+    return 0;
+}
+
+int engine_check_siblings(const struct job_facts *jobs, size_t at, struct error *err)
+{
+    const struct dependency_spec *depends = &jobs[at].depends;
+    for (size_t i = 0; i < depends->count; i++) {
+        const struct dependency *what = &depends->items[i];
+        if (what->parent >= DEPENDENCY_SIBLING &&
+            check_sibling(&jobs[at], &jobs[what->parent - DEPENDENCY_SIBLING], what, err) < 0)
             return -1;
     }
     return 0;

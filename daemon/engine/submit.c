@@ -1,4 +1,4 @@
-/* A new job: the client's key, the quota, the disk, the row, the queue. */
+/* New jobs: the client's key, the quota, the disk, the row, the queue. */
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "daemon/core/job_request.h"
@@ -6,6 +6,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/queues.h"
+#include "daemon/engine/submit.h"
 #include "daemon/engine/values.h"
 #include "daemon/resources/disk.h"
 #include "daemon/store/dependency_rows.h"
@@ -120,22 +121,45 @@ static int insert_rest(struct engine *engine, const struct job_facts *facts, str
                                 : retry_rows_insert(engine->db, facts->id, facts->retry_of, err);
 }
 
-int engine_check_submit(struct engine *engine, const struct job_facts *facts, struct error *err)
+/* `more` are submitted with it, before it. */
+static int check_quota(const struct engine *engine, uint32_t uid, size_t more, struct error *err)
+{
+    size_t waiting = jobset_waiting_of(engine->jobs, uid) + more;
+    uint64_t limit = engine->options.queue_limit_per_user;
+    if (waiting < limit)
+        return 0;
+    return error_set_limit(err, waiting, limit,
+                           "%zu jobs of yours are waiting; the limit is %llu "
+                           "(daemon.queue_limit_per_user)",
+                           waiting, (unsigned long long)limit);
+}
+
+static int check(struct engine *engine, const struct job_facts *facts, size_t more,
+                 struct error *err)
 {
     if (engine_queue_find(engine, facts->queue)->draining)
         return error_set(err, ERROR_DRAINING, "queue \"%.80s\" takes no new jobs: it is drained",
                          facts->queue);
-    size_t waiting = jobset_waiting_of(engine->jobs, facts->uid);
-    if (waiting >= engine->options.queue_limit_per_user)
-        return error_set_limit(err, waiting, engine->options.queue_limit_per_user,
-                               "%zu jobs of yours are waiting; the limit is %llu "
-                               "(daemon.queue_limit_per_user)",
-                               waiting, (unsigned long long)engine->options.queue_limit_per_user);
-    if (refuse_second(engine, facts, err) < 0 ||
-        engine_check_deadline(facts, clock_wall_us(), err) < 0 ||
-        engine_check_depends(engine, facts, err) < 0)
+    if (check_quota(engine, facts->uid, more, err) < 0 || refuse_second(engine, facts, err) < 0 ||
+        engine_check_deadline(facts, clock_wall_us(), err) < 0)
         return -1;
-    return disk_accept(engine->disk, 0, err);
+    return engine_check_depends(engine, facts, err);
+}
+
+int engine_check_submit(struct engine *engine, const struct job_facts *facts, struct error *err)
+{
+    return check(engine, facts, 0, err) < 0 ? -1 : disk_accept(engine->disk, 0, err);
+}
+
+static int insert(struct engine *engine, struct job_facts *facts, struct error *err)
+{
+    facts->submitted_at = clock_wall_us();
+    if (job_rows_insert(engine->db, facts, err) < 0 || insert_rest(engine, facts, err) < 0) {
+        engine_break(engine, err);
+        return -1;
+    }
+    add_submitted(engine, facts);
+    return 0;
 }
 
 int engine_submit(struct engine *engine, struct job_facts *facts, struct error *err)
@@ -143,11 +167,52 @@ int engine_submit(struct engine *engine, struct job_facts *facts, struct error *
     if (engine_check_submit(engine, facts, err) < 0 ||
         disk_accept(engine->disk, row_bytes(facts), err) < 0)
         return -1;
-    facts->submitted_at = clock_wall_us();
-    if (job_rows_insert(engine->db, facts, err) < 0 || insert_rest(engine, facts, err) < 0) {
+    return insert(engine, facts, err);
+}
+
+/* ---- several at once ---- */
+
+int engine_check_jobs(struct engine *engine, const struct job_facts *jobs, size_t count,
+                      size_t *ret_at, struct error *err)
+{
+    for (*ret_at = 0; *ret_at < count; (*ret_at)++) {
+        if (check(engine, &jobs[*ret_at], *ret_at, err) < 0 ||
+            engine_check_siblings(jobs, *ret_at, err) < 0)
+            return -1;
+    }
+    return disk_accept(engine->disk, 0, err);
+}
+
+/* Those that it waits for stand before it and have ids by now. */
+static void name_siblings(const struct job_facts *jobs, struct job_facts *facts)
+{
+    for (size_t i = 0; i < facts->depends.count; i++) {
+        struct dependency *what = &facts->depends.items[i];
+        if (what->parent >= DEPENDENCY_SIBLING)
+            what->parent = jobs[what->parent - DEPENDENCY_SIBLING].id;
+    }
+}
+
+/* After the checks nothing is refused any more: what fails here breaks the engine, so that nothing
+ * of the turn is committed, and there is none of the jobs. */
+int engine_submit_jobs(struct engine *engine, struct job_facts *jobs, size_t count, size_t *ret_at,
+                       struct error *err)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += row_bytes(&jobs[i]);
+    if (engine_check_jobs(engine, jobs, count, ret_at, err) < 0 ||
+        disk_accept(engine->disk, bytes, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        name_siblings(jobs, &jobs[i]);
+        if (insert(engine, &jobs[i], err) < 0)
+            return -1;
+        if (jobs[i].id == jobs[0].id + i && !engine->broken)
+            continue;
+        (void)error_set(err, ERROR_INTERNAL, "the ids of jobs submitted together have a gap");
         engine_break(engine, err);
         return -1;
     }
-    add_submitted(engine, facts);
     return 0;
 }

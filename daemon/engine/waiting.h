@@ -73,6 +73,8 @@ bool engine_end_of_deadline(struct active *entry);
 /* dependencies.c: refuses what cannot be waited for; a submitted job waits for it; and all that
  * waits is found again at the start. */
 int engine_check_depends(struct engine *engine, const struct job_facts *facts, struct error *err);
+/* What the job at this place of those that are submitted together says of the others of them. */
+int engine_check_siblings(const struct job_facts *jobs, size_t at, struct error *err);
 /* Whether a job may wait for facts->depends instead; it does from now on (facts->id, may_name_any).
  */
 int engine_check_change(struct engine *engine, const struct job_facts *facts,
