@@ -1,29 +1,38 @@
-"""Job types: how they are found and told, and the example of processors/README.md."""
+"""Job types: how they are found and told, and the examples of processors/README.md."""
+import collections
 import hashlib
 import json
 import re
 
 import pytest
-from daemon import ROOT
+from daemon import ROOT, wait_until
 
 
 @pytest.fixture
 def example(make_daemon, tmp_path):
-    """A daemon that finds the example of the README, and the folder with its processors."""
+    """A daemon that finds the examples of the README, and the folder with its processors."""
     folder = tmp_path / "processors"
-    (folder / "wordcount").mkdir(parents=True)
     text = (ROOT / "processors/README.md").read_text()
     for name, body in re.findall(r"<!-- example: (\S+) -->\n```\w+\n(.*?)```", text, re.S):
-        (folder / "wordcount" / name).write_text(body)
-    (folder / "wordcount/wordcount").chmod(0o755)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(body)
+        (folder / name).chmod(0o755)
     daemon = make_daemon(config=f'[processors]\npath = "{folder}"\n')
     daemon.start()
     return daemon, folder
 
 
-def submit(daemon, tmp_path, **params):
+def submit(daemon, tmp_path, *options, kind="wordcount", **params):
     words = [w for k, v in params.items() for w in ("--param", f"{k}={v}")]
-    return daemon.ctl("submit", "--type", "wordcount", "-C", str(tmp_path), *words, "--wait")
+    return daemon.ctl("submit", "--type", kind, "-C", str(tmp_path), *words, *(options or ["--wait"]))
+
+
+def result_of(daemon, done):
+    return json.loads(daemon.ctl("show", "--json", done.stdout.split()[0]).stdout)["result"]
+
+
+def facts(path):
+    return {"path": path.name, "bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def test_the_example_of_the_readme_works(example, tmp_path):
@@ -47,6 +56,116 @@ def test_the_example_fails_as_the_contract_says(example, tmp_path):
             done.stderr, daemon.ctl("logs", done.stdout.strip()).stderr)
     assert not (tmp_path / "out.txt").exists()
     assert not [p for p in tmp_path.iterdir() if p.name.endswith(".part")]
+
+
+def test_the_example_leaves_when_it_is_told_to_and_tidies_up(example, tmp_path):
+    daemon, _ = example
+    with open(tmp_path / "long", "wb") as file:
+        file.truncate(1 << 38)  # a hole: it is read for a long time
+    done = submit(daemon, tmp_path, "--max-attempts", "1", input="long", output="out.txt")
+    ident = done.stdout.strip()
+    wait_until(lambda: list(tmp_path.glob(".out.txt.batchd-*.part")))
+    (tmp_path / ".out.txt.batchd-77-1.part").write_text("another job's")
+    assert daemon.ctl("signal", "TERM", ident).returncode == 0
+    job = daemon.wait(int(ident))[0]
+    assert (job["state"], job["outcome"]["exit_code"]) == ("failed", 75)
+    assert hidden(tmp_path) == [".out.txt.batchd-77-1.part"] and not (tmp_path / "out.txt").exists()
+
+
+def test_the_example_removes_what_its_earlier_attempts_left(example, tmp_path):
+    daemon, _ = example
+    (tmp_path / "in.txt").write_text("a")
+    (tmp_path / ".out.txt.batchd-1-7.part").write_text("left by an attempt that was killed")
+    done = submit(daemon, tmp_path, input="in.txt", output="out.txt")
+    assert done.returncode == 0 and hidden(tmp_path) == []
+    assert result_of(daemon, done)["settings"] == {"input": "in.txt", "output": "out.txt", "top": 3}
+
+
+# ---- the one in Python
+
+def test_the_python_example_works(example, tmp_path):
+    daemon, _ = example
+    (tmp_path / "in").write_text("pears 1\napples 3\npears -4\n")
+    done = submit(daemon, tmp_path, kind="tally", input="in", output="out")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out").read_text() == "apples 3\npears -3\n"
+    result = result_of(daemon, done)
+    assert result["inputs"] == [facts(tmp_path / "in")] and result["outputs"] == [facts(tmp_path / "out")]
+    assert result["metrics"] == {"lines": 3, "lines_before": 0} and result["partial"] is False
+    assert result["settings"] == {"input": "in", "output": "out", "interval": 10}
+    assert hidden(tmp_path) == []
+
+
+def hidden(folder):
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("name, output, code, field, words", (
+    ("absent", "out", 66, "params.input", 'input "absent" cannot be read: No such file'),
+    ("in", "no/out", 73, "params.output", 'output "no/out" cannot be written: No such file'),
+    ("in", "in", 64, "params.output", "output is the input"),
+    ("bad", "out", 65, None, "line 2 is not a word and a number: b'apples\\n'"),
+))
+def test_the_python_example_fails_as_the_contract_says(example, tmp_path, name, output, code, field, words):
+    daemon, _ = example
+    (tmp_path / "in").write_text("pears 1\n")
+    (tmp_path / "bad").write_text("pears 1\napples\n")
+    done = submit(daemon, tmp_path, kind="tally", input=name, output=output)
+    assert done.returncode == code, done.stderr
+    error = result_of(daemon, done)["error"]
+    assert words in error["message"] and (error["field"], error["exit_code"]) == (field, code)
+    assert words in daemon.ctl("logs", done.stdout.split()[0]).stderr
+    assert not (tmp_path / "out").exists() and hidden(tmp_path) == []
+
+
+def lines_of(count):
+    return [f"word{i * 7919 % 1009} {i % 13}" for i in range(count)]
+
+
+def sums_of(lines):
+    sums = collections.Counter()
+    for line in lines:
+        word, number = line.split()
+        sums[word] += int(number)
+    return "".join(f"{word} {sums[word]}\n" for word in sorted(sums))
+
+
+def interrupted(daemon, tmp_path):
+    """A job that is told to end once it has a checkpoint; its id, when its next attempt has ended."""
+    done = submit(daemon, tmp_path, "--backoff", "1ms", kind="tally", input="in", output="out", interval=0.1)
+    ident = int(done.stdout)
+    wait_until(lambda: daemon.job(ident)["checkpoint"] is not None)
+    daemon.ctl("signal", "--main", "TERM", str(ident))
+    return ident, daemon.wait(ident, seconds=60)[0]
+
+
+def test_the_python_example_goes_on_where_it_was(example, tmp_path):
+    daemon, _ = example
+    lines = lines_of(1500000)
+    (tmp_path / "in").write_text("\n".join(lines) + "\n")
+    ident, job = interrupted(daemon, tmp_path)
+    assert job["state"] == "completed" and job["attempt"] == 2, job
+    result = job["result"]
+    assert result["checkpoints"]["reused"] == 1 and result["metrics"]["lines"] == len(lines)
+    told = re.search(r"told to end by signal 15, after line (\d+)",
+                     daemon.ctl("logs", "--attempt", "1", str(ident)).stderr)
+    assert result["metrics"]["lines_before"] == int(told[1]) > 0  # not a line twice
+    assert (tmp_path / "out").read_text() == sums_of(lines)
+    assert hidden(tmp_path) == []
+
+
+def test_the_python_example_begins_anew_with_another_input(example, tmp_path):
+    daemon, folder = example
+    (tmp_path / "in").write_text("\n".join(lines_of(1500000)) + "\n")
+    program = folder / "tally/tally"
+    # The input is another one when the second attempt looks at it.
+    program.write_text(program.read_text().replace(
+        "def begin(source):\n", "def begin(source):\n    if 'BATCHD_CHECKPOINT' in os.environ:\n"
+        "        os.utime(source.name, (1, 1))\n"))
+    _, job = interrupted(daemon, tmp_path)
+    assert job["state"] == "completed" and job["attempt"] == 2, job
+    assert job["result"]["checkpoints"]["reused"] == 0 and job["result"]["metrics"]["lines_before"] == 0
+    assert (tmp_path / "out").read_text() == sums_of(lines_of(1500000))
 
 
 def test_list_and_show(example):
