@@ -19,6 +19,7 @@ install-programs: all
 	install -Dm644 '$(OUT)/completion/_batchctl' '$(DESTDIR)$(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)/_batchctl'
 	install -Dm644 '$(OUT)/completion/batchctl.fish' '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/batchctl.fish'
 	install -m644 processors/README.md '$(DESTDIR)$(PREFIX)/share/doc/batchd/processors.md'
+	install -m644 processors/result.schema.json '$(DESTDIR)$(PREFIX)/share/doc/batchd/result.schema.json'
 	for name in $(PROCESSOR_NAMES); do \
 	  folder='$(DESTDIR)$(PREFIX)/libexec/batchd/processors'/$$name && install -d "$$folder" && \
 	  install -m755 "$(OUT)/processors/$$name/$$name" "$$folder/$$name" && \

@@ -5,6 +5,7 @@ import pathlib
 import resource
 import subprocess
 
+import results
 from daemon import OUT, ROOT
 
 SAMPLES = ROOT / "processors/samples"
@@ -43,8 +44,10 @@ class Run:
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = self.code = os.waitstatus_to_exitcode(status)
         self.rss_kb = usage.ru_maxrss
-        results = [line["result"] for line in self.lines if line["type"] == "result"]
-        self.result = results[-1] if results else None
+        told = [line["result"] for line in self.lines if line["type"] == "result"]
+        self.result = told[-1] if told else None
+        for result in told:
+            results.check(result)
         return self
 
 
