@@ -1,8 +1,9 @@
 /* io.batchd.Jobs.Why {id, index} -> {id, index, name, queue, state, reasons: [{reason, detail,
  *   lifts, jobs, at}], predicted_start, submitted_at, started_at, ended_at, outcome, predicted_end,
- *   prediction, starts_now_if: [{change, resource, amount, text, command}]}
+ *   prediction, starts_now_if: [{change, resource, amount, text, command}], result: {error}}
  * Why a job, or a task of an array, does not run, and until when; of one that does not wait, what
  * became of it. */
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "daemon/api/prediction.h"
 #include "daemon/api/reasons.h"
@@ -15,6 +16,16 @@ static json_t *view_end(const struct job_status *status)
     if (status->state != JOB_STATE_RUNNING || status->predicted_us == 0)
         return json_null();
     return view_time(forecast_end(status->started_at, status->predicted_us, clock_wall_us()));
+}
+
+/* What a processor says of why it failed: {error}, as in the job's result; null: nothing. */
+static json_t *view_error(const struct job_status *status)
+{
+    if (status->outcome.class != OUTCOME_PROCESSOR || status->result == NULL)
+        return json_null();
+    CLEANUP_JSON json_t *result = json_loads(status->result, 0, NULL);
+    json_t *error = json_object_get(result, "error");
+    return error == NULL ? json_null() : json_pack("{sO}", "error", error);
 }
 
 static json_t *view_why(const struct api_call *call, const struct job_row *row)
@@ -35,6 +46,7 @@ static json_t *view_why(const struct api_call *call, const struct job_row *row)
     json_put(object, "predicted_end", view_end(&row->status));
     json_put(object, "prediction", json_null());
     json_put(object, "starts_now_if", json_array());
+    json_put(object, "result", view_error(&row->status));
     return object;
 }
 

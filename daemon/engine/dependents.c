@@ -104,7 +104,8 @@ static void describe_outcome(struct engine *engine, const struct dependency *wha
         outcome = row.status.outcome;
         job_row_done(&row);
     }
-    if (outcome.class == OUTCOME_EXIT)
+    if (outcome.class == OUTCOME_EXIT ||
+        (outcome.class == OUTCOME_PROCESSOR && outcome.exit_code >= 0))
         (void)snprintf(ret, bytes, " (exit %d)", outcome.exit_code);
     else if (outcome.class == OUTCOME_SIGNAL)
         (void)snprintf(ret, bytes, " (signal %d)", outcome.signal);

@@ -2,12 +2,14 @@
 import json
 import os
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
 import threading
 
 import pytest
+import results
 from daemon import OUT, ROOT, Refused
 from processor import SAMPLES, ffprobe
 from proxy import Proxy
@@ -387,13 +389,29 @@ def sample(daemon, folder, *words):
 
 def test_the_sample(daemon, tmp_path):
     shutil.copy(SAMPLES / "bbb_480p24_8s.mp4", tmp_path)
-    jobs = sample(daemon, tmp_path, "--set", "crf=30")
+    jobs = sample(daemon, tmp_path)
     assert {one["state"] for one in jobs.values()} == {"completed"}, jobs
     assert jobs["encode"]["result"]["frames_out"] == jobs["probe"]["result"]["frames_in"] == 194
+    assert 0.9 < jobs["gate"]["result"]["metrics"]["ssim"]["mean"] < 1
     streams = ffprobe(tmp_path / "bbb_small.mp4", "-show_streams", "-count_frames")["streams"]
     [video] = [stream for stream in streams if stream["codec_type"] == "video"]
     assert (video["width"], video["nb_read_frames"]) == (320, "194")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bbb_480p24_8s.mp4", "bbb_small.mp4"]
+    for one in jobs.values():
+        if one["type"] is not None:
+            results.check(one["result"])
+
+
+def test_the_sample_with_a_gate_that_is_not_passed_publishes_nothing(daemon, tmp_path):
+    shutil.copy(SAMPLES / "bbb_480p24_8s.mp4", tmp_path)
+    jobs = sample(daemon, tmp_path, "--set", "crf=45", "--set", "min_ssim=0.95")
+    assert {name: one["state"] for name, one in jobs.items()} == {
+        "probe": "completed", "encode": "completed", "gate": "failed", "publish": "cancelled", "tidy": "completed"}
+    gate = jobs["gate"]["id"]
+    assert f"job {gate} failed (exit 65)" in daemon.ctl("why", str(jobs["publish"]["id"])).stdout
+    for verb in ("show", "why"):
+        assert re.search(r"mean ssim is 0\.8\d+; params.min_ssim is 0.95", daemon.ctl(verb, str(gate)).stdout)
+    assert [path.name for path in tmp_path.iterdir()] == ["bbb_480p24_8s.mp4"]
 
 
 def test_the_sample_with_a_damaged_video_publishes_nothing(daemon, tmp_path):

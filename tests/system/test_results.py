@@ -65,11 +65,13 @@ def test_a_wrong_one_is_told(path, value, words):
     ("video", {"input": "absent.mp4", "output": "out.mp4"}), ("video", {"mode": "odd", "input": "a"}),
     ("image", {"input": "coffee.png", "output": "out.jpg", "width": 50}),
     ("image", {"input": "sample_mpeg2_mp2.ts", "output": "out.png"}),
+    ("quality", {"reference": "bear_vp9_161x121.webm", "distorted": "bear_vp9_161x121.webm"}),
+    ("quality", {"reference": "bear_vp9_161x121.webm", "distorted": "sample_av1_aac.mp4"}),
 ))
 def test_what_processors_say(tmp_path, name, params):
-    source = SAMPLES / params["input"]
-    if source.exists():
-        shutil.copy(source, tmp_path)
+    for source in {SAMPLES / params[name] for name in ("input", "reference", "distorted") if name in params}:
+        if source.exists():
+            shutil.copy(source, tmp_path)
     done = run(name, tmp_path, **params)
     assert done.result is not None or done.code != 0
     if done.code == 0:
