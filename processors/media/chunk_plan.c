@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #define FRAMES_MAX ENCODER_KEY_DISTANCE
-#define FRAMES_MIN (FRAMES_MAX / 2)
 /* Of more rounds than this an incomplete last one costs less than shorter chunks would. */
 #define ROUNDS_EVENED 4
 
@@ -27,12 +26,13 @@ void chunk_plan_whole(unsigned cpus, struct chunk_plan *ret)
     make(1, cpus, ret);
 }
 
-void chunk_plan_make(const struct packet_index *index, unsigned cpus, struct chunk_plan *ret)
+void chunk_plan_make(const struct packet_index *index, unsigned cpus, unsigned least,
+                     struct chunk_plan *ret)
 {
     size_t count = (index->count + FRAMES_MAX - 1) / FRAMES_MAX;
     const size_t even = (count + cpus - 1) / cpus * cpus;
     if (count <= (size_t)ROUNDS_EVENED * cpus)
-        count = even * FRAMES_MIN <= index->count ? even : index->count / FRAMES_MIN;
+        count = even * least <= index->count ? even : index->count / least;
     if (!index->timed || count <= 1) {
         chunk_plan_whole(cpus, ret);
         return;

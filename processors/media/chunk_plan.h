@@ -18,10 +18,13 @@ struct chunk_plan {
     int64_t *cuts;    /* count + 1, the outer ones without bounds; owned */
 };
 
-/* At most ENCODER_KEY_DISTANCE frames a chunk, so that the encoder's own key frames are where the
- * chunks begin, and as many chunks for each of the cpus; not below half of that, since each costs a
- * key frame. */
-void chunk_plan_make(const struct packet_index *index, unsigned cpus, struct chunk_plan *ret);
+/* At most ENCODER_KEY_DISTANCE frames of the source a chunk, so that the encoder's own key frames
+ * are where the chunks begin, and as many chunks for each of the cpus; not below `least` frames,
+ * since each costs a key frame. */
+void chunk_plan_make(const struct packet_index *index, unsigned cpus, unsigned least,
+                     struct chunk_plan *ret);
+/* What `least` is where encoding is most of the work. */
+#define CHUNK_PLAN_LEAST 120
 /* Uncut, for what cannot be cut. */
 void chunk_plan_whole(unsigned cpus, struct chunk_plan *ret);
 void chunk_plan_done(struct chunk_plan *plan);

@@ -40,7 +40,7 @@ static int set_video(struct join *join, struct error *err)
     if (rc < 0)
         return media_error(err, ERROR_BUSY, rc, "the video");
     to->codecpar->codec_tag = 0; /* it is the other container's word */
-    to->avg_frame_rate = source->video->avg_frame_rate;
+    to->avg_frame_rate = join->parts->rate;
     to->sample_aspect_ratio = from->sample_aspect_ratio;
     (void)av_dict_copy(&to->metadata, source->video->metadata, 0);
     (void)av_dict_set(&to->metadata, "encoder", NULL, 0);
@@ -113,12 +113,25 @@ static int write_all(struct join *join, struct error *err)
     return output_finish(&join->output, err);
 }
 
+/* Matroska has no times below 0: where the sound begins there (an encoder's lead, at most some 80
+ * ms) all its tracks are written that much later. */
+static int64_t shift_of(const struct join_written *written, AVRational time_base, int64_t first)
+{
+    const AVRational tenth = {1, 10};
+    const int64_t shift = first - av_rescale_q(written->times[0], written->time_base, time_base);
+    return written->sound_packets > 0 && shift > 0 && av_compare_ts(shift, time_base, 1, tenth) <= 0
+               ? shift
+               : 0;
+}
+
 int join_compare(const struct join_written *written, AVRational time_base, const int64_t *times,
                  struct error *err)
 {
+    const int64_t shift = written->frames > 0 ? shift_of(written, time_base, times[0]) : 0;
     for (int64_t i = 0; i < written->frames; i++) {
         /* Containers of whole milliseconds round. */
-        const int64_t wanted = av_rescale_q(written->times[i], written->time_base, time_base);
+        const int64_t wanted =
+            shift + av_rescale_q(written->times[i], written->time_base, time_base);
         if (times[i] < wanted - 1 || times[i] > wanted + 1 ||
             (times[i] != wanted && av_cmp_q(time_base, written->time_base) == 0))
             return error_set(err, ERROR_INTERNAL,

@@ -19,8 +19,8 @@ struct join_parts {
     size_t chunk_count;
     int64_t last_duration; /* of the last frame, in source_base */
     AVRational source_base;
-    const struct reader
-        *source; /* of it the output has rate, tags and, if kept, the display matrix */
+    const struct reader *source; /* of it the output has tags and, if kept, the display matrix */
+    AVRational rate;             /* that the file says */
     bool keep_matrix;
     /* Each frame has the duration up to the next one; else the last is as long as the one before.
      */
@@ -44,7 +44,8 @@ int join_write(const struct join_parts *parts, const char *path, struct join_wri
                struct error *err);
 
 /* Whether these are the times of the frames, in the order of showing, within what the other time
- * base can tell. As many as written->frames. 0, or -1 with ERROR_INTERNAL. */
+ * base can tell; all as much later where the container has no times below 0. As many as
+ * written->frames. 0, or -1 with ERROR_INTERNAL. */
 int join_compare(const struct join_written *written, AVRational time_base, const int64_t *times,
                  struct error *err);
 

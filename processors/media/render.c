@@ -83,6 +83,7 @@ int render_open(const struct request *request, const struct source *source, stru
                 struct error *err)
 {
     ret->request = request;
+    ret->chunk_least = CHUNK_PLAN_LEAST;
     ret->source = source;
     ret->audio = request_string(request, "audio", "copy");
     ret->target = request_path(request, "output");
@@ -138,7 +139,7 @@ static int set_plan(struct render *render, bool whole, struct error *err)
     if (whole)
         chunk_plan_whole(render->request->cpus, &render->plan);
     else
-        chunk_plan_make(&render->index, render->request->cpus, &render->plan);
+        chunk_plan_make(&render->index, render->request->cpus, render->chunk_least, &render->plan);
     CLEANUP_JSON json_t *plan = chunk_plan_to_json(&render->plan);
     return journal_begin(render->journal, plan, err);
 }

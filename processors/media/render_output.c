@@ -42,6 +42,8 @@ static int join(struct render *render, char *const *paths, const char *staged,
         .last_duration = render->in.last_duration,
         .source_base = render->recipe.source_base,
         .source = &render->reader,
+        .rate = render->one_to_one ? render->reader.video->avg_frame_rate
+                                   : render->recipe.settings.rate,
         .keep_matrix = render->keep_matrix,
         .one_to_one = render->one_to_one,
         .sound = !sound                  ? NULL

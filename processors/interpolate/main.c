@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The processor "interpolate": one job on stdin (processors/README.md), by FFmpeg's libraries. The
+ * input goes through minterpolate in chunks, side by side and so that a run that was killed is gone
+ * on with; sound is copied. */
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "processors/interpolate/rate.h"
+#include "processors/interpolate/scenes.h"
+#include "processors/interpolate/slots.h"
+#include "processors/lib/processor.h"
+#include "processors/lib/request.h"
+#include "processors/lib/source.h"
+#include "processors/media/container.h"
+#include "processors/media/facts.h"
+#include "processors/media/media_log.h"
+#include "processors/media/render.h"
+
+#include <string.h>
+
+/* H.264 in 4:2:0 takes even sizes alone. */
+static int even(int size)
+{
+    return size < 2 ? 2 : size / 2 * 2;
+}
+
+static int set_recipe(const struct request *request, struct render *render, struct slots *slots,
+                      struct error *err)
+{
+    struct encoder_settings *settings = &render->recipe.settings;
+    const AVCodecParameters *is = render->reader.video->codecpar;
+    AVRational rate;
+    if (settings->rate.num <= 0 || settings->rate.den <= 0)
+        return error_set(err, ERROR_DAMAGED, "input does not tell its frame rate");
+    if (!render->index.timed || render->index.count == 0)
+        return error_set(err, ERROR_DAMAGED,
+                         "input has frames without a time; what lies between them has none either");
+    if (rate_read(request, settings->rate, &rate, err) < 0 ||
+        container_takes(render->container, "h264", err) < 0)
+        return -1;
+    settings->codec = "h264";
+    settings->preset = request_string(request, "preset", "medium");
+    settings->crf = request_int(request, "crf", encoder_crf_default("h264"));
+    settings->format = AV_PIX_FMT_YUV420P;
+    settings->width = even(is->width);
+    settings->height = even(is->height);
+    slots_plan(request_string(request, "method", "motion"), rate, &render->recipe, slots);
+    render->chunk_least = SLOTS_CHUNK_LEAST;
+    render->keep_matrix = reader_display_matrix(&render->reader) != NULL;
+    return 0;
+}
+
+static int make(const struct request *request, struct render *render, json_t **ret_result,
+                struct error *err)
+{
+    int64_t cuts = 0;
+    const bool motion = strcmp(request_string(request, "method", "motion"), "motion") == 0;
+    if (motion && scenes_count(render->source->path, request->cpus, &cuts, err) < 0)
+        return -1;
+    if (render_run(render, ret_result, err) < 0)
+        return -1;
+    json_t *metrics = json_object_get(*ret_result, "metrics");
+    json_put(metrics, "scene_cuts", motion ? json_integer(cuts) : json_null());
+    return 0;
+}
+
+static int run(const struct request *request, json_t **ret_result, struct error *err)
+{
+    CLEANUP(source_done) struct source source = {0};
+    CLEANUP(render_close) struct render render = {0};
+    struct slots slots = {0};
+    media_log_init();
+    if (source_open(request_path(request, "input"), "input", &facts_digest, &source, err) < 0 ||
+        render_open(request, &source, &render, err) < 0 ||
+        set_recipe(request, &render, &slots, err) < 0)
+        return -1;
+    return make(request, &render, ret_result, err);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct processor interpolate = {
+        .name = "interpolate", .version = BATCHD_VERSION, .run = run};
+    return processor_main(argc, argv, &interpolate);
+}

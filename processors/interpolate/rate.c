@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/interpolate/rate.h"
+
+#include "processors/lib/request.h"
+
+#include <math.h>
+
+/* 59.94 and 23.976 differ from N*1000/1001 by less than 0.001, from other rates by more. */
+#define NTSC_TOLERANCE 0.001
+/* Of the denominator of other rates. */
+#define DENOMINATOR_MAX 1000
+
+static AVRational exact(double fps)
+{
+    const double whole = round(fps * 1001 / 1000);
+    if (fabs(fps - round(fps)) > NTSC_TOLERANCE && fabs(fps - whole * 1000 / 1001) < NTSC_TOLERANCE)
+        return (AVRational){(int)whole * 1000, 1001};
+    return av_d2q(fps, DENOMINATOR_MAX * 1000);
+}
+
+int rate_read(const struct request *request, AVRational source, AVRational *ret, struct error *err)
+{
+    const double fps = request_number(request, "fps", 0);
+    const int factor = request_int(request, "factor", 0);
+    if (fps > 0 && factor > 0)
+        return error_set_field(err, "params.factor",
+                               "params.factor is %d and params.fps %g; only one may be given",
+                               factor, fps);
+    if (fps <= 0 && factor == 0)
+        return error_set_field(err, "params.fps",
+                               "params.fps is missing; it or params.factor is required");
+    *ret = factor > 0 ? av_mul_q(source, (AVRational){factor, 1}) : exact(fps);
+    if (av_cmp_q(*ret, source) <= 0)
+        return error_set_field(err, "params.fps",
+                               "params.fps is %g; it must be more than the input's %.6g", fps,
+                               av_q2d(source));
+    return 0;
+}
