@@ -26,18 +26,37 @@ int enhance_denoise(VipsImage **image, int radius)
     return alpha_join(image, alpha);
 }
 
-/* Sharpening reads rows around each strip that it makes; those would be equalised again and again,
- * if they were not kept. */
 static int sharpen(VipsImage **image, double amount)
 {
-    VipsImage *made = vips_image_copy_memory(*image);
-    if (made == NULL)
-        return -1;
-    image_replace(image, made);
+    VipsImage *made = NULL;
     if (vips_sharpen(*image, &made, "sigma", SHARPEN_SIGMA, "m2", SHARPEN_SLOPE * amount, NULL) < 0)
         return -1;
     image_replace(image, made);
     return 0;
+}
+
+static int convert(VipsImage **image, VipsInterpretation space)
+{
+    VipsImage *made = NULL;
+    if (vips_colourspace(*image, &made, space, NULL) < 0)
+        return -1;
+    image_replace(image, made);
+    return 0;
+}
+
+/* On the lightness alone. Where both are asked for the colours are taken apart once: vips_sharpen
+ * works in LABS, too. */
+static int enhance_light(VipsImage **image, const struct options *options)
+{
+    VipsInterpretation space = (*image)->Type;
+    bool apart = options->clahe_limit > 0 && (*image)->Bands > 1;
+    if (apart && convert(image, VIPS_INTERPRETATION_LABS) < 0)
+        return -1;
+    if (options->clahe_limit > 0 && clahe(image, options->clahe_limit) < 0)
+        return -1;
+    if (options->sharpen_amount > 0 && sharpen(image, options->sharpen_amount) < 0)
+        return -1;
+    return apart ? convert(image, space) : 0;
 }
 
 int enhance(VipsImage **image, const struct options *options)
@@ -49,9 +68,5 @@ int enhance(VipsImage **image, const struct options *options)
         return -1;
     if (options->auto_levels && levels_stretch(image) < 0)
         return -1;
-    if (options->clahe_limit > 0 && clahe(image, options->clahe_limit) < 0)
-        return -1;
-    if (options->sharpen_amount > 0 && sharpen(image, options->sharpen_amount) < 0)
-        return -1;
-    return alpha_join(image, alpha);
+    return enhance_light(image, options) < 0 ? -1 : alpha_join(image, alpha);
 }

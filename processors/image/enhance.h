@@ -11,7 +11,7 @@ struct options;
 int enhance_denoise(VipsImage **image, int radius);
 
 /* Auto-levels, CLAHE, sharpen, as the options ask. The picture must lie in memory: levels read it
- * twice, CLAHE out of order. */
+ * twice. */
 int enhance(VipsImage **image, const struct options *options);
 
 #endif

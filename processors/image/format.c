@@ -1,6 +1,5 @@
 #include "processors/image/format.h"
 
-#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
@@ -64,4 +63,14 @@ const struct format *format_by_suffix(const char *path)
             return &formats[i];
     }
     return NULL;
+}
+
+size_t format_stem(const char *name)
+{
+    static const char *const others[] = {".gif", ".heic", ".heif", ".avif"};
+    const char *dot = strrchr(name, '.');
+    bool known = format_by_suffix(name) != NULL;
+    for (size_t i = 0; dot != NULL && i < sizeof(others) / sizeof(others[0]); i++)
+        known = known || strcasecmp(dot, others[i]) == 0;
+    return known && dot > name ? (size_t)(dot - name) : strlen(name);
 }

@@ -3,6 +3,7 @@
 #define BATCHD_PROCESSORS_IMAGE_FORMAT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum format_kind { FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP, FORMAT_TIFF };
 
@@ -21,5 +22,9 @@ struct format {
 /* NULL when there is none such. */
 const struct format *format_by_name(const char *name);
 const struct format *format_by_suffix(const char *path);
+
+/* How much of a file's name stands before the suffix of a picture, readable or writable; all of it
+ * when it has none: "v1.2" is a name. */
+size_t format_stem(const char *name);
 
 #endif

@@ -1,5 +1,5 @@
-/* What the request asks for, checked across its parameters (manifest.json has checked each alone).
- */
+/* What the request asks of each picture, checked across its parameters (manifest.json has checked
+ * each alone). Which pictures: targets.h. */
 #ifndef BATCHD_PROCESSORS_IMAGE_OPTIONS_H
 #define BATCHD_PROCESSORS_IMAGE_OPTIONS_H
 
@@ -11,10 +11,9 @@ struct format;
 struct request;
 
 struct options {
-    char *input;                 /* owned; absolute */
-    char *output;                /* owned; absolute */
-    const struct format *format; /* static */
+    const struct format *format; /* static; NULL = by the suffix of each */
     int width, height;           /* upright pixels; 0 = not asked */
+    double scale;                /* times the input's size; 0 = not asked */
     int denoise_radius;          /* pixels; 0 = off */
     bool auto_levels;
     int clahe_limit;       /* slope; 0 = off */
@@ -22,9 +21,8 @@ struct options {
     int quality;           /* for the lossy formats */
 };
 
-/* *ret must be zeroed; release with options_done in any case. 0, or -1 with ERROR_INVALID. */
+/* 0, or -1 with ERROR_INVALID. */
 int options_read(const struct request *request, struct options *ret, struct error *err);
-void options_done(struct options *options);
 
 /* Whether something works on lightness, which CMYK has not. */
 bool options_enhance(const struct options *options);

@@ -7,7 +7,8 @@ static void on_eval(const VipsImage *image, const VipsProgress *done,
 {
     (void)image;
     double share = done->tpels > 0 ? (double)done->npels / (double)done->tpels : 0;
-    report_progress(progress->from + (progress->to - progress->from) * share, 0);
+    double part = progress->from + (progress->to - progress->from) * share;
+    report_progress(progress->before + progress->share * part, progress->done);
 }
 
 void progress_watch(VipsImage *image, struct progress *progress)

@@ -4,23 +4,23 @@
 #include "processors/image/fault.h"
 #include "processors/image/format.h"
 #include "processors/image/load.h"
-#include "processors/image/options.h"
 #include "processors/image/picture.h"
+#include "processors/image/targets.h"
 
 #include <math.h>
 
 /* dB. JPEG at quality 1 keeps about 20; an inverted or empty picture has less than 10. */
 #define PSNR_MIN 10.0
 
-static int write_format(VipsImage *image, const struct options *options, const char *path)
+static int write_format(VipsImage *image, enum format_kind kind, int quality, const char *path)
 {
-    switch (options->format->kind) {
+    switch (kind) {
     case FORMAT_JPEG:
-        return vips_jpegsave(image, path, "Q", options->quality, NULL);
+        return vips_jpegsave(image, path, "Q", quality, NULL);
     case FORMAT_PNG:
         return vips_pngsave(image, path, NULL);
     case FORMAT_WEBP:
-        return vips_webpsave(image, path, "Q", options->quality, NULL);
+        return vips_webpsave(image, path, "Q", quality, NULL);
     case FORMAT_TIFF:
         return vips_tiffsave(image, path, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE,
                              "predictor", VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, NULL);
@@ -28,10 +28,11 @@ static int write_format(VipsImage *image, const struct options *options, const c
     return -1;
 }
 
-int save_write(VipsImage *image, const struct options *options, const char *path, struct error *err)
+int save_write(VipsImage *image, const struct target *target, int quality, const char *path,
+               struct error *err)
 {
-    if (write_format(image, options, path) < 0)
-        return fault_set(err, ERROR_IO, "output \"%.120s\" cannot be written", options->output);
+    if (write_format(image, target->format->kind, quality, path) < 0)
+        return fault_set(err, ERROR_IO, "output \"%.120s\" cannot be written", target->output);
     return 0;
 }
 
@@ -96,21 +97,20 @@ static int check_pixels(VipsImage *is, VipsImage *meant, const struct format *fo
     return 0;
 }
 
-int save_check(VipsImage *meant, const struct options *options, const char *path,
-               json_t **ret_media, json_t **ret_metrics, struct error *err)
+int save_check(VipsImage *meant, const struct format *format, const char *path, json_t **ret_media,
+               json_t **ret_metrics, struct error *err)
 {
-    const char *format = NULL;
+    const char *found = NULL;
     CLEANUP_JSON json_t *metrics = json_object();
-    CLEANUP_IMAGE VipsImage *is = picture_load(path, "output, read back,", &format, err);
+    CLEANUP_IMAGE VipsImage *is = picture_load(path, "output, read back,", &found, err);
     if (is == NULL) {
         err->code = ERROR_IO;
         return -1;
     }
-    CLEANUP_JSON json_t *media = picture_facts(is, format);
+    CLEANUP_JSON json_t *media = picture_facts(is, found);
     if (restore_alpha(&is, meant) < 0)
         return fault_set(err, ERROR_IO, "output cannot be read back");
-    if (check_form(is, meant, err) < 0 ||
-        check_pixels(is, meant, options->format, metrics, err) < 0)
+    if (check_form(is, meant, err) < 0 || check_pixels(is, meant, format, metrics, err) < 0)
         return -1;
     *ret_media = TAKE_PTR(media);
     *ret_metrics = TAKE_PTR(metrics);

@@ -23,24 +23,40 @@ static int check_side(const char *name, double length, const struct format *form
                            name, length, format->name, format->side_max);
 }
 
-int shape_plan(VipsImage *image, const struct options *options, struct shape *ret,
-               struct error *err)
+/* Upright, in double: a side may pass int. */
+struct size {
+    double width, height;
+};
+
+static struct size plan_size(const struct options *options, int width, int height)
+{
+    struct size size = {width, height};
+    if (options->scale > 0) {
+        size.width = fmax(1, round(width * options->scale));
+        size.height = fmax(1, round(height * options->scale));
+    }
+    if (options->width > 0 || options->height > 0) {
+        size.width =
+            options->width > 0 ? options->width : in_proportion(options->height, height, width);
+        size.height =
+            options->height > 0 ? options->height : in_proportion(options->width, width, height);
+    }
+    return size;
+}
+
+int shape_plan(VipsImage *image, const struct options *options, const struct format *format,
+               struct shape *ret, struct error *err)
 {
     bool turned = vips_image_get_orientation_swap(image);
     int width = turned ? image->Ysize : image->Xsize;
     int height = turned ? image->Xsize : image->Ysize;
-    double wide = options->width > 0    ? options->width
-                  : options->height > 0 ? in_proportion(options->height, height, width)
-                                        : width;
-    double high = options->height > 0  ? options->height
-                  : options->width > 0 ? in_proportion(options->width, width, height)
-                                       : height;
-    if (check_side("width", wide, options->format, err) < 0 ||
-        check_side("height", high, options->format, err) < 0 ||
-        picture_check_size("output", (int)wide, (int)high, err) < 0)
+    struct size size = plan_size(options, width, height);
+    if (check_side("width", size.width, format, err) < 0 ||
+        check_side("height", size.height, format, err) < 0 ||
+        picture_check_size("output", (int)size.width, (int)size.height, err) < 0)
         return -1;
-    ret->width = (int)(turned ? high : wide);
-    ret->height = (int)(turned ? wide : high);
+    ret->width = (int)(turned ? size.height : size.width);
+    ret->height = (int)(turned ? size.width : size.height);
     return 0;
 }
 

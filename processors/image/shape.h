@@ -6,6 +6,7 @@
 
 #include <vips/vips.h>
 
+struct format;
 struct options;
 
 struct shape {
@@ -14,8 +15,8 @@ struct shape {
 
 /* ERROR_LIMIT when the output would pass the pixel limit, ERROR_INVALID when it would pass what its
  * format can hold. */
-int shape_plan(VipsImage *image, const struct options *options, struct shape *ret,
-               struct error *err);
+int shape_plan(VipsImage *image, const struct options *options, const struct format *format,
+               struct shape *ret, struct error *err);
 
 /* A step of vips's error style: 0, or -1 with its buffer filled. Works on pixels that come once,
  * top to bottom, when the picture does not grow. */
