@@ -137,6 +137,20 @@ static void *nothing(void *arg)
     return arg;
 }
 
+/* What is open, without the folder that is read for it. */
+static json_t *descriptors(void)
+{
+    json_t *list = json_array();
+    DIR *folder = opendir("/proc/self/fd");
+    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+        if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(folder))
+            (void)json_array_append_new(list, json_integer(atoi(entry->d_name)));
+    }
+    if (folder != NULL)
+        (void)closedir(folder);
+    return list;
+}
+
 /* What a processor needs all the same. */
 static void needed(const struct request *request, json_t *done)
 {
@@ -202,6 +216,7 @@ static int run(const struct request *request, json_t **ret, struct error *err)
     *ret = json_object();
     json_put(*ret, "tries", tries);
     json_put(*ret, "needed", done);
+    json_put(*ret, "descriptors", descriptors());
     return staging_commit(err);
 }
 

@@ -182,7 +182,7 @@ def test_list_and_show(example):
     assert "the most frequent words of a text" in table and "version must be" in table
     assert re.search(r"^Sandbox: (landlock \d+|no landlock), (no )?seccomp$", table, re.M)
     shown = daemon.ctl("processors", "show", "video").stdout
-    assert re.search(r"^crf int \(0\.\.51; default 23\)\n    constant quality", shown, re.M)
+    assert re.search(r"^crf int \(0\.\.63\)\n    constant quality", shown, re.M)
     assert re.search(r"^input path \(required\)\n", shown, re.M)
 
 

@@ -26,10 +26,15 @@ class Server:
     def __init__(self, program, cwd, cpus=1):
         self.cwd = str(cwd)
         reading, writing = os.pipe()
+
+        def open_three():
+            os.dup2(writing, 3)
+            os.closerange(4, 1024)  # what the tests hold
+
         self.process = subprocess.Popen([program, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, close_fds=False,
                                         env=dict(os.environ, BATCHD_CPUS=str(cpus)),
-                                        preexec_fn=lambda: os.dup2(writing, 3))
+                                        preexec_fn=open_three)
         os.close(writing)
         self.news = os.fdopen(reading)
 
@@ -161,6 +166,18 @@ def test_as_many_run_at_once_as_have_their_cpus(program, tmp_path):
     assert {line["result"]["error"]["exit_code"] for line in stopped} == {75}
     assert server.end() == (75, [])
     assert names(tmp_path) == ["clip"]
+
+
+def test_a_job_holds_nothing_of_the_server_and_of_others(program, tmp_path):
+    (tmp_path / "clip").write_text("media")
+    server = Server(program, tmp_path, cpus=2)
+    server.send(1, input="clip", output="out1", sleep=True)
+    assert json.loads(server.news.readline())["type"] == "progress"
+    done = server.result(2, input="clip", output="out2", victim=server.process.pid)
+    assert sorted(done["descriptors"]) == [0, 1, 2, 3]
+    server.process.send_signal(signal.SIGTERM)
+    assert server.lines()[-1]["job"] == 1
+    assert server.end() == (75, [])
 
 
 def test_one_that_wants_all_cpus_gets_them(program, tmp_path):
