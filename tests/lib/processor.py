@@ -51,8 +51,8 @@ class Run:
         return self
 
 
-def run(name, cwd, cpus=2, **params):
-    return Run(name, params, cwd, cpus).end()
+def run(name, cwd, cpus=2, job=1, **params):
+    return Run(name, params, cwd, cpus, job).end()
 
 
 def left_behind(folder):
