@@ -57,9 +57,14 @@ static int run(const struct request *request, json_t **ret_result, struct error 
     return failed;
 }
 
+static void add_versions(json_t *versions)
+{
+    json_put_text(versions, "libvips", vips_version_string());
+}
+
 int main(int argc, char **argv)
 {
     static const struct processor processor = {
-        .name = "image", .version = BATCHD_VERSION, .run = run};
+        .name = "image", .version = BATCHD_VERSION, .run = run, .add_versions = add_versions};
     return processor_main(argc, argv, &processor);
 }

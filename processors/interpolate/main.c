@@ -15,6 +15,7 @@
 #include "processors/media/facts.h"
 #include "processors/media/media_log.h"
 #include "processors/media/render.h"
+#include "processors/media/versions.h"
 
 #include <string.h>
 
@@ -79,7 +80,9 @@ static int run(const struct request *request, json_t **ret_result, struct error 
 
 int main(int argc, char **argv)
 {
-    static const struct processor interpolate = {
-        .name = "interpolate", .version = BATCHD_VERSION, .run = run};
+    static const struct processor interpolate = {.name = "interpolate",
+                                                 .version = BATCHD_VERSION,
+                                                 .run = run,
+                                                 .add_versions = media_add_versions};
     return processor_main(argc, argv, &interpolate);
 }

@@ -17,6 +17,7 @@
 #include <sysexits.h>
 
 #define RESULT_SCHEMA 1
+#define SETTING_BYTES_MAX ((size_t)4096)
 
 int processor_exit_code(const struct error *err)
 {
@@ -75,9 +76,33 @@ static void name_result(const struct processor *processor, json_t *result)
     json_put_text(result, "version", processor->version);
 }
 
-static void complete_result(const struct processor *processor, json_t *result, int64_t elapsed_us)
+/* The parameters as they were used. A long list stands as its number: batchd keeps 64 KiB of what a
+ * job tells, and the names of its files are in inputs. */
+static json_t *view_settings(const struct request *request)
+{
+    json_t *settings = json_object();
+    const char *name;
+    json_t *value;
+    json_object_foreach(request->params, name, value) {
+        bool is_long =
+            json_is_array(value) && json_dumpb(value, NULL, 0, JSON_COMPACT) > SETTING_BYTES_MAX;
+        json_put(settings, name,
+                 is_long ? json_pack("{sI}", "count", (json_int_t)json_array_size(value))
+                         : json_incref(value));
+    }
+    return settings;
+}
+
+static void complete_result(const struct processor *processor, const struct request *request,
+                            json_t *result, int64_t elapsed_us)
 {
     name_result(processor, result);
+    if (processor->add_versions != NULL) {
+        json_t *versions = json_object();
+        processor->add_versions(versions);
+        json_put(result, "versions", versions);
+    }
+    json_put(result, "settings", view_settings(request));
     json_put_int(result, "elapsed_us", elapsed_us);
     if (json_object_get(result, "partial") == NULL)
         json_put(result, "partial", json_false());
@@ -122,7 +147,7 @@ static int run_job(const struct processor *processor, json_t **ret_result, struc
     int failed = processor->run(&request, ret_result, err);
     if (*ret_result != NULL) {
         json_put(*ret_result, "sandbox", TAKE_PTR(sandbox));
-        complete_result(processor, *ret_result, clock_monotonic_us() - start);
+        complete_result(processor, &request, *ret_result, clock_monotonic_us() - start);
     }
     return failed;
 }

@@ -11,6 +11,7 @@
 #include "processors/lib/staging.h"
 #include "processors/media/facts.h"
 #include "processors/media/media_log.h"
+#include "processors/media/versions.h"
 #include "processors/quality/gates.h"
 #include "processors/quality/measurement.h"
 
@@ -143,7 +144,9 @@ static int run(const struct request *request, json_t **ret_result, struct error 
 
 int main(int argc, char **argv)
 {
-    static const struct processor quality = {
-        .name = "quality", .version = BATCHD_VERSION, .run = run};
+    static const struct processor quality = {.name = "quality",
+                                             .version = BATCHD_VERSION,
+                                             .run = run,
+                                             .add_versions = media_add_versions};
     return processor_main(argc, argv, &quality);
 }

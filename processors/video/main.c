@@ -9,6 +9,7 @@
 #include "processors/media/facts.h"
 #include "processors/media/media_log.h"
 #include "processors/media/reader.h"
+#include "processors/media/versions.h"
 #include "processors/video/transcode.h"
 
 #include <stdlib.h>
@@ -58,6 +59,7 @@ static int run(const struct request *request, json_t **ret_result, struct error 
 
 int main(int argc, char **argv)
 {
-    static const struct processor video = {.name = "video", .version = BATCHD_VERSION, .run = run};
+    static const struct processor video = {
+        .name = "video", .version = BATCHD_VERSION, .run = run, .add_versions = media_add_versions};
     return processor_main(argc, argv, &video);
 }

@@ -4,10 +4,11 @@ import copy
 import json
 import re
 import shutil
+import subprocess
 
 import pytest
 import results
-from daemon import ROOT
+from daemon import OUT, ROOT
 from processor import SAMPLES, run
 
 SCHEMA = json.loads((ROOT / "processors/result.schema.json").read_text())
@@ -67,12 +68,54 @@ def test_a_wrong_one_is_told(path, value, words):
     ("image", {"input": "sample_mpeg2_mp2.ts", "output": "out.png"}),
     ("quality", {"reference": "bear_vp9_161x121.webm", "distorted": "bear_vp9_161x121.webm"}),
     ("quality", {"reference": "bear_vp9_161x121.webm", "distorted": "sample_av1_aac.mp4"}),
+    ("interpolate", {"input": "bear_vp9_161x121.webm", "output": "out.mp4", "factor": 2, "method": "blend"}),
+    ("image", {"input": ["coffee.png", "sample_mpeg2_mp2.ts"], "output": "."}),
 ))
 def test_what_processors_say(tmp_path, name, params):
-    for source in {SAMPLES / params[name] for name in ("input", "reference", "distorted") if name in params}:
-        if source.exists():
-            shutil.copy(source, tmp_path)
+    given = [params[name] for name in ("input", "reference", "distorted") if name in params]
+    for name_of_file in given[0] if isinstance(given[0], list) else given:
+        if (SAMPLES / name_of_file).exists():
+            shutil.copy(SAMPLES / name_of_file, tmp_path)
     done = run(name, tmp_path, **params)
     assert done.result is not None or done.code != 0
     if done.code == 0:
         assert {"inputs", "outputs", "frames_in", "frames_out", "media"} <= set(done.result)
+
+
+def told(*words):
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=30).stdout
+
+
+def test_versions_are_those_of_the_libraries(tmp_path):
+    shutil.copy(SAMPLES / "bear_vp9_161x121.webm", tmp_path / "a.webm")
+    shutil.copy(SAMPLES / "coffee.png", tmp_path)
+    libraries = json.loads(told("ffprobe", "-v", "error", "-show_library_versions", "-of", "json"))["library_versions"]
+    ffmpeg = {one["name"]: f"{one['major']}.{one['minor']}.{one['micro']}" for one in libraries}
+    for done in (run("video", tmp_path, mode="probe", input="a.webm"),
+                 run("interpolate", tmp_path, input="a.webm", output="b.mp4", factor=2, method="blend"),
+                 run("quality", tmp_path, reference="a.webm", distorted="a.webm")):
+        versions = done.result["versions"]
+        release = versions.pop("ffmpeg")
+        assert release in told("ffmpeg", "-version").splitlines()[0]
+        assert {"libavcodec", "libavformat"} <= set(versions) and versions.items() <= ffmpeg.items()
+    image = run("image", tmp_path, input="coffee.png", output="out.png").result
+    assert image["versions"] == {"libvips": told("pkg-config", "--modversion", "vips").strip()}
+
+
+def test_settings_are_the_parameters_with_their_defaults(tmp_path):
+    shutil.copy(SAMPLES / "bear_vp9_161x121.webm", tmp_path / "a.webm")
+    settings = run("video", tmp_path, mode="probe", input="a.webm").result["settings"]
+    manifest = json.loads(told(OUT / "processors/video/video", "--manifest"))
+    defaults = {param["name"]: param["default"] for param in manifest["params"] if "default" in param}
+    assert settings == {**defaults, "mode": "probe", "input": "a.webm"}
+
+
+def test_a_long_list_is_counted_and_what_is_told_stays_short(tmp_path):
+    names = [f"{'n' * 80}{i:03}.png" for i in range(60)]
+    for name in names:
+        shutil.copy(SAMPLES / "pngsuite_tbgn2c16.png", tmp_path / name)
+    (tmp_path / "out").mkdir()
+    done = run("image", tmp_path, input=names, output="out")
+    assert done.code == 0, done.error
+    assert done.result["settings"]["input"] == {"count": 60} and done.result["settings"]["output"] == "out"
+    assert run("image", tmp_path, input=names[:3], output="out").result["settings"]["input"] == names[:3]
