@@ -20,6 +20,16 @@ def program(tmp_path_factory):
     return hostile.build(tmp_path_factory.mktemp("hostile"))
 
 
+servers = []
+
+
+@pytest.fixture(autouse=True)
+def no_server_is_left():
+    yield
+    while servers:
+        servers.pop().kill()
+
+
 class Server:
     """.lines() reads on descriptor 3 up to the next result, or up to the end."""
 
@@ -35,6 +45,7 @@ class Server:
                                         stderr=subprocess.PIPE, close_fds=False,
                                         env=dict(os.environ, BATCHD_CPUS=str(cpus)),
                                         preexec_fn=open_three)
+        servers.append(self.process)
         os.close(writing)
         self.news = os.fdopen(reading)
 
