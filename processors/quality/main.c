@@ -76,12 +76,14 @@ static int publish(struct work *work, struct error *err)
 
 /* ---- the result ---- */
 
-static json_t *alignment_facts(const struct pairing *pairing)
+static json_t *alignment_facts(const struct measurement *measurement)
 {
+    const struct pairing *pairing = &measurement->pairing;
     json_t *facts = json_object();
     json_put(facts, "drift_ms_max", json_real((double)pairing->drift_ns / 1e6));
     json_put_int(facts, "repeated", pairing->repeated);
     json_put_int(facts, "passed_over", pairing->passed_over);
+    json_put_int(facts, "shift_frames", shift_found(&measurement->shift));
     return facts;
 }
 
@@ -98,7 +100,7 @@ static json_t *make_metrics(struct work *work)
     json_put_int(metrics, "frames_compared", (int64_t)scores->count);
     if (work->options.wanted[METRIC_PSNR])
         json_put(metrics, "identical", json_boolean(isinf(scores_mean(scores, METRIC_PSNR))));
-    json_put(metrics, "alignment", alignment_facts(&work->measurement.pairing));
+    json_put(metrics, "alignment", alignment_facts(&work->measurement));
     json_put(metrics, "gates", gates_facts(scores));
     return metrics;
 }
@@ -124,6 +126,18 @@ static json_t *make_result(struct work *work)
     return result;
 }
 
+/* Who says that frames belong together by their numbers is believed. */
+static int check_shift(const struct measurement *measurement, struct error *err)
+{
+    const int later = shift_found(&measurement->shift);
+    if (later == 0 || measurement->options->pairing == PAIR_NUMBER)
+        return 0;
+    return error_set(err, ERROR_DAMAGED,
+                     "distorted shows its pictures %d frames %s than reference; what was measured "
+                     "is of pictures that do not belong together",
+                     abs(later), later > 0 ? "later" : "earlier");
+}
+
 static int run(const struct request *request, json_t **ret_result, struct error *err)
 {
     CLEANUP(work_done) struct work work = {.outputs = json_array()};
@@ -139,7 +153,8 @@ static int run(const struct request *request, json_t **ret_result, struct error 
         source_unchanged(&work.sources[DISTORTED], err) < 0 || publish(&work, err) < 0)
         return -1;
     *ret_result = make_result(&work);
-    return gates_check(&work.measurement.scores, err);
+    return check_shift(&work.measurement, err) < 0 ? -1
+                                                   : gates_check(&work.measurement.scores, err);
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "processors/quality/measurement.h"
 
+#include "processors/media/rotation.h"
+
+#include <string.h>
+
 static int on_scores(void *arg, const struct frame_scores *scores, struct error *err)
 {
     struct measurement *measurement = arg;
@@ -21,6 +25,9 @@ static int open_sides(struct measurement *measurement, const char *const paths[S
         measurement->comparison.matrices[side] =
             reader_display_matrix(&measurement->sides[side].reader);
     }
+    const int32_t *const *matrices = measurement->comparison.matrices;
+    measurement->shift.unknown =
+        strcmp(rotation_filters(matrices[REFERENCE]), rotation_filters(matrices[DISTORTED])) != 0;
     for (int side = 0; side < SIDE_COUNT; side++) {
         if (side_start(&measurement->sides[side], err) < 0)
             return -1;
@@ -33,6 +40,7 @@ static int compare_all(struct measurement *measurement, struct error *err)
     struct pairing *pairing = &measurement->pairing;
     pairing_start(pairing);
     while (pairing_next(pairing)) {
+        shift_add(&measurement->shift, pairing->frames);
         if (comparison_pair(&measurement->comparison, pairing->frames,
                             pairing->times_ns[REFERENCE] / 1000, err) < 0)
             return -1;

@@ -6,12 +6,14 @@
 #define BATCHD_PROCESSORS_QUALITY_MEASUREMENT_H
 
 #include "processors/quality/pairing.h"
+#include "processors/quality/shift.h"
 #include "processors/quality/table.h"
 
 struct measurement {
     const struct options *options; /* borrowed */
     struct side sides[SIDE_COUNT];
     struct pairing pairing;
+    struct shift shift;
     struct comparison comparison;
     struct scores scores;
     struct table table;

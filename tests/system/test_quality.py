@@ -172,11 +172,19 @@ def test_a_dropped_frame_is_refused_or_lies_where_it_was_dropped(tmp_path):
 
 def test_a_shifted_video_is_not_taken_for_a_good_one(tmp_path):
     """One frame less in front and one more behind: as many frames, and each is the wrong one."""
-    shifted = recode(tmp_path / "shifted.mp4",
-                     "trim=start_frame=1,setpts=PTS-STARTPTS,tpad=stop=1:stop_mode=clone")
-    straight = recode(tmp_path / "straight.mp4", "null")
-    found = measured(tmp_path, CLIP, shifted)
-    assert found["ssim"]["mean"] < measured(tmp_path, CLIP, straight)["ssim"]["mean"] - 0.01
+    early = recode(tmp_path / "early.mp4",
+                   "trim=start_frame=1,setpts=PTS-STARTPTS,tpad=stop=1:stop_mode=clone")
+    late = recode(tmp_path / "late.mp4", f"tpad=start=2:start_mode=clone,trim=end_frame={COUNT}")
+    for path, shift, words in ((early, -1, "1 frames earlier"), (late, 2, "2 frames later")):
+        done = run("quality", tmp_path, reference=CLIP, distorted=str(path))
+        assert done.code == 65 and words in done.error
+        assert done.result["metrics"]["alignment"]["shift_frames"] == shift
+    assert measured(tmp_path, CLIP, early, align="number")["alignment"]["shift_frames"] == -1
+    deep = str(SAMPLES / "roadtrip_vp9_10bit.webm")
+    ffmpeg("-i", deep, "-vf", "tpad=start=1:start_mode=clone,trim=end_frame=72,scale=212:120", "-an", "-c:v",
+           "libx264", "-crf", 18, tmp_path / "deep.mkv")
+    assert "1 frames later" in run("quality", tmp_path, reference=deep, distorted="deep.mkv",
+                                   align="scale").error
 
 
 def test_twice_the_rate_is_compared_by_time(tmp_path):
@@ -184,7 +192,7 @@ def test_twice_the_rate_is_compared_by_time(tmp_path):
     assert f"distorted {2 * COUNT} in" in refused(tmp_path, CLIP, double)
     metrics = measured(tmp_path, CLIP, double, align="time")
     assert metrics["alignment"] == {"drift_ms_max": pytest.approx(0, abs=0.01), "repeated": 0,
-                                    "passed_over": COUNT - 1}
+                                    "passed_over": COUNT - 1, "shift_frames": 0}
     assert metrics["frames_compared"] == COUNT and metrics["ssim"]["min"] > 0.95
     other = measured(tmp_path, double, CLIP, align="time")
     assert other["frames_compared"] == 2 * COUNT and other["ssim"]["min"] > 0.95
