@@ -69,16 +69,15 @@ static json_t *member_of(const json_t *object, const char *name)
     return found != NULL ? found : json_object_get(object, span);
 }
 
-/* What is named below a member: "licence", or "encode.params.crf", or as much of it as there is. */
+/* What is named below a member: "licence", or "encode.params.crf". NULL: it was not given. */
 static json_t *inner_value(json_t *value, const char *path)
 {
-    while (path[0] != '\0') {
+    while (value != NULL && path[0] != '\0') {
         CLEANUP_FREE char *name = xmemdup(path, strcspn(path, "."));
         json_t *whole = member_of(value, path);
-        json_t *part = member_of(value, name);
-        if (whole != NULL || part == NULL)
-            return whole != NULL ? whole : value;
-        value = part;
+        if (whole != NULL)
+            return whole;
+        value = member_of(value, name);
         path += strlen(name) + (path[strlen(name)] == '.');
     }
     return value;

@@ -111,8 +111,8 @@ static int refuse_parent(const struct reading *reading, const char *word, struct
                       "after, afterany, afterok, afternotok, aftercorr, singleton)");
     const char *meant = suggest_word(word, reading->names);
     return error_set_field(err, "depends",
-                           "depends \"%.80s\": \"%.64s\" is neither a job of this request nor an "
-                           "id%s%s%s",
+                           "depends \"%.80s\": \"%.64s\" is neither a job of this request, nor an "
+                           "id, nor a type such as afterok%s%s%s",
                            reading->text, word, meant == NULL ? "" : "; did you mean ",
                            meant == NULL ? "" : meant, meant == NULL ? "" : "?");
 }

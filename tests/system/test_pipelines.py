@@ -94,6 +94,40 @@ def test_what_ended_badly_before_is_seen_down_the_chain(daemon):
     assert [j["state"] for j in daemon.wait(*(j["id"] for j in reply["jobs"]))] == ["cancelled"] * 2
 
 
+TYPES = {"after": ("completed", "failed", "cancelled"), "afterany": ("completed", "failed", "cancelled"),
+         "afterok": ("completed",), "afternotok": ("failed", "cancelled")}
+
+
+def random_graph(chance, size):
+    """Jobs in any order, and the state that each must come to, worked out from what they say."""
+    jobs, states = {}, {}
+    for i in range(size):
+        parents = chance.sample(sorted(jobs), min(i, chance.choice([0, 1, 1, 2, 3])))
+        waits = [(chance.choice(list(TYPES)), parent) for parent in parents]
+        separator = chance.choice(",?")
+        fulfilled = [states[parent] in TYPES[kind] for kind, parent in waits]
+        runs = not waits or (all(fulfilled) if separator == "," else any(fulfilled))
+        good = chance.random() < 0.6
+        name = f"{chance.choice('abc')}-{i}"
+        states[name] = ("completed" if good else "failed") if runs else "cancelled"
+        jobs[name] = job("true" if good else "false",
+                         **({"depends": separator.join(map(":".join, waits))} if waits else {}))
+    names = list(jobs)
+    chance.shuffle(names)
+    return {name: jobs[name] for name in names}, states
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_graphs_of_any_shape_come_to_what_they_say(daemon, seed):
+    jobs, states = random_graph(random.Random(seed), 40)
+    ids = many(daemon, jobs)
+    assert set(ids) == set(jobs) and list(ids.values()) == list(range(1, 41))
+    for name, one in jobs.items():
+        for term in re.split("[,?]", one.get("depends", "")):
+            assert not term or ids[term.split(":")[1]] < ids[name]
+    assert {one["name"]: one["state"] for one in daemon.wait(*ids.values())} == states
+
+
 # ---- what is refused
 
 GOOD = {"argv": ["true"], "cwd": "/"}
@@ -106,7 +140,9 @@ GOOD = {"argv": ["true"], "cwd": "/"}
     ("jobs.b.params.cfr", 9, {"argv": None, "type": "video", "params": {"input": "a", "cfr": 9}}),
     ("jobs.b.key", "k", {"key": "k"}), ("jobs.b.dry_run", True, {"dry_run": True}),
     ("jobs.b.values_id", 1, {"values_id": 1}), ("jobs.b.retry.jitter", "odd", {"retry": {"jitter": "odd"}}),
-    ("jobs.b.timeout_ms", 0, {"timeout_ms": 0}), ("jobs.b.nope", 1, {"nope": 1}),
+    ("jobs.b.timeout_ms", 0, {"timeout_ms": 0}), ("jobs.b.argv", None, {"argv": None}),
+    ("jobs.b.params.input", None, {"argv": None, "type": "video", "params": {"output": "b"}}),
+    ("jobs.b.depends", "afterokk:a", {"depends": "afterokk:a"}), ("jobs.b.nope", 1, {"nope": 1}),
     ("jobs.b.array", "0-99", {"array": "0-99"}), ("jobs.b.depends", "afterok:a_1", {"depends": "afterok:a_1"}),
     ("jobs.b.depends", "aftercorr:a", {"depends": "aftercorr:a"}), ("jobs.b.deadline", 1, {"deadline": 1}),
     ("jobs.b.depends", "afterok:a_1", {"depends": "afterok:a_1", "array": "0-1"}),

@@ -54,6 +54,48 @@ START_TEST(the_text_comes_back)
 }
 END_TEST
 
+START_TEST(names_stand_for_jobs_of_a_request)
+{
+    static const char *const names[] = {"encode", "encode_7", "gate", NULL};
+    struct dependency_spec spec;
+    ck_assert_int_eq(
+        dependency_spec_parse_named("gate,afterok:encode_7:encode_8:41_2", names, &spec, NULL), 0);
+    ck_assert_uint_eq(spec.count, 4);
+    ck_assert_int_eq(spec.items[0].type, DEPENDENCY_AFTERANY);
+    ck_assert(spec.items[0].parent == DEPENDENCY_SIBLING + 2 && !spec.items[0].is_task);
+    ck_assert(spec.items[1].parent == DEPENDENCY_SIBLING + 1 && !spec.items[1].is_task);
+    ck_assert(spec.items[2].parent == DEPENDENCY_SIBLING && spec.items[2].index == 8);
+    ck_assert(spec.items[2].is_task && spec.items[3].is_task && spec.items[3].parent == 41);
+    dependency_spec_done(&spec);
+    static const char *const wrong[] = {
+        "other",           "afterok:encode_", "afterok:gate_x", "afterok:Gate",  "aftercorr:gate_1",
+        "afterok:other_1", "singleton,gate",  "gate:",          "afterok:gate 1"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct error err = {.code = ERROR_NONE};
+        ck_assert_int_eq(dependency_spec_parse_named(wrong[i], names, &spec, &err), -1);
+        ck_assert_str_eq(err.field, "depends");
+    }
+}
+END_TEST
+
+START_TEST(what_may_be_such_a_name)
+{
+    static const char *const good[] = {"a", "A-1_b", "afterok1", "singletons"};
+    static const char *const bad[] = {"",    "1a",  "_a",    "-a",       "a.b",
+                                      "a b", "a:b", "after", "singleton"};
+    char longest[66];
+    memset(longest, 'a', 65);
+    longest[65] = '\0';
+    ck_assert(!dependency_name_valid(longest));
+    longest[64] = '\0';
+    ck_assert(dependency_name_valid(longest));
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        ck_assert(dependency_name_valid(good[i]));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ck_assert(!dependency_name_valid(bad[i]));
+}
+END_TEST
+
 START_TEST(refused_with_the_field_named)
 {
     static const char *const wrong[] = {"",
@@ -343,6 +385,8 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_test(all, types_lists_and_alternatives);
     tcase_add_test(all, the_text_comes_back);
+    tcase_add_test(all, names_stand_for_jobs_of_a_request);
+    tcase_add_test(all, what_may_be_such_a_name);
     tcase_add_test(all, refused_with_the_field_named);
     tcase_add_test(all, a_limit_that_the_error_names);
     tcase_add_test(all, what_an_end_fulfils);
