@@ -87,6 +87,12 @@ RETRIES ?= 10000
 exactly-once: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/exactly_once.py --retries $(RETRIES)
 
+# Requests of many jobs to a batchd that is killed: all or none: make pipeline-torture GRAPH_KILLS=300
+GRAPH_KILLS ?= 300
+.PHONY: pipeline-torture
+pipeline-torture: all
+	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/pipelines.py --kills $(GRAPH_KILLS)
+
 # Speed, side by side with peers and the machine's limits: make bench ROUNDS=9 ONLY=jobs
 ROUNDS ?= 5
 .PHONY: bench

@@ -6,13 +6,16 @@ import re
 import shutil
 import sqlite3
 import subprocess
-import threading
+import sys
 
 import pytest
 import results
 from daemon import OUT, ROOT, Refused
 from processor import SAMPLES, ffprobe
 from proxy import Proxy
+
+sys.path.insert(0, str(ROOT / "tests/crash"))
+from pipelines import Graphs  # noqa: E402
 
 MANY = "io.batchd.Jobs.SubmitMany"
 PIPELINE = SAMPLES / "pipeline.json"
@@ -290,46 +293,11 @@ def test_a_batchd_that_dies_between_the_commit_and_the_reply(daemon, tmp_path):
 
 
 def test_a_batchd_that_is_killed_at_any_moment_has_all_or_none(daemon):
-    """Of requests whose reply came: all; of the others all or none, and once they are repeated all, once."""
-    size, chance = 60, random.Random(7)
-    jobs = {f"j{i}": job(hold=True, depends=f"afterok:j{i - 1}" if i else "") for i in range(size)}
-    told, asked = {}, 0
+    scene = Graphs(daemon, random.Random(7))
     for _ in range(12):
-        stop = threading.Event()
-
-        def work(first):
-            nonlocal asked
-            client = daemon.client()
-            try:
-                while not stop.is_set():
-                    asked += 1
-                    ident = f"{first}-{asked}"
-                    told[ident] = None
-                    reply = client.call(MANY, key=ident, jobs={
-                        name: {**one, "tags": {"g": ident}} for name, one in jobs.items()})
-                    told[ident] = [one["id"] for one in reply["jobs"]]
-            except (OSError, ConnectionError):
-                pass
-
-        thread = threading.Thread(target=work, args=(asked,))
-        thread.start()
-        stop.wait(chance.uniform(0.02, 0.15))
-        daemon.kill()
-        stop.set()
-        thread.join()
-        daemon.start()
-    found = {}
-    for one in daemon.jobs():
-        found.setdefault(one["tags"]["g"], []).append(one["id"])
-    whole = [ident for ident, ids in told.items() if ids is not None]
-    print(f"{len(told)} requests, {len(whole)} answered, {len(set(found) - set(whole))} made without an answer")
-    assert 0 < len(whole) < len(told)
-    assert {len(ids) for ids in found.values()} == {size}
-    assert all(found.get(ident) == told[ident] for ident in whole)
-    for ident in set(told) - set(whole):
-        reply = daemon.call(MANY, key=ident, jobs={name: {**one, "tags": {"g": ident}} for name, one in jobs.items()})
-        assert reply["existing"] == (ident in found)
-        assert ident not in found or [one["id"] for one in reply["jobs"]] == found[ident]
+        scene.killed()
+    assert 0 < len(scene.answered()) < len(scene.told)
+    assert scene.violations() == []
 
 
 # ---- batchctl submit --file
