@@ -137,16 +137,17 @@ static int print_manifest(const struct processor *processor)
     return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EX_IOERR : EX_OK;
 }
 
-static int run_job(const struct processor *processor, json_t **ret_result, struct error *err)
+static int run_job(const struct processor *processor, const struct sandbox *sandbox,
+                   json_t **ret_result, struct error *err)
 {
     int64_t start = clock_monotonic_us();
     CLEANUP(request_done) struct request request = {0};
     if (request_read(STDIN_FILENO, &request, err) < 0)
         return -1;
-    CLEANUP_JSON json_t *sandbox = sandbox_enter(&request);
+    CLEANUP_JSON json_t *held = sandbox_enter(sandbox, &request);
     int failed = processor->run(&request, ret_result, err);
     if (*ret_result != NULL) {
-        json_put(*ret_result, "sandbox", TAKE_PTR(sandbox));
+        json_put(*ret_result, "sandbox", TAKE_PTR(held));
         complete_result(processor, &request, *ret_result, clock_monotonic_us() - start);
     }
     return failed;
@@ -162,11 +163,11 @@ static int usage(const struct processor *processor)
     return EX_USAGE;
 }
 
-int processor_job(const struct processor *processor)
+int processor_job(const struct processor *processor, const struct sandbox *sandbox)
 {
     struct error err = {0};
     CLEANUP_JSON json_t *result = NULL;
-    if (report_init(&err) < 0 || run_job(processor, &result, &err) < 0 ||
+    if (report_init(&err) < 0 || run_job(processor, sandbox, &result, &err) < 0 ||
         report_result(result, &err) < 0) {
         staging_discard();
         int code = fail(processor, &err);
@@ -178,7 +179,8 @@ int processor_job(const struct processor *processor)
 
 int processor_main(int argc, char **argv, const struct processor *processor)
 {
-    const struct served_calls calls = {processor, processor_job, processor_failure};
+    CLEANUP(sandbox_done) struct sandbox sandbox = {0};
+    const struct served_calls calls = {processor, &sandbox, processor_job, processor_failure};
     bool serves = argc == 2 && strcmp(argv[1], "--serve") == 0;
     if (argc > 2)
         return usage(processor);
@@ -192,5 +194,6 @@ int processor_main(int argc, char **argv, const struct processor *processor)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN);
     staging_catch_signals();
-    return serves ? serve(&calls) : processor_job(processor);
+    sandbox_prepare(&sandbox);
+    return serves ? serve(&calls) : processor_job(processor, &sandbox);
 }

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 struct request;
+struct sandbox;
 
 struct processor {
     const char *name;
@@ -30,7 +31,7 @@ int processor_main(int argc, char **argv, const struct processor *processor);
 
 /* Does the job on stdin, in the sandbox, and reports its result: the exit code. Once in a process
  * (serve.h forks one for each job). */
-int processor_job(const struct processor *processor);
+int processor_job(const struct processor *processor, const struct sandbox *sandbox);
 
 /* ERROR_INVALID 64, ERROR_DAMAGED and ERROR_LIMIT 65, ERROR_NOT_FOUND and ERROR_DENIED 66,
  * ERROR_CONFLICT 73 (the output cannot be created), ERROR_IO 74, ERROR_BUSY 75, else 70. */

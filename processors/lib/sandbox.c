@@ -156,7 +156,18 @@ static uint64_t limit_memory(const struct request *request)
     return share + spare;
 }
 
-json_t *sandbox_enter(const struct request *request)
+void sandbox_prepare(struct sandbox *ret)
+{
+    ret->calls = syscalls_prepare();
+}
+
+void sandbox_done(struct sandbox *sandbox)
+{
+    syscalls_done(sandbox->calls);
+    sandbox->calls = NULL;
+}
+
+json_t *sandbox_enter(const struct sandbox *prepared, const struct request *request)
 {
     json_t *facts = json_object();
     uint64_t memory = limit_memory(request);
@@ -164,7 +175,7 @@ json_t *sandbox_enter(const struct request *request)
     lower_limit(RLIMIT_NOFILE, FILES_MAX);
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     int landlock = confine_files(request);
-    bool seccomp = syscalls_restrict() == 0;
+    bool seccomp = syscalls_restrict(prepared->calls) == 0;
     if (landlock == 0)
         report_log("sandbox: this kernel has no landlock; files are not confined");
     if (!seccomp)

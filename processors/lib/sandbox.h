@@ -12,10 +12,19 @@
 
 #include <jansson.h>
 
+struct syscalls;
 struct request;
+
+/* What does not depend on the job, made once where many processes are forked. */
+struct sandbox {
+    struct syscalls *calls; /* owned */
+};
+
+void sandbox_prepare(struct sandbox *ret);
+void sandbox_done(struct sandbox *sandbox);
 
 /* Call with no thread but this one. Owned by the caller, what holds now:
  * {"landlock": VERSION or null, "seccomp": BOOL, "network": BOOL, "memory_bytes": N or null} */
-json_t *sandbox_enter(const struct request *request);
+json_t *sandbox_enter(const struct sandbox *prepared, const struct request *request);
 
 #endif

@@ -41,7 +41,7 @@ static bool has_next(struct server *server, struct job_input *input)
     size_t bytes;
     if (server->next.number != NULL)
         return true;
-    if (is_worn(server) || !job_input_take(input, &line, &bytes))
+    if (server->worn || !job_input_take(input, &line, &bytes))
         return false;
     served_job_prepare(line, bytes, server->cpus, &server->next);
     return true;
@@ -56,6 +56,12 @@ static bool has_room(const struct server *server)
            (server->count < SERVED_AT_ONCE_MAX && used + server->next.cpus <= server->cpus);
 }
 
+static void begin_next(struct server *server)
+{
+    served_job_begin(server);
+    server->worn = is_worn(server);
+}
+
 /* One look at all that may have happened, after waiting for the first of it. */
 static int wait_for_news(struct server *server, struct job_input *input)
 {
@@ -63,7 +69,7 @@ static int wait_for_news(struct server *server, struct job_input *input)
                                       {.fd = STDIN_FILENO, .events = POLLIN}};
     unsigned count = server->count;
     if (server->stopped || server->next.number != NULL || !job_input_may_come(input) ||
-        is_worn(server))
+        server->worn)
         waits[1].fd = -1;
     for (unsigned i = 0; i < count; i++) {
         waits[2 + 2 * i] = (struct pollfd){.fd = server->running[i].lines, .events = POLLIN};
@@ -105,11 +111,10 @@ static int serve_jobs(struct server *server, struct job_input *input)
 {
     for (;;) {
         while (!server->stopped && has_next(server, input) && has_room(server))
-            served_job_begin(server);
+            begin_next(server);
         if (server->failed)
             served_jobs_stop(server);
-        if (server->count == 0 &&
-            (server->stopped || is_worn(server) || !job_input_may_come(input)))
+        if (server->count == 0 && (server->stopped || server->worn || !job_input_may_come(input)))
             return end_code(server, input);
         if (wait_for_news(server, input) < 0)
             return EX_SOFTWARE;

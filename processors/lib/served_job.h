@@ -16,12 +16,14 @@
 #include <sys/types.h>
 
 struct processor;
+struct sandbox;
 
 /* What a server asks of the frame of the processor (processor.h). */
 struct served_calls {
     const struct processor *processor;
+    const struct sandbox *sandbox; /* as prepared for all jobs */
     /* Does the job on descriptor 0, reports on descriptor 3: the exit code. */
-    int (*job)(const struct processor *processor);
+    int (*job)(const struct processor *processor, const struct sandbox *sandbox);
     /* The result of a job that failed; `done` is NULL. */
     json_t *(*failure)(const struct processor *processor, json_t *done, const struct error *err);
 };
@@ -48,6 +50,7 @@ struct server {
     sigset_t stops;         /* these */
     unsigned cpus;          /* for all that run at once */
     unsigned begun;         /* jobs so far */
+    bool worn;              /* no more begin: it did its share */
     bool stopped;           /* no more begin; those that run were told to end */
     bool failed;            /* nobody takes the answers */
     struct served_job next; /* waits for its turn */

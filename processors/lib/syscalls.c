@@ -154,38 +154,48 @@ static const struct rule {
 
 static int add_rules(scmp_filter_ctx filter)
 {
-    int failed = 0;
+    int failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    if (failed == 0)
+        failed = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && failed == 0; i++)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && failed == 0; i++)
         failed = seccomp_rule_add(
             filter, SCMP_ACT_ALLOW, rules[i].call, 1,
             SCMP_CMP(rules[i].argument, SCMP_CMP_MASKED_EQ, rules[i].mask, rules[i].value));
-    /* abort() and the like. */
-    if (failed == 0)
-        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                  SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
     /* Its flags lie in memory, which a filter cannot see: glibc goes on with clone. */
     if (failed == 0)
         failed = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     return failed;
 }
 
-int syscalls_restrict(void)
+void syscalls_done(struct syscalls *prepared)
+{
+    if (prepared != NULL)
+        seccomp_release((scmp_filter_ctx)prepared);
+}
+
+struct syscalls *syscalls_prepare(void)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (filter != NULL && add_rules(filter) == 0)
+        return (struct syscalls *)filter;
+    syscalls_done((struct syscalls *)filter);
+    return NULL;
+}
+
+int syscalls_restrict(struct syscalls *prepared)
+{
+    scmp_filter_ctx filter = (scmp_filter_ctx)prepared;
     if (filter == NULL) {
-        errno = ENOMEM;
+        errno = ENOSYS;
         return -1;
     }
-    int failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-    if (failed == 0)
-        failed = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    if (failed == 0)
-        failed = add_rules(filter);
+    /* abort() and the like: a signal to this process, whose number is known now. */
+    int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                                  SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
     if (failed == 0)
         failed = seccomp_load(filter);
-    seccomp_release(filter);
     errno = -failed;
     return failed == 0 ? 0 : -1;
 }

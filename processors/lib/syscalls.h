@@ -17,10 +17,17 @@
 #define SANITIZED 0
 #endif
 
+struct syscalls;
+
+/* The list as the kernel will want it, made once for many processes that are forked. NULL where it
+ * cannot be made. */
+struct syscalls *syscalls_prepare(void);
+void syscalls_done(struct syscalls *prepared);
+
 /* For this thread and all others, for good; sets no_new_privs. What is not allowed fails with
  * EPERM and does not kill: libraries try what they can do without (huge pages, NUMA, a name for a
  * thread) and go on when told no, and an update of one must not turn into jobs that die. 0, or -1
- * with errno. */
-int syscalls_restrict(void);
+ * with errno. Once for what was prepared. */
+int syscalls_restrict(struct syscalls *prepared);
 
 #endif
