@@ -2,21 +2,7 @@
 #include "processors/interpolate/rate.h"
 
 #include "processors/lib/request.h"
-
-#include <math.h>
-
-/* 59.94 and 23.976 differ from N*1000/1001 by less than 0.001, from other rates by more. */
-#define NTSC_TOLERANCE 0.001
-/* Of the denominator of other rates. */
-#define DENOMINATOR_MAX 1000
-
-static AVRational exact(double fps)
-{
-    const double whole = round(fps * 1001 / 1000);
-    if (fabs(fps - round(fps)) > NTSC_TOLERANCE && fabs(fps - whole * 1000 / 1001) < NTSC_TOLERANCE)
-        return (AVRational){(int)whole * 1000, 1001};
-    return av_d2q(fps, DENOMINATOR_MAX * 1000);
-}
+#include "processors/media/frame_rate.h"
 
 int rate_read(const struct request *request, AVRational source, AVRational *ret, struct error *err)
 {
@@ -29,7 +15,7 @@ int rate_read(const struct request *request, AVRational source, AVRational *ret,
     if (fps <= 0 && factor == 0)
         return error_set_field(err, "params.fps",
                                "params.fps is missing; it or params.factor is required");
-    *ret = factor > 0 ? av_mul_q(source, (AVRational){factor, 1}) : exact(fps);
+    *ret = factor > 0 ? av_mul_q(source, (AVRational){factor, 1}) : frame_rate_exact(fps);
     if (av_cmp_q(*ret, source) <= 0)
         return error_set_field(err, "params.fps",
                                "params.fps is %g; it must be more than the input's %.6g", fps,

@@ -97,6 +97,8 @@ static int on_frame(void *arg, AVFrame *frame, struct error *err)
         if (lanes_advance(chunk->lanes, 1, err) < 0)
             return -1;
     }
+    if (chunk->recipe->index->timed)
+        frame->pkt_duration = packet_index_duration(chunk->recipe->index, frame->pts);
     if (chunk->in.frames == 1 && frame->pts < chunk->offset)
         chunk->offset = frame->pts; /* not known before: the file has packets without a time */
     frame->pts -= chunk->offset;

@@ -68,7 +68,7 @@ int picture_graph_finish(struct picture_graph *graph, struct error *err)
 {
     if (graph->graph == NULL)
         return 0;
-    int rc = av_buffersrc_add_frame_flags(graph->source, NULL, AV_BUFFERSRC_FLAG_PUSH);
+    int rc = av_buffersrc_close(graph->source, graph->end, AV_BUFFERSRC_FLAG_PUSH);
     return rc < 0
                ? media_error(err, ERROR_INTERNAL, rc, "\"%s\" cannot be finished", graph->filters)
                : drain(graph, err);
@@ -81,6 +81,7 @@ int picture_graph_push(struct picture_graph *graph, AVFrame *frame, struct error
         if (picture_graph_finish(graph, err) < 0 || build(graph, frame, err) < 0)
             return -1;
     }
+    graph->end = frame->pts + frame->pkt_duration;
     int rc = av_buffersrc_add_frame_flags(graph->source, frame,
                                           AV_BUFFERSRC_FLAG_PUSH | AV_BUFFERSRC_FLAG_KEEP_REF);
     return rc < 0 ? media_error(err, ERROR_INTERNAL, rc, "\"%s\" fails", graph->filters)

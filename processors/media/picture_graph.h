@@ -23,9 +23,10 @@ struct picture_graph {
     AVFilterContext *source, *sink; /* borrowed from graph */
     AVFrame *filtered;
     int width, height, format;
+    int64_t end; /* of the last frame that was put in, by its pkt_duration */
 };
 
-/* The frame's content is referenced, not taken. */
+/* The frame's content is referenced, not taken; its pkt_duration counts when it is the last. */
 int picture_graph_push(struct picture_graph *graph, AVFrame *frame, struct error *err);
 /* What it still holds comes out. */
 int picture_graph_finish(struct picture_graph *graph, struct error *err);

@@ -22,7 +22,8 @@ struct geometry {
     int width, height;       /* of the pictures to encode */
     bool keep_matrix;        /* the output carries the input's display matrix */
     AVRational pixel_aspect; /* of them */
-    char filters[192];       /* for libavfilter, from any picture of the input to width x height */
+    char turn[48], crop[64]; /* filters, each with a comma behind; "" for none */
+    char scale[128];         /* ... without one */
 };
 
 /* The pictures are of `format`. 0, or -1 with ERROR_INVALID. */

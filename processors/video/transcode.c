@@ -2,10 +2,11 @@
 #include "processors/video/transcode.h"
 
 #include "common/cleanup.h"
+#include "common/json.h"
 #include "processors/lib/request.h"
 #include "processors/media/container.h"
 #include "processors/media/render.h"
-#include "processors/video/geometry.h"
+#include "processors/video/pictures.h"
 
 #include <string.h>
 
@@ -19,7 +20,7 @@ static int check_quality(const char *codec, int crf, struct error *err)
 }
 
 static int set_recipe(const struct request *request, struct render *render,
-                      struct geometry *geometry, struct error *err)
+                      struct pictures *pictures, struct error *err)
 {
     struct chunk_recipe *recipe = &render->recipe;
     struct encoder_settings *settings = &recipe->settings;
@@ -29,14 +30,10 @@ static int set_recipe(const struct request *request, struct render *render,
     settings->format = encoder_format(settings->codec, render->reader.video->codecpar->format);
     if (container_takes(render->container, settings->codec, err) < 0 ||
         check_quality(settings->codec, settings->crf, err) < 0 ||
-        geometry_plan(request, &render->reader, settings->format, geometry, err) < 0)
+        pictures_plan(request, &render->reader, recipe, pictures, err) < 0)
         return -1;
-    settings->width = geometry->width;
-    settings->height = geometry->height;
-    settings->pixel_aspect = geometry->pixel_aspect;
-    recipe->filters = geometry->filters;
-    render->keep_matrix = geometry->keep_matrix;
-    render->one_to_one = true;
+    render->keep_matrix = pictures->geometry.keep_matrix;
+    render->one_to_one = pictures->one_to_one;
     return 0;
 }
 
@@ -44,9 +41,13 @@ int transcode(const struct request *request, const struct source *source, json_t
               struct error *err)
 {
     CLEANUP(render_close) struct render render = {0};
-    struct geometry geometry = {0};
+    struct pictures pictures = {0};
     if (render_open(request, source, &render, err) < 0 ||
-        set_recipe(request, &render, &geometry, err) < 0)
+        set_recipe(request, &render, &pictures, err) < 0)
         return -1;
-    return render_run(&render, ret_result, err);
+    if (render_run(&render, ret_result, err) < 0)
+        return -1;
+    json_put(json_object_get(json_object_get(*ret_result, "media"), "output"), "deinterlaced",
+             json_boolean(pictures.deinterlaced));
+    return 0;
 }

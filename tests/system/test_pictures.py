@@ -1,0 +1,111 @@
+"""What video does to pictures is what ffmpeg's filters make of the whole film, also at the seams of chunks."""
+import re
+import subprocess
+
+import pytest
+from processor import SAMPLES, ffprobe, frame_times, run
+from test_resume import ffmpeg
+
+# Lossless, so that each picture can be compared.
+EXACT = {"preset": "ultrafast", "crf": 0, "audio": "none"}
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """593 frames of 50 a second that all differ: four chunks, cut at no round time."""
+    made = tmp_path_factory.mktemp("film") / "film.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=192x108:r=50:d=11.86", "-preset", "ultrafast", "-bf", 2, "-g", 50, made)
+    return made
+
+
+def sums(path, filters="null", *words):
+    """MD5 of each picture; they keep their times."""
+    done = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-map", "0:v", "-vf", filters, *words, "-vsync",
+                           "passthrough", "-f", "framemd5", "-"], capture_output=True, text=True, check=True)
+    return [line.split(",")[5].strip() for line in done.stdout.splitlines() if not line.startswith("#")]
+
+
+def made(tmp_path, film, **params):
+    done = run("video", tmp_path, input=str(film), output="out.mp4", **EXACT, **params)
+    assert done.code == 0 and done.result["checkpoints"]["made"] > 1, done.error
+    return done.result
+
+
+SCALE = "scale={}:{}:flags=bicubic:out_range=tv,format=yuv420p"
+
+
+def test_crop(tmp_path, film):
+    made(tmp_path, film, crop="100x60+11+7")
+    assert sums(tmp_path / "out.mp4") == sums(film, "crop=100:60:11:7:exact=1," + SCALE.format(100, 60))
+
+
+def test_crop_comes_before_scale(tmp_path, film):
+    made(tmp_path, film, crop="100x60+11+7", width=50)
+    assert sums(tmp_path / "out.mp4") == sums(film, "crop=100:60:11:7:exact=1," + SCALE.format(50, 30))
+
+
+@pytest.mark.parametrize("fps,rate", [(10, "10/1"), (25, "25/1"), (29.97, "30000/1001"), (60, "60/1"), (48, "48/1"),
+                                      (37, "37/1"), (70, "70/1")])
+def test_a_constant_rate(tmp_path, film, fps, rate):
+    """The frames of one long run, in the same slots."""
+    result = made(tmp_path, film, fps=fps)
+    out = tmp_path / "out.mp4"
+    assert sums(out) == sums(film, SCALE.format(192, 108) + f",fps={rate}")
+    distances = [b - a for a, b in zip(frame_times(out), frame_times(out)[1:])]
+    assert len(set(distances)) == 1
+    assert ffprobe(out, "-show_streams")["streams"][0]["avg_frame_rate"] == rate
+    assert result["frames_in"] == 593 and result["frames_out"] == len(distances) + 1
+
+
+def test_a_variable_rate_becomes_constant(tmp_path):
+    source = tmp_path / "variable.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x54:r=50:d=14", "-vf", "select='gt(mod(n\\,9)\\,2)'", "-vsync", "vfr",
+           "-preset", "ultrafast", source)
+    made(tmp_path, source, fps=25)
+    assert sums(tmp_path / "out.mp4") == sums(source, SCALE.format(96, 54) + ",fps=25")
+
+
+@pytest.mark.parametrize("mode,told", [("auto", True), ("on", True), ("off", False)])
+def test_deinterlace(tmp_path, mode, told):
+    source = tmp_path / "fields.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=192x108:r=50:d=12", "-vf", "tinterlace=interleave_top,setfield=tff",
+           "-flags", "+ilme+ildct", "-x264-params", "tff=1", "-preset", "ultrafast", source)
+    result = made(tmp_path, source, deinterlace=mode)
+    wanted = "bwdif=mode=send_frame:deint=all," if told else ""
+    assert sums(tmp_path / "out.mp4") == sums(source, wanted + SCALE.format(192, 108))
+    assert result["media"]["output"]["deinterlaced"] is told
+
+
+def test_what_is_progressive_is_not_deinterlaced(tmp_path, film):
+    assert made(tmp_path, film)["media"]["output"]["deinterlaced"] is False
+    assert sums(tmp_path / "out.mp4") == sums(film, SCALE.format(192, 108))
+
+
+def psnr(path, other):
+    done = subprocess.run(["ffmpeg", "-v", "info", "-i", path, "-i", other, "-lavfi", "psnr", "-f", "null", "-"],
+                          capture_output=True, text=True, check=True)
+    return float(re.search(r"average:([0-9.]+)", done.stderr)[1])
+
+
+def test_denoise(tmp_path):
+    """Closer to what was there before the noise; and near to one long run's."""
+    still, noisy, long_run = (tmp_path / f"{name}.mp4" for name in ("still", "noisy", "long"))
+    ffmpeg("-loop", 1, "-i", SAMPLES / "rocket.jpg", "-t", 12, "-vf", "scale=192:108,format=yuv420p,fps=50", "-preset",
+           "ultrafast", "-crf", 0, still)
+    ffmpeg("-i", still, "-vf", "noise=alls=6:allf=t", "-preset", "ultrafast", "-crf", 0, noisy)
+    made(tmp_path, noisy, denoise="medium")
+    out = tmp_path / "out.mp4"
+    assert psnr(out, still) > psnr(noisy, still) + 3
+    ffmpeg("-i", noisy, "-vf", "hqdn3d=4:3:6:4.5," + SCALE.format(192, 108), "-preset", "ultrafast", "-crf", 0,
+           long_run)
+    assert sums(out) == sums(long_run)
+
+
+@pytest.mark.parametrize("params,words", [
+    ({"crop": "100x60"}, ["params.crop", '"100x60"', "WIDTHxHEIGHT+X+Y"]),
+    ({"crop": "100x60+100+0"}, ["params.crop", "192x108"]),
+    ({"crop": "0x60+1+0"}, ["params.crop"]), ({"fps": 0.5}, ["params.fps is 0.5", "from 1"]),
+    ({"denoise": "much"}, ["params.denoise", '"much"'])])
+def test_wrong_ones_are_named(tmp_path, film, params, words):
+    done = run("video", tmp_path, input=str(film), output="out.mp4", **params)
+    assert done.code == 64 and all(word in done.error for word in words), done.error
