@@ -264,6 +264,18 @@ def test_clahe_lifts_local_contrast(folder, tmp_path):
     assert 4 * before < ImageStat.Stat(strong).stddev[0] < 6.2 * before
 
 
+def test_clahe_makes_no_seams_and_no_grey_of_flat(folder, tmp_path):
+    ramp = Image.linear_gradient("L").rotate(90).resize((512, 512))
+    ramp.save(tmp_path / "a.png")
+    row = list(made(folder, tmp_path / "a.png", clahe=True).crop((0, 200, 512, 201)).getdata())
+    steps = [abs(b - a) for a, b in zip(row, row[1:])]
+    assert max(row) - min(row) > 200 and max(steps) <= 5, "a tile ends where the next begins"
+    for value in (0, 100, 255):
+        Image.new("L", (300, 200), value).save(tmp_path / "b.png")
+        low, high = made(folder, tmp_path / "b.png", clahe=True).getextrema()
+        assert low == high and abs(value - low) <= 2
+
+
 def test_sharpen_and_denoise(folder, tmp_path):
     picture = Image.new("L", (100, 100), 80)
     picture.paste(170, (50, 0, 100, 100))
