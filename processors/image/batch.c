@@ -118,7 +118,7 @@ static int reuse(struct run *run, unsigned unit)
                           : !is_same(facts, "output") ? "output"
                                                       : NULL;
     if (changed == NULL) {
-        outcomes_add_done(&run->outcomes, facts, true);
+        outcomes_add_done(&run->outcomes, unit, facts, true);
         return 1;
     }
     report_log("%s \"%.200s\" is not what it was when it was done; it is made anew", changed,
@@ -138,26 +138,60 @@ static int make(struct run *run, unsigned unit, struct error *err)
                                     .progress = run->progress};
     if (conversion_run(&conversion, one, err) < 0) {
         staging_discard();
-        outcomes_add_failed(&run->outcomes, target, err);
+        outcomes_add_failed(&run->outcomes, unit, target, err);
         return run->outcomes.unwritten < UNWRITTEN_MAX ? 0 : -1;
     }
     CLEANUP_JSON json_t *facts = outcome_facts(one);
-    outcomes_add_done(&run->outcomes, facts, false);
+    outcomes_add_done(&run->outcomes, unit, facts, false);
     return journal_add(run->journal, unit, facts, err);
+}
+
+static void begin_picture(struct run *run, unsigned unit)
+{
+    run->progress.share = (double)run->batch->targets->target[unit].bytes / run->bytes;
+    run->progress.done = run->outcomes.done;
+}
+
+static void end_picture(struct run *run)
+{
+    run->progress.before += run->progress.share;
+    report_progress(run->progress.before, run->outcomes.done);
+}
+
+/* An attempt was ended while it made this one, maybe by it (a fault of its decoder, more memory
+ * than there is): it waits, *ret_later, until all others are made. */
+static int make_first(struct run *run, unsigned unit, bool *ret_later, struct error *err)
+{
+    const struct target *target = &run->batch->targets->target[unit];
+    if (reuse(run, unit) > 0)
+        return 0;
+    *ret_later = staging_is_left(run->batch->request, target->output);
+    if (!*ret_later)
+        return make(run, unit, err);
+    report_log("input \"%.200s\": an attempt was ended while it made it; it is made last",
+               target->input);
+    return 0;
 }
 
 static int make_all(struct run *run, struct error *err)
 {
     const struct targets *targets = run->batch->targets;
+    CLEANUP_FREE bool *later = xcalloc(targets->count, sizeof(*later));
     for (size_t i = 0; i < targets->count; i++)
         run->bytes += (double)targets->target[i].bytes;
-    for (size_t i = 0; i < targets->count; i++) {
-        run->progress.share = (double)targets->target[i].bytes / run->bytes;
-        run->progress.done = run->outcomes.done;
-        if (reuse(run, (unsigned)i) == 0 && make(run, (unsigned)i, err) < 0)
+    for (unsigned i = 0; i < targets->count; i++) {
+        begin_picture(run, i);
+        if (make_first(run, i, &later[i], err) < 0)
             return -1;
-        run->progress.before += run->progress.share;
-        report_progress(run->progress.before, run->outcomes.done);
+        if (!later[i])
+            end_picture(run);
+    }
+    for (unsigned i = 0; i < targets->count; i++) {
+        begin_picture(run, i);
+        if (later[i] && make(run, i, err) < 0)
+            return -1;
+        if (later[i])
+            end_picture(run);
     }
     return 0;
 }
@@ -165,19 +199,18 @@ static int make_all(struct run *run, struct error *err)
 int batch_run(const struct batch *batch, json_t **ret_result, struct error *err)
 {
     CLEANUP(run_done) struct run run = {.batch = batch, .bytes = 1};
-    outcomes_init(&run.outcomes);
     if (open_journal(&run, err) < 0)
         return -1;
+    outcomes_init(&run.outcomes, batch->targets->count);
     int failed = make_all(&run, err);
-    size_t total = batch->targets->count;
-    *ret_result = outcomes_result(&run.outcomes, total);
+    *ret_result = outcomes_result(&run.outcomes);
     if (failed < 0) {
         enum error_code code = err->code; /* of what stopped it */
-        (void)outcomes_error(&run.outcomes, total, err);
+        (void)outcomes_error(&run.outcomes, err);
         err->code = code;
         return -1;
     }
-    if (outcomes_error(&run.outcomes, total, err) < 0)
+    if (outcomes_error(&run.outcomes, err) < 0)
         return -1; /* with the journal: once what is wrong is mended, the job can be run again */
     journal_remove(run.journal);
     return 0;

@@ -1,7 +1,8 @@
 /* Several pictures, one after the other, so that one's memory is all that is needed. What is done
  * is noted in the job's journal (processors/lib/journal.h): an attempt after a crash takes what an
  * earlier one finished, if the source and what was made of it are still the same files. A picture
- * that cannot be made does not keep the others from it. */
+ * that cannot be made does not keep the others from it, and one that an attempt was ended in comes
+ * after them. */
 #ifndef BATCHD_PROCESSORS_IMAGE_BATCH_H
 #define BATCHD_PROCESSORS_IMAGE_BATCH_H
 

@@ -130,31 +130,33 @@ static void describe_input(VipsImage *image, const struct source *source, const 
         report_log("input has %d pages; the first is taken", vips_image_get_n_pages(image));
 }
 
-static int make(struct conversion *is, VipsImage **image, json_t *result, struct error *err)
-{
-    struct shape shape = {0};
-    if (shape_plan(*image, is->options, is->target->format, &shape, err) < 0)
-        return -1;
-    const char *staged = staging_open(is->request, is->target->output, err);
-    if (staged == NULL || decode(is, image, &shape, err) < 0 || finish(is, image, err) < 0)
-        return -1;
-    return publish(is, *image, staged, result, err);
-}
-
-int conversion_run(struct conversion *is, json_t *result, struct error *err)
+static int make(struct conversion *is, const struct source *source, const char *staged,
+                json_t *result, struct error *err)
 {
     const char *format = NULL;
+    struct shape shape = {0};
+    CLEANUP_FREE char *what = xasprintf("input \"%.120s\"", source->path);
+    CLEANUP_IMAGE VipsImage *image = picture_load(source->path, what, &format, err);
+    if (image == NULL)
+        return -1;
+    describe_input(image, source, format, result);
+    if (shape_plan(image, is->options, is->target->format, &shape, err) < 0 ||
+        decode(is, &image, &shape, err) < 0 || finish(is, &image, err) < 0)
+        return -1;
+    return publish(is, image, staged, result, err);
+}
+
+/* The output is begun before anything decodes the input: should that end the process, what is left
+ * of the output says so (batch.c). */
+int conversion_run(struct conversion *is, json_t *result, struct error *err)
+{
     CLEANUP(source_done) struct source source = {0};
     if (source_open(xstrdup(is->target->input), "input", &digest_glib, &source, err) < 0)
         return -1;
-    CLEANUP_FREE char *what = xasprintf("input \"%.120s\"", source.path);
-    CLEANUP_IMAGE VipsImage *image = picture_load(source.path, what, &format, err);
-    if (image == NULL)
-        return -1;
-    describe_input(image, &source, format, result);
     report_progress(is->progress.before, is->progress.done);
-    if (make(is, &image, result, err) < 0 || source_unchanged(&source, err) < 0 ||
-        staging_commit(err) < 0)
+    const char *staged = staging_open(is->request, is->target->output, err);
+    if (staged == NULL || make(is, &source, staged, result, err) < 0 ||
+        source_unchanged(&source, err) < 0 || staging_commit(err) < 0)
         return -1;
     report_progress(is->progress.before + is->progress.share, is->progress.done + 1);
     return 0;

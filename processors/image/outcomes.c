@@ -12,9 +12,11 @@
 #define LISTS_BYTES_MAX (60U << 10)
 #define FAILURES_LOGGED_MAX 100U
 
-void outcomes_init(struct outcomes *outcomes)
+void outcomes_init(struct outcomes *outcomes, size_t total)
 {
     *outcomes = (struct outcomes){.list = json_array()};
+    for (size_t i = 0; i < total; i++)
+        (void)json_array_append_new(outcomes->list, json_null());
 }
 
 void outcomes_release(struct outcomes *outcomes)
@@ -43,11 +45,11 @@ json_t *outcome_facts(const json_t *one)
     return json_pack("{s:o, s:O, s:O}", "file", file, "input", input, "output", output);
 }
 
-void outcomes_add_done(struct outcomes *outcomes, const json_t *facts, bool reused)
+void outcomes_add_done(struct outcomes *outcomes, size_t picture, const json_t *facts, bool reused)
 {
     json_t *entry = json_deep_copy(facts);
     json_put(json_object_get(entry, "file"), "reused", json_boolean(reused));
-    (void)json_array_append_new(outcomes->list, entry);
+    (void)json_array_set_new(outcomes->list, picture, entry);
     outcomes->done++;
     outcomes->reused += reused;
     outcomes->unwritten = 0;
@@ -63,7 +65,7 @@ static enum error_code together(enum error_code was, enum error_code is)
     return ERROR_DAMAGED;
 }
 
-void outcomes_add_failed(struct outcomes *outcomes, const struct target *target,
+void outcomes_add_failed(struct outcomes *outcomes, size_t picture, const struct target *target,
                          const struct error *err)
 {
     bool output = err->code == ERROR_IO || err->code == ERROR_CONFLICT;
@@ -72,7 +74,7 @@ void outcomes_add_failed(struct outcomes *outcomes, const struct target *target,
     json_put_text(file, "output", target->output);
     json_put(file, "ok", json_false());
     json_put(file, "error", processor_error(err));
-    (void)json_array_append_new(outcomes->list, json_pack("{s:o}", "file", file));
+    (void)json_array_set_new(outcomes->list, picture, json_pack("{s:o}", "file", file));
     if (outcomes->failed++ == 0)
         outcomes->first = *err;
     outcomes->code = together(outcomes->code, err->code);
@@ -89,9 +91,9 @@ static void choose(const struct outcomes *outcomes, bool ok, size_t *room, bool 
     size_t i;
     json_t *entry;
     json_array_foreach(outcomes->list, i, entry) {
-        const json_t *file = json_object_get(entry, "file");
-        size_t bytes = json_dumpb(entry, NULL, 0, JSON_COMPACT);
-        if (json_is_true(json_object_get(file, "ok")) != ok || bytes > *room)
+        const json_t *is_ok = json_object_get(json_object_get(entry, "file"), "ok");
+        size_t bytes = json_dumpb(entry, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
+        if (is_ok == NULL || json_is_true(is_ok) != ok || bytes > *room)
             continue;
         chosen[i] = true;
         *room -= bytes;
@@ -114,7 +116,7 @@ static void put_lists(const struct outcomes *outcomes, json_t *result)
     choose(outcomes, true, &room, chosen);
     for (size_t i = 0; i < count; i++) {
         const json_t *entry = json_array_get(outcomes->list, i);
-        left_out += !chosen[i];
+        left_out += !chosen[i] && !json_is_null(entry);
         if (!chosen[i])
             continue;
         append(files, entry, "file");
@@ -127,8 +129,9 @@ static void put_lists(const struct outcomes *outcomes, json_t *result)
     json_put_int(result, "files_left_out", (json_int_t)left_out);
 }
 
-json_t *outcomes_result(const struct outcomes *outcomes, size_t total)
+json_t *outcomes_result(const struct outcomes *outcomes)
 {
+    size_t total = json_array_size(outcomes->list);
     json_t *result = json_object();
     json_t *counts = json_object();
     json_t *checkpoints = json_object();
@@ -147,9 +150,10 @@ json_t *outcomes_result(const struct outcomes *outcomes, size_t total)
     return result;
 }
 
-int outcomes_error(const struct outcomes *outcomes, size_t total, struct error *err)
+int outcomes_error(const struct outcomes *outcomes, struct error *err)
 {
     char skipped[48] = "";
+    size_t total = json_array_size(outcomes->list);
     size_t left = total - outcomes->done - outcomes->failed;
     if (outcomes->failed == 0)
         return 0;

@@ -48,14 +48,35 @@ static void staged_name(const struct request *request, unsigned attempt, char re
                    STAGED_NAME_MAX, name, (unsigned long long)request->job, attempt);
 }
 
+static unsigned first_attempt(const struct request *request)
+{
+    return request->attempt > ATTEMPTS_SWEPT_MAX ? request->attempt - ATTEMPTS_SWEPT_MAX : 1;
+}
+
 static void sweep(const struct request *request)
 {
-    unsigned attempt = request->attempt;
-    unsigned first = attempt > ATTEMPTS_SWEPT_MAX ? attempt - ATTEMPTS_SWEPT_MAX : 1;
-    for (; first <= attempt; first++) {
+    for (unsigned first = first_attempt(request); first <= request->attempt; first++) {
         staged_name(request, first, staged);
         (void)unlink(staged);
     }
+}
+
+static int set_target(const char *path)
+{
+    return snprintf(target, sizeof(target), "%s", path) > PATH_MAX - 64 ? -1 : 0;
+}
+
+bool staging_is_left(const struct request *request, const char *path)
+{
+    char left[PATH_MAX];
+    bool found = false;
+    if (set_target(path) < 0)
+        return false;
+    for (unsigned i = first_attempt(request); i <= request->attempt && !found; i++) {
+        staged_name(request, i, left);
+        found = access(left, F_OK) == 0;
+    }
+    return found;
 }
 
 static int check_target(struct error *err)
@@ -72,7 +93,7 @@ static int check_target(struct error *err)
 
 const char *staging_open(const struct request *request, const char *path, struct error *err)
 {
-    if (snprintf(target, sizeof(target), "%s", path) > PATH_MAX - 64) {
+    if (set_target(path) < 0) {
         (void)error_set_field(err, "output", "output is longer than %d bytes", PATH_MAX - 64);
         return NULL;
     }

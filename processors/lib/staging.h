@@ -8,6 +8,8 @@
 
 #include "common/error.h"
 
+#include <stdbool.h>
+
 struct request;
 
 void staging_catch_signals(void);
@@ -17,6 +19,11 @@ void staging_catch_signals(void);
  * ERROR_CONFLICT: the folder is missing or closed to us, or the target is there and no regular
  * file. */
 const char *staging_open(const struct request *request, const char *path, struct error *err);
+
+/* Whether an earlier attempt of the same job left something of this target, asked while no staging
+ * file is open: it was ended while it wrote it, by nothing that it could answer (a crash of its
+ * own, SIGKILL, the machine's end). */
+bool staging_is_left(const struct request *request, const char *path);
 
 /* fsync, rename, fsync of the folder. 0 or -1 with ERROR_IO; then nothing is left behind. */
 int staging_commit(struct error *err);

@@ -5,7 +5,10 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import signal
+import subprocess
+import time
 
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
@@ -230,6 +233,56 @@ def test_it_goes_on_after_a_kill(folder, tmp_path, kept, by_hand):
     assert contents(folder / "out") == contents(folder / "whole")
     assert [one["sha256"] for one in result["outputs"]] == [one["sha256"] for one in whole["outputs"]]
     assert names(folder) == ["out", "whole"]
+
+
+def stop_in(one, part, number):
+    """While it makes the picture whose staging file has this name."""
+    until = time.monotonic() + 60
+    while not part.exists():
+        assert one.process.poll() is None and time.monotonic() < until
+        time.sleep(0.001)
+    one.process.send_signal(number)
+    one.end()
+
+
+def test_a_picture_that_may_have_ended_the_process_is_made_last(folder, tmp_path, kept):
+    inputs = [noise(tmp_path / "a.png", (2000, 1500)), *(picture(tmp_path / f"{n}.png") for n in range(3))]
+
+    def part(attempt):
+        return folder / f"out/.a.png.batchd-1-{attempt}.part"
+
+    for attempt in (1, 2):  # which it could answer
+        one = run(folder, inputs, env=kept, attempt=attempt)
+        stop_in(one, part(attempt), signal.SIGTERM)
+        assert one.code == 75 and names(folder / "out") == []
+    stop_in(run(folder, inputs, env=kept, attempt=3), part(3), signal.SIGKILL)
+    assert names(folder / "out") == [part(3).name]
+    stop_in(run(folder, inputs, env=kept, attempt=4), part(4), signal.SIGKILL)
+    assert names(folder / "out") == [part(4).name, "0.png", "1.png", "2.png"]
+    one = run(folder, inputs, env=kept, attempt=5).end()
+    assert one.code == 0 and one.result["checkpoints"] == {"reused": 3, "made": 1}
+    assert [pathlib.Path(file["input"]).name for file in one.result["files"]] == ["a.png", "0.png", "1.png", "2.png"]
+    assert any("an attempt was ended while it made it; it is made last" in text for text in logs(one))
+    assert names(folder / "out") == ["0.png", "1.png", "2.png", "a.png"]
+
+
+def test_killed_at_any_moment(folder, tmp_path, kept):
+    inputs = [noise(tmp_path / f"{n}.png", (300 + n, 200)) for n in range(12)]
+    done(folder, inputs, "whole", env=dict(kept, BATCHD_CHECKPOINT_DIR=str(tmp_path / "other")), clahe=True)
+    whole = contents(folder / "whole")
+    chance = random.Random(7)
+    for attempt in range(1, 9):
+        one = run(folder, inputs, env=kept, attempt=attempt, clahe=True)
+        assert one.news.readline(), "it has begun"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            one.process.wait(chance.uniform(0, 0.2))
+        one.process.kill()
+        one.end()
+        finished = contents(folder / "out") if (folder / "out").exists() else {}
+        assert all(data == whole[name] for name, data in finished.items() if name in whole)
+    result = done(folder, inputs, env=kept, attempt=9, clahe=True)
+    assert result["checkpoints"]["reused"] + result["checkpoints"]["made"] == 12
+    assert contents(folder / "out") == whole
 
 
 def test_only_what_is_still_the_same_is_taken_over(folder, tmp_path, kept):
