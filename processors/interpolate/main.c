@@ -17,6 +17,7 @@
 #include "processors/media/render.h"
 #include "processors/media/versions.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* H.264 in 4:2:0 takes even sizes alone. */
@@ -25,18 +26,33 @@ static int even(int size)
     return size < 2 ? 2 : size / 2 * 2;
 }
 
+/* By the times of the packets; 0/0 where not each of them is a frame. */
+static AVRational measured_rate(const struct render *render)
+{
+    const struct packet_index *index = &render->index;
+    const AVRational base = render->recipe.source_base;
+    AVRational rate = {0, 0};
+    if (!index->timed || !index->each_shows || index->count < 2)
+        return rate;
+    const int64_t length = index->times[index->count - 1] - index->times[0];
+    (void)av_reduce(&rate.num, &rate.den, (int64_t)(index->count - 1) * base.den, length * base.num,
+                    INT_MAX);
+    return rate;
+}
+
 static int set_recipe(const struct request *request, struct render *render, struct slots *slots,
                       struct error *err)
 {
     struct encoder_settings *settings = &render->recipe.settings;
     const AVCodecParameters *is = render->reader.video->codecpar;
+    const AVRational source = rate_of_source(measured_rate(render), settings->rate);
     AVRational rate;
-    if (settings->rate.num <= 0 || settings->rate.den <= 0)
+    if (source.num <= 0 || source.den <= 0)
         return error_set(err, ERROR_DAMAGED, "input does not tell its frame rate");
     if (!render->index.timed || render->index.count == 0)
         return error_set(err, ERROR_DAMAGED,
                          "input has frames without a time; what lies between them has none either");
-    if (rate_read(request, settings->rate, &rate, err) < 0 ||
+    if (rate_read(request, source, &rate, err) < 0 ||
         container_takes(render->container, "h264", err) < 0)
         return -1;
     settings->codec = "h264";

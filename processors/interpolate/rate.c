@@ -4,6 +4,21 @@
 #include "processors/lib/request.h"
 #include "processors/media/frame_rate.h"
 
+#include <math.h>
+#include <stdbool.h>
+
+/* Containers that round times are off by less in the mean. */
+#define CONSTANT_TOLERANCE 0.01
+
+AVRational rate_of_source(AVRational average, AVRational guessed)
+{
+    const bool has_average = average.num > 0 && average.den > 0;
+    const bool has_guess = guessed.num > 0 && guessed.den > 0;
+    if (!has_average || !has_guess)
+        return has_average ? average : guessed;
+    return fabs(av_q2d(average) / av_q2d(guessed) - 1) < CONSTANT_TOLERANCE ? guessed : average;
+}
+
 int rate_read(const struct request *request, AVRational source, AVRational *ret, struct error *err)
 {
     const double fps = request_number(request, "fps", 0);

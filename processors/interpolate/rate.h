@@ -10,6 +10,10 @@
 
 struct request;
 
+/* Of a video, in the mean: `guessed` is what a constant rate would be, which for a variable one is
+ * the rate of its shortest steps. */
+AVRational rate_of_source(AVRational average, AVRational guessed);
+
 /* Frames a second, exactly. `source` is the input's rate. 0, or -1 with ERROR_INVALID. */
 int rate_read(const struct request *request, AVRational source, AVRational *ret, struct error *err);
 
