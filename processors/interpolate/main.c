@@ -50,8 +50,10 @@ static int set_recipe(const struct request *request, struct render *render, stru
     if (source.num <= 0 || source.den <= 0)
         return error_set(err, ERROR_DAMAGED, "input does not tell its frame rate");
     if (!render->index.timed || render->index.count == 0)
-        return error_set(err, ERROR_DAMAGED,
-                         "input has frames without a time; what lies between them has none either");
+        return error_set(
+            err, ERROR_DAMAGED,
+            "input has frames without a time, as AVI and raw streams have, so that what lies "
+            "between them has none either; video makes an MP4 of it, which has");
     if (rate_read(request, source, &rate, err) < 0 ||
         container_takes(render->container, "h264", err) < 0)
         return -1;

@@ -218,6 +218,15 @@ def test_half_a_file_is_never_done(tmp_path, small):
     assert os.listdir(tmp_path) == ["cut.webm"]
 
 
+def test_frames_without_a_time_are_refused_with_the_way_out(tmp_path, small):
+    ffmpeg("-i", small, "-t", 1, "-an", "-c:v", "mpeg4", "-bf", 2, tmp_path / "in.avi")
+    params = {"method": "blend", "factor": 2, "preset": "ultrafast"}
+    done = run("interpolate", tmp_path, input="in.avi", output="out.mp4", **params)
+    assert done.code == 65 and "without a time" in done.error and "video makes an MP4" in done.error
+    assert run("video", tmp_path, input="in.avi", output="in.mp4", preset="ultrafast").code == 0
+    assert made(tmp_path, tmp_path / "in.mp4", **params)["frames_out"] == 48
+
+
 def test_sigterm_leaves_no_output(tmp_path, small):
     job = Run("interpolate", {"input": small, "output": "out.mp4", "factor": 8}, tmp_path)
     assert json.loads(job.news.readline())["type"] in ("progress", "log")
