@@ -20,6 +20,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = pathlib.Path(os.environ.get("OUT", ROOT / "build/release"))
 
 
+PROCESSORS = ("video", "image", "interpolate", "quality")
+
+
+def looked_at(job):
+    """Whatever our processors tell is a result by processors/result.schema.json."""
+    if job["type"] in PROCESSORS and job["result"] is not None:
+        import results  # which looks for the schema by what is below
+        results.check(job["result"])
+    return job
+
+
 class Refused(Exception):
     """An error reply: .name and .parameters."""
 
@@ -197,7 +208,7 @@ class Daemon:
         reply = client.call("io.batchd.Jobs.Wait", ids=list(ids), timeout_ms=seconds * 1000)
         client.close()
         assert not reply["timed_out"], (self.jobs(), self.text())
-        return reply["jobs"]
+        return [looked_at(job) for job in reply["jobs"]]
 
     def wait_running(self, *ids, seconds=30):
         reply = self.call("io.batchd.Jobs.Wait", ids=list(ids), timeout_ms=seconds * 1000,
