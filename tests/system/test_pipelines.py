@@ -248,6 +248,18 @@ def test_with_dry_run_it_is_only_looked_at(one):
     assert not one.call(MANY, jobs={"a": job(hold=True)}, key="dry")["existing"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_a_job_of_another_user_is_no_job(daemon):
+    ours = daemon.submit("true", hold=True, key="k")
+    refused = daemon.as_another(MANY, jobs={"a": GOOD, "b": {**GOOD, "depends": f"afterok:a:{ours}"}})
+    assert refused["error"] == "io.batchd.InvalidSpec" and refused["parameters"]["field"] == "jobs.b.depends"
+    assert refused["parameters"]["message"].endswith("no such job")
+    held = {**GOOD, "hold": True}
+    theirs = daemon.as_another(MANY, jobs={"a": held, "b": {**held, "depends": "afterok:a"}}, key="k")["parameters"]
+    assert not theirs["existing"] and [one["id"] for one in theirs["jobs"]] == [ours + 1, ours + 2]
+    assert len({daemon.job(one["id"])["uid"] for one in theirs["jobs"]} - {os.getuid()}) == 1
+
+
 # ---- once
 
 def test_the_same_key_is_the_same_jobs(daemon):
