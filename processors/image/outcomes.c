@@ -8,8 +8,8 @@
 #include "processors/lib/report.h"
 
 /* batchd keeps at least the last 64 KiB of what a processor tells; the rest of a result and its
- * frame have less than 4 KiB. */
-#define LISTS_BYTES_MAX (60U << 10)
+ * frame (settings, versions, the error, commas) have less than 8 KiB. */
+#define LISTS_BYTES_MAX (56U << 10)
 #define FAILURES_LOGGED_MAX 100U
 
 void outcomes_init(struct outcomes *outcomes, size_t total)
