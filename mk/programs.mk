@@ -42,7 +42,7 @@ $(CLIENT_LIBRARY): $(call obj,$(addprefix common/,$(addsuffix .c,alloc base64 cl
 CORE_LIBS := $(call libs_of,libevent_core sqlite3 jansson libsystemd glib-2.0)
 CLIENT_LIBS := $(call libs_of,jansson smartcols zlib glib-2.0)
 # What processors/lib needs, for every processor's link.
-PROCESSOR_LIBS := $(call libs_of,libseccomp jansson)
+PROCESSOR_LIBS := $(call libs_of,libseccomp nettle jansson)
 MEDIA_PKGS := libavformat libavcodec libavfilter libswscale libavutil jansson
 IMAGE_PKGS := vips jansson
 

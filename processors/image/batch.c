@@ -4,7 +4,6 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "processors/image/conversion.h"
-#include "processors/image/digest.h"
 #include "processors/image/outcomes.h"
 #include "processors/image/targets.h"
 #include "processors/lib/journal.h"
@@ -104,7 +103,7 @@ static bool is_same(const json_t *facts, const char *name)
     CLEANUP(source_done) struct source source = {0};
     const json_t *was = json_object_get(facts, name);
     const char *path = json_string_value(json_object_get(was, "path"));
-    return path != NULL && source_open(xstrdup(path), name, &digest_glib, &source, &ignored) == 0 &&
+    return path != NULL && source_open(xstrdup(path), name, &source, &ignored) == 0 &&
            json_equal(source.facts, was);
 }
 

@@ -6,7 +6,6 @@
 #include "common/alloc.h"
 #include "common/json.h"
 #include "processors/image/colour.h"
-#include "processors/image/digest.h"
 #include "processors/image/enhance.h"
 #include "processors/image/fault.h"
 #include "processors/image/format.h"
@@ -86,7 +85,7 @@ static int describe_output(const char *staged, const struct target *target, json
                            struct error *err)
 {
     CLEANUP(source_done) struct source written = {0};
-    if (source_open(xstrdup(staged), "output", &digest_glib, &written, err) < 0) {
+    if (source_open(xstrdup(staged), "output", &written, err) < 0) {
         err->code = ERROR_IO;
         return -1;
     }
@@ -151,7 +150,7 @@ static int make(struct conversion *is, const struct source *source, const char *
 int conversion_run(struct conversion *is, json_t *result, struct error *err)
 {
     CLEANUP(source_done) struct source source = {0};
-    if (source_open(xstrdup(is->target->input), "input", &digest_glib, &source, err) < 0)
+    if (source_open(xstrdup(is->target->input), "input", &source, err) < 0)
         return -1;
     report_progress(is->progress.before, is->progress.done);
     const char *staged = staging_open(is->request, is->target->output, err);

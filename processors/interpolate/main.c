@@ -89,7 +89,7 @@ static int run(const struct request *request, json_t **ret_result, struct error 
     CLEANUP(render_close) struct render render = {0};
     struct slots slots = {0};
     media_log_init();
-    if (source_open(request_path(request, "input"), "input", &facts_digest, &source, err) < 0 ||
+    if (source_open(request_path(request, "input"), "input", &source, err) < 0 ||
         render_open(request, &source, &render, err) < 0 ||
         set_recipe(request, &render, &slots, err) < 0)
         return -1;

@@ -5,22 +5,27 @@
 #include "common/json.h"
 
 #include <fcntl.h>
+#include <nettle/sha2.h>
 
 #define READ_BYTES (1U << 18)
 
-static int hash(int fd, const struct digest *digest, int64_t *ret_bytes, char hex[65])
+static int hash(int fd, int64_t *ret_bytes, char hex[2 * SHA256_DIGEST_SIZE + 1])
 {
     CLEANUP_FREE char *buffer = xmalloc(READ_BYTES);
-    void *state = digest->begin();
+    uint8_t sum[SHA256_DIGEST_SIZE];
+    struct sha256_ctx state;
     ssize_t got;
     *ret_bytes = 0;
+    sha256_init(&state);
     while ((got = read(fd, buffer, READ_BYTES)) > 0 || (got < 0 && errno == EINTR)) {
         if (got < 0)
             continue;
-        digest->update(state, buffer, (size_t)got);
+        sha256_update(&state, (size_t)got, (const uint8_t *)buffer);
         *ret_bytes += got;
     }
-    digest->end(state, hex);
+    sha256_digest(&state, sizeof(sum), sum);
+    for (size_t i = 0; i < sizeof(sum); i++)
+        (void)snprintf(hex + 2 * i, 3, "%02x", sum[i]);
     return got < 0 ? -1 : 0;
 }
 
@@ -35,10 +40,9 @@ static int check_kind(const char *path, const char *field, const struct stat *in
     return 0;
 }
 
-int source_open(char *path, const char *field, const struct digest *digest, struct source *ret,
-                struct error *err)
+int source_open(char *path, const char *field, struct source *ret, struct error *err)
 {
-    char hex[65] = "";
+    char hex[2 * SHA256_DIGEST_SIZE + 1] = "";
     int64_t bytes = 0;
     ret->path = path;
     if (path == NULL)
@@ -53,7 +57,7 @@ int source_open(char *path, const char *field, const struct digest *digest, stru
     }
     if (check_kind(path, field, &ret->checked, err) < 0)
         return -1;
-    if (hash(fd, digest, &bytes, hex) < 0)
+    if (hash(fd, &bytes, hex) < 0)
         return error_set_errno(err, "%s \"%.200s\"", field, path);
     ret->facts = json_object();
     json_put_text(ret->facts, "path", path);

@@ -8,13 +8,6 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
-/* SHA-256 by whatever library the processor links anyway (libavutil, GLib). */
-struct digest {
-    void *(*begin)(void);
-    void (*update)(void *state, const void *data, size_t bytes);
-    void (*end)(void *state, char hex[65]); /* frees the state */
-};
-
 struct source {
     char *path;          /* owned; absolute */
     json_t *facts;       /* owned; {path, bytes, sha256} */
@@ -24,8 +17,7 @@ struct source {
 /* Opens and hashes a regular file; takes `path`. *ret must be zeroed, release with source_done in
  * any case. ERROR_NOT_FOUND or ERROR_DENIED (both exit 66), ERROR_INVALID for a folder or device,
  * ERROR_DAMAGED for an empty file. */
-int source_open(char *path, const char *field, const struct digest *digest, struct source *ret,
-                struct error *err);
+int source_open(char *path, const char *field, struct source *ret, struct error *err);
 void source_done(struct source *source);
 
 /* Whether it still is the file that was hashed. 0, or -1 with ERROR_BUSY. */

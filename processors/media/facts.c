@@ -4,38 +4,10 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
-#include "processors/lib/source.h"
 #include "processors/media/reader.h"
 #include "processors/media/rotation.h"
 
 #include <libavutil/pixdesc.h>
-#include <libavutil/sha.h>
-
-/* ---- SHA-256 ---- */
-
-static void *begin(void)
-{
-    struct AVSHA *state = av_sha_alloc();
-    if (state == NULL || av_sha_init(state, 256) < 0)
-        out_of_memory();
-    return state;
-}
-
-static void update(void *state, const void *data, size_t bytes)
-{
-    av_sha_update(state, data, bytes);
-}
-
-static void end(void *state, char hex[65])
-{
-    uint8_t sum[32];
-    av_sha_final(state, sum);
-    av_free(state);
-    for (size_t i = 0; i < sizeof(sum); i++)
-        (void)snprintf(hex + 2 * i, 3, "%02x", sum[i]);
-}
-
-const struct digest facts_digest = {.begin = begin, .update = update, .end = end};
 
 /* ---- streams ---- */
 

@@ -6,7 +6,6 @@
 
 #include <jansson.h>
 
-struct digest;
 struct reader;
 
 /* {container, duration_us, frames, video: {codec, profile, width, height, shown_width,
@@ -14,8 +13,5 @@ struct reader;
  *  sample_rate, channels, packets} or null, streams: [{index, type, codec}]}; after reader_run.
  * Owned by the caller. */
 json_t *facts_media(const struct reader *reader);
-
-/* SHA-256 by libavutil. */
-extern const struct digest facts_digest;
 
 #endif

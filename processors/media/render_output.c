@@ -163,7 +163,7 @@ int render_publish(struct render *render, json_t **ret_result, struct error *err
     if (join_chunks(render, staged, &written, err) < 0 ||
         verify(render, staged, &written, &output, err) < 0 ||
         (output.audio != NULL && check_sound(staged, &output, err) < 0) ||
-        source_open(xstrdup(staged), "output", &facts_digest, &file, err) < 0)
+        source_open(xstrdup(staged), "output", &file, err) < 0)
         return -1;
     json_put_text(file.facts, "path", render->target);
     if (staging_commit(err) < 0)

@@ -17,7 +17,7 @@ int unit_file_facts(const char *path, json_t **ret, struct error *err)
         err->code = ERROR_IO;
         return -1;
     }
-    if (source_open(xstrdup(path), "a chunk", &facts_digest, &file, err) < 0)
+    if (source_open(xstrdup(path), "a chunk", &file, err) < 0)
         return -1;
     *ret = json_incref(file.facts);
     (void)json_object_del(*ret, "path");
@@ -27,7 +27,7 @@ int unit_file_facts(const char *path, json_t **ret, struct error *err)
 int unit_file_check(const char *path, const json_t *facts, struct error *err)
 {
     CLEANUP(source_done) struct source file = {0};
-    if (source_open(xstrdup(path), "a chunk", &facts_digest, &file, err) < 0)
+    if (source_open(xstrdup(path), "a chunk", &file, err) < 0)
         return -1;
     return json_equal(json_object_get(file.facts, "sha256"), json_object_get(facts, "sha256"))
                ? 0

@@ -39,8 +39,8 @@ static int open_inputs(struct work *work, const struct request *request, struct 
 {
     static const char *const names[SIDE_COUNT] = {"reference", "distorted"};
     for (int side = 0; side < SIDE_COUNT; side++) {
-        if (source_open(request_path(request, names[side]), names[side], &facts_digest,
-                        &work->sources[side], err) < 0)
+        if (source_open(request_path(request, names[side]), names[side], &work->sources[side],
+                        err) < 0)
             return -1;
     }
     return 0;
@@ -66,8 +66,7 @@ static int publish(struct work *work, struct error *err)
     if (work->staged == NULL)
         return 0;
     if (table_finish(&work->measurement.table, err) < 0 ||
-        source_open(xstrdup(work->staged), "output", &facts_digest, &written, err) < 0 ||
-        staging_commit(err) < 0)
+        source_open(xstrdup(work->staged), "output", &written, err) < 0 || staging_commit(err) < 0)
         return -1;
     json_put_text(written.facts, "path", work->target);
     (void)json_array_append(work->outputs, written.facts);

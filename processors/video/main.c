@@ -50,7 +50,7 @@ static int run(const struct request *request, json_t **ret_result, struct error 
     media_log_init();
     (void)setenv("SVT_LOG", "1",
                  0); /* NOLINT(concurrency-mt-unsafe): no thread yet; its errors alone */
-    if (source_open(request_path(request, "input"), "input", &facts_digest, &source, err) < 0)
+    if (source_open(request_path(request, "input"), "input", &source, err) < 0)
         return -1;
     return strcmp(request_string(request, "mode", "transcode"), "probe") == 0
                ? probe(request, &source, ret_result, err)

@@ -20,5 +20,5 @@ def build(folder):
     (folder / "manifest.json").write_text(json.dumps(manifest))
     subprocess.run(["cc", "-std=gnu17", "-O1", "-D_GNU_SOURCE", "-pthread", "-I", ROOT, *more,
                     "-o", folder / "hostile", ROOT / "tests/lib/hostile_processor.c", OUT / "libprocessor.a",
-                    OUT / "libcommon.a", "-lseccomp", "-ljansson", "-lm"], check=True)
+                    OUT / "libcommon.a", "-lseccomp", "-lnettle", "-ljansson", "-lm"], check=True)
     return folder / "hostile"

@@ -33,6 +33,7 @@ LIBRARIES = {  # header prefix: where it may be included
     "libsmartcols.h": ("client/",),
     "zlib.h": ("client/trace.c",),
     "seccomp.h": ("processors/lib/syscalls.c",),
+    "nettle/": ("processors/lib/source.c",),
     "glib.h": ("common/checkpoint.c", "common/file_tree.c", "common/glib_memory.c", "daemon/resources/zone.c",
                "daemon/api/request_digest.c", "processors/image/"),
     "libav": MEDIA,
