@@ -100,12 +100,13 @@ bench: deps
 	@$(MAKE) --no-print-directory all $(addprefix $(OUT)/tests/bench/,limits load decisions)
 	@OUT='$(CURDIR)/$(OUT)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py \
 	  --rounds $(ROUNDS) $(addprefix --only ,$(ONLY))
-# Of the processors: make bench-media ROUNDS=9 ONLY=serve
+# The processors beside the command-line tools: make bench-media ROUNDS=9 ONLY=transcode
 .PHONY: bench-media
 bench-media: deps
+	@sh mk/deps.sh libvips-tools imagemagick
 	@$(MAKE) --no-print-directory all
 	@OUT='$(CURDIR)/$(OUT)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/media.py \
-	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY))
+	  --rounds $(ROUNDS) $(addprefix --only ,$(ONLY))
 $(OUT)/tests/bench/limits: $(OUT)/tests/bench/limits.o
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,sqlite3)
 $(OUT)/tests/bench/decisions: $(OUT)/tests/bench/decisions.o $(CORE_LIB) $(COMMON_LIB)
