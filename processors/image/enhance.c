@@ -3,6 +3,7 @@
 #include "processors/image/clahe.h"
 #include "processors/image/colour.h"
 #include "processors/image/levels.h"
+#include "processors/image/median.h"
 #include "processors/image/options.h"
 #include "processors/image/picture.h"
 
@@ -11,18 +12,27 @@
 #define SHARPEN_SIGMA 1.0
 #define SHARPEN_SLOPE 3.0
 
+static int median(VipsImage **image, int radius)
+{
+    int side = 2 * radius + 1;
+    VipsImage *made = NULL;
+    if (radius == 1)
+        return median_3x3(image);
+    if (vips_rank(*image, &made, side, side, side * side / 2, NULL) < 0)
+        return -1;
+    image_replace(image, made);
+    return 0;
+}
+
 int enhance_denoise(VipsImage **image, int radius)
 {
     int side = 2 * radius + 1;
     CLEANUP_IMAGE VipsImage *alpha = NULL;
-    VipsImage *made = NULL;
     /* A picture smaller than the window has no neighbourhood to take a median of. */
     if ((*image)->Xsize < side || (*image)->Ysize < side)
         return 0;
-    if (alpha_split(image, &alpha) < 0 ||
-        vips_rank(*image, &made, side, side, side * side / 2, NULL) < 0)
+    if (alpha_split(image, &alpha) < 0 || median(image, radius) < 0)
         return -1;
-    image_replace(image, made);
     return alpha_join(image, alpha);
 }
 
