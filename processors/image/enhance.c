@@ -12,18 +12,6 @@
 #define SHARPEN_SIGMA 1.0
 #define SHARPEN_SLOPE 3.0
 
-static int median(VipsImage **image, int radius)
-{
-    int side = 2 * radius + 1;
-    VipsImage *made = NULL;
-    if (radius == 1)
-        return median_3x3(image);
-    if (vips_rank(*image, &made, side, side, side * side / 2, NULL) < 0)
-        return -1;
-    image_replace(image, made);
-    return 0;
-}
-
 int enhance_denoise(VipsImage **image, int radius)
 {
     int side = 2 * radius + 1;

@@ -7,7 +7,7 @@ import struct
 import zlib
 
 import pytest
-from PIL import Image, ImageChops, ImageCms, ImageOps, ImageStat
+from PIL import Image, ImageChops, ImageCms, ImageFilter, ImageOps, ImageStat
 from processor import SHARED, Run, names
 
 FORMATS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "tiff": "TIFF"}
@@ -287,6 +287,15 @@ def test_sharpen_and_denoise(folder, tmp_path):
     picture.save(tmp_path / "b.png")
     out = made(folder, tmp_path / "b.png", denoise=True)
     assert out.getextrema() == (80, 170)
+
+
+@pytest.mark.parametrize("radius", [1, 2, 3])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_denoise_is_the_median(folder, tmp_path, mode, radius):
+    noisy = Image.merge("RGB", [Image.effect_noise((157, 83), 70) for _ in range(3)]).convert(mode)
+    noisy.save(tmp_path / "a.png")
+    out = made(folder, tmp_path / "a.png", denoise=True, denoise_radius=radius)
+    assert ImageChops.difference(out, noisy.filter(ImageFilter.MedianFilter(2 * radius + 1))).getbbox() is None
 
 
 def test_refusal_by_pixels_comes_before_any_pixel(folder, tmp_path):
