@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""make demo: a private batchd takes a dozen real media jobs, is killed with SIGKILL half way, comes
-back, and every job ends once and right. Everything is done by batchctl, as you would do it; what was
-made lies in demo-out/ afterwards."""
+"""make demo: a private batchd takes a dozen real media jobs. One of them, a film made in chunks, is
+killed and goes on from its checkpoint; half way batchd itself is killed with SIGKILL and comes back. Every
+job ends right, and each film is compared with its source. Everything is done by batchctl, as you would do
+it; what was made lies in demo-out/ afterwards."""
 import json
 import os
 import pathlib
@@ -18,9 +19,11 @@ SAMPLES = ROOT / "processors/samples"
 MADE = ROOT / "demo-out"
 TTY = sys.stdout.isatty()
 BAR = 24
+FILM = "film"  # the one that is killed
 
 # priority, name, type, parameters; "output" is a file name in demo-out/
 JOBS = [
+    ("urgent", FILM, "video", {"input": "film-source.mp4", "output": "film.mp4", "preset": "slow"}),
     ("low", "bbb-720p", "video", {"input": "bbb_480p24_8s.mp4", "output": "bbb-720p.mp4",
                                   "height": 720, "preset": "veryfast"}),
     ("normal", "bbb-small", "video", {"input": "bbb_480p24_8s.mp4", "output": "bbb-small.mp4",
@@ -105,12 +108,23 @@ class Batch:
         shutil.rmtree(self.state, ignore_errors=True)
 
 
+def make_source():
+    """Long enough for several chunks: a sample four times over, 776 frames."""
+    subprocess.run(["ffmpeg", "-v", "error", "-stream_loop", "3", "-i", SAMPLES / "bbb_480p24_8s.mp4", "-c", "copy",
+                    "-an", MADE / "film-source.mp4"], check=True)
+
+
+def path_of(key, value):
+    if key == "output" or value == "film-source.mp4":
+        return MADE / value
+    return SAMPLES / value if key == "input" else value
+
+
 def submit_all(batch):
-    folders = {"input": SAMPLES, "output": MADE}
     for priority, name, kind, params in JOBS:
-        words = ["submit", "--type", kind, "-n", name, "-p", priority, "-c", 1]
+        words = ["submit", "--type", kind, "-n", name, "-p", priority, "-c", 2 if name == FILM else 1]
         for key, value in params.items():
-            words += ["--param", f"{key}={folders[key] / value if key in folders else value}"]
+            words += ["--param", f"{key}={path_of(key, value)}"]
         number = batch.ctl(*words).stdout.strip()
         shown = " ".join(f"{key}={value}" for key, value in params.items())
         say(f"  batchctl submit --type {kind:<5} -p {priority:<10} {shown}  -> job {number}")
@@ -174,6 +188,26 @@ def all_ended(jobs):
     return all(job["ended_at"] for job in jobs)
 
 
+def has_checkpoint(batch):
+    """Of the film: some of its chunks are done, some are not."""
+    job = json.loads(batch.ctl("show", "1", "--json").stdout)
+    return job["ended_at"] or (job["state"] == "running" and (job["checkpoint"] or {}).get("number", 0) >= 1)
+
+
+def kill_film(batch, picture):
+    """Its worker with all its processes, as when the machine's memory runs out."""
+    watch(batch, picture, lambda _: has_checkpoint(batch))
+    pid = batch.processes().get(1)
+    if pid is None:
+        return ["the film ended before it could be killed"]
+    job = json.loads(batch.ctl("show", "1", "--json").stdout)
+    worker = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    say(f"\nkill -9 {worker}: the worker of job 1 ({FILM}), at {job['progress']['fraction']:.0%}. Its processes are "
+        "swept away; it is run again and goes on from its checkpoint.\n")
+    os.kill(worker, signal.SIGKILL)
+    return []
+
+
 def kill_and_restart(batch, before):
     running = {job["id"]: job for job in before if job["state"] in ("running", "starting")}
     say(f"\nHalf way. kill -9 {batch.daemon.pid}: batchd is dead, without a chance to tidy up.")
@@ -188,6 +222,19 @@ def kill_and_restart(batch, before):
     say(f"batchd is back (pid {batch.daemon.pid}); it took up again what was running:\n")
     return [f"job {number} was begun again" for number in running
             if after[number]["attempt"] != running[number]["attempt"]]
+
+
+def similarity(job):
+    """SSIM of a film with its source, by the processor quality; "-" for the rest."""
+    if job[2] != "video" or "output" not in job[3]:
+        return "-"
+    params = {"reference": str(path_of("input", job[3]["input"])), "distorted": str(MADE / job[3]["output"]),
+              "metrics": "ssim", "align": "scale"}
+    done = subprocess.run([OUT / "processors/quality/quality"], input=json.dumps({"params": params, "cwd": str(MADE)}),
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return "NO: " + done.stderr.strip()
+    return f"{json.loads(done.stdout)['result']['metrics']['ssim']['mean']:.4f}"
 
 
 def verify(job, number):
@@ -209,20 +256,29 @@ def verify(job, number):
 
 def report(batch):
     wrong = []
-    say(f"\n  {'job':>3}  {'name':<10} {'priority':<10} {'result':<9} {'frames':>6} {'seconds':>7}  "
-        f"{'verified':<12} output")
+    say(f"\n  {'job':>3}  {'name':<10} {'result':<9} {'attempts':>8} {'chunks':<17} {'frames':>6} {'SSIM':>7} "
+        f"{'size':>6} {'seconds':>7}  {'verified':<12} output")
     for number, job in enumerate(JOBS, 1):
         shown = json.loads(batch.ctl("show", number, "--attempts", "--json").stdout)
         result = shown["result"] or {}
         seconds = (shown["ended_at"] - shown["started_at"]) / 1e6
         frames = result.get("frames_out") or result.get("frames_in")
         checked = verify(job, number)
-        if shown["state"] != "completed" or len(shown["attempts"]) != 1:
+        chunks = result.get("checkpoints") or {}
+        kept = chunks.get("reused", 0)
+        alike = similarity(job)
+        killed = job[1] == FILM and len(shown["attempts"]) == 2 and kept > 0
+        if shown["state"] != "completed" or not (killed or len(shown["attempts"]) == 1):
             wrong.append(f"job {number} {shown['state']}, {len(shown['attempts'])} attempts: {shown['outcome']}")
         if checked.startswith("NO") or checked not in ("-", f"{frames} decoded"):
             wrong.append(f"job {number}: {frames} frames, verified: {checked}")
-        say(f"  {number:>3}  {job[1]:<10} {job[0]:<10} {shown['outcome']['class']:<9} {frames:>6} "
-            f"{seconds:>7.2f}  {checked:<12} {job[3].get('output', '-')}")
+        if alike.startswith("NO"):
+            wrong.append(f"job {number}: {alike}")
+        sizes = [sum(file["bytes"] for file in result.get(which) or []) for which in ("inputs", "outputs")]
+        size = f"{sizes[1] / sizes[0]:.2f}" if all(sizes) else "-"
+        said = f"{chunks['made']} made, {kept} kept" if chunks else "-"
+        say(f"  {number:>3}  {job[1]:<10} {shown['outcome']['class']:<9} {len(shown['attempts']):>8} {said:<17} "
+            f"{frames:>6} {alike:>7} {size:>6} {seconds:>7.2f}  {checked:<12} {job[3].get('output', '-')}")
     return wrong
 
 
@@ -234,16 +290,18 @@ def main():
     try:
         batch.start()
         say(f"A private batchd runs (pid {batch.daemon.pid}, state in {batch.state}).\n")
+        make_source()
         submit_all(batch)
         say(f"\nEach of these was on disk before its number came back. {len(os.sched_getaffinity(0))} run "
             "at a time, urgent ones first:\n")
         picture = Picture()
-        wrong = kill_and_restart(batch, watch(batch, picture, half_way))
+        wrong = kill_film(batch, picture)
+        wrong += kill_and_restart(batch, watch(batch, picture, half_way))
         watch(batch, picture, all_ended)
         wrong += report(batch)
         for text in wrong:
             say("WRONG: " + text)
-        say(f"\n{len(JOBS)} jobs, one SIGKILL, {len(wrong)} wrong, {time.monotonic() - began:.0f} s. "
+        say(f"\n{len(JOBS)} jobs, two SIGKILLs, {len(wrong)} wrong, {time.monotonic() - began:.0f} s. "
             f"The files are in {MADE}")
         return 1 if wrong else 0
     finally:
