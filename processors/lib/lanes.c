@@ -67,6 +67,8 @@ int lanes_advance(struct lanes *lanes, double amount, struct error *err)
 int lanes_run(const struct lanes_work *work, struct error *err)
 {
     struct lanes lanes = {.work = work, .lock = PTHREAD_MUTEX_INITIALIZER, .done = work->done};
+    if (work->done > 0 && work->total > 0)
+        report_resumed(work->from + (work->to - work->from) * work->done / work->total);
     size_t wanted = work->threads < work->count ? work->threads : work->count;
     pthread_t *threads = xcalloc(wanted == 0 ? 1 : wanted, sizeof(*threads));
     size_t made = 0;

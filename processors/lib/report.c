@@ -19,10 +19,11 @@
 
 /* One process has one report: descriptor 3. Several threads may tell of their progress. */
 static struct {
-    pthread_mutex_t lock; /* of fraction and last_us */
+    pthread_mutex_t lock; /* of what follows the times */
     int fd;               /* -1: only the result is written, to stdout; 0 before report_init */
     int64_t started_us, last_us;
     double fraction;
+    double resumed; /* of it: what an earlier run did */
 } report = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 int report_init(struct error *err)
@@ -56,9 +57,10 @@ static int write_line(int fd, json_t *line)
 static int64_t eta_ms(int64_t now)
 {
     int64_t elapsed = now - report.started_us;
-    if (report.fraction < ETA_FRACTION_MIN || elapsed < ETA_ELAPSED_US_MIN)
+    double done = report.fraction - report.resumed; /* by this run */
+    if (done < ETA_FRACTION_MIN || elapsed < ETA_ELAPSED_US_MIN)
         return -1;
-    return (int64_t)((double)elapsed * (1 - report.fraction) / report.fraction) / US_PER_MS;
+    return (int64_t)((double)elapsed * (1 - report.fraction) / done) / US_PER_MS;
 }
 
 static void write_progress(int64_t now, int64_t frames)
@@ -88,6 +90,13 @@ void report_progress(double fraction, int64_t frames)
         report.last_us = now;
         write_progress(now, frames);
     }
+    (void)pthread_mutex_unlock(&report.lock);
+}
+
+void report_resumed(double fraction)
+{
+    (void)pthread_mutex_lock(&report.lock);
+    report.fraction = report.resumed = fraction;
     (void)pthread_mutex_unlock(&report.lock);
 }
 

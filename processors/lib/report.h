@@ -21,6 +21,8 @@ bool report_is_open(void);
 /* At most one line in 100 ms; the fraction (0..1) never falls, whatever the caller computes. Any
  * thread may call it. */
 void report_progress(double fraction, int64_t frames);
+/* So much was done by an earlier run: what is left is estimated from this one alone. */
+void report_resumed(double fraction);
 
 void report_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

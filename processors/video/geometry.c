@@ -99,10 +99,9 @@ static int plan_crop(const struct request *request, struct size *shown, struct g
     const char *text = request_string(request, "crop", NULL);
     if (text == NULL)
         return 0;
-    if (sscanf(text, "%6dx%6d+%6d+%6d%n", &to.width, &to.height, &x, &y, &end) !=
-            4 || /* NOLINT(cert-err34-c): bounded by %6d, checked below */
-        text[end] != '\0' ||
-        to.width < 2 || to.height < 2 || x < 0 || y < 0)
+    /* NOLINTNEXTLINE(cert-err34-c): bounded by %6d, checked below */
+    if (sscanf(text, "%6dx%6d+%6d+%6d%n", &to.width, &to.height, &x, &y, &end) != 4 ||
+        text[end] != '\0' || to.width < 2 || to.height < 2 || x < 0 || y < 0)
         return error_set_field(
             err, "params.crop",
             "params.crop is \"%.100s\"; it must be WIDTHxHEIGHT+X+Y, as 640x360+0+60", text);
@@ -142,6 +141,7 @@ int geometry_plan(const struct request *request, const struct reader *reader,
     const bool both = request_int(request, "width", 0) > 0 && request_int(request, "height", 0) > 0;
     struct size shown = {sideways ? is->height : is->width, sideways ? is->width : is->height};
     struct size size;
+    const bool still = format == AV_PIX_FMT_YUVJ420P || format == AV_PIX_FMT_RGB24;
     if (check_even("width", request_int(request, "width", 0), err) < 0 ||
         check_even("height", request_int(request, "height", 0), err) < 0)
         return -1;
@@ -158,10 +158,11 @@ int geometry_plan(const struct request *request, const struct reader *reader,
         shown = (struct size){shown.height, shown.width};
     ret->pixel_aspect = both ? (AVRational){1, 1} : aspect_of(reader, shown, ret);
     (void)snprintf(ret->turn, sizeof(ret->turn), "%s", ret->keep_matrix ? "" : turned);
-    /* Players take 4:2:0 of limited range for granted. Both sizes given: square pixels. */
+    /* Still pictures have the full range. Players take 4:2:0 of limited range for granted. Both
+     * sizes given: square pixels. */
     (void)snprintf(ret->scale, sizeof(ret->scale),
-                   "scale=%d:%d:flags=bicubic:out_range=tv,setsar=%d/%d,format=%s", ret->width,
-                   ret->height, ret->pixel_aspect.num, ret->pixel_aspect.den,
+                   "scale=%d:%d:flags=bicubic:out_range=%s,setsar=%d/%d,format=%s", ret->width,
+                   ret->height, still ? "pc" : "tv", ret->pixel_aspect.num, ret->pixel_aspect.den,
                    av_get_pix_fmt_name(format));
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "processors/media/media_log.h"
 #include "processors/media/reader.h"
 #include "processors/media/versions.h"
+#include "processors/video/thumbnail.h"
 #include "processors/video/transcode.h"
 
 #include <stdlib.h>
@@ -48,13 +49,15 @@ static int run(const struct request *request, json_t **ret_result, struct error 
 {
     CLEANUP(source_done) struct source source = {0};
     media_log_init();
-    (void)setenv("SVT_LOG", "1",
-                 0); /* NOLINT(concurrency-mt-unsafe): no thread yet; its errors alone */
+    /* Its errors alone. NOLINTNEXTLINE(concurrency-mt-unsafe): no thread yet */
+    (void)setenv("SVT_LOG", "1", 0);
     if (source_open(request_path(request, "input"), "input", &source, err) < 0)
         return -1;
-    return strcmp(request_string(request, "mode", "transcode"), "probe") == 0
-               ? probe(request, &source, ret_result, err)
-               : transcode(request, &source, ret_result, err);
+    const char *mode = request_string(request, "mode", "transcode");
+    if (strcmp(mode, "probe") == 0)
+        return probe(request, &source, ret_result, err);
+    return strcmp(mode, "thumbnail") == 0 ? thumbnail(request, &source, ret_result, err)
+                                          : transcode(request, &source, ret_result, err);
 }
 
 int main(int argc, char **argv)

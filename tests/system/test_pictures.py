@@ -84,7 +84,7 @@ def test_what_is_progressive_is_not_deinterlaced(tmp_path, film):
 def psnr(path, other):
     done = subprocess.run(["ffmpeg", "-v", "info", "-i", path, "-i", other, "-lavfi", "psnr", "-f", "null", "-"],
                           capture_output=True, text=True, check=True)
-    return float(re.search(r"average:([0-9.]+)", done.stderr)[1])
+    return float(re.search(r"average:(inf|[0-9.]+)", done.stderr)[1])
 
 
 def test_denoise(tmp_path):
@@ -109,3 +109,31 @@ def test_denoise(tmp_path):
 def test_wrong_ones_are_named(tmp_path, film, params, words):
     done = run("video", tmp_path, input=str(film), output="out.mp4", **params)
     assert done.code == 64 and all(word in done.error for word in words), done.error
+
+
+@pytest.mark.parametrize("at,frame", [(0, 0), (2.99, 149), (3, 150), (11.8, 590), (None, 59)])
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_a_thumbnail_is_the_frame_of_that_time(tmp_path, film, at, frame, ending):
+    params = {} if at is None else {"at": at}
+    done = run("video", tmp_path, mode="thumbnail", input=str(film), output=f"out.{ending}", **params)
+    assert done.code == 0 and done.result["media"]["at_us"] == frame * 20000, done.error
+    ffmpeg("-i", film, "-vf", f"select=eq(n\\,{frame})", "-frames:v", 1, tmp_path / "wanted.png")
+    assert psnr(tmp_path / f"out.{ending}", tmp_path / "wanted.png") > (38 if ending == "png" else 28)
+    assert [p.name for p in sorted(tmp_path.iterdir())] == [f"out.{ending}", "wanted.png"]
+
+
+def test_a_thumbnail_is_turned_cropped_and_scaled(tmp_path):
+    source = str(SAMPLES / "sample_rotate_reflect.mp4")
+    done = run("video", tmp_path, mode="thumbnail", input=source, output="out.png", width=90)
+    assert (done.result["media"]["width"], done.result["media"]["height"]) == (90, 136)
+    done = run("video", tmp_path, mode="thumbnail", input=source, output="out.png", crop="100x50+10+20")
+    assert (done.result["media"]["width"], done.result["media"]["height"]) == (100, 50)
+
+
+@pytest.mark.parametrize("params,words", [
+    ({"output": "out.gif"}, ["params.output", ".png"]), ({}, ["params.output", "missing"]),
+    ({"output": "out.png", "at": 13}, ["params.at is 13", "11.8"])])
+def test_a_wrong_thumbnail_is_named(tmp_path, film, params, words):
+    done = run("video", tmp_path, mode="thumbnail", input=str(film), **params)
+    assert done.code == 64 and all(word in done.error for word in words), done.error
+    assert not list(tmp_path.iterdir())

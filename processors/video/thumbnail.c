@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/video/thumbnail.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/fd.h"
+#include "common/json.h"
+#include "processors/lib/request.h"
+#include "processors/lib/source.h"
+#include "processors/lib/staging.h"
+#include "processors/media/media_log.h"
+#include "processors/media/packet_index.h"
+#include "processors/media/picture_graph.h"
+#include "processors/media/reader.h"
+#include "processors/video/geometry.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <strings.h>
+
+/* Where nothing is asked for: behind the first titles, of which most are black. */
+#define DEFAULT_PART 0.1
+#define JPEG_QUALITY 3 /* of libavcodec's 2 (best) to 31 */
+
+struct shot {
+    const struct request *request;
+    const struct source *source;
+    char *target;       /* owned */
+    const char *staged; /* borrowed from staging.h */
+    struct reader reader;
+    struct packet_index index;
+    struct geometry geometry;
+    char filters[320];
+    struct picture_graph graph;
+    AVFrame *picture; /* what came out; its pts is the input's */
+    int64_t wanted;   /* time stamp of the frame */
+    int64_t taken;    /* of the one that was taken */
+};
+
+static void shot_close(struct shot *shot)
+{
+    picture_graph_close(&shot->graph);
+    av_frame_free(&shot->picture);
+    packet_index_done(&shot->index);
+    reader_close(&shot->reader);
+    free(shot->target);
+}
+
+/* ---- what is asked for ---- */
+
+static int take_target(struct shot *shot, bool *ret_png, struct error *err)
+{
+    shot->target = request_path(shot->request, "output");
+    if (shot->target == NULL)
+        return error_set_field(err, "params.output",
+                               "params.output is missing; thumbnail needs it");
+    const char *dot = strrchr(shot->target, '.');
+    *ret_png = dot != NULL && strcasecmp(dot, ".png") == 0;
+    if (*ret_png ||
+        (dot != NULL && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0)))
+        return source_differs(shot->source, shot->target, err);
+    return error_set_field(err, "params.output",
+                           "params.output is \"%.200s\"; a thumbnail's must end in .jpg, .jpeg or "
+                           ".png",
+                           shot->target);
+}
+
+/* The last frame at or before the time that is asked for. */
+static int choose(struct shot *shot, struct error *err)
+{
+    const struct packet_index *index = &shot->index;
+    const AVRational base = shot->reader.video->time_base;
+    if (!index->timed)
+        return error_set(err, ERROR_DAMAGED, "input has frames without a time; none can be chosen");
+    const int64_t first = index->times[0];
+    const int64_t last = index->times[index->count - 1];
+    const double at = request_number(shot->request, "at", -1);
+    int64_t time = first + (int64_t)((double)(last - first) * DEFAULT_PART);
+    if (at >= 0)
+        time = first + (int64_t)(at / av_q2d(base));
+    if (time > last + packet_index_duration(index, last))
+        return error_set_field(err, "params.at", "params.at is %g; the video has %.2f s", at,
+                               (double)(last - first) * av_q2d(base));
+    shot->wanted = index->times[packet_index_before(index, time + 1) - 1];
+    return 0;
+}
+
+/* ---- the picture ---- */
+
+static int on_filtered(void *arg, AVFrame *frame, AVRational time_base, struct error *err)
+{
+    struct shot *shot = arg;
+    (void)time_base;
+    (void)err;
+    if (shot->picture == NULL)
+        shot->picture = av_frame_clone(frame);
+    return 0;
+}
+
+static int on_frame(void *arg, AVFrame *frame, struct error *err)
+{
+    struct shot *shot = arg;
+    shot->taken = frame->pts;
+    return picture_graph_push(&shot->graph, frame, err);
+}
+
+static int decode(struct shot *shot, enum AVPixelFormat format, struct error *err)
+{
+    CLEANUP(reader_close) struct reader reader = {0};
+    const struct reader_calls calls = {.video = on_frame, .arg = shot};
+    const struct reader_range range = {.key = packet_index_key(&shot->index, shot->wanted, 0),
+                                       .from = shot->wanted,
+                                       .to = shot->wanted + 1};
+    if (geometry_plan(shot->request, &shot->reader, format, &shot->geometry, err) < 0)
+        return -1;
+    (void)snprintf(shot->filters, sizeof(shot->filters), "%s%s%s", shot->geometry.turn,
+                   shot->geometry.crop, shot->geometry.scale);
+    shot->graph = (struct picture_graph){.filters = shot->filters,
+                                         .time_base = shot->reader.video->time_base,
+                                         .threads = 1,
+                                         .take = on_filtered,
+                                         .arg = shot};
+    if (reader_open(shot->source->path, "input", 1, &reader, err) < 0 ||
+        reader_run_range(&reader, &range, &calls, err) < 0 ||
+        picture_graph_finish(&shot->graph, err) < 0)
+        return -1;
+    return shot->picture == NULL
+               ? error_set(err, ERROR_DAMAGED, "input has no frame that decodes at that time")
+               : 0;
+}
+
+static int write_packet(const struct shot *shot, const AVPacket *packet, struct error *err)
+{
+    CLEANUP_CLOSE int fd = open(shot->staged, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    if (fd >= 0 && fd_write_all(fd, packet->data, (size_t)packet->size) == 0)
+        return 0;
+    (void)error_set_errno(err, "output \"%.200s\" cannot be written", shot->target);
+    err->code = ERROR_IO;
+    return -1;
+}
+
+static int encode(const struct shot *shot, AVCodecContext *encoder, AVPacket *packet,
+                  struct error *err)
+{
+    AVFrame *picture = shot->picture;
+    encoder->width = picture->width;
+    encoder->height = picture->height;
+    encoder->pix_fmt = picture->format;
+    encoder->sample_aspect_ratio = picture->sample_aspect_ratio;
+    encoder->time_base = (AVRational){1, 1};
+    encoder->flags |= AV_CODEC_FLAG_QSCALE | AV_CODEC_FLAG_BITEXACT;
+    encoder->global_quality = JPEG_QUALITY * FF_QP2LAMBDA;
+    encoder->thread_count = 1;
+    picture->quality = encoder->global_quality;
+    int rc = avcodec_open2(encoder, NULL, NULL);
+    if (rc >= 0)
+        rc = avcodec_send_frame(encoder, picture);
+    if (rc >= 0)
+        rc = avcodec_receive_packet(encoder, packet);
+    if (rc == AVERROR(EAGAIN) && avcodec_send_frame(encoder, NULL) >= 0)
+        rc = avcodec_receive_packet(encoder, packet);
+    return rc < 0 ? media_error(err, ERROR_INTERNAL, rc, "the picture cannot be encoded")
+                  : write_packet(shot, packet, err);
+}
+
+static int write_picture(const struct shot *shot, bool png, struct error *err)
+{
+    const AVCodec *codec = avcodec_find_encoder(png ? AV_CODEC_ID_PNG : AV_CODEC_ID_MJPEG);
+    AVCodecContext *encoder = avcodec_alloc_context3(codec);
+    AVPacket *packet = av_packet_alloc();
+    if (encoder == NULL || packet == NULL)
+        out_of_memory();
+    int result = encode(shot, encoder, packet, err);
+    av_packet_free(&packet);
+    avcodec_free_context(&encoder);
+    return result;
+}
+
+/* ---- the job ---- */
+
+static json_t *make_result(const struct shot *shot, json_t *output_facts)
+{
+    json_t *result = json_object();
+    json_t *inputs = json_array();
+    json_t *outputs = json_array();
+    json_t *media = json_object();
+    (void)json_array_append(inputs, shot->source->facts);
+    (void)json_array_append(outputs, output_facts);
+    json_put_text(media, "format", shot->picture->format == AV_PIX_FMT_RGB24 ? "png" : "jpeg");
+    json_put_int(media, "width", shot->picture->width);
+    json_put_int(media, "height", shot->picture->height);
+    json_put_int(media, "at_us",
+                 av_rescale_q(shot->taken - shot->index.times[0], shot->reader.video->time_base,
+                              AV_TIME_BASE_Q));
+    json_put(result, "inputs", inputs);
+    json_put(result, "outputs", outputs);
+    json_put(result, "frames_in", json_null());
+    json_put_int(result, "frames_out", 1);
+    json_put(result, "media", media);
+    json_put(result, "metrics", json_object());
+    return result;
+}
+
+int thumbnail(const struct request *request, const struct source *source, json_t **ret_result,
+              struct error *err)
+{
+    CLEANUP(shot_close) struct shot shot = {.request = request, .source = source};
+    CLEANUP(source_done) struct source file = {0};
+    bool png = false;
+    if (take_target(&shot, &png, err) < 0 ||
+        reader_open(source->path, "input", 1, &shot.reader, err) < 0)
+        return -1;
+    shot.reader.progress_to = 0;
+    if (packet_index_read(&shot.reader, &shot.index, err) < 0 || choose(&shot, err) < 0)
+        return -1;
+    shot.staged = staging_open(request, shot.target, err);
+    if (shot.staged == NULL ||
+        decode(&shot, png ? AV_PIX_FMT_RGB24 : AV_PIX_FMT_YUVJ420P, err) < 0 ||
+        write_picture(&shot, png, err) < 0 || source_unchanged(source, err) < 0 ||
+        source_open(xstrdup(shot.staged), "output", &file, err) < 0)
+        return -1;
+    json_put_text(file.facts, "path", shot.target);
+    if (staging_commit(err) < 0)
+        return -1;
+    *ret_result = make_result(&shot, file.facts);
+    return 0;
+}
