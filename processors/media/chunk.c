@@ -266,48 +266,56 @@ static int finish_file(const struct chunk *chunk, const char *path, json_t **ret
 
 /* ---- one chunk ---- */
 
-static int make_whole(const struct chunk_recipe *recipe, const char *path, struct lanes *lanes,
-                      json_t **ret_facts, struct error *err)
+/* What chunk_make was asked for. */
+struct task {
+    const struct chunk_recipe *recipe;
+    const struct chunk_range *range;
+    const char *path;
+    struct lanes *lanes;
+};
+
+static int make_whole(const struct task *task, json_t **ret_facts, struct error *err)
 {
     CLEANUP(chunk_close)
-    struct chunk chunk = {
-        .recipe = recipe, .range = {.from = INT64_MIN, .to = INT64_MAX}, .lanes = lanes};
-    if (begin(&chunk, path, err) < 0 || read_whole(&chunk, err) < 0 || end(&chunk, err) < 0 ||
-        verify(&chunk, path, err) < 0)
+    struct chunk chunk = {.recipe = task->recipe,
+                          .range = {.from = INT64_MIN, .to = INT64_MAX},
+                          .lanes = task->lanes};
+    if (begin(&chunk, task->path, err) < 0 || read_whole(&chunk, err) < 0 || end(&chunk, err) < 0 ||
+        verify(&chunk, task->path, err) < 0)
         return -1;
-    return finish_file(&chunk, path, ret_facts, err);
+    return finish_file(&chunk, task->path, ret_facts, err);
 }
 
 /* 1: it is to be tried from an earlier key packet. */
-static int try_part(const struct chunk_recipe *recipe, const struct chunk_range *range,
-                    const char *path, struct lanes *lanes, size_t back, json_t **ret_facts,
-                    struct error *err)
+static int try_part(const struct task *task, size_t back, json_t **ret_facts, struct error *err)
 {
     bool lacks = false;
     struct error ignored;
     CLEANUP(chunk_close)
-    struct chunk chunk = {.recipe = recipe, .range = *range, .lanes = lanes};
-    int result = make_part(&chunk, path, back, &lacks, err);
-    const bool whole_file = packet_index_key(recipe->index, range->from, back) == AV_NOPTS_VALUE;
+    struct chunk chunk = {.recipe = task->recipe, .range = *task->range, .lanes = task->lanes};
+    int result = make_part(&chunk, task->path, back, &lacks, err);
+    const bool whole_file =
+        packet_index_key(task->recipe->index, task->range->from, back) == AV_NOPTS_VALUE;
     if ((result < 0 && (err->code == ERROR_DAMAGED || err->code == ERROR_CONFLICT) &&
          !whole_file) ||
         lacks) {
-        (void)lanes_advance(lanes, -(double)chunk.in.frames, &ignored);
+        (void)lanes_advance(task->lanes, -(double)chunk.in.frames, &ignored);
         return 1;
     }
-    if (result < 0 || (chunk.count > 0 && verify(&chunk, path, err) < 0))
+    if (result < 0 || (chunk.count > 0 && verify(&chunk, task->path, err) < 0))
         return -1;
-    return finish_file(&chunk, path, ret_facts, err);
+    return finish_file(&chunk, task->path, ret_facts, err);
 }
 
 int chunk_make(const struct chunk_recipe *recipe, const struct chunk_range *range, const char *path,
                struct lanes *lanes, json_t **ret_facts, struct error *err)
 {
     static const size_t backs[] = {0, 1, SIZE_MAX / 2};
+    const struct task task = {recipe, range, path, lanes};
     if (range->from == INT64_MIN && range->to == INT64_MAX)
-        return make_whole(recipe, path, lanes, ret_facts, err);
+        return make_whole(&task, ret_facts, err);
     int result = 1;
     for (size_t i = 0; i < sizeof(backs) / sizeof(backs[0]) && result == 1; i++)
-        result = try_part(recipe, range, path, lanes, backs[i], ret_facts, err);
+        result = try_part(&task, backs[i], ret_facts, err);
     return result;
 }

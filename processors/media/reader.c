@@ -74,7 +74,8 @@ static int decode(struct reader *reader, AVCodecContext *decoder, const AVPacket
     if (rc < 0 && rc != AVERROR_EOF)
         reader->decode_errors++;
     while ((rc = avcodec_receive_frame(decoder, reader->frame)) >= 0) {
-        int result = take_frame(reader, decoder == reader->video_decoder, calls, err);
+        int result = take_frame(reader, reader->video != NULL && decoder == reader->video_decoder,
+                                calls, err);
         av_frame_unref(reader->frame);
         if (result < 0)
             return -1;
@@ -173,7 +174,8 @@ int reader_run(struct reader *reader, const struct reader_calls *calls, struct e
 
 int64_t reader_duration_us(const struct reader *reader)
 {
-    return reader->frames == 0 ? 0
-                               : av_rescale_q(reader->end_pts - reader->first_pts,
-                                              reader->video->time_base, AV_TIME_BASE_Q);
+    return reader->frames == 0 || reader->video == NULL
+               ? 0
+               : av_rescale_q(reader->end_pts - reader->first_pts, reader->video->time_base,
+                              AV_TIME_BASE_Q);
 }
