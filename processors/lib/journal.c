@@ -20,6 +20,9 @@
 /* A million chunks of four minutes are seven years; a plan has some 30 bytes a chunk. */
 #define FILE_BYTES_MAX (64U << 20)
 #define SUM_DIGITS 8
+/* As of a staging file (staging.c): with what stands around it, it is a name that a folder takes.
+ */
+#define NAME_BYTES_KEPT 200
 
 struct journal {
     char *folder;
@@ -47,8 +50,8 @@ static char *folder_of(const struct request *request, const char *target)
     const char *name = strrchr(target, '/') + 1;
     return kept != NULL && kept[0] == '/'
                ? xasprintf("%s/work", kept)
-               : xasprintf("%.*s.%s.batchd-%llu.work", (int)(name - target), target, name,
-                           (unsigned long long)request->job);
+               : xasprintf("%.*s.%.*s.batchd-%llu.work", (int)(name - target), target,
+                           NAME_BYTES_KEPT, name, (unsigned long long)request->job);
 }
 
 void journal_make_home(void)
@@ -65,19 +68,21 @@ void journal_make_home(void)
     }
 }
 
-static int open_folder(struct journal *journal, struct error *err)
+static int open_folder(struct journal *journal, const char *target, struct error *err)
 {
     journal_make_home();
     if (mkdir(journal->folder, 0700) == 0 || errno == EEXIST)
         journal->folder_fd = open(journal->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (journal->folder_fd < 0) {
-        (void)error_set_errno(err, "the work folder \"%.200s\" cannot be made", journal->folder);
+        (void)error_set_errno(err, "output \"%.200s\": its work folder cannot be made", target);
         err->code = errno == ENOSPC || errno == EDQUOT || errno == EIO ? ERROR_IO : ERROR_CONFLICT;
         return -1;
     }
-    if (flock(journal->folder_fd, LOCK_EX | LOCK_NB) < 0)
+    if (flock(journal->folder_fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno == EWOULDBLOCK)
         return error_set(err, ERROR_BUSY, "another run is at work in \"%.200s\"", journal->folder);
-    return 0;
+    return fail(journal, "", err);
 }
 
 /* Each name that `keep` does not spare. It is flat: whatever is a folder is not ours. */
@@ -207,6 +212,10 @@ int journal_begin(struct journal *journal, const json_t *plan, struct error *err
     CLEANUP_JSON json_t *file = json_object();
     json_decref(journal->plan);
     journal->plan = json_deep_copy(plan);
+    cleanup_close(&journal->log_fd); /* its file goes with the rest */
+    journal->log_fd = -1;
+    (void)json_object_clear(journal->units);
+    journal->added = 0;
     json_put(file, "key", json_incref(journal->key));
     json_put(file, "plan", json_incref(journal->plan));
     CLEANUP_FREE char *text = json_dumps(file, JSON_COMPACT | JSON_SORT_KEYS);
@@ -225,7 +234,7 @@ int journal_open(const struct request *request, const char *target, const json_t
     journal->key = json_deep_copy(key);
     journal->units = json_object();
     (void)pthread_mutex_init(&journal->lock, NULL);
-    if (open_folder(journal, err) < 0)
+    if (open_folder(journal, target, err) < 0)
         return -1;
     empty_folder(journal, is_whole);
     const char *other = read_plan(journal);
@@ -307,8 +316,12 @@ static int append(struct journal *journal, json_t *line, struct error *err)
         return -1;
     if (fsync(journal->folder_fd) < 0) /* the names of the unit's files */
         return fail(journal, LOG, err);
-    if (fd_write_all(journal->log_fd, whole, strlen(whole)) < 0 || fsync(journal->log_fd) < 0)
-        return fail(journal, LOG, err);
+    if (fd_write_all(journal->log_fd, whole, strlen(whole)) < 0 || fsync(journal->log_fd) < 0) {
+        (void)fail(journal, LOG, err);
+        cleanup_close(&journal->log_fd); /* the next line ends what may be torn */
+        journal->log_fd = -1;
+        return -1;
+    }
     json_put(journal->units, name, json_incref(line));
     journal->added++;
     return 0;

@@ -9,7 +9,7 @@
 
 struct lanes {
     const struct lanes_work *work;
-    pthread_mutex_t lock; /* of all below, and of the report */
+    pthread_mutex_t lock; /* of all below */
     size_t next;
     double done;
     bool failed;

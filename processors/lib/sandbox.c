@@ -17,6 +17,7 @@
 
 /* An output, an input, a work file and the joints of a plan are a handful. */
 #define FILES_MAX 256U
+#define FILES_MAX_PER_CPU 4 /* what a lane reads and writes */
 /* Of private memory that a job asks for and never touches: the data of 200 libraries, and for each
  * of its cpus some threads with a stack of 8 MiB. What is touched is the job's share itself. */
 #define MEMORY_SPARE (256ULL << 20)
@@ -172,7 +173,7 @@ json_t *sandbox_enter(const struct sandbox *prepared, const struct request *requ
     json_t *facts = json_object();
     uint64_t memory = limit_memory(request);
     lower_limit(RLIMIT_CORE, 0);
-    lower_limit(RLIMIT_NOFILE, FILES_MAX);
+    lower_limit(RLIMIT_NOFILE, FILES_MAX + FILES_MAX_PER_CPU * (uint64_t)request->cpus);
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     int landlock = confine_files(request);
     bool seccomp = syscalls_restrict(prepared->calls) == 0;

@@ -113,9 +113,13 @@ static int on_frame(void *arg, AVFrame *frame, struct error *err)
 
 static int open_output(struct chunk *chunk, const char *path, struct error *err)
 {
-    if (encoder_open(&chunk->recipe->settings, &chunk->encoder, err) < 0 ||
-        output_open(path, "nut", &chunk->output, err) < 0)
+    if (encoder_open(&chunk->recipe->settings, &chunk->encoder, err) < 0)
         return -1;
+    if (output_open(path, "nut", &chunk->output, err) < 0) {
+        if (err->code == ERROR_CONFLICT)
+            err->code = ERROR_IO; /* here that word is for a source that cannot be cut */
+        return -1;
+    }
     chunk->packet = av_packet_alloc();
     if (chunk->packet == NULL)
         out_of_memory();
@@ -134,6 +138,13 @@ static int64_t rolled(const struct packet_index *index, int64_t time, int frames
     return at < 0 ? INT64_MIN : at >= (int64_t)index->count ? INT64_MAX : index->times[at];
 }
 
+static int64_t rolled_out(const struct chunk_recipe *recipe, int64_t to)
+{
+    const int64_t frames = rolled(recipe->index, to, (int)recipe->roll_out);
+    const int64_t time = to > INT64_MAX - recipe->roll_time ? INT64_MAX : to + recipe->roll_time;
+    return frames > time ? frames : time;
+}
+
 /* Frames that the index promises and that did not come: a decoder that was led to the wrong place
  * leaves them out silently. */
 static bool lacks_frames(const struct chunk *chunk)
@@ -150,8 +161,9 @@ static int read_part(struct chunk *chunk, int64_t key, struct error *err)
     const struct reader_calls calls = {.video = on_frame, .arg = chunk};
     const struct reader_range range = {
         .key = key,
+        .seek = packet_index_seek(recipe->index, key),
         .from = rolled(recipe->index, chunk->range.from, -(int)recipe->roll_in),
-        .to = rolled(recipe->index, chunk->range.to, (int)recipe->roll_out)};
+        .to = rolled_out(recipe, chunk->range.to)};
     return reader_open(recipe->source, "input", 1, &chunk->reader, err) < 0 ||
                    reader_run_range(&chunk->reader, &range, &calls, err) < 0
                ? -1
@@ -182,7 +194,8 @@ static int begin(struct chunk *chunk, const char *path, struct error *err)
 
 static int end(struct chunk *chunk, struct error *err)
 {
-    if (picture_graph_finish(&chunk->graph, err) < 0 || encode(chunk, NULL, err) < 0)
+    if (picture_graph_finish(&chunk->graph, err) < 0 ||
+        (chunk->count > 0 && encode(chunk, NULL, err) < 0))
         return -1;
     return output_finish(&chunk->output, err);
 }
@@ -242,6 +255,8 @@ static int verify(struct chunk *chunk, const char *path, struct error *err)
 
 static int64_t last_duration(const struct chunk *chunk)
 {
+    if (chunk->in.frames == 0)
+        return 0;
     return chunk->range.from == INT64_MIN && chunk->range.to == INT64_MAX
                ? chunk->reader.end_pts - chunk->reader.last_pts
                : packet_index_duration(chunk->recipe->index, chunk->reader.last_pts);
@@ -281,7 +296,7 @@ static int make_whole(const struct task *task, json_t **ret_facts, struct error 
                           .range = {.from = INT64_MIN, .to = INT64_MAX},
                           .lanes = task->lanes};
     if (begin(&chunk, task->path, err) < 0 || read_whole(&chunk, err) < 0 || end(&chunk, err) < 0 ||
-        verify(&chunk, task->path, err) < 0)
+        (chunk.count > 0 && verify(&chunk, task->path, err) < 0))
         return -1;
     return finish_file(&chunk, task->path, ret_facts, err);
 }

@@ -23,6 +23,7 @@ struct chunk_recipe {
     /* Frames before and behind the chunk that the filters are to see too, as their memory asks for.
      */
     unsigned roll_in, roll_out;
+    int64_t roll_time; /* at least so much behind it, in source_base; 0: the frames alone count */
     struct encoder_settings settings;
     AVRational source_base;   /* of the source's time stamps */
     AVRational source_rate;   /* as the file says; 0/0: unknown */

@@ -6,8 +6,11 @@
 
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
+#include <link.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define PRESETS 9
 
@@ -43,6 +46,30 @@ const char *encoder_library(const char *codec)
 {
     const char *library = find(codec)->library;
     return avcodec_find_encoder_by_name(library) == NULL ? NULL : library;
+}
+
+static int add_file(struct dl_phdr_info *info, size_t bytes, void *arg)
+{
+    static const char *const names[] = {"libx264", "libx265", "libSvtAv1Enc", "libvpx"};
+    char **list = arg;
+    struct stat file;
+    (void)bytes;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strstr(info->dlpi_name, names[i]) == NULL || stat(info->dlpi_name, &file) < 0)
+            continue;
+        char *longer = xasprintf("%s%s %lld %lld;", *list, info->dlpi_name, (long long)file.st_size,
+                                 (long long)file.st_mtim.tv_sec);
+        free(*list);
+        *list = longer;
+    }
+    return 0;
+}
+
+char *encoder_files(void)
+{
+    char *list = xstrdup("");
+    (void)dl_iterate_phdr(add_file, &list);
+    return list;
 }
 
 int encoder_crf_default(const char *codec)

@@ -29,6 +29,9 @@ struct encoder_settings {
 
 /* "libx264"; NULL: this FFmpeg lacks it. */
 const char *encoder_library(const char *codec);
+/* The files of the encoders that are loaded, with sizes and times: another build of one gives other
+ * bytes. The caller frees. */
+char *encoder_files(void);
 /* The constant quality when none is asked for, and the highest that the codec has. */
 int encoder_crf_default(const char *codec);
 int encoder_crf_max(const char *codec);

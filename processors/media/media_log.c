@@ -16,6 +16,13 @@ static struct {
     struct media_account stray; /* what names no account */
 } media_log = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+static _Thread_local bool probing;
+
+void media_log_probing(bool on)
+{
+    probing = on;
+}
+
 static enum media_log_kind kind_of(void *context)
 {
     const AVClass *class = context == NULL ? NULL : *(AVClass **)context;
@@ -56,6 +63,8 @@ __attribute__((format(printf, 3, 0))) static void on_line(void *context, int lev
     (void)vsnprintf(line, sizeof(line), format, args);
     line[strcspn(line, "\r\n")] = '\0';
     enum media_log_kind kind = kind_of(context);
+    if (probing && kind != MEDIA_LOG_DEMUXER)
+        return;
     (void)pthread_mutex_lock(&media_log.lock);
     note(&media_log.all, kind, line);
     note(account_of(context), kind, line);

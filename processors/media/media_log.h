@@ -12,6 +12,7 @@
 
 #include "common/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum media_log_kind { MEDIA_LOG_DEMUXER, MEDIA_LOG_DECODER, MEDIA_LOG_OTHER, MEDIA_LOG_COUNT };
@@ -25,6 +26,9 @@ struct media_account {
 };
 
 void media_log_init(void);
+/* What decoders say in this thread counts for nothing while it is on: those that only probe a file
+ * guess. */
+void media_log_probing(bool on);
 void media_log_clear(struct media_account *account, enum media_log_kind kind);
 unsigned media_log_errors(const struct media_account *account, enum media_log_kind kind);
 /* The first error line of the kind, copied; "" if there was none. */

@@ -9,7 +9,7 @@
 struct growing {
     struct packet_index *index;
     const struct reader *reader;
-    size_t time_room, key_room;
+    size_t time_room, key_room, seek_room;
     int64_t last_dts, last_pts;
 };
 
@@ -20,6 +20,18 @@ static void add(int64_t **list, size_t *count, size_t *room, int64_t value)
         *list = xreallocarray(*list, *room, sizeof(**list));
     }
     (*list)[(*count)++] = value;
+}
+
+/* In the file's order, which is that of their times, too. */
+static void add_key(struct growing *growing, const AVPacket *packet)
+{
+    struct packet_index *index = growing->index;
+    size_t count = index->key_count;
+    if (count > 0 && packet->pts <= index->keys[count - 1])
+        index->timed = false;
+    add(&index->seeks, &count, &growing->seek_room,
+        packet->dts == AV_NOPTS_VALUE ? packet->pts : FFMIN(packet->dts, packet->pts));
+    add(&index->keys, &index->key_count, &growing->key_room, packet->pts);
 }
 
 static int on_packet(void *arg, AVPacket *packet, struct error *err)
@@ -41,13 +53,17 @@ static int on_packet(void *arg, AVPacket *packet, struct error *err)
     growing->last_dts = packet->dts;
     if (packet->pts == AV_NOPTS_VALUE)
         return 0;
+    if ((packet->flags & AV_PKT_FLAG_KEY) != 0)
+        add_key(growing, packet);
+    if ((packet->flags & AV_PKT_FLAG_DISCARD) != 0) { /* before an edit list's begin: never shown */
+        index->packets--;
+        return 0;
+    }
     if (index->count == 0 || packet->pts >= growing->last_pts) {
         growing->last_pts = packet->pts;
         index->last_duration = packet->duration;
     }
     add(&index->times, &index->count, &growing->time_room, packet->pts);
-    if ((packet->flags & AV_PKT_FLAG_KEY) != 0)
-        add(&index->keys, &index->key_count, &growing->key_room, packet->pts);
     return 0;
 }
 
@@ -80,7 +96,6 @@ int packet_index_read(struct reader *reader, struct packet_index *ret, struct er
     if (reader_run(reader, &calls, err) < 0)
         return -1;
     ret->count = sort_unique(ret->times, ret->count);
-    ret->key_count = sort_unique(ret->keys, ret->key_count);
     if (ret->count == 0)
         ret->timed = false;
     return 0;
@@ -90,6 +105,7 @@ void packet_index_done(struct packet_index *index)
 {
     free(index->times);
     free(index->keys);
+    free(index->seeks);
     *index = (struct packet_index){0};
 }
 
@@ -118,6 +134,14 @@ int64_t packet_index_key(const struct packet_index *index, int64_t time, size_t 
     size_t upto =
         time == INT64_MAX ? index->key_count : count_below(index->keys, index->key_count, time + 1);
     return upto <= back + 1 ? AV_NOPTS_VALUE : index->keys[upto - 1 - back];
+}
+
+int64_t packet_index_seek(const struct packet_index *index, int64_t key)
+{
+    if (key == AV_NOPTS_VALUE)
+        return key;
+    const size_t at = count_below(index->keys, index->key_count, key);
+    return at < index->key_count ? index->seeks[at] : key;
 }
 
 int64_t packet_index_duration(const struct packet_index *index, int64_t time)

@@ -16,7 +16,9 @@ struct reader;
 
 struct packet_index {
     int64_t
-        *times;    /* of the video's packets, rising, each once; in the stream's time base; owned */
+        *times; /* of the video's packets, rising, each once; in the stream's time base; owned */
+    int64_t *
+        seeks; /* for each key where to seek: its time of decoding, by which MPEG-TS seeks; owned */
     int64_t *keys; /* of those that decoding can begin at; owned */
     size_t count, key_count;
     int64_t packets;       /* before those with the same time were taken together */
@@ -36,6 +38,8 @@ size_t packet_index_before(const struct packet_index *index, int64_t time);
 /* The last key packet at or before `time`, `back` more keys before it; AV_NOPTS_VALUE: the file's
  * beginning. */
 int64_t packet_index_key(const struct packet_index *index, int64_t time, size_t back);
+/* Where to seek for that key. */
+int64_t packet_index_seek(const struct packet_index *index, int64_t key);
 /* From the frame at `time` to the next one, else what the file says of the last. */
 int64_t packet_index_duration(const struct packet_index *index, int64_t time);
 

@@ -72,6 +72,7 @@ int reader_run(struct reader *reader, const struct reader_calls *calls, struct e
 /* A part of the video. */
 struct reader_range {
     int64_t key;      /* time of the key packet to begin at; AV_NOPTS_VALUE: of the whole file */
+    int64_t seek;     /* where to seek for it (packet_index_seek) */
     int64_t from, to; /* the frames to hand out: from <= pts < to */
 };
 

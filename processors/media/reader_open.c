@@ -44,7 +44,9 @@ static int open_container(const char *path, struct reader *ret, struct error *er
                            "%s \"%.120s\" is no video that can be read", ret->label, path);
     ret->file_bytes = avio_size(ret->format->pb);
     clear_log(ret); /* headers that name what is not there are common, and said aloud */
+    media_log_probing(true);
     rc = avformat_find_stream_info(ret->format, NULL);
+    media_log_probing(false);
     if (rc < 0)
         return media_error(err, ERROR_DAMAGED, rc, "%s \"%.120s\" has unreadable streams",
                            ret->label, path);

@@ -80,9 +80,13 @@ static enum step take_packet(struct part *part, const AVPacket *packet, struct e
     struct reader *reader = part->reader;
     const int64_t key = part->range->key;
     const bool leading = key != AV_NOPTS_VALUE && packet->pts < key;
-    if (!part->begun && key != AV_NOPTS_VALUE &&
-        ((packet->flags & AV_PKT_FLAG_KEY) == 0 || packet->pts != key))
-        return unseekable(part, "its seek leads elsewhere", err);
+    if (!part->begun && key != AV_NOPTS_VALUE) {
+        const bool is_key = (packet->flags & AV_PKT_FLAG_KEY) != 0;
+        if (is_key && packet->pts > key)
+            return unseekable(part, "its seek leads elsewhere", err);
+        if (!is_key || packet->pts < key)
+            return STEP_ON; /* before it */
+    }
     part->begun = true;
     int rc = avcodec_send_packet(reader->video_decoder, packet);
     enum step step = drain(part, err);
@@ -123,7 +127,7 @@ int reader_run_range(struct reader *reader, const struct reader_range *range,
     if (reader->audio != NULL)
         reader->format->streams[reader->audio->index]->discard = AVDISCARD_ALL;
     if (range->key != AV_NOPTS_VALUE &&
-        av_seek_frame(reader->format, reader->video->index, range->key, AVSEEK_FLAG_BACKWARD) < 0)
+        av_seek_frame(reader->format, reader->video->index, range->seek, AVSEEK_FLAG_BACKWARD) < 0)
         return unseekable(&part, "it does not seek", err);
     while (step == STEP_ON)
         step = next(&part, err);

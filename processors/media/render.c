@@ -4,6 +4,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
+#include "common/parse.h"
 #include "processors/lib/journal.h"
 #include "processors/lib/lanes.h"
 #include "processors/lib/report.h"
@@ -18,6 +19,10 @@
 
 /* Of the progress: decoding and encoding; the rest is the joining and its check. */
 #define ENCODE_PART 0.97
+/* Of a lane's memory: 50 pictures of 1.5 bytes a pixel, and as much again for those of the decoder
+ * and the filters. */
+#define LANE_BYTES_A_PIXEL 130U
+#define LANE_BYTES (100U << 20)
 
 /* ---- the input ---- */
 
@@ -123,7 +128,9 @@ static json_t *make_key(const struct render *render)
     json_put_int(source, "changed_at", (json_int_t)changed->tv_sec * 1000000000 + changed->tv_nsec);
     json_put_text(key, "version", BATCHD_VERSION);
     json_put_text(key, "libraries", av_version_info());
+    CLEANUP_FREE char *files = encoder_files();
     json_put_text(key, "encoder", encoder_library(render->recipe.settings.codec));
+    json_put_text(key, "encoders", files);
     json_put(key, "source", source);
     json_put(key, "settings", json_deep_copy(render->request->params));
     return key;
@@ -210,13 +217,32 @@ static int make_unit(void *arg, struct lanes *lanes, unsigned unit, struct error
         err->code = ERROR_IO;
         return -1;
     }
-    return journal_add(render->journal, unit, facts, err);
+    /* What was read meanwhile is what the key names. */
+    return source_unchanged(render->source, err) < 0
+               ? -1
+               : journal_add(render->journal, unit, facts, err);
+}
+
+/* Each lane has a decoder, filters and an encoder of its own: some 50 pictures with x264's longest
+ * look ahead, and 100 MB. Their number changes no byte. */
+static unsigned lanes_of(const struct render *render)
+{
+    const char *text =
+        getenv("BATCHD_MEMORY_BYTES"); /* NOLINT(concurrency-mt-unsafe): no thread yet */
+    const struct encoder_settings *settings = &render->recipe.settings;
+    const uint64_t lane =
+        (uint64_t)settings->width * (uint64_t)settings->height * LANE_BYTES_A_PIXEL + LANE_BYTES;
+    uint64_t share = 0;
+    if (text == NULL || parse_u64(text, 1, INT64_MAX, &share, NULL) < 0)
+        return render->request->cpus;
+    const uint64_t fit = share / lane;
+    return fit < 1 ? 1 : fit < render->request->cpus ? (unsigned)fit : render->request->cpus;
 }
 
 static int make_units(struct render *render, struct error *err)
 {
     const double done = list_units(render);
-    const struct lanes_work work = {.threads = render->request->cpus,
+    const struct lanes_work work = {.threads = lanes_of(render),
                                     .units = render->units,
                                     .count = render->unit_count,
                                     .make = make_unit,
@@ -253,11 +279,15 @@ static void drop_if_hopeless(struct render *render, const struct error *err)
 int render_run(struct render *render, json_t **ret_result, struct error *err)
 {
     CLEANUP_JSON json_t *key = make_key(render);
-    render->staged = staging_open(render->request, render->target, err);
-    if (render->staged == NULL)
-        return -1;
+    /* The journal's lock comes first: another run's staging file is not ours to remove. */
     if (journal_open(render->request, render->target, key, &render->journal, err) < 0)
         return -1;
+    render->staged = staging_open(render->request, render->target, err);
+    if (render->staged == NULL) {
+        if (journal_plan(render->journal) == NULL)
+            journal_remove(render->journal);
+        return -1;
+    }
     int result = make_all(render, err);
     if (result < 0)
         result = damaged(render, err);

@@ -29,8 +29,8 @@ __attribute__((format(printf, 2, 3))) static void append(struct pictures *pictur
 
 static void roll(struct chunk_recipe *recipe, unsigned in, unsigned out)
 {
-    recipe->roll_in = recipe->roll_in > in ? recipe->roll_in : in;
-    recipe->roll_out = recipe->roll_out > out ? recipe->roll_out : out;
+    recipe->roll_in += in; /* a filter behind another remembers what that one made */
+    recipe->roll_out += out;
 }
 
 /* Where the file says that its pictures are of two fields. */
@@ -84,6 +84,11 @@ static void add_rate(const struct request *request, struct chunk_recipe *recipe,
     recipe->settings.time_base = av_inv_q(rate);
     pictures->one_to_one = false;
     roll(recipe, ROLL_RATE, ROLL_RATE);
+    /* A slot takes the frame that is nearest to it: up to half a slot behind it, and so behind the
+     * chunk. */
+    recipe->roll_time = av_rescale_q_rnd(1, av_inv_q(av_mul_q(rate, (AVRational){2, 1})),
+                                         recipe->source_base, AV_ROUND_UP) +
+                        1;
 }
 
 int pictures_plan(const struct request *request, const struct reader *reader,

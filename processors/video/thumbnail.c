@@ -108,7 +108,9 @@ static int decode(struct shot *shot, enum AVPixelFormat format, struct error *er
 {
     CLEANUP(reader_close) struct reader reader = {0};
     const struct reader_calls calls = {.video = on_frame, .arg = shot};
-    const struct reader_range range = {.key = packet_index_key(&shot->index, shot->wanted, 0),
+    const int64_t key = packet_index_key(&shot->index, shot->wanted, 0);
+    const struct reader_range range = {.key = key,
+                                       .seek = packet_index_seek(&shot->index, key),
                                        .from = shot->wanted,
                                        .to = shot->wanted + 1};
     if (geometry_plan(shot->request, &shot->reader, format, &shot->geometry, err) < 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * mode=transcode: the input through video_track and audio_track into a staged MP4, which is decoded
- * again and compared frame by frame before it gets its name. */
+ * mode=transcode: the input in chunks through filters and encoder (processors/media/render.h). */
 #ifndef BATCHD_PROCESSORS_VIDEO_TRANSCODE_H
 #define BATCHD_PROCESSORS_VIDEO_TRANSCODE_H
 

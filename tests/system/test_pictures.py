@@ -57,6 +57,51 @@ def test_a_constant_rate(tmp_path, film, fps, rate):
     assert result["frames_in"] == 593 and result["frames_out"] == len(distances) + 1
 
 
+@pytest.mark.parametrize("fps", [1, 3, 7])
+@pytest.mark.parametrize("seconds", [12.4, 11.86, 13.3])
+def test_a_rate_far_below(tmp_path, fps, seconds):
+    """A slot takes a frame of up to half a slot behind it, and so behind the seam."""
+    source = tmp_path / "long.mp4"
+    ffmpeg("-f", "lavfi", "-i", f"testsrc2=s=64x36:r=50:d={seconds}", "-preset", "ultrafast", "-g", 50, source)
+    made(tmp_path, source, fps=fps)
+    assert sums(tmp_path / "out.mp4") == sums(source, SCALE.format(64, 36) + f",fps={fps}")
+
+
+def test_chunks_without_a_picture(tmp_path):
+    """240 a second to 1: many a chunk has no slot."""
+    source = tmp_path / "fast.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x36:r=240:d=6.3", "-preset", "ultrafast", "-g", 60, source)
+    assert made(tmp_path, source, fps=1)["frames_out"] == 6
+    assert sums(tmp_path / "out.mp4") == sums(source, SCALE.format(64, 36) + ",fps=1")
+
+
+def test_no_picture_is_left(tmp_path):
+    source = tmp_path / "one.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x36:r=25:d=0.04", source)
+    done = run("video", tmp_path, input="one.mp4", output="out.mp4", fps=10)
+    assert done.code == 64 and "params.fps is so low" in done.error
+    assert [p.name for p in tmp_path.iterdir()] == ["one.mp4"]
+
+
+@pytest.mark.parametrize("container,words", [("ts", ["-bf", "3"]), ("mkv", ["-bf", "3"]), ("flv", ["-bf", "3"])])
+def test_other_containers_are_cut(tmp_path, container, words):
+    source = tmp_path / f"film.{container}"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x36:r=50:d=12", "-c:v", "libx264", "-g", 40, *words, source)
+    made(tmp_path, source)
+    assert sums(tmp_path / "out.mp4") == sums(source, SCALE.format(64, 36))
+
+
+def test_what_an_edit_list_hides_makes_no_hole(tmp_path, film):
+    """A stream copy that was cut within a group of pictures: the first picture shown is at 0."""
+    cut = tmp_path / "cut.mp4"
+    ffmpeg("-ss", 1.7, "-i", film, "-c", "copy", cut)
+    done = run("video", tmp_path, input="cut.mp4", output="out.mp4", **EXACT)
+    assert done.code == 0, done.error
+    assert sums(tmp_path / "out.mp4") == sums(cut, SCALE.format(192, 108))
+    stream = ffprobe(tmp_path / "out.mp4", "-show_streams")["streams"][0]
+    assert float(stream["start_time"]) == 0
+
+
 def test_a_variable_rate_becomes_constant(tmp_path):
     source = tmp_path / "variable.mp4"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x54:r=50:d=14", "-vf", "select='gt(mod(n\\,9)\\,2)'", "-vsync", "vfr",

@@ -168,12 +168,13 @@ def test_sigterm_keeps_what_is_done(tmp_path, clip, undisturbed):
     assert sha256(tmp_path / "out.mp4") == undisturbed["copy"]
 
 
-def test_two_at_a_time_do_not_mix(tmp_path, clip):
+def test_two_at_a_time_do_not_mix(tmp_path, clip, undisturbed):
     one = begin(tmp_path, clip)
     wait_for(lambda: noted(tmp_path) >= 1)
-    two = begin(tmp_path, clip, 2).end()
-    assert two.code == 75 and "another run is at work" in two.error
-    assert one.end().code == 0 or not (tmp_path / "out.mp4").exists()
+    for attempt in (1, 2):
+        two = begin(tmp_path, clip, attempt).end()
+        assert two.code == 75 and "another run is at work" in two.error
+    assert one.end().code == 0 and sha256(tmp_path / "out.mp4") == undisturbed["copy"]
 
 
 def test_the_disk_is_full(tmp_path, clip, undisturbed):
@@ -197,6 +198,22 @@ def test_every_frame_at_its_time_and_the_sound_as_long(tmp_path, clip):
         assert int(is_["video"]["has_b_frames"]) > 0
         longer = float(is_["audio"]["duration"]) - float(was["audio"]["duration"])
         assert abs(longer) <= 1024 / int(is_["audio"]["sample_rate"])
+
+
+def test_a_source_that_is_exchanged_meanwhile(tmp_path, clip):
+    """Also when it is back afterwards: nothing of the other is taken."""
+    mine, other = tmp_path / "mine.mp4", tmp_path / "other.mp4"
+    mine.write_bytes(clip.read_bytes())
+    ffmpeg("-i", clip, "-vf", "negate", "-preset", "ultrafast", "-c:a", "copy", other)
+    one = begin(tmp_path, mine)
+    wait_for(lambda: work_folder(tmp_path).exists())
+    mine.rename(tmp_path / "away.mp4")
+    other.rename(mine)
+    assert one.end().code == 75 and "was changed while it was read" in one.error
+    (tmp_path / "away.mp4").rename(mine)
+    two, fresh = begin(tmp_path, mine, 2).end(), run("video", tmp_path, job=9, input=str(mine), output="fresh.mp4",
+                                                      **SETTINGS)
+    assert two.code == fresh.code == 0 and sha256(tmp_path / "out.mp4") == sha256(tmp_path / "fresh.mp4")
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])

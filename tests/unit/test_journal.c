@@ -17,7 +17,7 @@ static char *target;
 
 static void make_folder(void)
 {
-    strcpy(strrchr(folder, '-'), "-XXXXXX");
+    memcpy(strrchr(folder, '-'), "-XXXXXX", sizeof("-XXXXXX"));
     ck_assert_ptr_nonnull(mkdtemp(folder));
     target = xasprintf("%s/out.mp4", folder);
     ck_assert_int_eq(unsetenv("BATCHD_CHECKPOINT_DIR"), 0);
@@ -158,6 +158,24 @@ START_TEST(a_flipped_bit_costs_its_line_alone)
 }
 END_TEST
 
+START_TEST(what_is_noted_behind_another_plan_is_kept)
+{
+    struct error err;
+    struct journal *journal = begin_with("a", 2);
+    CLEANUP_JSON json_t *plan = json_pack("[i]", 7);
+    CLEANUP_JSON json_t *facts = json_pack("{s:i}", "frames", 555);
+    ck_assert_int_eq(journal_begin(journal, plan, &err), 0);
+    ck_assert_uint_eq(journal_added(journal), 0);
+    ck_assert_int_eq(frames_of(journal, 1), -1);
+    ck_assert_int_eq(journal_add(journal, 0, facts, &err), 0);
+    journal_close(journal);
+    journal = open_with("a");
+    ck_assert_int_eq(frames_of(journal, 0), 555);
+    ck_assert_int_eq(frames_of(journal, 1), -1);
+    journal_close(journal);
+}
+END_TEST
+
 START_TEST(a_damaged_plan_begins_anew)
 {
     CLEANUP_FREE char *path = xasprintf("%s/.out.mp4.batchd-7.work/plan.json", folder);
@@ -228,6 +246,7 @@ int main(void)
     tcase_add_test(tests, another_key_begins_anew);
     tcase_add_test(tests, a_torn_line_is_dropped);
     tcase_add_test(tests, a_flipped_bit_costs_its_line_alone);
+    tcase_add_test(tests, what_is_noted_behind_another_plan_is_kept);
     tcase_add_test(tests, a_damaged_plan_begins_anew);
     tcase_add_test(tests, two_at_a_time_are_refused);
     tcase_add_test(tests, it_lies_with_the_jobs_checkpoints_and_goes_as_a_whole);
