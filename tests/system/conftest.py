@@ -5,7 +5,19 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from clock import Clock  # noqa: E402
-from daemon import Daemon  # noqa: E402
+from daemon import OUT, Daemon  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: of media, and not run with the sanitizers, where each takes three times as long")
+
+
+def pytest_collection_modifyitems(config, items):
+    if OUT.name != "san":
+        return
+    left = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 @pytest.fixture

@@ -73,6 +73,7 @@ def kept(tmp_path):
     return {"BATCHD_CHECKPOINT_DIR": str(tmp_path / "kept" / "checkpoint")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", SUFFIXES)
 def test_a_list_of_real_photos(folder, kind):
     photos = sorted(path for path in (SHARED / "photo").glob("*") if path.stat().st_size < 1_000_000)
@@ -266,6 +267,7 @@ def test_a_picture_that_may_have_ended_the_process_is_made_last(folder, tmp_path
     assert names(folder / "out") == ["0.png", "1.png", "2.png", "a.png"]
 
 
+@pytest.mark.long
 def test_killed_at_any_moment(folder, tmp_path, kept):
     inputs = [noise(tmp_path / f"{n}.png", (300 + n, 200)) for n in range(12)]
     done(folder, inputs, "whole", env=dict(kept, BATCHD_CHECKPOINT_DIR=str(tmp_path / "other")), clahe=True)

@@ -46,6 +46,7 @@ def made(folder, source, cpus=2, **params):
     return done.result
 
 
+@pytest.mark.long
 def test_chunks_are_equal_to_one_long_run(tmp_path, small):
     result = made(tmp_path, small, factor=2, **EXACT, **FOUR)
     assert (result["frames_in"], result["frames_out"]) == (COUNT, 2 * COUNT)
@@ -54,6 +55,7 @@ def test_chunks_are_equal_to_one_long_run(tmp_path, small):
     assert frame_times(tmp_path / "out.mp4") == [Fraction(n, 48) for n in range(2 * COUNT)]
 
 
+@pytest.mark.long
 def test_blending_too(tmp_path, small):
     result = made(tmp_path, small, factor=2, method="blend", **EXACT, **FOUR)
     assert result["checkpoints"]["made"] == 4
@@ -116,6 +118,7 @@ def lead(path):
     return starts["video"] - starts["audio"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name,words", [("early.mp4", ["-itsoffset", 0]), ("late.mp4", ["-itsoffset", 0.3]),
                                         ("stream.ts", ["-itsoffset", 0.1])])
 def test_sound_stays_with_the_picture(tmp_path, small, name, words):
@@ -126,6 +129,7 @@ def test_sound_stays_with_the_picture(tmp_path, small, name, words):
     assert lead(tmp_path / "out.mp4") == pytest.approx(lead(tmp_path / name), abs=1 / 96 + 1e-3)
 
 
+@pytest.mark.long
 def test_motion_is_nearer_to_what_was_there_than_blending(tmp_path):
     ffmpeg("-ss", 4, "-i", CLIP, "-an", "-t", 3, "-vf", "scale=320:180", "-c:v", "libx264", "-crf", 5,
            tmp_path / "all.mp4")

@@ -44,8 +44,7 @@ def test_crop_comes_before_scale(tmp_path, film):
     assert sums(tmp_path / "out.mp4") == sums(film, "crop=100:60:11:7:exact=1," + SCALE.format(50, 30))
 
 
-@pytest.mark.parametrize("fps,rate", [(10, "10/1"), (25, "25/1"), (29.97, "30000/1001"), (60, "60/1"), (48, "48/1"),
-                                      (37, "37/1"), (70, "70/1")])
+@pytest.mark.parametrize("fps,rate", [(25, "25/1"), (29.97, "30000/1001"), (60, "60/1"), (37, "37/1")])
 def test_a_constant_rate(tmp_path, film, fps, rate):
     """The frames of one long run, in the same slots."""
     result = made(tmp_path, film, fps=fps)
@@ -57,8 +56,9 @@ def test_a_constant_rate(tmp_path, film, fps, rate):
     assert result["frames_in"] == 593 and result["frames_out"] == len(distances) + 1
 
 
-@pytest.mark.parametrize("fps", [1, 3, 7])
-@pytest.mark.parametrize("seconds", [12.4, 11.86, 13.3])
+@pytest.mark.long
+@pytest.mark.parametrize("fps", [1, 7])
+@pytest.mark.parametrize("seconds", [12.4, 13.3])
 def test_a_rate_far_below(tmp_path, fps, seconds):
     """A slot takes a frame of up to half a slot behind it, and so behind the seam."""
     source = tmp_path / "long.mp4"
@@ -102,6 +102,7 @@ def test_what_an_edit_list_hides_makes_no_hole(tmp_path, film):
     assert float(stream["start_time"]) == 0
 
 
+@pytest.mark.long
 def test_a_variable_rate_becomes_constant(tmp_path):
     source = tmp_path / "variable.mp4"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x54:r=50:d=14", "-vf", "select='gt(mod(n\\,9)\\,2)'", "-vsync", "vfr",
@@ -132,6 +133,7 @@ def psnr(path, other):
     return float(re.search(r"average:(inf|[0-9.]+)", done.stderr)[1])
 
 
+@pytest.mark.long
 def test_denoise(tmp_path):
     """Closer to what was there before the noise; and near to one long run's."""
     still, noisy, long_run = (tmp_path / f"{name}.mp4" for name in ("still", "noisy", "long"))
@@ -156,7 +158,7 @@ def test_wrong_ones_are_named(tmp_path, film, params, words):
     assert done.code == 64 and all(word in done.error for word in words), done.error
 
 
-@pytest.mark.parametrize("at,frame", [(0, 0), (2.99, 149), (3, 150), (11.8, 590), (None, 59)])
+@pytest.mark.parametrize("at,frame", [(0, 0), (2.99, 149), (None, 59)])
 @pytest.mark.parametrize("ending", ["png", "jpg"])
 def test_a_thumbnail_is_the_frame_of_that_time(tmp_path, film, at, frame, ending):
     params = {} if at is None else {"at": at}

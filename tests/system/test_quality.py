@@ -124,6 +124,7 @@ def test_a_transcode_by_video_is_compared_as_it_is_shown(tmp_path, name, least):
     assert back["ssim"]["mean"] > least
 
 
+@pytest.mark.long
 def test_full_and_limited_range_are_brought_together(tmp_path):
     ffmpeg("-i", CLIP, "-an", "-t", 1, "-vf", "scale=out_range=pc,format=yuvj420p", "-c:v", "libx264",
            "-preset", "ultrafast", "-crf", 8, tmp_path / "full.mp4")
@@ -187,6 +188,7 @@ def test_a_shifted_video_is_not_taken_for_a_good_one(tmp_path):
                                    align="scale").error
 
 
+@pytest.mark.long
 def test_twice_the_rate_is_compared_by_time(tmp_path):
     double = recode(tmp_path / "double.mp4", "fps=48")
     assert f"distorted {2 * COUNT} in" in refused(tmp_path, CLIP, double)
@@ -301,6 +303,7 @@ def test_sigterm_leaves_nothing(tmp_path):
     assert job.end().code == 75 and not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_length(tmp_path):
     long = SHARED / "video/long_21766frames_180p_av1.mp4"
     if not long.exists():
