@@ -41,9 +41,11 @@ class Run:
         self.news.close()
         self.output = self.process.stdout.read()
         self.error = self.process.stderr.read().decode().strip()
-        _, status, usage = os.wait4(self.process.pid, 0)
-        self.process.returncode = self.code = os.waitstatus_to_exitcode(status)
-        self.rss_kb = usage.ru_maxrss
+        if self.process.returncode is None:  # not waited for by the test yet
+            _, status, usage = os.wait4(self.process.pid, 0)
+            self.process.returncode = os.waitstatus_to_exitcode(status)
+            self.rss_kb = usage.ru_maxrss
+        self.code = self.process.returncode
         told = [line["result"] for line in self.lines if line["type"] == "result"]
         self.result = told[-1] if told else None
         for result in told:
