@@ -276,6 +276,27 @@ static void print_checkpoints(const json_t *job)
     print_notes(job);
 }
 
+/* "input: 114 frames decode, 0 flawed, 80 lost of 194; the first fault after 112 frames (4.75 s)".
+ */
+static void print_damage(const json_t *damage)
+{
+    const char *name;
+    const json_t *one;
+    json_object_foreach((json_t *)(uintptr_t)damage, name, one) {
+        const json_t *first = json_object_get(one, "first_fault");
+        CLEANUP_FREE char *lost =
+            json_is_integer(json_object_get(one, "frames_lost"))
+                ? xasprintf(", %lld lost of %lld", number_of(one, "frames_lost"),
+                            number_of(one, "frames_expected"))
+                : xstrdup("");
+        CLEANUP_FREE char *text = xasprintf(
+            "%s: %lld frames decode, %lld flawed%s; the first fault after %lld frames (%.2f s)",
+            name, number_of(one, "frames_decoded"), number_of(one, "frames_flawed"), lost,
+            number_of(first, "frames_before"), (double)number_of(first, "time_us") / 1e6);
+        print_line("damage", text);
+    }
+}
+
 static void print_job(const json_t *job)
 {
     static const char *const facts[] = {"name", "type", "priority", "queue",
@@ -319,6 +340,7 @@ static void print_job(const json_t *job)
         print_words("env", env);
     for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
         print_value(rest[i], json_object_get(job, rest[i]));
+    print_damage(json_object_get(json_object_get(job, "result"), "damage"));
     print_attempts(json_object_get(job, "attempts"));
 }
 

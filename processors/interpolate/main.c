@@ -91,9 +91,12 @@ static int run(const struct request *request, json_t **ret_result, struct error 
     media_log_init();
     if (source_open(request_path(request, "input"), "input", &source, err) < 0 ||
         render_open(request, &source, &render, err) < 0 ||
-        set_recipe(request, &render, &slots, err) < 0)
+        set_recipe(request, &render, &slots, err) < 0 ||
+        make(request, &render, ret_result, err) < 0) {
+        *ret_result = TAKE_PTR(render.partial);
         return -1;
-    return make(request, &render, ret_result, err);
+    }
+    return 0;
 }
 
 int main(int argc, char **argv)

@@ -20,8 +20,9 @@ struct processor {
     /* Does the job. 0 and *ret_result (owned by the caller): the members that only this processor
      * knows; schema, processor, version, versions, settings, sandbox, elapsed_us and partial
      * (false) are added. -1 with err; the code of err becomes the exit code by processor_exit_code.
-     * A job of several files of which some failed gives both: the result tells of each, with a
-     * `partial` of its own, and `error` is added. */
+     * A job of several files of which some failed gives both, as does one whose input is damaged:
+     * the result tells of each, or how much there is, with a `partial` of its own, and `error` is
+     * added. */
     int (*run)(const struct request *request, json_t **ret_result, struct error *err);
     /* Adds the versions of what it is built on, by name, for the result. May be NULL. */
     void (*add_versions)(json_t *versions);

@@ -49,6 +49,60 @@ static void settle_time(struct reader *reader, AVFrame *frame)
     reader->end_pts = pts + frame->pkt_duration;
 }
 
+/* ---- faults that are tolerated ---- */
+
+static int64_t time_of(const struct reader *reader, const AVPacket *packet)
+{
+    const AVStream *stream = packet->pts == AV_NOPTS_VALUE || packet->stream_index < 0 ||
+                                     (unsigned)packet->stream_index >= reader->format->nb_streams
+                                 ? NULL
+                                 : reader->format->streams[packet->stream_index];
+    if (stream == NULL)
+        return reader_duration_us(reader);
+    const int64_t start = stream->start_time == AV_NOPTS_VALUE ? 0 : stream->start_time;
+    return packet->pts < start
+               ? 0
+               : av_rescale_q(packet->pts - start, stream->time_base, AV_TIME_BASE_Q);
+}
+
+/* What was said is done with: the next fault says its own. */
+static void note_fault(struct reader *reader, const char *what)
+{
+    struct reader_damage *damage = &reader->damage;
+    if (damage->faults++ == 0) {
+        damage->frames_before = reader->frames;
+        damage->time_us = time_of(reader, reader->packet);
+        damage->byte = reader->packet->pos;
+        (void)snprintf(damage->what, sizeof(damage->what), "%s", what);
+    }
+    reader->decode_errors = 0;
+    media_log_clear(&reader->log, MEDIA_LOG_DEMUXER);
+    media_log_clear(&reader->log, MEDIA_LOG_DECODER);
+}
+
+/* While the decoder is at it: its frame may come now, or some packets later. */
+static void doubt(struct reader *reader, const AVPacket *packet)
+{
+    struct reader_damage *damage = &reader->damage;
+    if (packet != NULL && packet->pts != AV_NOPTS_VALUE &&
+        media_log_errors(&reader->log, MEDIA_LOG_DECODER) > 0)
+        damage->doubted[damage->doubted_count++ % READER_DOUBTED] = packet->pts;
+}
+
+static bool is_flawed(const struct reader *reader, const AVFrame *frame)
+{
+    const struct reader_damage *damage = &reader->damage;
+    if ((frame->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame->decode_error_flags != 0)
+        return true;
+    for (size_t i = 0; i < damage->doubted_count && i < READER_DOUBTED; i++) {
+        if (damage->doubted[i] == frame->best_effort_timestamp)
+            return true;
+    }
+    return false;
+}
+
+/* ---- decoding ---- */
+
 static int take_frame(struct reader *reader, bool is_video, const struct reader_calls *calls,
                       struct error *err)
 {
@@ -60,6 +114,8 @@ static int take_frame(struct reader *reader, bool is_video, const struct reader_
         reader->audio_samples += frame->nb_samples;
         return calls->audio == NULL ? 0 : calls->audio(calls->arg, frame, err);
     }
+    if (reader->damage.tolerated && is_flawed(reader, frame))
+        reader->damage.frames_flawed++;
     settle_time(reader, frame);
     reader->frames++;
     frame->pict_type = AV_PICTURE_TYPE_NONE; /* the encoder chooses its own */
@@ -70,12 +126,16 @@ static int take_frame(struct reader *reader, bool is_video, const struct reader_
 static int decode(struct reader *reader, AVCodecContext *decoder, const AVPacket *packet,
                   const struct reader_calls *calls, struct error *err)
 {
+    const bool is_video = reader->video != NULL && decoder == reader->video_decoder;
     int rc = avcodec_send_packet(decoder, packet);
-    if (rc < 0 && rc != AVERROR_EOF)
+    if (rc < 0 && rc != AVERROR_EOF) {
         reader->decode_errors++;
+        reader->damage.packets_refused++;
+    }
     while ((rc = avcodec_receive_frame(decoder, reader->frame)) >= 0) {
-        int result = take_frame(reader, reader->video != NULL && decoder == reader->video_decoder,
-                                calls, err);
+        if (is_video && reader->damage.tolerated)
+            doubt(reader, packet);
+        int result = take_frame(reader, is_video, calls, err);
         av_frame_unref(reader->frame);
         if (result < 0)
             return -1;
@@ -84,6 +144,8 @@ static int decode(struct reader *reader, AVCodecContext *decoder, const AVPacket
         return media_error(err, ERROR_BUSY, rc, "%s", reader->label);
     if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
         reader->decode_errors++;
+    if (is_video && reader->damage.tolerated)
+        doubt(reader, packet);
     return 0;
 }
 
@@ -103,13 +165,19 @@ static int take_packet(struct reader *reader, const struct reader_calls *calls, 
     return calls->audio_packet == NULL ? 0 : calls->audio_packet(calls->arg, packet, err);
 }
 
-static int damaged(const struct reader *reader, const char *what, const char *said,
-                   struct error *err)
+/* 0 when it is tolerated. */
+static int damaged(struct reader *reader, const char *what, const char *said, struct error *err)
 {
-    return error_set(err, ERROR_DAMAGED,
-                     "%s is damaged or cut off after %lld frames (%.2f s): %s%s%s", reader->label,
-                     (long long)reader->frames, (double)reader_duration_us(reader) / AV_TIME_BASE,
-                     what, said[0] == '\0' ? "" : ": ", said);
+    char text[READER_FAULT_BYTES];
+    reader->damaged = true;
+    (void)snprintf(text, sizeof(text), "%s%s%s", what, said[0] == '\0' ? "" : ": ", said);
+    if (reader->damage.tolerated) {
+        note_fault(reader, text);
+        return 0;
+    }
+    return error_set(err, ERROR_DAMAGED, "%s is damaged or cut off after %lld frames (%.2f s): %s",
+                     reader->label, (long long)reader->frames,
+                     (double)reader_duration_us(reader) / AV_TIME_BASE, text);
 }
 
 /* A decoder reports through its log what it then conceals, and a demuxer that meets the end of the
@@ -127,31 +195,42 @@ static int check_health(struct reader *reader, struct error *err)
     return damaged(reader, "a packet does not decode", said, err);
 }
 
+static int read_packet(struct reader *reader, const struct reader_calls *calls, struct error *err)
+{
+    const bool corrupt = (reader->packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
+    if (take_packet(reader, calls, err) < 0 || check_health(reader, err) < 0)
+        return -1;
+    return corrupt ? damaged(reader, "a packet is marked as corrupt", "", err) : 0;
+}
+
+static int fail_reading(struct reader *reader, int rc, struct error *err)
+{
+    (void)media_error(err, rc == AVERROR(EIO) ? ERROR_IO : ERROR_DAMAGED, rc,
+                      "%s cannot be read on after %lld frames", reader->label,
+                      (long long)reader->frames);
+    reader->damaged = err->code == ERROR_DAMAGED;
+    if (!reader->damaged || !reader->damage.tolerated)
+        return -1;
+    note_fault(reader, err->text);
+    return 0;
+}
+
 static int read_packets(struct reader *reader, const struct reader_calls *calls, struct error *err)
 {
     int rc;
     double part = reader->progress_to - reader->progress_from;
     while ((rc = av_read_frame(reader->format, reader->packet)) >= 0) {
-        bool corrupt = (reader->packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
-        int result = take_packet(reader, calls, err);
+        int result = read_packet(reader, calls, err);
         av_packet_unref(reader->packet);
         if (result < 0)
             return -1;
-        if (check_health(reader, err) < 0)
-            return -1;
-        if (corrupt)
-            return damaged(reader, "a packet is marked as corrupt", "", err);
         if (part > 0)
             report_progress(reader->progress_from +
                                 part * (double)avio_tell(reader->format->pb) /
                                     (double)(reader->file_bytes > 0 ? reader->file_bytes : 1),
                             reader->frames);
     }
-    if (rc == AVERROR_EOF)
-        return check_health(reader, err);
-    return media_error(err, rc == AVERROR(EIO) ? ERROR_IO : ERROR_DAMAGED, rc,
-                       "%s cannot be read on after %lld frames", reader->label,
-                       (long long)reader->frames);
+    return rc == AVERROR_EOF ? check_health(reader, err) : fail_reading(reader, rc, err);
 }
 
 int reader_run(struct reader *reader, const struct reader_calls *calls, struct error *err)
@@ -165,8 +244,10 @@ int reader_run(struct reader *reader, const struct reader_calls *calls, struct e
          decode(reader, reader->audio_decoder, NULL, calls, err) < 0) ||
         check_health(reader, err) < 0)
         return -1;
-    if (reader->video != NULL && reader->frames == 0)
+    if (reader->video != NULL && reader->frames == 0) {
+        reader->damaged = true;
         return error_set(err, ERROR_DAMAGED, "%s holds no frame that decodes", reader->label);
+    }
     if (reader->progress_to > reader->progress_from)
         report_progress(reader->progress_to, reader->frames);
     return 0;

@@ -16,6 +16,25 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <stdbool.h>
+
+#define READER_FAULT_BYTES ERROR_TEXT_BYTES
+/* A decoder holds back some 20 frames at most: H.264 and H.265 may reorder 16. */
+#define READER_DOUBTED 64
+
+/* What was wrong with a file that is read on behind its faults; times and places of the first one.
+ */
+struct reader_damage {
+    bool tolerated;          /* set before the reading: a fault is noted and does not end it */
+    int64_t faults;          /* how often one showed, at a packet or a frame */
+    int64_t frames_flawed;   /* of the video's frames: handed out with parts that were made up */
+    int64_t packets_refused; /* by the decoders */
+    int64_t frames_before, time_us;
+    int64_t byte; /* of the packet; -1: unknown */
+    char what[READER_FAULT_BYTES];
+    int64_t doubted[READER_DOUBTED]; /* times of the packets that came last with a fault */
+    size_t doubted_count;
+};
 
 /* Refused before a picture is allocated; 8K UHD has 33 million. */
 #define READER_PIXELS_MAX 100000000
@@ -41,6 +60,8 @@ struct reader {
     int64_t first_pts, last_pts, end_pts; /* of the frames, in video->time_base */
     int64_t step_min, step_max;           /* between two frames; 0 before the second frame */
     int64_t times_repaired;               /* frames whose time stamp was missing or did not rise */
+    bool damaged; /* it was refused because not all of it is there or decodes (damage.h) */
+    struct reader_damage damage;
 };
 
 /* What reader_run hands out; frames and packets are borrowed for the call and have the time stamps
@@ -61,12 +82,18 @@ int reader_open(const char *path, const char *label, unsigned threads, struct re
                 struct error *err);
 /* Only its sound: `video` is NULL then. */
 int reader_open_sound(const char *path, const char *label, struct reader *ret, struct error *err);
+/* As reader_open, of a file that is known to be damaged: faults are tolerated, and on one thread
+ * each is seen at its packet. 1: with err, packets lie behind its end; 0; -1: it cannot be read at
+ * all.
+ */
+int reader_open_damaged(const char *path, const char *label, struct reader *ret, struct error *err);
 void reader_close(struct reader *reader);
 
 /* Decodes audio as well. Before reader_run; only with audio. */
 int reader_decode_audio(struct reader *reader, struct error *err);
 
-/* Reads to the end and checks that the file was whole. -1 with ERROR_DAMAGED when it was not. */
+/* Reads to the end and checks that the file was whole. -1 with ERROR_DAMAGED when it was not,
+ * unless that is tolerated and a frame was found. */
 int reader_run(struct reader *reader, const struct reader_calls *calls, struct error *err);
 
 /* A part of the video. */

@@ -126,7 +126,7 @@ static int check_size(const struct reader *reader, struct error *err)
 
 /* The index of MP4 and its kin names every packet's place: what lies behind the end of the file is
  * missing, and it is known before any work is done. A seek behind the end does not fail. */
-static int check_index(const struct reader *reader, struct error *err)
+static int check_index(struct reader *reader, struct error *err)
 {
     const AVStream *const streams[] = {reader->video, reader->audio};
     if (strstr(reader->format->iformat->name, "mp4") == NULL || reader->file_bytes <= 0)
@@ -138,12 +138,14 @@ static int check_index(const struct reader *reader, struct error *err)
         int count = avformat_index_get_entries_count(stream);
         for (int i = 0; i < count; i++) {
             const AVIndexEntry *entry = avformat_index_get_entry(stream, i);
-            if (entry->pos + entry->size > reader->file_bytes)
-                return error_set(err, ERROR_DAMAGED,
-                                 "%s is cut off: packet %d of %d of stream %d lies behind its end "
-                                 "at %lld bytes",
-                                 reader->label, i + 1, count, stream->index,
-                                 (long long)reader->file_bytes);
+            if (entry->pos + entry->size <= reader->file_bytes)
+                continue;
+            reader->damaged = true;
+            return error_set(err, ERROR_DAMAGED,
+                             "%s is cut off: packet %d of %d of stream %d lies behind its end "
+                             "at %lld bytes",
+                             reader->label, i + 1, count, stream->index,
+                             (long long)reader->file_bytes);
         }
     }
     return 0;
@@ -170,19 +172,40 @@ int reader_open_sound(const char *path, const char *label, struct reader *ret, s
                               : check_index(ret, err);
 }
 
+/* What the probing decoders said is about guesses. The demuxer's word stays: its packets are kept,
+ * so it says nothing a second time. */
+static int open_video(struct reader *reader, unsigned threads, struct error *err)
+{
+    if (open_decoder(reader, reader->video, threads, &reader->video_decoder, err) < 0)
+        return -1;
+    for (int kind = MEDIA_LOG_DECODER; kind < MEDIA_LOG_COUNT; kind++) {
+        media_log_clear(&reader->log, (enum media_log_kind)kind);
+    }
+    return 0;
+}
+
 int reader_open(const char *path, const char *label, unsigned threads, struct reader *ret,
                 struct error *err)
 {
     if (begin(path, label, ret, err) < 0 || pick_streams(ret, true, err) < 0 ||
-        check_size(ret, err) < 0 || check_index(ret, err) < 0 ||
-        open_decoder(ret, ret->video, threads, &ret->video_decoder, err) < 0)
+        check_size(ret, err) < 0 || check_index(ret, err) < 0)
         return -1;
-    /* What the probing decoders said is about guesses. The demuxer's word stays: its packets are
-     * kept, so it says nothing a second time. */
-    for (int kind = MEDIA_LOG_DECODER; kind < MEDIA_LOG_COUNT; kind++) {
-        media_log_clear(&ret->log, (enum media_log_kind)kind);
-    }
-    return 0;
+    return open_video(ret, threads, err);
+}
+
+int reader_open_damaged(const char *path, const char *label, struct reader *ret, struct error *err)
+{
+    struct error lacking = {0};
+    ret->damage.tolerated = true;
+    if (begin(path, label, ret, err) < 0 || pick_streams(ret, true, err) < 0 ||
+        check_size(ret, err) < 0)
+        return -1;
+    const bool lacks = check_index(ret, &lacking) < 0;
+    if (open_video(ret, 1, err) < 0)
+        return -1;
+    if (lacks)
+        *err = lacking;
+    return lacks ? 1 : 0;
 }
 
 int reader_decode_audio(struct reader *reader, struct error *err)

@@ -12,6 +12,7 @@
 #include "processors/lib/source.h"
 #include "processors/lib/staging.h"
 #include "processors/media/container.h"
+#include "processors/media/damage.h"
 #include "processors/media/sound.h"
 #include "processors/media/unit_file.h"
 
@@ -26,25 +27,12 @@
 
 /* ---- the input ---- */
 
-/* How much of it there is, for whoever has to decide what to do with it: it is decoded until it
- * fails, and that says so. */
-static int tell_damage(const struct render *render, struct error *err)
+/* How much of it there is, for whoever has to decide what to do with it. -1. */
+static int damaged(struct render *render, struct error *err)
 {
-    CLEANUP(reader_close) struct reader reader = {0};
-    const struct reader_calls calls = {0};
-    struct error found = {0};
-    if (reader_open(render->source->path, "input", render->request->cpus, &reader, &found) < 0 ||
-        (reader.audio != NULL && reader_decode_audio(&reader, &found) < 0))
-        return -1; /* what is known already says more */
-    reader.progress_to = 0;
-    if (reader_run(&reader, &calls, &found) < 0 && found.code == ERROR_DAMAGED)
-        *err = found;
+    if (err->code == ERROR_DAMAGED && render->partial == NULL)
+        render->partial = damage_result(render->source, "input", err);
     return -1;
-}
-
-static int damaged(const struct render *render, struct error *err)
-{
-    return err->code == ERROR_DAMAGED ? tell_damage(render, err) : -1;
 }
 
 /* The output starts at 0: what starts first, picture or sound, starts there. */
@@ -98,7 +86,7 @@ int render_open(const struct request *request, const struct source *source, stru
     if (ret->container == NULL || source_differs(source, ret->target, err) < 0)
         return -1;
     if (reader_open(source->path, "input", request->cpus, &ret->reader, err) < 0)
-        return -1;
+        return damaged(ret, err);
     ret->reader.progress_to = 0;
     if (packet_index_read(&ret->reader, &ret->index, err) < 0)
         return damaged(ret, err);
@@ -113,6 +101,7 @@ void render_close(struct render *render)
     packet_index_done(&render->index);
     journal_close(render->journal);
     reader_close(&render->reader);
+    json_decref(render->partial);
     free(render->units);
     free(render->target);
 }
@@ -289,13 +278,12 @@ int render_run(struct render *render, json_t **ret_result, struct error *err)
         return -1;
     }
     int result = make_all(render, err);
-    if (result < 0)
-        result = damaged(render, err);
-    else
+    if (result == 0)
         result = source_unchanged(render->source, err) < 0
                      ? -1
                      : render_publish(render, ret_result, err);
-    if (result < 0)
-        drop_if_hopeless(render, err);
-    return result;
+    if (result == 0)
+        return 0;
+    drop_if_hopeless(render, err);
+    return damaged(render, err);
 }

@@ -47,11 +47,13 @@ struct render {
     size_t unit_count;
     unsigned reused, made; /* units: of an earlier run, of this one */
     struct time_span in;   /* the input's frames */
+    json_t *partial; /* owned; of an input that is damaged: the result of the job that failed */
     int64_t frames_out;
 };
 
 /* ERROR_INVALID for an ending of `output` that is no container; ERROR_DAMAGED when the input is not
- * whole: the text tells how many frames decode. *ret must be zeroed; render_close in any case. */
+ * whole: the text and render->partial tell how many frames decode, here as in render_run. *ret must
+ * be zeroed; render_close in any case. */
 int render_open(const struct request *request, const struct source *source, struct render *ret,
                 struct error *err);
 void render_close(struct render *render);

@@ -9,6 +9,7 @@
 #include "processors/lib/request.h"
 #include "processors/lib/source.h"
 #include "processors/lib/staging.h"
+#include "processors/media/damage.h"
 #include "processors/media/facts.h"
 #include "processors/media/media_log.h"
 #include "processors/media/versions.h"
@@ -125,6 +126,26 @@ static json_t *make_result(struct work *work)
     return result;
 }
 
+/* Of the files that were not whole; NULL: that is not why it failed. */
+static json_t *tell_damage(struct work *work, struct error *err)
+{
+    static const char *const labels[SIDE_COUNT] = {"reference", "distorted"};
+    CLEANUP_JSON json_t *result = json_object();
+    json_t *inputs = json_array();
+    bool found = false;
+    json_put(result, "inputs", inputs);
+    json_put(result, "outputs", json_array());
+    json_put(result, "frames_out", json_null());
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        struct error other = {0}; /* the first one that is damaged is told */
+        (void)json_array_append(inputs, work->sources[side].facts);
+        if (side_is_damaged(&work->measurement.sides[side]))
+            found |= damage_add(result, work->sources[side].path, labels[side], NULL, NULL,
+                                found ? &other : err);
+    }
+    return found ? TAKE_PTR(result) : NULL;
+}
+
 /* Who says that frames belong together by their numbers is believed. */
 static int check_shift(const struct measurement *measurement, struct error *err)
 {
@@ -147,8 +168,12 @@ static int run(const struct request *request, json_t **ret_result, struct error 
         return -1;
     const char *const paths[SIDE_COUNT] = {work.sources[REFERENCE].path,
                                            work.sources[DISTORTED].path};
-    if (measurement_run(&work.measurement, paths, request->cpus, err) < 0 ||
-        source_unchanged(&work.sources[REFERENCE], err) < 0 ||
+    if (measurement_run(&work.measurement, paths, request->cpus, err) < 0) {
+        if (err->code == ERROR_DAMAGED)
+            *ret_result = tell_damage(&work, err);
+        return -1;
+    }
+    if (source_unchanged(&work.sources[REFERENCE], err) < 0 ||
         source_unchanged(&work.sources[DISTORTED], err) < 0 || publish(&work, err) < 0)
         return -1;
     *ret_result = make_result(&work);

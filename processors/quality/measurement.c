@@ -62,8 +62,11 @@ int measurement_run(struct measurement *measurement, const char *const paths[SID
     measurement->pairing.sides[DISTORTED] = &sides[DISTORTED];
     if (open_sides(measurement, paths, cpus, err) < 0 || compare_all(measurement, err) < 0)
         return -1;
-    /* A damaged file explains why the numbers of frames differ, so it comes first. */
-    if (side_join(&sides[REFERENCE], err) < 0 || side_join(&sides[DISTORTED], err) < 0)
+    /* A damaged file explains why the numbers of frames differ, so it comes first; both may be. */
+    struct error other = {0};
+    const int reference = side_join(&sides[REFERENCE], err);
+    const int distorted = side_join(&sides[DISTORTED], reference < 0 ? &other : err);
+    if (reference < 0 || distorted < 0)
         return -1;
     return pairing_check(&measurement->pairing, err);
 }

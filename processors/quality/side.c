@@ -74,6 +74,11 @@ int side_join(struct side *side, struct error *err)
     return side->result;
 }
 
+bool side_is_damaged(const struct side *side)
+{
+    return !side->running && side->reader.damaged;
+}
+
 void side_close(struct side *side)
 {
     if (!side->has_queue)

@@ -35,5 +35,7 @@ bool side_take(struct side *side, AVFrame *ret, int64_t *ret_ns);
 /* Reads what is left without keeping it, and waits for the thread. -1 with err: the file is not
  * whole, or could not be read. */
 int side_join(struct side *side, struct error *err);
+/* Whether it was found that not all of it is there or decodes; false while the thread is at it. */
+bool side_is_damaged(const struct side *side);
 
 #endif

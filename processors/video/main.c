@@ -6,6 +6,7 @@
 #include "processors/lib/processor.h"
 #include "processors/lib/request.h"
 #include "processors/lib/source.h"
+#include "processors/media/damage.h"
 #include "processors/media/facts.h"
 #include "processors/media/media_log.h"
 #include "processors/media/reader.h"
@@ -27,8 +28,11 @@ static int probe(const struct request *request, const struct source *source, jso
                                "params.output is given; it is not allowed with mode probe");
     if (reader_open(source->path, "input", request->cpus, &reader, err) < 0 ||
         (reader.audio != NULL && reader_decode_audio(&reader, err) < 0) ||
-        reader_run(&reader, &calls, err) < 0 || source_unchanged(source, err) < 0)
+        reader_run(&reader, &calls, err) < 0 || source_unchanged(source, err) < 0) {
+        if (reader.damaged)
+            *ret_result = damage_result(source, "input", err);
         return -1;
+    }
     json_t *result = json_object();
     json_t *inputs = json_array();
     json_t *media = json_object();

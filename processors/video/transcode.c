@@ -43,10 +43,11 @@ int transcode(const struct request *request, const struct source *source, json_t
     CLEANUP(render_close) struct render render = {0};
     struct pictures pictures = {0};
     if (render_open(request, source, &render, err) < 0 ||
-        set_recipe(request, &render, &pictures, err) < 0)
+        set_recipe(request, &render, &pictures, err) < 0 ||
+        render_run(&render, ret_result, err) < 0) {
+        *ret_result = TAKE_PTR(render.partial);
         return -1;
-    if (render_run(&render, ret_result, err) < 0)
-        return -1;
+    }
     json_put(json_object_get(json_object_get(*ret_result, "media"), "output"), "deinterlaced",
              json_boolean(pictures.deinterlaced));
     return 0;

@@ -1,0 +1,149 @@
+"""Videos that are damaged or cut off: never taken for whole ones, and the result counts what there is. What
+decodes is counted by ffprobe, what there was by the whole file."""
+import json
+import os
+import random
+import subprocess
+
+import pytest
+from processor import SAMPLES, SHARED, frames, run
+
+CLIP = SAMPLES / "bbb_480p24_8s.mp4"
+WHOLE = 194
+COPIES = {"mp4": ("index", 0), "mkv": ("duration", 1), "avi": ("header", 0), "frag.mp4": ("index", 0)}
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """The clip in several containers, the index in front where there is one."""
+    folder = tmp_path_factory.mktemp("copies")
+    for kind in COPIES:
+        flags = {"mp4": ["-movflags", "+faststart"], "frag.mp4": ["-movflags", "frag_keyframe+empty_moov"]}
+        subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, "-c", "copy", *flags.get(kind, []), folder / f"clip.{kind}"],
+                       check=True)
+    return folder
+
+
+def cut(source, target, part):
+    data = source.read_bytes()
+    target.write_bytes(data[:int(len(data) * part)])
+    return target
+
+
+def damage_of(done, label="input"):
+    assert done.code == 65 and done.result["partial"] is True and done.result["outputs"] == [], done.error
+    assert done.result["error"]["message"] in done.error
+    assert set(done.result["damage"]) == {label}
+    return done.result["damage"][label]
+
+
+@pytest.mark.parametrize("part", [0.2, 0.7])
+@pytest.mark.parametrize("kind", COPIES)
+def test_what_is_left_of_a_file_is_counted(tmp_path, copies, kind, part):
+    source = cut(copies / f"clip.{kind}", tmp_path / f"cut.{kind}", part)
+    there = frames(source)
+    done = run("video", tmp_path, mode="probe", input=str(source))
+    found = damage_of(done)
+    by, about = COPIES[kind]
+    assert 0 < there < WHOLE and there == done.result["frames_in"] == found["frames_decoded"] + found["frames_flawed"]
+    assert found["expected_by"] == by and abs(found["frames_expected"] - WHOLE) <= about
+    assert found["frames_lost"] == found["frames_expected"] - there
+    assert there - 4 <= found["first_fault"]["frames_before"] <= there
+    assert abs(found["first_fault"]["time_us"] / 1e6 - there / 24) < 0.2
+    assert f"{there} of {found['frames_expected']} frames decode" in done.error
+    assert done.result["media"]["input"]["frames"] == there and done.result["inputs"][0]["bytes"] == os.path.getsize(source)
+
+
+def spoil(source, target, places):
+    """Bytes of the video's packets are changed; returns the times of these."""
+    data, chance = bytearray(source.read_bytes()), random.Random(7)
+    told = json.loads(subprocess.run(
+        ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_packets", "-of", "json", source],
+        capture_output=True, check=True).stdout)["packets"]
+    told = [packet for packet in told if int(packet["size"]) > 200]
+    hit = [told[int(len(told) * place)] for place in places]
+    for packet in hit:
+        begin, size = int(packet["pos"]), int(packet["size"])
+        for at in range(begin + size // 2, begin + size // 2 + 60):
+            data[at] ^= chance.randrange(1, 256)
+    target.write_bytes(data)
+    return [float(packet["pts_time"]) for packet in hit]
+
+
+def test_frames_that_were_made_up_are_told_from_those_that_were_not(tmp_path, copies):
+    times = spoil(copies / "clip.mp4", tmp_path / "bad.mp4", (0.3, 0.5, 0.8))
+    found = damage_of(run("video", tmp_path, mode="probe", input="bad.mp4"))
+    assert (found["frames_flawed"], found["frames_decoded"], found["frames_lost"]) == (3, WHOLE - 3, 0)
+    assert found["faults"] >= 3 and abs(found["first_fault"]["time_us"] / 1e6 - min(times)) < 0.05
+    data, whole = (tmp_path / "bad.mp4").read_bytes(), (copies / "clip.mp4").read_bytes()
+    first = next(i for i, byte in enumerate(data) if byte != whole[i])
+    assert 0 < first - found["first_fault"]["byte"] < 20000
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "mpeg2video"])
+def test_what_a_decoder_only_says_is_counted(tmp_path, codec):
+    """That of MJPEG marks no frame: it logs a line, and hands out what it has."""
+    subprocess.run(["ffmpeg", "-v", "error", "-t", "2", "-i", CLIP, "-an", "-vf", "scale=320:-2", "-c:v", codec,
+                    tmp_path / "good.mkv"], check=True)
+    times = spoil(tmp_path / "good.mkv", tmp_path / "bad.mkv", (0.3, 0.8))
+    found = damage_of(run("video", tmp_path, mode="probe", input="bad.mkv"))
+    assert (found["frames_flawed"], found["frames_decoded"], found["frames_lost"]) == (2, 46, 0)
+    assert abs(found["first_fault"]["time_us"] / 1e6 - min(times)) < 0.05
+
+
+def test_packets_that_are_refused_are_lost_frames(tmp_path):
+    spoil(SAMPLES / "sample_av1_aac.mp4", tmp_path / "bad.mp4", (0.5,))
+    found = damage_of(run("video", tmp_path, mode="probe", input="bad.mp4"))
+    there = frames(tmp_path / "bad.mp4")
+    assert found["frames_decoded"] == there < 30 == found["frames_expected"] and found["frames_lost"] == 30 - there
+    assert found["packets_refused"] >= found["frames_lost"]
+
+
+@pytest.mark.parametrize("name,more", [("video", {"preset": "ultrafast"}), ("interpolate", {"factor": 2, "method": "blend"})])
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_no_output_is_made_of_what_is_left(tmp_path, copies, name, more, spoiled):
+    source = tmp_path / "bad.mkv"
+    if spoiled:
+        spoil(copies / "clip.mkv", source, (0.7,))
+    else:
+        cut(copies / "clip.mkv", source, 0.5)
+    (tmp_path / "out.mp4").write_text("what was there")
+    done = run(name, tmp_path, input="bad.mkv", output="out.mp4", **more)
+    found = damage_of(done)
+    assert found["frames_decoded"] + found["frames_flawed"] == frames(source)
+    assert (tmp_path / "out.mp4").read_text() == "what was there"
+    assert sorted(os.listdir(tmp_path)) == ["bad.mkv", "out.mp4"]
+
+
+@pytest.mark.parametrize("bad", [("reference",), ("distorted",), ("reference", "distorted")])
+def test_quality_tells_of_each_side(tmp_path, copies, bad):
+    files = dict.fromkeys(("reference", "distorted"), copies / "clip.mkv")
+    for side in bad:
+        files[side] = cut(files[side], tmp_path / side, 0.5)
+    done = run("quality", tmp_path, **{side: str(path) for side, path in files.items()})
+    assert done.code == 65 and done.result["partial"] is True and set(done.result["damage"]) == set(bad)
+    for side in bad:
+        found = done.result["damage"][side]
+        assert found["frames_decoded"] + found["frames_flawed"] == frames(files[side])
+    assert done.result["error"]["message"].startswith(f"{bad[0]} is ")
+    assert len(done.result["inputs"]) == 2 and "metrics" not in done.result
+
+
+def test_where_nothing_decodes_there_is_no_part(tmp_path):
+    source = SHARED / "broken/invalid-bitstream.webm"
+    if not source.exists():
+        pytest.skip(f"{SHARED} is not there")
+    done = run("video", tmp_path, mode="probe", input=str(source))
+    assert done.code == 65 and done.result["partial"] is False and done.result["frames_in"] == 0
+    assert done.result["damage"]["input"]["frames_decoded"] == 0 < done.result["damage"]["input"]["packets_refused"]
+
+
+def test_a_job_shows_what_there_is(daemon, tmp_path, copies):
+    cut(copies / "clip.mkv", tmp_path / "cut.mkv", 0.5)
+    done = daemon.ctl("submit", "--type", "video", "-C", str(tmp_path), "--param", "input=cut.mkv",
+                      "--param", "mode=probe", "--wait")
+    job = json.loads(daemon.ctl("show", "--json", done.stdout.strip()).stdout)
+    assert (done.returncode, job["state"], job["outcome"]["class"]) == (65, "failed", "processor")
+    found = job["result"]["damage"]["input"]
+    assert f"damage: input: {found['frames_decoded']} frames decode, 0 flawed, {found['frames_lost']} lost of " in \
+        daemon.ctl("show", done.stdout.strip()).stdout
