@@ -10,7 +10,7 @@ extern const struct verb verb_completion, verb_cron, verb_retry;
 extern const struct verb verb_processors, verb_simulate, verb_hold, verb_release, verb_stats;
 extern const struct verb verb_breakers;
 extern const struct verb verb_queue, verb_edit, verb_move, verb_why, verb_plan;
-extern const struct verb verb_checkpoint, verb_prune, verb_backup;
+extern const struct verb verb_checkpoint, verb_prune, verb_backup, verb_doctor;
 extern const struct verb verb_suspend, verb_resume, verb_signal;
 
 /* Waits for jobs and mirrors them: takes `ids`; `options` (may be NULL) are further parameters of

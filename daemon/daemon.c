@@ -309,7 +309,8 @@ static int start_network(struct daemon *daemon, const struct config *config,
                              .socket_path = places->socket_path,
                              .processor_dirs = (const char *const *)places->processor_dirs,
                              .owner_uid = geteuid(),
-                             .uid_min = places->system ? JOB_UID_MIN : 0};
+                             .uid_min = places->system ? JOB_UID_MIN : 0,
+                             .system = places->system};
     daemon->api = api_new(daemon->base, daemon->engine, &daemon->api_options);
     if (open_socket(daemon, places, &fd, err) < 0)
         return -1;

@@ -44,6 +44,7 @@ static const struct api_verb *const verbs[] = {
     &verb_status,
     &verb_stats,
     &verb_backup,
+    &verb_doctor,
     &verb_varlink_info,
     &verb_varlink_description,
     &verb_queues_list,

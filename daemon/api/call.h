@@ -14,6 +14,7 @@ struct api_options {
     const char *const *processor_dirs;   /* NULL-terminated, searched in order */
     uint32_t owner_uid;                  /* may see and do everything, as root may */
     uint32_t uid_min;                    /* jobs of lower uids are refused; 0: none */
+    bool system;                         /* the system daemon */
 };
 
 /* Where replies go. */

@@ -37,6 +37,7 @@ extern const struct api_verb verb_suspend, verb_resume, verb_signal;
 extern const struct api_verb verb_retry, verb_add_values, verb_why, verb_plan, verb_prune;
 extern const struct api_verb verb_logs_read, verb_logs_follow, verb_events_subscribe;
 extern const struct api_verb verb_ping, verb_info, verb_status, verb_stats, verb_backup;
+extern const struct api_verb verb_doctor;
 extern const struct api_verb verb_queues_list, verb_queues_add, verb_queues_set;
 extern const struct api_verb verb_queues_pause, verb_queues_resume, verb_queues_drain;
 extern const struct api_verb verb_queues_remove;

@@ -186,6 +186,16 @@ struct db *db_open_copy(const char *path, struct error *err)
     return NULL;
 }
 
+const char *db_library_version(void)
+{
+    return sqlite3_libversion();
+}
+
+int db_library_number(void)
+{
+    return sqlite3_libversion_number();
+}
+
 void db_close(struct db *db)
 {
     if (db == NULL)

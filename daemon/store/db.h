@@ -29,6 +29,9 @@ struct db *db_open(const char *path, const struct db_options *options, struct er
 /* A copy, to be read only: nothing is made beside it or brought up to date. NULL on error. */
 struct db *db_open_copy(const char *path, struct error *err);
 void db_close(struct db *db);
+/* Of the library that is loaded: "3.40.1", 3040001. */
+const char *db_library_version(void);
+int db_library_number(void);
 
 /* Full check of pages and indexes, without changing anything. 0 or -1 with ERROR_DAMAGED. */
 int db_check(struct db *db, struct error *err);

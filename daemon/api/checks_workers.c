@@ -1,0 +1,95 @@
+/* Whether jobs can be run, and by what their processes are held together. */
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/fd.h"
+#include "daemon/api/checks.h"
+#include "daemon/api/verb.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#define GROUP_PATH_BYTES 4096U
+
+static void check_made(const struct api *api, struct finding *ret)
+{
+    struct pool_health health;
+    pool_health(engine_pool(api->engine), &health);
+    if (health.spawner != NULL) {
+        finding_set(ret, CHECK_FAILED, "none can be made: %.200s", health.spawner);
+        finding_advise(ret, "no job starts", "%s",
+                       api->options.system ? "systemctl status batchd-worker.service"
+                                           : "look at batchd's log, and start it again");
+    } else if (health.deaths > 0) {
+        finding_set(ret, CHECK_WARNING, "%llu died without having been told to leave: %.200s",
+                    (unsigned long long)health.deaths,
+                    health.last_death == NULL ? "" : health.last_death);
+        finding_advise(ret, "their jobs were judged by their logs, some of them as lost", "%s",
+                       "look at batchd's log, and at the kernel's for want of memory");
+    } else {
+        finding_set(ret, CHECK_OK, "none has died since batchd started");
+    }
+}
+
+struct seen {
+    const char *state_dir;
+    unsigned workers; /* that are alive */
+    bool denied;      /* of one it cannot be told */
+    char *group;      /* owned; of one of them */
+};
+
+static void look(void *arg, const struct pool_worker_view *worker)
+{
+    struct seen *seen = arg;
+    if (seen->group != NULL || seen->denied)
+        return;
+    CLEANUP_FREE char *path =
+        xasprintf("%s/workers/%llu/cgroup", seen->state_dir, (unsigned long long)worker->id);
+    seen->workers++;
+    seen->group = fd_read_file(AT_FDCWD, path, GROUP_PATH_BYTES, NULL);
+    seen->denied = seen->group == NULL && errno != ENOENT;
+    if (seen->group != NULL)
+        seen->group[strcspn(seen->group, "\n")] = '\0';
+}
+
+static void lacks_groups(const char *fix, struct finding *ret)
+{
+    finding_advise(ret,
+                   "a job's processes are found by parentage, its memory is not limited, and what "
+                   "those used that nobody waited for is not counted",
+                   "%s", fix);
+}
+
+/* By what the worker that runs has, since batchd itself may be kept from the groups. */
+static void check_groups(const struct api *api, struct finding *ret)
+{
+    struct seen seen = {.state_dir = api->options.state_dir};
+    struct statfs mount;
+    const bool mounted =
+        statfs("/sys/fs/cgroup", &mount) == 0 && mount.f_type == CGROUP2_SUPER_MAGIC;
+    pool_each(engine_pool(api->engine), look, &seen);
+    CLEANUP_FREE char *group = seen.group;
+    if (group != NULL) {
+        finding_set(ret, CHECK_OK, "each job has its own (v2): %.200s", group);
+    } else if (!mounted) {
+        finding_set(ret, CHECK_WARNING, "no control groups of version 2 in /sys/fs/cgroup");
+        lacks_groups("boot with systemd.unified_cgroup_hierarchy=1, as Debian 12 does", ret);
+    } else if (seen.workers > 0 && !seen.denied) {
+        finding_set(ret, CHECK_WARNING, "none is delegated to batchd: jobs have none");
+        lacks_groups(api->options.system
+                         ? "systemctl start batchd-jobs.service, then restart batchd-worker.service"
+                         : "systemd-run --user --property Delegate=yes batchd --user",
+                     ret);
+    } else {
+        finding_set(ret, CHECK_UNKNOWN, "%s",
+                    seen.denied ? "what workers have is not for batchd to read"
+                                : "what a worker gets is known when there is one");
+        finding_advise(ret, "", "%s",
+                       seen.denied ? "" : "batchctl submit --wait -- true; batchctl doctor");
+    }
+}
+
+static const struct check checks[] = {
+    {"workers", check_made}, {"control groups", check_groups}, {NULL, NULL}};
+const struct check_group checks_workers = {.name = "jobs", .checks = checks};
