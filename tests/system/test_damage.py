@@ -99,6 +99,7 @@ def test_packets_that_are_refused_are_lost_frames(tmp_path):
     assert found["packets_refused"] >= found["frames_lost"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name,more", [("video", {"preset": "ultrafast"}), ("interpolate", {"factor": 2, "method": "blend"})])
 @pytest.mark.parametrize("spoiled", [False, True])
 def test_no_output_is_made_of_what_is_left(tmp_path, copies, name, more, spoiled):
