@@ -64,7 +64,7 @@ static int set_recipe(const struct request *request, struct render *render, stru
     settings->width = even(is->width);
     settings->height = even(is->height);
     slots_plan(request_string(request, "method", "motion"), rate, &render->recipe, slots);
-    render->chunk_least = SLOTS_CHUNK_LEAST;
+    render->costs = (struct chunk_costs){.least = SLOTS_CHUNK_LEAST, .by_frames = true};
     render->keep_matrix = reader_display_matrix(&render->reader) != NULL;
     return 0;
 }

@@ -1,5 +1,7 @@
 /* Units of work on several threads: each lane takes the next unit until none is left or one failed.
- * Progress is summed up over them. */
+ * A unit that cannot be cut and takes long (a film's whole sound) has a thread of its own, beside
+ * the lanes: all take turns, so that no more than was asked for are at work at once, and all of
+ * them end at about the same time. Progress is summed up over them. */
 #ifndef BATCHD_PROCESSORS_LIB_LANES_H
 #define BATCHD_PROCESSORS_LIB_LANES_H
 
@@ -8,15 +10,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct lanes;
+/* One thread, as its units see it. */
+struct lane;
 
-/* What is to be done. `total` is in the same unit as lanes_advance counts (frames); `done` of it
+/* What is to be done. `total` is in the same unit as lane_advance counts (frames); `done` of it
  * were done by an earlier run; from..to is the part of the job that it is (0..1). */
 struct lanes_work {
-    unsigned threads; /* at least 1; no more than there are units are made */
+    unsigned threads; /* at work at once; at least 1 */
     const unsigned *units;
     size_t count;
-    int (*make)(void *arg, struct lanes *lanes, unsigned unit, struct error *err); /* on a lane */
+    size_t long_count; /* the first so many have a thread of their own */
+    int (*make)(void *arg, struct lane *lane, unsigned unit, struct error *err); /* on a lane */
     void *arg;
     double total, done, from, to;
 };
@@ -25,8 +29,8 @@ struct lanes_work {
  */
 int lanes_run(const struct lanes_work *work, struct error *err);
 
-/* Called by units: so much more is done. -1: another unit failed, end soon (ERROR_DRAINING in err).
- */
-int lanes_advance(struct lanes *lanes, double amount, struct error *err);
+/* Called by units, every few milliseconds of work: so much more is done. Returns when it is this
+ * lane's turn again. -1: another unit failed, end soon (ERROR_DRAINING in err). */
+int lane_advance(struct lane *lane, double amount, struct error *err);
 
 #endif

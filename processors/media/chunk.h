@@ -12,7 +12,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-struct lanes;
+struct lane;
 struct packet_index;
 
 /* The same for all chunks of a job; all is borrowed. */
@@ -38,9 +38,9 @@ struct chunk_range {
 /* Makes it at `path`, synced. *ret_facts {bytes, sha256, frames, and of the source in its time
  * base: frames_in, first, last, step_min, step_max, last_duration,
  * times_repaired}, owned by the caller.
- * ERROR_CONFLICT: the source cannot be read in parts. `lanes` is told of each frame of the range
+ * ERROR_CONFLICT: the source cannot be read in parts. `lane` is told of each frame of the range
  * that was read. */
 int chunk_make(const struct chunk_recipe *recipe, const struct chunk_range *range, const char *path,
-               struct lanes *lanes, json_t **ret_facts, struct error *err);
+               struct lane *lane, json_t **ret_facts, struct error *err);
 
 #endif

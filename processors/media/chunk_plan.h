@@ -8,6 +8,7 @@
 #include "common/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct packet_index;
@@ -18,13 +19,19 @@ struct chunk_plan {
     int64_t *cuts;    /* count + 1, the outer ones without bounds; owned */
 };
 
+/* What is known of the work. */
+struct chunk_costs {
+    unsigned least; /* frames of the source a chunk, in the mean: each chunk costs a key frame */
+    bool by_frames; /* it is the same for each frame; else busy pictures take longer to encode */
+};
+/* Where encoding is most of the work. */
+#define CHUNK_COSTS_ENCODING ((struct chunk_costs){.least = 120})
+
 /* At most ENCODER_KEY_DISTANCE frames of the source a chunk, so that the encoder's own key frames
- * are where the chunks begin, and as many chunks for each of the cpus; not below `least` frames,
- * since each costs a key frame. */
-void chunk_plan_make(const struct packet_index *index, unsigned cpus, unsigned least,
-                     struct chunk_plan *ret);
-/* What `least` is where encoding is most of the work. */
-#define CHUNK_PLAN_LEAST 120
+ * are where the chunks begin; as many chunks for each of the cpus, of like work, cut where the
+ * source has a key frame if one is near. */
+void chunk_plan_make(const struct packet_index *index, unsigned cpus,
+                     const struct chunk_costs *costs, struct chunk_plan *ret);
 /* Uncut, for what cannot be cut. */
 void chunk_plan_whole(unsigned cpus, struct chunk_plan *ret);
 void chunk_plan_done(struct chunk_plan *plan);

@@ -9,7 +9,7 @@
 struct growing {
     struct packet_index *index;
     const struct reader *reader;
-    size_t time_room, key_room, seek_room;
+    size_t time_room, key_room, seek_room, bytes_room;
     int64_t last_dts, last_pts;
 };
 
@@ -45,6 +45,8 @@ static int on_packet(void *arg, AVPacket *packet, struct error *err)
         return 0;
     }
     index->packets++;
+    const int64_t before = index->bytes_count == 0 ? 0 : index->bytes[index->bytes_count - 1];
+    add(&index->bytes, &index->bytes_count, &growing->bytes_room, before + packet->size);
     /* Times that jump back (a broadcast that was cut together) name two places at once. */
     if (packet->pts == AV_NOPTS_VALUE ||
         (packet->dts != AV_NOPTS_VALUE && growing->last_dts != AV_NOPTS_VALUE &&
@@ -105,6 +107,7 @@ void packet_index_done(struct packet_index *index)
 {
     free(index->times);
     free(index->keys);
+    free(index->bytes);
     free(index->seeks);
     *index = (struct packet_index){0};
 }
@@ -127,6 +130,13 @@ static size_t count_below(const int64_t *list, size_t count, int64_t limit)
 size_t packet_index_before(const struct packet_index *index, int64_t time)
 {
     return count_below(index->times, index->count, time);
+}
+
+double packet_index_bytes_before(const struct packet_index *index, size_t frame)
+{
+    const int64_t all = index->bytes_count == 0 ? 0 : index->bytes[index->bytes_count - 1];
+    const size_t at = index->bytes_count * frame / FFMAX(index->count, 1);
+    return at == 0 || all == 0 ? 0 : (double)index->bytes[at - 1] / (double)all;
 }
 
 int64_t packet_index_key(const struct packet_index *index, int64_t time, size_t back)

@@ -19,8 +19,9 @@ struct packet_index {
         *times; /* of the video's packets, rising, each once; in the stream's time base; owned */
     int64_t *
         seeks; /* for each key where to seek: its time of decoding, by which MPEG-TS seeks; owned */
-    int64_t *keys; /* of those that decoding can begin at; owned */
-    size_t count, key_count;
+    int64_t *keys;  /* of those that decoding can begin at; owned */
+    int64_t *bytes; /* of the packets up to each, in the order of the file; owned */
+    size_t count, key_count, bytes_count;
     int64_t packets;       /* before those with the same time were taken together */
     int64_t last_duration; /* of the last one; 0: the file does not tell */
     bool timed;            /* every packet has a time: the file can be cut */
@@ -35,6 +36,9 @@ void packet_index_done(struct packet_index *index);
 
 /* How many times lie before `time`. */
 size_t packet_index_before(const struct packet_index *index, int64_t time);
+/* The part (0..1) of the video's bytes that lies before the frame of that number, as nearly as the
+ * order of decoding tells. */
+double packet_index_bytes_before(const struct packet_index *index, size_t frame);
 /* The last key packet at or before `time`, `back` more keys before it; AV_NOPTS_VALUE: the file's
  * beginning. */
 int64_t packet_index_key(const struct packet_index *index, int64_t time, size_t back);

@@ -88,6 +88,11 @@ static enum step take_packet(struct part *part, const AVPacket *packet, struct e
             return STEP_ON; /* before it */
     }
     part->begun = true;
+    /* What no other picture is made of need not be decoded where it is not wanted. (H.264 alone
+     * says it of each picture for sure.) */
+    const bool passed = packet->pts != AV_NOPTS_VALUE && packet->pts < part->range->from &&
+                        reader->video->codecpar->codec_id == AV_CODEC_ID_H264;
+    reader->video_decoder->skip_frame = passed ? AVDISCARD_NONREF : AVDISCARD_DEFAULT;
     int rc = avcodec_send_packet(reader->video_decoder, packet);
     enum step step = drain(part, err);
     if (step != STEP_ON)

@@ -76,7 +76,7 @@ int render_open(const struct request *request, const struct source *source, stru
                 struct error *err)
 {
     ret->request = request;
-    ret->chunk_least = CHUNK_PLAN_LEAST;
+    ret->costs = CHUNK_COSTS_ENCODING;
     ret->source = source;
     ret->audio = request_string(request, "audio", "copy");
     ret->target = request_path(request, "output");
@@ -135,7 +135,7 @@ static int set_plan(struct render *render, bool whole, struct error *err)
     if (whole)
         chunk_plan_whole(render->request->cpus, &render->plan);
     else
-        chunk_plan_make(&render->index, render->request->cpus, render->chunk_least, &render->plan);
+        chunk_plan_make(&render->index, render->request->cpus, &render->costs, &render->plan);
     CLEANUP_JSON json_t *plan = chunk_plan_to_json(&render->plan);
     return journal_begin(render->journal, plan, err);
 }
@@ -180,26 +180,29 @@ static double list_units(struct render *render)
 
 /* ---- making it ---- */
 
-static int make_file(const struct render *render, struct lanes *lanes, unsigned unit,
+static int make_file(const struct render *render, struct lane *lane, unsigned unit,
                      const char *path, json_t **ret_facts, struct error *err)
 {
     const struct chunk_recipe *recipe = &render->recipe;
     if (unit < render->plan.count) {
         const struct chunk_range range = {render->plan.cuts[unit], render->plan.cuts[unit + 1]};
-        return chunk_make(recipe, &range, path, lanes, ret_facts, err);
+        return chunk_make(recipe, &range, path, lane, ret_facts, err);
     }
-    const int64_t offset =
-        av_rescale_q(recipe->offset, recipe->source_base, render->reader.audio->time_base);
-    return sound_make(recipe->source, offset, render->container, path, ret_facts, err);
+    const AVRational base = render->reader.audio->time_base;
+    const struct sound_recipe sound = {.source = recipe->source,
+                                       .offset =
+                                           av_rescale_q(recipe->offset, recipe->source_base, base),
+                                       .container = render->container};
+    return sound_make(&sound, path, lane, ret_facts, err);
 }
 
-static int make_unit(void *arg, struct lanes *lanes, unsigned unit, struct error *err)
+static int make_unit(void *arg, struct lane *lane, unsigned unit, struct error *err)
 {
     struct render *render = arg;
     CLEANUP_FREE char *part = journal_path(render->journal, unit, "nut.part");
     CLEANUP_FREE char *path = journal_path(render->journal, unit, "nut");
     CLEANUP_JSON json_t *facts = NULL;
-    if (make_file(render, lanes, unit, part, &facts, err) < 0)
+    if (make_file(render, lane, unit, part, &facts, err) < 0)
         return -1;
     if (rename(part, path) < 0) {
         (void)error_set_errno(err, "\"%.200s\"", path);
@@ -228,12 +231,19 @@ static unsigned lanes_of(const struct render *render)
     return fit < 1 ? 1 : fit < render->request->cpus ? (unsigned)fit : render->request->cpus;
 }
 
+/* Whether the sound is to be made still; it is the first of the units then. */
+static bool has_sound(const struct render *render)
+{
+    return render->unit_count > 0 && render->units[0] == render->plan.count;
+}
+
 static int make_units(struct render *render, struct error *err)
 {
     const double done = list_units(render);
     const struct lanes_work work = {.threads = lanes_of(render),
                                     .units = render->units,
                                     .count = render->unit_count,
+                                    .long_count = has_sound(render) ? 1 : 0,
                                     .make = make_unit,
                                     .arg = render,
                                     .total = (double)render->index.packets,

@@ -37,9 +37,9 @@ struct render {
     struct packet_index index;
     /* The rest of it by the caller: filters, roll_in, roll_out, settings but for the threads. */
     struct chunk_recipe recipe;
-    unsigned chunk_least; /* as render_open sets it, or fewer frames of the input */
-    bool keep_matrix;     /* the input's display matrix goes with the output */
-    bool one_to_one;      /* as many frames out as in, at their times */
+    struct chunk_costs costs; /* as render_open sets them, or the caller's own */
+    bool keep_matrix;         /* the input's display matrix goes with the output */
+    bool one_to_one;          /* as many frames out as in, at their times */
     /* own */
     struct chunk_plan plan;
     struct journal *journal;

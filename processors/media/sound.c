@@ -3,6 +3,7 @@
 
 #include "common/cleanup.h"
 #include "common/json.h"
+#include "processors/lib/lanes.h"
 #include "processors/media/audio_track.h"
 #include "processors/media/output.h"
 #include "processors/media/reader.h"
@@ -14,6 +15,7 @@ struct sound {
     struct reader reader;
     struct output output;
     struct audio_track track;
+    struct lane *lane;
 };
 
 static void sound_close(struct sound *sound)
@@ -34,32 +36,34 @@ bool sound_is_encoded(const char *mode, const struct reader *source, const char 
 static int on_frame(void *arg, AVFrame *frame, struct error *err)
 {
     struct sound *sound = arg;
-    return audio_track_frame(&sound->track, frame, err);
+    return lane_advance(sound->lane, 0, err) < 0 ? -1
+                                                 : audio_track_frame(&sound->track, frame, err);
 }
 
-static int encode(struct sound *sound, const char *source, int64_t offset, const char *container,
-                  const char *path, struct error *err)
+static int encode(struct sound *sound, const struct sound_recipe *recipe, const char *path,
+                  struct error *err)
 {
     const struct reader_calls calls = {.audio = on_frame, .arg = sound};
-    if (reader_open_sound(source, "input", &sound->reader, err) < 0 ||
+    struct reader *reader = &sound->reader;
+    if (reader_open_sound(recipe->source, "input", reader, err) < 0 ||
         output_open(path, "nut", &sound->output, err) < 0 ||
-        audio_track_encode(&sound->reader, &sound->output, container, &sound->track, err) < 0 ||
+        audio_track_encode(reader, &sound->output, recipe->container, &sound->track, err) < 0 ||
         output_start(&sound->output, 0, err) < 0)
         return -1;
     const AVRational second = {1, 1};
-    sound->reader.progress_to = sound->reader.progress_from = 0;
+    reader->progress_to = reader->progress_from = 0;
     sound->track.offset =
-        offset - av_rescale_q(SOUND_LEAD_SECONDS, second, sound->reader.audio->time_base);
-    if (reader_run(&sound->reader, &calls, err) < 0 || audio_track_finish(&sound->track, err) < 0)
+        recipe->offset - av_rescale_q(SOUND_LEAD_SECONDS, second, reader->audio->time_base);
+    if (reader_run(reader, &calls, err) < 0 || audio_track_finish(&sound->track, err) < 0)
         return -1;
     return output_finish(&sound->output, err);
 }
 
-int sound_make(const char *source, int64_t offset, const char *container, const char *path,
+int sound_make(const struct sound_recipe *recipe, const char *path, struct lane *lane,
                json_t **ret_facts, struct error *err)
 {
-    CLEANUP(sound_close) struct sound sound = {0};
-    if (encode(&sound, source, offset, container, path, err) < 0)
+    CLEANUP(sound_close) struct sound sound = {.lane = lane};
+    if (encode(&sound, recipe, path, err) < 0)
         return -1;
     if (unit_file_facts(path, ret_facts, err) < 0)
         return -1;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct lane;
 struct reader;
 
 /* So many seconds are added to the times in the file that sound_make writes: an encoder's first
@@ -20,9 +21,16 @@ struct reader;
  * container; copy does where the container does not take its codec. */
 bool sound_is_encoded(const char *mode, const struct reader *source, const char *container);
 
-/* Decodes and encodes it to a file of its own at `path`, synced. `offset` is subtracted from its
- * times, in its time base. *ret_facts {packets, bytes, sha256}, owned by the caller. */
-int sound_make(const char *source, int64_t offset, const char *container, const char *path,
+/* All is borrowed. */
+struct sound_recipe {
+    const char *source; /* path of the input */
+    int64_t offset;     /* subtracted from the sound's times, in its time base */
+    const char *container;
+};
+
+/* Decodes and encodes it to a file of its own at `path`, synced; takes turns on `lane`. *ret_facts
+ * {packets, bytes, sha256}, owned by the caller. */
+int sound_make(const struct sound_recipe *recipe, const char *path, struct lane *lane,
                json_t **ret_facts, struct error *err);
 
 #endif

@@ -60,6 +60,7 @@ def logged(one):
     return [line["text"] for line in one.lines if line["type"] == "log"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("audio", ["copy", "encode"])
 def test_killed_at_random_moments(tmp_path, clip, undisturbed, audio):
     """Each attempt is killed a little later; what was noted is not made again."""
@@ -132,6 +133,7 @@ def test_a_damaged_chunk_is_made_anew_alone(tmp_path, clip, undisturbed):
     assert sha256(tmp_path / "out.mp4") == undisturbed["copy"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change,member", [
     (lambda clip: os.utime(clip), "source"),
     (lambda clip: clip.write_bytes(clip.read_bytes() + b"\0" * 8), "source"),
@@ -173,10 +175,49 @@ def test_sigterm_keeps_what_is_done(tmp_path, clip, undisturbed):
 def test_two_at_a_time_do_not_mix(tmp_path, clip, undisturbed):
     one = begin(tmp_path, clip)
     wait_for(lambda: noted(tmp_path) >= 1)
+    one.process.send_signal(signal.SIGSTOP)
     for attempt in (1, 2):
         two = begin(tmp_path, clip, attempt).end()
         assert two.code == 75 and "another run is at work" in two.error
+    one.process.send_signal(signal.SIGCONT)
     assert one.end().code == 0 and sha256(tmp_path / "out.mp4") == undisturbed["copy"]
+
+
+def key_times(clip):
+    packets = ffprobe(clip, "-select_streams", "v:0", "-show_entries", "packet=pts,flags")["packets"]
+    return [packet["pts"] for packet in packets if "K" in packet["flags"]], sorted(p["pts"] for p in packets)
+
+
+def test_it_is_cut_where_the_source_has_a_key_frame(tmp_path):
+    """One near the even cut, the others far from it: nothing before it is decoded for the chunk behind it."""
+    clip = tmp_path / "clip.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=128x96:r=24:d=25", "-g", 600, "-sc_threshold", 0, "-force_key_frames",
+           f"{110 / 24},{310 / 24},{400 / 24}", clip)
+    one = begin(tmp_path, clip)
+    wait_for(lambda: (work_folder(tmp_path) / "plan.json").exists())
+    one.process.kill()
+    one.end()
+    plan = json.loads((work_folder(tmp_path) / "plan.json").read_text())
+    keys, times = key_times(clip)
+    cuts = [times.index(cut) for cut in plan["plan"]["cuts"]]
+    assert len(cuts) == 3 and times.index(keys[2]) == 310 and cuts[1] == 310, cuts
+    assert cuts[0] != 110 and cuts[2] != 400, "they are too far"
+
+
+def test_chunks_take_like_times(tmp_path):
+    """A still half and a busy one: the busy one has most of the chunks."""
+    clip = tmp_path / "clip.mp4"
+    ffmpeg("-f", "lavfi", "-i", "color=gray:s=320x240:r=24:d=16", "-f", "lavfi", "-i",
+           "testsrc2=s=320x240:r=24:d=16,noise=alls=60:allf=t", "-filter_complex", "[0:v][1:v]concat", "-g", 600, clip)
+    one = begin(tmp_path, clip)
+    wait_for(lambda: (work_folder(tmp_path) / "plan.json").exists())
+    one.process.kill()
+    one.end()
+    plan = json.loads((work_folder(tmp_path) / "plan.json").read_text())
+    times = key_times(clip)[1]
+    cuts = [0] + [times.index(cut) for cut in plan["plan"]["cuts"]] + [len(times)]
+    lengths = [b - a for a, b in zip(cuts, cuts[1:])]
+    assert len(lengths) == 4 and lengths[0] > 1.5 * lengths[3] and max(lengths) <= 250, lengths
 
 
 @pytest.mark.long
@@ -189,6 +230,7 @@ def test_the_disk_is_full(tmp_path, clip, undisturbed):
     assert two.code == 0 and sha256(tmp_path / "out.mp4") == undisturbed["copy"]
 
 
+@pytest.mark.long
 def test_every_frame_at_its_time_and_the_sound_as_long(tmp_path, clip):
     for audio in ("copy", "encode"):
         out = tmp_path / f"{audio}.mp4"
