@@ -302,6 +302,7 @@ def test_batchctl(daemon):
 
 # ---- numbers
 
+@pytest.mark.long
 def test_a_long_array_that_has_ended_is_read_in_parts(daemon):
     parent = daemon.submit("/usr/bin/test", "-e", "/", array="0-5998")
     other = daemon.submit("false", array="0-5998%1", hold=True)
@@ -347,6 +348,7 @@ def longest_turn(daemon, until):
     return max(after - before for before, after in zip(used, used[1:])), used[-1] - used[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("code,queue", [(0, "default"), (1, "default"), (0, "still")])
 def test_very_many_wait_for_one(daemon, code, queue):
     count, held = 20000, queue == "default"

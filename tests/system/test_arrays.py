@@ -147,6 +147,7 @@ def resident(daemon):
     raise AssertionError("no VmRSS")
 
 
+@pytest.mark.long
 def test_many_waiting_arrays_cost_what_jobs_cost():
     """20,000 of them, each as wordy as it may be: memory as of queued jobs, and nothing slows down."""
     with Daemon(config="[workers]\nmax = 1\n") as daemon:
@@ -265,6 +266,7 @@ def test_retries_with_a_limit_over_kills():
         assert [one["outcome"]["class"] for one in history] == ["exit", "exit", "success"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("why", ["deadline", "dependency"])
 def test_others_are_served_while_arrays_of_many_parts_end(make_daemon, tmp_path, why):
     """What is read of each of them counts, so a turn ends a few: some are over while some wait."""

@@ -18,6 +18,7 @@ from backups import OFTEN, backups  # noqa: E402
 BACKUP = "io.batchd.Server.Backup"
 
 
+@pytest.mark.long
 def test_some_under_load(make_daemon, tmp_path):
     daemon = make_daemon(config=OFTEN)
     daemon.start()
@@ -116,6 +117,7 @@ def begun(daemon, target):
         target.unlink()  # it was faster
 
 
+@pytest.mark.long
 def test_a_client_that_goes_leaves_nothing(daemon, tmp_path):
     fill(daemon, 20)
     target = tmp_path / "copy.db"

@@ -160,6 +160,7 @@ def test_wait_for_running_of_what_never_ran(make_daemon):
     assert daemon.ctl("wait", "--for", "running", str(array)).returncode == 0
 
 
+@pytest.mark.long
 def test_wait_that_lost_its_daemon(daemon):
     job = daemon.submit("sleep", "60")
     waiting = subprocess.Popen([*daemon.ctl_words(), "--timeout", "30s", "wait", str(job)],

@@ -93,6 +93,7 @@ def test_a_run_is_an_ordinary_job_at_its_time(timed):
     assert len(runs(timed)) == 1 and shown(timed) == after
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("restart", [False, True])
 def test_where_the_clock_is_put_forward_and_back(timed, restart):
     """02:30 is left out in March and comes twice in October; minutes go on by real time."""
@@ -123,6 +124,7 @@ def test_zones(timed):
     assert shown(timed)["next"] == "2027-06-07 12:00 +02:00"
 
 
+@pytest.mark.long
 def test_kills_neither_lose_a_run_nor_make_it_twice(timed):
     dice = random.Random(7)
     minute = at(BERLIN, *MONDAY, 11, 40)

@@ -295,6 +295,7 @@ def requests(daemon, method, all_parameters):
     return replies, processor_seconds(daemon) - begun
 
 
+@pytest.mark.long
 def test_one_that_goes_from_among_many_of_a_name(daemon):
     """Nothing is looked at but the next: it takes as long as if each had its own name."""
     took = {}
@@ -326,6 +327,7 @@ def test_a_singleton_after_its_predecessors_end_badly(daemon):
 
 # ---- chains and numbers
 
+@pytest.mark.long
 @pytest.mark.parametrize("asked", [False, True])
 def test_an_impossible_chain_ends_at_once(daemon, asked):
     """Each waits for the one before; the end of the first runs down it, with others served between."""
@@ -350,6 +352,7 @@ def test_an_impossible_chain_ends_at_once(daemon, asked):
     assert daemon.job(first + 1)["outcome"]["message"].endswith("failed (exit 3)")
 
 
+@pytest.mark.long
 def test_a_cancel_of_one_task_does_not_look_at_all_that_are_waited_for(daemon):
     """20,000 tasks in 1,000 ranges, each of them waited for."""
     array = daemon.submit(*OK, array=",".join(f"{i * 40}-{i * 40 + 19}" for i in range(1000)), hold=True)

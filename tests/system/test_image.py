@@ -80,6 +80,7 @@ def folder(tmp_path):
     return path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("name", PHOTOS)
 def test_real_photos(folder, name, kind):

@@ -215,6 +215,7 @@ def kill_after(one, units):
     assert one.code == -signal.SIGKILL
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_it_goes_on_after_a_kill(folder, tmp_path, kept, by_hand):
     inputs = [noise(tmp_path / f"{n}.png") for n in range(8)]
@@ -348,6 +349,7 @@ def test_a_folder_that_cannot_be_made(folder, tmp_path, output, words):
     assert one.code == 73 and words in one.error and names(folder) == ["file"]
 
 
+@pytest.mark.long
 def test_two_runs_at_once(folder, tmp_path, kept):
     inputs = [noise(tmp_path / f"{n}.png", (1200, 900)) for n in range(4)]
     first = run(folder, inputs, env=kept)
@@ -379,6 +381,7 @@ def processors(daemon):
                 yield int(entry.name)
 
 
+@pytest.mark.long
 def test_through_the_daemon(daemon, folder, tmp_path):
     inputs = [noise(tmp_path / f"{n}.png", (900, 600)) for n in range(8)]
     (tmp_path / "9.png").write_bytes(inputs[0].read_bytes()[:2000])

@@ -303,6 +303,7 @@ def test_a_batchd_that_dies_between_the_commit_and_the_reply(daemon, tmp_path):
         assert len(daemon.jobs()) == 3 * (turn + 1)
 
 
+@pytest.mark.long
 def test_a_batchd_that_is_killed_at_any_moment_has_all_or_none(daemon):
     scene = Graphs(daemon, random.Random(7))
     for _ in range(12):
@@ -402,6 +403,7 @@ def sample(daemon, folder, *words):
     return {one["name"]: one for one in daemon.wait(*ids.values(), seconds=120)}
 
 
+@pytest.mark.long
 def test_the_sample(daemon, tmp_path):
     shutil.copy(SAMPLES / "bbb_480p24_8s.mp4", tmp_path)
     jobs = sample(daemon, tmp_path)
@@ -414,6 +416,7 @@ def test_the_sample(daemon, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bbb_480p24_8s.mp4", "bbb_small.mp4"]
 
 
+@pytest.mark.long
 def test_the_sample_with_a_gate_that_is_not_passed_publishes_nothing(daemon, tmp_path):
     shutil.copy(SAMPLES / "bbb_480p24_8s.mp4", tmp_path)
     jobs = sample(daemon, tmp_path, "--set", "crf=45", "--set", "min_ssim=0.95")

@@ -435,6 +435,7 @@ def check_what_is_not_answered(full):
     wait_until(lambda: is_gone(pid))
 
 
+@pytest.mark.long
 def test_a_long_forecast_holds_nobody_up(full):
     check_others_are_answered(full)
     check_it_is_behind_the_jobs(full)

@@ -100,6 +100,7 @@ def test_one_metric_alone(tmp_path, coded, metric):
     assert ("psnr" in metrics, "ssim" in metrics) == (metric == "psnr", metric == "ssim")
 
 
+@pytest.mark.long
 def test_blur_is_seen(tmp_path, coded):
     ffmpeg("-i", CLIP, "-an", "-vf", "gblur=3", "-c:v", "libx264", "-preset", "ultrafast", "-crf", 10,
            tmp_path / "blurred.mp4")
@@ -111,6 +112,7 @@ def test_blur_is_seen(tmp_path, coded):
 # ---- as shown: turning, depth, range ----
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name,least", [("sample_rotate_reflect.mp4", 0.99),
                                         ("roadtrip_vp9_10bit.webm", 0.98),
                                         ("sample_mpeg2_mp2.ts", 0.97)])
@@ -151,6 +153,7 @@ def recode(path, filters, *words):
     return path
 
 
+@pytest.mark.long
 def test_another_size_is_refused_or_scaled(tmp_path):
     half = recode(tmp_path / "half.mp4", "scale=426:240")
     assert "reference is 854x480 and distorted is 426x240" in refused(tmp_path, CLIP, half)
@@ -160,6 +163,7 @@ def test_another_size_is_refused_or_scaled(tmp_path):
                     judged(name, CLIP, str(half), "scale=854:480:flags=bicubic")[1])
 
 
+@pytest.mark.long
 def test_a_dropped_frame_is_refused_or_lies_where_it_was_dropped(tmp_path):
     dropped = recode(tmp_path / "dropped.mp4", "select='not(eq(n,100))'")
     error = refused(tmp_path, CLIP, dropped, output="t.csv")
@@ -209,12 +213,14 @@ def test_another_speed_is_refused_or_compared_by_number(tmp_path):
     assert measured(tmp_path, CLIP, fast, align="number")["ssim"]["min"] > 0.95
 
 
+@pytest.mark.long
 def test_a_shorter_video_is_refused_whatever_align_says(tmp_path):
     short = recode(tmp_path / "short.mp4", "trim=end_frame=150")
     for align in ("none", "scale", "time", "both", "number"):
         assert "distorted 150 in" in refused(tmp_path, CLIP, short, align=align)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("which", ["reference", "distorted"])
 def test_a_damaged_file_is_named(tmp_path, coded, which):
     data = bytearray(open(coded, "rb").read())

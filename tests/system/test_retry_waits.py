@@ -183,6 +183,7 @@ def test_tasks_and_jobs_against_a_model_over_restarts():
         assert ended["array"]["failed"] == fails.count(3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("killed", [False, True])
 def test_many_tasks_that_wait_are_cancelled_in_parts(make_daemon, killed):
     """So that others are served meanwhile, and a kill in the midst of it is made good."""
@@ -227,6 +228,7 @@ def cost_of_looks(daemon, job, times):
     return daemon.cpu_seconds() - before
 
 
+@pytest.mark.long
 def test_many_tasks_that_wait_are_not_read_again(crowd):
     """Neither for the first time after a start, nor when all of them may start."""
     daemon, many, one = crowd
@@ -243,6 +245,7 @@ def test_many_tasks_that_wait_are_not_read_again(crowd):
     assert first < 3 * later + 0.001
 
 
+@pytest.mark.long
 def test_many_that_need_not_wait_need_not_after_a_restart(crowd):
     daemon, many, one = crowd
     for job in (many, one):

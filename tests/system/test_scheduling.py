@@ -38,6 +38,7 @@ def order_of(daemon, *jobs):
     return [job["id"] for job in sorted(daemon.wait(*jobs), key=lambda job: job["started_at"])]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backfill,workers", [("none", 8), ("easy", 8), ("easy", 3)])
 def test_nothing_is_ever_over_committed(make_daemon, backfill, workers):
     """Short and longer jobs, so that some are handed ahead; killed and started again on the way."""

@@ -35,6 +35,7 @@ def starts(trace, cpus, policy, backfill, *more):
     return {int(ident): float(start) for ident, start in pairs}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backfill", ["none", "easy"])
 @pytest.mark.parametrize("policy", ["fifo", "sjf"])
 @pytest.mark.parametrize("cpus", [128, 64, 32])

@@ -166,6 +166,7 @@ def copy_job(daemon, job, count):
     daemon.start()
 
 
+@pytest.mark.long
 def test_sums_over_many_parts(daemon):
     """The rows are read in parts: none is missed or counted twice, whatever part it is in."""
     daemon.wait(daemon.submit("true", name="one"), daemon.submit("false", array="0-1199", name="two"),
@@ -181,6 +182,7 @@ def test_sums_over_many_parts(daemon):
         assert reply["left_out"] == 0
 
 
+@pytest.mark.long
 def test_others_are_served_meanwhile(daemon):
     daemon.wait(daemon.submit("true"))
     copy_job(daemon, 1, 150000)

@@ -229,6 +229,7 @@ def resident(daemon):
     raise AssertionError("no VmRSS")
 
 
+@pytest.mark.long
 def test_a_million_lines(make_daemon, tmp_path):
     daemon = make_daemon(config=ONE)
     daemon.start()
@@ -257,6 +258,7 @@ def test_a_million_lines(make_daemon, tmp_path):
         assert db.execute("SELECT count(*) FROM job").fetchone()[0] == 2
 
 
+@pytest.mark.long
 def test_a_kill_during_the_upload_still_makes_one_job(make_daemon, tmp_path):
     daemon = make_daemon(config=ONE)
     daemon.start()

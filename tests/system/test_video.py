@@ -35,6 +35,7 @@ def test_probe_counts_by_decoding(tmp_path, name, count):
     assert done.result["outputs"] == [] and done.result["partial"] is False
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name,count", VIDEOS.items())
 @pytest.mark.parametrize("audio", ["copy", "encode", "none"])
 def test_transcode_keeps_every_frame_at_its_time(tmp_path, name, count, audio):
@@ -82,6 +83,7 @@ def test_rotation_is_applied_or_kept(tmp_path, rotation, size, turned):
         (source["rotation"], True) if turned else (0, False))
 
 
+@pytest.mark.long
 def test_turned_pictures_are_those_that_a_player_shows(tmp_path):
     """ffmpeg turns by the display matrix too: the first pictures must be alike."""
     source = str(SAMPLES / "sample_rotate_reflect.mp4")
@@ -92,6 +94,7 @@ def test_turned_pictures_are_those_that_a_player_shows(tmp_path):
     assert float(done.stderr.split("average:")[1].split()[0]) > 35
 
 
+@pytest.mark.long
 def test_progress_rises_to_the_end(tmp_path):
     done = run("video", tmp_path, input=str(SAMPLES / "bbb_480p24_8s.mp4"), output="out.mp4",
                preset="faster")
@@ -100,6 +103,7 @@ def test_progress_rises_to_the_end(tmp_path):
     assert len({fraction for fraction in seen if 0.05 < fraction < 0.85}) >= 3
 
 
+@pytest.mark.long
 def test_one_thread_gives_the_same_file_twice(tmp_path):
     sums = set()
     for name in ("a.mp4", "b.mp4"):
