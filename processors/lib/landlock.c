@@ -60,6 +60,7 @@ void landlock_allow(const struct landlock *rules, const char *path, enum landloc
     static const uint64_t rights[] = {
         [LANDLOCK_READ] = RIGHTS_READ,
         [LANDLOCK_DEVICE] = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE,
+        [LANDLOCK_GPU] = RIGHTS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_IOCTL_DEV,
         [LANDLOCK_WRITE] = RIGHTS_WRITE,
     };
     struct stat info;
@@ -71,7 +72,7 @@ void landlock_allow(const struct landlock *rules, const char *path, enum landloc
     struct landlock_path_beneath_attr rule = {.parent_fd = fd};
     rule.allowed_access = rights[place] & rules->handled;
     if (!S_ISDIR(info.st_mode))
-        rule.allowed_access &= RIGHTS_OF_FILE;
+        rule.allowed_access &= RIGHTS_OF_FILE | RIGHT_IOCTL_DEV;
     (void)syscall(SYS_landlock_add_rule, rules->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 }
 

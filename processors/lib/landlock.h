@@ -11,6 +11,7 @@
 enum landlock_place {
     LANDLOCK_READ,   /* read the file, or what is below the folder */
     LANDLOCK_DEVICE, /* read and write the file, neither made nor removed */
+    LANDLOCK_GPU,    /* the same, below the folder too, and what its driver knows (ioctl) */
     LANDLOCK_WRITE,  /* below the folder all but devices, sockets and links; nothing is executed */
 };
 

@@ -17,6 +17,7 @@
 
 /* An output, an input, a work file and the joints of a plan are a handful. */
 #define FILES_MAX 256U
+#define GPUS_MAX 32U
 #define FILES_MAX_PER_CPU 4 /* what a lane reads and writes */
 /* Of private memory that a job asks for and never touches: the data of 200 libraries, and for each
  * of its cpus some threads with a stack of 8 MiB. What is touched is the job's share itself. */
@@ -114,6 +115,31 @@ static bool writes(const struct request *request)
     return false;
 }
 
+/* A parameter of this name says so in any processor that has it. */
+static bool wants_gpu(const struct request *request)
+{
+    return strcmp(request_string(request, "hardware", "never"), "never") != 0;
+}
+
+/* Its nodes, and where drivers and their libraries look for what is there. */
+static void allow_gpu(const struct landlock *rules)
+{
+    static const char *const nodes[] = {"/dev/dri", "/dev/nvidiactl", "/dev/nvidia-uvm",
+                                        "/dev/nvidia-caps", "/dev/nvidia-modeset"};
+    static const char *const read[] = {"/sys/class/drm", "/sys/dev/char", "/sys/bus/pci",
+                                       "/sys/devices",   "/sys/module",   "/proc/driver",
+                                       "/proc/devices",  "/proc/modules", "/etc/nvidia"};
+    char path[32];
+    for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
+        landlock_allow(rules, nodes[i], LANDLOCK_GPU);
+    for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++)
+        landlock_allow(rules, read[i], LANDLOCK_READ);
+    for (unsigned i = 0; i < GPUS_MAX; i++) {
+        (void)snprintf(path, sizeof(path), "/dev/nvidia%u", i);
+        landlock_allow(rules, path, LANDLOCK_GPU);
+    }
+}
+
 static int confine_files(const struct request *request)
 {
     struct landlock rules;
@@ -124,6 +150,8 @@ static int confine_files(const struct request *request)
     if (rules.version == 0)
         return 0;
     allow_system(&rules);
+    if (wants_gpu(request))
+        allow_gpu(&rules);
     if (work != NULL && writes(request))
         journal_make_home();
     if (work != NULL)
@@ -176,7 +204,7 @@ json_t *sandbox_enter(const struct sandbox *prepared, const struct request *requ
     lower_limit(RLIMIT_NOFILE, FILES_MAX + FILES_MAX_PER_CPU * (uint64_t)request->cpus);
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     int landlock = confine_files(request);
-    bool seccomp = syscalls_restrict(prepared->calls) == 0;
+    bool seccomp = syscalls_restrict(prepared->calls, wants_gpu(request)) == 0;
     if (landlock == 0)
         report_log("sandbox: this kernel has no landlock; files are not confined");
     if (!seccomp)
@@ -184,6 +212,7 @@ json_t *sandbox_enter(const struct sandbox *prepared, const struct request *requ
     json_put(facts, "landlock", landlock == 0 ? json_null() : json_integer(landlock));
     json_put(facts, "seccomp", json_boolean(seccomp));
     json_put(facts, "network", json_boolean(!seccomp));
+    json_put(facts, "gpu", json_boolean(wants_gpu(request)));
     json_put(facts, "memory_bytes", memory == 0 ? json_null() : json_integer((json_int_t)memory));
     return facts;
 }

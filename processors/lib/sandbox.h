@@ -3,6 +3,7 @@
  * - files (landlock): it reads its inputs and the system's libraries, and writes in the folders of
  *   its outputs and of the job's checkpoints. Which parameters are paths, and which are written,
  *   is said by the manifest ("type": "path" or "paths", "access": "write").
+ *   The GPU's devices are open to jobs with a parameter "hardware" that is not "never".
  * - system calls (seccomp; syscalls.h): no network, no programs, no signals to others, no ptrace.
  * - limits: memory where the job has a share of it, open files, no core file.
  * What the kernel does not have is left out and said (a log line, once); the job goes on. A build
@@ -24,7 +25,8 @@ void sandbox_prepare(struct sandbox *ret);
 void sandbox_done(struct sandbox *sandbox);
 
 /* Call with no thread but this one. Owned by the caller, what holds now:
- * {"landlock": VERSION or null, "seccomp": BOOL, "network": BOOL, "memory_bytes": N or null} */
+ * {"landlock": VERSION or null, "seccomp": BOOL, "network": BOOL, "gpu": BOOL, "memory_bytes": N or
+ * null} */
 json_t *sandbox_enter(const struct sandbox *prepared, const struct request *request);
 
 #endif

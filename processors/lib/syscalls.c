@@ -188,7 +188,17 @@ struct syscalls *syscalls_prepare(void)
     return NULL;
 }
 
-int syscalls_restrict(struct syscalls *prepared)
+/* A driver is told what to do by its own ioctls, of which there are hundreds. */
+static int add_gpu(scmp_filter_ctx filter)
+{
+    static const int calls[] = {SCMP_SYS(ioctl), SCMP_SYS(memfd_create)};
+    int failed = 0;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && failed == 0; i++)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+    return failed;
+}
+
+int syscalls_restrict(struct syscalls *prepared, bool gpu)
 {
     scmp_filter_ctx filter = (scmp_filter_ctx)prepared;
     if (filter == NULL) {
@@ -198,6 +208,8 @@ int syscalls_restrict(struct syscalls *prepared)
     /* abort() and the like: a signal to this process, whose number is known now. */
     int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
                                   SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
+    if (failed == 0 && gpu)
+        failed = add_gpu(filter);
     if (failed == 0)
         failed = seccomp_load(filter);
     errno = -failed;

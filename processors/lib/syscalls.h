@@ -4,6 +4,8 @@
 #ifndef BATCHD_PROCESSORS_LIB_SYSCALLS_H
 #define BATCHD_PROCESSORS_LIB_SYSCALLS_H
 
+#include <stdbool.h>
+
 /* Whether this is a build with AddressSanitizer: its shadow is terabytes of address space, and its
  * leak checker starts a process that looks into this one with ptrace. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -27,7 +29,7 @@ void syscalls_done(struct syscalls *prepared);
 /* For this thread and all others, for good; sets no_new_privs. What is not allowed fails with
  * EPERM and does not kill: libraries try what they can do without (huge pages, NUMA, a name for a
  * thread) and go on when told no, and an update of one must not turn into jobs that die. 0, or -1
- * with errno. Once for what was prepared. */
-int syscalls_restrict(struct syscalls *prepared);
+ * with errno. Once for what was prepared. `gpu`: with what its drivers need. */
+int syscalls_restrict(struct syscalls *prepared, bool gpu);
 
 #endif

@@ -51,7 +51,7 @@ static void chunk_close(struct chunk *chunk)
 
 static int encode(struct chunk *chunk, const AVFrame *frame, struct error *err)
 {
-    int rc = avcodec_send_frame(chunk->encoder, frame);
+    int rc = encoder_send(chunk->encoder, frame);
     while (rc >= 0) {
         rc = avcodec_receive_packet(chunk->encoder, chunk->packet);
         if (rc < 0)

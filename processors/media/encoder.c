@@ -2,8 +2,10 @@
 #include "processors/media/encoder.h"
 
 #include "common/alloc.h"
+#include "processors/media/gpu_encoder.h"
 #include "processors/media/media_log.h"
 
+#include <libavutil/hwcontext.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <link.h>
@@ -42,15 +44,11 @@ static const struct kind *find(const char *codec)
     return &kinds[0]; /* the manifest lets no other name in */
 }
 
-const char *encoder_library(const char *codec)
-{
-    const char *library = find(codec)->library;
-    return avcodec_find_encoder_by_name(library) == NULL ? NULL : library;
-}
-
 static int add_file(struct dl_phdr_info *info, size_t bytes, void *arg)
 {
-    static const char *const names[] = {"libx264", "libx265", "libSvtAv1Enc", "libvpx"};
+    static const char *const names[] = {
+        "libx264",  "libx265",           "libSvtAv1Enc", "libvpx", /* and drivers: */
+        "libcuda.", "libnvidia-encode.", "_drv_video.",  "libmfx", "libvpl"};
     char **list = arg;
     struct stat file;
     (void)bytes;
@@ -121,12 +119,44 @@ static void set_library(const struct kind *kind, AVCodecContext *encoder, unsign
     }
 }
 
-int encoder_open(const struct encoder_settings *settings, AVCodecContext **ret, struct error *err)
+const char *encoder_name(const struct encoder_settings *settings)
+{
+    return settings->library != NULL ? settings->library : find(settings->codec)->library;
+}
+
+static void set_software(const struct encoder_settings *settings, AVCodecContext *encoder)
 {
     const struct kind *kind = find(settings->codec);
-    const AVCodec *codec = avcodec_find_encoder_by_name(kind->library);
+    set_speed(kind, settings->preset, encoder->priv_data);
+    (void)av_opt_set_double(encoder->priv_data, "crf", settings->crf, 0);
+    (void)av_opt_set_int(encoder->priv_data, "crf", settings->crf, 0);
+    set_library(kind, encoder, settings->threads);
+}
+
+int encoder_send(AVCodecContext *encoder, const AVFrame *frame)
+{
+    if (frame == NULL || encoder->hw_frames_ctx == NULL)
+        return avcodec_send_frame(encoder, frame);
+    AVFrame *there = av_frame_alloc(); /* on the card */
+    if (there == NULL)
+        out_of_memory();
+    int rc = av_hwframe_get_buffer(encoder->hw_frames_ctx, there, 0);
+    if (rc >= 0)
+        rc = av_hwframe_transfer_data(there, frame, 0);
+    if (rc >= 0)
+        rc = av_frame_copy_props(there, frame);
+    if (rc >= 0)
+        rc = avcodec_send_frame(encoder, there);
+    av_frame_free(&there);
+    return rc;
+}
+
+int encoder_open(const struct encoder_settings *settings, AVCodecContext **ret, struct error *err)
+{
+    const char *name = encoder_name(settings);
+    const AVCodec *codec = avcodec_find_encoder_by_name(name);
     if (codec == NULL)
-        return error_set(err, ERROR_INTERNAL, "this FFmpeg has no %s", kind->library);
+        return error_set(err, ERROR_INTERNAL, "this FFmpeg has no %s", name);
     AVCodecContext *encoder = *ret = avcodec_alloc_context3(codec);
     if (encoder == NULL)
         out_of_memory();
@@ -144,12 +174,12 @@ int encoder_open(const struct encoder_settings *settings, AVCodecContext **ret, 
     encoder->gop_size = ENCODER_KEY_DISTANCE;
     encoder->thread_count = (int)settings->threads;
     encoder->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
-    set_speed(kind, settings->preset, encoder->priv_data);
-    (void)av_opt_set_double(encoder->priv_data, "crf", settings->crf, 0);
-    (void)av_opt_set_int(encoder->priv_data, "crf", settings->crf, 0);
-    set_library(kind, encoder, settings->threads);
-    int rc = avcodec_open2(encoder, codec, NULL);
-    return rc < 0 ? media_error(err, ERROR_INTERNAL, rc, "%s refuses pictures of %dx%d",
-                                kind->library, settings->width, settings->height)
+    if (settings->library == NULL)
+        set_software(settings, encoder);
+    int rc = gpu_encoder_set(encoder, settings->preset, settings->crf);
+    if (rc >= 0)
+        rc = avcodec_open2(encoder, codec, NULL);
+    return rc < 0 ? media_error(err, ERROR_INTERNAL, rc, "%s refuses pictures of %dx%d", name,
+                                settings->width, settings->height)
                   : 0;
 }

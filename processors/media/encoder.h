@@ -14,8 +14,9 @@
 #define ENCODER_KEY_DISTANCE 240
 
 struct encoder_settings {
-    const char *codec;  /* h264, h265, av1 or vp9 */
-    const char *preset; /* ultrafast to veryslow */
+    const char *codec;   /* h264, h265, av1 or vp9 */
+    const char *library; /* an encoder in hardware (hardware.h); NULL: the codec's own library */
+    const char *preset;  /* ultrafast to veryslow */
     int crf;
     unsigned threads;
     int width, height;
@@ -27,8 +28,6 @@ struct encoder_settings {
     enum AVChromaLocation chroma;
 };
 
-/* "libx264"; NULL: this FFmpeg lacks it. */
-const char *encoder_library(const char *codec);
 /* The files of the encoders that are loaded, with sizes and times: another build of one gives other
  * bytes. The caller frees. */
 char *encoder_files(void);
@@ -39,6 +38,10 @@ int encoder_crf_max(const char *codec);
  * whose 10 bits few players take. */
 enum AVPixelFormat encoder_format(const char *codec, enum AVPixelFormat source);
 
+/* That the settings mean: "libx264". */
+const char *encoder_name(const struct encoder_settings *settings);
 int encoder_open(const struct encoder_settings *settings, AVCodecContext **ret, struct error *err);
+/* As avcodec_send_frame, to where the encoder takes its pictures from. */
+int encoder_send(AVCodecContext *encoder, const AVFrame *frame);
 
 #endif

@@ -13,6 +13,7 @@
 #include "processors/lib/staging.h"
 #include "processors/media/container.h"
 #include "processors/media/damage.h"
+#include "processors/media/hardware.h"
 #include "processors/media/sound.h"
 #include "processors/media/unit_file.h"
 
@@ -118,7 +119,7 @@ static json_t *make_key(const struct render *render)
     json_put_text(key, "version", BATCHD_VERSION);
     json_put_text(key, "libraries", av_version_info());
     CLEANUP_FREE char *files = encoder_files();
-    json_put_text(key, "encoder", encoder_library(render->recipe.settings.codec));
+    json_put_text(key, "encoder", encoder_name(&render->recipe.settings));
     json_put_text(key, "encoders", files);
     json_put(key, "source", source);
     json_put(key, "settings", json_deep_copy(render->request->params));
@@ -222,13 +223,16 @@ static unsigned lanes_of(const struct render *render)
     const char *text =
         getenv("BATCHD_MEMORY_BYTES"); /* NOLINT(concurrency-mt-unsafe): no thread yet */
     const struct encoder_settings *settings = &render->recipe.settings;
+    const unsigned cpus = settings->library != NULL && render->request->cpus > HARDWARE_LANES
+                              ? HARDWARE_LANES
+                              : render->request->cpus;
     const uint64_t lane =
         (uint64_t)settings->width * (uint64_t)settings->height * LANE_BYTES_A_PIXEL + LANE_BYTES;
     uint64_t share = 0;
     if (text == NULL || parse_u64(text, 1, INT64_MAX, &share, NULL) < 0)
-        return render->request->cpus;
+        return cpus;
     const uint64_t fit = share / lane;
-    return fit < 1 ? 1 : fit < render->request->cpus ? (unsigned)fit : render->request->cpus;
+    return fit < 1 ? 1 : fit < cpus ? (unsigned)fit : cpus;
 }
 
 /* Whether the sound is to be made still; it is the first of the units then. */

@@ -5,6 +5,7 @@
 #include "common/json.h"
 #include "processors/lib/request.h"
 #include "processors/media/container.h"
+#include "processors/media/hardware.h"
 #include "processors/media/render.h"
 #include "processors/video/pictures.h"
 
@@ -17,6 +18,18 @@ static int check_quality(const char *codec, int crf, struct error *err)
                : error_set_field(err, "params.crf",
                                  "params.crf is %d; with codec %s it must be from 0 to %d", crf,
                                  codec, encoder_crf_max(codec));
+}
+
+/* For all chunks, before the first: what is chosen is a part of the journal's key. */
+static int choose_encoder(const struct request *request, struct encoder_settings *settings,
+                          struct pictures *pictures, json_t **ret_facts, struct error *err)
+{
+    const enum AVPixelFormat planned = settings->format;
+    if (hardware_choose(request_string(request, "hardware", "never"), settings, ret_facts, err) < 0)
+        return -1;
+    if (settings->format != planned)
+        pictures_set_format(pictures, settings->format);
+    return 0;
 }
 
 static int set_recipe(const struct request *request, struct render *render,
@@ -41,14 +54,19 @@ int transcode(const struct request *request, const struct source *source, json_t
               struct error *err)
 {
     CLEANUP(render_close) struct render render = {0};
+    CLEANUP_JSON json_t *hardware = NULL;
     struct pictures pictures = {0};
     if (render_open(request, source, &render, err) < 0 ||
         set_recipe(request, &render, &pictures, err) < 0 ||
+        choose_encoder(request, &render.recipe.settings, &pictures, &hardware, err) < 0 ||
         render_run(&render, ret_result, err) < 0) {
         *ret_result = TAKE_PTR(render.partial);
         return -1;
     }
-    json_put(json_object_get(json_object_get(*ret_result, "media"), "output"), "deinterlaced",
-             json_boolean(pictures.deinterlaced));
+    json_t *output = json_object_get(json_object_get(*ret_result, "media"), "output");
+    json_put(output, "deinterlaced", json_boolean(pictures.deinterlaced));
+    json_put(output, "encoder", json_incref(json_object_get(hardware, "encoder")));
+    (void)json_object_del(hardware, "encoder");
+    json_put(output, "hardware", TAKE_PTR(hardware));
     return 0;
 }

@@ -81,12 +81,19 @@ def test_a_hostile_file_gets_nothing(program, place, victim):
     done = attack(program, place, victim)
     assert done.code == 0, done.error
     assert done.result["sandbox"] == {"landlock": done.result["sandbox"]["landlock"], "seccomp": True,
-                                      "network": False, "memory_bytes": None}
+                                      "network": False, "gpu": False, "memory_bytes": None}
     assert got(done) == {}
     assert set(done.result["needed"].values()) == {0}
     unharmed(place, victim)
     assert names(place / "out") == ["made"]
     assert [line for line in done.lines if line["type"] == "log"] == []
+
+
+def test_the_gpu_is_opened_to_who_asks_and_nothing_else(program, place, victim):
+    done = attack(program, place, victim, hardware="auto")
+    assert done.code == 0 and done.result["sandbox"]["gpu"] is True
+    assert got(done) == {"device_control": 0, "memfd_create": 0}
+    unharmed(place, victim)
 
 
 def test_debian_12s_kernel_is_enough(program, place, victim, old_kernel):
