@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHANNEL_BITS_PER_SECOND 64000 /* 128 kbit/s for stereo */
+#define OPUS_CHANNEL_BITS_PER_SECOND 64000
 
 /* ---- the filter graph: what the encoder takes, gaps filled ---- */
 
@@ -76,7 +76,10 @@ static int open_encoder(struct audio_track *track, struct error *err)
     encoder->sample_rate = av_buffersink_get_sample_rate(track->sink);
     (void)av_buffersink_get_ch_layout(track->sink, &encoder->ch_layout);
     encoder->time_base = (AVRational){1, encoder->sample_rate};
-    encoder->bit_rate = (int64_t)CHANNEL_BITS_PER_SECOND * encoder->ch_layout.nb_channels;
+    /* aac's own default is 128 kbit/s a pair, 69 a single channel and 16 for the low one: it takes
+     * half the time for 5.1 at those 342 that it takes at 384. */
+    if (strcmp(track->library, "libopus") == 0)
+        encoder->bit_rate = (int64_t)OPUS_CHANNEL_BITS_PER_SECOND * encoder->ch_layout.nb_channels;
     encoder->thread_count = 1;
     encoder->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
     int rc = avcodec_open2(encoder, codec, NULL);
