@@ -4,7 +4,8 @@ import json
 import random
 
 import pytest
-from daemon import Refused, wait_until, wait_until_time
+from clock import Clock
+from daemon import Refused, wait_until
 
 
 def settings(cpus, queue="", memory=None, workers=8):
@@ -179,25 +180,31 @@ def test_order(make_daemon, policy):
     assert order_of(daemon, *jobs) == expected
 
 
-def after_a_wait(make_daemon, queue, level, seconds):
-    """One processor is taken; a job of this level has waited so long. The daemon and the job."""
-    daemon = make_daemon(config=settings(1, queue))
-    daemon.start()
-    daemon.wait_running(daemon.submit(*gate(daemon)))
-    job = daemon.submit("true", priority=level)
-    wait_until_time(daemon.job(job)["eligible_at"] + seconds * 1e6)
-    return daemon, job
+@pytest.fixture
+def after_a_wait(make_daemon, tmp_path):
+    """One processor is taken; a job of this level has waited for 70 minutes. The daemon and the job."""
+
+    def wait(queue, level):
+        clock = Clock(tmp_path)
+        daemon = make_daemon(config=settings(1, queue), env=clock.env)
+        daemon.start()
+        daemon.wait_running(daemon.submit(*gate(daemon)))
+        job = daemon.submit("true", priority=level)
+        clock.set(daemon.job(job)["eligible_at"] / 1e6 + 4200)
+        return daemon, job
+
+    return wait
 
 
-def test_who_has_waited_long_enough_goes_first(make_daemon):
-    daemon, last = after_a_wait(make_daemon, 'max_delay = "1s"', "background", 1.1)
+def test_who_has_waited_long_enough_goes_first(after_a_wait):
+    daemon, last = after_a_wait('max_delay = "1h"', "background")
     urgent = daemon.submit("true", priority="urgent")
     (daemon.state / "go").write_text("")
     assert order_of(daemon, last, urgent) == [last, urgent]
 
 
-def test_ageing_lifts(make_daemon):
-    daemon, old = after_a_wait(make_daemon, 'ageing = "1s"', "low", 1.1)
+def test_ageing_lifts(after_a_wait):
+    daemon, old = after_a_wait('ageing = "1h"', "low")
     normal, high = daemon.submit("true"), daemon.submit("true", priority="high")
     (daemon.state / "go").write_text("")
     assert order_of(daemon, old, normal, high) == [high, old, normal]

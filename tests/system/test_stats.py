@@ -170,7 +170,7 @@ def copy_job(daemon, job, count):
 def test_sums_over_many_parts(daemon):
     """The rows are read in parts: none is missed or counted twice, whatever part it is in."""
     daemon.wait(daemon.submit("true", name="one"), daemon.submit("false", array="0-1199", name="two"),
-                daemon.submit("true", array="0-9", name="three"))
+                daemon.submit("true", array="0-9", name="three"), seconds=120)
     held = daemon.submit("true", array="0-99", hold=True, name="three")
     daemon.call("io.batchd.Jobs.Cancel", id=held, indices="0-4")
     daemon.call("io.batchd.Jobs.Cancel", id=held)
