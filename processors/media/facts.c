@@ -31,7 +31,7 @@ static json_t *video_facts(const struct reader *reader)
     const AVCodecParameters *is = reader->video->codecpar;
     bool mirrored = false;
     const int rotation = rotation_of(reader_display_matrix(reader), &mirrored);
-    const bool sideways = rotation == 90 || rotation == 270;
+    const bool sideways = rotation_is_sideways(reader_display_matrix(reader));
     json_t *video = json_object();
     json_put_text(video, "codec", avcodec_get_name(is->codec_id));
     json_put_text(video, "profile", avcodec_profile_name(is->codec_id, is->profile));

@@ -23,6 +23,23 @@ int rotation_of(const int32_t *matrix, bool *ret_mirrored)
     return turned < 0 ? turned + 360 : turned;
 }
 
+/* 16.16 fixed point: below a thousandth it is a rounding error of a quarter turn. */
+static bool is_zero(int32_t value)
+{
+    return value >= -65 && value <= 65;
+}
+
+/* Shown x' = a x + c y, y' = b x + d y: with [0] a, [1] b, [3] c, [4] d. */
+bool rotation_is_quarters(const int32_t *matrix)
+{
+    if (matrix == NULL)
+        return true;
+    const bool straight = !is_zero(matrix[0]) && !is_zero(matrix[4]);
+    const bool across = !is_zero(matrix[1]) && !is_zero(matrix[3]);
+    return straight != across && (straight ? is_zero(matrix[1]) && is_zero(matrix[3])
+                                           : is_zero(matrix[0]) && is_zero(matrix[4]));
+}
+
 const char *rotation_filters(const int32_t *matrix)
 {
     static const char *const filters[2][4] = {
@@ -30,11 +47,10 @@ const char *rotation_filters(const int32_t *matrix)
         {"hflip,", "transpose=clock,hflip,", "vflip,", "transpose=cclock,hflip,"}};
     bool mirrored = false;
     const int rotation = rotation_of(matrix, &mirrored);
-    return rotation % 90 == 0 ? filters[mirrored][rotation / 90] : "";
+    return rotation_is_quarters(matrix) ? filters[mirrored][(rotation + 45) / 90 % 4] : "";
 }
 
 bool rotation_is_sideways(const int32_t *matrix)
 {
-    bool mirrored = false;
-    return rotation_of(matrix, &mirrored) % 180 == 90;
+    return matrix != NULL && rotation_is_quarters(matrix) && is_zero(matrix[0]);
 }

@@ -3,54 +3,11 @@
 
 #include "processors/lib/request.h"
 #include "processors/media/reader.h"
+#include "processors/media/rotation.h"
 
 #include <libavutil/pixdesc.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Shown x' = a x + c y, y' = b x + d y; fixed point, only signs and zeroes matter for quarter
- * turns. */
-struct turn {
-    int a, b, c, d;
-};
-
-static int sign_of(int32_t value)
-{
-    /* 16.16 fixed point: below a thousandth it is a rounding error of a quarter turn. */
-    return value > 65 ? 1 : value < -65 ? -1 : 0;
-}
-
-static struct turn turn_of(const int32_t *matrix)
-{
-    if (matrix == NULL)
-        return (struct turn){.a = 1, .d = 1};
-    return (struct turn){.a = sign_of(matrix[0]),
-                         .b = sign_of(matrix[1]),
-                         .c = sign_of(matrix[3]),
-                         .d = sign_of(matrix[4])};
-}
-
-static bool is_upright(struct turn turn)
-{
-    return turn.a != 0 && turn.d != 0 && turn.b == 0 && turn.c == 0;
-}
-
-static bool is_sideways(struct turn turn)
-{
-    return turn.a == 0 && turn.d == 0 && turn.b != 0 && turn.c != 0;
-}
-
-/* NULL for what is no quarter turn: it is left to the player. */
-static const char *turn_filters(struct turn turn)
-{
-    if (is_upright(turn))
-        return turn.a > 0 ? (turn.d > 0 ? "" : "vflip,") : (turn.d > 0 ? "hflip," : "hflip,vflip,");
-    if (!is_sideways(turn))
-        return NULL;
-    if (turn.c > 0)
-        return turn.b > 0 ? "transpose=cclock_flip," : "transpose=cclock,";
-    return turn.b > 0 ? "transpose=clock," : "transpose=clock_flip,";
-}
 
 static int even(int64_t size)
 {
@@ -76,7 +33,7 @@ struct size {
 static AVRational aspect_of(const struct reader *reader, struct size from,
                             const struct geometry *to)
 {
-    const bool turned = !to->keep_matrix && is_sideways(turn_of(reader_display_matrix(reader)));
+    const bool turned = !to->keep_matrix && rotation_is_sideways(reader_display_matrix(reader));
     AVRational pixel = av_guess_sample_aspect_ratio(reader->format, reader->video, NULL);
     if (pixel.num <= 0 || pixel.den <= 0)
         return (AVRational){1, 1};
@@ -135,8 +92,7 @@ int geometry_plan(const struct request *request, const struct reader *reader,
                   enum AVPixelFormat format, struct geometry *ret, struct error *err)
 {
     const int32_t *matrix = reader_display_matrix(reader);
-    const char *turned = turn_filters(turn_of(matrix));
-    const bool sideways = is_sideways(turn_of(matrix));
+    const bool sideways = rotation_is_sideways(matrix);
     const AVCodecParameters *is = reader->video->codecpar;
     const bool both = request_int(request, "width", 0) > 0 && request_int(request, "height", 0) > 0;
     struct size shown = {sideways ? is->height : is->width, sideways ? is->width : is->height};
@@ -146,8 +102,8 @@ int geometry_plan(const struct request *request, const struct reader *reader,
         check_even("height", request_int(request, "height", 0), err) < 0)
         return -1;
     ret->keep_matrix =
-        matrix != NULL &&
-        (turned == NULL || strcmp(request_string(request, "rotation", "apply"), "keep") == 0);
+        matrix != NULL && (!rotation_is_quarters(matrix) ||
+                           strcmp(request_string(request, "rotation", "apply"), "keep") == 0);
     if (plan_crop(request, &shown, ret, err) < 0)
         return -1;
     plan_size(request, shown, &size);
@@ -157,7 +113,8 @@ int geometry_plan(const struct request *request, const struct reader *reader,
     if (laid)
         shown = (struct size){shown.height, shown.width};
     ret->pixel_aspect = both ? (AVRational){1, 1} : aspect_of(reader, shown, ret);
-    (void)snprintf(ret->turn, sizeof(ret->turn), "%s", ret->keep_matrix ? "" : turned);
+    (void)snprintf(ret->turn, sizeof(ret->turn), "%s",
+                   ret->keep_matrix ? "" : rotation_filters(matrix));
     /* Still pictures have the full range. Players take 4:2:0 of limited range for granted. Both
      * sizes given: square pixels. */
     (void)snprintf(ret->scale, sizeof(ret->scale),
