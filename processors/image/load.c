@@ -56,8 +56,10 @@ VipsImage *picture_load(const char *path, const char *what, const char **ret_for
     }
     CLEANUP_IMAGE VipsImage *image = vips_image_new_from_source(
         source, "", "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL);
-    if (image == NULL) {
-        (void)fault_set(err, ERROR_DAMAGED, "%s cannot be read", what);
+    if (image == NULL) { /* its PNG loader gives no reason for a header that libpng refuses */
+        const bool silent = vips_error_buffer()[0] == '\0';
+        (void)fault_set(err, ERROR_DAMAGED, "%s cannot be read%s", what,
+                        silent ? ": its header is damaged, or names a size that cannot be" : "");
         return NULL;
     }
     if (picture_check_size(what, image->Xsize, image->Ysize, err) < 0)

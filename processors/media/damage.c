@@ -175,7 +175,8 @@ bool damage_add(json_t *result, const char *path, const char *label, int64_t *re
     CLEANUP(survey_done) struct survey survey = {0};
     if (!run(&survey, path, label))
         return false;
-    settle_first(&survey.reader, survey.lacking.text);
+    settle_first(&survey.reader,
+                 survey.lacking.code != ERROR_NONE ? survey.lacking.text : "no frame that decodes");
     describe(&survey, err);
     json_put(member(result, "media"), label, facts_media(&survey.reader));
     json_put(member(result, "damage"), label, facts_of(&survey));

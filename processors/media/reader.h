@@ -44,6 +44,9 @@ struct reader {
     AVFormatContext *format;
     AVStream *video; /* borrowed from format; NULL after reader_open_sound */
     AVStream *audio; /* borrowed; NULL when the file has none */
+    /* Borrowed; where audio is NULL a stream with packets of sound of which not even the rate could
+     * be told: what it holds does not decode. NULL: there is none. */
+    AVStream *unread_audio;
     AVCodecContext *video_decoder;
     AVCodecContext *audio_decoder; /* NULL: audio packets are handed out undecoded */
     AVPacket *packet;
@@ -88,6 +91,9 @@ int reader_open_sound(const char *path, const char *label, struct reader *ret, s
  */
 int reader_open_damaged(const char *path, const char *label, struct reader *ret, struct error *err);
 void reader_close(struct reader *reader);
+
+/* -1 with ERROR_DAMAGED: it has sound, but none that could be read. For who wants sound. */
+int reader_check_sound(const struct reader *reader, struct error *err);
 
 /* Decodes audio as well. Before reader_run; only with audio. */
 int reader_decode_audio(struct reader *reader, struct error *err);

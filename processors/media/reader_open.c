@@ -90,6 +90,19 @@ static int open_decoder(struct reader *reader, const AVStream *stream, unsigned 
                   : 0;
 }
 
+/* libavformat takes it for no stream to choose, as if it were not there. A stream that is declared
+ * and has no packets is none. */
+static AVStream *find_unread_audio(const AVFormatContext *format)
+{
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        AVStream *stream = format->streams[i];
+        if (stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO &&
+            stream->start_time != AV_NOPTS_VALUE)
+            return stream;
+    }
+    return NULL;
+}
+
 /* Cover pictures are streams of type video to libavformat, but no moving picture. */
 static int pick_streams(struct reader *reader, bool with_video, struct error *err)
 {
@@ -108,6 +121,8 @@ static int pick_streams(struct reader *reader, bool with_video, struct error *er
     reader->audio = audio < 0 ? NULL : format->streams[audio];
     if (reader->audio != NULL)
         reader->audio->discard = AVDISCARD_DEFAULT;
+    else
+        reader->unread_audio = find_unread_audio(format);
     return 0;
 }
 
@@ -206,6 +221,18 @@ int reader_open_damaged(const char *path, const char *label, struct reader *ret,
     if (lacks)
         *err = lacking;
     return lacks ? 1 : 0;
+}
+
+int reader_check_sound(const struct reader *reader, struct error *err)
+{
+    const AVStream *stream = reader->unread_audio;
+    return stream == NULL
+               ? 0
+               : error_set(
+                     err, ERROR_DAMAGED,
+                     "%s is damaged: it has sound in stream %d (%s) of which nothing decodes; "
+                     "video with audio none leaves it out",
+                     reader->label, stream->index, avcodec_get_name(stream->codecpar->codec_id));
 }
 
 int reader_decode_audio(struct reader *reader, struct error *err)

@@ -17,6 +17,9 @@ struct part {
 
 static int unseekable(const struct part *part, const char *why, struct error *err)
 {
+    if (part->range->key == AV_NOPTS_VALUE)
+        return error_set(err, ERROR_CONFLICT, "%s cannot be read in parts: %s", part->reader->label,
+                         why);
     return error_set(err, ERROR_CONFLICT, "%s cannot be read from time stamp %lld on: %s",
                      part->reader->label, (long long)part->range->key, why);
 }
@@ -28,9 +31,13 @@ static int damaged(const struct part *part, const char *what, struct error *err)
     media_log_first(&reader->log, MEDIA_LOG_DEMUXER, said, sizeof(said));
     if (said[0] == '\0')
         media_log_first(&reader->log, MEDIA_LOG_DECODER, said, sizeof(said));
+    const char *colon = said[0] == '\0' ? "" : ": ";
+    if (reader->frames == 0)
+        return error_set(err, ERROR_DAMAGED,
+                         "%s is damaged in front of the first frame that is needed: %s%s%s",
+                         reader->label, what, colon, said);
     return error_set(err, ERROR_DAMAGED, "%s is damaged behind time stamp %lld: %s%s%s",
-                     reader->label, (long long)reader->last_pts, what, said[0] == '\0' ? "" : ": ",
-                     said);
+                     reader->label, (long long)reader->last_pts, what, colon, said);
 }
 
 static enum step take_frame(struct part *part, AVFrame *frame, struct error *err)

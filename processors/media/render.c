@@ -86,7 +86,8 @@ int render_open(const struct request *request, const struct source *source, stru
     ret->container = container_of(ret->target, err);
     if (ret->container == NULL || source_differs(source, ret->target, err) < 0)
         return -1;
-    if (reader_open(source->path, "input", request->cpus, &ret->reader, err) < 0)
+    if (reader_open(source->path, "input", request->cpus, &ret->reader, err) < 0 ||
+        (strcmp(ret->audio, "none") != 0 && reader_check_sound(&ret->reader, err) < 0))
         return damaged(ret, err);
     ret->reader.progress_to = 0;
     if (packet_index_read(&ret->reader, &ret->index, err) < 0)

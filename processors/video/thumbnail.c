@@ -104,15 +104,33 @@ static int on_frame(void *arg, AVFrame *frame, struct error *err)
     return picture_graph_push(&shot->graph, frame, err);
 }
 
-static int decode(struct shot *shot, enum AVPixelFormat format, struct error *err)
+static int read_from(struct shot *shot, int64_t key, struct error *err)
 {
     CLEANUP(reader_close) struct reader reader = {0};
     const struct reader_calls calls = {.video = on_frame, .arg = shot};
-    const int64_t key = packet_index_key(&shot->index, shot->wanted, 0);
     const struct reader_range range = {.key = key,
                                        .seek = packet_index_seek(&shot->index, key),
                                        .from = shot->wanted,
                                        .to = shot->wanted + 1};
+    return reader_open(shot->source->path, "input", 1, &reader, err) < 0
+               ? -1
+               : reader_run_range(&reader, &range, &calls, err);
+}
+
+/* What does not let itself be read from its key frames on is read from the start. */
+static int find_picture(struct shot *shot, struct error *err)
+{
+    const int64_t key = packet_index_key(&shot->index, shot->wanted, 0);
+    int result = read_from(shot, key, err);
+    if (result < 0 && err->code == ERROR_CONFLICT && key != AV_NOPTS_VALUE)
+        result = read_from(shot, AV_NOPTS_VALUE, err);
+    if (result < 0 && err->code == ERROR_CONFLICT)
+        err->code = ERROR_DAMAGED;
+    return result;
+}
+
+static int decode(struct shot *shot, enum AVPixelFormat format, struct error *err)
+{
     if (geometry_plan(shot->request, &shot->reader, format, &shot->geometry, err) < 0)
         return -1;
     (void)snprintf(shot->filters, sizeof(shot->filters), "%s%s%s", shot->geometry.turn,
@@ -122,9 +140,7 @@ static int decode(struct shot *shot, enum AVPixelFormat format, struct error *er
                                          .threads = 1,
                                          .take = on_filtered,
                                          .arg = shot};
-    if (reader_open(shot->source->path, "input", 1, &reader, err) < 0 ||
-        reader_run_range(&reader, &range, &calls, err) < 0 ||
-        picture_graph_finish(&shot->graph, err) < 0)
+    if (find_picture(shot, err) < 0 || picture_graph_finish(&shot->graph, err) < 0)
         return -1;
     return shot->picture == NULL
                ? error_set(err, ERROR_DAMAGED, "input has no frame that decodes at that time")
