@@ -4,6 +4,7 @@ import os
 import pathlib
 import resource
 import subprocess
+import threading
 
 import results
 from daemon import OUT, ROOT
@@ -13,11 +14,11 @@ SHARED = ROOT.parent / "shared/media"
 
 
 class Run:
-    """One run: .code, .error (its stderr), .lines (descriptor 3), .result (or None), .rss_kb.
-    fsize: the largest file it may write."""
+    """One run: .code, .error (its stderr), .lines (descriptor 3), .result (or None), .rss_kb, .cpu_seconds.
+    fsize: the largest file it may write; seconds: it is killed after those."""
 
     def __init__(self, name, params, cwd, cpus=2, job=1, attempt=1, env=None, fsize=None,
-                 **popen):
+                 seconds=None, **popen):
         program = OUT / "processors" / name / name
         reading, writing = os.pipe()
 
@@ -32,6 +33,9 @@ class Run:
             [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             close_fds=False, preexec_fn=open_three, env=dict(os.environ, **(env or {})), **popen)
         os.close(writing)
+        self.limit = threading.Timer(seconds or 0, self.process.kill)
+        if seconds is not None:
+            self.limit.start()
         self.news = os.fdopen(reading)
         self.process.stdin.write(line.encode())
         self.process.stdin.close()
@@ -45,6 +49,8 @@ class Run:
             _, status, usage = os.wait4(self.process.pid, 0)
             self.process.returncode = os.waitstatus_to_exitcode(status)
             self.rss_kb = usage.ru_maxrss
+            self.cpu_seconds = usage.ru_utime + usage.ru_stime
+        self.limit.cancel()
         self.code = self.process.returncode
         told = [line["result"] for line in self.lines if line["type"] == "result"]
         self.result = told[-1] if told else None
