@@ -2,13 +2,14 @@
  *
  * The processor "interpolate": one job on stdin (processors/README.md), by FFmpeg's libraries. The
  * input goes through minterpolate in chunks, side by side and so that a run that was killed is gone
- * on with; sound is copied. */
+ * on with; codec, sound and container are as video has them. */
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "processors/interpolate/rate.h"
 #include "processors/interpolate/scenes.h"
 #include "processors/interpolate/slots.h"
 #include "processors/lib/processor.h"
+#include "processors/lib/report.h"
 #include "processors/lib/request.h"
 #include "processors/lib/source.h"
 #include "processors/media/container.h"
@@ -17,10 +18,12 @@
 #include "processors/media/render.h"
 #include "processors/media/versions.h"
 
+#include <libavutil/pixdesc.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* H.264 in 4:2:0 takes even sizes alone. */
+/* 4:2:0 takes even sizes alone. */
 static int even(int size)
 {
     return size < 2 ? 2 : size / 2 * 2;
@@ -40,6 +43,27 @@ static AVRational measured_rate(const struct render *render)
     return rate;
 }
 
+/* minterpolate knows 8 bits a sample alone. */
+static void tell_depth(const AVCodecParameters *is)
+{
+    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(is->format);
+    if (format != NULL && format->comp[0].depth > 8)
+        report_log("input has %d bits a sample; interpolation, and so the output, has 8",
+                   format->comp[0].depth);
+}
+
+static int set_encoder(const struct request *request, struct render *render, struct error *err)
+{
+    struct encoder_settings *settings = &render->recipe.settings;
+    settings->codec = request_string(request, "codec", "h264");
+    settings->preset = request_string(request, "preset", "medium");
+    settings->crf = request_int(request, "crf", encoder_crf_default(settings->codec));
+    settings->format = AV_PIX_FMT_YUV420P;
+    return container_takes(render->container, settings->codec, err) < 0
+               ? -1
+               : encoder_check_crf(settings->codec, settings->crf, err);
+}
+
 static int set_recipe(const struct request *request, struct render *render, struct slots *slots,
                       struct error *err)
 {
@@ -54,13 +78,9 @@ static int set_recipe(const struct request *request, struct render *render, stru
             err, ERROR_DAMAGED,
             "input has frames without a time, as AVI and raw streams have, so that what lies "
             "between them has none either; video makes an MP4 of it, which has");
-    if (rate_read(request, source, &rate, err) < 0 ||
-        container_takes(render->container, "h264", err) < 0)
+    if (rate_read(request, source, &rate, err) < 0 || set_encoder(request, render, err) < 0)
         return -1;
-    settings->codec = "h264";
-    settings->preset = request_string(request, "preset", "medium");
-    settings->crf = request_int(request, "crf", encoder_crf_default("h264"));
-    settings->format = AV_PIX_FMT_YUV420P;
+    tell_depth(is);
     settings->width = even(is->width);
     settings->height = even(is->height);
     slots_plan(request_string(request, "method", "motion"), rate, &render->recipe, slots);
@@ -89,6 +109,8 @@ static int run(const struct request *request, json_t **ret_result, struct error 
     CLEANUP(render_close) struct render render = {0};
     struct slots slots = {0};
     media_log_init();
+    /* SVT-AV1's errors alone. NOLINTNEXTLINE(concurrency-mt-unsafe): no thread yet */
+    (void)setenv("SVT_LOG", "1", 0);
     if (source_open(request_path(request, "input"), "input", &source, err) < 0 ||
         render_open(request, &source, &render, err) < 0 ||
         set_recipe(request, &render, &slots, err) < 0 ||

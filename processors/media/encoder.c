@@ -75,9 +75,13 @@ int encoder_crf_default(const char *codec)
     return find(codec)->crf_default;
 }
 
-int encoder_crf_max(const char *codec)
+int encoder_check_crf(const char *codec, int crf, struct error *err)
 {
-    return find(codec)->crf_max;
+    const int most = find(codec)->crf_max;
+    return crf <= most ? 0
+                       : error_set_field(err, "params.crf",
+                                         "params.crf is %d; with codec %s it must be from 0 to %d",
+                                         crf, codec, most);
 }
 
 enum AVPixelFormat encoder_format(const char *codec, enum AVPixelFormat source)

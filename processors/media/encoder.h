@@ -31,9 +31,10 @@ struct encoder_settings {
 /* The files of the encoders that are loaded, with sizes and times: another build of one gives other
  * bytes. The caller frees. */
 char *encoder_files(void);
-/* The constant quality when none is asked for, and the highest that the codec has. */
+/* The constant quality when none is asked for. */
 int encoder_crf_default(const char *codec);
-int encoder_crf_max(const char *codec);
+/* Whether the codec has this quality. 0, or -1 with ERROR_INVALID. */
+int encoder_check_crf(const char *codec, int crf, struct error *err);
 /* What it is given: 8 bits, or 10 where the source has more than 8 and the codec is not H.264,
  * whose 10 bits few players take. */
 enum AVPixelFormat encoder_format(const char *codec, enum AVPixelFormat source);

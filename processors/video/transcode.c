@@ -11,15 +11,6 @@
 
 #include <string.h>
 
-static int check_quality(const char *codec, int crf, struct error *err)
-{
-    return crf <= encoder_crf_max(codec)
-               ? 0
-               : error_set_field(err, "params.crf",
-                                 "params.crf is %d; with codec %s it must be from 0 to %d", crf,
-                                 codec, encoder_crf_max(codec));
-}
-
 /* For all chunks, before the first: what is chosen is a part of the journal's key. */
 static int choose_encoder(const struct request *request, struct encoder_settings *settings,
                           struct pictures *pictures, json_t **ret_facts, struct error *err)
@@ -42,7 +33,7 @@ static int set_recipe(const struct request *request, struct render *render,
     settings->crf = request_int(request, "crf", encoder_crf_default(settings->codec));
     settings->format = encoder_format(settings->codec, render->reader.video->codecpar->format);
     if (container_takes(render->container, settings->codec, err) < 0 ||
-        check_quality(settings->codec, settings->crf, err) < 0 ||
+        encoder_check_crf(settings->codec, settings->crf, err) < 0 ||
         pictures_plan(request, &render->reader, recipe, pictures, err) < 0)
         return -1;
     render->keep_matrix = pictures->geometry.keep_matrix;

@@ -55,6 +55,19 @@ def test_chunks_are_equal_to_one_long_run(tmp_path, small):
     assert frame_times(tmp_path / "out.mp4") == [Fraction(n, 48) for n in range(2 * COUNT)]
 
 
+@pytest.mark.parametrize("codec,name,audio,expected", [
+    ("h265", "out.mov", "copy", ["hevc", "aac"]), ("av1", "out.mkv", "encode", ["av1", "aac"]),
+    ("vp9", "out.webm", "copy", ["vp9", "opus"]), ("h264", "out.mp4", "none", ["h264"])])
+def test_codecs_sound_and_containers(tmp_path, small, codec, name, audio, expected):
+    done = run("interpolate", tmp_path, cpus=4, input=small, output=name, codec=codec, audio=audio,
+               factor=2, method="blend", preset="ultrafast")
+    assert (done.code, done.error) == (0, "")
+    found = ffprobe(tmp_path / name, "-show_streams")["streams"]
+    assert [stream["codec_name"] for stream in found] == expected
+    assert done.result["frames_out"] == frames(tmp_path / name) == 2 * COUNT
+    assert done.result["checkpoints"]["made"] >= 4
+
+
 @pytest.mark.long
 def test_blending_too(tmp_path, small):
     result = made(tmp_path, small, factor=2, method="blend", **EXACT, **FOUR)
@@ -203,6 +216,7 @@ def test_a_killed_run_is_gone_on_with(tmp_path, small):
     ({"factor": 1}, 64, ["params.factor is 1", "from 2 to 16"]),
     ({"factor": 2, "method": "moton"}, 64, ['"moton"', "did you mean motion?"]),
     ({"factor": 2, "output": "out.webm"}, 64, ["h264", "WebM takes"]),
+    ({"factor": 2, "crf": 60}, 64, ["params.crf is 60", "with codec h264", "from 0 to 51"]),
     ({"factor": 2, "output": "out.avi"}, 64, ["out.avi"]),
     ({"factor": 2, "input": "absent.mp4"}, 66, ["absent.mp4", "No such file"]),
     ({"factor": 2, "input": str(SAMPLES / "rocket.jpg")}, 65, ["rocket.jpg", "is no video"]),
@@ -213,6 +227,14 @@ def test_wrong_parameters_are_named(tmp_path, params, code, words):
     for word in words:
         assert word in done.error
     assert not list(tmp_path.iterdir())
+
+
+def test_deep_pixels_are_told(tmp_path):
+    done = run("interpolate", tmp_path, input=str(SAMPLES / "roadtrip_vp9_10bit.webm"), output="out.mkv",
+               codec="h265", preset="ultrafast", method="blend", factor=2)
+    assert done.code == 0, done.error
+    logs = [line["text"] for line in done.lines if line["type"] == "log"]
+    assert logs == ["input has 10 bits a sample; interpolation, and so the output, has 8"]
 
 
 def test_half_a_file_is_never_done(tmp_path, small):
