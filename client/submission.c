@@ -50,12 +50,39 @@ static int take_pair(json_t *object, const char *option, const char *text)
     return 0;
 }
 
+/* A parameter of a list may come several times, each with one of it; type_params looks whether it
+ * is one. */
+static int take_param(json_t *params, const char *text)
+{
+    CLEANUP_JSON json_t *one = json_object();
+    const char *name;
+    json_t *value;
+    int code = take_pair(one, "param", text);
+    if (code != 0)
+        return code;
+    json_object_foreach(one, name, value) {
+        json_t *before = json_object_get(params, name);
+        if (before == NULL)
+            json_put(params, name, json_incref(value));
+        else if (json_is_array(before))
+            (void)json_array_append(before, value);
+        else
+            json_put(params, name, json_pack("[OO]", before, value));
+    }
+    return 0;
+}
+
+static bool takes_list(const char *type)
+{
+    return strcmp(type, "paths") == 0 || strcmp(type, "words") == 0;
+}
+
 /* The value as its type in the manifest wants it; what does not read so is sent as text, and the
  * daemon says what is wrong with it. */
 static json_t *typed_value(const char *type, const char *text)
 {
     bool plain = strcmp(type, "string") == 0 || strcmp(type, "path") == 0 ||
-                 (strcmp(type, "paths") == 0 && text[0] != '[');
+                 (takes_list(type) && text[0] != '[');
     json_t *value = plain ? NULL : json_loads(text, JSON_DECODE_ANY, NULL);
     if (value == NULL)
         value = json_from_bytes(text, strlen(text));
@@ -75,10 +102,13 @@ static int type_params(struct submission *submission)
         return code;
     json_array_foreach(json_object_get(json_object_get(reply, "processor"), "params"), i, param) {
         const char *name = json_string_value(json_object_get(param, "name"));
-        const char *text = json_string_value(json_object_get(submission->params, name));
-        if (text != NULL)
-            json_put(submission->params, name,
-                     typed_value(json_string_value(json_object_get(param, "type")), text));
+        const char *word = json_string_value(json_object_get(param, "type"));
+        const json_t *value = json_object_get(submission->params, name);
+        if (json_is_string(value))
+            json_put(submission->params, name, typed_value(word, json_string_value(value)));
+        else if (json_is_array(value) && !takes_list(word))
+            return cli_fail(EXIT_USAGE, NULL, "--param %s is given %zu times; it takes one value",
+                            name, json_array_size(value));
     }
     json_put(submission->request, "params", json_incref(submission->params));
     return 0;
@@ -264,7 +294,7 @@ int submission_take(void *arg, const char *name, const char *value)
     if (strcmp(name, "tag") == 0)
         return take_pair(submission->tags, name, value);
     if (strcmp(name, "param") == 0)
-        return take_pair(submission->params, "param", value);
+        return take_param(submission->params, value);
     if (strcmp(name, "each-line") == 0 || strcmp(name, "each-json") == 0)
         return take_values(submission, name, value);
     if (strcmp(name, "checkpoint-signal") == 0)

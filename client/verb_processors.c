@@ -79,11 +79,27 @@ static void print_wrapped(const char *text, bool indented)
     (void)putchar('\n');
 }
 
-/* A value as a person would write it: 0.1, not 0.10000000000000001. The caller frees. */
+/* Words with something between; the caller frees. */
+static char *join(const json_t *words, const char *between)
+{
+    const json_t *word;
+    size_t i;
+    char *list = xstrdup("");
+    json_array_foreach(words, i, word) {
+        char *longer = xasprintf("%s%s%s", list, i == 0 ? "" : between, json_string_value(word));
+        free(list);
+        list = longer;
+    }
+    return list;
+}
+
+/* A value as a person would write it: 0.1, not 0.10000000000000001; psnr,ssim. The caller frees. */
 static char *value_text(const json_t *value)
 {
     if (json_is_string(value))
         return xstrdup(json_string_value(value));
+    if (json_is_string(json_array_get(value, 0)))
+        return join(value, ",");
     return json_is_real(value) ? xasprintf("%g", json_real_value(value))
            : value == NULL     ? xstrdup("")
                                : json_to_text(value, NULL);
@@ -94,14 +110,7 @@ static char *allowed(const json_t *param)
 {
     const json_t *min = json_object_get(param, "min");
     const json_t *max = json_object_get(param, "max");
-    const json_t *word;
-    size_t i;
-    char *list = xstrdup("");
-    json_array_foreach(json_object_get(param, "enum"), i, word) {
-        char *longer = xasprintf("%s%s%s", list, i == 0 ? "" : ", ", json_string_value(word));
-        free(list);
-        list = longer;
-    }
+    char *list = join(json_object_get(param, "enum"), ", ");
     if (list[0] != '\0' || (min == NULL && max == NULL))
         return list;
     CLEANUP_FREE char *from = value_text(min);
@@ -129,6 +138,34 @@ static void print_param(const json_t *param)
         print_wrapped(text_of(param, "help"), true);
 }
 
+/* `--param input=INPUT`; the caller frees. */
+static char *example_of(const json_t *param)
+{
+    CLEANUP_FREE char *name = text_tame(xstrdup(text_of(param, "name")));
+    CLEANUP_FREE char *value = xstrdup(name);
+    for (char *at = value; *at != '\0'; at++)
+        *at = (char)(*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
+    return xasprintf("--param %s=%s", name, value);
+}
+
+/* With what has to be given, and what is written; long lines go on behind a backslash. */
+static void print_example(const char *type, const json_t *params)
+{
+    const json_t *param;
+    size_t i;
+    size_t column = (size_t)printf("\nExample: batchctl submit --type %s", type) - 1;
+    json_array_foreach(params, i, param) {
+        if (!json_is_true(json_object_get(param, "required")) &&
+            strcmp(text_of(param, "access"), "write") != 0)
+            continue;
+        CLEANUP_FREE char *words = example_of(param);
+        bool fits = column + 1 + strlen(words) + 2 <= WIDTH;
+        column = fits ? column : 0;
+        column += (size_t)printf("%s%s", fits ? " " : " \\\n    ", words);
+    }
+    (void)putchar('\n');
+}
+
 static void print_one(const json_t *processor)
 {
     const json_t *param;
@@ -142,7 +179,7 @@ static void print_one(const json_t *processor)
     (void)printf("program: %s\nlicence: %s\n\n", program, licence);
     json_array_foreach(json_object_get(processor, "params"), i, param)
         print_param(param);
-    (void)printf("\nExample: batchctl submit --type %s --param NAME=VALUE ...\n", name);
+    print_example(name, json_object_get(processor, "params"));
 }
 
 static int list(struct cli *cli)

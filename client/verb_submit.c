@@ -168,7 +168,7 @@ static const struct cli_option options[] = {
     {"never-rerun", 0, NULL, "never run it again by itself once it may have started"},
     {"shell", 0, "TEXT", "run TEXT by /bin/sh -c"},
     {"type", 0, "TYPE", "a processor job (batchctl processors list)"},
-    {"param", 0, "NAME=VALUE", "a parameter of the processor"},
+    {"param", 0, "NAME=VALUE", "a parameter of the processor; of a list, once for each"},
     {"file", 0, "FILE", "several jobs that depend on each other by name (see PIPELINES); -: stdin"},
     {"graph", 0, "FILE", "the same as --file"},
     {"set", 0, "NAME=VALUE", "what ${NAME} stands for in that file"},

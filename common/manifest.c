@@ -10,7 +10,8 @@
 #define NAME_MAX_BYTES 48
 #define PARAMS_MAX 64U
 
-static const char *const types[] = {"string", "path", "paths", "int", "number", "bool", NULL};
+static const char *const types[] = {"string", "words",  "path", "paths",
+                                    "int",    "number", "bool", NULL};
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -111,9 +112,51 @@ static int check_words(const json_t *words, const char *name, const json_t *valu
     return refuse(err, name, value, rule);
 }
 
+/* The list of what a text has between its commas; owned. */
+static json_t *split(const char *text)
+{
+    json_t *words = json_array();
+    CLEANUP_FREE char *copy = xstrdup(text);
+    char *rest = copy;
+    char *word;
+    while ((word = strsep(&rest, ",")) != NULL) {
+        word += strspn(word, " ");
+        word[strcspn(word, " ")] = '\0';
+        (void)json_array_append_new(words, json_string(word));
+    }
+    return words;
+}
+
+/* A value of type words as the list that it stands for; owned. */
+static json_t *as_list(const json_t *value)
+{
+    return is_text(value) ? split(json_string_value(value))
+                          : json_incref((json_t *)(uintptr_t)value);
+}
+
+static int check_list(const json_t *param, const json_t *value, struct error *err)
+{
+    const char *name = text_of(param, "name");
+    CLEANUP_JSON json_t *list = as_list(value);
+    size_t i;
+    json_t *word;
+    if (!json_is_array(list) || json_array_size(list) == 0)
+        return refuse(err, name, value,
+                      "it must be a list of words, or a text with commas between");
+    json_array_foreach(list, i, word) {
+        if (!is_text(word))
+            return refuse(err, name, word, "it must be a string without NUL");
+        if (check_words(json_object_get(param, "enum"), name, word, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int check_value(const json_t *param, const json_t *value, struct error *err)
 {
     const char *name = text_of(param, "name");
+    if (strcmp(text_of(param, "type"), "words") == 0)
+        return check_list(param, value, err);
     const char *rule = type_rule(value, text_of(param, "type"));
     if (rule != NULL)
         return refuse(err, name, value, rule);
@@ -134,7 +177,8 @@ static int take_param(const json_t *param, const json_t *values, json_t *checked
     if (value != NULL && check_value(param, value, err) < 0)
         return -1;
     if (value != NULL) {
-        json_put(checked, name, json_incref(value));
+        bool list = strcmp(text_of(param, "type"), "words") == 0;
+        json_put(checked, name, list ? as_list(value) : json_incref(value));
         return 0;
     }
     if (!json_is_true(json_object_get(param, "required")))
@@ -222,12 +266,15 @@ static int check_param(const json_t *param, struct error *err)
     if (json_only_known(param, known, err) < 0)
         return error_wrap(err, "parameter %s", name);
     if (!is_known_type(text_of(param, "type")))
+        return error_set(
+            err, ERROR_INVALID,
+            "parameter %s: type must be string, words, path, paths, int, number or bool", name);
+    const bool takes_words = strcmp(text_of(param, "type"), "string") == 0 ||
+                             strcmp(text_of(param, "type"), "words") == 0;
+    if (words != NULL && (!is_word_list(words) || !takes_words))
         return error_set(err, ERROR_INVALID,
-                         "parameter %s: type must be string, path, paths, int, number or bool",
+                         "parameter %s: enum must be a list of strings, for type string or words",
                          name);
-    if (words != NULL && (!is_word_list(words) || strcmp(text_of(param, "type"), "string") != 0))
-        return error_set(err, ERROR_INVALID,
-                         "parameter %s: enum must be a list of strings, for type string", name);
     if ((min != NULL && !json_is_number(min)) || (max != NULL && !json_is_number(max)))
         return error_set(err, ERROR_INVALID, "parameter %s: min and max must be numbers", name);
     if (value != NULL && check_value(param, value, err) < 0)

@@ -4,8 +4,8 @@
  * unchecked. processors/README.md describes the file.
  *
  *   {"name", "version", "summary", "licence", "exec", "serve",
- *    "params": [{"name", "type": "string|path|paths|int|number|bool", "required", "default", "min",
- *                "max", "enum", "access": "read|write", "help"}]} */
+ *    "params": [{"name", "type": "string|words|path|paths|int|number|bool", "required", "default",
+ *                "min", "max", "enum", "access": "read|write", "help"}]} */
 #ifndef BATCHD_COMMON_MANIFEST_H
 #define BATCHD_COMMON_MANIFEST_H
 
@@ -21,7 +21,8 @@
  * rules. The caller owns the result. NULL with ERROR_INVALID that says what is wrong with it. */
 json_t *manifest_load(const char *text, size_t bytes, struct error *err);
 
-/* Checks `values` (an object, or NULL) against a manifest from manifest_load and fills in defaults.
+/* Checks `values` (an object, or NULL) against a manifest from manifest_load and fills in defaults;
+ * a text of type words becomes the list that it stands for.
  * *ret is owned by the caller. -1 with ERROR_INVALID; the field is "params.NAME", the text names
  * value and rule, and for an unknown name the nearest one. */
 int manifest_check(const json_t *manifest, const json_t *values, json_t **ret, struct error *err);

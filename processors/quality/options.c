@@ -1,48 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "processors/quality/options.h"
 
-#include "common/alloc.h"
-#include "common/cleanup.h"
 #include "processors/lib/request.h"
 
+#include <libavfilter/avfilter.h>
 #include <string.h>
 
 const char *const metric_names[METRIC_COUNT] = {[METRIC_PSNR] = "psnr", [METRIC_SSIM] = "ssim"};
 
-static int take_metric(const char *word, struct options *ret, struct error *err)
+const char *options_vmaf(void)
 {
-    if (strcmp(word, "vmaf") == 0) {
-        ret->vmaf_wanted = true;
-        return 0;
-    }
-    for (int metric = 0; metric < METRIC_COUNT; metric++) {
-        if (strcmp(word, metric_names[metric]) == 0) {
-            ret->wanted[metric] = true;
-            return 0;
-        }
-    }
-    return error_set_field(err, "params.metrics",
-                           "params.metrics has \"%.40s\"; it must be psnr, ssim and vmaf, or some "
-                           "of them, with commas between",
-                           word);
+    return avfilter_get_by_name("libvmaf") == NULL
+               ? "this FFmpeg (" LIBAVFILTER_IDENT ") has no filter libvmaf"
+               : "this FFmpeg has the filter libvmaf, but this version of quality does not use it";
+}
+
+/* The manifest lets no other words in. */
+static void take_metric(const char *word, struct options *ret)
+{
+    ret->vmaf_wanted |= strcmp(word, "vmaf") == 0;
+    for (int metric = 0; metric < METRIC_COUNT; metric++)
+        ret->wanted[metric] |= strcmp(word, metric_names[metric]) == 0;
 }
 
 static int read_metrics(const struct request *request, struct options *ret, struct error *err)
 {
-    CLEANUP_FREE char *list = xstrdup(request_string(request, "metrics", "psnr,ssim"));
-    char *rest = list;
-    char *word;
-    while ((word = strsep(&rest, ",")) != NULL) {
-        word += strspn(word, " ");
-        word[strcspn(word, " ")] = '\0';
-        if (take_metric(word, ret, err) < 0)
-            return -1;
-    }
+    size_t i;
+    json_t *word;
+    json_array_foreach(json_object_get(request->params, "metrics"), i, word)
+        take_metric(json_string_value(word), ret);
     if (!ret->wanted[METRIC_PSNR] && !ret->wanted[METRIC_SSIM])
-        return error_set_field(
-            err, "params.metrics",
-            "params.metrics is vmaf alone, which is unavailable: this FFmpeg has "
-            "no libvmaf");
+        return error_set_field(err, "params.metrics",
+                               "params.metrics is vmaf alone, which is unavailable: %s",
+                               options_vmaf());
     return 0;
 }
 
@@ -83,8 +73,7 @@ int options_read(const struct request *request, struct options *ret, struct erro
     /* A gate that nothing can open or close is no gate. */
     if (json_object_get(request->params, "min_vmaf") != NULL)
         return error_set_field(err, "params.min_vmaf",
-                               "params.min_vmaf is %g, but VMAF is unavailable: this FFmpeg has no "
-                               "libvmaf",
-                               request_number(request, "min_vmaf", 0));
+                               "params.min_vmaf is %g, but VMAF is unavailable: %s",
+                               request_number(request, "min_vmaf", 0), options_vmaf());
     return 0;
 }

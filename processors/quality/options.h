@@ -25,12 +25,15 @@ struct options {
     bool wanted[METRIC_COUNT];
     bool has_min[METRIC_COUNT];
     double min[METRIC_COUNT];
-    bool vmaf_wanted; /* it is told as unavailable: FFmpeg of Debian 12 has no libvmaf */
+    bool vmaf_wanted; /* it is told as unavailable, with options_vmaf */
     enum pairing_rule pairing;
     bool scale; /* the distorted to the size of the reference */
 };
 
 /* *ret must be zeroed. 0, or -1 with ERROR_INVALID. */
 int options_read(const struct request *request, struct options *ret, struct error *err);
+
+/* Why there is no VMAF: FFmpeg of Debian 12 is built without it. */
+const char *options_vmaf(void);
 
 #endif

@@ -3,9 +3,11 @@ import collections
 import hashlib
 import json
 import re
+import shutil
 
 import pytest
 from daemon import ROOT, wait_until
+from processor import SAMPLES
 
 
 @pytest.fixture
@@ -195,7 +197,7 @@ def test_show_fits_a_terminal_and_is_tame(example):
                     "help": "\x1b[1m" + "word " * 40}]}))
     (folder / "evil/evil").write_text("#!/bin/sh\n")
     (folder / "evil/evil").chmod(0o755)
-    for name in ("image", "video", "evil"):
+    for name in ("image", "video", "quality", "evil"):
         done = daemon.ctl("processors", "show", name)
         assert done.returncode == 0, done.stderr
         lines = [line for line in done.stdout.splitlines() if not line.startswith("program: ")]
@@ -228,6 +230,40 @@ def test_values_are_typed_by_the_manifest(example, tmp_path):
     assert (tmp_path / "true").read_text().split() == ["2", "a"]
     done = submit(daemon, tmp_path, input="2024", output="x", top="many")
     assert done.returncode == 1 and 'params.top is "many"; it must be an integer' in done.stderr
+
+
+def test_a_list_may_be_given_one_by_one(example, tmp_path):
+    """And what is none does not lose the first value silently."""
+    daemon, folder = example
+    (folder / "echo").mkdir()
+    (folder / "echo/manifest.json").write_text(json.dumps({
+        "name": "echo", "version": "1", "summary": "s", "exec": "echo",
+        "params": [{"name": "input", "type": "paths"}, {"name": "kinds", "type": "words", "enum": ["a", "b"]},
+                   {"name": "top", "type": "int"}]}))
+    (folder / "echo/echo").write_text("#!/bin/sh\nexec cat\n")
+    (folder / "echo/echo").chmod(0o755)
+    words = [word for value in ("input=x", "kinds=b", "input=y,z", "kinds=a,b") for word in ("--param", value)]
+    for count, kinds in ((6, ["b"]), (8, None)):
+        done = daemon.ctl("submit", "--type", "echo", "-C", str(tmp_path), *words[:count], "--wait")
+        if kinds is None:
+            assert done.returncode == 1 and 'params.kinds is "a,b"; it must be one of a, b' in done.stderr
+            continue
+        assert done.returncode == 0, done.stderr
+        assert daemon.job(int(done.stdout.split()[0]))["params"] == {"input": ["x", "y,z"], "kinds": kinds}
+    done = daemon.ctl("submit", "--type", "echo", "--param", "top=1", "--param", "top=2")
+    assert done.returncode == 2 and "--param top is given 2 times; it takes one value" in done.stderr
+
+
+def test_a_batch_that_is_done_says_nothing_of_its_checkpoints(daemon, tmp_path):
+    """The last line names a file that the processor then has done with."""
+    for name in ("a.png", "b.png"):
+        shutil.copy(SAMPLES / "pngsuite_tbgn2c16.png", tmp_path / name)
+    done = daemon.ctl("submit", "--type", "image", "-C", str(tmp_path), "--param", "input=*.png",
+                      "--param", "output=out", "--wait")
+    assert done.returncode == 0, done.stderr
+    job = daemon.job(int(done.stdout.split()[0]))
+    assert job["state"] == "completed" and job["note"] is None
+    assert sorted(path.name for path in tmp_path.glob("**/*.png")) == ["a.png", "a.png", "b.png", "b.png"]
 
 
 @pytest.mark.parametrize("option", ["--param", "--tag"])

@@ -16,6 +16,7 @@ static const char demo[] = HEAD
     "{\"name\":\"ratio\",\"type\":\"number\",\"max\":1.5},"
     "{\"name\":\"fast\",\"type\":\"bool\",\"default\":false},"
     "{\"name\":\"mode\",\"type\":\"string\",\"enum\":[\"slow\",\"medium\"],\"default\":\"slow\"},"
+    "{\"name\":\"sums\",\"type\":\"words\",\"enum\":[\"psnr\",\"ssim\"]},"
     "{\"name\":\"note\",\"type\":\"string\"}]}";
 
 static const struct {
@@ -49,6 +50,16 @@ static const struct {
      "params.mode is \"mediun\"; it must be one of slow, medium; did you mean medium?"},
     {"{\"input\":\"a\",\"mode\":\"ultra\"}", "params.mode",
      "params.mode is \"ultra\"; it must be one of slow, medium"},
+    {"{\"input\":\"a\",\"sums\":\"psnr,ssmi\"}", "params.sums",
+     "params.sums is \"ssmi\"; it must be one of psnr, ssim; did you mean ssim?"},
+    {"{\"input\":\"a\",\"sums\":\"\"}", "params.sums",
+     "params.sums is \"\"; it must be one of psnr, ssim"},
+    {"{\"input\":\"a\",\"sums\":[]}", "params.sums",
+     "params.sums is []; it must be a list of words, or a text with commas between"},
+    {"{\"input\":\"a\",\"sums\":[\"psnr\",1]}", "params.sums",
+     "params.sums is 1; it must be a string without NUL"},
+    {"{\"input\":\"a\",\"sums\":1}", "params.sums",
+     "params.sums is 1; it must be a list of words, or a text with commas between"},
     {"{\"input\":\"a\",\"note\":{}}", "params.note",
      "params.note is {}; it must be a string without NUL"},
 };
@@ -95,6 +106,22 @@ START_TEST(right_values_pass_with_defaults)
 }
 END_TEST
 
+START_TEST(words_become_a_list)
+{
+    static const char *const given[] = {"{\"input\":\"a\",\"sums\":\"psnr, ssim\"}",
+                                        "{\"input\":\"a\",\"sums\":[\"psnr\",\"ssim\"]}"};
+    struct error err = {0};
+    CLEANUP_JSON json_t *manifest = load(demo);
+    CLEANUP_JSON json_t *wanted = json_pack("[s,s]", "psnr", "ssim");
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+        CLEANUP_JSON json_t *values = json_loads(given[i], 0, NULL);
+        CLEANUP_JSON json_t *checked = NULL;
+        ck_assert_int_eq(manifest_check(manifest, values, &checked, &err), 0);
+        ck_assert(json_equal(json_object_get(checked, "sums"), wanted));
+    }
+}
+END_TEST
+
 static const struct {
     const char *manifest, *text;
 } broken[] = {
@@ -106,14 +133,14 @@ static const struct {
      "params must be a list of at most 64 parameters"},
     {HEAD "{\"type\":\"int\"}]}", "a parameter has no name of 1 to 48 bytes"},
     {HEAD "{\"name\":\"a\",\"type\":\"integer\"}]}",
-     "parameter a: type must be string, path, paths, int, number or bool"},
+     "parameter a: type must be string, words, path, paths, int, number or bool"},
     {HEAD "{\"name\":\"a\",\"type\":\"int\",\"defualt\":1}]}", NULL},
     {HEAD "{\"name\":\"a\",\"type\":\"int\",\"min\":1,\"default\":0}]}",
      "default: params.a is 0; it must be at least 1"},
     {HEAD "{\"name\":\"a\",\"type\":\"int\",\"min\":\"1\"}]}",
      "parameter a: min and max must be numbers"},
     {HEAD "{\"name\":\"a\",\"type\":\"string\",\"enum\":[1]}]}",
-     "parameter a: enum must be a list of strings, for type string"},
+     "parameter a: enum must be a list of strings, for type string or words"},
     {HEAD "{\"name\":\"a\",\"type\":\"path\",\"access\":\"append\"}]}",
      "parameter a: access must be read or write, for type path or paths"},
     {HEAD "{\"name\":\"a\",\"type\":\"path\",\"access\":1}]}",
@@ -145,6 +172,7 @@ int main(void)
     tcase_add_loop_test(tests, wrong_values_are_named, 0,
                         (int)(sizeof(refusals) / sizeof(refusals[0])));
     tcase_add_test(tests, right_values_pass_with_defaults);
+    tcase_add_test(tests, words_become_a_list);
     tcase_add_loop_test(tests, broken_manifests_are_refused, 0,
                         (int)(sizeof(broken) / sizeof(broken[0])));
     suite_add_tcase(suite, tests);
