@@ -12,9 +12,11 @@
 static int check_switch(const struct request *request, const char *name, const char *strength,
                         struct error *err)
 {
+    char field[ERROR_FIELD_BYTES];
     if (request_bool(request, name, 0) || json_object_get(request->params, strength) == NULL)
         return 0;
-    return error_set_field(err, strength, "%s is given, but %s is not true", strength, name);
+    (void)snprintf(field, sizeof(field), "params.%s", strength);
+    return error_set_field(err, field, "%s is given, but params.%s is not true", field, name);
 }
 
 static int check_switches(const struct request *request, struct error *err)
@@ -29,8 +31,9 @@ static int check_size(const struct options *options, struct error *err)
 {
     if (options->scale <= 0 || (options->width == 0 && options->height == 0))
         return 0;
-    return error_set_field(err, "scale", "scale is %g, and %s is given too; one of them must go",
-                           options->scale, options->width > 0 ? "width" : "height");
+    return error_set_field(err, "params.scale",
+                           "scale is %g, and %s is given too; one of them must go", options->scale,
+                           options->width > 0 ? "width" : "height");
 }
 
 int options_read(const struct request *request, struct options *ret, struct error *err)

@@ -17,9 +17,11 @@ static double in_proportion(int asked, int side, int other)
 static int check_side(const char *name, double length, const struct format *format,
                       struct error *err)
 {
+    char field[ERROR_FIELD_BYTES];
     if (length <= format->side_max)
         return 0;
-    return error_set_field(err, name, "the output's %s would be %.0f pixels; %s holds at most %d",
+    (void)snprintf(field, sizeof(field), "params.%s", name);
+    return error_set_field(err, field, "the output's %s would be %.0f pixels; %s holds at most %d",
                            name, length, format->name, format->side_max);
 }
 

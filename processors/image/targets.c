@@ -39,7 +39,7 @@ static int name_output(const struct options *options, const char *folder, struct
                        struct error *err)
 {
     const char *name = strrchr(target->input, '/') + 1;
-    if (options->format == NULL && take_format(target, target->input, "input", err) < 0)
+    if (options->format == NULL && take_format(target, target->input, "params.input", err) < 0)
         return -1;
     if (options->format != NULL)
         target->format = options->format;
@@ -56,7 +56,7 @@ static int plan_one(const struct request *request, const struct options *options
 {
     target->output = request_path(request, "output");
     target->format = options->format;
-    return target->format != NULL ? 0 : take_format(target, target->output, "output", err);
+    return target->format != NULL ? 0 : take_format(target, target->output, "params.output", err);
 }
 
 static char *folder_path(const struct request *request)
@@ -77,8 +77,8 @@ static int check_quality(const struct request *request, const struct targets *ta
         if (quality == 0 || targets->target[i].format->lossy)
             return 0;
     }
-    return error_set_field(err, "quality", "quality is %d; %s is lossless and has none", quality,
-                           targets->target[0].format->name);
+    return error_set_field(err, "params.quality", "quality is %d; %s is lossless and has none",
+                           quality, targets->target[0].format->name);
 }
 
 static int by_output(const void *a, const void *b)
@@ -96,7 +96,7 @@ static int check_clashes(const struct targets *targets, struct error *err)
     qsort(order, targets->count, sizeof(const struct target *), by_output);
     for (size_t i = 1; i < targets->count; i++) {
         if (strcmp(order[i - 1]->output, order[i]->output) == 0)
-            return error_set_field(err, "output",
+            return error_set_field(err, "params.output",
                                    "inputs \"%.110s\" and \"%.110s\" would both become \"%.90s\"; "
                                    "each must have its own name",
                                    order[i - 1]->input, order[i]->input, order[i]->output);
@@ -145,7 +145,7 @@ static int check_inputs_spared(const struct targets *targets, struct error *err)
             continue;
         struct file_id is = {.device = info.st_dev, .number = info.st_ino};
         if (bsearch(&is, ids, count, sizeof(*ids), by_id) != NULL)
-            return error_set_field(err, "output",
+            return error_set_field(err, "params.output",
                                    "output is \"%.200s\", which is the input; it must be another "
                                    "file",
                                    targets->target[i].output);

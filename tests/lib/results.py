@@ -23,3 +23,6 @@ def fault(result):
 def check(result):
     wrong = fault(result)
     assert wrong is None, f"the result is none by result.schema.json: {wrong}\n{json.dumps(result, indent=1)}"
+    for error in [result.get("error"), *(one.get("error") for one in result.get("files", []))]:
+        field = (error or {}).get("field")  # of ours: each says params.
+        assert field is None or field.startswith("params.") or field == "cwd", error
