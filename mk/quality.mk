@@ -23,7 +23,7 @@ check: deps
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/checkpoint.py --kills 6 --steps 400 --minutes 0
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(DAEMON_LIB) $(WORKER_LIB) $(PROCESSOR_LIB) $(COMMON_LIB)
-	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(WORKER_LIB) $(PROCESSOR_LIB) $(COMMON_LIB) $(call libs_of,check) $(CORE_LIBS) -lm
+	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(WORKER_LIB) $(PROCESSOR_LIB) $(COMMON_LIB) $(call libs_of,check) $(PROCESSOR_LIBS) $(CORE_LIBS) -lm
 
 # What stands on FFmpeg's libraries.
 $(OUT)/tests/unit/test_hardware.o: PKG_CFLAGS = $(call cflags_of,$(MEDIA_PKGS))

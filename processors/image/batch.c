@@ -35,20 +35,6 @@ static void run_done(struct run *run)
 
 /* ---- the journal ---- */
 
-static int make_folder(const char *folder, struct error *err)
-{
-    struct stat info;
-    if (mkdir(folder, 0777) == 0)
-        return 0;
-    int failed = errno;
-    if (stat(folder, &info) == 0 && S_ISDIR(info.st_mode))
-        return 0;
-    errno = failed == EEXIST ? ENOTDIR : failed;
-    (void)error_set_errno(err, "output \"%.200s\" cannot be made a folder", folder);
-    err->code = ERROR_CONFLICT;
-    return -1;
-}
-
 /* All that decides what a picture becomes, but its file. */
 static json_t *journal_key(const struct request *request)
 {
@@ -88,7 +74,7 @@ static int open_journal(struct run *run, struct error *err)
 {
     const char *folder = run->batch->targets->folder;
     CLEANUP_JSON json_t *key = journal_key(run->batch->request);
-    if (make_folder(folder, err) < 0 ||
+    if (staging_make_folder(folder, err) < 0 ||
         journal_open(run->batch->request, folder, key, &run->journal, err) < 0)
         return -1;
     return take_plan(run, err);
@@ -97,14 +83,22 @@ static int open_journal(struct run *run, struct error *err)
 /* ---- one picture ---- */
 
 /* Whether a file still is what the journal says of it. */
-static bool is_same(const json_t *facts, const char *name)
+static bool is_same_input(const json_t *facts)
 {
     struct error ignored;
     CLEANUP(source_done) struct source source = {0};
-    const json_t *was = json_object_get(facts, name);
+    const json_t *was = json_object_get(facts, "input");
     const char *path = json_string_value(json_object_get(was, "path"));
-    return path != NULL && source_open(xstrdup(path), name, &source, &ignored) == 0 &&
+    return path != NULL && source_open(xstrdup(path), "input", &source, &ignored) == 0 &&
            json_equal(source.facts, was);
+}
+
+static bool is_same_output(const json_t *facts)
+{
+    const json_t *was = json_object_get(facts, "output");
+    const char *path = json_string_value(json_object_get(was, "path"));
+    CLEANUP_JSON json_t *is = path == NULL ? NULL : staging_look(path);
+    return is != NULL && json_equal(is, was);
 }
 
 /* 1: an earlier attempt has made it. */
@@ -113,9 +107,9 @@ static int reuse(struct run *run, unsigned unit)
     CLEANUP_JSON json_t *facts = journal_find(run->journal, unit);
     if (facts == NULL)
         return 0;
-    const char *changed = !is_same(facts, "input")    ? "input"
-                          : !is_same(facts, "output") ? "output"
-                                                      : NULL;
+    const char *changed = !is_same_input(facts)    ? "input"
+                          : !is_same_output(facts) ? "output"
+                                                   : NULL;
     if (changed == NULL) {
         outcomes_add_done(&run->outcomes, unit, facts, true);
         return 1;
@@ -164,7 +158,7 @@ static int make_first(struct run *run, unsigned unit, bool *ret_later, struct er
     const struct target *target = &run->batch->targets->target[unit];
     if (reuse(run, unit) > 0)
         return 0;
-    *ret_later = staging_is_left(run->batch->request, target->output);
+    *ret_later = staging_is_left(target->output);
     if (!*ret_later)
         return make(run, unit, err);
     report_log("input \"%.200s\": an attempt was ended while it made it; it is made last",

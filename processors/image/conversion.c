@@ -153,9 +153,12 @@ int conversion_run(struct conversion *is, json_t *result, struct error *err)
     if (source_open(xstrdup(is->target->input), "input", &source, err) < 0)
         return -1;
     report_progress(is->progress.before, is->progress.done);
-    const char *staged = staging_open(is->request, is->target->output, err);
-    if (staged == NULL || make(is, &source, staged, result, err) < 0 ||
-        source_unchanged(&source, err) < 0 || staging_commit(err) < 0)
+    const char *staged = staging_open(is->target->output, err);
+    if (staged == NULL)
+        return -1;
+    if (make(is, &source, staged, result, err) < 0)
+        return source_explain(&source, err);
+    if (source_unchanged(&source, err) < 0 || staging_commit(err) < 0)
         return -1;
     report_progress(is->progress.before + is->progress.share, is->progress.done + 1);
     return 0;

@@ -4,35 +4,19 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "common/manifest.h"
-#include "processors/lib/report.h"
+#include "processors/lib/pattern.h"
 #include "processors/lib/request.h"
 
-#include <glob.h>
 #include <string.h>
 #include <sys/stat.h>
-
-/* The working folder's own name is no pattern. */
-static char *absolute_pattern(const struct request *request, const char *pattern)
-{
-    if (pattern[0] == '/')
-        return xstrdup(pattern);
-    CLEANUP_FREE char *folder = xmalloc(2 * strlen(request->cwd) + 1);
-    char *to = folder;
-    for (const char *from = request->cwd; *from != '\0'; from++) {
-        if (strchr("*?[\\", *from) != NULL)
-            *to++ = '\\';
-        *to++ = *from;
-    }
-    *to = '\0';
-    return xasprintf("%s/%s", folder, pattern);
-}
 
 static int add(json_t *inputs, const char *path, struct error *err)
 {
     json_t *text = json_from_bytes(path, strlen(path));
     if (!json_is_string(text)) {
         json_decref(text);
-        return error_set_field(err, "input", "input \"%.200s\" is not UTF-8; a name must be", path);
+        return error_set_field(err, "params.input", "input \"%.200s\" is not UTF-8; a name must be",
+                               path);
     }
     (void)json_array_append_new(inputs, text);
     return 0;
@@ -57,7 +41,7 @@ static int check_found(int failed, const char *pattern, const json_t *inputs, st
         return error_set(err, ERROR_DENIED, "input \"%.200s\": its folders cannot be read",
                          pattern);
     if (count == 0) {
-        (void)error_set_field(err, "input", "input \"%.200s\" matches no file", pattern);
+        (void)error_set_field(err, "params.input", "input \"%.200s\" matches no file", pattern);
         err->code = ERROR_NOT_FOUND;
         return -1;
     }
@@ -69,18 +53,11 @@ static int check_found(int failed, const char *pattern, const json_t *inputs, st
 
 static int match(const struct request *request, const char *text, json_t *inputs, struct error *err)
 {
-    glob_t found = {0};
-    CLEANUP_FREE char *pattern = absolute_pattern(request, text);
-    int failed = glob(pattern, GLOB_ERR, NULL, &found); /* NOLINT(concurrency-mt-unsafe) */
+    glob_t found;
+    int failed = pattern_match(request, text, &found);
     int result = failed == 0 ? add_files(&found, inputs, err) : 0;
     globfree(&found);
     return result < 0 ? -1 : check_found(failed, text, inputs, err);
-}
-
-static bool is_pattern(const char *text, const char *path)
-{
-    struct stat info;
-    return strpbrk(text, "*?[") != NULL && lstat(path, &info) < 0;
 }
 
 int inputs_read(const struct request *request, json_t **ret, bool *ret_several, struct error *err)
@@ -98,7 +75,7 @@ int inputs_read(const struct request *request, json_t **ret, bool *ret_several, 
     if (!*ret_several) {
         const char *text = json_string_value(value);
         CLEANUP_FREE char *path = request_absolute(request, text);
-        *ret_several = is_pattern(text, path);
+        *ret_several = pattern_is(request, text);
         if ((*ret_several ? match(request, text, inputs, err) : add(inputs, path, err)) < 0)
             return -1;
     }

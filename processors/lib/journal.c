@@ -30,7 +30,8 @@ struct journal {
     int log_fd;    /* -1 before the first line */
     json_t *key, *plan;
     pthread_mutex_t lock;
-    json_t *units; /* by number, as text */
+    json_t *units;   /* by number, as text */
+    bool is_batchds; /* the folder is where batchd says */
     unsigned added;
 };
 
@@ -43,37 +44,51 @@ static int fail(const struct journal *journal, const char *name, struct error *e
 
 /* ---- the folder ---- */
 
-static char *folder_of(const struct request *request, const char *target)
+/* The folder of checkpoints that batchd names; NULL: none. */
+static const char *batchds_folder(void)
 {
     const char *kept =
         getenv("BATCHD_CHECKPOINT_DIR"); /* NOLINT(concurrency-mt-unsafe): no thread */
-    const char *name = strrchr(target, '/') + 1;
-    return kept != NULL && kept[0] == '/'
-               ? xasprintf("%s/work", kept)
-               : xasprintf("%.*s.%.*s.batchd-%llu.work", (int)(name - target), target,
-                           NAME_BYTES_KEPT, name, (unsigned long long)request->job);
+    return kept != NULL && kept[0] == '/' ? kept : NULL;
 }
 
-void journal_make_home(void)
+static char *folder_of(const struct request *request, const char *target)
 {
-    const char *kept =
-        getenv("BATCHD_CHECKPOINT_DIR"); /* NOLINT(concurrency-mt-unsafe): no thread */
-    if (kept == NULL || kept[0] != '/')
-        return;
-    CLEANUP_FREE char *path = xasprintf("%s/", kept);
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    const char *kept = batchds_folder();
+    const char *name = strrchr(target, '/') + 1;
+    return kept != NULL ? xasprintf("%s/work", kept)
+                        : xasprintf("%.*s.%.*s.batchd-%llu.work", (int)(name - target), target,
+                                    NAME_BYTES_KEPT, name, (unsigned long long)request->job);
+}
+
+/* An errno: why the folder could not be made before the sandbox, which answers otherwise. */
+static int unmade;
+
+/* With those that it is in, where batchd names it. An errno, or 0. */
+static int make_folders(char *path)
+{
+    char *slash = batchds_folder() == NULL ? NULL : path;
+    while (slash != NULL && (slash = strchr(slash + 1, '/')) != NULL) {
         *slash = '\0';
         (void)mkdir(path, 0700); /* journal_open tells */
         *slash = '/';
     }
+    return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : errno;
+}
+
+char *journal_make_folder(const struct request *request, const char *target)
+{
+    char *path = folder_of(request, target);
+    unmade = make_folders(path);
+    return path;
 }
 
 static int open_folder(struct journal *journal, const char *target, struct error *err)
 {
-    journal_make_home();
-    if (mkdir(journal->folder, 0700) == 0 || errno == EEXIST)
-        journal->folder_fd = open(journal->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const int failed = make_folders(journal->folder);
+    journal->folder_fd = open(journal->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (journal->folder_fd < 0) {
+        errno = unmade != 0 ? unmade : failed != 0 ? failed : errno;
         (void)error_set_errno(err, "output \"%.200s\": its work folder cannot be made", target);
         err->code = errno == ENOSPC || errno == EDQUOT || errno == EIO ? ERROR_IO : ERROR_CONFLICT;
         return -1;
@@ -233,6 +248,7 @@ int journal_open(const struct request *request, const char *target, const json_t
     journal->folder_fd = journal->log_fd = -1;
     journal->key = json_deep_copy(key);
     journal->units = json_object();
+    journal->is_batchds = batchds_folder() != NULL;
     (void)pthread_mutex_init(&journal->lock, NULL);
     if (open_folder(journal, target, err) < 0)
         return -1;
@@ -259,12 +275,18 @@ void journal_close(struct journal *journal)
     free(journal);
 }
 
+static bool is_log(const char *name)
+{
+    return strcmp(name, LOG) == 0;
+}
+
 void journal_remove(struct journal *journal)
 {
     /* Without a plan the rest counts for nothing, whenever this is cut short. */
     (void)unlinkat(journal->folder_fd, PLAN, 0);
     (void)fsync(journal->folder_fd);
-    empty_folder(journal, NULL);
+    /* A checkpoint of the log may be about to be made: it goes with the job. */
+    empty_folder(journal, journal->is_batchds ? is_log : NULL);
     (void)rmdir(journal->folder);
 }
 

@@ -26,9 +26,9 @@
 struct journal;
 struct request;
 
-/* The folder that the job's checkpoints go to is made by the first that needs it: before the
- * sandbox (sandbox.h), which only lets in what is there. */
-void journal_make_home(void);
+/* Makes the folder of the job's journal, for a sandbox that lets in only what is there. Its path,
+ * owned by the caller, also where it cannot be made: journal_open tells. */
+char *journal_make_folder(const struct request *request, const char *target);
 
 /* Opens the journal of the job whose output goes to `target`, or makes it; borrows key. *ret is
  * released by journal_close. ERROR_BUSY: another run has it open. ERROR_IO, ERROR_CONFLICT: it
@@ -37,7 +37,8 @@ int journal_open(const struct request *request, const char *target, const json_t
                  struct journal **ret, struct error *err);
 /* NULL is allowed. What is in the folder stays. */
 void journal_close(struct journal *journal);
-/* Removes all of it: what it was kept for is done. */
+/* Removes all of it: what it was kept for is done. In the sandbox the folder stays; and where
+ * batchd names it the log, which it may have been asked to copy. */
 void journal_remove(struct journal *journal);
 
 /* The plan of before, borrowed; NULL when there is none with this key. */

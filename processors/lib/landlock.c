@@ -21,10 +21,8 @@
 /* The rest of the rights make no sense for a file, and the kernel refuses a rule with them. */
 #define RIGHTS_OF_FILE \
     (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE)
-#define RIGHTS_WRITE                                                                              \
-    (RIGHTS_READ | RIGHTS_OF_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                               \
-     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
-     LANDLOCK_ACCESS_FS_REFER)
+#define RIGHTS_WRITE \
+    (RIGHTS_READ | RIGHTS_OF_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG)
 
 /* struct landlock_ruleset_attr as version 6 has it; an older kernel is given the first members. */
 struct ruleset {
@@ -59,6 +57,7 @@ void landlock_allow(const struct landlock *rules, const char *path, enum landloc
 {
     static const uint64_t rights[] = {
         [LANDLOCK_READ] = RIGHTS_READ,
+        [LANDLOCK_LIST] = LANDLOCK_ACCESS_FS_READ_DIR,
         [LANDLOCK_DEVICE] = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE,
         [LANDLOCK_GPU] = RIGHTS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_IOCTL_DEV,
         [LANDLOCK_WRITE] = RIGHTS_WRITE,

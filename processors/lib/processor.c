@@ -144,6 +144,7 @@ static int run_job(const struct processor *processor, const struct sandbox *sand
     CLEANUP(request_done) struct request request = {0};
     if (request_read(STDIN_FILENO, &request, err) < 0)
         return -1;
+    staging_prepare(&request);
     CLEANUP_JSON json_t *held = sandbox_enter(sandbox, &request);
     int failed = processor->run(&request, ret_result, err);
     if (*ret_result != NULL) {
@@ -163,7 +164,7 @@ static int usage(const struct processor *processor)
     return EX_USAGE;
 }
 
-int processor_job(const struct processor *processor, const struct sandbox *sandbox)
+static int do_job(const struct processor *processor, const struct sandbox *sandbox)
 {
     struct error err = {0};
     CLEANUP_JSON json_t *result = NULL;
@@ -175,6 +176,13 @@ int processor_job(const struct processor *processor, const struct sandbox *sandb
         return code;
     }
     return EX_OK;
+}
+
+int processor_job(const struct processor *processor, const struct sandbox *sandbox)
+{
+    int code = do_job(processor, sandbox);
+    staging_end();
+    return code;
 }
 
 int processor_main(int argc, char **argv, const struct processor *processor)

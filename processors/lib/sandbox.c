@@ -3,17 +3,20 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
+#include "common/manifest.h"
 #include "common/parse.h"
-#include "processors/lib/journal.h"
 #include "processors/lib/landlock.h"
+#include "processors/lib/pattern.h"
 #include "processors/lib/report.h"
 #include "processors/lib/request.h"
+#include "processors/lib/staging.h"
 #include "processors/lib/syscalls.h"
 
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 
 /* An output, an input, a work file and the joints of a plan are a handful. */
 #define FILES_MAX 256U
@@ -23,6 +26,13 @@
  * of its cpus some threads with a stack of 8 MiB. What is touched is the job's share itself. */
 #define MEMORY_SPARE (256ULL << 20)
 #define MEMORY_SPARE_PER_CPU (128ULL << 20)
+
+/* Of a file that it writes: room for pictures and videos made of little, as one colour enlarged to
+ * 16384 x 16384 pixels of 8 bytes (2 GiB), and beyond that so many times what it reads: video that
+ * is encoded without loss has less than a hundred times the bytes of what people keep. */
+#define FILE_BYTES_SPARE (4ULL << 30)
+#define FILE_BYTES_EACH 256U
+#define FILE_BYTES_READ_MAX (1ULL << 50)
 
 /* What libraries read: themselves (plug-ins that are loaded late), the dynamic linker's index, how
  * many processors and memory nodes there are, chance. */
@@ -36,83 +46,60 @@ static void allow_system(const struct landlock *rules)
     landlock_allow(rules, "/dev/null", LANDLOCK_DEVICE);
 }
 
-/* The folder of a path that stands up to `end`. */
-static char *folder_of(const char *path, size_t end)
-{
-    while (end > 1 && path[end - 1] != '/')
-        end--;
-    return xasprintf("%.*s", (int)end, path);
-}
+/* What the parameters let it read. */
+struct reading {
+    const struct request *request;
+    struct landlock rules;
+    uint64_t bytes; /* of all files */
+};
 
-/* A file, a folder, or a pattern: then all below the last folder that it names. */
-static void allow_input(const struct landlock *rules, const char *path)
-{
-    size_t plain = strcspn(path, "*?[");
-    landlock_allow(rules, path, LANDLOCK_READ);
-    if (path[plain] == '\0')
-        return;
-    CLEANUP_FREE char *folder = folder_of(path, plain);
-    landlock_allow(rules, folder, LANDLOCK_READ);
-}
-
-/* The folder of the output, where the staging file lies too; an output that is a folder itself. In
- * no job the work folder lies beside the output. */
-static void allow_output(const struct landlock *rules, const char *path, const char *work)
+static void allow_input(struct reading *reading, const char *path)
 {
     struct stat info;
-    bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-    if (is_folder)
-        landlock_allow(rules, path, LANDLOCK_WRITE);
-    if (is_folder && work != NULL)
-        return;
-    size_t end = strlen(path);
-    while (end > 1 && path[end - 1] == '/')
-        end--;
-    CLEANUP_FREE char *folder = folder_of(path, end);
-    landlock_allow(rules, folder, LANDLOCK_WRITE);
+    landlock_allow(&reading->rules, path, LANDLOCK_READ);
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode))
+        reading->bytes += (uint64_t)info.st_size;
 }
 
-static void allow_path(const struct landlock *rules, const struct request *request,
-                       const json_t *value, bool written, const char *work)
+static void allow_pattern(struct reading *reading, const char *text)
+{
+    glob_t found;
+    CLEANUP_FREE char *folder = pattern_folder(reading->request, text);
+    landlock_allow(&reading->rules, folder, LANDLOCK_LIST);
+    if (pattern_match(reading->request, text, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc && i < MANIFEST_PATHS_MAX; i++)
+            allow_input(reading, found.gl_pathv[i]);
+    }
+    globfree(&found);
+}
+
+static void allow_path(struct reading *reading, const json_t *value)
 {
     if (!json_is_string(value))
         return;
-    CLEANUP_FREE char *path = request_absolute(request, json_string_value(value));
-    if (written)
-        allow_output(rules, path, work);
-    else
-        allow_input(rules, path);
+    CLEANUP_FREE char *path = request_absolute(reading->request, json_string_value(value));
+    allow_input(reading, path);
 }
 
-static void allow_param(const struct landlock *rules, const struct request *request,
-                        const json_t *param, const char *work)
+/* One that is written is the staging folder's (staging.h). */
+static void allow_param(struct reading *reading, const json_t *param)
 {
+    const struct request *request = reading->request;
     const json_t *value =
         json_object_get(request->params, json_string_value(json_object_get(param, "name")));
+    const char *type = json_string_value(json_object_get(param, "type"));
     const char *access = json_string_value(json_object_get(param, "access"));
-    bool written = access != NULL && strcmp(access, "write") == 0;
     size_t i;
     json_t *path;
-    if (strncmp(json_string_value(json_object_get(param, "type")), "path", 4) != 0)
+    if (strncmp(type, "path", 4) != 0 || (access != NULL && strcmp(access, "write") == 0))
         return;
-    allow_path(rules, request, value, written, work);
+    if (json_is_string(value) && strcmp(type, "paths") == 0 &&
+        pattern_is(request, json_string_value(value)))
+        allow_pattern(reading, json_string_value(value));
+    else
+        allow_path(reading, value);
     json_array_foreach((json_t *)(uintptr_t)value, i, path)
-        allow_path(rules, request, path, written, work);
-}
-
-/* Whether this job has an output: then it may keep what is done of it. */
-static bool writes(const struct request *request)
-{
-    size_t i;
-    json_t *param;
-    json_array_foreach(json_object_get(request->manifest, "params"), i, param) {
-        const char *name = json_string_value(json_object_get(param, "name"));
-        const char *access = json_string_value(json_object_get(param, "access"));
-        if (access != NULL && strcmp(access, "write") == 0 &&
-            json_object_get(request->params, name) != NULL)
-            return true;
-    }
-    return false;
+        allow_path(reading, path);
 }
 
 /* A parameter of this name says so in any processor that has it. */
@@ -140,27 +127,29 @@ static void allow_gpu(const struct landlock *rules)
     }
 }
 
-static int confine_files(const struct request *request)
+/* The version of landlock that holds, 0: none. */
+static int confine_files(const struct request *request, uint64_t *ret_bytes)
 {
-    struct landlock rules;
+    struct reading reading = {.request = request};
     size_t i;
     json_t *param;
-    const char *work = getenv("BATCHD_CHECKPOINT_DIR"); /* NOLINT(concurrency-mt-unsafe): alone */
-    landlock_begin(&rules);
-    if (rules.version == 0)
-        return 0;
-    allow_system(&rules);
+    landlock_begin(&reading.rules);
+    allow_system(&reading.rules);
     if (wants_gpu(request))
-        allow_gpu(&rules);
-    if (work != NULL && writes(request))
-        journal_make_home();
-    if (work != NULL)
-        landlock_allow(&rules, work, LANDLOCK_WRITE);
+        allow_gpu(&reading.rules);
     json_array_foreach(json_object_get(request->manifest, "params"), i, param)
-        allow_param(&rules, request, param, work);
-    return landlock_enter(&rules) < 0 ? 0 : rules.version;
+        allow_param(&reading, param);
+    if (staging_folder() != NULL)
+        landlock_allow(&reading.rules, staging_folder(), LANDLOCK_WRITE);
+    if (staging_work() != NULL)
+        landlock_allow(&reading.rules, staging_work(), LANDLOCK_WRITE);
+    *ret_bytes = reading.bytes;
+    if (reading.rules.version == 0)
+        return 0;
+    return landlock_enter(&reading.rules) < 0 ? 0 : reading.rules.version;
 }
 
+/* A limit that is lower stays. */
 static void lower_limit(__rlimit_resource_t resource, uint64_t value)
 {
     struct rlimit limit;
@@ -171,6 +160,13 @@ static void lower_limit(__rlimit_resource_t resource, uint64_t value)
     (void)setrlimit(resource, &limit);
 }
 
+/* Where the job has no share: all of the machine's. */
+static uint64_t machine_memory(void)
+{
+    struct sysinfo info;
+    return sysinfo(&info) < 0 ? 0 : (uint64_t)info.totalram * info.mem_unit;
+}
+
 /* How much private memory may be asked for: 0, no limit. Not of address space: the libraries and
  * what a thread's allocator only reserves would count. Beyond it an allocation fails and the job
  * says so, where the kernel's own limit would kill it. */
@@ -178,11 +174,26 @@ static uint64_t limit_memory(const struct request *request)
 {
     const char *text = getenv("BATCHD_MEMORY_BYTES"); /* NOLINT(concurrency-mt-unsafe): alone */
     uint64_t share = 0;
-    if (SANITIZED || text == NULL || parse_u64(text, 1, INT64_MAX, &share, NULL) < 0)
+    if (text == NULL || parse_u64(text, 1, INT64_MAX, &share, NULL) < 0)
+        share = wants_gpu(request) ? 0 : machine_memory(); /* drivers map what the card has, too */
+    if (SANITIZED || share == 0)
         return 0;
     uint64_t spare = MEMORY_SPARE + MEMORY_SPARE_PER_CPU * request->cpus;
     lower_limit(RLIMIT_DATA, share + spare);
     return share + spare;
+}
+
+/* How large each file that it writes may become, by what it reads. The kernel then refuses the
+ * write, and the job says so. */
+static uint64_t limit_files(uint64_t read_bytes)
+{
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+    const uint64_t most = read_bytes > FILE_BYTES_READ_MAX
+                              ? RLIM_INFINITY
+                              : FILE_BYTES_SPARE + FILE_BYTES_EACH * read_bytes;
+    lower_limit(RLIMIT_FSIZE, most);
+    (void)getrlimit(RLIMIT_FSIZE, &limit);
+    return limit.rlim_cur;
 }
 
 void sandbox_prepare(struct sandbox *ret)
@@ -199,11 +210,13 @@ void sandbox_done(struct sandbox *sandbox)
 json_t *sandbox_enter(const struct sandbox *prepared, const struct request *request)
 {
     json_t *facts = json_object();
+    uint64_t read_bytes = 0;
     uint64_t memory = limit_memory(request);
     lower_limit(RLIMIT_CORE, 0);
     lower_limit(RLIMIT_NOFILE, FILES_MAX + FILES_MAX_PER_CPU * (uint64_t)request->cpus);
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    int landlock = confine_files(request);
+    int landlock = confine_files(request, &read_bytes);
+    uint64_t largest = limit_files(read_bytes);
     bool seccomp = syscalls_restrict(prepared->calls, wants_gpu(request)) == 0;
     if (landlock == 0)
         report_log("sandbox: this kernel has no landlock; files are not confined");
@@ -214,5 +227,7 @@ json_t *sandbox_enter(const struct sandbox *prepared, const struct request *requ
     json_put(facts, "network", json_boolean(!seccomp));
     json_put(facts, "gpu", json_boolean(wants_gpu(request)));
     json_put(facts, "memory_bytes", memory == 0 ? json_null() : json_integer((json_int_t)memory));
+    json_put(facts, "file_bytes",
+             largest == RLIM_INFINITY ? json_null() : json_integer((json_int_t)largest));
     return facts;
 }

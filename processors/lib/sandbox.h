@@ -1,13 +1,14 @@
 /* Before a processor opens a file of a stranger it gives up what the job does not need, so that a
  * hostile file that takes over a decoder gets nothing:
- * - files (landlock): it reads its inputs and the system's libraries, and writes in the folders of
- *   its outputs and of the job's checkpoints. Which parameters are paths, and which are written,
- *   is said by the manifest ("type": "path" or "paths", "access": "write").
+ * - files (landlock): it reads its inputs, of a pattern those that match, and the system's
+ *   libraries, and writes in its staging folder (staging.h) and its journal's (journal.h). Which
+ *   parameters are paths, and which are written, is said by the manifest ("type": "path" or
+ *   "paths", "access": "write").
  *   The GPU's devices are open to jobs with a parameter "hardware" that is not "never".
  * - system calls (seccomp; syscalls.h): no network, no programs, no signals to others, no ptrace.
- * - limits: memory where the job has a share of it, open files, no core file.
- * What the kernel does not have is left out and said (a log line, once); the job goes on. A build
- * with AddressSanitizer keeps what its leak checker needs, and has no limit of memory. */
+ * - limits: memory (the job's share, else the machine's), the size of files, open files, no core
+ * file. What the kernel does not have is left out and said (a log line, once); the job goes on. A
+ * build with AddressSanitizer keeps what its leak checker needs, and has no limit of memory. */
 #ifndef BATCHD_PROCESSORS_LIB_SANDBOX_H
 #define BATCHD_PROCESSORS_LIB_SANDBOX_H
 
@@ -24,9 +25,9 @@ struct sandbox {
 void sandbox_prepare(struct sandbox *ret);
 void sandbox_done(struct sandbox *sandbox);
 
-/* Call with no thread but this one. Owned by the caller, what holds now:
+/* Call with no thread but this one, behind staging_prepare. Owned by the caller, what holds now:
  * {"landlock": VERSION or null, "seccomp": BOOL, "network": BOOL, "gpu": BOOL, "memory_bytes": N or
- * null} */
+ * null, "file_bytes": N or null} */
 json_t *sandbox_enter(const struct sandbox *prepared, const struct request *request);
 
 #endif

@@ -9,6 +9,7 @@
 #include "processors/lib/served_job.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
@@ -127,8 +128,8 @@ static unsigned own_cpus(void)
     const char *text = getenv("BATCHD_CPUS"); /* NOLINT(concurrency-mt-unsafe): no thread */
     uint64_t given = 0;
     cpu_set_t set;
-    if (text != NULL && parse_u64(text, 1, SERVED_AT_ONCE_MAX, &given, NULL) == 0)
-        return (unsigned)given;
+    if (text != NULL && parse_u64(text, 1, INT_MAX, &given, NULL) == 0)
+        return given > SERVED_AT_ONCE_MAX ? SERVED_AT_ONCE_MAX : (unsigned)given;
     if (text != NULL || sched_getaffinity(0, sizeof(set), &set) < 0)
         return 1;
     return CPU_COUNT(&set) > (int)SERVED_AT_ONCE_MAX ? SERVED_AT_ONCE_MAX

@@ -49,7 +49,12 @@ void served_job_prepare(const char *line, size_t bytes, unsigned cpus, struct se
     const json_t *number = json_object_get(request, "job");
     json_int_t wanted = json_integer_value(json_object_get(request, "cpus"));
     *ret = (struct served_job){.ended = -1, .lines = -1};
-    ret->file = line_file(line, bytes);
+    CLEANUP_FREE char *fewer = NULL;
+    if (wanted > cpus) { /* the job reads so, too */
+        json_put_int(request, "cpus", cpus);
+        fewer = json_to_text(request, &bytes);
+    }
+    ret->file = line_file(fewer == NULL ? line : fewer, bytes);
     ret->number = json_is_integer(number) ? json_to_text(number, NULL) : xstrdup("null");
     ret->cpus = wanted < 1 ? 1 : wanted > cpus ? cpus : (unsigned)wanted;
 }
@@ -69,7 +74,9 @@ static _Noreturn void be_job(const struct server *server, pid_t parent, int line
 {
     /* A job does not outlive who waits for it. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
-        dup2(server->next.file, STDIN_FILENO) < 0 || dup2(lines, REPORT_FD) < 0)
+        dup2(server->next.file, STDIN_FILENO) < 0 || dup2(lines, REPORT_FD) < 0 ||
+        /* What it may say goes by the pipe alone; stdout is the server's. */
+        (server->output == STDOUT_FILENO && dup2(STDERR_FILENO, STDOUT_FILENO) < 0))
         _exit(EX_TEMPFAIL);
     (void)close(server->next.file);
     (void)close(lines);

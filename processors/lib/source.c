@@ -9,7 +9,9 @@
 
 #define READ_BYTES (1U << 18)
 
-static int hash(int fd, int64_t *ret_bytes, char hex[2 * SHA256_DIGEST_SIZE + 1])
+_Static_assert(SOURCE_SUM_BYTES == 2 * SHA256_DIGEST_SIZE + 1, "two digits a byte, and a NUL");
+
+int source_hash(int fd, int64_t *ret_bytes, char ret_hex[SOURCE_SUM_BYTES])
 {
     CLEANUP_FREE char *buffer = xmalloc(READ_BYTES);
     uint8_t sum[SHA256_DIGEST_SIZE];
@@ -25,7 +27,7 @@ static int hash(int fd, int64_t *ret_bytes, char hex[2 * SHA256_DIGEST_SIZE + 1]
     }
     sha256_digest(&state, sizeof(sum), sum);
     for (size_t i = 0; i < sizeof(sum); i++)
-        (void)snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+        (void)snprintf(ret_hex + 2 * i, 3, "%02x", sum[i]);
     return got < 0 ? -1 : 0;
 }
 
@@ -33,20 +35,19 @@ static int check_kind(const char *path, const char *field, const struct stat *in
                       struct error *err)
 {
     if (!S_ISREG(info->st_mode))
-        return error_set_field(err, field, "%s is \"%.200s\"; it must be a regular file", field,
-                               path);
+        return error_set(err, ERROR_INVALID, "%s is \"%.200s\"; it must be a regular file", field,
+                         path);
     if (info->st_size == 0)
         return error_set(err, ERROR_DAMAGED, "%s \"%.200s\" is empty", field, path);
     return 0;
 }
 
-int source_open(char *path, const char *field, struct source *ret, struct error *err)
+static int open_and_hash(const char *path, const char *field, struct source *ret, struct error *err)
 {
-    char hex[2 * SHA256_DIGEST_SIZE + 1] = "";
+    char hex[SOURCE_SUM_BYTES] = "";
     int64_t bytes = 0;
-    ret->path = path;
     if (path == NULL)
-        return error_set_field(err, field, "%s is missing; it is required", field);
+        return error_set(err, ERROR_INVALID, "%s is missing; it is required", field);
     /* Not to hang on a FIFO: its kind is looked at before anything is read. */
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &ret->checked) < 0) {
@@ -57,13 +58,22 @@ int source_open(char *path, const char *field, struct source *ret, struct error 
     }
     if (check_kind(path, field, &ret->checked, err) < 0)
         return -1;
-    if (hash(fd, &bytes, hex) < 0)
+    if (source_hash(fd, &bytes, hex) < 0)
         return error_set_errno(err, "%s \"%.200s\"", field, path);
     ret->facts = json_object();
     json_put_text(ret->facts, "path", path);
     json_put_int(ret->facts, "bytes", bytes);
     json_put_text(ret->facts, "sha256", hex);
     return 0;
+}
+
+int source_open(char *path, const char *field, struct source *ret, struct error *err)
+{
+    ret->path = path;
+    if (open_and_hash(path, field, ret, err) == 0)
+        return 0;
+    (void)snprintf(err->field, sizeof(err->field), "params.%s", field);
+    return -1;
 }
 
 void source_done(struct source *source)
@@ -84,13 +94,21 @@ int source_unchanged(const struct source *source, struct error *err)
     return error_set(err, ERROR_BUSY, "\"%.200s\" was changed while it was read", source->path);
 }
 
+int source_explain(const struct source *source, struct error *err)
+{
+    struct error changed = {0};
+    if (source_unchanged(source, &changed) < 0)
+        *err = changed;
+    return -1;
+}
+
 int source_differs(const struct source *source, const char *output, struct error *err)
 {
     struct stat info;
     if (stat(output, &info) < 0 || info.st_ino != source->checked.st_ino ||
         info.st_dev != source->checked.st_dev)
         return 0;
-    return error_set_field(err, "output",
+    return error_set_field(err, "params.output",
                            "output is \"%.200s\", which is the input; it must be "
                            "another file",
                            output);

@@ -14,6 +14,7 @@ static const int allowed[] = {
     /* memory */
     SCMP_SYS(brk),
     SCMP_SYS(madvise),
+    SCMP_SYS(mbind),
     SCMP_SYS(membarrier),
     SCMP_SYS(mlock),
     SCMP_SYS(mmap),
@@ -33,7 +34,6 @@ static const int allowed[] = {
     SCMP_SYS(eventfd2),
     SCMP_SYS(fadvise64),
     SCMP_SYS(fallocate),
-    SCMP_SYS(fcntl),
     SCMP_SYS(fdatasync),
     SCMP_SYS(flock),
     SCMP_SYS(fstat),
@@ -89,10 +89,6 @@ static const int allowed[] = {
     SCMP_SYS(sched_getattr),
     SCMP_SYS(sched_getparam),
     SCMP_SYS(sched_getscheduler),
-    SCMP_SYS(sched_setaffinity), /* libnuma, for x265: where its threads and memory lie */
-    SCMP_SYS(set_mempolicy),
-    SCMP_SYS(get_mempolicy),
-    SCMP_SYS(mbind),
     SCMP_SYS(sched_yield),
     SCMP_SYS(set_robust_list),
     SCMP_SYS(set_tid_address),
@@ -146,6 +142,19 @@ static const struct rule {
 } rules[] = {
     /* A thread, never a process. */
     {SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD},
+    /* Of this thread, for libnuma and x265; not of other processes. */
+    {SCMP_SYS(sched_setaffinity), 0, UINT32_MAX, 0},
+    /* Not F_SETOWN and F_SETSIG, by which what can be read or written sends any signal to any
+     * process of the user; landlock sees that from version 6 on. */
+    {SCMP_SYS(fcntl), 1, UINT32_MAX, F_DUPFD},
+    {SCMP_SYS(fcntl), 1, UINT32_MAX, F_DUPFD_CLOEXEC},
+    {SCMP_SYS(fcntl), 1, UINT32_MAX, F_GETFD},
+    {SCMP_SYS(fcntl), 1, UINT32_MAX, F_SETFD},
+    {SCMP_SYS(fcntl), 1, UINT32_MAX, F_GETFL},
+    {SCMP_SYS(fcntl), 1, UINT32_MAX, F_SETFL},
+    {SCMP_SYS(fcntl), 1, UINT32_MAX, F_GETLK},
+    {SCMP_SYS(fcntl), 1, UINT32_MAX, F_SETLK},
+    {SCMP_SYS(fcntl), 1, UINT32_MAX, F_SETLKW},
     {SCMP_SYS(ioctl), 1, UINT32_MAX, TCGETS}, /* isatty */
     {SCMP_SYS(prctl), 0, UINT32_MAX, PR_SET_NAME},
     {SCMP_SYS(prctl), 0, UINT32_MAX, PR_GET_NAME},

@@ -286,7 +286,7 @@ int render_run(struct render *render, json_t **ret_result, struct error *err)
     /* The journal's lock comes first: another run's staging file is not ours to remove. */
     if (journal_open(render->request, render->target, key, &render->journal, err) < 0)
         return -1;
-    render->staged = staging_open(render->request, render->target, err);
+    render->staged = staging_open(render->target, err);
     if (render->staged == NULL) {
         if (journal_plan(render->journal) == NULL)
             journal_remove(render->journal);
@@ -299,6 +299,7 @@ int render_run(struct render *render, json_t **ret_result, struct error *err)
                      : render_publish(render, ret_result, err);
     if (result == 0)
         return 0;
+    (void)source_explain(render->source, err);
     drop_if_hopeless(render, err);
     return damaged(render, err);
 }

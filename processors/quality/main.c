@@ -55,7 +55,7 @@ static int open_output(struct work *work, const struct request *request, struct 
     if (source_differs(&work->sources[REFERENCE], work->target, err) < 0 ||
         source_differs(&work->sources[DISTORTED], work->target, err) < 0)
         return -1;
-    work->staged = staging_open(request, work->target, err);
+    work->staged = staging_open(work->target, err);
     return work->staged == NULL ? -1
                                 : table_open(work->staged, work->target, &work->options,
                                              &work->measurement.table, err);
@@ -95,8 +95,10 @@ static json_t *make_metrics(struct work *work)
         if (work->options.wanted[metric])
             json_put(metrics, metric_names[metric], scores_summary(scores, (enum metric)metric));
     }
-    if (work->options.vmaf_wanted)
+    if (work->options.vmaf_wanted) {
         json_put_text(metrics, "vmaf", "unavailable");
+        json_put_text(metrics, "vmaf_reason", options_vmaf());
+    }
     json_put_int(metrics, "frames_compared", (int64_t)scores->count);
     if (work->options.wanted[METRIC_PSNR])
         json_put(metrics, "identical", json_boolean(isinf(scores_mean(scores, METRIC_PSNR))));
@@ -169,6 +171,8 @@ static int run(const struct request *request, json_t **ret_result, struct error 
     const char *const paths[SIDE_COUNT] = {work.sources[REFERENCE].path,
                                            work.sources[DISTORTED].path};
     if (measurement_run(&work.measurement, paths, request->cpus, err) < 0) {
+        (void)source_explain(&work.sources[REFERENCE], err);
+        (void)source_explain(&work.sources[DISTORTED], err);
         if (err->code == ERROR_DAMAGED)
             *ret_result = tell_damage(&work, err);
         return -1;

@@ -231,7 +231,7 @@ int thumbnail(const struct request *request, const struct source *source, json_t
     shot.reader.progress_to = 0;
     if (packet_index_read(&shot.reader, &shot.index, err) < 0 || choose(&shot, err) < 0)
         return -1;
-    shot.staged = staging_open(request, shot.target, err);
+    shot.staged = staging_open(shot.target, err);
     if (shot.staged == NULL ||
         decode(&shot, png ? AV_PIX_FMT_RGB24 : AV_PIX_FMT_YUVJ420P, err) < 0 ||
         write_picture(&shot, png, err) < 0 || source_unchanged(source, err) < 0 ||

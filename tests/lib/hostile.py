@@ -7,8 +7,9 @@ from daemon import OUT, ROOT
 SANITIZED = OUT.name == "san"
 PARAMS = [{"name": "input", "type": "path", "required": True},
           {"name": "output", "type": "path", "access": "write", "required": True},
-          {"name": "secret", "type": "string"}, {"name": "folder", "type": "string"},
-          {"name": "hardware", "type": "string", "default": "never"}, {"name": "victim", "type": "int"}, {"name": "megabytes", "type": "int"},
+          {"name": "more", "type": "paths"}, {"name": "secret", "type": "string"}, {"name": "folder", "type": "string"},
+          {"name": "hardware", "type": "string", "default": "never"}, {"name": "victim", "type": "int"},
+          {"name": "megabytes", "type": "int"},
           *({"name": name, "type": "bool"} for name in ("crash", "lie", "sleep"))]
 
 

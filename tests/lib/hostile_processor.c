@@ -1,6 +1,7 @@
 /* A processor whose decoder was taken over: it tries what a hostile file would like, and tells how
  * each attempt ended ({"tries":{NAME:errno, 0 for done}}). Linked to processors/lib as any other.
  * The program's parameters are in test_sandbox.py, which writes the manifest. */
+#include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "processors/lib/processor.h"
@@ -68,6 +69,38 @@ static void files(const struct request *request, json_t *tries)
     note(tries, "list_root", open_and_close("/", O_RDONLY | O_DIRECTORY));
 }
 
+/* Of the user's other files in the folder that the output is in. */
+static void neighbours(const struct request *request, const char *staged, json_t *tries)
+{
+    char inside[4096];
+    CLEANUP_FREE char *output = request_path(request, "output");
+    char beside[4096];
+    char made[4096];
+    (void)snprintf(beside, sizeof(beside), "%s.other", output);
+    (void)snprintf(made, sizeof(made), "%s.new", output);
+    note(tries, "read_beside_output", open_and_close(beside, O_RDONLY));
+    note(tries, "write_beside_output", open_and_close(beside, O_WRONLY));
+    note(tries, "make_beside_output", open_and_close(made, O_WRONLY | O_CREAT));
+    (void)snprintf(inside, sizeof(inside), "%s.made", staged);
+    note(tries, "make_folder_in_stage", mkdir(inside, 0700));
+    note(tries, "rename_beside_output", rename(beside, made));
+    note(tries, "remove_beside_output", unlink(beside));
+    (void)snprintf(beside, sizeof(beside), "%s.neighbour", request_string(request, "input", ""));
+    note(tries, "read_beside_input", open_and_close(beside, O_RDONLY));
+}
+
+/* What is copied by somebody who is not confined comes back to be read. */
+static void checkpoints(json_t *tries)
+{
+    char other[4096];
+    const char *folder = getenv("BATCHD_CHECKPOINT_DIR");
+    (void)snprintf(other, sizeof(other), "%s/other", folder == NULL ? "" : folder);
+    if (folder == NULL)
+        return;
+    note(tries, "list_checkpoints", open_and_close(folder, O_RDONLY | O_DIRECTORY));
+    note(tries, "make_checkpoint", mkdir(other, 0700));
+}
+
 static void network(json_t *tries)
 {
     int pair[2];
@@ -120,6 +153,25 @@ static void processes(const struct request *request, json_t *tries)
     note(tries, "read_environ", open_and_close(path, O_RDONLY));
     (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)victim);
     note(tries, "read_cmdline", open_and_close(path, O_RDONLY));
+    cpu_set_t all;
+    memset(&all, 0xff, sizeof(all));
+    note(tries, "set_affinity", sched_setaffinity(victim, sizeof(all), &all));
+}
+
+/* A pipe that tells the victim by a deadly signal that there is something to read. */
+static void owner(const struct request *request, json_t *tries)
+{
+    pid_t victim = request_int(request, "victim", 0);
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return;
+    note(tries, "set_owner", fcntl(ends[0], F_SETOWN, victim));
+    note(tries, "set_signal", fcntl(ends[0], F_SETSIG, SIGKILL));
+    (void)fcntl(ends[0], F_SETFL, O_ASYNC);
+    ssize_t ignored = write(ends[1], "x", 1);
+    (void)ignored;
+    (void)close(ends[0]);
+    (void)close(ends[1]);
 }
 
 static void kernel(json_t *tries)
@@ -166,9 +218,9 @@ static void needed(const struct request *request, json_t *done)
     note(done, "read_input", open_and_close(request_string(request, "input", ""), O_RDONLY));
     note(done, "read_library", open_and_close("/usr/lib/os-release", O_RDONLY));
     const char *folder = getenv("BATCHD_CHECKPOINT_DIR");
-    (void)snprintf(work, sizeof(work), "%s/work", folder == NULL ? "" : folder);
+    (void)snprintf(work, sizeof(work), "%s/work/unit", folder == NULL ? "" : folder);
     if (folder != NULL)
-        note(done, "work_folder", mkdir(work, 0700));
+        note(done, "work_folder", open_and_close(work, O_WRONLY | O_CREAT));
 }
 
 /* Speaks for another job, says what is no JSON, and gives a second result. */
@@ -182,6 +234,7 @@ static void lie(void)
         "{\"type\":\"log\",\"text\":\"mine\"}\n"
         "{\"type\":\"result\",\"result\":{\"first\":1}}\n";
     ssize_t ignored = write(3, lines, sizeof(lines) - 1);
+    ignored += write(STDOUT_FILENO, lines, sizeof(lines) - 1);
     (void)ignored;
 }
 
@@ -202,10 +255,15 @@ static int run(const struct request *request, json_t **ret, struct error *err)
             mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         *ret = empty_result();
         json_put(*ret, "memory", json_boolean(memory != MAP_FAILED));
+        json_put_int(*ret, "cpus", request->cpus);
         return 0;
     }
-    CLEANUP_FREE char *target = request_path(request, "output");
-    const char *staged = staging_open(request, target, err);
+    CLEANUP_FREE char *output = request_path(request, "output");
+    bool several = json_object_get(request->params, "more") != NULL;
+    CLEANUP_FREE char *target = xasprintf("%s%s", output, several ? "/one" : "");
+    if (several && staging_make_folder(output, err) < 0)
+        return -1;
+    const char *staged = staging_open(target, err);
     if (staged == NULL)
         return -1;
     if (request_bool(request, "sleep", 0)) {
@@ -217,6 +275,9 @@ static int run(const struct request *request, json_t **ret, struct error *err)
     json_t *done = json_object();
     needed(request, done);
     files(request, tries);
+    neighbours(request, staged, tries);
+    checkpoints(tries);
+    owner(request, tries);
     network(tries);
     programs(tries);
     processes(request, tries);

@@ -237,10 +237,17 @@ def test_it_goes_on_after_a_kill(folder, tmp_path, kept, by_hand):
     assert names(folder) == ["out", "whole"]
 
 
-def stop_in(one, part, number):
-    """While it makes the picture whose staging file has this name."""
+def made_at(path):
+    try:
+        return path.stat().st_ctime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def stop_in(one, part, number, since=0):
+    """While it makes the picture whose staging file has this name, and was made after `since`."""
     until = time.monotonic() + 60
-    while not part.exists():
+    while made_at(part) <= since:
         assert one.process.poll() is None and time.monotonic() < until
         time.sleep(0.001)
     one.process.send_signal(number)
@@ -250,22 +257,21 @@ def stop_in(one, part, number):
 def test_a_picture_that_may_have_ended_the_process_is_made_last(folder, tmp_path, kept):
     inputs = [noise(tmp_path / "a.png", (2000, 1500)), *(picture(tmp_path / f"{n}.png") for n in range(3))]
 
-    def part(attempt):
-        return folder / f"out/.a.png.batchd-1-{attempt}.part"
-
+    part = folder / ".out.batchd-1.part/a.png"
     for attempt in (1, 2):  # which it could answer
         one = run(folder, inputs, env=kept, attempt=attempt)
-        stop_in(one, part(attempt), signal.SIGTERM)
-        assert one.code == 75 and names(folder / "out") == []
-    stop_in(run(folder, inputs, env=kept, attempt=3), part(3), signal.SIGKILL)
-    assert names(folder / "out") == [part(3).name]
-    stop_in(run(folder, inputs, env=kept, attempt=4), part(4), signal.SIGKILL)
-    assert names(folder / "out") == [part(4).name, "0.png", "1.png", "2.png"]
+        stop_in(one, part, signal.SIGTERM)
+        assert one.code == 75 and names(folder) == ["out"] and names(folder / "out") == []
+    stop_in(run(folder, inputs, env=kept, attempt=3), part, signal.SIGKILL)
+    assert names(part.parent) == ["a.png"] and names(folder / "out") == []
+    since = made_at(part)
+    stop_in(run(folder, inputs, env=kept, attempt=4), part, signal.SIGKILL, since)
+    assert names(part.parent) == ["a.png"] and names(folder / "out") == ["0.png", "1.png", "2.png"]
     one = run(folder, inputs, env=kept, attempt=5).end()
     assert one.code == 0 and one.result["checkpoints"] == {"reused": 3, "made": 1}
     assert [pathlib.Path(file["input"]).name for file in one.result["files"]] == ["a.png", "0.png", "1.png", "2.png"]
     assert any("an attempt was ended while it made it; it is made last" in text for text in logs(one))
-    assert names(folder / "out") == ["0.png", "1.png", "2.png", "a.png"]
+    assert names(folder) == ["out"] and names(folder / "out") == ["0.png", "1.png", "2.png", "a.png"]
 
 
 @pytest.mark.long
@@ -373,12 +379,14 @@ def test_the_result_of_many_is_not_too_long(folder, tmp_path):
 
 
 def processors(daemon):
-    """Those that run now for this daemon's jobs."""
+    """Those that run now for this daemon's jobs, without the publishers that they forked."""
+    parents = {}
     for entry in pathlib.Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if os.readlink(entry / "exe").endswith("/processors/image/image") \
                     and str(daemon.state).encode() in (entry / "environ").read_bytes():
-                yield int(entry.name)
+                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+    return [pid for pid, parent in parents.items() if parent not in parents]
 
 
 @pytest.mark.long

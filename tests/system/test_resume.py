@@ -91,7 +91,7 @@ def test_killed_at_random_moments(tmp_path, clip, undisturbed, audio):
 def test_killed_while_it_is_joined(tmp_path, clip, undisturbed):
     """The chunks are all there; the output has begun to be written."""
     one = begin(tmp_path, clip)
-    part = tmp_path / ".out.mp4.batchd-1-1.part"
+    part = tmp_path / ".out.mp4.batchd-1.part/out.mp4"
     while one.process.poll() is None and not (part.exists() and part.stat().st_size > 0):
         pass
     one.process.kill()
@@ -252,10 +252,10 @@ def test_a_source_that_is_exchanged_meanwhile(tmp_path, clip):
     mine.write_bytes(clip.read_bytes())
     ffmpeg("-i", clip, "-vf", "negate", "-preset", "ultrafast", "-c:a", "copy", other)
     one = begin(tmp_path, mine)
-    wait_for(lambda: work_folder(tmp_path).exists())
+    wait_for(lambda: (work_folder(tmp_path) / "plan.json").exists())
     mine.rename(tmp_path / "away.mp4")
     other.rename(mine)
-    assert one.end().code == 75 and "was changed while it was read" in one.error
+    assert one.end().code == 75 and "was changed while it was read" in one.error, one.error
     (tmp_path / "away.mp4").rename(mine)
     two, fresh = begin(tmp_path, mine, 2).end(), run("video", tmp_path, job=9, input=str(mine), output="fresh.mp4",
                                                       **SETTINGS)

@@ -52,6 +52,8 @@ def place(tmp_path):
         (tmp_path / name).mkdir()
     (tmp_path / "in/clip").write_text("media")
     (tmp_path / "home/key").write_text("secret")
+    (tmp_path / "in/clip.neighbour").write_text("another clip")
+    (tmp_path / "out/made.other").write_text("another file")
     return tmp_path
 
 
@@ -66,6 +68,8 @@ def unharmed(place, victim):
     assert names(place / "home") == ["key"] and (place / "home/key").read_text() == "secret"
     assert (place / "home/key").stat().st_mode & 0o777 != 0o777
     assert (place / "in/clip").read_text() == "media"
+    assert names(place / "out") == ["made", "made.other"]
+    assert (place / "out/made.other").read_text() == "another file"
 
 
 def got(done):
@@ -80,12 +84,13 @@ def got(done):
 def test_a_hostile_file_gets_nothing(program, place, victim):
     done = attack(program, place, victim)
     assert done.code == 0, done.error
+    memory = None if SANITIZED else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") + (512 << 20)
     assert done.result["sandbox"] == {"landlock": done.result["sandbox"]["landlock"], "seccomp": True,
-                                      "network": False, "gpu": False, "memory_bytes": None}
+                                      "network": False, "gpu": False, "memory_bytes": memory,
+                                      "file_bytes": (4 << 30) + 256 * len("media")}
     assert got(done) == {}
     assert set(done.result["needed"].values()) == {0}
     unharmed(place, victim)
-    assert names(place / "out") == ["made"]
     assert [line for line in done.lines if line["type"] == "log"] == []
 
 
@@ -93,6 +98,16 @@ def test_the_gpu_is_opened_to_who_asks_and_nothing_else(program, place, victim):
     done = attack(program, place, victim, hardware="auto")
     assert done.code == 0 and done.result["sandbox"]["gpu"] is True
     assert got(done) == {"device_control": 0, "memfd_create": 0}
+    unharmed(place, victim)
+
+
+@pytest.mark.parametrize("name,params", [("[1] clip", {}), ("clip", {"more": "in/c*p"})])
+def test_what_is_beside_an_input_is_closed(program, place, victim, name, params):
+    """A file whose name looks like a pattern; and a pattern, which opens what it matches alone."""
+    (place / "in" / name).write_text("media")
+    (place / "in" / f"{name}.neighbour").write_text("another clip")
+    done = attack(program, place, victim, input=str(place / "in" / name), **params)
+    assert done.code == 0 and got(done) == {} and set(done.result["needed"].values()) == {0}
     unharmed(place, victim)
 
 
@@ -125,11 +140,12 @@ def test_without_filters_files_are_confined_still(program, place, victim, old_ke
     assert logs == ["sandbox: this kernel has no seccomp; the network is not closed"]
 
 
-def test_the_folder_of_checkpoints_is_open(program, place, victim):
-    (place / "checkpoints").mkdir()
-    done = attack(program, place, victim, env={"BATCHD_CHECKPOINT_DIR": str(place / "checkpoints")})
+def test_of_the_folder_of_checkpoints_the_journals_is_open(program, place, victim):
+    """In the others lie copies that batchd made of what a processor named, with no sandbox."""
+    done = attack(program, place, victim, env={"BATCHD_CHECKPOINT_DIR": str(place / "job/checkpoints")})
     assert done.result["needed"]["work_folder"] == 0
-    assert names(place / "checkpoints") == ["work"]
+    assert names(place / "job/checkpoints") == ["work"] and names(place / "job/checkpoints/work") == ["unit"]
+    assert got(done) == {} and {"list_checkpoints", "make_checkpoint"} <= set(done.result["tries"])
 
 
 @pytest.mark.skipif(SANITIZED, reason="AddressSanitizer's shadow is larger than any limit")
@@ -148,4 +164,4 @@ def test_a_signal_still_ends_it_clean(program, place):
     assert left_behind(place / "out")
     one.process.send_signal(signal.SIGTERM)
     assert one.end().code == 75
-    assert names(place / "out") == []
+    assert names(place / "out") == ["made.other"]

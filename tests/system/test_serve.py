@@ -134,6 +134,27 @@ def test_a_job_cannot_speak_for_another(program, tmp_path):
     assert server.end() == (0, [])
 
 
+def test_nor_where_the_lines_go_to_stdout(program, tmp_path):
+    (tmp_path / "clip").write_text("media")
+    line = json.dumps({"job": 1, "params": {"input": "clip", "output": "out", "megabytes": 1, "lie": True},
+                       "cwd": str(tmp_path)})
+    done = subprocess.run([program, "--serve"], input=line, capture_output=True, text=True, check=True)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"job": 1, "type": "log", "text": "mine"}, {"job": 1, "type": "result", "result": {"first": 1}}]
+
+
+def test_more_cpus_than_jobs_that_run_at_once_are_not_one(program, tmp_path):
+    (tmp_path / "clip").write_text("media")
+    server = Server(program, tmp_path, cpus=128)
+    for job in (1, 2):
+        server.send(job, input="clip", output=f"out{job}", sleep=True)
+    both = [json.loads(server.news.readline()) for _ in range(2)]
+    assert {line["job"] for line in both} == {1, 2}
+    server.process.send_signal(signal.SIGTERM)
+    assert {server.lines()[-1]["job"] for _ in range(2)} == {1, 2}
+    assert server.end() == (75, [])
+
+
 def test_each_job_has_a_sandbox_of_its_own(program, tmp_path):
     for number in (1, 2):
         (tmp_path / f"in{number}").mkdir()
@@ -185,7 +206,7 @@ def test_a_job_holds_nothing_of_the_server_and_of_others(program, tmp_path):
     server.send(1, input="clip", output="out1", sleep=True)
     assert json.loads(server.news.readline())["type"] == "progress"
     done = server.result(2, input="clip", output="out2", victim=server.process.pid)
-    assert sorted(done["descriptors"]) == [0, 1, 2, 3]
+    assert len(done["descriptors"]) == 7  # 0 to 3, the lock of its staging folder, two pipes to its publisher
     server.process.send_signal(signal.SIGTERM)
     assert server.lines()[-1]["job"] == 1
     assert server.end() == (75, [])
@@ -199,6 +220,7 @@ def test_one_that_wants_all_cpus_gets_them(program, tmp_path):
     found = [server.lines()[-1] for _ in range(20)]
     assert sorted(line["job"] for line in found) == list(range(20))
     assert all(line["result"]["memory"] for line in found)
+    assert all(line["result"]["cpus"] == min(1 + line["job"] % 7, 2) for line in found)
     assert server.end() == (0, [])
 
 

@@ -1,0 +1,201 @@
+/* What the publisher does for a processor that was taken over, and what it does not. */
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "processors/lib/publisher.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/batchd-publisher-XXXXXX";
+static struct publisher publisher;
+
+static char *path_of(const char *name)
+{
+    return xasprintf("%s/%s", folder, name);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    CLEANUP_FREE char *path = path_of(name);
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+static void assert_file(const char *name, const char *text)
+{
+    char found[64] = "";
+    CLEANUP_FREE char *path = path_of(name);
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_msg(fd >= 0 || text == NULL, "%s is not there", name);
+    ck_assert_msg(fd < 0 || text != NULL, "%s is there", name);
+    if (text != NULL) {
+        ck_assert_int_ge(read(fd, found, sizeof(found) - 1), 0);
+        ck_assert_str_eq(found, text);
+    }
+}
+
+static int open_folder(const char *name)
+{
+    CLEANUP_FREE char *path = path_of(name);
+    return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* FOLDER/.stage, for the output FOLDER/out. */
+static void start_for(bool several)
+{
+    memcpy(strrchr(folder, '-'), "-XXXXXX", sizeof("-XXXXXX"));
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    CLEANUP_FREE char *stage = path_of(".stage");
+    ck_assert_int_eq(mkdir(stage, 0700), 0);
+    CLEANUP_CLOSE int parent = open_folder("");
+    CLEANUP_CLOSE int inside = open_folder(".stage");
+    const struct publisher_place place = {.parent = parent,
+                                          .name = "out",
+                                          .several = several,
+                                          .folder = -1,
+                                          .stage = inside,
+                                          .stage_parent = parent,
+                                          .stage_name = ".stage"};
+    ck_assert_int_eq(publisher_start(&place, &publisher), 0);
+}
+
+static void start(void)
+{
+    start_for(false);
+}
+
+static void start_several(void)
+{
+    start_for(true);
+}
+
+static void end(void)
+{
+    CLEANUP_FREE char *command = xasprintf("rm -rf '%s'", folder);
+    publisher_end(&publisher);
+    (void)signal(SIGCHLD, SIG_DFL);       /* system waits for its child */
+    ck_assert_int_eq(system(command), 0); /* NOLINT(cert-env33-c): a path of ours */
+}
+
+START_TEST(a_file_gets_its_name)
+{
+    write_file("out", "before");
+    write_file(".stage/out", "made");
+    ck_assert_int_eq(publisher_place(&publisher, "out").failed, 0);
+    assert_file("out", "made");
+    assert_file(".stage/out", NULL);
+    ck_assert_int_eq(publisher_place(&publisher, "out").failed, ENOENT);
+}
+END_TEST
+
+START_TEST(no_other_name_is_taken)
+{
+    static const char *const names[] = {"other", "", ".", "..", "../out", "/etc/passwd", ".stage"};
+    CLEANUP_FREE char *longer = xasprintf("%0*d", NAME_MAX + 1, 0);
+    write_file("other", "the user's");
+    write_file(".stage/other", "made");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        ck_assert_int_eq(publisher_place(&publisher, names[i]).failed, EPERM);
+        ck_assert_int_eq(publisher_look(&publisher, names[i]).failed, EPERM);
+    }
+    ck_assert_int_eq(publisher_place(&publisher, longer).failed, ENAMETOOLONG);
+    assert_file("other", "the user's");
+}
+END_TEST
+
+START_TEST(only_files_are_put_in_place_of_files)
+{
+    CLEANUP_FREE char *link = path_of(".stage/out");
+    CLEANUP_FREE char *target = path_of("out");
+    ck_assert_int_eq(symlink("/etc/passwd", link), 0);
+    ck_assert_int_eq(publisher_place(&publisher, "out").failed, EPERM);
+    ck_assert_int_eq(unlink(link), 0);
+    ck_assert_int_eq(mkdir(link, 0700), 0);
+    ck_assert_int_eq(publisher_place(&publisher, "out").failed, EPERM);
+    ck_assert_int_eq(rmdir(link), 0);
+    write_file(".stage/out", "made");
+    ck_assert_int_eq(symlink("other", target), 0);
+    ck_assert_int_eq(publisher_place(&publisher, "out").failed, ENOTUNIQ);
+    ck_assert_int_eq(publisher_look(&publisher, "out").failed, ELOOP);
+}
+END_TEST
+
+START_TEST(in_a_folder_all_names_are_its_own)
+{
+    write_file(".stage/a", "first");
+    ck_assert_int_eq(publisher_place(&publisher, "a").failed, EPERM);
+    ck_assert_int_eq(publisher_make_folder(&publisher).failed, 0);
+    ck_assert_int_eq(publisher_make_folder(&publisher).failed, 0);
+    ck_assert_int_eq(publisher_place(&publisher, "a").failed, 0);
+    assert_file("out/a", "first");
+    ck_assert_int_eq(publisher_place(&publisher, "..").failed, EPERM);
+    const struct publisher_answer found = publisher_look(&publisher, "a");
+    ck_assert_int_eq(found.failed, 0);
+    ck_assert_int_eq(found.bytes, 5);
+    ck_assert_str_eq(found.sha256, /* printf first | sha256sum */
+                     "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e");
+}
+END_TEST
+
+START_TEST(what_is_no_order_is_none)
+{
+    char nonsense[260];
+    int answer[30];
+    memset(nonsense, 0x7e, sizeof(nonsense));
+    ck_assert_int_eq(write(publisher.orders, nonsense, sizeof(nonsense)), sizeof(nonsense));
+    ck_assert_int_ge(read(publisher.answers, answer, sizeof(answer)), (ssize_t)sizeof(int));
+    ck_assert_int_eq(answer[0], EPERM);
+    ck_assert_int_eq(publisher_make_folder(&publisher).failed, EPERM);
+    ck_assert_int_eq(publisher_look(&publisher, "out").failed, ENOENT);
+}
+END_TEST
+
+START_TEST(at_the_end_nothing_is_left)
+{
+    write_file(".stage/half", "half");
+    publisher_end(&publisher);
+    CLEANUP_CLOSE int stage = open_folder(".stage");
+    ck_assert_int_eq(stage, -1);
+    ck_assert_int_eq(publisher_place(&publisher, "out").failed, EPIPE);
+}
+END_TEST
+
+START_TEST(who_is_killed_leaves_what_it_wrote)
+{
+    char byte;
+    write_file(".stage/half", "half");
+    ck_assert_int_eq(close(publisher.orders), 0); /* as the kernel does */
+    ck_assert_int_eq(read(publisher.answers, &byte, 1), 0);
+    assert_file(".stage/half", "half");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("publisher");
+    TCase *tests = tcase_create("all");
+    tcase_add_checked_fixture(tests, start, end);
+    tcase_add_test(tests, a_file_gets_its_name);
+    tcase_add_test(tests, no_other_name_is_taken);
+    tcase_add_test(tests, only_files_are_put_in_place_of_files);
+    tcase_add_test(tests, what_is_no_order_is_none);
+    tcase_add_test(tests, at_the_end_nothing_is_left);
+    tcase_add_test(tests, who_is_killed_leaves_what_it_wrote);
+    suite_add_tcase(suite, tests);
+    TCase *several = tcase_create("several");
+    tcase_add_checked_fixture(several, start_several, end);
+    tcase_add_test(several, in_a_folder_all_names_are_its_own);
+    suite_add_tcase(suite, several);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
