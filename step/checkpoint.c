@@ -7,11 +7,14 @@
 #include "step/notes.h"
 #include "step/steps.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #define TRIES_MAX 5
 
@@ -39,13 +42,17 @@ static char *path_in(const char *line, struct error *err)
     return json_get_bytes(object, "path", true, PATH_MAX - 1, &path, err) < 0 ? NULL : path;
 }
 
-/* What is replaced now and then stands still the next time. */
+/* What is replaced now and then stands still the next time. What was there and is removed while it
+ * is copied is of no use to its processor any more: that is no failure. */
 static int commit(const char *path, struct error *err)
 {
+    const bool was_there = access(path, F_OK) == 0;
     for (int tries = 1;; tries++) {
         struct checkpoint made = {0};
         int result = own_checkpoint_commit(NULL, path, CHECKPOINT_OF_MOVING, &made, err);
         checkpoint_done(&made);
+        if (result < 0 && was_there && access(path, F_OK) < 0 && errno == ENOENT)
+            return 0;
         if (result == 0 || err->code != ERROR_CONFLICT || tries == TRIES_MAX)
             return result;
     }

@@ -6,11 +6,13 @@
 #include <string.h>
 
 static const char start[] = "{\"type\":\"checkpoint\"";
+static const char withdrawal[] = "{\"type\":\"checkpoint\",\"path\":null}";
 
 void checkpoint_lines_reset(struct checkpoint_lines *lines)
 {
     free(checkpoint_lines_take(lines));
     lines->used = 0;
+    lines->withdrawn = false;
 }
 
 static void end_line(struct checkpoint_lines *lines)
@@ -23,7 +25,8 @@ static void end_line(struct checkpoint_lines *lines)
     if (!asks)
         return;
     free(lines->waits);
-    lines->waits = xstrdup(lines->line);
+    lines->withdrawn = strcmp(lines->line, withdrawal) == 0;
+    lines->waits = lines->withdrawn ? NULL : xstrdup(lines->line);
 }
 
 void checkpoint_lines_add(struct checkpoint_lines *lines, const char *data, size_t bytes)
@@ -52,7 +55,7 @@ char *checkpoint_lines_take(struct checkpoint_lines *lines)
 
 void checkpoint_lines_return(struct checkpoint_lines *lines, char *line)
 {
-    if (lines->waits != NULL)
+    if (lines->waits != NULL || lines->withdrawn)
         free(line);
     else
         lines->waits = line;

@@ -282,6 +282,7 @@ static bool is_log(const char *name)
 
 void journal_remove(struct journal *journal)
 {
+    report_checkpoint(NULL);
     /* Without a plan the rest counts for nothing, whenever this is cut short. */
     (void)unlinkat(journal->folder_fd, PLAN, 0);
     (void)fsync(journal->folder_fd);

@@ -142,6 +142,38 @@ def test_one_that_cannot_be_made_is_noted_and_fails_no_job(daemon, tmp_path, lin
     assert daemon.job(ident)["checkpoint"] is None
 
 
+def test_one_that_is_withdrawn_is_not_missed(daemon, tmp_path):
+    ident = submit(daemon, tmp_path, 1, "say({'type': 'checkpoint', 'path': 'gone'}, {'type': 'checkpoint', 'path': None})",
+                   interval=100)
+    assert daemon.wait(ident)[0]["state"] == "completed"
+    job = daemon.job(ident)
+    assert (job["note"], job["checkpoint"]) == (None, None)
+
+
+def test_what_is_removed_while_it_is_copied_is_not_missed(daemon, tmp_path):
+    big = tmp_path / "big"
+    big.mkdir()
+    for number in range(20):
+        (big / str(number)).write_bytes(os.urandom(1 << 20))
+    ident = submit(daemon, tmp_path, 1, "say({'type': 'checkpoint', 'path': 'big'})\n"
+                   "while not os.path.exists('remove'): time.sleep(0.01)\n"
+                   "say({'type': 'checkpoint', 'path': None})\n"
+                   "os.system('rm -r big')\n"
+                   "while os.path.exists('remove'): time.sleep(0.01)", interval=100)
+    copied = checkpoints(daemon, ident)
+    wait_until(lambda: copied.exists() and any(copied.rglob("[0-9]*")))
+    [maker] = makers(daemon)
+    os.kill(maker, signal.SIGSTOP)
+    (tmp_path / "remove").write_text("")
+    wait_until(lambda: not big.exists())
+    os.kill(maker, signal.SIGCONT)
+    wait_until(lambda: not makers(daemon))
+    (tmp_path / "remove").unlink()
+    assert daemon.wait(ident)[0]["state"] == "completed"
+    job = daemon.job(ident)
+    assert (job["note"], job["checkpoint"]) == (None, None)
+
+
 def test_lines_that_only_look_like_it_make_none(daemon, tmp_path):
     script = "os.write(3, b'{\"type\":\"checkpoints\",\"path\":\"log\"}\\n {\"type\":\"checkpoint\",\"path\":\"log\"}\\n" \
              "x{\"type\":\"checkpoint\",\"path\":\"log\"}\\n')"

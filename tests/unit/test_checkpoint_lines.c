@@ -49,6 +49,20 @@ START_TEST(the_newest_waits)
 }
 END_TEST
 
+START_TEST(what_waits_is_withdrawn)
+{
+    add(ASKS ",\"path\":\"a\"}\n" ASKS ",\"path\":null}\n", 5);
+    waits(NULL);
+    add(ASKS ",\"path\":null}\n" ASKS ",\"path\":\"b\"}\n", 5);
+    char *line = checkpoint_lines_take(&lines);
+    add(ASKS ",\"path\":null}\n", 5);
+    checkpoint_lines_return(&lines, line); /* it was begun */
+    waits(NULL);
+    add(ASKS ",\"path\":\"b\"}\n", 5);
+    waits(ASKS ",\"path\":\"b\"}");
+}
+END_TEST
+
 START_TEST(others_ask_for_nothing)
 {
     add("\n\n" ASKS "s\"}\n" ASKS "\n " ASKS "}\n{\"type\": \"checkpoint\"}\n", 1000);
@@ -102,6 +116,7 @@ int main(void)
     TCase *tests = tcase_create("all");
     tcase_add_checked_fixture(tests, NULL, tear_down);
     tcase_add_test(tests, the_newest_waits);
+    tcase_add_test(tests, what_waits_is_withdrawn);
     tcase_add_test(tests, others_ask_for_nothing);
     tcase_add_test(tests, a_long_one_is_cut_and_the_next_is_whole);
     tcase_add_test(tests, one_that_comes_back_gives_way_to_a_newer_one);
