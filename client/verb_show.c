@@ -1,4 +1,6 @@
 /* batchctl show: all about a job, for people; with --json as the daemon says it. */
+#include "client/show_line.h"
+#include "client/show_result.h"
 #include "client/table.h"
 #include "client/text.h"
 #include "client/verbs.h"
@@ -11,21 +13,6 @@
 #include <string.h>
 #include <time.h>
 
-static void put_text(const char *text)
-{
-    CLEANUP_FREE char *tame = text_tame(xstrdup(text));
-    (void)fputs(tame, stdout);
-}
-
-static void print_line(const char *label, const char *text)
-{
-    if (text == NULL || text[0] == '\0')
-        return;
-    (void)printf("%12s: ", label);
-    put_text(text);
-    (void)putchar('\n');
-}
-
 static void print_at(const char *label, const json_t *value)
 {
     if (!json_is_integer(value))
@@ -35,19 +22,7 @@ static void print_at(const char *label, const json_t *value)
     char text[48];
     (void)localtime_r(&seconds, &local);
     (void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %Z", &local);
-    print_line(label, text);
-}
-
-/* A text as it is, anything else as JSON; nothing for null and what is empty. */
-static void print_value(const char *label, const json_t *value)
-{
-    if (value == NULL || json_is_null(value) ||
-        (json_is_array(value) && json_array_size(value) == 0) ||
-        (json_is_object(value) && json_object_size(value) == 0))
-        return;
-    CLEANUP_FREE char *text =
-        json_is_string(value) ? xstrdup(json_string_value(value)) : json_to_text(value, NULL);
-    print_line(label, text);
+    show_line(label, text);
 }
 
 /* Words of an array with blanks between them. */
@@ -60,7 +35,7 @@ static void print_words(const char *label, const json_t *words)
     (void)printf("%12s:", label);
     json_array_foreach((json_t *)(uintptr_t)words, i, word) {
         (void)putchar(' ');
-        put_text(json_is_string(word) ? json_string_value(word) : "?");
+        show_text(json_is_string(word) ? json_string_value(word) : "?");
     }
     (void)putchar('\n');
 }
@@ -72,11 +47,11 @@ static void print_pairs(const char *label, const json_t *pairs)
     const json_t *value;
     json_object_foreach((json_t *)(uintptr_t)pairs, name, value) {
         (void)printf("%12s%c ", label, label[0] == '\0' ? ' ' : ':');
-        put_text(name);
+        show_text(name);
         (void)putchar('=');
         CLEANUP_FREE char *text =
             json_is_string(value) ? xstrdup(json_string_value(value)) : json_to_text(value, NULL);
-        put_text(text);
+        show_text(text);
         (void)putchar('\n');
         label = "";
     }
@@ -132,7 +107,7 @@ static void print_resources(const json_t *job)
     }
     (void)putchar('\n');
     if (json_array_size(indices) > 0)
-        print_value("gpus", indices);
+        show_value("gpus", indices);
     print_words("lacking", json_object_get(job, "lacking"));
 }
 
@@ -191,7 +166,7 @@ static void print_limits(const json_t *job)
     print_resources(job);
     if (json_is_integer(json_object_get(job, "timeout_ms"))) {
         format_span((uint64_t)number_of(job, "timeout_ms"), text, sizeof(text));
-        print_line("timeout", text);
+        show_line("timeout", text);
     }
     if (json_is_string(json_object_get(job, "timeout_signal"))) {
         format_span((uint64_t)number_of(job, "timeout_signal_ms"), text, sizeof(text));
@@ -225,7 +200,7 @@ static void print_notes(const json_t *attempt)
     if (json_is_object(from))
         (void)printf("%12s: checkpoint %lld of attempt %lld\n", "resumed from",
                      number_of(from, "number"), number_of(from, "attempt"));
-    print_value("note", json_object_get(attempt, "note"));
+    show_value("note", json_object_get(attempt, "note"));
 }
 
 /* What followed from its end. */
@@ -236,7 +211,7 @@ static void print_sequel(const json_t *attempt)
         json_string_value(json_object_get(json_object_get(attempt, "outcome"), "class"));
     char text[32];
     if (json_is_false(charged) && class != NULL && strcmp(class, "success") != 0)
-        print_line("counted", "no");
+        show_line("counted", "no");
     if (!json_is_integer(json_object_get(attempt, "retry_ms")))
         return;
     format_span((uint64_t)number_of(attempt, "retry_ms"), text, sizeof(text));
@@ -254,7 +229,7 @@ static void print_attempts(const json_t *attempts)
         CLEANUP_FREE char *text =
             xasprintf("%s after %s by worker %lld", outcome[0] == '\0' ? "not ended" : outcome,
                       time, number_of(attempt, "worker"));
-        print_line(label, text);
+        show_line(label, text);
         print_usage(json_object_get(attempt, "usage"));
         print_sequel(attempt);
         print_notes(attempt);
@@ -272,29 +247,8 @@ static void print_checkpoints(const json_t *job)
                      number_of(newest, "count"));
         print_at("made at", json_object_get(newest, "made_at"));
     }
-    print_value("asked by", json_object_get(job, "checkpoint_signal"));
+    show_value("asked by", json_object_get(job, "checkpoint_signal"));
     print_notes(job);
-}
-
-/* "input: 114 frames decode, 0 flawed, 80 lost of 194; the first fault after 112 frames (4.75 s)".
- */
-static void print_damage(const json_t *damage)
-{
-    const char *name;
-    const json_t *one;
-    json_object_foreach((json_t *)(uintptr_t)damage, name, one) {
-        const json_t *first = json_object_get(one, "first_fault");
-        CLEANUP_FREE char *lost =
-            json_is_integer(json_object_get(one, "frames_lost"))
-                ? xasprintf(", %lld lost of %lld", number_of(one, "frames_lost"),
-                            number_of(one, "frames_expected"))
-                : xstrdup("");
-        CLEANUP_FREE char *text = xasprintf(
-            "%s: %lld frames decode, %lld flawed%s; the first fault after %lld frames (%.2f s)",
-            name, number_of(one, "frames_decoded"), number_of(one, "frames_flawed"), lost,
-            number_of(first, "frames_before"), (double)number_of(first, "time_us") / 1e6);
-        print_line("damage", text);
-    }
 }
 
 static void print_job(const json_t *job)
@@ -303,7 +257,7 @@ static void print_job(const json_t *job)
                                         "user", "cwd",  "depends"};
     static const char *const times[] = {"submitted_at", "begin_at", "deadline_at", "started_at",
                                         "ended_at"};
-    static const char *const rest[] = {"params", "progress", "result"};
+    static const char *const rest[] = {"params", "progress"};
     const json_t *env = json_object_get(job, "env");
     CLEANUP_FREE char *command = table_command(job);
     CLEANUP_FREE char *outcome = table_outcome(job);
@@ -312,23 +266,23 @@ static void print_job(const json_t *job)
     if (json_is_integer(json_object_get(job, "index")))
         (void)printf("_%lld", number_of(job, "index"));
     (void)putchar('\n');
-    print_line("command", command);
-    print_value("state", json_object_get(job, "state"));
+    show_line("command", command);
+    show_value("state", json_object_get(job, "state"));
     print_array(json_object_get(job, "array"));
-    print_value("value", json_object_get(job, "value"));
-    print_value("max fails", json_object_get(job, "max_fails"));
-    print_value("unique", json_object_get(job, "unique"));
-    print_value("retry of", json_object_get(job, "retry_of"));
-    print_line("outcome", outcome);
+    show_value("value", json_object_get(job, "value"));
+    show_value("max fails", json_object_get(job, "max_fails"));
+    show_value("unique", json_object_get(job, "unique"));
+    show_value("retry of", json_object_get(job, "retry_of"));
+    show_line("outcome", outcome);
     print_words("reasons", json_object_get(job, "reasons"));
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
-        print_value(facts[i], json_object_get(job, facts[i]));
+        show_value(facts[i], json_object_get(job, facts[i]));
     print_limits(job);
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         print_at(times[i], json_object_get(job, times[i]));
     print_at("starts about", json_object_get(job, "predicted_start"));
     print_at("ends about", json_object_get(job, "predicted_end"));
-    print_line("time", span);
+    show_line("time", span);
     print_words("outputs", json_object_get(job, "outputs"));
     print_words("checks", json_object_get(job, "checks"));
     print_checkpoints(job);
@@ -339,8 +293,8 @@ static void print_job(const json_t *job)
     else
         print_words("env", env);
     for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
-        print_value(rest[i], json_object_get(job, rest[i]));
-    print_damage(json_object_get(json_object_get(job, "result"), "damage"));
+        show_value(rest[i], json_object_get(job, rest[i]));
+    show_result(json_object_get(job, "result"));
     print_attempts(json_object_get(job, "attempts"));
 }
 

@@ -119,3 +119,34 @@ def test_a_long_list_is_counted_and_what_is_told_stays_short(tmp_path):
     assert done.code == 0, done.error
     assert done.result["settings"]["input"] == {"count": 60} and done.result["settings"]["output"] == "out"
     assert run("image", tmp_path, input=names[:3], output="out").result["settings"]["input"] == names[:3]
+
+
+def shown(daemon, ident):
+    """The lines of show, by their labels."""
+    lines = {}
+    for line in daemon.ctl("show", str(ident)).stdout.splitlines():
+        label, text = line.strip().split(": ", 1)
+        lines.setdefault(label, []).append(text)
+    return lines
+
+
+def test_show_tells_it_in_words(daemon, tmp_path):
+    film = SAMPLES / "bear_vp9_161x121.webm"
+    for name in "abcdef":
+        shutil.copy(SAMPLES / "camera_gray.png", tmp_path / f"{name}.png")
+    (tmp_path / "bad.png").write_text("no picture")
+    made = daemon.call("io.batchd.Jobs.Submit", type="video", params={"input": str(film), "output": "out.mp4"}, cwd=str(tmp_path))["id"]
+    same = daemon.call("io.batchd.Jobs.Submit", type="quality", params={"reference": str(film), "distorted": str(film)}, cwd=str(tmp_path))["id"]
+    some = daemon.call("io.batchd.Jobs.Submit", type="image", params={"input": "*.png", "output": "small", "scale": 0.5},
+                       cwd=str(tmp_path), retry={"max_attempts": 1})["id"]
+    daemon.wait(made, same, some, seconds=120)
+    lines = shown(daemon, made)
+    assert re.fullmatch(r"30 frames in, 30 frames out, length 1.00 s, made in [\d.]+ s", lines["result"][0])
+    assert lines["output"] == [f"{tmp_path}/out.mp4 ({lines['output'][0].split('(')[1]}"]
+    assert daemon.job(made)["result"]["outputs"][0]["sha256"][:16] in lines["output"][0]
+    lines = shown(daemon, same)
+    assert lines["psnr"] == ["infinite"] and lines["ssim"][0].startswith("mean 1, min 1,") and lines["identical"] == ["true"]
+    lines = shown(daemon, some)
+    assert lines["files"] == ["6 done, 1 failed, 0 not tried"] and "partial" in lines["result"][0]
+    assert len(lines["failed"]) == 1 and lines["failed"][0].startswith(f"{tmp_path}/bad.png: ")
+    assert len(lines["output"]) == 5 and lines["output"][4] == "and 2 more"

@@ -1,0 +1,34 @@
+#include "client/show_line.h"
+
+#include "client/text.h"
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/json.h"
+
+#include <stdio.h>
+
+void show_text(const char *text)
+{
+    CLEANUP_FREE char *tame = text_tame(xstrdup(text));
+    (void)fputs(tame, stdout);
+}
+
+void show_line(const char *label, const char *text)
+{
+    if (text == NULL || text[0] == '\0')
+        return;
+    (void)printf("%12s: ", label);
+    show_text(text);
+    (void)putchar('\n');
+}
+
+void show_value(const char *label, const json_t *value)
+{
+    if (value == NULL || json_is_null(value) ||
+        (json_is_array(value) && json_array_size(value) == 0) ||
+        (json_is_object(value) && json_object_size(value) == 0))
+        return;
+    CLEANUP_FREE char *text =
+        json_is_string(value) ? xstrdup(json_string_value(value)) : json_to_text(value, NULL);
+    show_line(label, text);
+}
