@@ -294,6 +294,7 @@ static void print_job(const json_t *job)
         print_words("env", env);
     for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
         show_value(rest[i], json_object_get(job, rest[i]));
+    show_value("preview", json_object_get(json_object_get(job, "preview"), "path"));
     show_result(json_object_get(job, "result"));
     print_attempts(json_object_get(job, "attempts"));
 }

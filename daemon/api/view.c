@@ -127,16 +127,23 @@ json_t *view_env(const struct job_row *row, bool values)
     return env;
 }
 
-static json_t *view_progress(const struct api *api, const struct job_row *row)
+/* What it said last, without the type of its line. */
+static json_t *view_line(const char *text)
+{
+    json_t *line = view_text_or_null(text);
+    if (json_is_object(line))
+        (void)json_object_del(line, "type");
+    return line;
+}
+
+static void add_news(const struct api *api, json_t *object, const struct job_row *row)
 {
     const struct attempt_id id = {.job = row->facts.id,
                                   .index = row->status.index,
                                   .attempt = row->status.attempt,
                                   .is_task = row->status.is_task};
-    json_t *progress = view_text_or_null(engine_progress(api->engine, &id));
-    if (json_is_object(progress))
-        (void)json_object_del(progress, "type");
-    return progress;
+    json_put(object, "progress", view_line(engine_progress(api->engine, &id)));
+    json_put(object, "preview", view_line(engine_preview(api->engine, &id)));
 }
 
 /* What it was submitted to wait for; true when it still does. */
@@ -272,7 +279,7 @@ json_t *view_job(const struct api *api, const struct job_row *row)
     add_times(api, object, row);
     add_estimate(api, object, row);
     json_put(object, "predicted_start", json_null()); /* Show asks for it (prediction.h) */
-    json_put(object, "progress", view_progress(api, row));
+    add_news(api, object, row);
     json_put(object, "outcome", view_outcome(&row->status.outcome, row->status.state));
     json_put(object, "edited_at", view_time(row->facts.edited_at));
     json_put(object, "usage", view_usage(&row->status, row->status.state));

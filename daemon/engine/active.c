@@ -35,6 +35,7 @@ static void destroy(struct active *entry)
 {
     job_status_done(&entry->status);
     free(entry->progress);
+    free(entry->preview);
     free(entry);
 }
 

@@ -30,6 +30,7 @@ struct active {
     bool asked_back;    /* it was handed ahead, and its worker is to drop it if it has not begun */
     struct active_probe probes[ACTIVE_PROBES];
     char *progress; /* newest, as JSON text, or NULL */
+    char *preview;  /* the same */
 };
 
 struct active *active_add(struct active **list, const struct job_status *status);

@@ -173,6 +173,12 @@ const char *engine_progress(const struct engine *engine, const struct attempt_id
     return entry == NULL ? NULL : entry->progress;
 }
 
+const char *engine_preview(const struct engine *engine, const struct attempt_id *id)
+{
+    const struct active *entry = active_find_attempt(engine->active, id);
+    return entry == NULL ? NULL : entry->preview;
+}
+
 bool engine_array_live(const struct engine *engine, uint64_t id, struct array_progress *ret_tasks,
                        uint64_t *ret_active)
 {

@@ -126,10 +126,10 @@ enum job_edit_part {
 int engine_edit(struct engine *engine, struct job_facts *facts, unsigned parts,
                 struct dependency_path *ret_path, struct error *err);
 
-/* The newest progress of a running processor job as a JSON text, or NULL. Borrowed. */
+/* The newest progress and preview of a running processor job, JSON texts or NULL. Borrowed. */
 const char *engine_progress(const struct engine *engine, const struct attempt_id *id);
-/* How far an array is of which tasks have a worker: its row is behind until the turn ends. False
- * for any other, whose row is right. */
+const char *engine_preview(const struct engine *engine, const struct attempt_id *id);
+/* Of an array with tasks at work, whose row is behind until the turn ends; false: it is right. */
 bool engine_array_live(const struct engine *engine, uint64_t id, struct array_progress *ret_tasks,
                        uint64_t *ret_active);
 

@@ -15,6 +15,9 @@
 
 #include <string.h>
 
+/* Of a preview's line, which is a path: longer ones are left out (processors/README.md). */
+#define PREVIEW_LINE_MAX 4096U
+
 static void on_started(void *arg, uint64_t worker, const struct job_started *started)
 {
     struct engine *engine = arg;
@@ -65,11 +68,21 @@ static void on_dropped(void *arg, uint64_t worker, const struct job_dropped *dro
         engine_never_started(engine, entry, dropped->text);
 }
 
-/* Keeps the newest whole line that is a progress object, as text: the api parses it. */
+/* Takes a line that begins in this way and is not longer than that in the place of *text. */
+static void keep(char **text, const char *start, const char *line, size_t length, size_t most)
+{
+    const size_t begin = strlen(start);
+    if (length <= begin || length > most || memcmp(line, start, begin) != 0)
+        return;
+    free(*text);
+    *text = xmemdup(line, length);
+}
+
+/* Keeps the newest whole lines that are a progress or a preview object, as text: the api parses
+ * them. */
 static void on_progress(void *arg, uint64_t worker, const struct attempt_id *id, const void *data,
                         size_t bytes)
 {
-    static const char start[] = "{\"type\":\"progress\"";
     struct engine *engine = arg;
     struct active *entry = active_find_attempt(engine->active, id);
     (void)worker;
@@ -80,10 +93,8 @@ static void on_progress(void *arg, uint64_t worker, const struct attempt_id *id,
     while (at < limit) {
         const char *end = memchr(at, '\n', (size_t)(limit - at));
         size_t length = (size_t)((end == NULL ? limit : end) - at);
-        if (length >= sizeof(start) && memcmp(at, start, sizeof(start) - 1) == 0) {
-            free(entry->progress);
-            entry->progress = xmemdup(at, length);
-        }
+        keep(&entry->progress, "{\"type\":\"progress\"", at, length, bytes);
+        keep(&entry->preview, "{\"type\":\"preview\"", at, length, PREVIEW_LINE_MAX);
         at += length + 1;
     }
     const struct job *job = jobset_find(engine->jobs, entry->status.id);

@@ -7,6 +7,7 @@
 #include "processors/image/outcomes.h"
 #include "processors/image/targets.h"
 #include "processors/lib/journal.h"
+#include "processors/lib/preview.h"
 #include "processors/lib/report.h"
 #include "processors/lib/request.h"
 #include "processors/lib/source.h"
@@ -136,6 +137,8 @@ static int make(struct run *run, unsigned unit, struct error *err)
     }
     CLEANUP_JSON json_t *facts = outcome_facts(one);
     outcomes_add_done(&run->outcomes, unit, facts, false);
+    if (preview_due())
+        report_preview(target->output);
     return journal_add(run->journal, unit, facts, err);
 }
 

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "processors/lib/manifest.h"
+#include "processors/lib/preview.h"
 #include "processors/lib/report.h"
 #include "processors/lib/request.h"
 #include "processors/lib/sandbox.h"
@@ -145,6 +146,7 @@ static int run_job(const struct processor *processor, const struct sandbox *sand
     if (request_read(STDIN_FILENO, &request, err) < 0)
         return -1;
     staging_prepare(&request);
+    preview_begin();
     CLEANUP_JSON json_t *held = sandbox_enter(sandbox, &request);
     int failed = processor->run(&request, ret_result, err);
     if (*ret_result != NULL) {

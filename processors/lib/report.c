@@ -126,6 +126,11 @@ void report_checkpoint(const char *path)
     say("checkpoint", "path", path);
 }
 
+void report_preview(const char *path)
+{
+    say("preview", "path", path);
+}
+
 int report_result(json_t *result, struct error *err)
 {
     CLEANUP_JSON json_t *line = json_object();

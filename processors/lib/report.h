@@ -31,6 +31,9 @@ void report_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * was asked for is withdrawn, as it is to be removed. */
 void report_checkpoint(const char *path);
 
+/* There is a picture of what is being made, for people (preview.h). As report_checkpoint. */
+void report_preview(const char *path);
+
 /* 0, or -1 with ERROR_IO. Borrows `result`. */
 int report_result(json_t *result, struct error *err);
 

@@ -9,6 +9,7 @@
 #include "processors/media/output.h"
 #include "processors/media/packet_index.h"
 #include "processors/media/picture_graph.h"
+#include "processors/media/preview_picture.h"
 #include "processors/media/reader.h"
 #include "processors/media/time_span.h"
 #include "processors/media/unit_file.h"
@@ -92,6 +93,7 @@ static int on_filtered(void *arg, AVFrame *frame, AVRational time_base, struct e
     frame->pts = av_rescale_q(frame->pts, time_base, chunk->encoder->time_base);
     frame->pict_type = AV_PICTURE_TYPE_NONE;
     note_time(chunk, frame->pts);
+    preview_picture(frame);
     return encode(chunk, frame, err);
 }
 
