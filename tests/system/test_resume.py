@@ -330,3 +330,16 @@ def test_a_job_of_the_daemon_shows_it(daemon, tmp_path, clip):
     shown = daemon.job(job)
     assert shown["result"]["checkpoints"]["reused"] >= 1 and shown["attempt"] == 2
     assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265", "vp9"])
+def test_bytes_do_not_depend_on_what_memory_held(tmp_path, codec):
+    """A chunk that is made anew is made in memory that something else was in before."""
+    sums = set()
+    for value in ("1", "100"):  # malloc(3) gives memory that is full of it
+        done = Run("video", {"input": str(SAMPLES / "bbb_480p24_8s.mp4"), "output": "out.mp4", "codec": codec,
+                             "preset": "faster" if codec == "h264" else "ultrafast", "width": 320, "crf": 30}, tmp_path,
+                   env={"MALLOC_PERTURB_": value}).end()
+        assert done.code == 0, done.error
+        sums.add(sha256(tmp_path / "out.mp4"))
+    assert len(sums) == 1
