@@ -91,15 +91,6 @@ static int open_encoder(struct audio_track *track, struct error *err)
     return rc < 0 ? media_error(err, ERROR_BUSY, rc, "%s", track->library) : 0;
 }
 
-static int open_copy(struct audio_track *track, struct error *err)
-{
-    const AVStream *from = track->reader->audio;
-    track->stream = output_add(track->output, from->time_base);
-    int rc = avcodec_parameters_copy(track->stream->codecpar, from->codecpar);
-    track->stream->codecpar->codec_tag = 0; /* it is the other container's word */
-    return rc < 0 ? media_error(err, ERROR_BUSY, rc, "the sound") : 0;
-}
-
 bool audio_track_is_taken(enum AVCodecID codec, const char *container)
 {
     /* What players expect in MP4; libavformat would write more (Vorbis, and reads it back one
@@ -117,12 +108,9 @@ bool audio_track_is_taken(enum AVCodecID codec, const char *container)
     return false;
 }
 
-int audio_track_copy(struct reader *reader, struct output *output, struct audio_track *ret,
-                     struct error *err)
+enum AVCodecID audio_track_codec(const char *container)
 {
-    ret->reader = reader;
-    ret->output = output;
-    return open_copy(ret, err);
+    return strcmp(container, "webm") == 0 ? AV_CODEC_ID_OPUS : AV_CODEC_ID_AAC;
 }
 
 int audio_track_encode(struct reader *reader, struct output *output, const char *container,
@@ -130,7 +118,7 @@ int audio_track_encode(struct reader *reader, struct output *output, const char 
 {
     ret->reader = reader;
     ret->output = output;
-    ret->library = strcmp(container, "webm") == 0 ? "libopus" : "aac";
+    ret->library = audio_track_codec(container) == AV_CODEC_ID_OPUS ? "libopus" : "aac";
     return open_encoder(ret, err);
 }
 
@@ -143,23 +131,6 @@ void audio_track_close(struct audio_track *track)
 }
 
 /* ---- sound ---- */
-
-int audio_track_packet(struct audio_track *track, AVPacket *packet, struct error *err)
-{
-    if (packet->dts == AV_NOPTS_VALUE)
-        packet->dts = packet->pts;
-    /* MPEG program streams and others leave times out or repeat them; MP4 wants them to rise. */
-    if (packet->dts == AV_NOPTS_VALUE || (track->packets > 0 && packet->dts < track->next_dts_min))
-        packet->dts = packet->pts = track->next_dts;
-    if (packet->pts == AV_NOPTS_VALUE)
-        packet->pts = packet->dts;
-    track->next_dts_min = packet->dts + 1;
-    track->next_dts = packet->dts + FFMAX(packet->duration, 1);
-    packet->pts -= track->offset;
-    packet->dts -= track->offset;
-    track->packets++;
-    return output_write(track->output, track->stream, packet, track->reader->audio->time_base, err);
-}
 
 static int encode(struct audio_track *track, const AVFrame *frame, struct error *err)
 {

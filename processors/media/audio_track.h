@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The sound: packets copied as they are, or decoded, brought to what the encoder takes and encoded.
- * Gaps are filled with silence, so that sound and picture stay together. */
+ * Sound that is encoded: decoded, brought to what the encoder takes, and encoded. Gaps are filled
+ * with silence, so that sound and picture stay together. */
 #ifndef BATCHD_PROCESSORS_MEDIA_AUDIO_TRACK_H
 #define BATCHD_PROCESSORS_MEDIA_AUDIO_TRACK_H
 
@@ -18,11 +18,9 @@ struct reader;
 struct audio_track {
     struct reader *reader; /* borrowed */
     struct output *output; /* borrowed */
-    AVStream *stream;      /* borrowed from output; NULL: no sound is written */
+    AVStream *stream;      /* borrowed from output */
     int64_t offset;        /* subtracted from the input's time stamps, in its time base */
     int64_t packets;
-    int64_t next_dts, next_dts_min; /* of a copied packet: expected, least; as in the input */
-    /* only when it is encoded */
     const char *library; /* of the encoder */
     int64_t next_pts;    /* expected of a frame, as in the input */
     AVCodecContext *encoder;
@@ -35,16 +33,14 @@ struct audio_track {
 /* Whether players expect this codec in this container (libavformat's name of it). */
 bool audio_track_is_taken(enum AVCodecID codec, const char *container);
 
-/* Packets are handed on as they are, by audio_track_packet. *ret must be zeroed; audio_track_close
- * in any case. */
-int audio_track_copy(struct reader *reader, struct output *output, struct audio_track *ret,
-                     struct error *err);
-/* Frames are encoded, by audio_track_frame: as Opus for WebM, as AAC for all others. */
+/* The codec that sound is encoded to for this container: Opus for WebM, AAC for all others. */
+enum AVCodecID audio_track_codec(const char *container);
+
+/* *ret must be zeroed; audio_track_close in any case. */
 int audio_track_encode(struct reader *reader, struct output *output, const char *container,
                        struct audio_track *ret, struct error *err);
 void audio_track_close(struct audio_track *track);
 
-int audio_track_packet(struct audio_track *track, AVPacket *packet, struct error *err);
 int audio_track_frame(struct audio_track *track, AVFrame *frame, struct error *err);
 int audio_track_finish(struct audio_track *track, struct error *err);
 

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #define PRESETS 9
+#define LIBRARY_OPTIONS_BYTES 512
 
 /* From the slowest presets to the fastest there is no common scale: x264 and x265 have these names,
  * SVT-AV1 counts 4 (slow) to 12, libvpx 0 (slow) to 5 with its deadline "good". */
@@ -103,9 +104,9 @@ static void set_speed(const struct kind *kind, const char *preset, void *options
     }
 }
 
-/* x264's code for AVX-512 reads memory that nobody wrote: the same pictures gave other bytes in memory
- * that was used before (0.164, "faster" and slower, seen with MALLOC_PERTURB_). Whoever has AVX-512
- * has AVX2. */
+/* x264's code for AVX-512 reads memory that nobody wrote: the same pictures gave other bytes in
+ * memory that was used before (0.164, "faster" and slower, seen with MALLOC_PERTURB_). Whoever has
+ * AVX-512 has AVX2. */
 static bool has_avx512(void)
 {
 #ifdef __x86_64__
@@ -116,19 +117,26 @@ static bool has_avx512(void)
 }
 
 /* Chunks are closed: no picture refers to one before the key frame that each begins with. */
-static void set_library(const struct kind *kind, AVCodecContext *encoder, unsigned threads)
+static void set_library(const struct kind *kind, const struct encoder_settings *settings,
+                        AVCodecContext *encoder)
 {
-    char text[96];
+    char text[LIBRARY_OPTIONS_BYTES];
+    char light[LIBRARY_OPTIONS_BYTES / 2] = "";
+    const unsigned threads = settings->threads;
     void *options = encoder->priv_data;
     if (strcmp(kind->codec, "h265") == 0) {
+        if (settings->light != NULL)
+            colour_x265(settings->light, light, sizeof(light));
         (void)snprintf(text, sizeof(text),
-                       "log-level=none:open-gop=0:keyint=%d:pools=%u:frame-threads=1",
-                       ENCODER_KEY_DISTANCE, threads);
+                       "log-level=none:open-gop=0:keyint=%d:pools=%u:frame-threads=1%s",
+                       ENCODER_KEY_DISTANCE, threads, light);
         (void)av_opt_set(options, "x265-params", text, 0);
     } else if (strcmp(kind->codec, "h264") == 0 && has_avx512()) {
         (void)av_opt_set(options, "x264-params", "asm=avx2", 0);
     } else if (strcmp(kind->codec, "av1") == 0) {
-        (void)snprintf(text, sizeof(text), "lp=%u", threads);
+        if (settings->light != NULL)
+            colour_svtav1(settings->light, light, sizeof(light));
+        (void)snprintf(text, sizeof(text), "lp=%u%s", threads, light);
         (void)av_opt_set(options, "svtav1-params", text, 0);
     } else if (strcmp(kind->codec, "vp9") == 0) {
         (void)av_opt_set(options, "deadline", "good", 0);
@@ -148,7 +156,7 @@ static void set_software(const struct encoder_settings *settings, AVCodecContext
     set_speed(kind, settings->preset, encoder->priv_data);
     (void)av_opt_set_double(encoder->priv_data, "crf", settings->crf, 0);
     (void)av_opt_set_int(encoder->priv_data, "crf", settings->crf, 0);
-    set_library(kind, encoder, settings->threads);
+    set_library(kind, settings, encoder);
 }
 
 int encoder_send(AVCodecContext *encoder, const AVFrame *frame)

@@ -7,6 +7,7 @@
 #define BATCHD_PROCESSORS_MEDIA_ENCODER_H
 
 #include "common/error.h"
+#include "processors/media/colour.h"
 
 #include <libavcodec/avcodec.h>
 
@@ -26,6 +27,9 @@ struct encoder_settings {
     enum AVColorTransferCharacteristic transfer;
     enum AVColorSpace space;
     enum AVChromaLocation chroma;
+    /* Of HDR, for encoders that write it into the stream (x265, SVT-AV1); NULL: nothing is told;
+     * borrowed. */
+    const struct colour *light;
 };
 
 /* The files of the encoders that are loaded, with sizes and times: another build of one gives other

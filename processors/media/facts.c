@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "processors/media/reader.h"
 #include "processors/media/rotation.h"
+#include "processors/media/stream_facts.h"
 
 #include <libavutil/pixdesc.h>
 
@@ -40,6 +41,7 @@ static json_t *video_facts(const struct reader *reader)
     json_put_int(video, "shown_width", sideways ? is->height : is->width);
     json_put_int(video, "shown_height", sideways ? is->width : is->height);
     json_put_text(video, "pixel_format", av_get_pix_fmt_name(reader->video_decoder->pix_fmt));
+    colour_put_facts(video, &reader->colour);
     json_put_int(video, "rotation", rotation);
     json_put(video, "mirrored", json_boolean(mirrored));
     put_rate(video, "rate", av_guess_frame_rate(reader->format, reader->video, NULL));
@@ -63,27 +65,15 @@ static json_t *audio_facts(const struct reader *reader)
     return audio;
 }
 
-static json_t *stream_facts(const AVStream *stream)
-{
-    const char *type = av_get_media_type_string(stream->codecpar->codec_type);
-    json_t *object = json_object();
-    json_put_int(object, "index", stream->index);
-    json_put_text(object, "type", type == NULL ? "unknown" : type);
-    json_put_text(object, "codec", avcodec_get_name(stream->codecpar->codec_id));
-    return object;
-}
-
 json_t *facts_media(const struct reader *reader)
 {
     json_t *media = json_object();
-    json_t *streams = json_array();
-    for (unsigned i = 0; i < reader->format->nb_streams; i++)
-        (void)json_array_append_new(streams, stream_facts(reader->format->streams[i]));
     json_put_text(media, "container", reader->format->iformat->name);
     json_put_int(media, "duration_us", reader_duration_us(reader));
     json_put_int(media, "frames", reader->frames);
     json_put(media, "video", video_facts(reader));
     json_put(media, "audio", audio_facts(reader));
-    json_put(media, "streams", streams);
+    json_put(media, "title", stream_facts_text(reader->format->metadata, "title"));
+    stream_facts_put(media, reader->format);
     return media;
 }

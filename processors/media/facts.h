@@ -8,10 +8,8 @@
 
 struct reader;
 
-/* {container, duration_us, frames, video: {codec, profile, width, height, shown_width,
- *  shown_height, pixel_format, rotation, mirrored, rate, variable_rate}, audio: {codec,
- *  sample_rate, channels, packets} or null, streams: [{index, type, codec}]}; after reader_run.
- * Owned by the caller. */
+/* {container, title, duration_us, frames, video, audio (those that players take; null: none),
+ * streams, chapters}, as batchd-result(7) says; after reader_run. Owned by the caller. */
 json_t *facts_media(const struct reader *reader);
 
 #endif

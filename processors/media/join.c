@@ -3,12 +3,15 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "processors/media/audio_track.h"
 #include "processors/media/chunk_packets.h"
+#include "processors/media/colour.h"
+#include "processors/media/join_tracks.h"
 #include "processors/media/media_log.h"
 #include "processors/media/output.h"
 #include "processors/media/reader.h"
+#include "processors/media/tags.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct join {
@@ -16,15 +19,13 @@ struct join {
     struct chunk_packets *packets;
     struct output output;
     AVStream *video; /* borrowed from output */
-    struct reader sound_file;
-    struct audio_track sound;
+    struct join_tracks *tracks;
     struct join_written *written;
 };
 
 static void join_close(struct join *join)
 {
-    audio_track_close(&join->sound);
-    reader_close(&join->sound_file);
+    join_tracks_close(join->tracks);
     chunk_packets_close(join->packets);
     output_close(&join->output);
 }
@@ -42,8 +43,8 @@ static int set_video(struct join *join, struct error *err)
     to->codecpar->codec_tag = 0; /* it is the other container's word */
     to->avg_frame_rate = join->parts->rate;
     to->sample_aspect_ratio = from->sample_aspect_ratio;
-    (void)av_dict_copy(&to->metadata, source->video->metadata, 0);
-    (void)av_dict_set(&to->metadata, "encoder", NULL, 0);
+    colour_set_stream(join->parts->colour, to); /* VP9's packets tell little of it */
+    tags_copy_track(source->video, to, join->parts->container);
     if (!join->parts->keep_matrix)
         return 0;
     uint8_t *copy = av_stream_new_side_data(to, AV_PKT_DATA_DISPLAYMATRIX, 9 * sizeof(int32_t));
@@ -53,16 +54,14 @@ static int set_video(struct join *join, struct error *err)
     return 0;
 }
 
-static int set_sound(struct join *join, struct error *err)
+static void set_tags(const struct join *join)
 {
-    if (join->parts->sound == NULL)
-        return 0;
-    if (reader_open_sound(join->parts->sound, "the sound", &join->sound_file, err) < 0 ||
-        audio_track_copy(&join->sound_file, &join->output, &join->sound, err) < 0)
-        return -1;
-    join->sound.offset = av_rescale_q(join->parts->sound_offset, join->parts->sound_offset_base,
-                                      join->sound_file.audio->time_base);
-    return 0;
+    const AVFormatContext *from = join->parts->source->format;
+    if (!join->parts->keep_tags)
+        return;
+    tags_copy_file(from, join->output.format);
+    tags_copy_chapters(from, join->output.format,
+                       av_rescale_q(join->parts->offset, join->parts->source_base, AV_TIME_BASE_Q));
 }
 
 /* ---- packets ---- */
@@ -79,35 +78,28 @@ static int write_video(struct join *join, struct error *err)
                         chunk_packets_stream(join->packets)->time_base, err);
 }
 
-/* Each packet of sound behind the pictures that are decoded before it. */
-static int on_sound(void *arg, AVPacket *packet, struct error *err)
+/* Each behind the pictures that are decoded before it. 1: there is no more. */
+static int write_next(struct join *join, struct error *err)
 {
-    struct join *join = arg;
-    if (packet->stream_index != join->sound_file.audio->index)
-        return 0; /* what was read for its headers comes whatever was asked for */
     const AVRational base = chunk_packets_stream(join->packets)->time_base;
-    const AVRational sound_base = join->sound_file.audio->time_base;
-    const int64_t time = packet->dts == AV_NOPTS_VALUE ? packet->pts : packet->dts;
-    while (time != AV_NOPTS_VALUE && chunk_packets_peek(join->packets) != INT64_MAX &&
-           av_compare_ts(chunk_packets_peek(join->packets), base, time - join->sound.offset,
-                         sound_base) <= 0) {
-        if (write_video(join, err) < 0)
-            return -1;
-    }
-    return audio_track_packet(&join->sound, packet, err);
+    const int64_t picture = chunk_packets_peek(join->packets);
+    int64_t time = 0;
+    AVRational time_base = {1, 1};
+    const bool other = join_tracks_peek(join->tracks, &time, &time_base);
+    if (picture == INT64_MAX && !other)
+        return 1;
+    if (picture != INT64_MAX && (!other || av_compare_ts(picture, base, time, time_base) <= 0))
+        return write_video(join, err);
+    return join_tracks_write(join->tracks, err);
 }
 
 static int write_all(struct join *join, struct error *err)
 {
-    const struct reader_calls calls = {.packet = on_sound, .arg = join};
-    join->sound_file.progress_to = join->sound_file.progress_from = 0;
-    if (join->parts->sound != NULL && reader_run(&join->sound_file, &calls, err) < 0)
+    int result = 0;
+    while (result == 0)
+        result = write_next(join, err);
+    if (result < 0 || join_tracks_finish(join->tracks, join->written, err) < 0)
         return -1;
-    while (chunk_packets_peek(join->packets) != INT64_MAX) {
-        if (write_video(join, err) < 0)
-            return -1;
-    }
-    join->written->sound_packets = join->sound.packets;
     join->written->time_base = chunk_packets_stream(join->packets)->time_base;
     join->written->times = chunk_packets_take_times(join->packets);
     return output_finish(&join->output, err);
@@ -119,9 +111,8 @@ static int64_t shift_of(const struct join_written *written, AVRational time_base
 {
     const AVRational tenth = {1, 10};
     const int64_t shift = first - av_rescale_q(written->times[0], written->time_base, time_base);
-    return written->sound_packets > 0 && shift > 0 && av_compare_ts(shift, time_base, 1, tenth) <= 0
-               ? shift
-               : 0;
+    return written->sound && shift > 0 && av_compare_ts(shift, time_base, 1, tenth) <= 0 ? shift
+                                                                                         : 0;
 }
 
 int join_compare(const struct join_written *written, AVRational time_base, const int64_t *times,
@@ -149,8 +140,18 @@ int join_write(const struct join_parts *parts, const char *path, struct join_wri
     if (chunk_packets_open(parts->chunks, parts->chunk_count, parts->source_base,
                            parts->one_to_one ? parts->last_duration : 0, &join.packets, err) < 0 ||
         output_open(path, parts->container, &join.output, err) < 0 || set_video(&join, err) < 0 ||
-        set_sound(&join, err) < 0 ||
-        output_start(&join.output, chunk_packets_stream(join.packets)->time_base.den, err) < 0)
+        join_tracks_open(parts, &join.output, &join.tracks, err) < 0)
         return -1;
-    return write_all(&join, err);
+    set_tags(&join);
+    return output_start(&join.output, chunk_packets_stream(join.packets)->time_base.den, err) < 0
+               ? -1
+               : write_all(&join, err);
+}
+
+void join_written_done(struct join_written *written)
+{
+    free(written->times);
+    free(written->packets);
+    free(written->unreadable);
+    *written = (struct join_written){0};
 }

@@ -3,6 +3,7 @@
 
 #include "common/alloc.h"
 #include "processors/media/reader.h"
+#include "processors/media/subtitle_track.h"
 
 #include <stdlib.h>
 
@@ -38,10 +39,13 @@ static int on_packet(void *arg, AVPacket *packet, struct error *err)
 {
     struct growing *growing = arg;
     struct packet_index *index = growing->index;
-    const AVStream *audio = growing->reader->audio;
+    const unsigned stream = (unsigned)packet->stream_index;
     (void)err;
-    if (packet->stream_index != growing->reader->video->index) {
-        index->audio_packets += audio != NULL && packet->stream_index == audio->index;
+    if (stream != (unsigned)growing->reader->video->index) {
+        const AVStream *from = growing->reader->format->streams[stream];
+        if (stream < index->stream_count && from->discard < AVDISCARD_ALL &&
+            !subtitle_track_is_blank(from->codecpar->codec_id, packet))
+            index->stream_packets[stream]++;
         return 0;
     }
     index->packets++;
@@ -93,6 +97,8 @@ int packet_index_read(struct reader *reader, struct packet_index *ret, struct er
     struct growing growing = {.index = ret, .reader = reader, .last_dts = AV_NOPTS_VALUE};
     const struct reader_calls calls = {.packet = on_packet, .arg = &growing};
     const enum AVCodecID codec = reader->video->codecpar->codec_id;
+    ret->stream_count = reader->format->nb_streams; /* MPEG-TS may come to have more */
+    ret->stream_packets = xcalloc(ret->stream_count, sizeof(*ret->stream_packets));
     ret->timed = true;
     ret->each_shows = codec != AV_CODEC_ID_VP8 && codec != AV_CODEC_ID_VP9;
     if (reader_run(reader, &calls, err) < 0)
@@ -109,7 +115,15 @@ void packet_index_done(struct packet_index *index)
     free(index->keys);
     free(index->bytes);
     free(index->seeks);
+    free(index->stream_packets);
     *index = (struct packet_index){0};
+}
+
+int64_t packet_index_packets(const struct packet_index *index, const AVStream *stream)
+{
+    return stream == NULL || (unsigned)stream->index >= index->stream_count
+               ? 0
+               : index->stream_packets[stream->index];
 }
 
 static size_t count_below(const int64_t *list, size_t count, int64_t limit)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct AVStream;
 struct reader;
 
 struct packet_index {
@@ -26,13 +27,19 @@ struct packet_index {
     int64_t last_duration; /* of the last one; 0: the file does not tell */
     bool timed;            /* every packet has a time: the file can be cut */
     bool each_shows; /* a frame comes of each packet: VP8 and VP9 have packets that show nothing */
-    int64_t audio_packets;
+    /* Of each stream that was read, by its number; cues without text are left out, with which MP4
+     * fills the time in between; owned. */
+    int64_t *stream_packets;
+    unsigned stream_count;
 };
 
 /* Reads all of a reader that was just opened. *ret must be zeroed; packet_index_done in any case.
  * -1 with ERROR_DAMAGED when the container is not whole. */
 int packet_index_read(struct reader *reader, struct packet_index *ret, struct error *err);
 void packet_index_done(struct packet_index *index);
+
+/* Packets of that stream; 0 where it was not read. */
+int64_t packet_index_packets(const struct packet_index *index, const struct AVStream *stream);
 
 /* How many times lie before `time`. */
 size_t packet_index_before(const struct packet_index *index, int64_t time);

@@ -117,6 +117,8 @@ static int take_frame(struct reader *reader, bool is_video, const struct reader_
     if (reader->damage.tolerated && is_flawed(reader, frame))
         reader->damage.frames_flawed++;
     settle_time(reader, frame);
+    if (reader->frames == 0)
+        colour_add_frame(&reader->colour, frame);
     reader->frames++;
     frame->pict_type = AV_PICTURE_TYPE_NONE; /* the encoder chooses its own */
     return calls->video == NULL ? 0 : calls->video(calls->arg, frame, err);
@@ -231,6 +233,27 @@ static int read_packets(struct reader *reader, const struct reader_calls *calls,
                             reader->frames);
     }
     return rc == AVERROR_EOF ? check_health(reader, err) : fail_reading(reader, rc, err);
+}
+
+int reader_next(struct reader *reader, AVPacket **ret, struct error *err)
+{
+    AVPacket *packet = reader->packet;
+    int rc;
+    *ret = NULL;
+    do { /* what was read for its headers comes whatever was asked for */
+        av_packet_unref(packet);
+        rc = av_read_frame(reader->format, packet);
+    } while (rc >= 0 && reader->format->streams[packet->stream_index]->discard >= AVDISCARD_ALL);
+    if (rc < 0 && rc != AVERROR_EOF)
+        return fail_reading(reader, rc, err);
+    if (check_health(reader, err) < 0)
+        return -1;
+    if (rc == AVERROR_EOF)
+        return 0;
+    if ((packet->flags & AV_PKT_FLAG_CORRUPT) != 0)
+        return damaged(reader, "a packet is marked as corrupt", "", err);
+    *ret = packet;
+    return 0;
 }
 
 int reader_run(struct reader *reader, const struct reader_calls *calls, struct error *err)

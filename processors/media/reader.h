@@ -12,6 +12,7 @@
 #define BATCHD_PROCESSORS_MEDIA_READER_H
 
 #include "common/error.h"
+#include "processors/media/colour.h"
 #include "processors/media/media_log.h"
 
 #include <libavcodec/avcodec.h>
@@ -51,6 +52,7 @@ struct reader {
     AVCodecContext *audio_decoder; /* NULL: audio packets are handed out undecoded */
     AVPacket *packet;
     AVFrame *frame;
+    struct colour colour;     /* of the video: by the headers, and by the first frame decoded */
     struct media_account log; /* of this file's demuxer and decoders */
     int64_t file_bytes;
     double progress_from, progress_to; /* the part of the job that reading this file is; equal: it
@@ -83,8 +85,13 @@ struct reader_calls {
  * ERROR_LIMIT. */
 int reader_open(const char *path, const char *label, unsigned threads, struct reader *ret,
                 struct error *err);
-/* Only its sound: `video` is NULL then. */
-int reader_open_sound(const char *path, const char *label, struct reader *ret, struct error *err);
+/* Only its sound: `video` is NULL then. `stream` is its number; -1: the one that players take. */
+int reader_open_sound(const char *path, const char *label, int stream, struct reader *ret,
+                      struct error *err);
+/* Nothing of it, but what is added by reader_add. */
+int reader_open_bare(const char *path, const char *label, struct reader *ret, struct error *err);
+/* The packets of this stream come, too. -1: ERROR_DAMAGED when the file ends before them. */
+int reader_add(struct reader *reader, int stream, struct error *err);
 /* As reader_open, of a file that is known to be damaged: faults are tolerated, and on one thread
  * each is seen at its packet. 1: with err, packets lie behind its end; 0; -1: it cannot be read at
  * all.
@@ -101,6 +108,10 @@ int reader_decode_audio(struct reader *reader, struct error *err);
 /* Reads to the end and checks that the file was whole. -1 with ERROR_DAMAGED when it was not,
  * unless that is tolerated and a frame was found. */
 int reader_run(struct reader *reader, const struct reader_calls *calls, struct error *err);
+
+/* The next packet of what is read, undecoded, in the file's order; borrowed until the next call.
+ * NULL in *ret behind the last. -1 as reader_run. */
+int reader_next(struct reader *reader, AVPacket **ret, struct error *err);
 
 /* A part of the video. */
 struct reader_range {

@@ -104,20 +104,17 @@ static AVStream *find_unread_audio(const AVFormatContext *format)
 }
 
 /* Cover pictures are streams of type video to libavformat, but no moving picture. */
-static int pick_streams(struct reader *reader, bool with_video, struct error *err)
+static int pick_streams(struct reader *reader, struct error *err)
 {
     AVFormatContext *format = reader->format;
     int video = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
-    if (with_video && video < 0)
-        return error_set(err, ERROR_DAMAGED, "%s holds no video stream", reader->label);
-    if (with_video && (format->streams[video]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0)
+    if (video < 0 || (format->streams[video]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0)
         return error_set(err, ERROR_DAMAGED, "%s holds no video stream", reader->label);
     int audio = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, video, NULL, 0);
     for (unsigned i = 0; i < format->nb_streams; i++)
         format->streams[i]->discard = AVDISCARD_ALL;
-    reader->video = with_video ? format->streams[video] : NULL;
-    if (with_video)
-        reader->video->discard = AVDISCARD_DEFAULT;
+    reader->video = format->streams[video];
+    reader->video->discard = AVDISCARD_DEFAULT;
     reader->audio = audio < 0 ? NULL : format->streams[audio];
     if (reader->audio != NULL)
         reader->audio->discard = AVDISCARD_DEFAULT;
@@ -141,27 +138,31 @@ static int check_size(const struct reader *reader, struct error *err)
 
 /* The index of MP4 and its kin names every packet's place: what lies behind the end of the file is
  * missing, and it is known before any work is done. A seek behind the end does not fail. */
-static int check_index(struct reader *reader, struct error *err)
+static int check_index(struct reader *reader, int number, struct error *err)
 {
-    const AVStream *const streams[] = {reader->video, reader->audio};
+    AVStream *stream = reader->format->streams[number];
+    const int count = avformat_index_get_entries_count(stream);
     if (strstr(reader->format->iformat->name, "mp4") == NULL || reader->file_bytes <= 0)
         return 0;
-    for (size_t s = 0; s < 2; s++) {
-        if (streams[s] == NULL)
+    for (int i = 0; i < count; i++) {
+        const AVIndexEntry *entry = avformat_index_get_entry(stream, i);
+        if (entry->pos + entry->size <= reader->file_bytes)
             continue;
-        AVStream *stream = reader->format->streams[streams[s]->index];
-        int count = avformat_index_get_entries_count(stream);
-        for (int i = 0; i < count; i++) {
-            const AVIndexEntry *entry = avformat_index_get_entry(stream, i);
-            if (entry->pos + entry->size <= reader->file_bytes)
-                continue;
-            reader->damaged = true;
-            return error_set(err, ERROR_DAMAGED,
-                             "%s is cut off: packet %d of %d of stream %d lies behind its end "
-                             "at %lld bytes",
-                             reader->label, i + 1, count, stream->index,
-                             (long long)reader->file_bytes);
-        }
+        reader->damaged = true;
+        return error_set(err, ERROR_DAMAGED,
+                         "%s is cut off: packet %d of %d of stream %d lies behind its end "
+                         "at %lld bytes",
+                         reader->label, i + 1, count, number, (long long)reader->file_bytes);
+    }
+    return 0;
+}
+
+static int check_indexes(struct reader *reader, struct error *err)
+{
+    const AVStream *const streams[] = {reader->video, reader->audio};
+    for (size_t i = 0; i < 2; i++) {
+        if (streams[i] != NULL && check_index(reader, streams[i]->index, err) < 0)
+            return -1;
     }
     return 0;
 }
@@ -179,12 +180,37 @@ static int begin(const char *path, const char *label, struct reader *ret, struct
     return open_container(path, ret, err);
 }
 
-int reader_open_sound(const char *path, const char *label, struct reader *ret, struct error *err)
+int reader_open_bare(const char *path, const char *label, struct reader *ret, struct error *err)
 {
-    if (begin(path, label, ret, err) < 0 || pick_streams(ret, false, err) < 0)
+    if (begin(path, label, ret, err) < 0)
         return -1;
-    return ret->audio == NULL ? error_set(err, ERROR_DAMAGED, "%s holds no sound", label)
-                              : check_index(ret, err);
+    for (unsigned i = 0; i < ret->format->nb_streams; i++)
+        ret->format->streams[i]->discard = AVDISCARD_ALL;
+    return 0;
+}
+
+int reader_add(struct reader *reader, int stream, struct error *err)
+{
+    if ((unsigned)stream >= reader->format->nb_streams)
+        return error_set(err, ERROR_DAMAGED, "%s holds no stream %d any more", reader->label,
+                         stream);
+    reader->format->streams[stream]->discard = AVDISCARD_DEFAULT;
+    return check_index(reader, stream, err);
+}
+
+int reader_open_sound(const char *path, const char *label, int stream, struct reader *ret,
+                      struct error *err)
+{
+    if (reader_open_bare(path, label, ret, err) < 0)
+        return -1;
+    if (stream < 0)
+        stream = av_find_best_stream(ret->format, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
+    if (stream < 0)
+        return error_set(err, ERROR_DAMAGED, "%s holds no sound", label);
+    if (reader_add(ret, stream, err) < 0)
+        return -1;
+    ret->audio = ret->format->streams[stream];
+    return 0;
 }
 
 /* What the probing decoders said is about guesses. The demuxer's word stays: its packets are kept,
@@ -193,6 +219,7 @@ static int open_video(struct reader *reader, unsigned threads, struct error *err
 {
     if (open_decoder(reader, reader->video, threads, &reader->video_decoder, err) < 0)
         return -1;
+    colour_of_stream(reader->video, &reader->colour);
     for (int kind = MEDIA_LOG_DECODER; kind < MEDIA_LOG_COUNT; kind++) {
         media_log_clear(&reader->log, (enum media_log_kind)kind);
     }
@@ -202,8 +229,8 @@ static int open_video(struct reader *reader, unsigned threads, struct error *err
 int reader_open(const char *path, const char *label, unsigned threads, struct reader *ret,
                 struct error *err)
 {
-    if (begin(path, label, ret, err) < 0 || pick_streams(ret, true, err) < 0 ||
-        check_size(ret, err) < 0 || check_index(ret, err) < 0)
+    if (begin(path, label, ret, err) < 0 || pick_streams(ret, err) < 0 ||
+        check_size(ret, err) < 0 || check_indexes(ret, err) < 0)
         return -1;
     return open_video(ret, threads, err);
 }
@@ -212,10 +239,9 @@ int reader_open_damaged(const char *path, const char *label, struct reader *ret,
 {
     struct error lacking = {0};
     ret->damage.tolerated = true;
-    if (begin(path, label, ret, err) < 0 || pick_streams(ret, true, err) < 0 ||
-        check_size(ret, err) < 0)
+    if (begin(path, label, ret, err) < 0 || pick_streams(ret, err) < 0 || check_size(ret, err) < 0)
         return -1;
-    const bool lacks = check_index(ret, &lacking) < 0;
+    const bool lacks = check_indexes(ret, &lacking) < 0;
     if (open_video(ret, 1, err) < 0)
         return -1;
     if (lacks)

@@ -13,6 +13,7 @@
 #include "processors/lib/staging.h"
 #include "processors/media/container.h"
 #include "processors/media/damage.h"
+#include "processors/media/first_frame.h"
 #include "processors/media/hardware.h"
 #include "processors/media/sound.h"
 #include "processors/media/unit_file.h"
@@ -25,6 +26,10 @@
  * and the filters. */
 #define LANE_BYTES_A_PIXEL 130U
 #define LANE_BYTES (100U << 20)
+/* Dolby Vision without a picture for others: IPT colours. */
+#define DOLBY_PROFILE_ALONE 5
+/* More tracks of sound at a time wait for a lane. */
+#define SOUND_THREADS_MAX 8
 
 /* ---- the input ---- */
 
@@ -40,21 +45,26 @@ static int damaged(struct render *render, struct error *err)
 static int64_t offset_of(const struct render *render)
 {
     const AVStream *video = render->reader.video;
-    const AVStream *audio = render->reader.audio;
     int64_t first = video->start_time == AV_NOPTS_VALUE ? 0 : video->start_time;
     if (render->index.count > 0)
         first = render->index.times[0];
-    if (audio != NULL && strcmp(render->audio, "none") != 0 &&
-        audio->start_time != AV_NOPTS_VALUE &&
-        av_compare_ts(audio->start_time, audio->time_base, first, video->time_base) < 0)
-        first = av_rescale_q(audio->start_time, audio->time_base, video->time_base);
+    for (size_t i = 0; i < render->tracks.count; i++) {
+        const AVStream *audio = render->reader.format->streams[render->tracks.list[i].source];
+        if (audio->codecpar->codec_type == AVMEDIA_TYPE_AUDIO &&
+            audio->start_time != AV_NOPTS_VALUE &&
+            av_compare_ts(audio->start_time, audio->time_base, first, video->time_base) < 0)
+            first = av_rescale_q(audio->start_time, audio->time_base, video->time_base);
+    }
     return first;
 }
 
 static void begin_recipe(struct render *render)
 {
     const AVStream *video = render->reader.video;
-    const AVCodecParameters *is = video->codecpar;
+    render->colour = render->reader.colour;
+    render->colour.range = AVCOL_RANGE_MPEG;
+    if (render->colour.space == AVCOL_SPC_RGB)
+        render->colour.space = AVCOL_SPC_UNSPECIFIED;
     render->recipe = (struct chunk_recipe){
         .source = render->source->path,
         .index = &render->index,
@@ -62,15 +72,41 @@ static void begin_recipe(struct render *render)
         .source_rate = video->avg_frame_rate,
         .offset = offset_of(render),
         .decoder_threads = render->request->cpus,
-        .settings = {
-            .time_base = video->time_base,
-            .rate = av_guess_frame_rate(render->reader.format, render->reader.video, NULL),
-            .pixel_aspect =
-                av_guess_sample_aspect_ratio(render->reader.format, render->reader.video, NULL),
-            .primaries = is->color_primaries,
-            .transfer = is->color_trc,
-            .space = is->color_space == AVCOL_SPC_RGB ? AVCOL_SPC_UNSPECIFIED : is->color_space,
-            .chroma = is->chroma_location}};
+        .settings = {.time_base = video->time_base,
+                     .rate = av_guess_frame_rate(render->reader.format, render->reader.video, NULL),
+                     .pixel_aspect = av_guess_sample_aspect_ratio(render->reader.format,
+                                                                  render->reader.video, NULL),
+                     .primaries = render->colour.primaries,
+                     .transfer = render->colour.transfer,
+                     .space = render->colour.space,
+                     .chroma = video->codecpar->chroma_location,
+                     .light = &render->colour}};
+}
+
+/* Its pictures are no YCbCr: taken for that they are green and purple. */
+static int check_colours(const struct reader *reader, struct error *err)
+{
+    return reader->colour.has_dolby && reader->colour.dolby.dv_profile == DOLBY_PROFILE_ALONE
+               ? error_set(
+                     err, ERROR_DAMAGED,
+                     "input is Dolby Vision of profile %d: its pictures have colours that only "
+                     "Dolby's own decoders read",
+                     DOLBY_PROFILE_ALONE)
+               : 0;
+}
+
+/* What is carried over is read with the picture, so that what is missing of it is known at once. */
+static int choose_tracks(struct render *render, struct error *err)
+{
+    const struct tracks *tracks = &render->tracks;
+    if (tracks_plan(render->request, &render->reader, render->container, &render->tracks, err) < 0)
+        return -1;
+    for (size_t i = 0; i < tracks->count; i++) {
+        if (tracks->list[i].way != TRACK_ATTACH &&
+            reader_add(&render->reader, tracks->list[i].source, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int render_open(const struct request *request, const struct source *source, struct render *ret,
@@ -79,7 +115,7 @@ int render_open(const struct request *request, const struct source *source, stru
     ret->request = request;
     ret->costs = CHUNK_COSTS_ENCODING;
     ret->source = source;
-    ret->audio = request_string(request, "audio", "copy");
+    ret->warnings = json_array();
     ret->target = request_path(request, "output");
     if (ret->target == NULL)
         return error_set_field(err, "params.output", "params.output is missing; it is required");
@@ -87,19 +123,26 @@ int render_open(const struct request *request, const struct source *source, stru
     if (ret->container == NULL || source_differs(source, ret->target, err) < 0)
         return -1;
     if (reader_open(source->path, "input", request->cpus, &ret->reader, err) < 0 ||
-        (strcmp(ret->audio, "none") != 0 && reader_check_sound(&ret->reader, err) < 0))
+        (strcmp(request_string(request, "audio", "copy"), "none") != 0 &&
+         reader_check_sound(&ret->reader, err) < 0) ||
+        choose_tracks(ret, err) < 0)
         return damaged(ret, err);
     ret->reader.progress_to = 0;
     if (packet_index_read(&ret->reader, &ret->index, err) < 0)
         return damaged(ret, err);
-    ret->sound_encoded = sound_is_encoded(ret->audio, &ret->reader, ret->container);
+    first_frame_read(source->path, &ret->reader);
+    if (check_colours(&ret->reader, err) < 0)
+        return -1;
     begin_recipe(ret);
+    render_warn_of_tracks(ret);
     return 0;
 }
 
 void render_close(struct render *render)
 {
     chunk_plan_done(&render->plan);
+    tracks_done(&render->tracks);
+    json_decref(render->warnings);
     packet_index_done(&render->index);
     journal_close(render->journal);
     reader_close(&render->reader);
@@ -158,18 +201,19 @@ static bool is_there(struct render *render, unsigned unit, double *ret_frames)
     return false;
 }
 
-/* Chunk k is unit k; the sound, where it is encoded, is the one behind them, and begun first: it
+/* Chunk k is unit k; tracks of sound that are encoded are those behind them, and begun first: they
  * cannot be cut. Returns the frames that are done. */
 static double list_units(struct render *render)
 {
     double done = 0;
     const unsigned chunks = render->plan.count;
+    const unsigned all = chunks + tracks_encoded_count(&render->tracks);
     free(render->units);
-    render->units = xcalloc(chunks + 1, sizeof(*render->units));
+    render->units = xcalloc(all + 1, sizeof(*render->units));
     render->unit_count = render->reused = 0;
-    for (unsigned i = render->sound_encoded ? 0 : 1; i <= chunks; i++) {
+    for (unsigned i = 0; i < all; i++) {
         double frames = 0;
-        const unsigned unit = i == 0 ? chunks : i - 1;
+        const unsigned unit = (chunks + i) % all;
         if (is_there(render, unit, &frames)) {
             done += frames;
             render->reused++;
@@ -190,10 +234,11 @@ static int make_file(const struct render *render, struct lane *lane, unsigned un
         const struct chunk_range range = {render->plan.cuts[unit], render->plan.cuts[unit + 1]};
         return chunk_make(recipe, &range, path, lane, ret_facts, err);
     }
-    const AVRational base = render->reader.audio->time_base;
+    const struct track *track = tracks_encoded(&render->tracks, unit - render->plan.count);
     const struct sound_recipe sound = {.source = recipe->source,
-                                       .offset =
-                                           av_rescale_q(recipe->offset, recipe->source_base, base),
+                                       .stream = track->source,
+                                       .offset = recipe->offset,
+                                       .offset_base = recipe->source_base,
                                        .container = render->container};
     return sound_make(&sound, path, lane, ret_facts, err);
 }
@@ -236,10 +281,14 @@ static unsigned lanes_of(const struct render *render)
     return fit < 1 ? 1 : fit < cpus ? (unsigned)fit : cpus;
 }
 
-/* Whether the sound is to be made still; it is the first of the units then. */
-static bool has_sound(const struct render *render)
+/* Tracks of sound that are to be made still; they are the first of the units. */
+static size_t sounds_of(const struct render *render)
 {
-    return render->unit_count > 0 && render->units[0] == render->plan.count;
+    size_t count = 0;
+    while (count < render->unit_count && count < SOUND_THREADS_MAX &&
+           render->units[count] >= render->plan.count)
+        count++;
+    return count;
 }
 
 static int make_units(struct render *render, struct error *err)
@@ -248,7 +297,7 @@ static int make_units(struct render *render, struct error *err)
     const struct lanes_work work = {.threads = lanes_of(render),
                                     .units = render->units,
                                     .count = render->unit_count,
-                                    .long_count = has_sound(render) ? 1 : 0,
+                                    .long_count = sounds_of(render),
                                     .make = make_unit,
                                     .arg = render,
                                     .total = (double)render->index.packets,
@@ -283,6 +332,7 @@ static void drop_if_hopeless(struct render *render, const struct error *err)
 int render_run(struct render *render, json_t **ret_result, struct error *err)
 {
     CLEANUP_JSON json_t *key = make_key(render);
+    render_warn_of_format(render);
     /* The journal's lock comes first: another run's staging file is not ours to remove. */
     if (journal_open(render->request, render->target, key, &render->journal, err) < 0)
         return -1;

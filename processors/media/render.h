@@ -13,9 +13,11 @@
 #include "common/error.h"
 #include "processors/media/chunk.h"
 #include "processors/media/chunk_plan.h"
+#include "processors/media/colour.h"
 #include "processors/media/packet_index.h"
 #include "processors/media/reader.h"
 #include "processors/media/time_span.h"
+#include "processors/media/tracks.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -30,16 +32,17 @@ struct render {
     const struct source *source;
     char *target;          /* owned; absolute */
     const char *container; /* by the target's ending */
-    const char *audio;     /* copy, encode or none */
-    bool sound_encoded;
-    const char *staged;   /* by render_run; borrowed from staging.h */
-    struct reader reader; /* of the input, at its end */
+    struct tracks tracks;  /* beside the picture */
+    const char *staged;    /* by render_run; borrowed from staging.h */
+    struct reader reader;  /* of the input, at its end */
+    struct colour colour;  /* that the output is to tell: the input's, of limited range */
     struct packet_index index;
     /* The rest of it by the caller: filters, roll_in, roll_out, settings but for the threads. */
     struct chunk_recipe recipe;
     struct chunk_costs costs; /* as render_open sets them, or the caller's own */
     bool keep_matrix;         /* the input's display matrix goes with the output */
     bool one_to_one;          /* as many frames out as in, at their times */
+    json_t *warnings;         /* texts, for the result; owned */
     /* own */
     struct chunk_plan plan;
     struct journal *journal;
@@ -58,8 +61,19 @@ int render_open(const struct request *request, const struct source *source, stru
                 struct error *err);
 void render_close(struct render *render);
 
+/* Something of the input does not come over: told in the log now, and in the result. */
+void render_warn(struct render *render, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Of the input: what is left out, and what its pictures lose in the recipe's format. */
+void render_warn_of_tracks(struct render *render);
+void render_warn_of_format(struct render *render);
+/* Of the output: what it should tell of its colours and does not. */
+void render_warn_of_colour(struct render *render, const struct colour *found);
+
 /* 0 and the output is in its place: *ret_result has inputs, outputs, frames_in, frames_out,
- * duration_us, media, metrics and checkpoints, and is the caller's. -1: the target is as it was. */
+ * duration_us, media, metrics, checkpoints and warnings, and is the caller's. -1: the target is as
+ * it was. */
 int render_run(struct render *render, json_t **ret_result, struct error *err);
 
 /* Between render.c and render_output.c: the chunks of a journal that is complete, joined, checked

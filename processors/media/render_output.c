@@ -13,6 +13,7 @@
 #include "processors/lib/source.h"
 #include "processors/lib/staging.h"
 #include "processors/media/facts.h"
+#include "processors/media/first_frame.h"
 #include "processors/media/join.h"
 #include "processors/media/sound.h"
 
@@ -31,27 +32,26 @@ static void add_up(struct render *render)
 
 /* ---- joining ---- */
 
-/* The sound's path is the one behind the chunks'. */
+/* Paths of the chunks, then of the sound that was encoded. */
 static int join(struct render *render, char *const *paths, unsigned chunks, const char *staged,
                 struct join_written *ret, struct error *err)
 {
-    const bool sound = render->reader.audio != NULL && strcmp(render->audio, "none") != 0;
-    const AVRational second = {1, 1};
     const struct join_parts parts = {
         .chunks = (const char *const *)paths,
         .chunk_count = chunks,
         .last_duration = render->in.last_duration,
         .source_base = render->recipe.source_base,
         .source = &render->reader,
+        .source_path = render->source->path,
         .rate = render->one_to_one ? render->reader.video->avg_frame_rate
                                    : render->recipe.settings.rate,
+        .colour = &render->colour,
         .keep_matrix = render->keep_matrix,
+        .keep_tags = strcmp(request_string(render->request, "metadata", "copy"), "none") != 0,
         .one_to_one = render->one_to_one,
-        .sound = !sound                  ? NULL
-                 : render->sound_encoded ? paths[chunks]
-                                         : render->source->path,
-        .sound_offset = render->sound_encoded ? SOUND_LEAD_SECONDS : render->recipe.offset,
-        .sound_offset_base = render->sound_encoded ? second : render->recipe.source_base,
+        .tracks = &render->tracks,
+        .encoded = (const char *const *)paths + chunks,
+        .offset = render->recipe.offset,
         .container = render->container};
     return join_write(&parts, staged, ret, err);
 }
@@ -66,22 +66,45 @@ static bool has_frames(const struct render *render, unsigned unit)
 static int join_chunks(struct render *render, const char *staged, struct join_written *ret,
                        struct error *err)
 {
-    const unsigned count = render->plan.count + 1;
-    char **paths = xcalloc(count + 1, sizeof(*paths));
+    const unsigned encoded = tracks_encoded_count(&render->tracks);
+    char **paths = xcalloc(render->plan.count + encoded + 1, sizeof(*paths));
     unsigned chunks = 0;
     for (unsigned i = 0; i < render->plan.count; i++) {
         if (has_frames(render, i))
             paths[chunks++] = journal_path(render->journal, i, "nut");
     }
-    paths[chunks] = journal_path(render->journal, render->plan.count, "nut");
+    for (unsigned i = 0; i < encoded; i++)
+        paths[chunks + i] = journal_path(render->journal, render->plan.count + i, "nut");
     int result = join(render, paths, chunks, staged, ret, err);
-    for (unsigned i = 0; i <= chunks; i++)
+    for (unsigned i = 0; i < chunks + encoded; i++)
         free(paths[i]);
     free(paths);
     return result;
 }
 
 /* ---- the check of what was written ---- */
+
+/* The picture's stream comes first, the others behind it in their order; a track for chapters may
+ * follow. */
+static int check_tracks(const struct render *render, const struct join_written *written,
+                        const struct reader *output, const struct packet_index *index,
+                        struct error *err)
+{
+    const struct tracks *tracks = &render->tracks;
+    for (size_t i = 0; i < tracks->count; i++) {
+        if (i + 1 >= output->format->nb_streams)
+            return error_set(err, ERROR_INTERNAL, "it has only %u streams",
+                             output->format->nb_streams);
+        const AVStream *stream = output->format->streams[i + 1];
+        const int64_t found = packet_index_packets(index, stream);
+        if (tracks->list[i].way != TRACK_ATTACH && found != written->packets[i])
+            return error_set(err, ERROR_INTERNAL,
+                             "it has %lld packets of stream %zu (%s) instead of %lld",
+                             (long long)found, i + 1, avcodec_get_name(tracks->list[i].codec),
+                             (long long)written->packets[i]);
+    }
+    return 0;
+}
 
 /* Its index is read, its sound decoded; the pictures were, chunk by chunk. What is found here is a
  * bug, or a disk or memory that lies. */
@@ -91,9 +114,6 @@ static int check_counts(const struct render *render, const struct join_written *
     if (index->packets != written->frames)
         return error_set(err, ERROR_INTERNAL, "it has %lld pictures instead of %lld",
                          (long long)index->packets, (long long)written->frames);
-    if (index->audio_packets != written->sound_packets)
-        return error_set(err, ERROR_INTERNAL, "it has %lld packets of sound instead of %lld",
-                         (long long)index->audio_packets, (long long)written->sound_packets);
     if (render->one_to_one && written->frames != render->in.frames)
         return error_set(err, ERROR_INTERNAL, "it has %lld frames, the input %lld",
                          (long long)written->frames, (long long)render->in.frames);
@@ -112,7 +132,7 @@ static int check_times(const struct render *render, const struct join_written *w
         time_span_add(&out, index->times[i]);
     time_span_apply(&out, output);
     output->frames = index->packets;
-    output->audio_packets = index->audio_packets;
+    output->audio_packets = packet_index_packets(index, output->audio);
     if (!render->one_to_one && av_compare_ts(out.step_max - out.step_min, base, 1, millisecond) > 0)
         return error_set(err, ERROR_INTERNAL,
                          "its frames are not at one distance: %lld to %lld x %d/%d s",
@@ -128,10 +148,16 @@ static int verify(const struct render *render, const char *staged,
     CLEANUP(packet_index_done) struct packet_index index = {0};
     int result = reader_open(staged, "output", 1, output, err);
     output->progress_to = 0;
+    for (size_t i = 1; result == 0 && i <= render->tracks.count; i++) {
+        if (i < output->format->nb_streams)
+            result = reader_add(output, (int)i, err);
+    }
     if (result == 0)
         result = packet_index_read(output, &index, err);
     if (result == 0)
         result = check_counts(render, written, &index, err);
+    if (result == 0)
+        result = check_tracks(render, written, output, &index, err);
     if (result == 0)
         result = check_times(render, written, &index, output, err);
     if (result == 0)
@@ -140,22 +166,61 @@ static int verify(const struct render *render, const char *staged,
     return error_wrap(err, "the check of the output");
 }
 
-static int check_sound(const char *staged, struct reader *output, struct error *err)
+static int decode_sound(const char *staged, int stream, int64_t *ret_samples, struct error *err)
 {
     CLEANUP(reader_close) struct reader reader = {0};
     const struct reader_calls calls = {0};
-    if (reader_open_sound(staged, "output", &reader, err) < 0 ||
+    if (reader_open_sound(staged, "output", stream, &reader, err) < 0 ||
         reader_decode_audio(&reader, err) < 0)
         return -1;
     reader.progress_to = 0;
     int result = reader_run(&reader, &calls, err);
-    output->audio_samples = reader.audio_samples;
+    *ret_samples = reader.audio_samples;
     return result;
+}
+
+static int check_sound(const char *staged, struct reader *output, struct error *err)
+{
+    for (unsigned i = 0; i < output->format->nb_streams; i++) {
+        const AVStream *stream = output->format->streams[i];
+        int64_t samples = 0;
+        if (stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO)
+            continue;
+        if (decode_sound(staged, (int)i, &samples, err) < 0)
+            return -1;
+        if (stream == output->audio)
+            output->audio_samples = samples;
+    }
+    return 0;
 }
 
 /* ---- the result ---- */
 
-static json_t *make_result(struct render *render, const struct reader *output, json_t *output_facts)
+/* Where each stream of the output comes from. */
+static json_t *output_facts(const struct render *render, const struct reader *output)
+{
+    json_t *media = facts_media(output);
+    json_t *streams = json_object_get(media, "streams");
+    for (size_t i = 0; i <= render->tracks.count && i < json_array_size(streams); i++) {
+        const struct track *track = i == 0 ? NULL : &render->tracks.list[i - 1];
+        json_t *stream = json_array_get(streams, i);
+        json_put_int(stream, "from", track == NULL ? render->reader.video->index : track->source);
+        json_put_text(stream, "how", track == NULL ? "encode" : track_way_name(track->way));
+    }
+    json_put(media, "left_out", json_deep_copy(render->tracks.left_out));
+    return media;
+}
+
+static void warn_of_cues(struct render *render, const struct join_written *written)
+{
+    for (size_t i = 0; i < render->tracks.count; i++) {
+        if (written->unreadable[i] > 0)
+            render_warn(render, "%lld cues of stream %d cannot be read, and are left out",
+                        (long long)written->unreadable[i], render->tracks.list[i].source);
+    }
+}
+
+static json_t *make_result(struct render *render, const struct reader *output, json_t *file)
 {
     json_t *result = json_object();
     json_t *inputs = json_array();
@@ -163,11 +228,11 @@ static json_t *make_result(struct render *render, const struct reader *output, j
     json_t *media = json_object();
     json_t *checkpoints = json_object();
     time_span_apply(&render->in, &render->reader);
-    render->reader.audio_packets = render->index.audio_packets;
+    render->reader.audio_packets = packet_index_packets(&render->index, render->reader.audio);
     (void)json_array_append(inputs, render->source->facts);
-    (void)json_array_append(outputs, output_facts);
+    (void)json_array_append(outputs, file);
     json_put(media, "input", facts_media(&render->reader));
-    json_put(media, "output", facts_media(output));
+    json_put(media, "output", output_facts(render, output));
     json_put_int(checkpoints, "reused", render->reused);
     json_put_int(checkpoints, "made", render->made);
     json_put(result, "inputs", inputs);
@@ -178,19 +243,15 @@ static json_t *make_result(struct render *render, const struct reader *output, j
     json_put(result, "media", media);
     json_put(result, "metrics", json_object());
     json_put(result, "checkpoints", checkpoints);
+    json_put(result, "warnings", json_incref(render->warnings));
     return result;
-}
-
-static void done_written(struct join_written *written)
-{
-    free(written->times);
 }
 
 int render_publish(struct render *render, json_t **ret_result, struct error *err)
 {
     CLEANUP(reader_close) struct reader output = {0};
     CLEANUP(source_done) struct source file = {0};
-    CLEANUP(done_written) struct join_written written = {0};
+    CLEANUP(join_written_done) struct join_written written = {0};
     add_up(render);
     if (render->in.frames == 0)
         return error_set(err, ERROR_DAMAGED, "input holds no frame that decodes");
@@ -201,15 +262,18 @@ int render_publish(struct render *render, json_t **ret_result, struct error *err
     const char *staged = render->staged;
     if (join_chunks(render, staged, &written, err) < 0 ||
         verify(render, staged, &written, &output, err) < 0 ||
-        (output.audio != NULL && check_sound(staged, &output, err) < 0) ||
+        check_sound(staged, &output, err) < 0 ||
         source_open(xstrdup(staged), "output", &file, err) < 0)
         return -1;
     json_put_text(file.facts, "path", render->target);
+    first_frame_read(staged, &output);
     if (source_unchanged(render->source, err) < 0) /* its sound may have been read since */
         return -1;
     if (staging_commit(err) < 0)
         return -1;
     report_progress(1, render->in.frames);
+    warn_of_cues(render, &written);
+    render_warn_of_colour(render, &output.colour);
     journal_remove(render->journal);
     *ret_result = make_result(render, &output, file.facts);
     return 0;

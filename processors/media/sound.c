@@ -9,8 +9,6 @@
 #include "processors/media/reader.h"
 #include "processors/media/unit_file.h"
 
-#include <string.h>
-
 struct sound {
     struct reader reader;
     struct output output;
@@ -25,14 +23,6 @@ static void sound_close(struct sound *sound)
     reader_close(&sound->reader);
 }
 
-bool sound_is_encoded(const char *mode, const struct reader *source, const char *container)
-{
-    if (source->audio == NULL || strcmp(mode, "none") == 0)
-        return false;
-    return strcmp(mode, "encode") == 0 ||
-           !audio_track_is_taken(source->audio->codecpar->codec_id, container);
-}
-
 static int on_frame(void *arg, AVFrame *frame, struct error *err)
 {
     struct sound *sound = arg;
@@ -45,15 +35,16 @@ static int encode(struct sound *sound, const struct sound_recipe *recipe, const 
 {
     const struct reader_calls calls = {.audio = on_frame, .arg = sound};
     struct reader *reader = &sound->reader;
-    if (reader_open_sound(recipe->source, "input", reader, err) < 0 ||
+    if (reader_open_sound(recipe->source, "input", recipe->stream, reader, err) < 0 ||
         output_open(path, "nut", &sound->output, err) < 0 ||
         audio_track_encode(reader, &sound->output, recipe->container, &sound->track, err) < 0 ||
         output_start(&sound->output, 0, err) < 0)
         return -1;
     const AVRational second = {1, 1};
     reader->progress_to = reader->progress_from = 0;
-    sound->track.offset =
-        recipe->offset - av_rescale_q(SOUND_LEAD_SECONDS, second, reader->audio->time_base);
+    const AVRational base = reader->audio->time_base;
+    sound->track.offset = av_rescale_q(recipe->offset, recipe->offset_base, base) -
+                          av_rescale_q(SOUND_LEAD_SECONDS, second, base);
     if (reader_run(reader, &calls, err) < 0 || audio_track_finish(&sound->track, err) < 0)
         return -1;
     return output_finish(&sound->output, err);

@@ -7,24 +7,21 @@
 #include "common/error.h"
 
 #include <jansson.h>
-#include <stdbool.h>
+#include <libavutil/rational.h>
 #include <stdint.h>
 
 struct lane;
-struct reader;
 
 /* So many seconds are added to the times in the file that sound_make writes: an encoder's first
  * packet lies before the first sample, and that container has no times before 0. */
 #define SOUND_LEAD_SECONDS 1
 
-/* Whether `mode` (copy, encode, none) asks for the sound of `source` to be encoded, for this
- * container; copy does where the container does not take its codec. */
-bool sound_is_encoded(const char *mode, const struct reader *source, const char *container);
-
 /* All is borrowed. */
 struct sound_recipe {
     const char *source; /* path of the input */
-    int64_t offset;     /* subtracted from the sound's times, in its time base */
+    int stream;         /* number of it there */
+    int64_t offset;     /* subtracted from the sound's times */
+    AVRational offset_base;
     const char *container;
 };
 

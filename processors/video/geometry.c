@@ -2,6 +2,7 @@
 #include "processors/video/geometry.h"
 
 #include "processors/lib/request.h"
+#include "processors/media/colour.h"
 #include "processors/media/reader.h"
 #include "processors/media/rotation.h"
 
@@ -88,6 +89,15 @@ static void plan_size(const struct request *request, struct size shown, struct s
                               : even(shown.height);
 }
 
+/* A film keeps its matrix; of RGB it becomes that of HDTV, which the output tells. JPEG has that of
+ * BT.601, always. */
+static const char *matrix_option(enum AVPixelFormat source, enum AVPixelFormat format)
+{
+    if (format == AV_PIX_FMT_YUVJ420P)
+        return ":out_color_matrix=bt601";
+    return colour_is_rgb(source) && !colour_is_rgb(format) ? ":out_color_matrix=bt709" : "";
+}
+
 int geometry_plan(const struct request *request, const struct reader *reader,
                   enum AVPixelFormat format, struct geometry *ret, struct error *err)
 {
@@ -118,8 +128,8 @@ int geometry_plan(const struct request *request, const struct reader *reader,
     /* Still pictures have the full range. Players take 4:2:0 of limited range for granted. Both
      * sizes given: square pixels. */
     (void)snprintf(ret->scale, sizeof(ret->scale),
-                   "scale=%d:%d:flags=bicubic:out_range=%s,setsar=%d/%d,format=%s", ret->width,
-                   ret->height, still ? "pc" : "tv", ret->pixel_aspect.num, ret->pixel_aspect.den,
-                   av_get_pix_fmt_name(format));
+                   "scale=%d:%d:flags=bicubic:out_range=%s%s,setsar=%d/%d,format=%s", ret->width,
+                   ret->height, still ? "pc" : "tv", matrix_option(is->format, format),
+                   ret->pixel_aspect.num, ret->pixel_aspect.den, av_get_pix_fmt_name(format));
     return 0;
 }

@@ -36,6 +36,8 @@ static int set_recipe(const struct request *request, struct render *render,
         encoder_check_crf(settings->codec, settings->crf, err) < 0 ||
         pictures_plan(request, &render->reader, recipe, pictures, err) < 0)
         return -1;
+    if (colour_is_rgb(render->colour.format)) /* geometry.c makes that of it */
+        settings->space = render->colour.space = AVCOL_SPC_BT709;
     render->keep_matrix = pictures->geometry.keep_matrix;
     render->one_to_one = pictures->one_to_one;
     return 0;

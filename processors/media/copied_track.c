@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/media/copied_track.h"
+
+#include "processors/media/media_log.h"
+#include "processors/media/output.h"
+
+int copied_track_open(const AVStream *from, struct output *output, struct copied_track *ret,
+                      struct error *err)
+{
+    ret->output = output;
+    ret->from = from;
+    ret->to = output_add(output, from->time_base);
+    int rc = avcodec_parameters_copy(ret->to->codecpar, from->codecpar);
+    ret->to->codecpar->codec_tag = 0; /* it is the other container's word */
+    return rc < 0 ? media_error(err, ERROR_BUSY, rc, "stream %d", from->index) : 0;
+}
+
+int copied_track_packet(struct copied_track *track, AVPacket *packet, struct error *err)
+{
+    if (packet->dts == AV_NOPTS_VALUE)
+        packet->dts = packet->pts;
+    /* MPEG program streams and others leave times out or repeat them; MP4 wants them to rise. */
+    if (packet->dts == AV_NOPTS_VALUE || (track->packets > 0 && packet->dts < track->next_dts_min))
+        packet->dts = packet->pts = track->next_dts;
+    if (packet->pts == AV_NOPTS_VALUE)
+        packet->pts = packet->dts;
+    track->next_dts_min = packet->dts + 1;
+    track->next_dts = packet->dts + FFMAX(packet->duration, 1);
+    packet->pts -= track->offset;
+    packet->dts -= track->offset;
+    track->packets++;
+    return output_write(track->output, track->to, packet, track->from->time_base, err);
+}
