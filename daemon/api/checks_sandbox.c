@@ -12,7 +12,7 @@ static void check_files(const struct api *api, struct finding *ret)
     (void)api;
     if (version > 0) {
         finding_set(ret, CHECK_OK,
-                    "landlock %d: processors read their inputs and write beside their outputs",
+                    "landlock %d: processors read their inputs, and write in a folder of their own",
                     version);
         return;
     }

@@ -27,8 +27,8 @@ void report_resumed(double fraction);
 void report_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Asks for a copy of this file or folder as the job's newest checkpoint (processors/README.md);
- * nothing is answered. The path is relative to the working folder or absolute, and UTF-8. NULL: what
- * was asked for is withdrawn, as it is to be removed. */
+ * nothing is answered. The path is relative to the working folder or absolute, and UTF-8. NULL:
+ * what was asked for is withdrawn, as it is to be removed. */
 void report_checkpoint(const char *path);
 
 /* There is a picture of what is being made, for people (preview.h). As report_checkpoint. */

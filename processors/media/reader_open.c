@@ -39,9 +39,11 @@ static int open_container(const char *path, struct reader *ret, struct error *er
                          "%s \"%.120s\" is no video: a picture, a playlist or another format that "
                          "is not read",
                          ret->label, path);
+    /* Some demuxers call an end within the headers an input/output error, which would be tried
+     * again; those of the disk were met before, when all of it was hashed. */
     if (rc < 0)
-        return media_error(err, rc == AVERROR(EIO) ? ERROR_IO : ERROR_DAMAGED, rc,
-                           "%s \"%.120s\" is no video that can be read", ret->label, path);
+        return media_error(err, ERROR_DAMAGED, rc, "%s \"%.120s\" is no video that can be read",
+                           ret->label, path);
     ret->file_bytes = avio_size(ret->format->pb);
     clear_log(ret); /* headers that name what is not there are common, and said aloud */
     media_log_probing(true);

@@ -130,6 +130,14 @@ def test_quality_tells_of_each_side(tmp_path, copies, bad):
     assert len(done.result["inputs"]) == 2 and "metrics" not in done.result
 
 
+def test_an_end_within_the_headers_is_no_error_of_the_disk(tmp_path, copies):
+    """Which would be tried again."""
+    for count in (60, 150, 300, 500):
+        (tmp_path / "cut.mkv").write_bytes((copies / "clip.mkv").read_bytes()[:count])
+        done = run("video", tmp_path, mode="probe", input="cut.mkv")
+        assert done.code == 65 and "cut.mkv" in done.error, (count, done.error)
+
+
 def test_where_nothing_decodes_there_is_no_part(tmp_path):
     source = SHARED / "broken/invalid-bitstream.webm"
     if not source.exists():
