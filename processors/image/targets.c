@@ -69,6 +69,19 @@ static char *folder_path(const struct request *request)
 
 /* ---- checks ---- */
 
+/* Who wants one picture and gave a pattern shall not find a folder named out.png. */
+static int check_folder(const struct targets *targets, struct error *err)
+{
+    struct stat info;
+    if (targets->folder == NULL || format_by_suffix(targets->folder) == NULL ||
+        stat(targets->folder, &info) == 0)
+        return 0;
+    return error_set_field(err, "params.output",
+                           "output is \"%.200s\"; for a list or a pattern it must be a folder, "
+                           "and a new one must not end as a picture does",
+                           targets->folder);
+}
+
 static int check_quality(const struct request *request, const struct targets *targets,
                          struct error *err)
 {
@@ -165,7 +178,8 @@ int targets_plan(const struct request *request, const struct options *options, c
                      : plan_one(request, options, target, err)) < 0)
             return -1;
     }
-    if (check_quality(request, ret, err) < 0 || check_clashes(ret, err) < 0)
+    if (check_folder(ret, err) < 0 || check_quality(request, ret, err) < 0 ||
+        check_clashes(ret, err) < 0)
         return -1;
     return check_inputs_spared(ret, err);
 }

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #define FDS_LEAST 64
@@ -163,6 +164,7 @@ static _Noreturn void be_publisher(const struct publisher_place *place, int orde
     struct publisher_place own = *place;
     int *const kept[] = {&own.parent,       &own.folder, &own.stage,
                          &own.stage_parent, &orders,     &answers};
+    (void)prctl(PR_SET_NAME, "publisher"); /* not a second one at work, in ps */
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
     keep_only(kept, sizeof(kept) / sizeof(kept[0]));

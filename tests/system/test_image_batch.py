@@ -140,6 +140,7 @@ def test_formats_stay(folder, tmp_path):
     (["a/x.png", "b/x.jpg"], {"format": "webp"}, ["/a/x.png", "/b/x.jpg", "would both become", "out/x.webp"]),
     (["a/x.png", "a/x.png"], {}, ["would both become"]),
     (["a/x.png", "c.gif"], {}, ["c.gif", "its suffix must be one of"]),
+    (["a/x.png"], {"output": "out.jpg"}, ["out.jpg", "must be a folder", "must not end as a picture"]),
     (["a/x.png"], {"quality": 3}, ["quality is 3", "png is lossless"]),
     (["a/x.png", "out/x.png"], {"output": "out"}, ["would both become"]),
     (["a/x.png", "other.png"], {"output": "linked"}, ["linked/x.png", "which is the input"])])
