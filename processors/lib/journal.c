@@ -30,8 +30,7 @@ struct journal {
     int log_fd;    /* -1 before the first line */
     json_t *key, *plan;
     pthread_mutex_t lock;
-    json_t *units;   /* by number, as text */
-    bool is_batchds; /* the folder is where batchd says */
+    json_t *units; /* by number, as text */
     unsigned added;
 };
 
@@ -248,7 +247,6 @@ int journal_open(const struct request *request, const char *target, const json_t
     journal->folder_fd = journal->log_fd = -1;
     journal->key = json_deep_copy(key);
     journal->units = json_object();
-    journal->is_batchds = batchds_folder() != NULL;
     (void)pthread_mutex_init(&journal->lock, NULL);
     if (open_folder(journal, target, err) < 0)
         return -1;
@@ -275,19 +273,13 @@ void journal_close(struct journal *journal)
     free(journal);
 }
 
-static bool is_log(const char *name)
-{
-    return strcmp(name, LOG) == 0;
-}
-
 void journal_remove(struct journal *journal)
 {
     report_checkpoint(NULL);
     /* Without a plan the rest counts for nothing, whenever this is cut short. */
     (void)unlinkat(journal->folder_fd, PLAN, 0);
     (void)fsync(journal->folder_fd);
-    /* A checkpoint of the log may be about to be made: it goes with the job. */
-    empty_folder(journal, journal->is_batchds ? is_log : NULL);
+    empty_folder(journal, NULL);
     (void)rmdir(journal->folder);
 }
 

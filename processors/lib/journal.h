@@ -37,8 +37,8 @@ int journal_open(const struct request *request, const char *target, const json_t
                  struct journal **ret, struct error *err);
 /* NULL is allowed. What is in the folder stays. */
 void journal_close(struct journal *journal);
-/* Removes all of it: what it was kept for is done. In the sandbox the folder stays; and where
- * batchd names it the log, which it may have been asked to copy. */
+/* Removes all of it: what it was kept for is done. In the sandbox the folder stays,
+ * empty: the publisher removes it (staging.h). */
 void journal_remove(struct journal *journal);
 
 /* The plan of before, borrowed; NULL when there is none with this key. */
