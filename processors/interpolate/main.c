@@ -9,7 +9,6 @@
 #include "processors/interpolate/scenes.h"
 #include "processors/interpolate/slots.h"
 #include "processors/lib/processor.h"
-#include "processors/lib/report.h"
 #include "processors/lib/request.h"
 #include "processors/lib/source.h"
 #include "processors/media/container.h"
@@ -18,7 +17,6 @@
 #include "processors/media/render.h"
 #include "processors/media/versions.h"
 
-#include <libavutil/pixdesc.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,15 +39,6 @@ static AVRational measured_rate(const struct render *render)
     (void)av_reduce(&rate.num, &rate.den, (int64_t)(index->count - 1) * base.den, length * base.num,
                     INT_MAX);
     return rate;
-}
-
-/* minterpolate knows 8 bits a sample alone. */
-static void tell_depth(const AVCodecParameters *is)
-{
-    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(is->format);
-    if (format != NULL && format->comp[0].depth > 8)
-        report_log("input has %d bits a sample; interpolation, and so the output, has 8",
-                   format->comp[0].depth);
 }
 
 static int set_encoder(const struct request *request, struct render *render, struct error *err)
@@ -80,7 +69,7 @@ static int set_recipe(const struct request *request, struct render *render, stru
             "between them has none either; video makes an MP4 of it, which has");
     if (rate_read(request, source, &rate, err) < 0 || set_encoder(request, render, err) < 0)
         return -1;
-    tell_depth(is);
+    render->depth_reason = ": minterpolate knows no more";
     settings->width = even(is->width);
     settings->height = even(is->height);
     slots_plan(request_string(request, "method", "motion"), rate, &render->recipe, slots);

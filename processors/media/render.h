@@ -40,6 +40,7 @@ struct render {
     /* The rest of it by the caller: filters, roll_in, roll_out, settings but for the threads. */
     struct chunk_recipe recipe;
     struct chunk_costs costs; /* as render_open sets them, or the caller's own */
+    const char *depth_reason; /* why it has fewer bits, a colon before; NULL: by the codec */
     bool keep_matrix;         /* the input's display matrix goes with the output */
     bool one_to_one;          /* as many frames out as in, at their times */
     json_t *warnings;         /* texts, for the result; owned */

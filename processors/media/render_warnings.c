@@ -47,11 +47,13 @@ static void warn_of_depth(struct render *render)
     const int had = colour_bits(render->colour.format);
     const int has = colour_bits(render->recipe.settings.format);
     const char *hdr = colour_hdr(&render->colour);
-    const bool h264 = strcmp(render->recipe.settings.codec, "h264") == 0;
+    const char *why = render->depth_reason != NULL ? render->depth_reason
+                      : strcmp(render->recipe.settings.codec, "h264") == 0
+                          ? ": H.264 is made with 8, h265, av1 and vp9 keep 10"
+                          : "";
     if (has >= had)
         return;
-    render_warn(render, "the input's %d bits become %d%s%s%s", had, has,
-                h264 ? ": H.264 is made with 8, h265, av1 and vp9 keep 10" : "",
+    render_warn(render, "the input's %d bits become %d%s%s%s", had, has, why,
                 strcmp(hdr, "none") == 0 ? "" : "; with so few its HDR shows bands: ",
                 strcmp(hdr, "none") == 0 ? "" : hdr);
 }
