@@ -202,7 +202,7 @@ static struct publisher_answer ask(const struct publisher *publisher, enum what 
                                    const char *name)
 {
     struct publisher_answer answer = {.failed = EPIPE};
-    struct order order = {.what = what};
+    struct order order = {.what = (int)what};
     size_t length = strlen(name);
     if (length > NAME_MAX)
         return (struct publisher_answer){.failed = ENAMETOOLONG};
