@@ -164,16 +164,25 @@ static void show_damage(const json_t *damage)
     }
 }
 
+/* What did not come over that nobody asked to leave out. */
+static void show_warnings(const json_t *warnings)
+{
+    const json_t *one;
+    size_t i;
+    json_array_foreach(warnings, i, one)
+        show_value("warning", one);
+}
+
 /* ---- all of it ---- */
 
 /* Known, and shown above or too long for a line. */
 static bool is_known(const char *name)
 {
     static const char *const known[] = {
-        "schema",     "processor",      "version",    "versions",    "settings",  "sandbox",
-        "inputs",     "outputs",        "files",      "counts",      "frames_in", "frames_out",
-        "elapsed_us", "partial",        "media",      "duration_us", "metrics",   "damage",
-        "error",      "files_left_out", "checkpoints"};
+        "schema",     "processor",      "version",     "versions",    "settings",  "sandbox",
+        "inputs",     "outputs",        "files",       "counts",      "frames_in", "frames_out",
+        "elapsed_us", "partial",        "media",       "duration_us", "metrics",   "damage",
+        "error",      "files_left_out", "checkpoints", "warnings"};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strcmp(known[i], name) == 0)
             return true;
@@ -196,6 +205,7 @@ void show_result(const json_t *result)
     show_files(result);
     show_metrics(json_object_get(result, "metrics"));
     show_damage(json_object_get(result, "damage"));
+    show_warnings(json_object_get(result, "warnings"));
     if (number_of(checkpoints, "reused") > 0) {
         CLEANUP_FREE char *text =
             xasprintf("%lld parts of an earlier attempt, %lld made",

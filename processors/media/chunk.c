@@ -29,6 +29,7 @@ struct chunk {
     int64_t *times; /* of the frames that were encoded, in the encoder's time base; owned */
     size_t count, room;
     struct time_span in; /* of the frames within the range */
+    bool captions;       /* closed captions lie within the pictures */
     int64_t offset;      /* the recipe's, or what the first frame asks for */
 };
 
@@ -93,6 +94,7 @@ static int on_filtered(void *arg, AVFrame *frame, AVRational time_base, struct e
     frame->pts = av_rescale_q(frame->pts, time_base, chunk->encoder->time_base);
     frame->pict_type = AV_PICTURE_TYPE_NONE;
     note_time(chunk, frame->pts);
+    chunk->captions |= av_frame_get_side_data(frame, AV_FRAME_DATA_A53_CC) != NULL;
     preview_picture(frame);
     return encode(chunk, frame, err);
 }
@@ -283,6 +285,7 @@ static int finish_file(const struct chunk *chunk, const char *path, json_t **ret
     json_put_int(*ret_facts, "step_max", in->step_max);
     json_put_int(*ret_facts, "last_duration", last_duration(chunk));
     json_put_int(*ret_facts, "times_repaired", chunk->reader.times_repaired);
+    json_put(*ret_facts, "captions", json_boolean(chunk->captions));
     return 0;
 }
 

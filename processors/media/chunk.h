@@ -37,7 +37,7 @@ struct chunk_range {
 
 /* Makes it at `path`, synced. *ret_facts {bytes, sha256, frames, and of the source in its time
  * base: frames_in, first, last, step_min, step_max, last_duration,
- * times_repaired}, owned by the caller.
+ * times_repaired; captions}, owned by the caller.
  * ERROR_CONFLICT: the source cannot be read in parts. `lane` is told of each frame of the range
  * that was read. */
 int chunk_make(const struct chunk_recipe *recipe, const struct chunk_range *range, const char *path,

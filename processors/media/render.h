@@ -53,6 +53,7 @@ struct render {
     struct time_span in;   /* the input's frames */
     json_t *partial; /* owned; of an input that is damaged: the result of the job that failed */
     int64_t frames_out;
+    bool captions;
 };
 
 /* ERROR_INVALID for an ending of `output` that is no container; ERROR_DAMAGED when the input is not
@@ -69,6 +70,8 @@ void render_warn(struct render *render, const char *format, ...)
 /* Of the input: what is left out, and what its pictures lose in the recipe's format. */
 void render_warn_of_tracks(struct render *render);
 void render_warn_of_format(struct render *render);
+/* Of the pictures: closed captions within them, for an encoder that has no place for those. */
+void render_warn_of_captions(struct render *render);
 /* Of the output: what it should tell of its colours and does not. */
 void render_warn_of_colour(struct render *render, const struct colour *found);
 

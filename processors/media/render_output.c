@@ -27,6 +27,7 @@ static void add_up(struct render *render)
         CLEANUP_JSON json_t *facts = journal_find(render->journal, i);
         time_span_append(&render->in, facts);
         render->frames_out += json_integer_value(json_object_get(facts, "frames"));
+        render->captions |= json_is_true(json_object_get(facts, "captions"));
     }
 }
 
@@ -273,6 +274,7 @@ int render_publish(struct render *render, json_t **ret_result, struct error *err
         return -1;
     report_progress(1, render->in.frames);
     warn_of_cues(render, &written);
+    render_warn_of_captions(render);
     render_warn_of_colour(render, &output.colour);
     journal_remove(render->journal);
     *ret_result = make_result(render, &output, file.facts);

@@ -86,6 +86,16 @@ void render_warn_of_format(struct render *render)
         render_warn(render, "HDR10+ (light by scene) is not carried over");
 }
 
+void render_warn_of_captions(struct render *render)
+{
+    const char *encoder = encoder_name(&render->recipe.settings);
+    if (render->captions && strcmp(encoder, "libx264") != 0)
+        render_warn(render,
+                    "closed captions within the pictures are left out: %s does not take them, "
+                    "libx264 (codec h264) does",
+                    encoder);
+}
+
 static void warn_of_tag(struct render *render, const char *what, const char *name, bool kept)
 {
     if (!kept)

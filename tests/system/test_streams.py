@@ -235,7 +235,8 @@ def test_from_mp4_to_the_others_and_back(tmp_path, film):
 
 def test_tracks_lie_side_by_side_in_the_file(tmp_path, film):
     """A player that reads on from anywhere finds all of them; the index comes first."""
-    assert run("video", tmp_path, input=str(film), output="out.mp4", audio="encode", **FAST).code == 0
+    ffmpeg("-stream_loop", 3, "-i", film, "-map", "0:v", "-map", "0:a", "-c", "copy", tmp_path / "in.mkv")
+    assert run("video", tmp_path, input="in.mkv", output="out.mp4", audio="encode", **FAST).code == 0
     packets = ffprobe(tmp_path / "out.mp4", "-show_entries", "packet=pos,dts_time,stream_index,size")["packets"]
     packets = sorted((p for p in packets if p["stream_index"] in (0, 1, 2)), key=lambda p: int(p["pos"]))
     last = {}
@@ -300,3 +301,46 @@ def test_probe_lists_streams_and_chapters(tmp_path, film):
                 int(found["sample_rate"]), found["channels"], found["channel_layout"])
     assert media["title"] == "The film" and media["chapters"] == [
         {"start_us": 0, "end_us": 3000000, "title": "First"}, {"start_us": 3000000, "end_us": 8000000, "title": "Second"}]
+
+
+def test_captions_within_the_pictures(tmp_path):
+    """As broadcasts have them (ATSC A/53, part 4): H.264 keeps them, the others tell that they do not."""
+    raw = tmp_path / "raw.h264"
+    ffmpeg("-i", CLIP, "-t", 1, "-an", "-vf", "scale=160:90", "-c:v", "libx264", "-preset", "ultrafast", "-x264-params",
+           "slices=1:threads=1", "-f", "h264", raw)
+    triplets = bytes.fromhex("fc9420 fcc1c2")
+    payload = b"\xb5\0\x31GA94\x03" + bytes([0xc0 | len(triplets) // 3, 0xff]) + triplets + b"\xff"
+    sei = b"\0\0\0\1\6\4" + bytes([len(payload)]) + payload + b"\x80"
+    units = raw.read_bytes().split(b"\0\0\1")
+    with open(raw, "wb") as file:
+        for unit in units[1:]:
+            file.write((sei if unit[0] & 31 in (1, 5) else b"") + b"\0\0\0\1" + unit.rstrip(b"\0"))
+    ffmpeg("-f", "h264", "-r", 24, "-i", raw, "-c", "copy", tmp_path / "in.mp4")
+    def captions(path):
+        found = ffprobe(path, "-show_frames", "-select_streams", "v:0")["frames"]
+        return sum("ATSC A53 Part 4 Closed Captions" in str(one.get("side_data_list")) for one in found)
+    assert captions(tmp_path / "in.mp4") == 24
+    done = run("video", tmp_path, input="in.mp4", output="out.mp4", **FAST)
+    assert done.code == 0 and done.result["warnings"] == [] and captions(tmp_path / "out.mp4") == 24
+    done = run("video", tmp_path, input="in.mp4", output="out.mkv", codec="h265", **FAST)
+    assert done.code == 0 and captions(tmp_path / "out.mkv") == 0
+    assert len(done.result["warnings"]) == 1 and "closed captions" in done.result["warnings"][0]
+
+
+def test_another_programme_is_not_meant(tmp_path, film):
+    """A transport stream has two, each with sound."""
+    ffmpeg("-i", film, "-i", CLIP, "-map", "0:v", "-map", "0:a:0", "-map", "1:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac",
+           "-c:v:1", "libx264", "-preset", "ultrafast", "-filter:v:1", "scale=80:46", "-program", "title=one:st=0:st=1",
+           "-program", "title=two:st=2:st=3", tmp_path / "in.ts")
+    done = run("video", tmp_path, input="in.ts", output="out.mp4", **FAST)
+    assert done.code == 0, done.error
+    assert [one["codec_type"] for one in streams(tmp_path / "out.mp4")] == ["video", "audio"]
+    reasons = {one["type"]: one["reason"] for one in done.result["media"]["output"]["left_out"]}
+    assert set(reasons) == {"audio", "video"} and "programme" in reasons["audio"]
+
+
+def test_show_has_the_warnings(daemon, film, tmp_path):
+    job = daemon.call("io.batchd.Jobs.Submit", type="video", cwd=str(tmp_path),
+                      params={"input": str(film), "output": "out.mp4", **FAST})["id"]
+    assert daemon.wait(job)[0]["state"] == "completed"
+    assert "warning: stream 5 (attachment ttf, und) is left out" in daemon.ctl("show", str(job)).stdout
