@@ -84,7 +84,7 @@ static int make(const struct request *request, struct render *render, json_t **r
     int64_t cuts = 0;
     const bool motion = strcmp(request_string(request, "method", "motion"), "motion") == 0;
     if (motion && scenes_count(render->source->path, request->cpus, &cuts, err) < 0)
-        return -1;
+        return render_damaged(render, err);
     if (render_run(render, ret_result, err) < 0)
         return -1;
     json_t *metrics = json_object_get(*ret_result, "metrics");

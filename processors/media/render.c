@@ -33,8 +33,7 @@
 
 /* ---- the input ---- */
 
-/* How much of it there is, for whoever has to decide what to do with it. -1. */
-static int damaged(struct render *render, struct error *err)
+int render_damaged(struct render *render, struct error *err)
 {
     if (err->code == ERROR_DAMAGED && render->partial == NULL)
         render->partial = damage_result(render->source, "input", err);
@@ -126,10 +125,10 @@ int render_open(const struct request *request, const struct source *source, stru
         (strcmp(request_string(request, "audio", "copy"), "none") != 0 &&
          reader_check_sound(&ret->reader, err) < 0) ||
         choose_tracks(ret, err) < 0)
-        return damaged(ret, err);
+        return render_damaged(ret, err);
     ret->reader.progress_to = 0;
     if (packet_index_read(&ret->reader, &ret->index, err) < 0)
-        return damaged(ret, err);
+        return render_damaged(ret, err);
     first_frame_read(source->path, &ret->reader);
     if (check_colours(&ret->reader, err) < 0)
         return -1;
@@ -351,5 +350,5 @@ int render_run(struct render *render, json_t **ret_result, struct error *err)
         return 0;
     (void)source_explain(render->source, err);
     drop_if_hopeless(render, err);
-    return damaged(render, err);
+    return render_damaged(render, err);
 }

@@ -80,6 +80,10 @@ void render_warn_of_colour(struct render *render, const struct colour *found);
  * it was. */
 int render_run(struct render *render, json_t **ret_result, struct error *err);
 
+/* -1, and err as it is, or of an input that is damaged with how much of it there is, as in
+ * render->partial. For whoever read the input by himself and failed. */
+int render_damaged(struct render *render, struct error *err);
+
 /* Between render.c and render_output.c: the chunks of a journal that is complete, joined, checked
  * and published. */
 int render_publish(struct render *render, json_t **ret_result, struct error *err);

@@ -100,7 +100,8 @@ def test_packets_that_are_refused_are_lost_frames(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name,more", [("video", {"preset": "ultrafast"}), ("interpolate", {"factor": 2, "method": "blend"})])
+@pytest.mark.parametrize("name,more", [("video", {"preset": "ultrafast"}), ("interpolate", {"factor": 2, "method": "blend"}),
+                                       ("interpolate", {"factor": 2, "method": "motion"})])
 @pytest.mark.parametrize("spoiled", [False, True])
 def test_no_output_is_made_of_what_is_left(tmp_path, copies, name, more, spoiled):
     source = tmp_path / "bad.mkv"
