@@ -35,7 +35,8 @@ struct check_group {
     const struct check *checks; /* ends with a NULL name */
 };
 
-extern const struct check_group checks_sandbox, checks_workers, checks_store, checks_start;
+extern const struct check_group checks_processors, checks_sandbox, checks_workers, checks_store;
+extern const struct check_group checks_start;
 
 void finding_set(struct finding *finding, enum check_state state, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

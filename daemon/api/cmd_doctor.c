@@ -7,8 +7,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-static const struct check_group *const groups[] = {&checks_sandbox, &checks_workers, &checks_store,
-                                                   &checks_start};
+static const struct check_group *const groups[] = {&checks_processors, &checks_sandbox,
+                                                   &checks_workers, &checks_store, &checks_start};
 
 static const char *state_word(enum check_state state)
 {

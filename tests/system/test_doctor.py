@@ -29,7 +29,8 @@ def doctor(daemon, code=0):
 def test_it_tells_of_each_in_words_and_in_json(daemon):
     found, worst = doctor(daemon)
     assert worst != "failed" and found["daemon: answers"]["state"] == "ok"
-    assert {name.split(":")[0] for name in found} == {"daemon", "sandbox", "jobs", "store", "start"}
+    assert {name.split(":")[0] for name in found} == {"daemon", "processors", "sandbox", "jobs", "store",
+                                                            "start"}
     told = daemon.ctl("doctor").stdout
     for name, check in found.items():
         assert f"{name} " in told and check["found"] in told
@@ -122,6 +123,18 @@ def test_without_workers_it_fails(make_daemon, tmp_path):
     found, worst = doctor(daemon, code=1)
     assert worst == found["jobs: workers"]["state"] == "failed"
     assert found["jobs: workers"]["consequence"] == "no job starts"
+
+
+def test_a_type_that_cannot_be_run_is_named(make_daemon, tmp_path):
+    (tmp_path / "types/broken").mkdir(parents=True)
+    (tmp_path / "types/broken/manifest.json").write_text('{"name": "broken"}')
+    daemon = make_daemon(config=f'[processors]\npath = "{tmp_path}/types"\n')
+    daemon.start()
+    types = doctor(daemon)[0]["processors: types"]
+    assert types["state"] == "warning" and "1 of " in types["found"] and "broken: " in types["found"]
+    (tmp_path / "types/broken/manifest.json").unlink()
+    (tmp_path / "types/broken").rmdir()
+    assert doctor(daemon)[0]["processors: types"]["state"] == "ok"
 
 
 def test_where_nobody_answers(tmp_path):
