@@ -3,6 +3,7 @@
 
 #include "processors/lib/report.h"
 #include "processors/media/media_log.h"
+#include "processors/media/still.h"
 
 #include <stdbool.h>
 
@@ -202,6 +203,8 @@ static int read_packet(struct reader *reader, const struct reader_calls *calls, 
     const bool corrupt = (reader->packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
     if (take_packet(reader, calls, err) < 0 || check_health(reader, err) < 0)
         return -1;
+    if (reader->is_still && !still_is_whole(reader->video->codecpar->codec_id, reader->packet))
+        return damaged(reader, "a JPEG without its end", "", err);
     return corrupt ? damaged(reader, "a packet is marked as corrupt", "", err) : 0;
 }
 
@@ -226,6 +229,10 @@ static int read_packets(struct reader *reader, const struct reader_calls *calls,
         av_packet_unref(reader->packet);
         if (result < 0)
             return -1;
+        if (reader->is_still) { /* cameras put a preview or a film behind it */
+            rc = AVERROR_EOF;
+            break;
+        }
         if (part > 0)
             report_progress(reader->progress_from +
                                 part * (double)avio_tell(reader->format->pb) /

@@ -6,8 +6,8 @@
  * counts are measured.
  *
  * Only local files are opened, and only true containers: no playlists, which would read other
- * files, and no still pictures. What MPEG-TS and other formats without a length or an index have
- * lost at their end cannot be seen. */
+ * files, and still pictures only by reader_open_still. What MPEG-TS and other formats without a
+ * length or an index have lost at their end cannot be seen. */
 #ifndef BATCHD_PROCESSORS_MEDIA_READER_H
 #define BATCHD_PROCESSORS_MEDIA_READER_H
 
@@ -54,6 +54,8 @@ struct reader {
     AVFrame *frame;
     struct colour colour;     /* of the video: by the headers, and by the first frame decoded */
     struct media_account log; /* of this file's demuxer and decoders */
+    bool stills;              /* JPEG, PNG and WebP are read too; by reader_open_still */
+    bool is_still;            /* it is one of them */
     int64_t file_bytes;
     double progress_from, progress_to; /* the part of the job that reading this file is; equal: it
                                         * tells nothing */
@@ -85,6 +87,9 @@ struct reader_calls {
  * ERROR_LIMIT. */
 int reader_open(const char *path, const char *label, unsigned threads, struct reader *ret,
                 struct error *err);
+/* A still picture, too, as a video of one frame. */
+int reader_open_still(const char *path, const char *label, unsigned threads, struct reader *ret,
+                      struct error *err);
 /* Only its sound: `video` is NULL then. `stream` is its number; -1: the one that players take. */
 int reader_open_sound(const char *path, const char *label, int stream, struct reader *ret,
                       struct error *err);

@@ -4,6 +4,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "processors/media/media_log.h"
+#include "processors/media/still.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -20,19 +21,38 @@ static void clear_log(struct reader *reader)
     }
 }
 
+/* Its probing decoders are not to take more memory than ours. Streams that show only later, as in
+ * MPEG-TS, have no options. */
+static int probe_streams(AVFormatContext *format)
+{
+    const unsigned count = format->nb_streams;
+    AVDictionary **options = xcalloc(count + 1, sizeof(AVDictionary *));
+    for (unsigned i = 0; i < count; i++)
+        (void)av_dict_set_int(&options[i], "max_pixels", READER_PIXELS_MAX, 0);
+    media_log_probing(true);
+    int rc = avformat_find_stream_info(format, options);
+    media_log_probing(false);
+    for (unsigned i = 0; i < count; i++)
+        av_dict_free(&options[i]);
+    free(options);
+    return rc;
+}
+
 static int open_container(const char *path, struct reader *ret, struct error *err)
 {
     /* The prefix keeps "concat:..." or "http://..." from being taken for anything but a file name.
      */
     CLEANUP_FREE char *url = xasprintf("file:%s", path);
+    const AVInputFormat *still = ret->stills ? still_format(path) : NULL;
     AVDictionary *options = NULL;
+    ret->is_still = still != NULL;
     (void)av_dict_set(&options, "protocol_whitelist", "file", 0);
-    (void)av_dict_set(&options, "format_whitelist", containers, 0);
+    (void)av_dict_set(&options, "format_whitelist", still == NULL ? containers : still->name, 0);
     ret->format = avformat_alloc_context();
     if (ret->format == NULL)
         out_of_memory();
     ret->format->opaque = &ret->log;
-    int rc = avformat_open_input(&ret->format, url, NULL, &options); /* frees it when it fails */
+    int rc = avformat_open_input(&ret->format, url, still, &options); /* frees it when it fails */
     av_dict_free(&options);
     if (rc == AVERROR(EINVAL)) /* it was recognised, and is not on the list */
         return error_set(err, ERROR_DAMAGED,
@@ -42,13 +62,11 @@ static int open_container(const char *path, struct reader *ret, struct error *er
     /* Some demuxers call an end within the headers an input/output error, which would be tried
      * again; those of the disk were met before, when all of it was hashed. */
     if (rc < 0)
-        return media_error(err, ERROR_DAMAGED, rc, "%s \"%.120s\" is no video that can be read",
-                           ret->label, path);
+        return media_error(err, ERROR_DAMAGED, rc, "%s \"%.120s\" is no %s that can be read",
+                           ret->label, path, still == NULL ? "video" : "picture");
     ret->file_bytes = avio_size(ret->format->pb);
     clear_log(ret); /* headers that name what is not there are common, and said aloud */
-    media_log_probing(true);
-    rc = avformat_find_stream_info(ret->format, NULL);
-    media_log_probing(false);
+    rc = probe_streams(ret->format);
     if (rc < 0)
         return media_error(err, ERROR_DAMAGED, rc, "%s \"%.120s\" has unreadable streams",
                            ret->label, path);
@@ -129,13 +147,20 @@ static int check_size(const struct reader *reader, struct error *err)
 {
     const AVCodecParameters *is = reader->video->codecpar;
     if (is->width <= 0 || is->height <= 0)
-        return error_set(err, ERROR_DAMAGED, "the video stream of %s has no picture size",
-                         reader->label);
+        return error_set(err, ERROR_DAMAGED,
+                         "%s has no picture size that can be read, or one of more than %d pixels",
+                         reader->label, READER_PIXELS_MAX);
     if ((int64_t)is->width * is->height > READER_PIXELS_MAX)
         return error_set(err, ERROR_LIMIT,
                          "%s has pictures of %dx%d pixels; at most %d are decoded", reader->label,
                          is->width, is->height, READER_PIXELS_MAX);
     return 0;
+}
+
+/* A size has 30 bits with its sign: one that claims 512 MB is less than nothing here. */
+static bool lies_within(const AVIndexEntry *entry, int64_t file_bytes)
+{
+    return entry->pos >= 0 && entry->size >= 0 && entry->pos + entry->size <= file_bytes;
 }
 
 /* The index of MP4 and its kin names every packet's place: what lies behind the end of the file is
@@ -147,8 +172,7 @@ static int check_index(struct reader *reader, int number, struct error *err)
     if (strstr(reader->format->iformat->name, "mp4") == NULL || reader->file_bytes <= 0)
         return 0;
     for (int i = 0; i < count; i++) {
-        const AVIndexEntry *entry = avformat_index_get_entry(stream, i);
-        if (entry->pos + entry->size <= reader->file_bytes)
+        if (lies_within(avformat_index_get_entry(stream, i), reader->file_bytes))
             continue;
         reader->damaged = true;
         return error_set(err, ERROR_DAMAGED,
@@ -251,6 +275,13 @@ int reader_open_damaged(const char *path, const char *label, struct reader *ret,
     return lacks ? 1 : 0;
 }
 
+int reader_open_still(const char *path, const char *label, unsigned threads, struct reader *ret,
+                      struct error *err)
+{
+    ret->stills = true;
+    return reader_open(path, label, threads, ret, err);
+}
+
 int reader_check_sound(const struct reader *reader, struct error *err)
 {
     const AVStream *stream = reader->unread_audio;
@@ -259,7 +290,7 @@ int reader_check_sound(const struct reader *reader, struct error *err)
                : error_set(
                      err, ERROR_DAMAGED,
                      "%s is damaged: it has sound in stream %d (%s) of which nothing decodes; "
-                     "video with audio none leaves it out",
+                     "with audio none it is left out",
                      reader->label, stream->index, avcodec_get_name(stream->codecpar->codec_id));
 }
 

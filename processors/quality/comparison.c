@@ -190,6 +190,21 @@ static int put(struct comparison *comparison, int side, AVFrame *frame, struct e
                   : 0;
 }
 
+/* A still picture has its matrix with the frame. That of a video's frames is not what the container
+ * says, and players do not turn by it. */
+static void take_matrices(struct comparison *comparison, AVFrame *frames[SIDE_COUNT])
+{
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        const AVFrameSideData *data =
+            av_frame_get_side_data(frames[side], AV_FRAME_DATA_DISPLAYMATRIX);
+        if (comparison->is_still[side] && data != NULL)
+            memcpy(comparison->still_matrices[side], data->data,
+                   sizeof(comparison->still_matrices[side]));
+        if (comparison->is_still[side] && data != NULL)
+            comparison->matrices[side] = comparison->still_matrices[side];
+    }
+}
+
 /* A stream may change its size or format in the middle. */
 static int settle_graph(struct comparison *comparison, AVFrame *frames[SIDE_COUNT],
                         struct error *err)
@@ -201,6 +216,7 @@ static int settle_graph(struct comparison *comparison, AVFrame *frames[SIDE_COUN
         return 0;
     if (comparison_finish(comparison, err) < 0)
         return -1;
+    take_matrices(comparison, frames);
     comparison->shapes[REFERENCE] = reference;
     comparison->shapes[DISTORTED] = distorted;
     return check_sizes(comparison, err) < 0 ? -1 : build_graph(comparison, err);

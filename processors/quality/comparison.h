@@ -24,6 +24,7 @@ struct frame_shape {
 struct comparison {
     const struct options *options;       /* borrowed */
     const int32_t *matrices[SIDE_COUNT]; /* display matrices, borrowed; NULL: none */
+    bool is_still[SIDE_COUNT];           /* its matrix comes with the picture */
     unsigned threads;
     /* Takes the scores of each pair, in the order of the pairs. 0 or -1 with err. */
     int (*take)(void *arg, const struct frame_scores *scores, struct error *err);
@@ -32,6 +33,7 @@ struct comparison {
     AVFilterGraph *graph;                        /* NULL before the first pair */
     AVFilterContext *sources[SIDE_COUNT], *sink; /* borrowed from graph */
     struct frame_shape shapes[SIDE_COUNT];       /* that the graph was made for */
+    int32_t still_matrices[SIDE_COUNT][9];
     AVFrame *compared;
     int64_t pairs;
 };

@@ -24,6 +24,7 @@ static int open_sides(struct measurement *measurement, const char *const paths[S
             return -1;
         measurement->comparison.matrices[side] =
             reader_display_matrix(&measurement->sides[side].reader);
+        measurement->comparison.is_still[side] = measurement->sides[side].reader.is_still;
     }
     const int32_t *const *matrices = measurement->comparison.matrices;
     measurement->shift.unknown =

@@ -8,7 +8,7 @@ int side_open(const char *path, const char *label, unsigned threads, struct side
 {
     frame_queue_init(&ret->queue);
     ret->has_queue = true;
-    return reader_open(path, label, threads, &ret->reader, err);
+    return reader_open_still(path, label, threads, &ret->reader, err);
 }
 
 /* ---- the thread ---- */

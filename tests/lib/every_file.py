@@ -52,8 +52,8 @@ class Known:
     why: dict = dataclasses.field(default_factory=dict)
 
     def reads(self, operation):
-        kind = self.picture if operation in ON_PICTURES else self.frames
-        return kind is not None and operation not in self.why
+        kinds = {"quality": self.picture or self.frames, **dict.fromkeys(ON_PICTURES, self.picture)}
+        return kinds.get(operation, self.frames) is not None and operation not in self.why
 
     def words(self, operation):
         default = self.why.get("", "is no picture" if operation in ON_PICTURES else "is no video")
@@ -86,7 +86,7 @@ SHARED_FILES = {
     "photo/landscape_exif6.jpg": photo(600, 450), "photo/pngsuite_tbgn2c16.png": photo(32, 32),
     "photo/rgba.png": photo(128, 128), "photo/rocket.jpg": photo(640, 427), "photo/sample_cmyk.jpg": photo(100, 100),
     "photo/sample_rgb16.png": photo(290, 442), "photo/seeding_5312x2988.jpg": photo(5312, 2988),
-    "broken/corrupt-header.jpg": broken("is no video", "Premature end"),
+    "broken/corrupt-header.jpg": broken("is no video", "Premature end", quality="no picture size"),
     "broken/crash-1152ec2d.tif": broken("is no video", "is damaged"),
     "broken/decompression_bomb.gif": broken("is damaged", "Unexpected end"),
     "broken/empty.mp4": broken("is empty", "is empty"),
@@ -94,7 +94,7 @@ SHARED_FILES = {
     "broken/huge_17000x17000.avif": broken("no picture size", "cannot be read"),
     "broken/invalid-bitstream.webm": broken("is damaged"),
     "broken/lying_duration_fragmented.mp4": video(30, 1080, 720),
-    "broken/truncated.jpg": broken("is no video", "Premature end"),
+    "broken/truncated.jpg": broken("is no video", "Premature end", quality="is damaged or cut off"),
     "broken/truncated_mid_cluster.webm": broken("cut off"),
     "broken/truncated_no_moov.mp4": broken("moov atom not found"),
 }
@@ -162,7 +162,7 @@ def told(one, operation, folder, known):
         return (result["frames_in"], stream["shown_width"], stream["shown_height"]), (known.frames, wide, high)
     if operation == "quality":
         metrics = result["metrics"]
-        return (metrics["frames_compared"], metrics["identical"]), (known.frames, True)
+        return (metrics["frames_compared"], metrics["identical"]), (known.frames or 1, True)
     out = pathlib.Path(folder) / OPERATIONS[operation].output
     if operation == "transcode":
         return (result["frames_in"], *decoded(out)), (known.frames, known.frames, even(known.size))

@@ -12,7 +12,7 @@ from processor import SAMPLES
 BEAR, COFFEE = SAMPLES / "bear_vp9_161x121.webm", SAMPLES / "coffee.png"
 NOT_REGULAR = broken("regular file", "regular file", code=64)
 ABSENT = broken("No such file", "No such file", code=66)
-NO_TIMES = "frames without a time"
+NO_TIMES, NO_SIZE = "frames without a time", "no picture size"
 # By one run of ffmpeg: name, filters, frames, encoder, more words.
 MADE = [
     ("1x1.mkv", "scale=1:1", 10, "ffv1"), ("1x300.mkv", "scale=1:300", 10, "ffv1"), ("3x5.mkv", "scale=3:5", 10, "ffv1"),
@@ -81,18 +81,19 @@ def make_liars(folder):
         "no-rate.y4m": (y4m.replace(b"F25:1", b"F0:0"), video(10, 96, 64)),
         "no-rate.avi": (patched(avi, b"strh", 24, "<II", 0, 0), video(10, 96, 64)),
         "count.mp4": (patched(mp4, b"stsz", 8, ">I", 0x7fffffff), broken("is no video that can be read")),
+        "packet.mp4": (patched(mp4, b"stsz", 12, ">I", 0x3d000000), broken("lies behind its end")),
         "places.mp4": (patched(mp4, b"stco", 8, ">I", 0xfffffff0), broken("lies behind its end")),
         "box.mp4": (patched(mp4, b"mdat", -8, ">I4sQ", 1, b"mdat", 1 << 62), broken("moov atom not found")),
         "time-scale.mp4": (patched(mp4, b"mdhd", 12, ">I", 0),
                            broken("no frame that decodes", thumbnail=NO_TIMES, interpolate=NO_TIMES)),
         "size.y4m": (y4m.replace(b"W96 H64", b"W99999 H99999"), broken("Picture size 99999x99999")),
         "no-rate.ivf": (patched(ivf, b"DKIF", 12, "<II", 0, 0), broken("frame rate")),
-        "size.png": (png(100000, 100000), broken("is no video", "at most 268435456")),
-        "size-2.png": (png(2**31 - 1, 2**31 - 1), broken("is no video", "names a size that cannot be")),
-        "no-size.png": (png(0, 0), broken("is no video", "names a size that cannot be")),
-        "short.png": (png(16000, 16000), broken("is no video", "is damaged")),
-        "size.jpg": (patched(jpeg, b"\xff\xc0", 3, ">HH", 65500, 65500), broken("is no video", "at most 268435456")),
-        "size.gif": (patched(gif, b"GIF89a", 0, "<HH", 65535, 65535), Known(picture=(96, 64), why={"": "no picture size"})),
+        "size.png": (png(100000, 100000), broken("is no video", "at most 268435456", quality=NO_SIZE)),
+        "size-2.png": (png(2**31 - 1, 2**31 - 1), broken("is no video", "names a size that cannot be", quality=NO_SIZE)),
+        "no-size.png": (png(0, 0), broken("is no video", "names a size that cannot be", quality=NO_SIZE)),
+        "short.png": (png(16000, 16000), broken("is no video", "is damaged", quality=NO_SIZE)),
+        "size.jpg": (patched(jpeg, b"\xff\xc0", 3, ">HH", 65500, 65500), broken("is no video", "at most 268435456", quality=NO_SIZE)),
+        "size.gif": (patched(gif, b"GIF89a", 0, "<HH", 65535, 65535), Known(picture=(96, 64), why={"": NO_SIZE, "quality": NO_SIZE})),
     }
     for name, (data, _) in made.items():
         (folder / name).write_bytes(data)

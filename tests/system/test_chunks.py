@@ -132,6 +132,7 @@ def test_a_second_run_leaves_the_first_ones_files_alone(tmp_path, clip, undistur
     one = begin(tmp_path, clip)
     wait_for(lambda: noted(tmp_path) >= 1)
     one.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, one.process.pid, os.WSTOPPED)
     there = sorted(os.listdir(work_folder(tmp_path))), sorted(os.listdir(tmp_path))
     two = begin(tmp_path, clip, 2).end()
     assert two.code == 75 and "another run is at work" in two.error
