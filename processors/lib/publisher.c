@@ -158,13 +158,21 @@ static void keep_only(int *const *kept, size_t count)
     (void)close_range(next, UINT_MAX, 0);
 }
 
+/* Who looks for the job's process by its environment is to find the one that works. */
+static void forget_environment(void)
+{
+    for (char **one = environ; *one != NULL; one++)
+        memset(*one, 0, strlen(*one));
+}
+
 static _Noreturn void be_publisher(const struct publisher_place *place, int orders, int answers)
 {
     sigset_t all;
     struct publisher_place own = *place;
     int *const kept[] = {&own.parent,       &own.folder, &own.stage,
                          &own.stage_parent, &orders,     &answers};
-    (void)prctl(PR_SET_NAME, "publisher"); /* not a second one at work, in ps */
+    (void)prctl(PR_SET_NAME, "publisher"); /* for ps */
+    forget_environment();
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
     keep_only(kept, sizeof(kept) / sizeof(kept[0]));
