@@ -113,10 +113,14 @@ static void describe(const struct survey *survey, struct error *err)
 {
     const struct reader *reader = &survey->reader;
     const struct reader_damage *damage = &reader->damage;
-    char counts[80] = "";
+    char counts[120] = "";
+    char flawed[40] = "";
+    if (damage->frames_flawed > 0)
+        (void)snprintf(flawed, sizeof(flawed), ", %lld of them in parts",
+                       (long long)damage->frames_flawed);
     if (survey->expected > 0)
-        (void)snprintf(counts, sizeof(counts), ", %lld of %lld frames decode",
-                       (long long)reader->frames, (long long)survey->expected);
+        (void)snprintf(counts, sizeof(counts), ", %lld of %lld frames decode%s",
+                       (long long)reader->frames, (long long)survey->expected, flawed);
     if (survey->lacking.code != ERROR_NONE)
         (void)error_set(err, ERROR_DAMAGED, "%s%s", survey->lacking.text, counts);
     else

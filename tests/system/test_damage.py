@@ -72,8 +72,10 @@ def spoil(source, target, places):
 
 def test_frames_that_were_made_up_are_told_from_those_that_were_not(tmp_path, copies):
     times = spoil(copies / "clip.mp4", tmp_path / "bad.mp4", (0.3, 0.5, 0.8))
-    found = damage_of(run("video", tmp_path, mode="probe", input="bad.mp4"))
+    done = run("video", tmp_path, mode="probe", input="bad.mp4")
+    found = damage_of(done)
     assert (found["frames_flawed"], found["frames_decoded"], found["frames_lost"]) == (3, WHOLE - 3, 0)
+    assert f"{WHOLE} of {WHOLE} frames decode, 3 of them in parts" in done.error
     assert found["faults"] >= 3 and abs(found["first_fault"]["time_us"] / 1e6 - min(times)) < 0.05
     data, whole = (tmp_path / "bad.mp4").read_bytes(), (copies / "clip.mp4").read_bytes()
     first = next(i for i, byte in enumerate(data) if byte != whole[i])
