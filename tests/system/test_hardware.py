@@ -5,7 +5,9 @@ import os
 import pathlib
 
 import pytest
-from processor import SAMPLES, frames, ffprobe, run
+from processor import SAMPLES, Run, ffprobe, frames, run
+from test_resume import SETTINGS, clip, noted  # noqa: F401
+from test_video import wait_for
 
 SOURCE = str(SAMPLES / "bear_vp9_161x121.webm")
 FAST = {"preset": "ultrafast", "crf": 35}
@@ -15,6 +17,11 @@ ENCODERS = {"h264": ("libx264", ["h264_nvenc", "h264_vaapi", "h264_qsv"]),
             "h265": ("libx265", ["hevc_nvenc", "hevc_vaapi", "hevc_qsv"]),
             "av1": ("libsvtav1", ["av1_nvenc", "av1_vaapi", "av1_qsv"]),
             "vp9": ("libvpx-vp9", ["vp9_vaapi", "vp9_qsv"])}
+
+
+def begin(folder, source, attempt=1, **more):
+    return Run("video", {"input": str(source), "output": "out.mp4", "audio": "copy", **SETTINGS, **more}, folder,
+               attempt=attempt)
 
 
 @pytest.mark.parametrize("codec", [pytest.param("h265", marks=pytest.mark.long),  # libx265 leaks
@@ -44,6 +51,18 @@ def test_it_is_the_file_of_one_that_asked_for_none(tmp_path):
         done = run("video", tmp_path, input=SOURCE, output=f"{hardware}.mp4", hardware=hardware, **FAST)
         made[hardware] = done.result["outputs"][0]["sha256"]
     assert made["never"] == made["auto"]
+
+
+@pytest.mark.long
+def test_what_was_made_by_the_same_choice_is_gone_on_with(tmp_path, clip):
+    one = begin(tmp_path, clip, hardware="auto")
+    wait_for(lambda: noted(tmp_path) >= 2)
+    one.process.kill()
+    one.end()
+    two = begin(tmp_path, clip, 2, hardware="auto").end()
+    assert two.code == 0 and two.result["checkpoints"]["reused"] >= 2
+    whole = run("video", tmp_path, input=str(clip), output="whole.mp4", job=2, audio="copy", **SETTINGS)
+    assert two.result["outputs"][0]["sha256"] == whole.result["outputs"][0]["sha256"]
 
 
 def test_where_it_is_required_the_job_fails(tmp_path):
