@@ -7,22 +7,18 @@
 #include "processors/lib/pattern.h"
 #include "processors/lib/publisher.h"
 #include "processors/lib/request.h"
+#include "processors/lib/stage.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 
-/* NAME_MAX is 255 bytes; ".", ".batchd-", a number of up to 20 digits and ".part" take 34. */
-#define NAME_BYTES_KEPT 200
-
-static char stage[PATH_MAX];                  /* "" = none */
+static struct stage stage = {.lock = -1};
 static char work[PATH_MAX];                   /* "" = none */
 static struct publisher publisher = {-1, -1}; /* used by the signal handler */
-static int lock = -1;                         /* of the staging folder, held to the end */
 static int unprepared;                        /* an errno: why there is no staging folder */
 static char target[PATH_MAX];                 /* of the file that is open */
 static char staged[PATH_MAX + NAME_MAX + 1];
@@ -93,82 +89,8 @@ static bool reads_several(const struct request *request)
     return false;
 }
 
-/* Whose folder it is, and that nobody else can put something into it. */
-static bool is_ours(int fd)
-{
-    struct stat info;
-    return fstat(fd, &info) == 0 && info.st_uid == geteuid() && (info.st_mode & 022) == 0;
-}
-
-/* Made, or left by an earlier attempt, and locked: two runs by hand have the same number. An errno,
- * or 0. */
-static int open_stage(int parent, const char *name, struct publisher_place *place)
-{
-    if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
-        return errno;
-    lock = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (lock < 0)
-        return errno;
-    if (!is_ours(lock))
-        return EEXIST;
-    if (flock(lock, LOCK_EX | LOCK_NB) < 0)
-        return errno;
-    place->stage = openat(lock, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    place->stage_parent = parent;
-    place->stage_name = name;
-    return place->stage < 0 ? errno : 0;
-}
-
-static bool is_other_device(int parent, int folder)
-{
-    struct stat outer;
-    struct stat inner;
-    return fstat(parent, &outer) == 0 && fstat(folder, &inner) == 0 && outer.st_dev != inner.st_dev;
-}
-
-/* What publisher_start needs of a place, and its paths. */
-struct stage_names {
-    char beside[NAME_MAX + 1], inside[NAME_MAX + 1];
-};
-
-static int open_place(const char *path, uint64_t job, struct stage_names *names,
-                      struct publisher_place *place)
-{
-    CLEANUP_FREE char *folder = xstrdup(path);
-    const char *name = strrchr(path, '/') + 1;
-    folder[name - path] = '\0';
-    (void)snprintf(names->beside, sizeof(names->beside), ".%.*s.batchd-%llu.part", NAME_BYTES_KEPT,
-                   name, (unsigned long long)job);
-    (void)snprintf(names->inside, sizeof(names->inside), ".batchd-%llu.part",
-                   (unsigned long long)job);
-    place->name = name;
-    place->parent = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (place->parent < 0)
-        return errno;
-    if (place->several)
-        place->folder = openat(place->parent, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    bool far = place->folder >= 0 && is_other_device(place->parent, place->folder);
-    (void)snprintf(stage, sizeof(stage), "%s%s", folder, names->beside);
-    int failed = far ? EXDEV : open_stage(place->parent, names->beside, place);
-    if (place->folder < 0 || (failed != EXDEV && failed != EACCES && failed != EROFS))
-        return failed;
-    (void)snprintf(stage, sizeof(stage), "%s/%s", path, names->inside);
-    return open_stage(place->folder, names->inside, place);
-}
-
-static void place_done(const struct publisher_place *place)
-{
-    cleanup_close(&place->parent);
-    cleanup_close(&place->folder);
-    cleanup_close(&place->stage);
-}
-
 static void prepare(const struct request *request)
 {
-    struct stage_names names;
-    CLEANUP(place_done)
-    struct publisher_place place = {
-        .several = reads_several(request), .parent = -1, .folder = -1, .stage = -1, .work = work};
     CLEANUP_FREE char *path = output_path(request);
     CLEANUP_FREE char *own = path == NULL ? NULL : journal_make_folder(request, path);
     unprepared = ENOENT;
@@ -178,11 +100,13 @@ static void prepare(const struct request *request)
     if (strlen(path) >= PATH_MAX - NAME_MAX ||
         snprintf(work, sizeof(work), "%s", own) >= (int)sizeof(work))
         return;
-    unprepared = open_place(path, request->job, &names, &place);
-    if (unprepared == 0 && publisher_start(&place, &publisher) < 0) {
+    unprepared = stage_open(request, path, reads_several(request), &stage);
+    stage.place.work = work;
+    if (unprepared == 0 && publisher_start(&stage.place, &publisher) < 0) {
         unprepared = errno;
-        (void)rmdir(stage);
+        (void)rmdir(stage.path);
     }
+    stage_done(&stage);
 }
 
 /* A signal that ends it waits until there is a publisher who removes what was made. */
@@ -197,7 +121,7 @@ void staging_prepare(const struct request *request)
 
 const char *staging_folder(void)
 {
-    return unprepared != 0 ? NULL : stage;
+    return unprepared != 0 ? NULL : stage.path;
 }
 
 const char *staging_work(void)
@@ -214,7 +138,7 @@ static const char *name_of(const char *path)
 
 bool staging_is_left(const char *path)
 {
-    CLEANUP_FREE char *left = xasprintf("%s/%s", stage, name_of(path));
+    CLEANUP_FREE char *left = xasprintf("%s/%s", stage.path, name_of(path));
     return unprepared == 0 && access(left, F_OK) == 0;
 }
 
@@ -236,7 +160,7 @@ static int check_prepared(const char *path, const char *what, struct error *err)
     if (unprepared == 0)
         return 0;
     if (unprepared == EWOULDBLOCK)
-        return error_set(err, ERROR_BUSY, "another run is at work in \"%.200s\"", stage);
+        return error_set(err, ERROR_BUSY, "another run is at work in \"%.200s\"", stage.path);
     errno = unprepared;
     (void)error_set_errno(err, "output \"%.200s\" cannot be %s", path, what);
     err->code = ERROR_CONFLICT;
@@ -245,7 +169,7 @@ static int check_prepared(const char *path, const char *what, struct error *err)
 
 static int create(struct error *err)
 {
-    (void)snprintf(staged, sizeof(staged), "%s/%.*s", stage, NAME_MAX, name_of(target));
+    (void)snprintf(staged, sizeof(staged), "%s/%.*s", stage.path, NAME_MAX, name_of(target));
     (void)unlink(staged); /* what an earlier attempt left */
     CLEANUP_CLOSE int fd = open(staged, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd >= 0)
@@ -322,6 +246,6 @@ void staging_end(void)
 {
     staging_discard();
     publisher_end(&publisher);
-    cleanup_close(&lock);
-    lock = -1;
+    cleanup_close(&stage.lock);
+    stage.lock = -1;
 }

@@ -3,10 +3,10 @@
  * lets it write in; the publisher (publisher.h) does the rest. One output per process at a time,
  * which the signal handler can remove.
  *
- *   FOLDER/.NAME.batchd-JOB.part/NAME   for FOLDER/NAME
- *   FOLDER/.NAME.batchd-JOB.part/FILE   for FOLDER/NAME/FILE, where the output is a folder; if
- *                                       FOLDER is closed to us or another file system:
- *   FOLDER/NAME/.batchd-JOB.part/FILE
+ *   FOLDER/.NAME.batchd-JOB-ATTEMPT.part/NAME   for FOLDER/NAME
+ *   FOLDER/.NAME.batchd-JOB-ATTEMPT.part/FILE   for FOLDER/NAME/FILE, where the output is a
+ *                                       folder; if FOLDER is closed to us or another file system:
+ *   FOLDER/NAME/.batchd-JOB-ATTEMPT.part/FILE
  *
  *   staging_prepare -> the sandbox -> staging_open -> staging_commit or staging_discard, for each
  *   -> staging_end

@@ -258,16 +258,18 @@ def stop_in(one, part, number, since=0):
 def test_a_picture_that_may_have_ended_the_process_is_made_last(folder, tmp_path, kept):
     inputs = [noise(tmp_path / "a.png", (2000, 1500)), *(picture(tmp_path / f"{n}.png") for n in range(3))]
 
-    part = folder / ".out.batchd-1.part/a.png"
+    def part(attempt):
+        return folder / f".out.batchd-1-{attempt}.part/a.png"
+
     for attempt in (1, 2):  # which it could answer
         one = run(folder, inputs, env=kept, attempt=attempt)
-        stop_in(one, part, signal.SIGTERM)
+        stop_in(one, part(attempt), signal.SIGTERM)
         assert one.code == 75 and names(folder) == ["out"] and names(folder / "out") == []
-    stop_in(run(folder, inputs, env=kept, attempt=3), part, signal.SIGKILL)
-    assert names(part.parent) == ["a.png"] and names(folder / "out") == []
-    since = made_at(part)
-    stop_in(run(folder, inputs, env=kept, attempt=4), part, signal.SIGKILL, since)
-    assert names(part.parent) == ["a.png"] and names(folder / "out") == ["0.png", "1.png", "2.png"]
+    stop_in(run(folder, inputs, env=kept, attempt=3), part(3), signal.SIGKILL)
+    assert names(folder) == [part(3).parent.name, "out"] and names(folder / "out") == []
+    since = made_at(part(3))
+    stop_in(run(folder, inputs, env=kept, attempt=4), part(4), signal.SIGKILL, since)
+    assert names(folder) == [part(4).parent.name, "out"] and names(folder / "out") == ["0.png", "1.png", "2.png"]
     one = run(folder, inputs, env=kept, attempt=5).end()
     assert one.code == 0 and one.result["checkpoints"] == {"reused": 3, "made": 1}
     assert [pathlib.Path(file["input"]).name for file in one.result["files"]] == ["a.png", "0.png", "1.png", "2.png"]

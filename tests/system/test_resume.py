@@ -91,7 +91,7 @@ def test_killed_at_random_moments(tmp_path, clip, undisturbed, audio):
 def test_killed_while_it_is_joined(tmp_path, clip, undisturbed):
     """The chunks are all there; the output has begun to be written."""
     one = begin(tmp_path, clip)
-    part = tmp_path / ".out.mp4.batchd-1.part/out.mp4"
+    part = tmp_path / ".out.mp4.batchd-1-1.part/out.mp4"
     while one.process.poll() is None and not (part.exists() and part.stat().st_size > 0):
         pass
     one.process.kill()

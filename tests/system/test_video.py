@@ -246,7 +246,7 @@ def test_next_attempt_sweeps_what_a_kill_left(tmp_path):
     wait_for(lambda: left_behind(tmp_path))
     one.process.kill()
     one.end()
-    assert left_behind(tmp_path) == [".out.mp4.batchd-7.part"]
+    assert left_behind(tmp_path) == [".out.mp4.batchd-7-1.part"]
     assert Run("video", params, tmp_path, job=7, attempt=2).end().code == 0
     assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
 
