@@ -78,11 +78,13 @@ static int set_recipe(const struct request *request, struct render *render, stru
     return 0;
 }
 
-static int make(const struct request *request, struct render *render, json_t **ret_result,
-                struct error *err)
+static int make(const struct request *request, struct render *render, struct slots *slots,
+                json_t **ret_result, struct error *err)
 {
     int64_t cuts = 0;
     const bool motion = strcmp(request_string(request, "method", "motion"), "motion") == 0;
+    if (render_choose_encoder(render, slots->filters, sizeof(slots->filters), err) < 0)
+        return -1;
     if (motion && scenes_count(render->source->path, request->cpus, &cuts, err) < 0)
         return render_damaged(render, err);
     if (render_run(render, ret_result, err) < 0)
@@ -103,7 +105,7 @@ static int run(const struct request *request, json_t **ret_result, struct error 
     if (source_open(request_path(request, "input"), "input", &source, err) < 0 ||
         render_open(request, &source, &render, err) < 0 ||
         set_recipe(request, &render, &slots, err) < 0 ||
-        make(request, &render, ret_result, err) < 0) {
+        make(request, &render, &slots, ret_result, err) < 0) {
         *ret_result = TAKE_PTR(render.partial);
         return -1;
     }

@@ -74,7 +74,6 @@ int hardware_choose(const char *asked, struct encoder_settings *settings, json_t
     const bool used = hardware_prove(candidates, settings, refused, &busy);
     json_put_text(facts, "asked", asked);
     json_put(facts, "used", json_boolean(used));
-    json_put_text(facts, "encoder", encoder_name(settings));
     json_put(facts, "refused", refused);
     return used || strcmp(asked, "require") != 0 ? 0 : lacks(settings->codec, refused, busy, err);
 }

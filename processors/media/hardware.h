@@ -16,7 +16,7 @@
 
 /* `asked` is never, auto or require. Sets `library` and `format` of the settings where one is
  * proven, and leaves them where none is: then software does it. *ret_facts, owned by the caller:
- * {asked, used, encoder, refused: [{encoder, why}]}. 0; -1 when one is required and there is none,
+ * {asked, used, refused: [{encoder, why}]}. 0; -1 when one is required and there is none,
  * with field params.hardware: ERROR_BUSY when one had no room, else ERROR_INVALID. */
 int hardware_choose(const char *asked, struct encoder_settings *settings, json_t **ret_facts,
                     struct error *err);

@@ -18,6 +18,7 @@
 #include "processors/media/sound.h"
 #include "processors/media/unit_file.h"
 
+#include <libavutil/pixdesc.h>
 #include <string.h>
 
 /* Of the progress: decoding and encoding; the rest is the joining and its check. */
@@ -145,9 +146,24 @@ void render_close(struct render *render)
     packet_index_done(&render->index);
     journal_close(render->journal);
     reader_close(&render->reader);
+    json_decref(render->hardware);
     json_decref(render->partial);
     free(render->units);
     free(render->target);
+}
+
+int render_choose_encoder(struct render *render, char *filters, size_t bytes, struct error *err)
+{
+    struct encoder_settings *settings = &render->recipe.settings;
+    const enum AVPixelFormat planned = settings->format;
+    const size_t used = strlen(filters);
+    if (hardware_choose(request_string(render->request, "hardware", "never"), settings,
+                        &render->hardware, err) < 0)
+        return -1;
+    if (settings->format != planned)
+        (void)snprintf(filters + used, bytes - used, ",format=%s",
+                       av_get_pix_fmt_name(settings->format));
+    return 0;
 }
 
 /* ---- what is to be made ---- */

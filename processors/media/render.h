@@ -51,6 +51,7 @@ struct render {
     size_t unit_count;
     unsigned reused, made; /* units: of an earlier run, of this one */
     struct time_span in;   /* the input's frames */
+    json_t *hardware;      /* owned; by render_choose_encoder: what hardware.h says of it */
     json_t *partial; /* owned; of an input that is damaged: the result of the job that failed */
     int64_t frames_out;
     bool captions;
@@ -74,6 +75,11 @@ void render_warn_of_format(struct render *render);
 void render_warn_of_captions(struct render *render);
 /* Of the output: what it should tell of its colours and does not. */
 void render_warn_of_colour(struct render *render, const struct colour *found);
+
+/* Behind the recipe: one of the GPU in the place of the codec's own, as the parameter `hardware`
+ * says. A format that it asks for is put behind `filters`, the recipe's, in `bytes` of room. What
+ * is chosen is a part of the journal's key. 0, or -1 as hardware_choose. */
+int render_choose_encoder(struct render *render, char *filters, size_t bytes, struct error *err);
 
 /* 0 and the output is in its place: *ret_result has inputs, outputs, frames_in, frames_out,
  * duration_us, media, metrics, checkpoints and warnings, and is the caller's. -1: the target is as

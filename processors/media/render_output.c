@@ -208,6 +208,8 @@ static json_t *output_facts(const struct render *render, const struct reader *ou
         json_put_int(stream, "from", track == NULL ? render->reader.video->index : track->source);
         json_put_text(stream, "how", track == NULL ? "encode" : track_way_name(track->way));
     }
+    json_put_text(media, "encoder", encoder_name(&render->recipe.settings));
+    json_put(media, "hardware", json_incref(render->hardware));
     json_put(media, "left_out", json_deep_copy(render->tracks.left_out));
     return media;
 }

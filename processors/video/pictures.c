@@ -6,7 +6,6 @@
 #include "processors/media/frame_rate.h"
 #include "processors/media/reader.h"
 
-#include <libavutil/pixdesc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,9 +108,4 @@ int pictures_plan(const struct request *request, const struct reader *reader,
     settings->height = ret->geometry.height;
     settings->pixel_aspect = ret->geometry.pixel_aspect;
     return 0;
-}
-
-void pictures_set_format(struct pictures *pictures, enum AVPixelFormat format)
-{
-    append(pictures, ",format=%s", av_get_pix_fmt_name(format));
 }

@@ -26,7 +26,5 @@ struct pictures {
  * with ERROR_INVALID. */
 int pictures_plan(const struct request *request, const struct reader *reader,
                   struct chunk_recipe *recipe, struct pictures *ret, struct error *err);
-/* The encoder takes another pixel format than the settings had. */
-void pictures_set_format(struct pictures *pictures, enum AVPixelFormat format);
 
 #endif

@@ -5,23 +5,10 @@
 #include "common/json.h"
 #include "processors/lib/request.h"
 #include "processors/media/container.h"
-#include "processors/media/hardware.h"
 #include "processors/media/render.h"
 #include "processors/video/pictures.h"
 
 #include <string.h>
-
-/* For all chunks, before the first: what is chosen is a part of the journal's key. */
-static int choose_encoder(const struct request *request, struct encoder_settings *settings,
-                          struct pictures *pictures, json_t **ret_facts, struct error *err)
-{
-    const enum AVPixelFormat planned = settings->format;
-    if (hardware_choose(request_string(request, "hardware", "never"), settings, ret_facts, err) < 0)
-        return -1;
-    if (settings->format != planned)
-        pictures_set_format(pictures, settings->format);
-    return 0;
-}
 
 static int set_recipe(const struct request *request, struct render *render,
                       struct pictures *pictures, struct error *err)
@@ -47,19 +34,15 @@ int transcode(const struct request *request, const struct source *source, json_t
               struct error *err)
 {
     CLEANUP(render_close) struct render render = {0};
-    CLEANUP_JSON json_t *hardware = NULL;
     struct pictures pictures = {0};
     if (render_open(request, source, &render, err) < 0 ||
         set_recipe(request, &render, &pictures, err) < 0 ||
-        choose_encoder(request, &render.recipe.settings, &pictures, &hardware, err) < 0 ||
+        render_choose_encoder(&render, pictures.filters, sizeof(pictures.filters), err) < 0 ||
         render_run(&render, ret_result, err) < 0) {
         *ret_result = TAKE_PTR(render.partial);
         return -1;
     }
-    json_t *output = json_object_get(json_object_get(*ret_result, "media"), "output");
-    json_put(output, "deinterlaced", json_boolean(pictures.deinterlaced));
-    json_put(output, "encoder", json_incref(json_object_get(hardware, "encoder")));
-    (void)json_object_del(hardware, "encoder");
-    json_put(output, "hardware", TAKE_PTR(hardware));
+    json_put(json_object_get(json_object_get(*ret_result, "media"), "output"), "deinterlaced",
+             json_boolean(pictures.deinterlaced));
     return 0;
 }

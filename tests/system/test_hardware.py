@@ -74,6 +74,16 @@ def test_where_it_is_required_the_job_fails(tmp_path):
     assert (tmp_path / "out.mp4").read_text() == "what was there" and os.listdir(tmp_path) == ["out.mp4"]
 
 
+def test_interpolate_knows_it_too(tmp_path):
+    done = run("interpolate", tmp_path, input=SOURCE, output="out.mp4", factor=2, method="blend", hardware="auto",
+               preset="ultrafast")
+    assert done.code == 0, done.error
+    made = done.result["media"]["output"]
+    assert made["encoder"] == "libx264" and len(made["hardware"]["refused"]) == 3 and done.result["sandbox"]["gpu"]
+    refused = run("interpolate", tmp_path, input=SOURCE, output="no.mp4", factor=2, hardware="require")
+    assert refused.code == 64 and refused.result["error"]["field"] == "params.hardware"
+
+
 def test_none_is_tried_unasked(tmp_path):
     done = run("video", tmp_path, input=SOURCE, output="out.mp4", **FAST)
     made = done.result["media"]["output"]

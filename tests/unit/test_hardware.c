@@ -112,7 +112,7 @@ START_TEST(never_tries_none)
     ck_assert_int_eq(hardware_choose("never", &settings, &facts, &err), 0);
     ck_assert_uint_eq(json_array_size(json_object_get(facts, "refused")), 0);
     ck_assert(json_is_false(json_object_get(facts, "used")));
-    ck_assert_str_eq(json_string_value(json_object_get(facts, "encoder")), "libx264");
+    ck_assert_str_eq(encoder_name(&settings), "libx264");
 }
 END_TEST
 
