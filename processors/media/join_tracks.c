@@ -11,7 +11,9 @@
 #include "processors/media/tags.h"
 #include "processors/media/tracks.h"
 
+#include <libavutil/mem.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A file that is read, with its next packet. */
 struct feed {
@@ -24,8 +26,9 @@ struct feed {
 
 struct member {
     const struct track *track;
-    struct feed *feed; /* NULL: an attachment */
+    struct feed *feed; /* NULL: an attachment, a cover */
     int stream;        /* number there */
+    AVStream *cover;   /* borrowed from output */
     struct copied_track sound;
     struct subtitle_track subtitles;
 };
@@ -46,13 +49,52 @@ static AVStream *source_stream(const struct join_tracks *tracks, const struct tr
     return tracks->parts->source->format->streams[track->source];
 }
 
+/* What a stream of an attachment has as its headers is the file. */
+static void set_file(AVCodecParameters *ret, const AVPacket *picture)
+{
+    av_freep(&ret->extradata);
+    ret->codec_type = AVMEDIA_TYPE_ATTACHMENT;
+    ret->extradata = av_mallocz((size_t)picture->size + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (ret->extradata == NULL)
+        out_of_memory();
+    memcpy(ret->extradata, picture->data, (size_t)picture->size);
+    ret->extradata_size = picture->size;
+}
+
 static int attach(struct join_tracks *tracks, const struct track *track, struct error *err)
 {
     const AVStream *from = source_stream(tracks, track);
     AVStream *to = output_add(tracks->output, from->time_base);
     tags_copy_attachment(from, to);
     int rc = avcodec_parameters_copy(to->codecpar, from->codecpar);
-    return rc < 0 ? media_error(err, ERROR_BUSY, rc, "an attachment") : 0;
+    if (rc < 0)
+        return media_error(err, ERROR_BUSY, rc, "an attachment");
+    if ((from->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0)
+        set_file(to->codecpar, &from->attached_pic);
+    return 0;
+}
+
+/* Its packet is written at the end: there is one. */
+static int add_cover(struct join_tracks *tracks, struct member *member, struct error *err)
+{
+    const AVStream *from = source_stream(tracks, member->track);
+    AVStream *to = member->cover = output_add(tracks->output, from->time_base);
+    int rc = avcodec_parameters_copy(to->codecpar, from->codecpar);
+    to->codecpar->codec_tag = 0; /* it is the other container's word */
+    to->disposition = AV_DISPOSITION_ATTACHED_PIC;
+    return rc < 0 ? media_error(err, ERROR_BUSY, rc, "a cover") : 0;
+}
+
+static int write_cover(struct join_tracks *tracks, const struct member *member, struct error *err)
+{
+    const AVStream *from = source_stream(tracks, member->track);
+    AVPacket *packet = av_packet_clone(&from->attached_pic);
+    if (packet == NULL)
+        out_of_memory();
+    packet->pts = packet->dts = 0;
+    int result = output_write(tracks->output, member->cover, packet, from->time_base, err);
+    av_packet_free(&packet);
+    return result;
 }
 
 static int add_sound(struct join_tracks *tracks, struct member *member, struct error *err)
@@ -103,6 +145,8 @@ static int add(struct join_tracks *tracks, const struct track *track, const char
     member->track = track;
     if (track->way == TRACK_ATTACH)
         return attach(tracks, track, err);
+    if (track->way == TRACK_COVER)
+        return add_cover(tracks, member, err);
     if (open_feed(tracks, member, encoded, err) < 0)
         return -1;
     const AVStream *from = source_stream(tracks, track);
@@ -219,7 +263,8 @@ int join_tracks_finish(struct join_tracks *tracks, struct join_written *written,
     written->unreadable = xcalloc(tracks->count + 1, sizeof(*written->unreadable));
     for (size_t i = 0; i < tracks->count; i++) {
         struct member *member = &tracks->members[i];
-        if (subtitle_track_finish(&member->subtitles, err) < 0)
+        if (subtitle_track_finish(&member->subtitles, err) < 0 ||
+            (member->cover != NULL && write_cover(tracks, member, err) < 0))
             return -1;
         written->packets[i] = is_sound(member) ? member->sound.packets : member->subtitles.cues;
         written->unreadable[i] = member->subtitles.unreadable;

@@ -14,6 +14,8 @@ int output_open(const char *path, const char *container, struct output *ret, str
     if (rc < 0)
         return media_error(err, ERROR_INTERNAL, rc, "no writer of %s", container);
     ret->format->flags |= AVFMT_FLAG_BITEXACT;
+    ret->format->max_interleave_delta =
+        AV_TIME_BASE; /* packets come in order: it waits no longer */
     if (strcmp(container, "nut") == 0)
         ret->format->avoid_negative_ts = 0; /* times stay what they are */
     rc = avio_open(&ret->format->pb, url, AVIO_FLAG_WRITE);

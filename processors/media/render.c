@@ -102,7 +102,7 @@ static int choose_tracks(struct render *render, struct error *err)
     if (tracks_plan(render->request, &render->reader, render->container, &render->tracks, err) < 0)
         return -1;
     for (size_t i = 0; i < tracks->count; i++) {
-        if (tracks->list[i].way != TRACK_ATTACH &&
+        if (tracks_has_packets(&tracks->list[i]) &&
             reader_add(&render->reader, tracks->list[i].source, err) < 0)
             return -1;
     }

@@ -85,23 +85,37 @@ static int join_chunks(struct render *render, const char *staged, struct join_wr
 
 /* ---- the check of what was written ---- */
 
-/* The picture's stream comes first, the others behind it in their order; a track for chapters may
- * follow. */
+/* The number of that track's stream. The picture's comes first, the others behind it in their
+ * order; MP4 has a track for chapters behind those, and covers behind that. */
+static unsigned stream_of(const struct tracks *tracks, size_t at, const AVFormatContext *output)
+{
+    size_t covers = 0;
+    if (tracks->list[at].way != TRACK_COVER)
+        return (unsigned)at + 1;
+    for (size_t i = 0; i <= at; i++)
+        covers += tracks->list[i].way == TRACK_COVER;
+    for (unsigned i = 0; i < output->nb_streams; i++) {
+        if ((output->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0 && --covers == 0)
+            return i;
+    }
+    return output->nb_streams;
+}
+
 static int check_tracks(const struct render *render, const struct join_written *written,
                         const struct reader *output, const struct packet_index *index,
                         struct error *err)
 {
     const struct tracks *tracks = &render->tracks;
     for (size_t i = 0; i < tracks->count; i++) {
-        if (i + 1 >= output->format->nb_streams)
-            return error_set(err, ERROR_INTERNAL, "it has only %u streams",
-                             output->format->nb_streams);
-        const AVStream *stream = output->format->streams[i + 1];
-        const int64_t found = packet_index_packets(index, stream);
-        if (tracks->list[i].way != TRACK_ATTACH && found != written->packets[i])
+        const unsigned number = stream_of(tracks, i, output->format);
+        if (number >= output->format->nb_streams)
+            return error_set(err, ERROR_INTERNAL, "it lacks stream %u (%s)", number,
+                             avcodec_get_name(tracks->list[i].codec));
+        const int64_t found = packet_index_packets(index, output->format->streams[number]);
+        if (tracks_has_packets(&tracks->list[i]) && found != written->packets[i])
             return error_set(err, ERROR_INTERNAL,
-                             "it has %lld packets of stream %zu (%s) instead of %lld",
-                             (long long)found, i + 1, avcodec_get_name(tracks->list[i].codec),
+                             "it has %lld packets of stream %u (%s) instead of %lld",
+                             (long long)found, number, avcodec_get_name(tracks->list[i].codec),
                              (long long)written->packets[i]);
     }
     return 0;
@@ -149,9 +163,9 @@ static int verify(const struct render *render, const char *staged,
     CLEANUP(packet_index_done) struct packet_index index = {0};
     int result = reader_open(staged, "output", 1, output, err);
     output->progress_to = 0;
-    for (size_t i = 1; result == 0 && i <= render->tracks.count; i++) {
-        if (i < output->format->nb_streams)
-            result = reader_add(output, (int)i, err);
+    for (size_t i = 0; result == 0 && i < render->tracks.count; i++) {
+        if (tracks_has_packets(&render->tracks.list[i]) && i + 1 < output->format->nb_streams)
+            result = reader_add(output, (int)i + 1, err);
     }
     if (result == 0)
         result = packet_index_read(output, &index, err);
@@ -197,16 +211,25 @@ static int check_sound(const char *staged, struct reader *output, struct error *
 
 /* ---- the result ---- */
 
+/* Of more streams than a result names there is no object. */
+static void put_origin(json_t *stream, int from, const char *how)
+{
+    if (stream == NULL)
+        return;
+    json_put_int(stream, "from", from);
+    json_put_text(stream, "how", how);
+}
+
 /* Where each stream of the output comes from. */
 static json_t *output_facts(const struct render *render, const struct reader *output)
 {
     json_t *media = facts_media(output);
     json_t *streams = json_object_get(media, "streams");
-    for (size_t i = 0; i <= render->tracks.count && i < json_array_size(streams); i++) {
-        const struct track *track = i == 0 ? NULL : &render->tracks.list[i - 1];
-        json_t *stream = json_array_get(streams, i);
-        json_put_int(stream, "from", track == NULL ? render->reader.video->index : track->source);
-        json_put_text(stream, "how", track == NULL ? "encode" : track_way_name(track->way));
+    put_origin(json_array_get(streams, 0), render->reader.video->index, "encode");
+    for (size_t i = 0; i < render->tracks.count; i++) {
+        const struct track *track = &render->tracks.list[i];
+        put_origin(json_array_get(streams, stream_of(&render->tracks, i, output->format)),
+                   track->source, track_way_name(track->way));
     }
     json_put_text(media, "encoder", encoder_name(&render->recipe.settings));
     json_put(media, "hardware", json_incref(render->hardware));

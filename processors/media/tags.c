@@ -50,6 +50,11 @@ void tags_copy_track(const AVStream *from, AVStream *to, const char *container)
 
 void tags_copy_attachment(const AVStream *from, AVStream *to)
 {
+    if ((from->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0) {
+        const bool png = from->codecpar->codec_id == AV_CODEC_ID_PNG;
+        (void)av_dict_set(&to->metadata, "filename", png ? "cover.png" : "cover.jpg", 0);
+        (void)av_dict_set(&to->metadata, "mimetype", png ? "image/png" : "image/jpeg", 0);
+    }
     copy(from->metadata, "filename", &to->metadata, "filename");
     copy(from->metadata, "mimetype", &to->metadata, "mimetype");
     copy(from->metadata, "title", &to->metadata, "title");

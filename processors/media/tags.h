@@ -11,7 +11,8 @@
 /* Language, title, what it is for (default, forced, comment ...). MP4 and MOV have no title of a
  * track: there it is the handler's name, as players show it. */
 void tags_copy_track(const AVStream *from, AVStream *to, const char *container);
-/* File name and media type of an attachment. */
+/* File name and media type of an attachment; a cover that has none gets those by which it is known
+ * in Matroska. */
 void tags_copy_attachment(const AVStream *from, AVStream *to);
 /* Title, artist, date and all others of the file. */
 void tags_copy_file(const AVFormatContext *from, AVFormatContext *to);

@@ -10,7 +10,6 @@
 #include "processors/media/subtitle_track.h"
 #include "processors/media/track_choice.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +121,31 @@ static void plan_attachment(const struct plan *plan, unsigned number)
         carry(plan, number, TRACK_ATTACH, stream->codecpar->codec_id);
 }
 
+/* A still is a stream of video to libavformat; thumbnails of chapters are such a stream, too. */
+static bool is_cover(const AVStream *stream)
+{
+    return (stream->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0 &&
+           (stream->disposition & AV_DISPOSITION_TIMED_THUMBNAILS) == 0 &&
+           stream->attached_pic.size > 0;
+}
+
+static void plan_picture(const struct plan *plan, unsigned number)
+{
+    const AVStream *stream = stream_at(plan, number);
+    const enum AVCodecID codec = stream->codecpar->codec_id;
+    const bool mkv = strcmp(plan->container, "matroska") == 0;
+    const bool known = codec == AV_CODEC_ID_MJPEG || codec == AV_CODEC_ID_PNG;
+    if (stream == plan->reader->video)
+        return;
+    if (!is_cover(stream))
+        leave_out(plan, number, "one picture is carried over, that which players take");
+    else if (!known || (!mkv && strcmp(plan->container, "mp4") != 0))
+        leave_out(plan, number, "the container takes no such cover");
+    else
+        carry(plan, number, strcmp(plan->container, "matroska") == 0 ? TRACK_ATTACH : TRACK_COVER,
+              codec);
+}
+
 static void plan_other(const struct plan *plan, unsigned number)
 {
     const AVStream *stream = stream_at(plan, number);
@@ -130,11 +154,7 @@ static void plan_other(const struct plan *plan, unsigned number)
         plan_attachment(plan, number);
         return;
     case AVMEDIA_TYPE_VIDEO:
-        if (stream != plan->reader->video)
-            leave_out(plan, number,
-                      (stream->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0
-                          ? "a cover is not carried over"
-                          : "one picture is carried over, that which players take");
+        plan_picture(plan, number);
         return;
     case AVMEDIA_TYPE_AUDIO:
     case AVMEDIA_TYPE_SUBTITLE:
@@ -203,8 +223,13 @@ void tracks_done(struct tracks *tracks)
 
 const char *track_way_name(enum track_way way)
 {
-    static const char *const names[] = {"copy", "encode", "convert", "attach"};
+    static const char *const names[] = {"copy", "encode", "convert", "attach", "copy"};
     return names[way];
+}
+
+bool tracks_has_packets(const struct track *track)
+{
+    return track->way != TRACK_ATTACH && track->way != TRACK_COVER;
 }
 
 const struct track *tracks_encoded(const struct tracks *tracks, size_t at)

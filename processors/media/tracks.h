@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <libavcodec/codec_id.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct reader;
@@ -18,7 +19,8 @@ enum track_way {
     TRACK_COPY,    /* its packets as they are: sound, subtitles */
     TRACK_ENCODE,  /* sound, as a whole */
     TRACK_CONVERT, /* subtitles of text to another form of it */
-    TRACK_ATTACH   /* a file within the file, such as a font */
+    TRACK_ATTACH,  /* a file within the file, such as a font, or in Matroska a cover */
+    TRACK_COVER    /* a still beside the film, as MP4 has it */
 };
 
 struct track {
@@ -42,8 +44,10 @@ int tracks_plan(const struct request *request, const struct reader *reader, cons
                 struct tracks *ret, struct error *err);
 void tracks_done(struct tracks *tracks);
 
-/* "copy", "encode", "convert" or "attach" */
+/* "copy" (a cover, too), "encode", "convert" or "attach" */
 const char *track_way_name(enum track_way way);
+/* Whether it has packets along the film; else it is a file beside it. */
+bool tracks_has_packets(const struct track *track);
 /* Of those that are encoded, by their place among them; NULL behind the last. */
 const struct track *tracks_encoded(const struct tracks *tracks, size_t at);
 unsigned tracks_encoded_count(const struct tracks *tracks);

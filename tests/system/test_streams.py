@@ -114,6 +114,9 @@ def test_every_track_comes_over(tmp_path, film, ending):
     assert about["format"]["tags"]["title"] == "The film"
     assert [(one["tags"]["title"], round(float(one["start_time"]))) for one in about["chapters"]] == [
         ("First", 0), ("Second", 3)]
+    decoded = subprocess.run(["ffmpeg", "-v", "warning", "-i", out, "-map", "0:v", "-map", "0:a", "-f", "null", "-"],
+                             capture_output=True, text=True, check=True)
+    assert decoded.stderr == ""
     told = done.result["media"]["output"]["streams"]
     assert [(one["from"], one["how"]) for one in told[:5]] == [(0, "encode")] + [
         (number, "copy" if now == was else "encode" if number < 3 else "convert")
@@ -337,6 +340,31 @@ def test_another_programme_is_not_meant(tmp_path, film):
     assert [one["codec_type"] for one in streams(tmp_path / "out.mp4")] == ["video", "audio"]
     reasons = {one["type"]: one["reason"] for one in done.result["media"]["output"]["left_out"]}
     assert set(reasons) == {"audio", "video"} and "programme" in reasons["audio"]
+
+
+@pytest.mark.parametrize("way", [["mp4", "mkv", "mp4", "mp4", "mov"], ["mkv", "mp4", "mkv", "webm"]])
+def test_a_cover_stays(tmp_path, film, way):
+    """Of MP4 a still beside the film, of Matroska a file attached; the same bytes, and no picture of the film."""
+    still = SAMPLES / "coffee.png"
+    if way[0] == "mp4":
+        ffmpeg("-i", film, "-i", still, "-map", "0:v", "-map", "0:a", "-map", 1, "-map_chapters", 0, "-c:v:0", "copy", "-c:a",
+               "aac", "-c:v:1", "copy", "-disposition:v:1", "attached_pic", tmp_path / "0.mp4")
+    else:
+        ffmpeg("-i", film, "-map", "0:v", "-map", "0:a", "-c", "copy", "-attach", still, "-metadata:s:t", "mimetype=image/png",
+               "-metadata:s:t", "filename=front.png", tmp_path / "0.mkv")
+    for number, (before, after) in enumerate(zip(way, way[1:])):
+        codec = "vp9" if after == "webm" else "h264"
+        done = run("video", tmp_path, input=f"{number}.{before}", output=f"{number + 1}.{after}", codec=codec, **FAST)
+        assert done.code == 0, done.error
+        told = [one for one in done.result["media"]["output"]["streams"] if one.get("cover")]
+        if after in ("webm", "mov"):
+            assert not told and "takes no such cover" in done.result["warnings"][0]
+            continue
+        assert done.result["warnings"] == [] and frames(tmp_path / f"{number + 1}.{after}") == 194
+        assert [one["how"] for one in told] == ["attach" if after == "mkv" else "copy"]
+        ffmpeg("-i", tmp_path / f"{number + 1}.{after}", "-map", f"0:{told[0]['index']}", "-c", "copy", "-f", "image2",
+               "-update", 1, tmp_path / "still.png")
+        assert (tmp_path / "still.png").read_bytes() == still.read_bytes()
 
 
 def test_show_has_the_warnings(daemon, film, tmp_path):
