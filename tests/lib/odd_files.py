@@ -81,7 +81,7 @@ def make_liars(folder):
         "no-rate.y4m": (y4m.replace(b"F25:1", b"F0:0"), video(10, 96, 64)),
         "no-rate.avi": (patched(avi, b"strh", 24, "<II", 0, 0), video(10, 96, 64)),
         "count.mp4": (patched(mp4, b"stsz", 8, ">I", 0x7fffffff), broken("is no video that can be read")),
-        "packet.mp4": (patched(mp4, b"stsz", 12, ">I", 0x3d000000), broken("lies behind its end")),
+        "packet.mp4": (patched(mp4, b"stsz", 12 + 9 * 4, ">I", 0x3d000000), broken("lies behind its end")),
         "places.mp4": (patched(mp4, b"stco", 8, ">I", 0xfffffff0), broken("lies behind its end")),
         "box.mp4": (patched(mp4, b"mdat", -8, ">I4sQ", 1, b"mdat", 1 << 62), broken("moov atom not found")),
         "time-scale.mp4": (patched(mp4, b"mdhd", 12, ">I", 0),

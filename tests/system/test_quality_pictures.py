@@ -1,6 +1,8 @@
 """The processor "quality" on still pictures; Pillow, which shares no code with FFmpeg, is the judge."""
 import math
 
+import every_file
+import odd_files
 import pytest
 from PIL import Image, ImageChops, ImageStat
 from processor import SAMPLES, run
@@ -104,6 +106,23 @@ def test_what_is_cut_off_is_named(tmp_path, ending, options):
         (tmp_path / "cut").write_bytes(data[:int(len(data) * part)])
         refused(tmp_path, f"whole.{ending}", "cut", "distorted ")
         refused(tmp_path, "cut", f"whole.{ending}", "reference ")
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_without_its_end_mark_is_cut_off(tmp_path, progressive):
+    """Between two scans, or behind all of them: nothing is missing in what is there."""
+    Image.open(ROCKET).save(tmp_path / "whole.jpg", progressive=progressive)
+    data = (tmp_path / "whole.jpg").read_bytes()
+    for end in {data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")} if progressive else {data.rindex(b"\xff\xd9")}:
+        (tmp_path / "cut.jpg").write_bytes(data[:end])
+        refused(tmp_path, "whole.jpg", "cut.jpg", "distorted is damaged or cut off", "without its end")
+
+
+def test_a_small_file_that_claims_many_pixels_takes_little_memory(tmp_path):
+    """Also in the decoder that libavformat looks at it with."""
+    (tmp_path / "short.png").write_bytes(odd_files.png(16000, 16000))
+    done = run("quality", tmp_path, reference="short.png", distorted="short.png")
+    assert done.code == 65 and "more than 100000000 pixels" in done.error and done.rss_kb < every_file.RSS_KB_MAX
 
 
 def test_a_picture_is_no_video(tmp_path):
