@@ -8,7 +8,7 @@ from processor import SAMPLES, ffprobe, frames, run
 from test_resume import logged
 from test_streams import ffmpeg
 
-FAST = {"preset": "ultrafast", "crf": 35}
+FAST = {"preset": "ultrafast", "crf": 35, "width": 160}
 CLIP = SAMPLES / "roadtrip_vp9_10bit.webm"
 HDR = {"color_range": "tv", "color_space": "bt2020nc", "color_transfer": "smpte2084", "color_primaries": "bt2020"}
 LIGHT = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
