@@ -155,6 +155,8 @@ static const struct rule {
     {SCMP_SYS(fcntl), 1, UINT32_MAX, F_GETLK},
     {SCMP_SYS(fcntl), 1, UINT32_MAX, F_SETLK},
     {SCMP_SYS(fcntl), 1, UINT32_MAX, F_SETLKW},
+    {SCMP_SYS(fcntl), 1, UINT32_MAX, F_ADD_SEALS}, /* of memory that drivers share with the GPU */
+    {SCMP_SYS(fcntl), 1, UINT32_MAX, F_GET_SEALS},
     {SCMP_SYS(ioctl), 1, UINT32_MAX, TCGETS}, /* isatty */
     {SCMP_SYS(prctl), 0, UINT32_MAX, PR_SET_NAME},
     {SCMP_SYS(prctl), 0, UINT32_MAX, PR_GET_NAME},
