@@ -271,7 +271,10 @@ def test_vmaf_is_never_another_number(tmp_path, coded):
     if " libvmaf " in subprocess.run(["ffmpeg", "-v", "error", "-filters"], capture_output=True,
                                      text=True, check=True).stdout:
         pytest.skip("this FFmpeg has libvmaf")
-    assert measured(tmp_path, coded, coded, metrics="ssim,vmaf")["vmaf"] == "unavailable"
+    for metrics in ("ssim,vmaf", ["ssim", "vmaf"]):
+        found = measured(tmp_path, coded, coded, metrics=metrics)
+        assert found["vmaf"] == "unavailable" and "psnr" not in found
+        assert re.fullmatch(r"this FFmpeg \(Lavfi[0-9.]+\) has no filter libvmaf", found["vmaf_reason"])
 
 
 @pytest.mark.parametrize("params,code,words", [
