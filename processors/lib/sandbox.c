@@ -160,11 +160,11 @@ static void lower_limit(__rlimit_resource_t resource, uint64_t value)
     (void)setrlimit(resource, &limit);
 }
 
-/* Where the job has no share: all of the machine's. */
+/* Where the job has no share: all of the machine's, with what it swaps. */
 static uint64_t machine_memory(void)
 {
     struct sysinfo info;
-    return sysinfo(&info) < 0 ? 0 : (uint64_t)info.totalram * info.mem_unit;
+    return sysinfo(&info) < 0 ? 0 : ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
 }
 
 /* How much private memory may be asked for: 0, no limit. Not of address space: the libraries and
