@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "common/fd.h"
 #include "common/json.h"
+#include "processors/lib/report.h"
 #include "processors/lib/request.h"
 #include "processors/lib/source.h"
 #include "processors/lib/staging.h"
@@ -196,6 +197,20 @@ static int write_picture(const struct shot *shot, bool png, struct error *err)
 
 /* ---- the job ---- */
 
+/* Its light is not brought to what a still is shown with. */
+static json_t *warnings_of(const struct shot *shot)
+{
+    json_t *warnings = json_array();
+    const struct colour *colour = &shot->reader.colour;
+    if (!colour_is_hdr(colour))
+        return warnings;
+    CLEANUP_FREE char *text =
+        xasprintf("the film is HDR (%s), the still is not: it looks pale", colour_hdr(colour));
+    report_log("%s", text);
+    (void)json_array_append_new(warnings, json_string(text));
+    return warnings;
+}
+
 static json_t *make_result(const struct shot *shot, json_t *output_facts)
 {
     json_t *result = json_object();
@@ -216,6 +231,7 @@ static json_t *make_result(const struct shot *shot, json_t *output_facts)
     json_put_int(result, "frames_out", 1);
     json_put(result, "media", media);
     json_put(result, "metrics", json_object());
+    json_put(result, "warnings", warnings_of(shot));
     return result;
 }
 

@@ -102,6 +102,13 @@ def test_h264_has_8_bits_and_says_so(tmp_path, film):
     assert run("video", tmp_path, input=str(CLIP), output="deep.mp4", codec="h265", **FAST).result["warnings"] == []
 
 
+def test_a_thumbnail_of_hdr_is_pale_and_says_so(tmp_path, film):
+    done = run("video", tmp_path, mode="thumbnail", input=str(film), output="out.jpg")
+    assert done.code == 0 and logged(done) == done.result["warnings"] == [
+        "the film is HDR (hdr10), the still is not: it looks pale"]
+    assert run("video", tmp_path, mode="thumbnail", input=str(CLIP), output="out.jpg").result["warnings"] == []
+
+
 @pytest.mark.parametrize("codec,ending", [("h264", "mp4"), H265[1], ("av1", "mp4"), ("vp9", "webm")])
 def test_colours_are_told_as_they_were(tmp_path, codec, ending):
     """Those of PAL: no player would guess them."""
