@@ -3,6 +3,7 @@
 
 #include "common/cleanup.h"
 #include "common/json.h"
+#include "processors/lib/report.h"
 #include "processors/lib/source.h"
 #include "processors/media/facts.h"
 #include "processors/media/reader.h"
@@ -177,6 +178,7 @@ bool damage_add(json_t *result, const char *path, const char *label, int64_t *re
                 int64_t *ret_duration_us, struct error *err)
 {
     CLEANUP(survey_done) struct survey survey = {0};
+    report_log("%s is not whole; what there is of it is counted", label); /* which takes its time */
     if (!run(&survey, path, label))
         return false;
     settle_first(&survey.reader,
