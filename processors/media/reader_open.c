@@ -164,13 +164,21 @@ static bool lies_within(const AVIndexEntry *entry, int64_t file_bytes)
 }
 
 /* The index of MP4 and its kin names every packet's place: what lies behind the end of the file is
- * missing, and it is known before any work is done. A seek behind the end does not fail. */
+ * missing, and it is known before any work is done. A seek behind the end does not fail. Where a
+ * part of it is missing, there are no packets, as if there were none to miss. */
 static int check_index(struct reader *reader, int number, struct error *err)
 {
     AVStream *stream = reader->format->streams[number];
     const int count = avformat_index_get_entries_count(stream);
     if (strstr(reader->format->iformat->name, "mp4") == NULL || reader->file_bytes <= 0)
         return 0;
+    if (count == 0 && stream->nb_frames > 0) {
+        reader->damaged = true;
+        return error_set(err, ERROR_DAMAGED,
+                         "%s is damaged: stream %d has %lld packets by its header, and their index "
+                         "is broken",
+                         reader->label, number, (long long)stream->nb_frames);
+    }
     for (int i = 0; i < count; i++) {
         if (lies_within(avformat_index_get_entry(stream, i), reader->file_bytes))
             continue;

@@ -27,9 +27,9 @@ static int probe(const struct request *request, const struct source *source, jso
         return error_set_field(err, "params.output",
                                "params.output is given; it is not allowed with mode probe");
     if (reader_open(source->path, "input", request->cpus, &reader, err) < 0 ||
-        reader_check_sound(&reader, err) < 0 ||
         (reader.audio != NULL && reader_decode_audio(&reader, err) < 0) ||
-        reader_run(&reader, &calls, err) < 0 || source_unchanged(source, err) < 0) {
+        reader_run(&reader, &calls, err) < 0 || reader_check_sound(&reader, err) < 0 ||
+        source_unchanged(source, err) < 0) {
         if (reader.damaged)
             *ret_result = damage_result(source, "input", err);
         return -1;

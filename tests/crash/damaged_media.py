@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Real videos and photos, cut off and with bytes flipped, through every processor. What ends well has every
 frame that the whole file has, as ffmpeg decodes it too, or nothing tells that it is damaged: ffmpeg finds no
-fault in it either. All else ends as failed (65) with one line that says why, leaves nothing behind, and takes
+fault in it either; and its sound. All else ends as failed (65) with one line that says why, leaves nothing behind, and takes
 little memory and time. damaged_media.py --cuts 20 --flips 40"""
 import argparse
 import collections
@@ -44,6 +44,12 @@ def judged(path):
     return pictures, (done.stderr or f"exit status {done.returncode}" * (done.returncode != 0)).split("\n")[0]
 
 
+def has_sound(path):
+    done = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=codec_type", path], capture_output=True, text=True,
+                          errors="replace", check=False)
+    return "codec_type=audio" in done.stdout
+
+
 class Faults:
     """What went wrong, and how often what came out."""
 
@@ -66,6 +72,8 @@ def check(faults, folder, name, change, path, whole):
             faults.note(name, change, operation, wrong)
         elif one.code == 0 and name in VIDEOS and operation != "thumbnail":
             pictures, found = judged(path)
+            if operation == "transcode" and has_sound(path) and not has_sound(folder / "out.mp4"):
+                faults.note(name, change, operation, "the sound is left out")
             counted = one.result["frames_in"]
             if found and pictures != whole:
                 faults.note(name, change, operation, f"done with {counted} frames, and ffmpeg finds: {found}")

@@ -73,6 +73,7 @@ def patched(data, place, offset, form, *values):
 def make_liars(folder):
     """Of headers that claim what cannot be."""
     mp4, avi, y4m, ivf = ((folder / f"plain.{ending}").read_bytes() for ending in ("mp4", "avi", "y4m", "ivf"))
+    sound = (SAMPLES / "sample_rotate_reflect.mp4").read_bytes()
     jpeg, gif = (SAMPLES / "rocket.jpg").read_bytes(), (folder / "one-frame.gif").read_bytes()
     made = {
         # Harmless: the bitstream or the packets tell better.
@@ -84,6 +85,7 @@ def make_liars(folder):
         "packet.mp4": (patched(mp4, b"stsz", 12 + 9 * 4, ">I", 0x3d000000), broken("lies behind its end")),
         "places.mp4": (patched(mp4, b"stco", 8, ">I", 0xfffffff0), broken("lies behind its end")),
         "box.mp4": (patched(mp4, b"mdat", -8, ">I4sQ", 1, b"mdat", 1 << 62), broken("moov atom not found")),
+        "index.mp4": (sound[::-1].replace(b"zsts", b"????", 1)[::-1], broken("index is broken")),  # of its sound
         "time-scale.mp4": (patched(mp4, b"mdhd", 12, ">I", 0),
                            broken("no frame that decodes", thumbnail=NO_TIMES, interpolate=NO_TIMES)),
         "size.y4m": (y4m.replace(b"W96 H64", b"W99999 H99999"), broken("Picture size 99999x99999")),
