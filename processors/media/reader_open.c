@@ -102,7 +102,10 @@ static int open_decoder(struct reader *reader, const AVStream *stream, unsigned 
     context->max_pixels = READER_PIXELS_MAX;
     context->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER;
     /* Damaged frames are to be counted, not silently left out. */
-    context->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT | AV_CODEC_FLAG_BITEXACT;
+    context->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
+    /* Of sound it makes DTS come in another form than the headers' decoder found. */
+    if (codec->type == AVMEDIA_TYPE_VIDEO)
+        context->flags |= AV_CODEC_FLAG_BITEXACT;
     if (rc >= 0)
         rc = avcodec_open2(context, codec, NULL);
     return rc < 0 ? media_error(err, ERROR_DAMAGED, rc, "%s: stream %d: the %s decoder refuses it",

@@ -167,6 +167,17 @@ def test_encoded_sound_is_each_its_own(tmp_path, film):
     assert [pitch(tmp_path / "out.mp4", number) for number in (0, 1)] == pytest.approx([300, 600], abs=2)
 
 
+@pytest.mark.parametrize("codec", ["dca", "pcm_s24le", "truehd", "flac", "eac3"])
+def test_sound_of_discs(tmp_path, codec):
+    """As films on discs have it; WebM takes none of them."""
+    ffmpeg("-t", 1, "-i", CLIP, "-f", "lavfi", "-i", "sine=f=500:d=8:r=48000", "-map", "0:v", "-map", 1, "-ac", 2, "-c:v", "copy",
+           "-strict", -2, "-c:a", codec, tmp_path / "in.mkv")
+    done = run("video", tmp_path, input="in.mkv", output="out.webm", codec="vp9", **FAST)
+    assert done.code == 0, done.error
+    assert streams(tmp_path / "out.webm", "audio")[0]["codec_name"] == "opus"
+    assert pitch(tmp_path / "out.webm", 0) == pytest.approx(500, abs=2)
+
+
 def test_cues_that_overlap_are_all_shown_in_mp4(tmp_path, film):
     """MP4 shows one at a time: each moment has what is on screen then."""
     assert run("video", tmp_path, input=str(film), output="out.mp4", **FAST).code == 0
