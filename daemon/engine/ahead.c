@@ -228,7 +228,7 @@ void engine_take_back(struct engine *engine)
     bool of_all = first != NULL;
     if (!of_all)
         first = scheduler_first(engine->scheduler);
-    bool way = makes_way(engine, first);
+    bool way = makes_way(engine, first) && first != NULL;
     if (first != NULL)
         ask_back_those_behind(engine, first);
     for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {

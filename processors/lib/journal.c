@@ -66,8 +66,9 @@ static int unmade;
 /* With those that it is in, where batchd names it. An errno, or 0. */
 static int make_folders(char *path)
 {
-    char *slash = batchds_folder() == NULL ? NULL : path;
-    while (slash != NULL && (slash = strchr(slash + 1, '/')) != NULL) {
+    const bool nested = batchds_folder() != NULL;
+    for (char *slash = strchr(path + 1, '/'); nested && slash != NULL;
+         slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         (void)mkdir(path, 0700); /* journal_open tells */
         *slash = '/';
