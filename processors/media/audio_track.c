@@ -101,6 +101,9 @@ bool audio_track_is_taken(enum AVCodecID codec, const char *container)
     const AVOutputFormat *format = av_guess_format(container, NULL, NULL);
     if (strcmp(container, "mp4") != 0 && strcmp(container, "mov") != 0)
         return format != NULL && avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL) == 1;
+    /* libavformat's writer of MOV has no place for these two. */
+    if (strcmp(container, "mov") == 0 && (codec == AV_CODEC_ID_OPUS || codec == AV_CODEC_ID_FLAC))
+        return false;
     for (size_t i = 0; i < sizeof(mp4) / sizeof(mp4[0]); i++) {
         if (mp4[i] == codec)
             return true;

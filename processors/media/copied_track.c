@@ -15,6 +15,19 @@ int copied_track_open(const AVStream *from, struct output *output, struct copied
     return rc < 0 ? media_error(err, ERROR_BUSY, rc, "stream %d", from->index) : 0;
 }
 
+/* Where the file does not tell: MP4 ends the track with the last one's, and players leave out what
+ * lies behind that. */
+static int64_t duration_of(const struct copied_track *track, const AVPacket *packet)
+{
+    AVCodecParameters *is = track->from->codecpar;
+    const int samples = av_get_audio_frame_duration2(is, packet->size);
+    if (packet->duration > 0)
+        return packet->duration;
+    if (samples > 0 && is->sample_rate > 0)
+        return av_rescale_q(samples, (AVRational){1, is->sample_rate}, track->from->time_base);
+    return track->last_duration;
+}
+
 int copied_track_packet(struct copied_track *track, AVPacket *packet, struct error *err)
 {
     if (packet->dts == AV_NOPTS_VALUE)
@@ -24,6 +37,9 @@ int copied_track_packet(struct copied_track *track, AVPacket *packet, struct err
         packet->dts = packet->pts = track->next_dts;
     if (packet->pts == AV_NOPTS_VALUE)
         packet->pts = packet->dts;
+    if (track->packets > 0)
+        track->last_duration = packet->dts - (track->next_dts_min - 1);
+    packet->duration = duration_of(track, packet);
     track->next_dts_min = packet->dts + 1;
     track->next_dts = packet->dts + FFMAX(packet->duration, 1);
     packet->pts -= track->offset;

@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "processors/media/media_log.h"
 
+#include <libavcodec/avcodec.h>
 #include <string.h>
 
 int output_open(const char *path, const char *container, struct output *ret, struct error *err)
@@ -14,6 +15,7 @@ int output_open(const char *path, const char *container, struct output *ret, str
     if (rc < 0)
         return media_error(err, ERROR_INTERNAL, rc, "no writer of %s", container);
     ret->format->flags |= AVFMT_FLAG_BITEXACT;
+    ret->format->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL; /* FLAC in MP4, since 2017 */
     ret->format->max_interleave_delta =
         AV_TIME_BASE; /* packets come in order: it waits no longer */
     if (strcmp(container, "nut") == 0)

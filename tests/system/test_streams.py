@@ -167,6 +167,24 @@ def test_encoded_sound_is_each_its_own(tmp_path, film):
     assert [pitch(tmp_path / "out.mp4", number) for number in (0, 1)] == pytest.approx([300, 600], abs=2)
 
 
+SOUNDS = {"aac": "aac aac", "libmp3lame": "mp3 mp3", "ac3": "ac3 ac3", "eac3": "eac3 eac3", "libopus": "opus aac",
+          "alac": "alac alac", "flac": "flac aac", "truehd": "aac aac"}
+
+
+@pytest.mark.parametrize("codec", SOUNDS)
+def test_sound_of_each_codec_in_mp4_and_mov(tmp_path, codec):
+    """Copied where they take it, whole to the last packet."""
+    ffmpeg("-t", 1, "-i", CLIP, "-f", "lavfi", "-i", "sine=f=500:d=1:r=48000", "-map", "0:v", "-map", 1, "-ac", 2, "-c:v", "copy",
+           "-strict", -2, "-c:a", codec, tmp_path / "in.mkv")
+    for ending, becomes in zip(("mp4", "mov"), SOUNDS[codec].split()):
+        out = tmp_path / f"out.{ending}"
+        done = run("video", tmp_path, input="in.mkv", output=out.name, **FAST)
+        assert done.code == 0, done.error
+        assert [one["codec_name"] for one in streams(out, "audio")] == [becomes]
+        told = done.result["media"]["output"]["audio"]
+        assert told["samples"] / told["sample_rate"] == pytest.approx(1, abs=0.09)
+
+
 @pytest.mark.parametrize("codec", ["dca", "pcm_s24le", "truehd", "flac", "eac3"])
 def test_sound_of_discs(tmp_path, codec):
     """As films on discs have it; WebM takes none of them."""
