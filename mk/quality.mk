@@ -9,9 +9,13 @@ WORKER_KILLS ?= 200
 
 .PHONY: check unit system lint san clang torture mutants
 
+# What is built is built by all processors; the tests know by themselves how many there are.
+PARALLEL := -j$(shell nproc)
+
 check: deps
-	@$(MAKE) --no-print-directory all WERROR=1
-	@$(MAKE) --no-print-directory lint unit fuzz-replay WERROR=1
+	@$(MAKE) --no-print-directory $(PARALLEL) all WERROR=1
+	@$(MAKE) --no-print-directory lint WERROR=1
+	@$(MAKE) --no-print-directory $(PARALLEL) unit fuzz-replay WERROR=1
 	@$(MAKE) --no-print-directory system
 	@$(MAKE) --no-print-directory clang
 	@$(MAKE) --no-print-directory san
@@ -51,10 +55,11 @@ headers:
 	  echo "#include \"$$header\"" | $(CC) $(CFLAGS_ALL) -Wno-unused-macros -x c -fsyntax-only - || exit 1; done
 
 san:
-	@$(MAKE) --no-print-directory all unit system SAN=1 WERROR=1
+	@$(MAKE) --no-print-directory $(PARALLEL) all unit SAN=1 WERROR=1
+	@$(MAKE) --no-print-directory system SAN=1 WERROR=1
 
 clang:
-	@$(MAKE) --no-print-directory all CC=clang WERROR=1
+	@$(MAKE) --no-print-directory $(PARALLEL) all CC=clang WERROR=1
 
 # Programs with a planted bug: the crash tests must find it (tests/crash/mutants.sh).
 mutants: all $(POWER_PROGRAMS)
