@@ -17,7 +17,8 @@ void show_line(const char *label, const char *text)
 {
     if (text == NULL || text[0] == '\0')
         return;
-    (void)printf("%12s: ", label);
+    CLEANUP_FREE char *tame = text_tame(xstrdup(label)); /* a name of a processor's figure, too */
+    (void)printf("%12s: ", tame);
     show_text(text);
     (void)putchar('\n');
 }

@@ -11,9 +11,10 @@ static void check_files(const struct api *api, struct finding *ret)
     const int version = confinement_landlock();
     (void)api;
     if (version > 0) {
-        finding_set(ret, CHECK_OK,
-                    "landlock %d: processors read their inputs, and write in a folder of their own",
-                    version);
+        finding_set(
+            ret, CHECK_OK,
+            "landlock %d: batchd's own processors read their inputs, and write in a folder of their own",
+            version);
         return;
     }
     finding_set(ret, CHECK_WARNING, "this kernel has no landlock");
@@ -28,7 +29,8 @@ static void check_calls(const struct api *api, struct finding *ret)
 {
     (void)api;
     if (confinement_seccomp()) {
-        finding_set(ret, CHECK_OK, "seccomp: processors start no programs and signal nobody else");
+        finding_set(ret, CHECK_OK,
+                    "seccomp: batchd's own processors start no programs and signal nobody else");
         return;
     }
     finding_set(ret, CHECK_WARNING, "this kernel filters no system calls (seccomp)");
@@ -41,7 +43,8 @@ static void check_network(const struct api *api, struct finding *ret)
 {
     (void)api;
     if (confinement_seccomp()) {
-        finding_set(ret, CHECK_OK, "closed to processors, by seccomp; open to other jobs");
+        finding_set(ret, CHECK_OK,
+                    "closed to batchd's own processors, by seccomp; open to other jobs");
         return;
     }
     finding_set(ret, CHECK_WARNING, "open to processors: it is seccomp that closes it");

@@ -45,6 +45,32 @@ static bool is_enabled(void)
     return access(links[0], F_OK) == 0 || access(links[1], F_OK) == 0;
 }
 
+/* Of a person's own batchd: a unit of theirs, or of the machine's for each of them. */
+static bool is_enabled_for(const char *config)
+{
+    CLEANUP_FREE char *own =
+        xasprintf("%s/systemd/user/default.target.wants/batchd.service", config);
+    return access(own, F_OK) == 0 ||
+           access("/etc/systemd/user/default.target.wants/batchd.service", F_OK) == 0;
+}
+
+/* $XDG_CONFIG_HOME, or ~/.config. Owned. */
+static char *config_folder(void)
+{
+    const char *config = getenv("XDG_CONFIG_HOME"); /* NOLINT(concurrency-mt-unsafe): one thread */
+    const char *home = getenv("HOME");              /* NOLINT(concurrency-mt-unsafe): one thread */
+    if (config != NULL && config[0] == '/')
+        return xstrdup(config);
+    return xasprintf("%s/.config", home == NULL ? "" : home);
+}
+
+/* Lingering alone starts what is enabled, and batchd is nothing of that by itself. */
+static bool is_left_out(const struct api *api)
+{
+    CLEANUP_FREE char *config = config_folder();
+    return !api->options.system && !is_enabled_for(config);
+}
+
 static void check_boot(const struct api *api, struct finding *ret)
 {
     const char *user = users_name(api->users, api->options.owner_uid);
@@ -52,6 +78,14 @@ static void check_boot(const struct api *api, struct finding *ret)
     const bool stays = api->options.system ? is_enabled() : access(linger, F_OK) == 0;
     if (!has_systemd()) {
         finding_set(ret, CHECK_UNKNOWN, "no systemd runs here that would start it");
+        return;
+    }
+    if (stays && is_left_out(api)) {
+        finding_set(ret, CHECK_WARNING,
+                    "this user's services run without a login, and batchd is none of them");
+        finding_advise(ret, "after a restart of the machine no job starts", "%s",
+                       "a unit ~/.config/systemd/user/batchd.service with ExecStart=batchd --user "
+                       "and WantedBy=default.target, then systemctl --user enable batchd");
         return;
     }
     if (stays) {

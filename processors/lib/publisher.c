@@ -63,7 +63,7 @@ static int place_file(const struct publisher_place *place, const char *name)
         return EPERM;
     if (fstatat(place->stage, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
         return errno;
-    if (!S_ISREG(info.st_mode))
+    if (!S_ISREG(info.st_mode) || (info.st_mode & 07111) != 0) /* nor what can be executed */
         return EPERM;
     if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(info.st_mode))
         return ENOTUNIQ;
@@ -143,7 +143,7 @@ static void take_orders(struct publisher_place *place, int orders, int answers)
     }
 }
 
-/* Nothing else is kept open: somebody may wait for the end of it, or it is a lock. */
+/* Nothing else is kept open: somebody may wait for the end of it, or it is another lock. */
 static void keep_only(int *const *kept, size_t count)
 {
     unsigned next = 0;
@@ -169,7 +169,7 @@ static _Noreturn void be_publisher(const struct publisher_place *place, int orde
 {
     sigset_t all;
     struct publisher_place own = *place;
-    int *const kept[] = {&own.parent,       &own.folder, &own.stage,
+    int *const kept[] = {&own.parent,       &own.folder, &own.stage, &own.lock,
                          &own.stage_parent, &orders,     &answers};
     (void)prctl(PR_SET_NAME, "publisher"); /* for ps */
     forget_environment();

@@ -22,6 +22,7 @@ struct publisher_place {
     bool several; /* the output is a folder, or is to become one */
     int folder;   /* then: if it is one; else -1 */
     int stage;
+    int lock;         /* of the stage: held while the process lives, whoever else has ended */
     int stage_parent; /* where the staging folder has its name */
     const char *stage_name;
     const char *work; /* another folder that goes, too, if it is empty; NULL: none */

@@ -8,12 +8,16 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 /* NAME_MAX is 255 bytes; ".", ".batchd-", two numbers of up to 20 and 10 digits and ".part"
  * take 45. */
 #define NAME_BYTES_KEPT 200
 /* Attempts are few; a wild number in the request must not become a long loop. */
 #define ATTEMPTS_LOOKED_AT_MAX 100U
+/* Longer than a rename and its sync take as a rule. */
+#define LOCK_WAIT_MS 500
+#define LOCK_PAUSE_MS 10
 
 /* `beside`: the name of the output that it lies beside; "": in the output's folder. */
 static void name_stage(const struct request *request, const char *beside, unsigned attempt,
@@ -28,6 +32,19 @@ static bool is_ours(int fd)
 {
     struct stat info;
     return fstat(fd, &info) == 0 && info.st_uid == geteuid() && (info.st_mode & 022) == 0;
+}
+
+/* The publisher of an attempt that was killed ends a moment later, with what it was at. An errno.
+ */
+static int lock_soon(int fd)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+    for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_PAUSE_MS) {
+        if (errno != EWOULDBLOCK || waited >= LOCK_WAIT_MS)
+            return errno;
+        (void)nanosleep(&pause, NULL);
+    }
+    return 0;
 }
 
 static int open_folder(int parent, const char *name)
@@ -48,8 +65,9 @@ static int take_over(const struct request *request, int parent, const char *besi
         CLEANUP_CLOSE int fd = open_folder(parent, left);
         if (fd < 0 || !is_ours(fd))
             continue;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-            return errno;
+        int failed = lock_soon(fd);
+        if (failed != 0)
+            return failed;
         (void)renameat(parent, left, parent, name);
     }
     return 0;
@@ -70,8 +88,10 @@ static int open_in(const struct request *request, int parent, const char *beside
         return errno;
     if (!is_ours(stage->lock))
         return EEXIST;
-    if (flock(stage->lock, LOCK_EX | LOCK_NB) < 0) /* two runs by hand have the same number */
-        return errno;
+    failed = lock_soon(stage->lock); /* two runs by hand have the same number */
+    if (failed != 0)
+        return failed;
+    stage->place.lock = stage->lock;
     stage->place.stage = openat(stage->lock, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     stage->place.stage_parent = parent;
     stage->place.stage_name = stage->name;
@@ -95,6 +115,7 @@ int stage_open(const struct request *request, const char *output, bool several, 
                                     .name = name,
                                     .parent = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC),
                                     .folder = -1,
+                                    .lock = -1,
                                     .stage = -1}};
     if (place->parent < 0)
         return errno;

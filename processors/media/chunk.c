@@ -119,11 +119,8 @@ static int open_output(struct chunk *chunk, const char *path, struct error *err)
 {
     if (encoder_open(&chunk->recipe->settings, &chunk->encoder, err) < 0)
         return -1;
-    if (output_open(path, "nut", &chunk->output, err) < 0) {
-        if (err->code == ERROR_CONFLICT)
-            err->code = ERROR_IO; /* here that word is for a source that cannot be cut */
+    if (output_open_unit(path, &chunk->output, err) < 0)
         return -1;
-    }
     chunk->packet = av_packet_alloc();
     if (chunk->packet == NULL)
         out_of_memory();

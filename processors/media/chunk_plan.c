@@ -15,9 +15,8 @@
 #define FRAMES_MEAN 225
 /* Of more rounds than this an incomplete last one costs less than shorter chunks would. */
 #define ROUNDS_EVENED 4
-/* A cut moves by so much of a chunk at most; by less where an uneven one would be waited for. */
+/* A cut moves by a quarter of a chunk at most. */
 #define ROOM 4
-#define EVENED_ROOM 8
 
 static void make(size_t count, unsigned threads, struct chunk_plan *ret)
 {
@@ -55,18 +54,23 @@ static size_t nearest_key(const struct packet_index *index, size_t from, size_t 
     return best;
 }
 
-/* The first frame that has so much of the work before it (0..1): half of it is counted by frames,
- * half by bytes. (Measured with x264, veryfast, on 480p: 0.4 by frames, 1 by bytes; a film's quiet
- * parts take a third of the time of its busy ones.) */
+/* How much of the work lies before a frame (0..1): half of it is counted by frames, half by bytes.
+ * (Measured with x264, veryfast, on 480p: 0.4 by frames, 1 by bytes; a film's quiet parts take a
+ * third of the time of its busy ones.) */
+static double work_before(const struct packet_index *index, size_t frame)
+{
+    const double frames = (double)frame / (double)FFMAX(index->count, 1);
+    return (frames + packet_index_bytes_before(index, frame)) / 2;
+}
+
+/* The first one that has so much of it before it. */
 static size_t frame_at(const struct packet_index *index, double share)
 {
     size_t low = 0;
     size_t high = index->count;
     while (low < high) {
         const size_t half = low + (high - low) / 2;
-        const double work =
-            (double)half / (double)index->count + packet_index_bytes_before(index, half);
-        if (work / 2 < share)
+        if (work_before(index, half) < share)
             low = half + 1;
         else
             high = half;
@@ -109,8 +113,7 @@ void chunk_plan_make(const struct packet_index *index, unsigned cpus,
     const size_t longest = (size_t)ROUNDS_EVENED * cpus;
     size_t count = (index->count + FRAMES_MEAN - 1) / FRAMES_MEAN;
     const size_t even = (count + cpus - 1) / cpus * cpus;
-    const bool evened = count <= longest;
-    if (evened)
+    if (count <= longest)
         count = even * costs->least <= index->count ? even : index->count / costs->least;
     if (!index->timed || count <= 1) {
         chunk_plan_whole(cpus, ret);
@@ -120,7 +123,35 @@ void chunk_plan_make(const struct packet_index *index, unsigned cpus,
     if (costs->by_frames)
         set_even(index, ret);
     else
-        set_cuts(index, index->count / count / (evened ? EVENED_ROOM : ROOM), ret);
+        set_cuts(index, index->count / count / ROOM, ret);
+}
+
+struct sorting {
+    const struct chunk_plan *plan;
+    const struct packet_index *index;
+};
+
+static double work_of(const struct sorting *sorting, unsigned chunk)
+{
+    const struct packet_index *index = sorting->index;
+    const int64_t *cuts = sorting->plan->cuts;
+    return work_before(index, packet_index_before(index, cuts[chunk + 1])) -
+           work_before(index, packet_index_before(index, cuts[chunk]));
+}
+
+static int compare_work(const void *left, const void *right, void *arg)
+{
+    const double a = work_of(arg, *(const unsigned *)left);
+    const double b = work_of(arg, *(const unsigned *)right);
+    return (a < b) - (a > b);
+}
+
+void chunk_plan_order(const struct chunk_plan *plan, const struct packet_index *index,
+                      unsigned cpus, unsigned *chunks, size_t count)
+{
+    struct sorting sorting = {plan, index};
+    if (plan->count <= (size_t)ROUNDS_EVENED * cpus)
+        qsort_r(chunks, count, sizeof(*chunks), compare_work, &sorting);
 }
 
 void chunk_plan_done(struct chunk_plan *plan)

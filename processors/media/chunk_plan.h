@@ -32,6 +32,10 @@ struct chunk_costs {
  * source has a key frame if one is near. */
 void chunk_plan_make(const struct packet_index *index, unsigned cpus,
                      const struct chunk_costs *costs, struct chunk_plan *ret);
+/* Of few chunks the longest come first: then all of the cpus end at about the same time. Of many
+ * they stay as they lie, so that what is left can be told from what is done. */
+void chunk_plan_order(const struct chunk_plan *plan, const struct packet_index *index,
+                      unsigned cpus, unsigned *chunks, size_t count);
 /* Uncut, for what cannot be cut. */
 void chunk_plan_whole(unsigned cpus, struct chunk_plan *ret);
 void chunk_plan_done(struct chunk_plan *plan);

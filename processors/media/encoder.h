@@ -12,7 +12,7 @@
 #include <libavcodec/avcodec.h>
 
 /* Frames between two key frames, and so the longest chunk: x264's own default is 250. */
-#define ENCODER_KEY_DISTANCE 240
+#define ENCODER_KEY_DISTANCE 250
 
 struct encoder_settings {
     const char *codec;   /* h264, h265, av1 or vp9 */

@@ -78,7 +78,7 @@ static int set_vaapi(int quantiser, AVCodecContext *encoder)
 {
     AVBufferRef *device = NULL;
     (void)av_opt_set(encoder->priv_data, "rc_mode", "CQP", 0);
-    encoder->global_quality = quantiser;
+    encoder->global_quality = FFMAX(quantiser, 1); /* 0 is its default, not the best */
     int rc = av_hwdevice_ctx_create(&device, AV_HWDEVICE_TYPE_VAAPI, NULL, NULL, 0);
     if (rc < 0) { /* it keeps its words for those who listen to everything */
         av_log(encoder, AV_LOG_ERROR, "no VAAPI device is found in /dev/dri\n");

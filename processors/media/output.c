@@ -24,6 +24,14 @@ int output_open(const char *path, const char *container, struct output *ret, str
     return rc < 0 ? media_error(err, ERROR_CONFLICT, rc, "output cannot be opened") : 0;
 }
 
+int output_open_unit(const char *path, struct output *ret, struct error *err)
+{
+    int result = output_open(path, "nut", ret, err);
+    if (result < 0 && err->code == ERROR_CONFLICT)
+        err->code = ERROR_IO; /* of units that word is for a source that cannot be cut */
+    return result;
+}
+
 void output_close(struct output *output)
 {
     if (output->format == NULL)

@@ -17,6 +17,8 @@ struct output {
 /* `container` is libavformat's name: mp4, mov, matroska, webm, or nut for what only this program
  * reads again. *ret must be zeroed; output_close in any case. */
 int output_open(const char *path, const char *container, struct output *ret, struct error *err);
+/* A unit's file; ERROR_IO where it cannot be opened. */
+int output_open_unit(const char *path, struct output *ret, struct error *err);
 void output_close(struct output *output);
 
 /* A stream whose time stamps can be told exactly in time_base; borrowed. */

@@ -219,6 +219,15 @@ static bool is_there(struct render *render, unsigned unit, double *ret_frames)
     return false;
 }
 
+/* Tracks of sound that are to be made still; they are the first of the units. */
+static size_t sounds_of(const struct render *render)
+{
+    size_t count = 0;
+    while (count < render->unit_count && render->units[count] >= render->plan.count)
+        count++;
+    return count;
+}
+
 /* Chunk k is unit k; tracks of sound that are encoded are those behind them, and begun first: they
  * cannot be cut. Returns the frames that are done. */
 static double list_units(struct render *render)
@@ -239,6 +248,9 @@ static double list_units(struct render *render)
             render->units[render->unit_count++] = unit;
         }
     }
+    const size_t sounds = sounds_of(render);
+    chunk_plan_order(&render->plan, &render->index, render->request->cpus, render->units + sounds,
+                     render->unit_count - sounds);
     return done;
 }
 
@@ -299,16 +311,6 @@ static unsigned lanes_of(const struct render *render)
     return fit < 1 ? 1 : fit < cpus ? (unsigned)fit : cpus;
 }
 
-/* Tracks of sound that are to be made still; they are the first of the units. */
-static size_t sounds_of(const struct render *render)
-{
-    size_t count = 0;
-    while (count < render->unit_count && count < SOUND_THREADS_MAX &&
-           render->units[count] >= render->plan.count)
-        count++;
-    return count;
-}
-
 /* Pictures go back to the system when they are freed, and what opening and reading the index left
  * goes now: of a transcode in 480p 4 MB of 145. */
 static void settle_heap(void)
@@ -324,7 +326,7 @@ static int make_units(struct render *render, struct error *err)
     const struct lanes_work work = {.threads = lanes_of(render),
                                     .units = render->units,
                                     .count = render->unit_count,
-                                    .long_count = sounds_of(render),
+                                    .long_count = FFMIN(sounds_of(render), SOUND_THREADS_MAX),
                                     .make = make_unit,
                                     .arg = render,
                                     .total = (double)render->index.packets,

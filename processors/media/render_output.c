@@ -19,6 +19,8 @@
 
 #include <string.h>
 
+#define LEFT_OUT_MAX 40
+
 static void add_up(struct render *render)
 {
     render->in = (struct time_span){0};
@@ -221,6 +223,18 @@ static void put_origin(json_t *stream, int from, const char *how)
 }
 
 /* Where each stream of the output comes from. */
+/* A result is one line of 64 KiB at most; a file may have a thousand streams. */
+static void put_left_out(json_t *media, const json_t *left_out)
+{
+    json_t *listed = json_array();
+    for (size_t i = 0; i < json_array_size(left_out) && i < LEFT_OUT_MAX; i++)
+        (void)json_array_append(listed, json_array_get(left_out, i));
+    json_put(media, "left_out", listed);
+    if (json_array_size(left_out) > LEFT_OUT_MAX)
+        json_put_int(media, "left_out_more",
+                     (json_int_t)(json_array_size(left_out) - LEFT_OUT_MAX));
+}
+
 static json_t *output_facts(const struct render *render, const struct reader *output)
 {
     json_t *media = facts_media(output);
@@ -233,7 +247,7 @@ static json_t *output_facts(const struct render *render, const struct reader *ou
     }
     json_put_text(media, "encoder", encoder_name(&render->recipe.settings));
     json_put(media, "hardware", json_incref(render->hardware));
-    json_put(media, "left_out", json_deep_copy(render->tracks.left_out));
+    put_left_out(media, render->tracks.left_out);
     return media;
 }
 

@@ -22,8 +22,11 @@ void render_warn(struct render *render, const char *format, ...)
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     report_log("%s", text);
-    if (json_array_size(render->warnings) < WARNINGS_MAX)
+    const size_t count = json_array_size(render->warnings);
+    if (count < WARNINGS_MAX)
         (void)json_array_append_new(render->warnings, json_string(text));
+    else if (count == WARNINGS_MAX)
+        (void)json_array_append_new(render->warnings, json_string("there are more, in the log"));
 }
 
 void render_warn_of_tracks(struct render *render)

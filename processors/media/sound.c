@@ -36,7 +36,7 @@ static int encode(struct sound *sound, const struct sound_recipe *recipe, const 
     const struct reader_calls calls = {.audio = on_frame, .arg = sound};
     struct reader *reader = &sound->reader;
     if (reader_open_sound(recipe->source, "input", recipe->stream, reader, err) < 0 ||
-        output_open(path, "nut", &sound->output, err) < 0 ||
+        output_open_unit(path, &sound->output, err) < 0 ||
         audio_track_encode(reader, &sound->output, recipe->container, &sound->track, err) < 0 ||
         output_start(&sound->output, 0, err) < 0)
         return -1;

@@ -50,7 +50,7 @@ def test_a_daemon_that_was_started_by_hand(daemon):
 def test_one_that_systemd_started(make_daemon, tmp_path):
     """It tells the number of the process that it started; a child that inherits it is none."""
     script = tmp_path / "batchd"
-    script.write_text(f'#!/bin/sh\nSYSTEMD_EXEC_PID=$$ exec {OUT}/batchd "$@"\n')
+    script.write_text(f'#!/bin/sh\nSYSTEMD_EXEC_PID=$$ exec "{OUT}/batchd" "$@"\n')
     script.chmod(0o755)
     one = make_daemon(batchd=script)
     one.start()

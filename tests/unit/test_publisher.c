@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,11 +57,14 @@ static void start_for(bool several)
     ck_assert_int_eq(mkdir(stage, 0700), 0);
     CLEANUP_CLOSE int parent = open_folder("");
     CLEANUP_CLOSE int inside = open_folder(".stage");
+    CLEANUP_CLOSE int lock = open(stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_eq(flock(lock, LOCK_EX | LOCK_NB), 0);
     const struct publisher_place place = {.parent = parent,
                                           .name = "out",
                                           .several = several,
                                           .folder = -1,
                                           .stage = inside,
+                                          .lock = lock,
                                           .stage_parent = parent,
                                           .stage_name = ".stage"};
     ck_assert_int_eq(publisher_start(&place, &publisher), 0);
@@ -107,6 +111,32 @@ START_TEST(no_other_name_is_taken)
     }
     ck_assert_int_eq(publisher_place(&publisher, longer).failed, ENAMETOOLONG);
     assert_file("other", "the user's");
+}
+END_TEST
+
+/* The next attempt waits for this one's, which may be at a rename still. */
+START_TEST(the_lock_is_held_until_it_is_gone)
+{
+    CLEANUP_FREE char *stage = path_of(".stage");
+    CLEANUP_CLOSE int other = open(stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    (void)publisher_look(&publisher, "out");               /* it has closed all but what it keeps */
+    ck_assert_int_eq(flock(other, LOCK_EX | LOCK_NB), -1); /* we have closed ours */
+    ck_assert_int_eq(errno, EWOULDBLOCK);
+    publisher_end(&publisher);
+    ck_assert_int_eq(flock(other, LOCK_EX | LOCK_NB), 0);
+}
+END_TEST
+
+START_TEST(what_can_be_executed_is_not_placed)
+{
+    static const mode_t modes[] = {0755, 0610, 0601, 04600, 02600, 01600};
+    CLEANUP_FREE char *path = path_of(".stage/out");
+    write_file(".stage/out", "made");
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        ck_assert_int_eq(chmod(path, modes[i]), 0);
+        ck_assert_int_eq(publisher_place(&publisher, "out").failed, EPERM);
+    }
+    assert_file("out", NULL);
 }
 END_TEST
 
@@ -184,6 +214,8 @@ int main(void)
     tcase_add_checked_fixture(tests, start, end);
     tcase_add_test(tests, a_file_gets_its_name);
     tcase_add_test(tests, no_other_name_is_taken);
+    tcase_add_test(tests, the_lock_is_held_until_it_is_gone);
+    tcase_add_test(tests, what_can_be_executed_is_not_placed);
     tcase_add_test(tests, only_files_are_put_in_place_of_files);
     tcase_add_test(tests, what_is_no_order_is_none);
     tcase_add_test(tests, at_the_end_nothing_is_left);
