@@ -297,6 +297,7 @@ def test_killed_at_any_moment(folder, tmp_path, kept):
     assert contents(folder / "out") == whole
 
 
+@pytest.mark.long
 def test_only_what_is_still_the_same_is_taken_over(folder, tmp_path, kept):
     inputs = [noise(tmp_path / f"{n}.png") for n in range(6)]
     kill_after(run(folder, inputs, env=kept), 4)
@@ -390,6 +391,7 @@ def processors(daemon):
                 yield int(entry.name)
 
 
+@pytest.mark.long
 def test_through_the_daemon(daemon, folder, tmp_path):
     inputs = [noise(tmp_path / f"{n}.png", (900, 600)) for n in range(8)]
     (tmp_path / "9.png").write_bytes(inputs[0].read_bytes()[:2000])

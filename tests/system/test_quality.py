@@ -175,6 +175,7 @@ def test_a_dropped_frame_is_refused_or_lies_where_it_was_dropped(tmp_path):
     assert min(rows[:100] + rows[101:]) > 0.95
 
 
+@pytest.mark.long
 def test_a_shifted_video_is_not_taken_for_a_good_one(tmp_path):
     """One frame less in front and one more behind: as many frames, and each is the wrong one."""
     early = recode(tmp_path / "early.mp4",
@@ -205,6 +206,7 @@ def test_twice_the_rate_is_compared_by_time(tmp_path):
     assert other["alignment"]["repeated"] == COUNT
 
 
+@pytest.mark.long
 def test_another_speed_is_refused_or_compared_by_number(tmp_path):
     fast = recode(tmp_path / "fast.mp4", "setpts=N/(25*TB)", "-r", 25)
     error = refused(tmp_path, CLIP, fast)

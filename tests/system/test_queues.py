@@ -434,6 +434,7 @@ def test_a_job_past_its_max_delay_goes_before_other_queues(make_daemon):
     assert order_of(daemon, first, *before, *late)[1:] == [*late, *before]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_queue_with_many_jobs_is_removed_by_and_by(make_daemon, killed):
     count, page = 20000, 500

@@ -204,6 +204,7 @@ def test_it_is_cut_where_the_source_has_a_key_frame(tmp_path):
     assert cuts[0] != 110 and cuts[2] != 400, "they are too far"
 
 
+@pytest.mark.long
 def test_chunks_take_like_times(tmp_path):
     """A still half and a busy one: the busy one has most of the chunks."""
     clip = tmp_path / "clip.mp4"

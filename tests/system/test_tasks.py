@@ -117,6 +117,7 @@ def test_many_cancels_that_adjoin_have_no_limit(busy):
     assert busy.job(job)["array"]["cancelled"] == 11004
 
 
+@pytest.mark.long
 def test_too_many_parts_name_the_limit(busy):
     job = busy.submit("true", array="0-29999", hold=True)
     done, refused = cancel_each(busy, job, list(range(0, 29999, 2)))
