@@ -42,11 +42,21 @@ static char *path_in(const char *line, struct error *err)
     return json_get_bytes(object, "path", true, PATH_MAX - 1, &path, err) < 0 ? NULL : path;
 }
 
+/* In the job's own folder of checkpoints, where processors keep what they go on from. */
+static bool is_in_own_folder(const char *path)
+{
+    struct error ignored;
+    const char *folder = own_checkpoint_folder(&ignored);
+    const size_t length = folder == NULL ? 0 : strlen(folder);
+    return length > 0 && strncmp(path, folder, length) == 0 && path[length] == '/';
+}
+
 /* What is replaced now and then stands still the next time. What was there and is removed while it
- * is copied is of no use to its processor any more: that is no failure. */
+ * is copied is of no use to its processor any more: that is no failure. In its own folder it may
+ * have gone before this process looked. */
 static int commit(const char *path, struct error *err)
 {
-    const bool was_there = access(path, F_OK) == 0;
+    const bool was_there = is_in_own_folder(path) || access(path, F_OK) == 0;
     for (int tries = 1;; tries++) {
         struct checkpoint made = {0};
         int result = own_checkpoint_commit(NULL, path, CHECKPOINT_OF_MOVING, &made, err);

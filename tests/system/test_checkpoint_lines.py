@@ -150,6 +150,15 @@ def test_one_that_is_withdrawn_is_not_missed(daemon, tmp_path):
     assert (job["note"], job["checkpoint"]) == (None, None)
 
 
+def test_what_went_from_its_own_folder_is_not_missed(daemon, tmp_path):
+    """Its processor was done with it before anybody looked."""
+    ident = submit(daemon, tmp_path, 1, "say({'type': 'checkpoint', 'path': os.environ['BATCHD_CHECKPOINT_DIR'] + '/work/log'})\n"
+                   "time.sleep(0.3)", interval=100)
+    assert daemon.wait(ident)[0]["state"] == "completed"
+    job = daemon.job(ident)
+    assert (job["note"], job["checkpoint"]) == (None, None)
+
+
 def test_what_is_removed_while_it_is_copied_is_not_missed(daemon, tmp_path):
     big = tmp_path / "big"
     big.mkdir()
