@@ -152,8 +152,7 @@ def test_one_that_is_withdrawn_is_not_missed(daemon, tmp_path):
 
 def test_what_went_from_its_own_folder_is_not_missed(daemon, tmp_path):
     """Its processor was done with it before anybody looked."""
-    ident = submit(daemon, tmp_path, 1, "say({'type': 'checkpoint', 'path': os.environ['BATCHD_CHECKPOINT_DIR'] + '/work/log'})\n"
-                   "time.sleep(0.3)", interval=100)
+    ident = submit(daemon, tmp_path, 1, "say({'type': 'checkpoint', 'path': os.environ['BATCHD_CHECKPOINT_DIR'] + '/work/log'})", interval=100)
     assert daemon.wait(ident)[0]["state"] == "completed"
     job = daemon.job(ident)
     assert (job["note"], job["checkpoint"]) == (None, None)
