@@ -266,11 +266,14 @@ def test_a_suspended_one_stands(daemon, tmp_path):
 
 @contextlib.contextmanager
 def ended_and_uncommitted(daemon, folder, ident):
-    """It has ended well, its output is not in its place yet, and its checkpoint cannot be made."""
-    daemon.wait_running(ident)
+    """It has ended well, its output is not in its place yet, and its checkpoint cannot be made. Its worker
+    knows: the process is reaped. Before that, whoever is told to end is told while the job runs, and what
+    it asked for last has 20 seconds (worker/job_behind.c)."""
+    wait_until(lambda: len(counters(daemon)) == 1)
+    ran = counters(daemon)[0]
     with nobody_commits(daemon, ident):
         (folder / "go").touch()
-        wait_until(lambda: len(makers(daemon)) == 1 and not counters(daemon))
+        wait_until(lambda: len(makers(daemon)) == 1 and not os.path.exists(f"/proc/{ran}"))
         yield
 
 
