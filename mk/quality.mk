@@ -30,8 +30,9 @@ $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(DAEMON_LIB) $(WORKER_LIB) $(PROCESS
 	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(WORKER_LIB) $(PROCESSOR_LIB) $(COMMON_LIB) $(call libs_of,check) $(PROCESSOR_LIBS) $(CORE_LIBS) -lm
 
 # What stands on FFmpeg's libraries.
-$(OUT)/tests/unit/test_hardware.o: PKG_CFLAGS = $(call cflags_of,$(MEDIA_PKGS))
-$(OUT)/tests/unit/test_hardware: $(OUT)/tests/unit/test_hardware.o $(MEDIA_LIB) $(PROCESSOR_LIB) $(COMMON_LIB)
+MEDIA_TESTS := $(addprefix $(OUT)/tests/unit/,test_hardware test_chunk_check)
+$(MEDIA_TESTS:=.o): PKG_CFLAGS = $(call cflags_of,$(MEDIA_PKGS))
+$(MEDIA_TESTS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(MEDIA_LIB) $(PROCESSOR_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,check $(MEDIA_PKGS)) $(PROCESSOR_LIBS) -lm
 
 unit: $(UNIT_TESTS)

@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "processors/lib/lanes.h"
+#include "processors/media/chunk_check.h"
 #include "processors/media/media_log.h"
 #include "processors/media/output.h"
 #include "processors/media/packet_index.h"
@@ -28,6 +29,7 @@ struct chunk {
     AVPacket *packet;
     int64_t *times; /* of the frames that were encoded, in the encoder's time base; owned */
     size_t count, room;
+    size_t decoded;      /* of them, for the check */
     struct time_span in; /* of the frames within the range */
     bool captions;       /* closed captions lie within the pictures */
     int64_t offset;      /* the recipe's, or what the first frame asks for */
@@ -216,47 +218,16 @@ static int make_part(struct chunk *chunk, const char *path, size_t back, bool *r
 
 /* ---- the check, and what is noted ---- */
 
-struct checked {
-    const struct chunk *chunk;
-    const struct reader *reader;
-};
-
-static int on_checked(void *arg, AVFrame *frame, struct error *err)
-{
-    const struct checked *checked = arg;
-    const struct chunk *chunk = checked->chunk;
-    const size_t number = (size_t)checked->reader->frames - 1;
-    if (lane_advance(chunk->lane, 0, err) < 0)
-        return -1;
-    if (number < chunk->count &&
-        av_compare_ts(frame->pts, checked->reader->video->time_base, chunk->times[number],
-                      chunk->recipe->settings.time_base) == 0)
-        return 0;
-    return error_set(err, ERROR_INTERNAL, "frame %zu of %zu of a chunk is not the one written",
-                     number + 1, chunk->count);
-}
-
-/* Decodes what was written. What is found here is a bug, or a disk or memory that lies. */
-static int verify(struct chunk *chunk, const char *path, struct error *err)
+static int check(struct chunk *chunk, const char *path, struct error *err)
 {
     release_makers(chunk);
-    CLEANUP(reader_close) struct reader reader = {0};
-    struct checked checked = {.chunk = chunk, .reader = &reader};
-    const struct reader_calls calls = {.video = on_checked, .arg = &checked};
-    int result = reader_open(path, "a chunk", chunk->recipe->settings.threads, &reader, err);
-    reader.progress_to = 0;
-    if (result == 0) {
-        /* Blocks' edges hide no damage, and their smoothing is a sixth of the work. */
-        reader.video_decoder->skip_loop_filter = AVDISCARD_ALL;
-        result = reader_run(&reader, &calls, err);
-    }
-    if (result == 0 && (size_t)reader.frames != chunk->count)
-        result = error_set(err, ERROR_INTERNAL, "a chunk has %lld frames instead of %zu",
-                           (long long)reader.frames, chunk->count);
-    if (result == 0)
-        return 0;
-    err->code = err->code == ERROR_DAMAGED ? ERROR_INTERNAL : err->code;
-    return error_wrap(err, "the check of what was encoded");
+    const struct chunk_written written = {.path = path,
+                                          .times = chunk->times,
+                                          .count = chunk->count,
+                                          .settings = &chunk->recipe->settings};
+    return chunk->count == 0 ? 0
+                             : chunk_check(&written, chunk->recipe->verify_all, chunk->lane,
+                                           &chunk->decoded, err);
 }
 
 static int64_t last_duration(const struct chunk *chunk)
@@ -275,6 +246,7 @@ static int finish_file(const struct chunk *chunk, const char *path, json_t **ret
     if (unit_file_facts(path, ret_facts, err) < 0)
         return -1;
     json_put_int(*ret_facts, "frames", (json_int_t)chunk->count);
+    json_put_int(*ret_facts, "frames_decoded", (json_int_t)chunk->decoded);
     json_put_int(*ret_facts, "frames_in", in->frames);
     json_put_int(*ret_facts, "first", in->first);
     json_put_int(*ret_facts, "last", in->last);
@@ -302,7 +274,7 @@ static int make_whole(const struct task *task, json_t **ret_facts, struct error 
     struct chunk chunk = {
         .recipe = task->recipe, .range = {.from = INT64_MIN, .to = INT64_MAX}, .lane = task->lane};
     if (begin(&chunk, task->path, err) < 0 || read_whole(&chunk, err) < 0 || end(&chunk, err) < 0 ||
-        (chunk.count > 0 && verify(&chunk, task->path, err) < 0))
+        check(&chunk, task->path, err) < 0)
         return -1;
     return finish_file(&chunk, task->path, ret_facts, err);
 }
@@ -323,7 +295,7 @@ static int try_part(const struct task *task, size_t back, json_t **ret_facts, st
         (void)lane_advance(task->lane, -(double)chunk.in.frames, &ignored);
         return 1;
     }
-    if (result < 0 || (chunk.count > 0 && verify(&chunk, task->path, err) < 0))
+    if (result < 0 || check(&chunk, task->path, err) < 0)
         return -1;
     return finish_file(&chunk, task->path, ret_facts, err);
 }

@@ -2,7 +2,7 @@
  *
  * One chunk of a video, a pure function of the source, the recipe and its range: decoded from the
  * key frame before it, through fresh filters and a fresh encoder into a file of its own, which is
- * decoded again and compared before it counts. */
+ * proved (chunk_check.h) before it counts. */
 #ifndef BATCHD_PROCESSORS_MEDIA_CHUNK_H
 #define BATCHD_PROCESSORS_MEDIA_CHUNK_H
 
@@ -10,6 +10,7 @@
 #include "processors/media/encoder.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct lane;
@@ -25,6 +26,7 @@ struct chunk_recipe {
     unsigned roll_in, roll_out;
     int64_t roll_time; /* at least so much behind it, in source_base; 0: the frames alone count */
     struct encoder_settings settings;
+    bool verify_all;          /* all frames are decoded again (chunk_check.h) */
     AVRational source_base;   /* of the source's time stamps */
     AVRational source_rate;   /* as the file says; 0/0: unknown */
     int64_t offset;           /* subtracted from them */
@@ -35,11 +37,10 @@ struct chunk_range {
     int64_t from, to; /* INT64_MIN and INT64_MAX: without a bound */
 };
 
-/* Makes it at `path`, synced. *ret_facts {bytes, sha256, frames, and of the source in its time
- * base: frames_in, first, last, step_min, step_max, last_duration,
- * times_repaired; captions}, owned by the caller.
- * ERROR_CONFLICT: the source cannot be read in parts. `lane` is told of each frame of the range
- * that was read. */
+/* Makes it at `path`, synced. *ret_facts {bytes, sha256, frames, frames_decoded of them for the
+ * check, and of the source in its time base: frames_in, first, last, step_min, step_max,
+ * last_duration, times_repaired; captions}, owned by the caller. ERROR_CONFLICT: the source cannot
+ * be read in parts. `lane` is told of each frame of the range that was read. */
 int chunk_make(const struct chunk_recipe *recipe, const struct chunk_range *range, const char *path,
                struct lane *lane, json_t **ret_facts, struct error *err);
 

@@ -11,6 +11,7 @@
 #include "processors/lib/request.h"
 #include "processors/lib/source.h"
 #include "processors/lib/staging.h"
+#include "processors/media/chunk_check.h"
 #include "processors/media/container.h"
 #include "processors/media/damage.h"
 #include "processors/media/first_frame.h"
@@ -333,6 +334,8 @@ static int make_units(struct render *render, struct error *err)
                                     .done = done,
                                     .to = ENCODE_PART};
     render->recipe.settings.threads = render->plan.threads;
+    render->recipe.verify_all = chunk_check_all(request_string(render->request, "verify", "auto"),
+                                                &render->recipe.settings);
     return lanes_run(&work, err);
 }
 

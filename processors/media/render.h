@@ -53,7 +53,7 @@ struct render {
     struct time_span in;   /* the input's frames */
     json_t *hardware;      /* owned; by render_choose_encoder: what hardware.h says of it */
     json_t *partial; /* owned; of an input that is damaged: the result of the job that failed */
-    int64_t frames_out;
+    int64_t frames_out, frames_decoded; /* the latter of them, for the check */
     bool captions;
 };
 

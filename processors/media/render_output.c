@@ -24,11 +24,12 @@
 static void add_up(struct render *render)
 {
     render->in = (struct time_span){0};
-    render->frames_out = 0;
+    render->frames_out = render->frames_decoded = 0;
     for (unsigned i = 0; i < render->plan.count; i++) {
         CLEANUP_JSON json_t *facts = journal_find(render->journal, i);
         time_span_append(&render->in, facts);
         render->frames_out += json_integer_value(json_object_get(facts, "frames"));
+        render->frames_decoded += json_integer_value(json_object_get(facts, "frames_decoded"));
         render->captions |= json_is_true(json_object_get(facts, "captions"));
     }
 }
@@ -246,6 +247,7 @@ static json_t *output_facts(const struct render *render, const struct reader *ou
                    track->source, track_way_name(track->way));
     }
     json_put_text(media, "encoder", encoder_name(&render->recipe.settings));
+    json_put_int(media, "frames_decoded", render->frames_decoded);
     json_put(media, "hardware", json_incref(render->hardware));
     put_left_out(media, render->tracks.left_out);
     return media;

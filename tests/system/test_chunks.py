@@ -152,3 +152,14 @@ def test_every_container_has_every_frame_and_the_sound(tmp_path, clip, ending): 
     assert wanted in found["format"]["format_name"].split(",") and frames(tmp_path / f"out.{ending}") == 776
     slack = 0 if wanted == "mov" else 0.001
     assert all(abs(a - b) <= slack for a, b in zip(frame_times(tmp_path / f"out.{ending}"), frame_times(clip)))
+
+
+@pytest.mark.parametrize("verify,codec,decoded", [("auto", "h264", 25), ("auto", "h265", 60), ("all", "h264", 60),
+                                                  ("start", "h265", 25)])
+def test_so_many_frames_are_decoded_again(tmp_path, verify, codec, decoded):
+    """Of one chunk; tests/unit/test_chunk_check.c has what is found by it."""
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=64x48:r=25", "-frames:v", 60, "-c:v", "ffv1", tmp_path / "in.mkv")
+    made = run("video", tmp_path, input="in.mkv", output="out.mkv", codec=codec, verify=verify, preset="ultrafast",
+               cpus=1).result
+    assert made["frames_out"] == frames(tmp_path / "out.mkv") == 60
+    assert made["media"]["output"]["frames_decoded"] == decoded
