@@ -254,8 +254,8 @@ static bool is_word_list(const json_t *words)
 
 static int check_param(const json_t *param, struct error *err)
 {
-    static const char *const known[] = {"name", "type", "required", "default", "min",
-                                        "max",  "enum", "access",   "help",    NULL};
+    static const char *const known[] = {"name", "type",   "required", "default", "min", "max",
+                                        "enum", "access", "suffixes", "help",    NULL};
     const char *name = text_of(param, "name");
     const json_t *words = json_object_get(param, "enum");
     const json_t *min = json_object_get(param, "min");
@@ -295,6 +295,24 @@ static int check_access(const json_t *param, struct error *err)
                      text_of(param, "name"));
 }
 
+/* What files in a folder that the processor writes may end with. */
+static int check_suffixes(const json_t *param, struct error *err)
+{
+    const json_t *list = json_object_get(param, "suffixes");
+    const char *access = text_of(param, "access");
+    bool valid =
+        list == NULL || (is_word_list(list) && access != NULL && strcmp(access, "write") == 0);
+    for (size_t i = 0; valid && i < json_array_size(list); i++) {
+        const char *suffix = json_string_value(json_array_get(list, i));
+        valid = suffix[0] == '.' && suffix[1] != '\0' && strpbrk(suffix + 1, "./") == NULL;
+    }
+    return valid ? 0
+                 : error_set(err, ERROR_INVALID,
+                             "parameter %s: suffixes must be a list as [\".png\"], of one that is "
+                             "written",
+                             text_of(param, "name"));
+}
+
 /* Their rules could contradict each other. */
 static int refuse_second(const json_t *params, size_t before, const char *name, struct error *err)
 {
@@ -308,6 +326,7 @@ static int refuse_second(const json_t *params, size_t before, const char *name, 
 static int check_manifest(const json_t *manifest, struct error *err)
 {
     static const char *const texts[] = {"name", "version", "summary", "exec"};
+    static const char *const flags[] = {"serve", "sandbox"};
     const json_t *params = json_object_get(manifest, "params");
     size_t i;
     json_t *param;
@@ -322,14 +341,17 @@ static int check_manifest(const json_t *manifest, struct error *err)
         return error_set(err, ERROR_INVALID,
                          "exec is \"%.100s\"; it must name a file beside the manifest",
                          text_of(manifest, "exec"));
-    if (json_object_get(manifest, "serve") != NULL &&
-        !json_is_boolean(json_object_get(manifest, "serve")))
-        return error_set(err, ERROR_INVALID, "serve must be %s", "true or false");
+    for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        const json_t *flag = json_object_get(manifest, flags[i]);
+        if (flag != NULL && !json_is_boolean(flag))
+            return error_set(err, ERROR_INVALID, "%s must be true or false", flags[i]);
+    }
     if (!json_is_array(params) || json_array_size(params) > PARAMS_MAX)
         return error_set(err, ERROR_INVALID, "params must be a list of at most %s parameters",
                          "64");
     json_array_foreach((json_t *)(uintptr_t)params, i, param) {
         if (check_param(param, err) < 0 || check_access(param, err) < 0 ||
+            check_suffixes(param, err) < 0 ||
             refuse_second(params, i, text_of(param, "name"), err) < 0)
             return -1;
     }

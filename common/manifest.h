@@ -3,9 +3,10 @@
  * at submit, and the program itself, so that it may be run by hand and no number reaches a codec
  * unchecked. processors/README.md describes the file.
  *
- *   {"name", "version", "summary", "licence", "exec", "serve",
+ *   {"name", "version", "summary", "licence", "exec", "serve", "sandbox",
  *    "params": [{"name", "type": "string|words|path|paths|int|number|bool", "required", "default",
- *                "min", "max", "enum", "access": "read|write", "help"}]} */
+ *                "min", "max", "enum", "access": "read|write",
+ *                "suffixes", "help"}]} */
 #ifndef BATCHD_COMMON_MANIFEST_H
 #define BATCHD_COMMON_MANIFEST_H
 

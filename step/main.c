@@ -9,7 +9,7 @@
  *     after an attempt that ended well: checks its outputs and puts them in their places
  *   batchd-job discard JOB INDEX ATTEMPT COUNT OUTPUT...
  *     after any other: removes what it left of them
- *   batchd-job checkpoint JOB INDEX ATTEMPT 0 LINE
+ *   batchd-job checkpoint JOB INDEX ATTEMPT 0 PROGRAM LINE
  *     beside a processor, or behind it: commits the checkpoint that it asked for by this line
  *
  * INDEX is - for a job that is no task, PROGRAM is empty when ARGV[0] is looked for in PATH.
@@ -93,7 +93,7 @@ int main(int argc, char **argv)
         return step_finish(&step);
     if (strcmp(what, "discard") == 0)
         return step_discard(&step);
-    if (strcmp(what, "checkpoint") == 0 && words.left == 1)
+    if (strcmp(what, "checkpoint") == 0 && words.left == 2)
         return step_checkpoint(&step);
     return strcmp(what, "begin") == 0 && words.left >= 2 ? step_begin(&step) : usage();
 }

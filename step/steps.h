@@ -9,8 +9,8 @@ struct step {
     int64_t started_at; /* finish: of clock_file_us */
     char **outputs;     /* as declared: from the folder that the process is in */
     unsigned output_count;
-    char **rest; /* begin: program and argv; finish: the checks; checkpoint: the line; ends with
-                  * NULL */
+    char **rest; /* begin: program and argv; finish: the checks; checkpoint: the
+                  * processor's program and its line; ends with NULL */
 };
 
 int step_begin(const struct step *step);

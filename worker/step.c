@@ -88,6 +88,7 @@ struct job_run step_checkpoint(const struct job_run *job, const char *program, c
 {
     struct job_run step = step_after(job, program, "checkpoint");
     add(&step, xstrdup("0")); /* it is not about the outputs */
+    add(&step, xstrdup(job->program));
     add(&step, xstrdup(line));
     return step;
 }

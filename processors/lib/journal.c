@@ -51,13 +51,25 @@ static const char *batchds_folder(void)
     return kept != NULL && kept[0] == '/' ? kept : NULL;
 }
 
+/* The target is a folder that is there, in one that is closed to us. */
+static bool lies_inside(const char *target, const char *parent)
+{
+    struct stat info;
+    return stat(target, &info) == 0 && S_ISDIR(info.st_mode) && access(parent, W_OK | X_OK) < 0 &&
+           (errno == EACCES || errno == EROFS);
+}
+
 static char *folder_of(const struct request *request, const char *target)
 {
     const char *kept = batchds_folder();
     const char *name = strrchr(target, '/') + 1;
-    return kept != NULL ? xasprintf("%s/work", kept)
-                        : xasprintf("%.*s.%.*s.batchd-%llu.work", (int)(name - target), target,
-                                    NAME_BYTES_KEPT, name, (unsigned long long)request->job);
+    const unsigned long long job = request->job;
+    if (kept != NULL)
+        return xasprintf("%s/work", kept);
+    CLEANUP_FREE char *parent = xmemdup(target, (size_t)(name - target));
+    return lies_inside(target, parent)
+               ? xasprintf("%s/.batchd-%llu.work", target, job)
+               : xasprintf("%s.%.*s.batchd-%llu.work", parent, NAME_BYTES_KEPT, name, job);
 }
 
 /* An errno: why the folder could not be made before the sandbox, which answers otherwise. */

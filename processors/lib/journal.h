@@ -10,9 +10,9 @@
  *   ...         files of the units, their maker's
  *
  * It lies in $BATCHD_CHECKPOINT_DIR/work, so that it goes with the job; for a run by hand, which
- * has no such folder, beside the output. After each unit batchd is asked to keep done.log as a
- * checkpoint (report.h): the units are not copied, that line shows in `batchctl show` how far it
- * is.
+ * has no such folder, beside the output, or in it, if it is a folder beside which nothing may be
+ * made. After each unit batchd is asked to keep done.log as a checkpoint (report.h): the units are
+ * not copied, that line shows in `batchctl show` how far it is.
  *
  * journal_add and journal_find may be called by several threads. */
 #ifndef BATCHD_PROCESSORS_LIB_JOURNAL_H

@@ -2,6 +2,7 @@
 
 #include "common/cleanup.h"
 #include "common/fd.h"
+#include "processors/lib/output_names.h"
 #include "processors/lib/source.h"
 
 #include <dirent.h>
@@ -42,7 +43,9 @@ static int folder_for(const struct publisher_place *place, const char *name)
     bool plain = name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
                  strcmp(name, "..") != 0;
     if (place->several)
-        return plain ? place->folder : -1;
+        return plain && place->names != NULL && output_names_take(place->names, name)
+                   ? place->folder
+                   : -1;
     return plain && strcmp(name, place->name) == 0 ? place->parent : -1;
 }
 
@@ -55,6 +58,12 @@ static int sync_folder(int folder)
     return fsync(fd) < 0 && errno != EINVAL ? errno : 0;
 }
 
+/* A file, and nothing that can be executed. */
+static bool may_be_placed(const struct stat *info)
+{
+    return S_ISREG(info->st_mode) && (info->st_mode & 07111) == 0;
+}
+
 static int place_file(const struct publisher_place *place, const char *name)
 {
     struct stat info;
@@ -63,12 +72,17 @@ static int place_file(const struct publisher_place *place, const char *name)
         return EPERM;
     if (fstatat(place->stage, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
         return errno;
-    if (!S_ISREG(info.st_mode) || (info.st_mode & 07111) != 0) /* nor what can be executed */
+    if (!may_be_placed(&info))
         return EPERM;
     if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(info.st_mode))
         return ENOTUNIQ;
     if (renameat(place->stage, name, folder, name) < 0)
         return errno;
+    /* Whoever was taken over may have put another file there since it was looked at. */
+    if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && !may_be_placed(&info)) {
+        (void)unlinkat(folder, name, 0);
+        return EPERM;
+    }
     return sync_folder(folder);
 }
 
@@ -126,6 +140,7 @@ static int obey(struct publisher_place *place, const struct order *order,
         return make_folder(place);
     case END:
         remove_stage(place);
+        (void)close(place->lock); /* before that is answered: then it is free */
         return 0;
     }
     return EPERM;

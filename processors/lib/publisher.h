@@ -2,8 +2,8 @@
  * reads files of strangers may write in its staging folder (staging.h) and nowhere else, so it
  * cannot rename what it made. It is forked before the sandbox is entered, and takes orders by a
  * pipe from somebody who may have been taken over: of a job whose output is a file it renames to
- * that name alone, of one whose output is a folder to names in it; never what is no regular file,
- * never over what is none.
+ * that name alone, of one whose output is a folder to names in it that its inputs give it
+ * (output_names.h); never what is no regular file or can be executed, never over what is none.
  *
  * It outlives all signals and ends with the pipe, without a trace of what the other left: a
  * staging file that is there tells the next attempt where this one was ended. */
@@ -15,12 +15,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct output_names;
+
 /* Where it works; all are borrowed, and needed for publisher_start alone. */
 struct publisher_place {
     int parent; /* of the output */
     const char *name;
-    bool several; /* the output is a folder, or is to become one */
-    int folder;   /* then: if it is one; else -1 */
+    bool several;                     /* the output is a folder, or is to become one */
+    int folder;                       /* then: if it is one; else -1 */
+    const struct output_names *names; /* then: those in it; NULL: none */
     int stage;
     int lock;         /* of the stage: held while the process lives, whoever else has ended */
     int stage_parent; /* where the staging folder has its name */

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "processors/lib/journal.h"
+#include "processors/lib/output_names.h"
 #include "processors/lib/pattern.h"
 #include "processors/lib/publisher.h"
 #include "processors/lib/request.h"
@@ -100,12 +101,18 @@ static void prepare(const struct request *request)
     if (strlen(path) >= PATH_MAX - NAME_MAX ||
         snprintf(work, sizeof(work), "%s", own) >= (int)sizeof(work))
         return;
-    unprepared = stage_open(request, path, reads_several(request), &stage);
+    const bool several = reads_several(request);
+    CLEANUP(output_names_done) struct output_names names = {0};
+    if (several)
+        output_names_read(request, &names);
+    unprepared = stage_open(request, path, several, &stage);
     stage.place.work = work;
+    stage.place.names = &names;
     if (unprepared == 0 && publisher_start(&stage.place, &publisher) < 0) {
         unprepared = errno;
         (void)rmdir(stage.path);
     }
+    stage.place.names = NULL;
     stage_done(&stage);
 }
 

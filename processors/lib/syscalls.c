@@ -135,11 +135,13 @@ static const int allowed[] = {
 };
 
 /* With one argument, where (argument & mask) == value. */
-static const struct rule {
+struct rule {
     int call;
     unsigned argument;
     scmp_datum_t mask, value;
-} rules[] = {
+};
+
+static const struct rule rules[] = {
     /* A thread, never a process. */
     {SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD},
     /* Of this thread, for libnuma and x265; not of other processes. */
@@ -167,6 +169,42 @@ static const struct rule {
     {SCMP_SYS(openat), 2, O_TRUNC | O_ACCMODE, O_TRUNC | O_RDWR},
 };
 
+/* What drivers of GPUs are told by ioctl, of which there are hundreds: by the letter of whose they
+ * are (_IOC_TYPE, bits 8 to 15; Documentation/userspace-api/ioctl/ioctl-number.rst). Not among them
+ * those of terminals ('T': TIOCSTI types for the user, TIOCLINUX pastes), of consoles ('V', 'K'),
+ * of block devices and file systems: somebody may have left one of these open. */
+#define KIND ((scmp_datum_t)0xff00)
+#define KIND_OF(letter) ((scmp_datum_t)(letter) << 8)
+/* nvidia-uvm numbers its own from 1 on and has no letter, but for the first and the last
+ * (kernel-open/nvidia-uvm/uvm_ioctl.h, uvm_linux_ioctl.h). Of other drivers there are FIBMAP, for
+ * root alone, and FIGETBSZ, the size of a block. */
+#define UVM_KIND ((scmp_datum_t)0xffffff00)
+#define UVM_INITIALIZE 0x30000001U
+#define UVM_DEINITIALIZE 0x30000002U
+
+static const struct rule gpu_rules[] = {
+    {SCMP_SYS(ioctl), 1, KIND, KIND_OF('d')}, /* DRM: uapi/drm/drm.h */
+    {SCMP_SYS(ioctl), 1, KIND, KIND_OF('b')}, /* memory shared with it: uapi/linux/dma-buf.h */
+    {SCMP_SYS(ioctl), 1, KIND, KIND_OF('>')}, /* and when that is ready: uapi/linux/sync_file.h */
+    {SCMP_SYS(ioctl), 1, KIND,
+     KIND_OF('F')}, /* NVIDIA: kernel-open/common/inc/nv-ioctl-numbers.h */
+    {SCMP_SYS(ioctl), 1, KIND, KIND_OF('m')}, /* nvidia-modeset: nvkms-ioctl.h */
+    {SCMP_SYS(ioctl), 1, UVM_KIND, 0},
+    {SCMP_SYS(ioctl), 1, UINT32_MAX, UVM_INITIALIZE},
+    {SCMP_SYS(ioctl), 1, UINT32_MAX, UVM_DEINITIALIZE},
+    {SCMP_SYS(ioctl), 1, UINT32_MAX, FIONBIO}, /* as F_SETFL does */
+};
+
+static int add_where(scmp_filter_ctx filter, const struct rule *added, size_t count)
+{
+    int failed = 0;
+    for (size_t i = 0; i < count && failed == 0; i++)
+        failed = seccomp_rule_add(
+            filter, SCMP_ACT_ALLOW, added[i].call, 1,
+            SCMP_CMP(added[i].argument, SCMP_CMP_MASKED_EQ, added[i].mask, added[i].value));
+    return failed;
+}
+
 static int add_rules(scmp_filter_ctx filter)
 {
     int failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
@@ -174,10 +212,8 @@ static int add_rules(scmp_filter_ctx filter)
         failed = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && failed == 0; i++)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && failed == 0; i++)
-        failed = seccomp_rule_add(
-            filter, SCMP_ACT_ALLOW, rules[i].call, 1,
-            SCMP_CMP(rules[i].argument, SCMP_CMP_MASKED_EQ, rules[i].mask, rules[i].value));
+    if (failed == 0)
+        failed = add_where(filter, rules, sizeof(rules) / sizeof(rules[0]));
     /* Its flags lie in memory, which a filter cannot see: glibc goes on with clone. */
     if (failed == 0)
         failed = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
@@ -199,14 +235,11 @@ struct syscalls *syscalls_prepare(void)
     return NULL;
 }
 
-/* A driver is told what to do by its own ioctls, of which there are hundreds. */
 static int add_gpu(scmp_filter_ctx filter)
 {
-    static const int calls[] = {SCMP_SYS(ioctl), SCMP_SYS(memfd_create)};
-    int failed = 0;
-    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && failed == 0; i++)
-        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
-    return failed;
+    const int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(memfd_create), 0);
+    return failed != 0 ? failed
+                       : add_where(filter, gpu_rules, sizeof(gpu_rules) / sizeof(gpu_rules[0]));
 }
 
 int syscalls_restrict(struct syscalls *prepared, bool gpu)

@@ -62,9 +62,9 @@ say({"type": "result", "result": {"processor": "count"}})
 '''
 
 
-def install(folder):
-    """Makes the type below `folder`, which is one of processors.path."""
-    (folder / "count").mkdir(parents=True)
-    (folder / "count/manifest.json").write_text(json.dumps(MANIFEST))
-    (folder / "count/count").write_text(PROGRAM)
-    (folder / "count/count").chmod(0o755)
+def install(folder, name="count", **more):
+    """Makes the type below `folder`, which is one of processors.path; `more` of its manifest."""
+    (folder / name).mkdir(parents=True)
+    (folder / name / "manifest.json").write_text(json.dumps({**MANIFEST, "name": name, **more}))
+    (folder / name / "count").write_text(PROGRAM)
+    (folder / name / "count").chmod(0o755)

@@ -17,14 +17,15 @@ from daemon import OUT, Daemon, wait_until
 def daemon(tmp_path_factory):
     folder = tmp_path_factory.mktemp("processors")
     counting.install(folder)
+    counting.install(folder, "confined", sandbox=True)
     with Daemon(config=f'[workers]\nmax = 2\n[processors]\npath = "{folder}"\n') as running:
         yield running
 
 
-def submit(daemon, folder, steps, script="", retry=None, **more):
+def submit(daemon, folder, steps, script="", retry=None, kind="count", **more):
     params = {"steps": steps, "script": script}
     params.update({name: more.pop(name) for name in ("interval", "output") if name in more})
-    return daemon.call("io.batchd.Jobs.Submit", type="count", params=params, cwd=str(folder),
+    return daemon.call("io.batchd.Jobs.Submit", type=kind, params=params, cwd=str(folder),
                        retry=retry or {"base_ms": 1, "jitter": "none"}, **more)["id"]
 
 
@@ -156,6 +157,34 @@ def test_what_went_from_its_own_folder_is_not_missed(daemon, tmp_path):
     assert daemon.wait(ident)[0]["state"] == "completed"
     job = daemon.job(ident)
     assert (job["note"], job["checkpoint"]) == (None, None)
+
+
+SECRET = "was not the job's to keep"
+OWN = "own = os.environ['BATCHD_CHECKPOINT_DIR'] + '/work'\nos.makedirs(own, exist_ok=True)\n"
+
+
+@pytest.mark.parametrize("path", ["'secret'", "os.path.abspath('secret')", "'../' + os.path.basename(os.getcwd())",
+                                  "own + '/../../../../secret'", "own + '/link'", "own", "own + '/..'",
+                                  "own + '-not/state'"])
+def test_one_that_confines_itself_has_nothing_else_kept(daemon, tmp_path, path):
+    """It may have been taken over by what it read: batchd, which is not confined, copies nothing for it."""
+    (tmp_path / "secret").write_text(SECRET)
+    (daemon.state / "secret").write_text(SECRET)
+    script = OWN + "os.makedirs(own + '-not')\nwrite(own + '-not/state', '1 1')\n" \
+        f"os.symlink(os.path.abspath('secret'), own + '/link')\ncheckpoint({path})"
+    ident = submit(daemon, tmp_path, 1, script, interval=100, kind="confined")
+    assert daemon.wait(ident)[0]["state"] == "completed"
+    job = daemon.job(ident)
+    assert job["checkpoint"] is None and "is not in BATCHD_CHECKPOINT_DIR/work" in job["note"]
+    assert SECRET not in [path.read_text() for path in checkpoints(daemon, ident).rglob("data/**/*") if path.is_file()]
+
+
+def test_one_that_confines_itself_has_its_own_kept(daemon, tmp_path):
+    ident = submit(daemon, tmp_path, 1, OWN + "write(own + '/done.log', 'unit 1')\ncheckpoint(own + '/done.log')",
+                   interval=100, kind="confined")
+    assert daemon.wait(ident)[0]["state"] == "completed"
+    assert daemon.job(ident)["note"] is None
+    assert (newest(daemon, ident) / "done.log").read_text() == "unit 1"
 
 
 def test_what_is_removed_while_it_is_copied_is_not_missed(daemon, tmp_path):

@@ -1,18 +1,14 @@
 """Every file through every processor (a part of it; the whole is make every-file): what comes out is judged by ffprobe
 and Pillow, and what cannot be read ends with one line that says why, in little memory, and leaves nothing behind."""
-import ctypes
-import os
-import threading
-
 import every_file
 import odd_files
 import pytest
 from every_file import OPERATIONS, SHARED_FILES, outcome_fault
 from processor import SAMPLES, SHARED
+from rights import as_others
 
 PARTS = 8
 SAN_PARTS = 1  # of them with the sanitizers, under which each run takes three times as long
-CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 # What other tests do not do with them already.
 CHOSEN = {"video": ("thumbnail", "interpolate", "resize"), "photo": ("transcode",),
           "broken": ("thumbnail", "interpolate", "quality", "resize")}
@@ -64,21 +60,10 @@ def test_odd_files(tmp_path, odd, number):
 
 @pytest.mark.parametrize("operation", ["probe", "quality", "resize"])
 def test_a_file_that_may_not_be_read(tmp_path, operation):
-    """By one that has not root's right to read it all the same: a thread of ours gives that up."""
     source = tmp_path / "locked"
     source.write_bytes((SAMPLES / "coffee.png").read_bytes())
     source.chmod(0)
-    ends = []
-
-    def run():
-        for right in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH) if os.geteuid() == 0 else ():
-            assert ctypes.CDLL(None, use_errno=True).prctl(PR_CAPBSET_DROP, right, 0, 0, 0) == 0
-        ends.append(every_file.end(tmp_path / "work", operation, source))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    one, wrong = ends[0]
+    one, wrong = as_others(lambda: every_file.end(tmp_path / "work", operation, source))
     assert wrong is None and one.code == 66 and "Permission denied" in one.error
 
 

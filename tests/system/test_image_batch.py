@@ -13,6 +13,7 @@ import time
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
 from processor import SHARED, Run, names
+from rights import as_others
 
 SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif"}
 PICTURES = (".jpg", ".png", ".tif", ".gif", ".avif")
@@ -236,6 +237,23 @@ def test_it_goes_on_after_a_kill(folder, tmp_path, kept, by_hand):
     assert contents(folder / "out") == contents(folder / "whole")
     assert [one["sha256"] for one in result["outputs"]] == [one["sha256"] for one in whole["outputs"]]
     assert names(folder) == ["out", "whole"]
+
+
+def test_a_folder_in_one_that_is_closed_is_enough(folder, tmp_path):
+    """What is made on the way lies in it then, by hand too; and is found again after a kill."""
+    inputs = [noise(tmp_path / f"{n}.png") for n in range(8)]
+    out = folder / "out"
+    out.mkdir()
+    folder.chmod(0o555)
+    try:
+        kill_after(as_others(lambda: run(folder, inputs, sharpen=True)), 2)
+        assert {".batchd-1.work", ".batchd-1-1.part"} <= set(names(out))
+        one = as_others(lambda: run(folder, inputs, sharpen=True, attempt=2).end())
+    finally:
+        folder.chmod(0o755)
+    assert one.code == 0, one.error
+    assert one.result["checkpoints"]["reused"] >= 1 and names(out) == [f"{n}.png" for n in range(8)]
+    assert names(folder) == ["out"]
 
 
 def made_at(path):

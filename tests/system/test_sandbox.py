@@ -99,7 +99,7 @@ def test_a_hostile_file_gets_nothing(program, place, victim):
 def test_the_gpu_is_opened_to_who_asks_and_nothing_else(program, place, victim):
     done = attack(program, place, victim, hardware="auto")
     assert done.code == 0 and done.result["sandbox"]["gpu"] is True
-    assert got(done) == {"device_control": 0, "memfd_create": 0}
+    assert got(done) == {"memfd_create": 0, **{f"control_{driver}": errno.ENOTTY for driver in ("drm", "nvidia", "nvidia_uvm")}}
     unharmed(place, victim)
 
 
@@ -111,6 +111,14 @@ def test_what_is_beside_an_input_is_closed(program, place, victim, name, params)
     done = attack(program, place, victim, input=str(place / "in" / name), **params)
     assert done.code == 0 and got(done) == {} and set(done.result["needed"].values()) == {0}
     unharmed(place, victim)
+
+
+def test_in_a_folder_it_gets_no_name_but_those_of_its_inputs(program, place, victim):
+    """What is placed there may be read by others later: .bashrc, a program's configuration."""
+    done = attack(program, place, victim, more="in/c*p")
+    assert done.code == 0 and got(done) == {}
+    assert {".bashrc", "other", "clip.sh"} <= set(done.result["tries"])
+    assert names(place / "out/made") == ["clip"]
 
 
 def test_debian_12s_kernel_is_enough(program, place, victim, old_kernel):

@@ -148,6 +148,11 @@ static const struct {
     {HEAD "{\"name\":\"a\",\"type\":\"string\",\"access\":\"write\"}]}",
      "parameter a: access must be read or write, for type path or paths"},
     {HEAD "],\"serve\":1}", "serve must be true or false"},
+    {HEAD "],\"sandbox\":null}", "sandbox must be true or false"},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"suffixes\":[\".png\"]}]}",
+     "parameter a: suffixes must be a list as [\".png\"], of one that is written"},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"access\":\"write\",\"suffixes\":[\"png\"]}]}",
+     "parameter a: suffixes must be a list as [\".png\"], of one that is written"},
     {HEAD "{\"name\":\"a\",\"type\":\"int\"},{\"name\":\"a\",\"type\":\"string\"}]}",
      "parameter a is given twice"},
 };

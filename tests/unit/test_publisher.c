@@ -1,6 +1,7 @@
 /* What the publisher does for a processor that was taken over, and what it does not. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "processors/lib/output_names.h"
 #include "processors/lib/publisher.h"
 
 #include <check.h>
@@ -59,10 +60,14 @@ static void start_for(bool several)
     CLEANUP_CLOSE int inside = open_folder(".stage");
     CLEANUP_CLOSE int lock = open(stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ck_assert_int_eq(flock(lock, LOCK_EX | LOCK_NB), 0);
+    char *stems[] = {(char[]){"a"}, (char[]){"a.jpg"}, (char[]){"v1.2"}};
+    char *suffixes[] = {(char[]){".png"}, (char[]){".jpg"}, NULL};
+    const struct output_names names = {stems, 3, suffixes};
     const struct publisher_place place = {.parent = parent,
                                           .name = "out",
                                           .several = several,
                                           .folder = -1,
+                                          .names = several ? &names : NULL,
                                           .stage = inside,
                                           .lock = lock,
                                           .stage_parent = parent,
@@ -157,16 +162,24 @@ START_TEST(only_files_are_put_in_place_of_files)
 }
 END_TEST
 
-START_TEST(in_a_folder_all_names_are_its_own)
+START_TEST(in_a_folder_names_are_those_of_the_inputs)
 {
-    write_file(".stage/a", "first");
-    ck_assert_int_eq(publisher_place(&publisher, "a").failed, EPERM);
+    static const char *const taken[] = {"a.jpg", "a.PNG", "a.jpg.png", "v1.2.png"};
+    static const char *const refused[] = {"..",    ".bashrc", ".png", ".a.png", "b.png",
+                                          "a.txt", "a",       "a.sh", "v1.png", "a.jpg."};
+    write_file(".stage/a.png", "first");
+    ck_assert_int_eq(publisher_place(&publisher, "a.png").failed, EPERM);
     ck_assert_int_eq(publisher_make_folder(&publisher).failed, 0);
     ck_assert_int_eq(publisher_make_folder(&publisher).failed, 0);
-    ck_assert_int_eq(publisher_place(&publisher, "a").failed, 0);
-    assert_file("out/a", "first");
-    ck_assert_int_eq(publisher_place(&publisher, "..").failed, EPERM);
-    const struct publisher_answer found = publisher_look(&publisher, "a");
+    ck_assert_int_eq(publisher_place(&publisher, "a.png").failed, 0);
+    assert_file("out/a.png", "first");
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        ck_assert_int_eq(publisher_place(&publisher, taken[i]).failed, ENOENT);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        ck_assert_int_eq(publisher_place(&publisher, refused[i]).failed, EPERM);
+        ck_assert_int_eq(publisher_look(&publisher, refused[i]).failed, EPERM);
+    }
+    const struct publisher_answer found = publisher_look(&publisher, "a.png");
     ck_assert_int_eq(found.failed, 0);
     ck_assert_int_eq(found.bytes, 5);
     ck_assert_str_eq(found.sha256, /* printf first | sha256sum */
@@ -223,7 +236,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     TCase *several = tcase_create("several");
     tcase_add_checked_fixture(several, start_several, end);
-    tcase_add_test(several, in_a_folder_all_names_are_its_own);
+    tcase_add_test(several, in_a_folder_names_are_those_of_the_inputs);
     suite_add_tcase(suite, several);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
