@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "processors/lib/report.h"
+#include "processors/media/card.h"
 #include "processors/media/encoder_probe.h"
 #include "processors/media/gpu_encoder.h"
 
@@ -74,6 +75,10 @@ int hardware_choose(const char *asked, struct encoder_settings *settings, json_t
     const bool used = hardware_prove(candidates, settings, refused, &busy);
     json_put_text(facts, "asked", asked);
     json_put(facts, "used", json_boolean(used));
+    if (used) {
+        CLEANUP_FREE char *card = card_describe();
+        json_put(facts, "card", json_from_bytes(card, strlen(card)));
+    }
     json_put(facts, "refused", refused);
     return used || strcmp(asked, "require") != 0 ? 0 : lacks(settings->codec, refused, busy, err);
 }

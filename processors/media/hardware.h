@@ -2,7 +2,8 @@
  *
  * Encoders that are built into a GPU. That FFmpeg lists one proves nothing (Debian's has them all):
  * one is used only after it has encoded a picture of the very size and settings here, and that
- * picture was decoded again (encoder_probe.h). Other drivers and cards give other bytes. */
+ * picture was decoded again (encoder_probe.h). Other drivers and cards give other bytes: the
+ * journal's key has them (card.h). */
 #ifndef BATCHD_PROCESSORS_MEDIA_HARDWARE_H
 #define BATCHD_PROCESSORS_MEDIA_HARDWARE_H
 
@@ -16,8 +17,9 @@
 
 /* `asked` is never, auto or require. Sets `library` and `format` of the settings where one is
  * proven, and leaves them where none is: then software does it. *ret_facts, owned by the caller:
- * {asked, used, refused: [{encoder, why}]}. 0; -1 when one is required and there is none,
- * with field params.hardware: ERROR_BUSY when one had no room, else ERROR_INVALID. */
+ * {asked, used, card (if used, card.h), refused: [{encoder, why}]}. 0; -1 when one is required and
+ * there is none, with field params.hardware: ERROR_BUSY when one had no room, else ERROR_INVALID.
+ */
 int hardware_choose(const char *asked, struct encoder_settings *settings, json_t **ret_facts,
                     struct error *err);
 

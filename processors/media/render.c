@@ -184,6 +184,8 @@ static json_t *make_key(const struct render *render)
     CLEANUP_FREE char *files = encoder_files();
     json_put_text(key, "encoder", encoder_name(&render->recipe.settings));
     json_put_text(key, "encoders", files);
+    if (json_object_get(render->hardware, "card") != NULL)
+        json_put(key, "card", json_incref(json_object_get(render->hardware, "card")));
     json_put(key, "source", source);
     json_put(key, "settings", json_deep_copy(render->request->params));
     return key;

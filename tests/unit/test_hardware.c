@@ -1,7 +1,9 @@
 /* An encoder is used only if a picture went through it here: the probe with encoders in software in
  * the place of those of a GPU says yes, with others no and why. */
+#include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
+#include "processors/media/card.h"
 #include "processors/media/encoder_probe.h"
 #include "processors/media/hardware.h"
 #include "processors/media/media_log.h"
@@ -9,6 +11,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 static struct encoder_settings settings_of(const char *codec, const char *library)
 {
@@ -116,6 +119,44 @@ START_TEST(never_tries_none)
 }
 END_TEST
 
+/* The kernel's files as they are on machines that have a GPU. */
+static const char machines[] =
+    "set -e; mkdir -p nvidia/proc/driver/nvidia/gpus/0000:01:00.0 drm/drivers/amdgpu/module\n"
+    "mkdir -p nvidia/proc/driver/nvidia/gpus/0000:21:00.0 drm/sys/class/drm/renderD128/device none\n"
+    "printf 'NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.129.03  Thu Oct 19\\nGCC version:"
+    " 12\\n' >nvidia/proc/driver/nvidia/version\n"
+    "cd nvidia/proc/driver/nvidia/gpus\n"
+    "printf 'Model: \\t\\t NVIDIA T4\\nIRQ: 3\\n' >0000:01:00.0/information\n"
+    "printf 'Model: \\t\\t NVIDIA L4\\n' >0000:21:00.0/information\n"
+    "cd ../../../../../drm/sys/class/drm/renderD128/device\n"
+    "echo 0x1002 >vendor; echo 0x744c >device; echo 0xc8 >revision\n"
+    "ln -s ../../../../../drivers/amdgpu driver; echo 6.3.6 >driver/module/version\n";
+
+START_TEST(the_card_and_its_driver_are_told)
+{
+    static const char *const told[][2] = {
+        {"nvidia",
+         "NVIDIA UNIX x86_64 Kernel Module  535.129.03  Thu Oct 19; NVIDIA T4; NVIDIA L4; "},
+        {"drm", "amdgpu 0x1002:0x744c.0xc8 6.3.6; "},
+        {"none", ""}};
+    char folder[] = "/tmp/batchd-card-XXXXXX";
+    struct utsname kernel;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    CLEANUP_FREE char *make = xasprintf("cd %s\n%s", folder, machines);
+    CLEANUP_FREE char *remove = xasprintf("rm -r %s", folder);
+    ck_assert_int_eq(system(make), 0); /* NOLINT(cert-env33-c): a path of ours */
+    ck_assert_int_eq(uname(&kernel), 0);
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+        CLEANUP_FREE char *root = xasprintf("%s/%s", folder, told[i][0]);
+        CLEANUP_FREE char *is = card_of_kernel(root);
+        CLEANUP_FREE char *expected =
+            xasprintf("%s%s", told[i][1], told[i][1][0] == '\0' ? "" : kernel.release);
+        ck_assert_str_eq(is, expected);
+    }
+    ck_assert_int_eq(system(remove), 0); /* NOLINT(cert-env33-c): a path of ours */
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("hardware");
@@ -129,6 +170,7 @@ int main(void)
     tcase_add_test(tests, the_first_that_works_is_taken);
     tcase_add_test(tests, where_none_works_the_settings_stay);
     tcase_add_test(tests, never_tries_none);
+    tcase_add_test(tests, the_card_and_its_driver_are_told);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
