@@ -6,9 +6,10 @@ import re
 import shutil
 import subprocess
 
+import counting
 import pytest
 import results
-from daemon import OUT, ROOT
+from daemon import OUT, ROOT, Daemon
 from processor import SAMPLES, run
 
 SCHEMA = json.loads((ROOT / "processors/result.schema.json").read_text())
@@ -128,6 +129,19 @@ def shown(daemon, ident):
         label, text = line.strip().split(": ", 1)
         lines.setdefault(label, []).append(text)
     return lines
+
+
+def test_show_gives_a_terminal_nothing_but_text(tmp_path):
+    """Not by the name of a figure either."""
+    counting.install(tmp_path)
+    evil = "x\x1b[2J\x9b1m"
+    with Daemon(config=f'[processors]\npath = "{tmp_path}"\n') as one:
+        result = {"processor": "count", evil: 1, "metrics": {evil: {evil: 2}}, "warnings": [evil], "damage": {evil: {}}}
+        made = one.call("io.batchd.Jobs.Submit", type="count", cwd=str(tmp_path), params={
+            "steps": 1, "interval": 9, "script": f"say({{'type': 'result', 'result': {result!r}}}); sys.exit(0)"})["id"]
+        assert one.wait(made)[0]["state"] == "completed"
+        text = one.ctl("show", str(made)).stdout
+    assert text.count("x?[2J?1m") == 5 and not set("\x1b\x9b") & set(text)
 
 
 def test_show_tells_it_in_words(daemon, tmp_path):

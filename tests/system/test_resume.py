@@ -162,6 +162,15 @@ def test_other_processors_change_nothing(tmp_path, clip, undisturbed):
     assert sha256(tmp_path / "out.mp4") == undisturbed["copy"]
 
 
+@pytest.mark.parametrize("audio,unit", [("copy", 2), ("encode", 4)])
+def test_a_chunk_that_cannot_be_written_is_no_reason_to_do_without_chunks(tmp_path, clip, audio, unit):
+    """The film as a whole would be made instead, without anything to go on with."""
+    (work_folder(tmp_path) / f"{unit}.nut.part").mkdir(parents=True)
+    one = begin(tmp_path, clip, audio=audio).end()
+    assert one.code == 74 and "output cannot be opened: Is a directory" in one.error
+    assert not any("as a whole" in text for text in logged(one)) and not (tmp_path / "out.mp4").exists()
+
+
 def test_sigterm_keeps_what_is_done(tmp_path, clip, undisturbed):
     one = begin(tmp_path, clip)
     wait_for(lambda: noted(tmp_path) >= 1)

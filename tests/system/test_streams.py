@@ -145,6 +145,19 @@ def test_attachments_stay_in_matroska_and_are_missed_elsewhere(tmp_path, film):
     assert [(one["index"], one["type"]) for one in done.result["media"]["output"]["left_out"]] == [(5, "attachment")]
 
 
+def test_of_very_many_that_are_left_out_some_are_listed(tmp_path, film):
+    """A result is one line of 64 KiB at most: the rest is counted, and in the log."""
+    source = tmp_path / "many.mkv"
+    font = [word for _ in range(45) for word in ("-attach", film.parent / "font.ttf")]
+    ffmpeg("-i", SAMPLES / "bear_vp9_161x121.webm", "-map", "0:v", "-c", "copy", *font, "-metadata:s:t",
+           "mimetype=application/x-truetype-font", source)
+    done = run("video", tmp_path, input=str(source), output="out.mp4", **FAST)
+    assert done.code == 0, done.error
+    media = done.result["media"]["output"]
+    assert [one["index"] for one in media["left_out"]] == list(range(1, 41)) and media["left_out_more"] == 5
+    assert len(logged(done)) == 45 and done.result["warnings"] == logged(done)[:40] + ["there are more, in the log"]
+
+
 def test_copied_sound_is_the_same(tmp_path, film):
     assert run("video", tmp_path, input=str(film), output="out.mkv", **FAST).code == 0
     for number in (0, 1):

@@ -5,6 +5,7 @@
 #include "common/json.h"
 #include "processors/media/card.h"
 #include "processors/media/encoder_probe.h"
+#include "processors/media/gpu_encoder.h"
 #include "processors/media/hardware.h"
 #include "processors/media/media_log.h"
 
@@ -119,6 +120,27 @@ START_TEST(never_tries_none)
 }
 END_TEST
 
+/* 0 is their default, some 20, and not the best. */
+START_TEST(the_best_quality_of_vaapi_is_not_its_default)
+{
+    static const char *const names[] = {"h264_vaapi", "hevc_vaapi", "vp9_vaapi"};
+    static const int crfs[][2] = {{0, 1}, {1, 1}, {23, 23}};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        for (size_t k = 0; k < sizeof(crfs) / sizeof(crfs[0]); k++) {
+            const bool wide = strcmp(names[i], "vp9_vaapi") == 0;
+            AVCodecContext *context =
+                avcodec_alloc_context3(avcodec_find_encoder_by_name(names[i]));
+            ck_assert_ptr_nonnull(context->priv_data);
+            context->pix_fmt = AV_PIX_FMT_NV12;
+            (void)gpu_encoder_set(context, "medium", crfs[k][0]); /* there may be no device */
+            ck_assert_int_eq(context->global_quality,
+                             crfs[k][0] == 0 ? 1 : crfs[k][1] * (wide ? 4 : 1));
+            avcodec_free_context(&context);
+        }
+    }
+}
+END_TEST
+
 /* The kernel's files as they are on machines that have a GPU. */
 static const char machines[] =
     "set -e; mkdir -p nvidia/proc/driver/nvidia/gpus/0000:01:00.0 drm/drivers/amdgpu/module\n"
@@ -170,6 +192,7 @@ int main(void)
     tcase_add_test(tests, the_first_that_works_is_taken);
     tcase_add_test(tests, where_none_works_the_settings_stay);
     tcase_add_test(tests, never_tries_none);
+    tcase_add_test(tests, the_best_quality_of_vaapi_is_not_its_default);
     tcase_add_test(tests, the_card_and_its_driver_are_told);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
