@@ -6,6 +6,9 @@ import signal
 import subprocess
 
 import pytest
+from daemon import ROOT
+from hostile import SANITIZED
+from preload import preloadable
 from processor import Run, ffprobe, frame_times, frames, run
 from test_resume import SETTINGS, begin, clip, ffmpeg, killed_with, logged, noted, undisturbed, work_folder  # noqa: F401
 from test_video import sha256, wait_for
@@ -163,3 +166,34 @@ def test_so_many_frames_are_decoded_again(tmp_path, verify, codec, decoded):
                cpus=1).result
     assert made["frames_out"] == frames(tmp_path / "out.mkv") == 60
     assert made["media"]["output"]["frames_decoded"] == decoded
+
+
+@pytest.fixture(scope="module")
+def counted_calls(tmp_path_factory):
+    """Runs a processor and counts: pictures that decoders gave, calls of mallopt and malloc_trim."""
+    library = tmp_path_factory.mktemp("counted") / "counted_calls.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-O1", "-o", library, ROOT / "tests/lib/counted_calls.c"],
+                   check=True)
+    preloaded = preloadable(library, f"/tmp/counted-{os.getpid()}.so")
+
+    def count(folder, **params):
+        env = {"LD_PRELOAD": preloaded, "COUNTED_CALLS": str(folder / "counted")}
+        done = Run("video", {**SETTINGS, **params}, folder, env=env).end()
+        assert done.code == 0 and done.result["checkpoints"]["made"] == 4, done.error
+        return map(int, (folder / "counted").read_text().split())
+    yield count
+    os.remove(preloaded)
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers have a memory of their own")
+def test_before_a_chunk_only_what_it_is_made_of_is_decoded(tmp_path, counted_calls):
+    """Four chunks of 120 frames with one key frame for all of them: 720 frames lead to their beginnings. Of
+    those that no other is made of, two of three where there are any, none is decoded. Before the chunks what
+    was read is given back to the system, and pictures are from then on."""
+    pictures = {}
+    for b_frames in (0, 2):
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:r=24:d=20", "-preset", "ultrafast", "-bf", b_frames, "-b_strategy", 0,
+               "-x264-params", "b-pyramid=none:scenecut=0:keyint=480:min-keyint=480", tmp_path / "clip.mp4")
+        pictures[b_frames], *memory = counted_calls(tmp_path, input="clip.mp4", output="out.mp4")
+        assert memory == [1, 1]
+    assert 450 <= pictures[0] - pictures[2] <= 500, pictures
