@@ -3,6 +3,7 @@
 
 #include "processors/media/media_log.h"
 #include "processors/media/output.h"
+#include "processors/media/packet_sum.h"
 
 int copied_track_open(const AVStream *from, struct output *output, struct copied_track *ret,
                       struct error *err)
@@ -10,6 +11,7 @@ int copied_track_open(const AVStream *from, struct output *output, struct copied
     ret->output = output;
     ret->from = from;
     ret->to = output_add(output, from->time_base);
+    ret->sum = packet_sum_headers(from->codecpar);
     int rc = avcodec_parameters_copy(ret->to->codecpar, from->codecpar);
     ret->to->codecpar->codec_tag = 0; /* it is the other container's word */
     return rc < 0 ? media_error(err, ERROR_BUSY, rc, "stream %d", from->index) : 0;
@@ -45,5 +47,6 @@ int copied_track_packet(struct copied_track *track, AVPacket *packet, struct err
     packet->pts -= track->offset;
     packet->dts -= track->offset;
     track->packets++;
+    track->sum = packet_sum(track->sum, packet);
     return output_write(track->output, track->to, packet, track->from->time_base, err);
 }

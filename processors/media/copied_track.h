@@ -16,6 +16,7 @@ struct copied_track {
     AVStream *to;          /* borrowed from output */
     int64_t offset;        /* subtracted from the times, in from->time_base */
     int64_t packets;
+    uint32_t sum;                   /* of the packets (packet_sum.h) */
     int64_t last_duration;          /* of the packet before */
     int64_t next_dts, next_dts_min; /* expected, least; as in the input */
 };

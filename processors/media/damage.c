@@ -3,10 +3,10 @@
 
 #include "common/cleanup.h"
 #include "common/json.h"
-#include "processors/lib/report.h"
 #include "processors/lib/source.h"
 #include "processors/media/facts.h"
 #include "processors/media/reader.h"
+#include "processors/media/reader_proof.h"
 
 #include <string.h>
 
@@ -70,15 +70,19 @@ static void expect(struct survey *survey)
 
 /* ---- the survey ---- */
 
-/* Else the reading ends with the first packet that is missing, be it of the sound. */
+/* All of it, but where packets are missing: the reading would end with the first one, be it of the
+ * sound. A further track that no decoder takes is not counted. */
 static int open_sound(struct reader *reader, bool lacks, struct error *err)
 {
-    if (reader->audio == NULL)
+    struct error ignored = {0};
+    if (lacks) {
+        reader_tell_damage(reader);
+        if (reader->audio != NULL)
+            reader->format->streams[reader->audio->index]->discard = AVDISCARD_ALL;
         return 0;
-    if (!lacks)
-        return reader_decode_audio(reader, err);
-    reader->format->streams[reader->audio->index]->discard = AVDISCARD_ALL;
-    return 0;
+    }
+    (void)reader_prove_others(reader, &ignored);
+    return reader->audio == NULL ? 0 : reader_decode_audio(reader, err);
 }
 
 /* Whether there is damage, and the file could be read at all. */
@@ -178,7 +182,6 @@ bool damage_add(json_t *result, const char *path, const char *label, int64_t *re
                 int64_t *ret_duration_us, struct error *err)
 {
     CLEANUP(survey_done) struct survey survey = {0};
-    report_log("%s is not whole; what there is of it is counted", label); /* which takes its time */
     if (!run(&survey, path, label))
         return false;
     settle_first(&survey.reader,

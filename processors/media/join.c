@@ -153,5 +153,6 @@ void join_written_done(struct join_written *written)
     free(written->times);
     free(written->packets);
     free(written->unreadable);
+    free(written->sums);
     *written = (struct join_written){0};
 }

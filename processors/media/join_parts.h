@@ -39,6 +39,7 @@ struct join_written {
     int64_t *times;   /* of the frames, rising, in time_base; owned by the caller, as is the next */
     int64_t *packets; /* of each track, in the order of tracks; cues that say something */
     int64_t *unreadable; /* of each track, cues that were left out; owned, too */
+    uint32_t *sums;      /* of each track of sound (packet_sum.h); owned, too */
     bool sound;
     AVRational time_base;
 };

@@ -261,6 +261,7 @@ int join_tracks_finish(struct join_tracks *tracks, struct join_written *written,
 {
     written->packets = xcalloc(tracks->count + 1, sizeof(*written->packets));
     written->unreadable = xcalloc(tracks->count + 1, sizeof(*written->unreadable));
+    written->sums = xcalloc(tracks->count + 1, sizeof(*written->sums));
     for (size_t i = 0; i < tracks->count; i++) {
         struct member *member = &tracks->members[i];
         if (subtitle_track_finish(&member->subtitles, err) < 0 ||
@@ -268,6 +269,7 @@ int join_tracks_finish(struct join_tracks *tracks, struct join_written *written,
             return -1;
         written->packets[i] = is_sound(member) ? member->sound.packets : member->subtitles.cues;
         written->unreadable[i] = member->subtitles.unreadable;
+        written->sums[i] = member->sound.sum;
         written->sound |= member->sound.packets > 0;
     }
     return 0;

@@ -2,6 +2,7 @@
 #include "processors/media/packet_index.h"
 
 #include "common/alloc.h"
+#include "processors/media/packet_sum.h"
 #include "processors/media/reader.h"
 #include "processors/media/subtitle_track.h"
 
@@ -35,17 +36,27 @@ static void add_key(struct growing *growing, const AVPacket *packet)
     add(&index->keys, &index->key_count, &growing->key_room, packet->pts);
 }
 
+/* Cues without text are not what was written: MP4 fills the time in between with them. */
+static void add_other(struct growing *growing, const AVPacket *packet)
+{
+    struct packet_index *index = growing->index;
+    const unsigned stream = (unsigned)packet->stream_index;
+    const AVStream *from = growing->reader->format->streams[stream];
+    if (stream >= index->stream_count || from->discard >= AVDISCARD_ALL ||
+        subtitle_track_is_blank(from->codecpar->codec_id, packet))
+        return;
+    index->stream_packets[stream]++;
+    index->stream_sums[stream] = packet_sum(index->stream_sums[stream], packet);
+    index->stream_trimmed[stream] += packet_trimmed(packet);
+}
+
 static int on_packet(void *arg, AVPacket *packet, struct error *err)
 {
     struct growing *growing = arg;
     struct packet_index *index = growing->index;
-    const unsigned stream = (unsigned)packet->stream_index;
     (void)err;
-    if (stream != (unsigned)growing->reader->video->index) {
-        const AVStream *from = growing->reader->format->streams[stream];
-        if (stream < index->stream_count && from->discard < AVDISCARD_ALL &&
-            !subtitle_track_is_blank(from->codecpar->codec_id, packet))
-            index->stream_packets[stream]++;
+    if (packet->stream_index != growing->reader->video->index) {
+        add_other(growing, packet);
         return 0;
     }
     index->packets++;
@@ -99,6 +110,10 @@ int packet_index_read(struct reader *reader, struct packet_index *ret, struct er
     const enum AVCodecID codec = reader->video->codecpar->codec_id;
     ret->stream_count = reader->format->nb_streams; /* MPEG-TS may come to have more */
     ret->stream_packets = xcalloc(ret->stream_count, sizeof(*ret->stream_packets));
+    ret->stream_sums = xcalloc(ret->stream_count, sizeof(*ret->stream_sums));
+    ret->stream_trimmed = xcalloc(ret->stream_count, sizeof(*ret->stream_trimmed));
+    for (unsigned i = 0; i < ret->stream_count; i++)
+        ret->stream_sums[i] = packet_sum_headers(reader->format->streams[i]->codecpar);
     ret->timed = true;
     ret->each_shows = codec != AV_CODEC_ID_VP8 && codec != AV_CODEC_ID_VP9;
     if (reader_run(reader, &calls, err) < 0)
@@ -116,6 +131,8 @@ void packet_index_done(struct packet_index *index)
     free(index->bytes);
     free(index->seeks);
     free(index->stream_packets);
+    free(index->stream_sums);
+    free(index->stream_trimmed);
     *index = (struct packet_index){0};
 }
 

@@ -30,6 +30,8 @@ struct packet_index {
     /* Of each stream that was read, by its number; cues without text are left out, with which MP4
      * fills the time in between; owned. */
     int64_t *stream_packets;
+    uint32_t *stream_sums;   /* of each stream's headers and these packets (packet_sum.h); owned */
+    int64_t *stream_trimmed; /* of each stream, samples of these packets; owned */
     unsigned stream_count;
 };
 

@@ -52,18 +52,24 @@ static void settle_time(struct reader *reader, AVFrame *frame)
 
 /* ---- faults that are tolerated ---- */
 
+/* From the stream's beginning; -1: it has none. */
 static int64_t time_of(const struct reader *reader, const AVPacket *packet)
 {
-    const AVStream *stream = packet->pts == AV_NOPTS_VALUE || packet->stream_index < 0 ||
-                                     (unsigned)packet->stream_index >= reader->format->nb_streams
-                                 ? NULL
-                                 : reader->format->streams[packet->stream_index];
-    if (stream == NULL)
-        return reader_duration_us(reader);
+    if (packet->pts == AV_NOPTS_VALUE || packet->stream_index < 0 ||
+        (unsigned)packet->stream_index >= reader->format->nb_streams)
+        return -1;
+    const AVStream *stream = reader->format->streams[packet->stream_index];
     const int64_t start = stream->start_time == AV_NOPTS_VALUE ? 0 : stream->start_time;
-    return packet->pts < start
-               ? 0
-               : av_rescale_q(packet->pts - start, stream->time_base, AV_TIME_BASE_Q);
+    const int64_t time =
+        av_rescale_q(av_sat_sub64(packet->pts, start), stream->time_base, AV_TIME_BASE_Q);
+    return FFMAX(time, 0);
+}
+
+void reader_tell_damage(struct reader *reader)
+{
+    if (!reader->damage.told)
+        report_log("%s is not whole; what there is of it is counted", reader->label);
+    reader->damage.told = true;
 }
 
 /* What was said is done with: the next fault says its own. */
@@ -71,12 +77,15 @@ static void note_fault(struct reader *reader, const char *what)
 {
     struct reader_damage *damage = &reader->damage;
     if (damage->faults++ == 0) {
+        const int64_t time = time_of(reader, reader->packet);
+        reader_tell_damage(reader);
         damage->frames_before = reader->frames;
-        damage->time_us = time_of(reader, reader->packet);
+        damage->time_us = time < 0 ? reader_duration_us(reader) : time;
         damage->byte = reader->packet->pos;
         (void)snprintf(damage->what, sizeof(damage->what), "%s", what);
     }
     reader->decode_errors = 0;
+    damage->stream = -1;
     media_log_clear(&reader->log, MEDIA_LOG_DEMUXER);
     media_log_clear(&reader->log, MEDIA_LOG_DECODER);
 }
@@ -104,17 +113,20 @@ static bool is_flawed(const struct reader *reader, const AVFrame *frame)
 
 /* ---- decoding ---- */
 
-static int take_frame(struct reader *reader, bool is_video, const struct reader_calls *calls,
+static int take_sound(struct reader *reader, int64_t *samples, const struct reader_calls *calls,
                       struct error *err)
 {
     AVFrame *frame = reader->frame;
-    if ((frame->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame->decode_error_flags != 0)
-        reader->decode_errors++;
-    if (!is_video) {
-        frame->pts = frame->best_effort_timestamp;
-        reader->audio_samples += frame->nb_samples;
-        return calls->audio == NULL ? 0 : calls->audio(calls->arg, frame, err);
-    }
+    frame->pts = frame->best_effort_timestamp;
+    *samples += frame->nb_samples;
+    return samples != &reader->audio_samples || calls->audio == NULL
+               ? 0
+               : calls->audio(calls->arg, frame, err);
+}
+
+static int take_picture(struct reader *reader, const struct reader_calls *calls, struct error *err)
+{
+    AVFrame *frame = reader->frame;
     if (reader->damage.tolerated && is_flawed(reader, frame))
         reader->damage.frames_flawed++;
     settle_time(reader, frame);
@@ -125,20 +137,44 @@ static int take_frame(struct reader *reader, bool is_video, const struct reader_
     return calls->video == NULL ? 0 : calls->video(calls->arg, frame, err);
 }
 
-/* One packet, or NULL for the frames that the decoder still holds. */
-static int decode(struct reader *reader, AVCodecContext *decoder, const AVPacket *packet,
-                  const struct reader_calls *calls, struct error *err)
+struct decoding {
+    AVCodecContext *decoder;
+    int stream;       /* its number */
+    int64_t *samples; /* where they are counted; NULL: it is the video */
+    const struct reader_calls *calls;
+};
+
+static void note_refusal(struct reader *reader, const struct decoding *is)
 {
-    const bool is_video = reader->video != NULL && decoder == reader->video_decoder;
-    int rc = avcodec_send_packet(decoder, packet);
+    reader->decode_errors++;
+    if (is->samples != NULL)
+        reader->damage.stream = is->stream;
+}
+
+static int take_frame(struct reader *reader, const struct decoding *is, const AVPacket *packet,
+                      struct error *err)
+{
+    const AVFrame *frame = reader->frame;
+    if ((frame->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame->decode_error_flags != 0)
+        note_refusal(reader, is);
+    if (is->samples != NULL)
+        return take_sound(reader, is->samples, is->calls, err);
+    if (reader->damage.tolerated)
+        doubt(reader, packet);
+    return take_picture(reader, is->calls, err);
+}
+
+/* One packet, or NULL for the frames that the decoder still holds. */
+static int decode(struct reader *reader, const struct decoding *is, const AVPacket *packet,
+                  struct error *err)
+{
+    int rc = avcodec_send_packet(is->decoder, packet);
     if (rc < 0 && rc != AVERROR_EOF) {
-        reader->decode_errors++;
+        note_refusal(reader, is);
         reader->damage.packets_refused++;
     }
-    while ((rc = avcodec_receive_frame(decoder, reader->frame)) >= 0) {
-        if (is_video && reader->damage.tolerated)
-            doubt(reader, packet);
-        int result = take_frame(reader, is_video, calls, err);
+    while ((rc = avcodec_receive_frame(is->decoder, reader->frame)) >= 0) {
+        int result = take_frame(reader, is, packet, err);
         av_frame_unref(reader->frame);
         if (result < 0)
             return -1;
@@ -146,41 +182,82 @@ static int decode(struct reader *reader, AVCodecContext *decoder, const AVPacket
     if (rc == AVERROR(ENOMEM))
         return media_error(err, ERROR_BUSY, rc, "%s", reader->label);
     if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
-        reader->decode_errors++;
-    if (is_video && reader->damage.tolerated)
+        note_refusal(reader, is);
+    if (is->samples == NULL && reader->damage.tolerated)
         doubt(reader, packet);
     return 0;
+}
+
+static int decode_video(struct reader *reader, const AVPacket *packet,
+                        const struct reader_calls *calls, struct error *err)
+{
+    const struct decoding is = {reader->video_decoder, reader->video->index, NULL, calls};
+    return decode(reader, &is, packet, err);
+}
+
+static int decode_audio(struct reader *reader, const AVPacket *packet,
+                        const struct reader_calls *calls, struct error *err)
+{
+    const struct decoding is = {reader->audio_decoder, reader->audio->index, &reader->audio_samples,
+                                calls};
+    return decode(reader, &is, packet, err);
+}
+
+/* Nothing where that stream is not to be proved. */
+static int prove(struct reader *reader, unsigned stream, const AVPacket *packet, struct error *err)
+{
+    const struct reader_calls none = {0};
+    if (stream >= reader->proof_count || reader->proofs[stream].decoder == NULL)
+        return 0;
+    struct reader_proof *proof = &reader->proofs[stream];
+    const struct decoding is = {proof->decoder, (int)stream, &proof->samples, &none};
+    return decode(reader, &is, packet, err);
 }
 
 static int take_packet(struct reader *reader, const struct reader_calls *calls, struct error *err)
 {
     AVPacket *packet = reader->packet;
+    if (prove(reader, (unsigned)packet->stream_index, packet, err) < 0)
+        return -1;
     if (calls->packet != NULL)
         return calls->packet(calls->arg, packet, err);
     if (reader->video != NULL && packet->stream_index == reader->video->index)
-        return decode(reader, reader->video_decoder, packet, calls, err);
+        return decode_video(reader, packet, calls, err);
     /* Pictures of the cover come once whatever was asked. */
     if (reader->audio == NULL || packet->stream_index != reader->audio->index)
         return 0;
     reader->audio_packets++;
     if (reader->audio_decoder != NULL)
-        return decode(reader, reader->audio_decoder, packet, calls, err);
+        return decode_audio(reader, packet, calls, err);
     return calls->audio_packet == NULL ? 0 : calls->audio_packet(calls->arg, packet, err);
+}
+
+/* How far it was read: by the frames, where those are decoded, else by the packets' times. */
+static void tell_place(const struct reader *reader, char *ret, size_t bytes)
+{
+    if (reader->decodes)
+        (void)snprintf(ret, bytes, " after %lld frames (%.2f s)", (long long)reader->frames,
+                       (double)reader_duration_us(reader) / AV_TIME_BASE);
+    else if (reader->reached_us >= 0)
+        (void)snprintf(ret, bytes, " behind %.2f s", (double)reader->reached_us / AV_TIME_BASE);
+    else
+        ret[0] = '\0';
 }
 
 /* 0 when it is tolerated. */
 static int damaged(struct reader *reader, const char *what, const char *said, struct error *err)
 {
     char text[READER_FAULT_BYTES];
+    char place[64];
     reader->damaged = true;
     (void)snprintf(text, sizeof(text), "%s%s%s", what, said[0] == '\0' ? "" : ": ", said);
     if (reader->damage.tolerated) {
         note_fault(reader, text);
         return 0;
     }
-    return error_set(err, ERROR_DAMAGED, "%s is damaged or cut off after %lld frames (%.2f s): %s",
-                     reader->label, (long long)reader->frames,
-                     (double)reader_duration_us(reader) / AV_TIME_BASE, text);
+    tell_place(reader, place, sizeof(place));
+    return error_set(err, ERROR_DAMAGED, "%s is damaged or cut off%s: %s", reader->label, place,
+                     text);
 }
 
 /* A decoder reports through its log what it then conceals, and a demuxer that meets the end of the
@@ -188,19 +265,31 @@ static int damaged(struct reader *reader, const char *what, const char *said, st
 static int check_health(struct reader *reader, struct error *err)
 {
     char said[MEDIA_LOG_LINE_BYTES];
+    char what[100] = "a packet does not decode";
+    const int stream = reader->damage.stream;
     if (media_log_errors(&reader->log, MEDIA_LOG_DEMUXER) > 0) {
         media_log_first(&reader->log, MEDIA_LOG_DEMUXER, said, sizeof(said));
         return damaged(reader, "the container", said, err);
     }
     if (reader->decode_errors == 0 && media_log_errors(&reader->log, MEDIA_LOG_DECODER) == 0)
         return 0;
+    if (stream >= 0)
+        (void)snprintf(what, sizeof(what), "a packet of stream %d (%s) does not decode", stream,
+                       avcodec_get_name(reader->format->streams[stream]->codecpar->codec_id));
     media_log_first(&reader->log, MEDIA_LOG_DECODER, said, sizeof(said));
-    return damaged(reader, "a packet does not decode", said, err);
+    return damaged(reader, what, said, err);
+}
+
+static void note_reached(struct reader *reader)
+{
+    const int64_t time = time_of(reader, reader->packet);
+    reader->reached_us = FFMAX(reader->reached_us, time);
 }
 
 static int read_packet(struct reader *reader, const struct reader_calls *calls, struct error *err)
 {
     const bool corrupt = (reader->packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
+    note_reached(reader);
     if (take_packet(reader, calls, err) < 0 || check_health(reader, err) < 0)
         return -1;
     if (reader->is_still && !still_is_whole(reader->video->codecpar->codec_id, reader->packet))
@@ -210,9 +299,10 @@ static int read_packet(struct reader *reader, const struct reader_calls *calls, 
 
 static int fail_reading(struct reader *reader, int rc, struct error *err)
 {
+    char place[64];
+    tell_place(reader, place, sizeof(place));
     (void)media_error(err, rc == AVERROR(EIO) ? ERROR_IO : ERROR_DAMAGED, rc,
-                      "%s cannot be read on after %lld frames", reader->label,
-                      (long long)reader->frames);
+                      "%s cannot be read on%s", reader->label, place);
     reader->damaged = err->code == ERROR_DAMAGED;
     if (!reader->damaged || !reader->damage.tolerated)
         return -1;
@@ -257,23 +347,36 @@ int reader_next(struct reader *reader, AVPacket **ret, struct error *err)
         return -1;
     if (rc == AVERROR_EOF)
         return 0;
+    note_reached(reader);
     if ((packet->flags & AV_PKT_FLAG_CORRUPT) != 0)
         return damaged(reader, "a packet is marked as corrupt", "", err);
     *ret = packet;
     return 0;
 }
 
+/* What the decoders still hold. Those of proofs have done their work. */
+static int finish_decoding(struct reader *reader, const struct reader_calls *calls,
+                           struct error *err)
+{
+    for (unsigned i = 0; i < reader->proof_count; i++) {
+        if (prove(reader, i, NULL, err) < 0)
+            return -1;
+        avcodec_free_context(&reader->proofs[i].decoder);
+    }
+    if (calls->packet == NULL &&
+        ((reader->video != NULL && decode_video(reader, NULL, calls, err) < 0) ||
+         (reader->audio_decoder != NULL && decode_audio(reader, NULL, calls, err) < 0)))
+        return -1;
+    return check_health(reader, err);
+}
+
 int reader_run(struct reader *reader, const struct reader_calls *calls, struct error *err)
 {
-    if (read_packets(reader, calls, err) < 0)
+    reader->decodes = reader->video != NULL && calls->packet == NULL;
+    if (read_packets(reader, calls, err) < 0 || finish_decoding(reader, calls, err) < 0)
         return -1;
     if (calls->packet != NULL)
         return 0;
-    if ((reader->video != NULL && decode(reader, reader->video_decoder, NULL, calls, err) < 0) ||
-        (reader->audio_decoder != NULL &&
-         decode(reader, reader->audio_decoder, NULL, calls, err) < 0) ||
-        check_health(reader, err) < 0)
-        return -1;
     if (reader->video != NULL && reader->frames == 0) {
         reader->damaged = true;
         return error_set(err, ERROR_DAMAGED, "%s holds no frame that decodes", reader->label);

@@ -35,6 +35,14 @@ struct reader_damage {
     char what[READER_FAULT_BYTES];
     int64_t doubted[READER_DOUBTED]; /* times of the packets that came last with a fault */
     size_t doubted_count;
+    bool told;  /* the log has it that there is damage */
+    int stream; /* whose decoder refused something since the last fault, of sound; -1: none */
+};
+
+/* A track of sound that is decoded to see that it is whole (reader_proof.h). */
+struct reader_proof {
+    AVCodecContext *decoder; /* NULL: it is not, or that is done */
+    int64_t samples;
 };
 
 /* Refused before a picture is allocated; 8K UHD has 33 million. */
@@ -50,6 +58,8 @@ struct reader {
     AVStream *unread_audio;
     AVCodecContext *video_decoder;
     AVCodecContext *audio_decoder; /* NULL: audio packets are handed out undecoded */
+    struct reader_proof *proofs;   /* by the number of the stream; owned */
+    unsigned proof_count;
     AVPacket *packet;
     AVFrame *frame;
     struct colour colour;     /* of the video: by the headers, and by the first frame decoded */
@@ -60,7 +70,9 @@ struct reader {
     double progress_from, progress_to; /* the part of the job that reading this file is; equal: it
                                         * tells nothing */
 
-    int64_t frames; /* video frames decoded */
+    bool decodes;       /* the pictures are, so that frames tell how far it is */
+    int64_t reached_us; /* where they are not: the time of the latest packet; -1: none had one */
+    int64_t frames;     /* video frames decoded */
     int64_t audio_packets;
     int64_t audio_samples;                /* decoded */
     int64_t decode_errors;                /* packets refused, frames flagged */
@@ -75,7 +87,8 @@ struct reader {
  * of the file, in the time base of their stream; those of video frames rise strictly, and
  * their pkt_duration is set. Any member may be NULL. 0 or -1 with err. */
 struct reader_calls {
-    /* Of every stream that is read, undecoded, in the file's order; then nothing is decoded. */
+    /* Of every stream that is read, undecoded, in the file's order; then nothing is decoded but
+     * what is to be proved. */
     int (*packet)(void *arg, AVPacket *packet, struct error *err);
     int (*video)(void *arg, AVFrame *frame, struct error *err);
     int (*audio)(void *arg, AVFrame *frame, struct error *err); /* with audio_decoder */
@@ -109,6 +122,10 @@ int reader_check_sound(const struct reader *reader, struct error *err);
 
 /* Decodes audio as well. Before reader_run; only with audio. */
 int reader_decode_audio(struct reader *reader, struct error *err);
+/* The decoder of a stream, for the parts of the reader. -1: ERROR_DAMAGED when there is none for
+ * it, or it is encrypted. */
+int reader_open_decoder(struct reader *reader, const AVStream *stream, unsigned threads,
+                        AVCodecContext **ret, struct error *err);
 
 /* Reads to the end and checks that the file was whole. -1 with ERROR_DAMAGED when it was not,
  * unless that is tolerated and a frame was found. */
@@ -131,6 +148,9 @@ struct reader_range {
  * leads elsewhere, its frames have no time of their own). */
 int reader_run_range(struct reader *reader, const struct reader_range *range,
                      const struct reader_calls *calls, struct error *err);
+
+/* Says in the log, once, that it is not whole. */
+void reader_tell_damage(struct reader *reader);
 
 /* Measured, first frame to the end of the last; after reader_run. */
 int64_t reader_duration_us(const struct reader *reader);

@@ -4,6 +4,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "processors/media/media_log.h"
+#include "processors/media/reader_proof.h"
 #include "processors/media/still.h"
 
 #include <stdbool.h>
@@ -81,7 +82,7 @@ static int is_encrypted(const AVStream *stream)
            tag == MKTAG('e', 'n', 'c', 'v') || tag == MKTAG('e', 'n', 'c', 'a');
 }
 
-static int open_decoder(struct reader *reader, const AVStream *stream, unsigned threads,
+int reader_open_decoder(struct reader *reader, const AVStream *stream, unsigned threads,
                         AVCodecContext **ret, struct error *err)
 {
     const AVCodec *codec = avcodec_find_decoder(stream->codecpar->codec_id);
@@ -212,6 +213,8 @@ static int begin(const char *path, const char *label, struct reader *ret, struct
     ret->frame = av_frame_alloc();
     ret->first_pts = ret->last_pts = AV_NOPTS_VALUE;
     ret->progress_to = 1;
+    ret->reached_us = -1;
+    ret->damage.stream = -1;
     if (ret->packet == NULL || ret->frame == NULL)
         return error_set(err, ERROR_BUSY, "out of memory");
     return open_container(path, ret, err);
@@ -254,7 +257,7 @@ int reader_open_sound(const char *path, const char *label, int stream, struct re
  * so it says nothing a second time. */
 static int open_video(struct reader *reader, unsigned threads, struct error *err)
 {
-    if (open_decoder(reader, reader->video, threads, &reader->video_decoder, err) < 0)
+    if (reader_open_decoder(reader, reader->video, threads, &reader->video_decoder, err) < 0)
         return -1;
     colour_of_stream(reader->video, &reader->colour);
     for (int kind = MEDIA_LOG_DECODER; kind < MEDIA_LOG_COUNT; kind++) {
@@ -307,13 +310,14 @@ int reader_check_sound(const struct reader *reader, struct error *err)
 
 int reader_decode_audio(struct reader *reader, struct error *err)
 {
-    return open_decoder(reader, reader->audio, 1, &reader->audio_decoder, err);
+    return reader_open_decoder(reader, reader->audio, 1, &reader->audio_decoder, err);
 }
 
 void reader_close(struct reader *reader)
 {
     avcodec_free_context(&reader->video_decoder);
     avcodec_free_context(&reader->audio_decoder);
+    reader_proof_close(reader);
     avformat_close_input(&reader->format);
     av_packet_free(&reader->packet);
     av_frame_free(&reader->frame);

@@ -16,6 +16,7 @@
 #include "processors/media/damage.h"
 #include "processors/media/first_frame.h"
 #include "processors/media/hardware.h"
+#include "processors/media/reader_proof.h"
 #include "processors/media/sound.h"
 #include "processors/media/unit_file.h"
 
@@ -99,6 +100,15 @@ static int check_colours(const struct reader *reader, struct error *err)
                : 0;
 }
 
+/* Sound that is copied is decoded meanwhile, so that the output has none that is damaged. */
+static int read_track(struct reader *reader, const struct track *track, struct error *err)
+{
+    const AVStream *stream = reader->format->streams[track->source];
+    return track->way == TRACK_COPY && stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO
+               ? reader_prove(reader, track->source, err)
+               : reader_add(reader, track->source, err);
+}
+
 /* What is carried over is read with the picture, so that what is missing of it is known at once. */
 static int choose_tracks(struct render *render, struct error *err)
 {
@@ -107,7 +117,7 @@ static int choose_tracks(struct render *render, struct error *err)
         return -1;
     for (size_t i = 0; i < tracks->count; i++) {
         if (tracks_has_packets(&tracks->list[i]) &&
-            reader_add(&render->reader, tracks->list[i].source, err) < 0)
+            read_track(&render->reader, &tracks->list[i], err) < 0)
             return -1;
     }
     return 0;
@@ -130,10 +140,10 @@ int render_open(const struct request *request, const struct source *source, stru
         (strcmp(request_string(request, "audio", "copy"), "none") != 0 &&
          reader_check_sound(&ret->reader, err) < 0) ||
         choose_tracks(ret, err) < 0)
-        return render_damaged(ret, err);
+        return ret->reader.damaged ? render_damaged(ret, err) : -1;
     ret->reader.progress_to = 0;
     if (packet_index_read(&ret->reader, &ret->index, err) < 0)
-        return render_damaged(ret, err);
+        return ret->reader.damaged ? render_damaged(ret, err) : -1;
     first_frame_read(source->path, &ret->reader);
     if (check_colours(&ret->reader, err) < 0)
         return -1;

@@ -15,6 +15,7 @@
 #include "processors/media/facts.h"
 #include "processors/media/first_frame.h"
 #include "processors/media/join.h"
+#include "processors/media/reader_proof.h"
 #include "processors/media/sound.h"
 
 #include <string.h>
@@ -124,8 +125,6 @@ static int check_tracks(const struct render *render, const struct join_written *
     return 0;
 }
 
-/* Its index is read, its sound decoded; the pictures were, chunk by chunk. What is found here is a
- * bug, or a disk or memory that lies. */
 static int check_counts(const struct render *render, const struct join_written *written,
                         const struct packet_index *index, struct error *err)
 {
@@ -160,6 +159,69 @@ static int check_times(const struct render *render, const struct join_written *w
                                                     : 0;
 }
 
+/* ---- the sound of what was written ---- */
+
+/* With what is trimmed, as it was when it was decoded: that of the input with its index, what was
+ * encoded in its unit. */
+static int64_t samples_before(const struct render *render, size_t at)
+{
+    unsigned encoded = 0;
+    const int source = render->tracks.list[at].source;
+    if (render->tracks.list[at].way == TRACK_COPY)
+        return reader_proved(&render->reader, source) + render->index.stream_trimmed[source];
+    for (size_t i = 0; i < at; i++)
+        encoded += render->tracks.list[i].way == TRACK_ENCODE;
+    CLEANUP_JSON json_t *facts = journal_find(render->journal, render->plan.count + encoded);
+    return json_integer_value(json_object_get(facts, "samples"));
+}
+
+static bool is_as_before(const struct render *render, size_t at, unsigned number,
+                         const struct join_written *written, const struct packet_index *index)
+{
+    const AVStream *from = render->reader.format->streams[render->tracks.list[at].source];
+    return from->codecpar->codec_type != AVMEDIA_TYPE_AUDIO ||
+           index->stream_sums[number] == written->sums[at];
+}
+
+/* Tracks whose headers and packets are those that were decoded before need not be decoded again;
+ * AAC from a transport stream takes another form. Those are decoded, in one reading. */
+static int decode_changed(const struct render *render, const char *staged,
+                          const struct join_written *written, const struct packet_index *index,
+                          struct reader *ret, struct error *err)
+{
+    const struct reader_calls calls = {0};
+    for (size_t i = 0; i < render->tracks.count; i++) {
+        const unsigned number = (unsigned)i + 1; /* covers are no sound */
+        if (is_as_before(render, i, number, written, index))
+            continue;
+        if ((ret->format == NULL && reader_open_bare(staged, "output", ret, err) < 0) ||
+            reader_prove(ret, (int)number, err) < 0)
+            return -1;
+    }
+    ret->progress_to = 0;
+    return ret->format == NULL ? 0 : reader_run(ret, &calls, err);
+}
+
+static int check_sound(const struct render *render, const char *staged,
+                       const struct join_written *written, const struct packet_index *index,
+                       struct reader *output, struct error *err)
+{
+    CLEANUP(reader_close) struct reader again = {0};
+    if (decode_changed(render, staged, written, index, &again, err) < 0)
+        return -1;
+    for (size_t i = 0; output->audio != NULL && i < render->tracks.count; i++) {
+        if (stream_of(&render->tracks, i, output->format) != (unsigned)output->audio->index)
+            continue;
+        const int64_t decoded = reader_proved(&again, output->audio->index);
+        output->audio_samples =
+            decoded > 0 ? decoded
+                        : samples_before(render, i) - index->stream_trimmed[output->audio->index];
+    }
+    return 0;
+}
+
+/* Its index is read, and sound that is not as it was decoded; the pictures were decoded chunk by
+ * chunk. What is found here is a bug, or a disk or memory that lies. */
 static int verify(const struct render *render, const char *staged,
                   const struct join_written *written, struct reader *output, struct error *err)
 {
@@ -179,37 +241,11 @@ static int verify(const struct render *render, const char *staged,
     if (result == 0)
         result = check_times(render, written, &index, output, err);
     if (result == 0)
+        result = check_sound(render, staged, written, &index, output, err);
+    if (result == 0)
         return 0;
     err->code = err->code == ERROR_DAMAGED ? ERROR_INTERNAL : err->code;
     return error_wrap(err, "the check of the output");
-}
-
-static int decode_sound(const char *staged, int stream, int64_t *ret_samples, struct error *err)
-{
-    CLEANUP(reader_close) struct reader reader = {0};
-    const struct reader_calls calls = {0};
-    if (reader_open_sound(staged, "output", stream, &reader, err) < 0 ||
-        reader_decode_audio(&reader, err) < 0)
-        return -1;
-    reader.progress_to = 0;
-    int result = reader_run(&reader, &calls, err);
-    *ret_samples = reader.audio_samples;
-    return result;
-}
-
-static int check_sound(const char *staged, struct reader *output, struct error *err)
-{
-    for (unsigned i = 0; i < output->format->nb_streams; i++) {
-        const AVStream *stream = output->format->streams[i];
-        int64_t samples = 0;
-        if (stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO)
-            continue;
-        if (decode_sound(staged, (int)i, &samples, err) < 0)
-            return -1;
-        if (stream == output->audio)
-            output->audio_samples = samples;
-    }
-    return 0;
 }
 
 /* ---- the result ---- */
@@ -271,6 +307,8 @@ static json_t *make_result(struct render *render, const struct reader *output, j
     json_t *checkpoints = json_object();
     time_span_apply(&render->in, &render->reader);
     render->reader.audio_packets = packet_index_packets(&render->index, render->reader.audio);
+    if (render->reader.audio != NULL)
+        render->reader.audio_samples = reader_proved(&render->reader, render->reader.audio->index);
     (void)json_array_append(inputs, render->source->facts);
     (void)json_array_append(outputs, file);
     json_put(media, "input", facts_media(&render->reader));
@@ -304,7 +342,6 @@ int render_publish(struct render *render, json_t **ret_result, struct error *err
     const char *staged = render->staged;
     if (join_chunks(render, staged, &written, err) < 0 ||
         verify(render, staged, &written, &output, err) < 0 ||
-        check_sound(staged, &output, err) < 0 ||
         source_open(xstrdup(staged), "output", &file, err) < 0)
         return -1;
     json_put_text(file.facts, "path", render->target);

@@ -6,7 +6,9 @@
 #include "processors/lib/lanes.h"
 #include "processors/media/audio_track.h"
 #include "processors/media/output.h"
+#include "processors/media/packet_sum.h"
 #include "processors/media/reader.h"
+#include "processors/media/reader_proof.h"
 #include "processors/media/unit_file.h"
 
 struct sound {
@@ -30,6 +32,18 @@ static int on_frame(void *arg, AVFrame *frame, struct error *err)
                                                  : audio_track_frame(&sound->track, frame, err);
 }
 
+struct checked {
+    struct lane *lane;
+    int64_t trimmed;
+};
+
+static int on_checked(void *arg, AVPacket *packet, struct error *err)
+{
+    struct checked *checked = arg;
+    checked->trimmed += packet_trimmed(packet);
+    return lane_advance(checked->lane, 0, err);
+}
+
 static int encode(struct sound *sound, const struct sound_recipe *recipe, const char *path,
                   struct error *err)
 {
@@ -50,14 +64,36 @@ static int encode(struct sound *sound, const struct sound_recipe *recipe, const 
     return output_finish(&sound->output, err);
 }
 
+/* Decodes what was written, and counts what it holds, with what is trimmed. What is found here is a
+ * bug, or a disk or memory that lies. */
+static int verify(const char *path, struct lane *lane, int64_t *ret_samples, struct error *err)
+{
+    CLEANUP(reader_close) struct reader reader = {0};
+    struct checked checked = {.lane = lane};
+    const struct reader_calls calls = {.packet = on_checked, .arg = &checked};
+    int result = reader_open_bare(path, "it", &reader, err);
+    reader.progress_to = reader.progress_from = 0;
+    if (result == 0)
+        result = reader_prove(&reader, 0, err);
+    if (result == 0)
+        result = reader_run(&reader, &calls, err);
+    *ret_samples = checked.trimmed + reader_proved(&reader, 0);
+    if (result == 0)
+        return 0;
+    err->code = err->code == ERROR_DAMAGED ? ERROR_INTERNAL : err->code;
+    return error_wrap(err, "the check of the sound that was encoded");
+}
+
 int sound_make(const struct sound_recipe *recipe, const char *path, struct lane *lane,
                json_t **ret_facts, struct error *err)
 {
     CLEANUP(sound_close) struct sound sound = {.lane = lane};
-    if (encode(&sound, recipe, path, err) < 0)
+    int64_t samples = 0;
+    if (encode(&sound, recipe, path, err) < 0 || verify(path, lane, &samples, err) < 0)
         return -1;
     if (unit_file_facts(path, ret_facts, err) < 0)
         return -1;
     json_put_int(*ret_facts, "packets", sound.track.packets);
+    json_put_int(*ret_facts, "samples", samples);
     return 0;
 }

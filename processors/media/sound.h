@@ -25,8 +25,10 @@ struct sound_recipe {
     const char *container;
 };
 
-/* Decodes and encodes it to a file of its own at `path`, synced; takes turns on `lane`. *ret_facts
- * {packets, bytes, sha256}, owned by the caller. */
+/* Decodes and encodes it to a file of its own at `path`, decoded again before it counts, and
+ * synced; takes turns on `lane`. *ret_facts {packets, samples (with those that are trimmed), bytes,
+ * sha256}, owned by the caller.
+ */
 int sound_make(const struct sound_recipe *recipe, const char *path, struct lane *lane,
                json_t **ret_facts, struct error *err);
 

@@ -7,6 +7,7 @@
 #include "processors/lib/request.h"
 #include "processors/media/audio_track.h"
 #include "processors/media/reader.h"
+#include "processors/media/reader_proof.h"
 #include "processors/media/subtitle_track.h"
 #include "processors/media/track_choice.h"
 
@@ -46,20 +47,6 @@ static void leave_out(const struct plan *plan, unsigned number, const char *reas
     (void)json_array_append_new(plan->tracks->left_out, one);
 }
 
-/* A transport stream may carry several programmes: only that of the picture is meant. */
-static bool is_of_programme(const struct plan *plan, unsigned number)
-{
-    AVFormatContext *format = plan->reader->format;
-    const AVProgram *own = av_find_program_from_stream(format, NULL, plan->reader->video->index);
-    if (own == NULL || format->nb_programs < 2)
-        return true;
-    for (unsigned i = 0; i < own->nb_stream_indexes; i++) {
-        if (own->stream_index[i] == number)
-            return true;
-    }
-    return false;
-}
-
 /* ---- sound ---- */
 
 static bool is_known(const AVCodecParameters *is)
@@ -74,10 +61,10 @@ static void plan_sound(const struct plan *plan, unsigned number, bool encode)
     const bool is_main = stream == plan->reader->audio; /* where it fails, the job is to fail */
     if (!is_main && !is_known(stream->codecpar))
         leave_out(plan, number, "its form is unknown");
-    else if (!encode && audio_track_is_taken(codec, plan->container))
-        carry(plan, number, TRACK_COPY, codec);
     else if (!is_main && avcodec_find_decoder(codec) == NULL)
         leave_out(plan, number, "no decoder");
+    else if (!encode && audio_track_is_taken(codec, plan->container))
+        carry(plan, number, TRACK_COPY, codec);
     else
         carry(plan, number, TRACK_ENCODE, audio_track_codec(plan->container));
 }
@@ -178,7 +165,7 @@ static int plan_kind(const struct plan *plan, enum AVMediaType kind, const char 
     for (unsigned i = 0; i < count; i++) {
         if (!plan->chosen[i])
             continue;
-        if (!is_of_programme(plan, i))
+        if (!reader_is_of_programme(plan->reader, i))
             leave_out(plan, i, "it is of another programme than the picture");
         else if (kind == AVMEDIA_TYPE_AUDIO)
             plan_sound(plan, i, encode);

@@ -10,6 +10,7 @@
 #include "processors/media/facts.h"
 #include "processors/media/media_log.h"
 #include "processors/media/reader.h"
+#include "processors/media/reader_proof.h"
 #include "processors/media/versions.h"
 #include "processors/video/thumbnail.h"
 #include "processors/video/transcode.h"
@@ -28,8 +29,8 @@ static int probe(const struct request *request, const struct source *source, jso
                                "params.output is given; it is not allowed with mode probe");
     if (reader_open(source->path, "input", request->cpus, &reader, err) < 0 ||
         (reader.audio != NULL && reader_decode_audio(&reader, err) < 0) ||
-        reader_run(&reader, &calls, err) < 0 || reader_check_sound(&reader, err) < 0 ||
-        source_unchanged(source, err) < 0) {
+        reader_prove_others(&reader, err) < 0 || reader_run(&reader, &calls, err) < 0 ||
+        reader_check_sound(&reader, err) < 0 || source_unchanged(source, err) < 0) {
         if (reader.damaged)
             *ret_result = damage_result(source, "input", err);
         return -1;

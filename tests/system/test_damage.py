@@ -119,6 +119,70 @@ def test_no_output_is_made_of_what_is_left(tmp_path, copies, name, more, spoiled
     assert sorted(os.listdir(tmp_path)) == ["bad.mkv", "out.mp4"]
 
 
+@pytest.fixture(scope="module")
+def two_sounds(tmp_path_factory):
+    """The second of two tracks of sound is damaged in two packets; the time of the first of these."""
+    folder = tmp_path_factory.mktemp("sounds")
+    subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, *(word for tone in (300, 500) for word in (
+        "-f", "lavfi", "-i", f"sine=f={tone}:d=8")), "-map", "0:v", "-map", "1", "-map", "2", "-c:v", "copy", "-c:a:0", "aac", "-c:a:1",
+        "flac", folder / "two.mkv"], check=True)
+    packets = json.loads(subprocess.run(["ffprobe", "-v", "error", "-select_streams", "a:1", "-show_packets", "-of", "json",
+                                         folder / "two.mkv"], capture_output=True, check=True).stdout)["packets"]
+    data = bytearray((folder / "two.mkv").read_bytes())
+    hit = [packets[int(len(packets) * place)] for place in (0.4, 0.6)]
+    for packet in hit:
+        for at in range(int(packet["pos"]) + 12, int(packet["pos"]) + int(packet["size"])):
+            data[at] ^= 0x55
+    (folder / "bad.mkv").write_bytes(data)
+    return folder / "bad.mkv", float(hit[0]["pts_time"])
+
+
+@pytest.mark.parametrize("asked", [{"mode": "probe"}, {"output": "out.mkv"}, {"output": "out.mkv", "audio": "encode"},
+                                   {"output": "out.webm", "codec": "vp9"}])
+def test_a_second_track_of_sound_that_is_damaged(tmp_path, two_sounds, asked):
+    """Copied, encoded or only looked at: it is found in the input, and counted as all damage is."""
+    source, time = two_sounds
+    more = {} if "mode" in asked else {"preset": "ultrafast", "width": 160}
+    done = run("video", tmp_path, input=str(source), **asked, **more)
+    found = damage_of(done)
+    assert (found["frames_decoded"], found["frames_flawed"], found["packets_refused"]) == (WHOLE, 0, 2)
+    assert abs(found["first_fault"]["time_us"] / 1e6 - time) < 0.01
+    assert "a packet of stream 2 (flac) does not decode" in found["first_fault"]["what"] and "output" not in done.error
+    assert [line["text"] for line in done.lines if line["type"] == "log"].count(
+        "input is not whole; what there is of it is counted") == 1
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("asked", [{"audio_tracks": "1"}, {"audio": "none"}])
+def test_a_track_that_nobody_wants_may_be_damaged(tmp_path, two_sounds, asked):
+    done = run("video", tmp_path, input=str(two_sounds[0]), output="out.mkv", preset="ultrafast", width=160, **asked)
+    assert (done.code, done.error) == (0, "") and frames(tmp_path / "out.mkv") == WHOLE
+
+
+@pytest.mark.parametrize("case", ["encrypted", "sound alone"])
+def test_what_is_refused_is_not_called_damaged(tmp_path, case):
+    words = ["-map", "0:v", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key", "7" * 32, "-encryption_kid", "a" * 32]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, *(words if case == "encrypted" else ["-vn"]), "-c", "copy",
+                    tmp_path / "in.mp4"], check=True)
+    for asked in ({"mode": "probe"}, {"output": "out.mp4"}):
+        done = run("video", tmp_path, input="in.mp4", **asked)
+        assert done.code == 65 and ("is encrypted" if case == "encrypted" else "holds no video stream") in done.error
+        assert "damage" not in done.result and not [line for line in done.lines if line["type"] == "log"]
+
+
+def test_sound_that_takes_another_form_is_decoded_there(tmp_path):
+    """AAC of a transport stream: its packets in MP4 are not those that were decoded in the input."""
+    sound = ["-f", "lavfi", "-i", "sine=d=8:r=48000"]
+    for name in ("in.ts", "in.mkv"):
+        subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, *sound, "-map", "0:v", "-map", "1", "-c:v", "copy", "-c:a", "aac",
+                        tmp_path / name], check=True)
+        done = run("video", tmp_path, input=name, output="out.mp4", preset="ultrafast", width=160)
+        assert done.code == 0, done.error
+        told = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", "frame=nb_samples", "-of",
+                               "csv=p=0", tmp_path / "out.mp4"], capture_output=True, text=True, check=True).stdout
+        assert done.result["media"]["output"]["audio"]["samples"] == sum(int(one.strip(",")) for one in told.split())
+
+
 @pytest.mark.parametrize("bad", [("reference",), ("distorted",), ("reference", "distorted")])
 def test_quality_tells_of_each_side(tmp_path, copies, bad):
     files = dict.fromkeys(("reference", "distorted"), copies / "clip.mkv")
