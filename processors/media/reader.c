@@ -286,10 +286,21 @@ static void note_reached(struct reader *reader)
     reader->reached_us = FFMAX(reader->reached_us, time);
 }
 
+/* Headers may say nothing of it: MP4 need not have the keys' owners (pssh). */
+static int check_clear(const struct reader *reader, struct error *err)
+{
+    const int stream = reader->packet->stream_index;
+    return av_packet_get_side_data(reader->packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL) == NULL
+               ? 0
+               : reader_say_encrypted(reader, reader->format->streams[stream], err);
+}
+
 static int read_packet(struct reader *reader, const struct reader_calls *calls, struct error *err)
 {
     const bool corrupt = (reader->packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
     note_reached(reader);
+    if (check_clear(reader, err) < 0)
+        return -1;
     if (take_packet(reader, calls, err) < 0 || check_health(reader, err) < 0)
         return -1;
     if (reader->is_still && !still_is_whole(reader->video->codecpar->codec_id, reader->packet))

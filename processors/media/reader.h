@@ -149,6 +149,8 @@ struct reader_range {
 int reader_run_range(struct reader *reader, const struct reader_range *range,
                      const struct reader_calls *calls, struct error *err);
 
+/* -1 with ERROR_DAMAGED. */
+int reader_say_encrypted(const struct reader *reader, const AVStream *stream, struct error *err);
 /* Says in the log, once, that it is not whole. */
 void reader_tell_damage(struct reader *reader);
 

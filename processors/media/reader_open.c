@@ -82,14 +82,19 @@ static int is_encrypted(const AVStream *stream)
            tag == MKTAG('e', 'n', 'c', 'v') || tag == MKTAG('e', 'n', 'c', 'a');
 }
 
+int reader_say_encrypted(const struct reader *reader, const AVStream *stream, struct error *err)
+{
+    return error_set(err, ERROR_DAMAGED, "%s: stream %d (%s) is encrypted", reader->label,
+                     stream->index, avcodec_get_name(stream->codecpar->codec_id));
+}
+
 int reader_open_decoder(struct reader *reader, const AVStream *stream, unsigned threads,
                         AVCodecContext **ret, struct error *err)
 {
     const AVCodec *codec = avcodec_find_decoder(stream->codecpar->codec_id);
     const char *name = avcodec_get_name(stream->codecpar->codec_id);
     if (is_encrypted(stream))
-        return error_set(err, ERROR_DAMAGED, "%s: stream %d (%s) is encrypted", reader->label,
-                         stream->index, name);
+        return reader_say_encrypted(reader, stream, err);
     if (codec == NULL)
         return error_set(err, ERROR_DAMAGED, "%s: no decoder for stream %d (%s)", reader->label,
                          stream->index, name);

@@ -146,7 +146,7 @@ def test_a_second_track_of_sound_that_is_damaged(tmp_path, two_sounds, asked):
     done = run("video", tmp_path, input=str(source), **asked, **more)
     found = damage_of(done)
     assert (found["frames_decoded"], found["frames_flawed"], found["packets_refused"]) == (WHOLE, 0, 2)
-    assert abs(found["first_fault"]["time_us"] / 1e6 - time) < 0.01
+    assert abs(found["first_fault"]["time_us"] / 1e6 - time) < 0.05
     assert "a packet of stream 2 (flac) does not decode" in found["first_fault"]["what"] and "output" not in done.error
     assert [line["text"] for line in done.lines if line["type"] == "log"].count(
         "input is not whole; what there is of it is counted") == 1
@@ -170,17 +170,19 @@ def test_what_is_refused_is_not_called_damaged(tmp_path, case):
         assert "damage" not in done.result and not [line for line in done.lines if line["type"] == "log"]
 
 
-def test_sound_that_takes_another_form_is_decoded_there(tmp_path):
-    """AAC of a transport stream: its packets in MP4 are not those that were decoded in the input."""
-    sound = ["-f", "lavfi", "-i", "sine=d=8:r=48000"]
-    for name in ("in.ts", "in.mkv"):
-        subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, *sound, "-map", "0:v", "-map", "1", "-c:v", "copy", "-c:a", "aac",
-                        tmp_path / name], check=True)
-        done = run("video", tmp_path, input=name, output="out.mp4", preset="ultrafast", width=160)
-        assert done.code == 0, done.error
+@pytest.mark.parametrize("name,codec", [("in.ts", "aac"), ("in.mkv", "libmp3lame"), ("in.mp4", "libmp3lame")])
+@pytest.mark.parametrize("to", ["mp4", "mkv"])
+def test_samples_told_are_those_that_decode(tmp_path, name, codec, to):
+    """Sound that is copied is decoded in the input; AAC of a transport stream takes another form, and each container has
+    its own way to say what is trimmed."""
+    subprocess.run(["ffmpeg", "-v", "error", "-t", "2", "-i", CLIP, "-f", "lavfi", "-i", "sine=d=2:r=48000", "-map", "0:v",
+                    "-map", "1:a", "-c:v", "copy", "-c:a", codec, tmp_path / name], check=True)
+    done = run("video", tmp_path, input=name, output=f"out.{to}", preset="ultrafast", width=160)
+    assert done.code == 0, done.error
+    for side, file in (("input", name), ("output", f"out.{to}")):
         told = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", "frame=nb_samples", "-of",
-                               "csv=p=0", tmp_path / "out.mp4"], capture_output=True, text=True, check=True).stdout
-        assert done.result["media"]["output"]["audio"]["samples"] == sum(int(one.strip(",")) for one in told.split())
+                               "csv=p=0", tmp_path / file], capture_output=True, text=True, check=True).stdout
+        assert done.result["media"][side]["audio"]["samples"] == sum(int(one.strip(",")) for one in told.split())
 
 
 @pytest.mark.parametrize("bad", [("reference",), ("distorted",), ("reference", "distorted")])
