@@ -1,5 +1,6 @@
 /* batchctl status, ping, version, call. */
 #include "client/job_table.h"
+#include "client/machine_line.h"
 #include "client/text.h"
 #include "client/times.h"
 #include "client/verbs.h"
@@ -143,6 +144,7 @@ static int run_status(struct cli *cli, int argc, char **argv)
                  json_integer_value(json_object_get(reply, "pid")), up);
     print_counts(json_object_get(reply, "counts"));
     print_workers(json_object_get(reply, "workers"), json_object_get(reply, "resources"));
+    machine_line_print(json_object_get(reply, "machine"));
     print_breakers(json_object_get(reply, "breakers"));
     print_health(json_object_get(reply, "workers_health"));
     const json_t *running = json_object_get(reply, "running");
@@ -161,12 +163,13 @@ static int run_status(struct cli *cli, int argc, char **argv)
     return 0;
 }
 
-const struct verb verb_status = {.name = "status",
-                                 .arguments = "",
-                                 .help = "One screen: daemon, jobs, workers, recent failures",
-                                 .example = "batchctl status",
-                                 .options = no_options,
-                                 .run = run_status};
+const struct verb verb_status = {
+    .name = "status",
+    .arguments = "",
+    .help = "One screen: daemon, jobs, workers, the machine, recent failures",
+    .example = "batchctl status",
+    .options = no_options,
+    .run = run_status};
 
 static int run_ping(struct cli *cli, int argc, char **argv)
 {

@@ -42,6 +42,8 @@ struct config {
     uint64_t workers_output_max_bytes;
     uint64_t retention_completed_ms, retention_failed_ms, retention_cancelled_ms; /* 0: for ever */
     char *processors_path;
+    uint64_t monitor_interval_ms;
+    char *monitor_root;
     bool breakers_enabled;
     char *breakers_queues;
     uint32_t breakers_window, breakers_minimum, breakers_rate, breakers_probes;

@@ -14,6 +14,7 @@
 #include "daemon/resources/disk.h"
 #include "daemon/resources/gpu_devices.h"
 #include "daemon/resources/machine.h"
+#include "daemon/resources/monitor.h"
 #include "daemon/store/check.h"
 #include "daemon/store/store_file.h"
 #include "daemon/user_shares.h"
@@ -45,6 +46,7 @@ struct daemon {
     struct engine *engine;
     struct api *api;
     struct listener *listener;
+    struct monitor *monitor;
     struct engine_options engine_options;
     struct user_shares *shares;
     struct api_options api_options;
@@ -304,13 +306,15 @@ static int start_network(struct daemon *daemon, const struct config *config,
                          const struct places *places, struct error *err)
 {
     int fd = -1;
+    daemon->monitor = monitor_new(daemon->base, config->monitor_root, config->monitor_interval_ms);
     daemon->api_options =
         (struct api_options){.state_dir = places->state_dir,
                              .socket_path = places->socket_path,
                              .processor_dirs = (const char *const *)places->processor_dirs,
                              .owner_uid = geteuid(),
                              .uid_min = places->system ? JOB_UID_MIN : 0,
-                             .system = places->system};
+                             .system = places->system,
+                             .monitor = daemon->monitor};
     daemon->api = api_new(daemon->base, daemon->engine, &daemon->api_options);
     if (open_socket(daemon, places, &fd, err) < 0)
         return -1;
@@ -368,6 +372,7 @@ void daemon_free(struct daemon *daemon)
         return;
     listener_free(daemon->listener);
     api_free(daemon->api);
+    monitor_free(daemon->monitor);
     engine_free(daemon->engine);
     free(daemon->shares);
     db_close(daemon->db);

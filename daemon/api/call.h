@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct api;
+struct monitor;
 
 struct api_options {
     const char *state_dir, *socket_path; /* borrowed for life */
@@ -15,6 +16,7 @@ struct api_options {
     uint32_t owner_uid;                  /* may see and do everything, as root may */
     uint32_t uid_min;                    /* jobs of lower uids are refused; 0: none */
     bool system;                         /* the system daemon */
+    const struct monitor *monitor;       /* of the machine; borrowed for life */
 };
 
 /* Where replies go. */

@@ -1,10 +1,11 @@
 /* io.batchd.Server.Ping {} -> {time_us}
  * io.batchd.Server.GetInfo {} -> {version, pid, uid, features, limits, started_at, state_dir,
  * socket} io.batchd.Server.Status {} -> {version, pid, started_at, counts, queues, workers,
- * resources, breakers, running, failures, workers_health} */
+ * resources, machine, breakers, running, failures, workers_health} */
 #include "common/clock.h"
 #include "common/frame.h"
 #include "daemon/api/breakers_view.h"
+#include "daemon/api/machine_view.h"
 #include "daemon/api/view.h"
 
 #include <unistd.h>
@@ -166,6 +167,7 @@ static void run_status(struct api_call *call)
     json_put(reply, "workers", workers);
     json_put(reply, "workers_health", view_health(call));
     json_put(reply, "resources", resources);
+    json_put(reply, "machine", view_machine(call->api->options.monitor));
     json_put(reply, "breakers", view_breakers_at_work(call, STATUS_BREAKERS));
     json_put(reply, "running", some_jobs(call, JOB_STATE_STARTING, JOB_STATE_SUSPENDED));
     json_put(reply, "failures", some_jobs(call, JOB_STATE_FAILED, JOB_STATE_FAILED));

@@ -1,0 +1,74 @@
+#include "daemon/api/machine_view.h"
+
+#include "common/json.h"
+
+#include <math.h>
+
+/* Three digits are more than the samples are good for. */
+static json_t *rounded(double value)
+{
+    return json_real(round(value * 1000) / 1000);
+}
+
+/* Parts of the time since the sample before, by class. */
+static json_t *view_cpu(const struct monitor *monitor)
+{
+    double shares[CPU_CLASS_COUNT];
+    if (!monitor_cpu_shares(monitor, shares))
+        return json_null();
+    json_t *object = json_object();
+    json_put(object, "busy", rounded(1 - shares[CPU_IDLE] - shares[CPU_IOWAIT]));
+    for (unsigned i = 0; i < CPU_CLASS_COUNT; i++)
+        json_put(object, cpu_class_words[i], rounded(shares[i]));
+    return object;
+}
+
+static json_t *view_load(const struct host_sample *sample)
+{
+    if (!sample->load_known)
+        return json_null();
+    json_t *list = json_array();
+    for (unsigned i = 0; i < 3; i++)
+        (void)json_array_append_new(list, rounded(sample->load[i]));
+    return list;
+}
+
+static json_t *view_amount(bool known, uint64_t total, const char *left_name, uint64_t left)
+{
+    if (!known)
+        return json_null();
+    json_t *object = json_object();
+    json_put_int(object, "total_bytes", (int64_t)total);
+    json_put_int(object, left_name, (int64_t)left);
+    return object;
+}
+
+static json_t *view_pressure(const struct pressure *pressure)
+{
+    if (!pressure->known)
+        return json_null();
+    json_t *object = json_object();
+    json_put(object, "some", rounded(pressure->some));
+    json_put(object, "full", rounded(pressure->full));
+    return object;
+}
+
+json_t *view_machine(const struct monitor *monitor)
+{
+    const struct host_sample *sample = monitor_latest(monitor);
+    json_t *object = json_object();
+    json_t *pressure = json_object();
+    json_put_int(object, "sampled_at", sample->taken_at);
+    json_put(object, "cpu", view_cpu(monitor));
+    json_put(object, "load", view_load(sample));
+    json_put(object, "memory",
+             view_amount(sample->memory_known, sample->memory_total_bytes, "available_bytes",
+                         sample->memory_available_bytes));
+    json_put(object, "swap",
+             view_amount(sample->memory_known, sample->swap_total_bytes, "free_bytes",
+                         sample->swap_free_bytes));
+    for (unsigned i = 0; i < PRESSURE_KIND_COUNT; i++)
+        json_put(pressure, pressure_kind_words[i], view_pressure(&sample->pressure[i]));
+    json_put(object, "pressure", pressure);
+    return object;
+}

@@ -1,0 +1,97 @@
+"""What batchd sees of the machine, from a folder that stands for one (monitor.root), and of this one."""
+import time
+
+import pytest
+
+from daemon import Daemon, wait_until
+
+STAT = "cpu  {user} 0 {system} {idle} 0 0 0 0 0 0\n"
+PRESSURE = "some avg10={some:.2f} avg60=0.00 avg300=0.00 total=0\nfull avg10={full:.2f} avg60=0.00 avg300=0.00 total=0\n"
+MIB = 1 << 20
+
+
+class Machine:
+    """A folder with the files of /proc that are looked at."""
+
+    def __init__(self, root):
+        self.root = root
+        (root / "proc/pressure").mkdir(parents=True)
+        self.put("stat", STAT.format(user=0, system=0, idle=1000))
+        self.put("loadavg", "1.50 0.70 0.20 1/100 4242\n")
+        self.memory(available=512)
+        for kind in ("cpu", "memory", "io"):
+            self.pressure(kind, 0)
+
+    def put(self, name, text):
+        """As the kernel, all at once."""
+        made = self.root / "made"
+        made.write_text(text)
+        made.rename(self.root / "proc" / name)
+
+    def memory(self, available, total=1024):
+        self.put("meminfo", f"MemTotal: {total * 1024} kB\nMemAvailable: {available * 1024} kB\n"
+                            "SwapTotal: 0 kB\nSwapFree: 0 kB\n")
+
+    def pressure(self, kind, some, full=0):
+        self.put(f"pressure/{kind}", PRESSURE.format(some=some, full=full))
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path / "machine")
+
+
+def watching(machine, more=""):
+    return Daemon(config=f'[monitor]\nroot = "{machine.root}"\ninterval = "100ms"\n{more}')
+
+
+def seen(daemon):
+    return daemon.call("io.batchd.Server.Status")["machine"]
+
+
+def test_what_the_files_say(machine):
+    machine.pressure("memory", 12.5, 3)
+    with watching(machine) as daemon:
+        first = seen(daemon)
+        assert first["load"] == [1.5, 0.7, 0.2]
+        assert first["memory"] == {"total_bytes": 1024 * MIB, "available_bytes": 512 * MIB}
+        assert first["swap"] == {"total_bytes": 0, "free_bytes": 0}
+        assert first["pressure"]["memory"] == {"some": 12.5, "full": 3}
+        assert first["pressure"]["io"] == {"some": 0, "full": 0}
+        # Nothing has passed between samples of a clock that stands.
+        wait_until(lambda: seen(daemon)["sampled_at"] > first["sampled_at"])
+        assert seen(daemon)["cpu"] is None
+        machine.put("stat", STAT.format(user=60, system=15, idle=1025))
+        wait_until(lambda: seen(daemon)["cpu"] is not None)
+
+
+def test_the_line_of_status(machine):
+    machine.pressure("io", 7.4)
+    with watching(machine) as daemon:
+        lines = daemon.ctl("status").stdout.splitlines()
+        assert "machine: load 1.50, 512.0M of 1.0G memory available, io pressure 7%" in lines
+
+
+def test_what_is_unknown_is_left_out(machine):
+    """Nothing but the memory can be read."""
+    for name in ("stat", "loadavg", "pressure/cpu", "pressure/memory", "pressure/io"):
+        machine.put(name, "\0 no such thing")
+    with watching(machine) as daemon:
+        now = seen(daemon)
+        assert now["cpu"] is None and now["load"] is None
+        assert now["pressure"] == {"cpu": None, "memory": None, "io": None}
+        assert "machine: 512.0M of 1.0G memory available" in daemon.ctl("status").stdout.splitlines()
+        machine.put("meminfo", "")
+        wait_until(lambda: seen(daemon)["memory"] is None)
+        assert "machine:" not in daemon.ctl("status").stdout
+
+
+def test_this_machine():
+    with Daemon(config='[monitor]\ninterval = "100ms"\n') as daemon:
+        before = time.time()
+        wait_until(lambda: seen(daemon)["sampled_at"] > before * 1e6)
+        wait_until(lambda: seen(daemon)["cpu"] is not None)
+        now = seen(daemon)
+        classes = {name: share for name, share in now["cpu"].items() if name != "busy"}
+        assert abs(sum(classes.values()) - 1) < 0.01 and 0 <= now["cpu"]["busy"] <= 1
+        assert 0 < now["memory"]["available_bytes"] < now["memory"]["total_bytes"]
