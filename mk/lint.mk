@@ -19,7 +19,7 @@ TIDY_FILES = $(filter %.c,$(filter-out tests/%,$(C_FILES)))
 TIDY_STAMPS = $(patsubst %.c,$(OUT)/tidy/$(DEPTH)/%.ok,$(TIDY_FILES))
 TIDY_CFLAGS = -Xclang -analyzer-config -Xclang mode=$(DEPTH) -std=gnu17 $(DEFINES) -I. $(call cflags_of,smartcols jansson glib-2.0 $(MEDIA_PKGS) $(IMAGE_PKGS))
 lint-tidy:
-	@$(MAKE) -s --no-print-directory -j$$(nproc) $(TIDY_STAMPS)
+	@$(MAKE) -s --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc)) $(TIDY_STAMPS)
 	@echo 'clang-tidy: $(words $(TIDY_FILES)) files, $(DEPTH)'
 lint-deep: all
 	@$(MAKE) --no-print-directory lint-tidy DEPTH=deep

@@ -12,18 +12,26 @@ WORKER_KILLS ?= 200
 # What is built is built by all processors; the tests know by themselves how many there are.
 PARALLEL := -j$(shell nproc)
 
+# Made before what copies the build (mutants) or runs beside others.
+CHECK_TOOLS = $(POWER_PROGRAMS) $(FAULT_TOOLS) $(OUT)/tests/fault/damage
 check: deps
-	@$(MAKE) --no-print-directory $(PARALLEL) all WERROR=1
-	@$(MAKE) --no-print-directory lint WERROR=1
-	@$(MAKE) --no-print-directory $(PARALLEL) unit fuzz-replay WERROR=1
+	@$(MAKE) --no-print-directory $(PARALLEL) all $(CHECK_TOOLS) WERROR=1
+	@$(MAKE) --no-print-directory $(PARALLEL) lint unit fuzz-replay WERROR=1
 	@$(MAKE) --no-print-directory system
 	@$(MAKE) --no-print-directory clang
 	@$(MAKE) --no-print-directory san
-	@$(MAKE) --no-print-directory power-short model-short mutants
-	@$(MAKE) --no-print-directory fault-sample
+	@$(MAKE) --no-print-directory -j$$(($$(nproc) + 1)) --output-sync=target proofs WERROR=1
+
+# Each has folders of its own and uses less than one processor: one more than there are processors.
+.PHONY: proofs torture-short workers-short output-short checkpoint-short
+proofs: model-short power-mutants crash-mutants fault-sample power-short torture-short workers-short output-short checkpoint-short
+torture-short: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills 40
+workers-short: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/torture.py --kills 30 --workers
+output-short: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/output.py --jobs 40 --restarts 15
+checkpoint-short: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/checkpoint.py --kills 6 --steps 400 --minutes 0
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(DAEMON_LIB) $(WORKER_LIB) $(PROCESSOR_LIB) $(COMMON_LIB)
@@ -35,8 +43,11 @@ $(MEDIA_TESTS:=.o): PKG_CFLAGS = $(call cflags_of,$(MEDIA_PKGS))
 $(MEDIA_TESTS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(MEDIA_LIB) $(PROCESSOR_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,check $(MEDIA_PKGS)) $(PROCESSOR_LIBS) -lm
 
-unit: $(UNIT_TESTS)
-	@for test in $(UNIT_TESTS); do "$$test" || exit 1; done
+UNIT_RUNS := $(UNIT_TESTS:%=%.run)
+.PHONY: $(UNIT_RUNS)
+unit: $(UNIT_RUNS)
+$(UNIT_RUNS): %.run: %
+	@$<
 
 system: all
 	OUT='$(CURDIR)/$(OUT)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) tests/system
@@ -52,8 +63,8 @@ HEADERS := $(wildcard common/*.h daemon/*.h daemon/*/*.h worker/*.h step/*.h cli
 headers: PKG_CFLAGS = $(call cflags_of,$(MEDIA_PKGS) $(IMAGE_PKGS))
 .PHONY: headers
 headers:
-	@for header in $(HEADERS); do \
-	  echo "#include \"$$header\"" | $(CC) $(CFLAGS_ALL) -Wno-unused-macros -x c -fsyntax-only - || exit 1; done
+	@printf '%s\n' $(HEADERS) | xargs -P "$$(nproc)" -I{} sh -c \
+	  'echo "#include \"{}\"" | $(CC) $(subst ','\'',$(CFLAGS_ALL)) -Wno-unused-macros -x c -fsyntax-only -'
 
 san:
 	@$(MAKE) --no-print-directory $(PARALLEL) all unit SAN=1 WERROR=1
@@ -63,8 +74,11 @@ clang:
 	@$(MAKE) --no-print-directory $(PARALLEL) all CC=clang WERROR=1
 
 # Programs with a planted bug: the crash tests must find it (tests/crash/mutants.sh).
-mutants: all $(POWER_PROGRAMS)
+.PHONY: crash-mutants power-mutants
+mutants: crash-mutants power-mutants
+crash-mutants: all
 	@OUT='$(CURDIR)/$(OUT)' sh tests/crash/mutants.sh
+power-mutants: all $(POWER_PROGRAMS)
 	@OUT='$(CURDIR)/$(OUT)' sh tests/power/mutants.sh
 
 # OTHER=FOLDER: batchd is started anew by turns from our build and from the one that lies there.
