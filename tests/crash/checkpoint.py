@@ -2,7 +2,8 @@
 """Jobs that make checkpoints, killed at random moments, their trees as a whole or (twice, for a third
 time would be poison) by their worker: what they make is what an uninterrupted run makes, byte for byte,
 and no attempt does more than one interval anew. A processor that asks by its lines goes on while its
-checkpoint is made: it may do another anew when its worker dies just then. checkpoint.py --kills 20 --minutes 6"""
+checkpoint is made, however long that takes: when its worker dies just then, the next attempt begins no
+earlier than with what had been made. checkpoint.py --kills 20 --minutes 6"""
 import argparse
 import hashlib
 import os
@@ -69,8 +70,7 @@ class Case:
         self.daemon, self.folder, self.name = daemon, folder, name
         self.script, self.steps, self.interval = script, steps, interval
         self.wrong = []
-        self.lost = set()  # attempts that ended with their worker
-        self.in_flight = 1  # intervals that such a one may lose
+        self.lost = {}  # the step that was surely kept, by the attempts that ended with their worker
 
     def submit(self, output):
         return self.daemon.submit(
@@ -111,8 +111,8 @@ class Case:
             if by_worker:
                 pids = [pid for pid in self.daemon.processes("--worker")
                         if f"/workers/{job['worker']}/" in os.readlink(f"/proc/{pid}/fd/4")]
+                self.lost[job["attempt"]] = self.kept(ident)
                 os.kill(pids[0], signal.SIGKILL)
-                self.lost.add(job["attempt"])
             else:
                 self.daemon.call("io.batchd.Jobs.Signal", id=ident, signal="KILL")
             before = job["started_at"]
@@ -120,6 +120,9 @@ class Case:
         except (Refused, IndexError, OSError):
             return False  # it ended just now
         return True
+
+    def kept(self, ident):  # by itself: it waits for its checkpoints
+        return None
 
     def judge(self, job):
         if job["state"] != "completed":
@@ -134,9 +137,9 @@ class Case:
                 last, doer = int(number), int(attempt)
                 continue
             # One that was killed before it began is not in the log.
-            lost = self.lost.intersection(range(doer, int(attempt)))
+            kept = [self.lost[n] for n in range(doer, int(attempt)) if self.lost.get(n) is not None]
             redone = max(redone, last - int(number))
-            if last - int(number) > self.interval * (self.in_flight if lost else 1):
+            if int(number) < min([last - self.interval, *kept]):
                 self.wrong.append(f"attempt {attempt} began at {number}, and attempt {doer} did {last}")
         left = [path.name for path in self.folder.glob(".batchd-*")]
         if left:
@@ -149,7 +152,17 @@ class Lines(Case):
 
     def __init__(self, daemon, folder, steps):
         super().__init__(daemon, folder, "lines", "", steps, INTERVAL)
-        self.in_flight = 2
+
+    def kept(self, ident):
+        """The last step in its newest checkpoint."""
+        while True:
+            numbers = [int(path.name) for path in (self.daemon.state / f"jobs/{ident}/checkpoint").glob("*")
+                       if path.name.isdigit()]
+            try:
+                path = self.daemon.state / f"jobs/{ident}/checkpoint/{max(numbers, default=0)}/data/state"
+                return int(path.read_text().splitlines()[-1].split()[0]) if numbers else 0
+            except FileNotFoundError:  # there is a newer one
+                continue
 
     def submit(self, output):
         return self.daemon.call(
