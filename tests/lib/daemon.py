@@ -169,8 +169,8 @@ class Daemon:
     def power_off(self):
         """All of it is gone at once, and the next start is one after a reboot."""
         self.kill()
-        for pid in self.processes("--spawner") + self.processes("--worker"):
-            os.kill(pid, signal.SIGKILL)
+        self.signal("--spawner", signal.SIGKILL)
+        self.signal("--worker", signal.SIGKILL)
         with sqlite3.connect(self.state / "batchd.db") as db:
             db.create_function("checksum", 2, worker_sum)
             db.execute("UPDATE worker SET boot_id='another', sum=checksum('another', made_at)")
@@ -265,14 +265,18 @@ class Daemon:
                  if os.readlink(f"/proc/{pid}/fd/4").endswith(f"/workers/{worker}/log")]
         return pid
 
+    def signal(self, what, number):
+        """To those that are still there."""
+        for pid in self.processes(what):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def destroy(self):
         if self.process is not None and self.process.poll() is None:
             self.kill()
-        for pid in self.processes("--spawner"):
-            os.kill(pid, signal.SIGTERM)
+        self.signal("--spawner", signal.SIGTERM)
         deadline = time.monotonic() + 10
         while self.processes("--worker") and time.monotonic() < deadline:
             time.sleep(0.02)
-        for pid in self.processes("--worker"):
-            os.kill(pid, signal.SIGKILL)
+        self.signal("--worker", signal.SIGKILL)
         shutil.rmtree(self.state, ignore_errors=True)

@@ -332,8 +332,7 @@ def test_a_probe_that_is_lost_gives_its_place_back(make):
     assert sorted(daemon.runs.ids()[-3:]) == slow[:3]  # the first in the order of the submits
     busy = [one["id"] for one in daemon.call("io.batchd.Server.Status")["workers"] if one["load"] > 0]
     assert len(busy) == 3
-    for pid in daemon.processes("--worker"):
-        os.kill(pid, signal.SIGKILL)
+    daemon.signal("--worker", signal.SIGKILL)
     wait_until(lambda: daemon.runs.count() == started + 6, seconds=60)
     found = breakers(daemon, "bad")[0]
     assert (found["state"], found["probing"], found["room"]) == ("half_open", 3, 0)
@@ -418,12 +417,10 @@ def test_a_probe_that_never_began_gives_its_place_back(make):
     fail_until_open(daemon, count=5)
     started = daemon.runs.count()
     slow = [daemon.submit(*daemon.runs.command(), name="bad") for _ in range(8)]
-    for pid in daemon.processes("--worker"):
-        os.kill(pid, signal.SIGSTOP)
+    daemon.signal("--worker", signal.SIGSTOP)
     advance(daemon, MINUTE + 5)
     wait_until(lambda: breakers(daemon, "bad")[0]["probing"] == 1)
-    for pid in daemon.processes("--worker"):
-        os.kill(pid, signal.SIGKILL)
+    daemon.signal("--worker", signal.SIGKILL)
     wait_until(lambda: state(daemon) == "open", seconds=60)
     assert daemon.runs.count() == started + 3 and sorted(daemon.runs.ids()[-3:]) == slow[:3]
 

@@ -230,8 +230,7 @@ def test_the_worker_dies_as_its_deadline_passes(make_timed):
     job = submit_stubborn(daemon, deadline=deadline)
     passes(daemon, deadline)
     wait_stopped(daemon)
-    for pid in daemon.processes("--worker"):
-        os.kill(pid, signal.SIGKILL)
+    daemon.signal("--worker", signal.SIGKILL)
     ended = daemon.wait(job)[0]
     assert ended["state"] == "cancelled" and ended["outcome"]["message"].startswith("its deadline (")
 

@@ -382,8 +382,7 @@ def test_a_job_known_to_run_is_never_taken_for_unstarted(daemon):
     daemon.wait_running(job)
     worker = daemon.jobs()[0]["worker"]
     daemon.kill()
-    for pid in daemon.processes("--worker"):
-        os.kill(pid, signal.SIGKILL)
+    daemon.signal("--worker", signal.SIGKILL)
     shutil.rmtree(daemon.state / "workers" / str(worker))
     daemon.start()
     ended = daemon.wait(job)[0]

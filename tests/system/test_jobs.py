@@ -143,8 +143,7 @@ def test_killed_worker(daemon, rerun):
     job = daemon.submit("sleep", "0.5", rerun_if_lost=rerun)
     daemon.call("io.batchd.Jobs.Wait", ids=[job], **{"for": "running"})
     shown = daemon.call("io.batchd.Jobs.Show", id=job)["job"]
-    for pid in daemon.processes("--worker"):
-        os.kill(pid, signal.SIGKILL)
+    daemon.signal("--worker", signal.SIGKILL)
     ended = daemon.wait(job)[0]
     if rerun:
         assert outcome(ended) == ("success", 0, None) and ended["attempt"] == shown["attempt"] + 1

@@ -307,8 +307,7 @@ def test_what_a_lost_job_left_is_said(make_daemon, folder):
     wait_until(lambda: names(folder))
     daemon.wait_running(ident)
     left, = names(folder)
-    for pid in daemon.processes("--worker"):
-        os.kill(pid, signal.SIGKILL)
+    daemon.signal("--worker", signal.SIGKILL)
     assert end(daemon, ident)["outcome"]["class"] == "lost"
     assert names(folder) == [left] and left.startswith(f".batchd-{ident}-1-")
     assert f"may be left beside them, as .batchd-{ident}-1-*" in daemon.ctl("show", str(ident)).stdout

@@ -47,8 +47,7 @@ def test_workers_that_die_at_once_are_no_hot_loop(make_daemon):
 def test_one_death_is_made_up_for_at_once(daemon):
     for _ in range(3):
         daemon.wait(daemon.submit("true"))  # it does well: the row begins anew
-        for pid in daemon.processes("--worker"):
-            os.kill(pid, signal.SIGKILL)
+        daemon.signal("--worker", signal.SIGKILL)
         assert daemon.wait(daemon.submit("true"))[0]["state"] == "completed"
         assert health(daemon)["next_at"] is None
 

@@ -2,7 +2,6 @@
 another one has."""
 import contextlib
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -381,8 +380,7 @@ def test_a_gpu_of_a_dead_worker_is_free_when_its_processes_are(make_daemon):
     job = daemon.submit("sh", "-c", script, str(daemon.state), gpus=1)
     daemon.wait_running(job)
     behind = daemon.submit("sh", "-c", 'exec 9>"$0/gpu$BATCHD_GPUS"; flock -n 9', str(daemon.state), gpus=1)
-    for pid in daemon.processes("--worker"):
-        os.kill(pid, signal.SIGKILL)
+    daemon.signal("--worker", signal.SIGKILL)
     ended = daemon.wait(job, behind)
     assert [(one["state"], one["gpu_indices"]) for one in ended] == [("completed", [0])] * 2, ended
     assert ended[0]["attempt"] == 2

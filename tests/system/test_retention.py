@@ -235,13 +235,11 @@ def test_a_spawner_that_dies_is_asked_again(make_daemon):
     jobs = [daemon.submit("sh", "-c", "echo out") for _ in range(100)]
     daemon.wait(*jobs)
     wait_until(lambda: not daemon.processes("--worker"))  # which would outlive it
-    for pid in daemon.processes("--spawner"):
-        os.kill(pid, signal.SIGSTOP)
+    daemon.signal("--spawner", signal.SIGSTOP)
     daemon.call(PRUNE, older_ms=0)
     time.sleep(0.2)  # it is asked, and does not answer
     assert len(folders(daemon)) == 100
-    for pid in daemon.processes("--spawner"):
-        os.kill(pid, signal.SIGKILL)
+    daemon.signal("--spawner", signal.SIGKILL)
     wait_until(lambda: folders(daemon) == [])
 
 

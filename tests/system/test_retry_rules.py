@@ -1,7 +1,6 @@
 """When what failed is tried again: after which ends and how often, what is not its fault, and with how much
 memory. For how long it waits: test_retry_waits.py."""
 import json
-import os
 import shutil
 import signal
 import sqlite3
@@ -169,8 +168,7 @@ def test_a_worker_that_is_told_to_end_is_no_poison(daemon):
 
     for attempts in range(1, 5):
         wait_until(lambda: runs(attempts), 60)
-        for pid in daemon.processes("--worker"):
-            os.kill(pid, signal.SIGTERM)
+        daemon.signal("--worker", signal.SIGTERM)
     wait_until(lambda: runs(5), 60)
     shown = show(daemon, job)
     assert (shown["losses"], shown["charged"]) == (0, 0), shown
@@ -208,8 +206,7 @@ def ends_out_of_memory(daemon, job, attempt, index=None):
     daemon.kill()
     (daemon.state / f"go{attempt}").touch()
     wait_until(lambda: end_of(log, job, attempt, index), 60)
-    for pid in daemon.processes("--worker"):
-        os.kill(pid, signal.SIGKILL)
+    daemon.signal("--worker", signal.SIGKILL)
     at, payload = end_of(log, job, attempt, index)
     changed = payload[:ATTEMPT.size] + bytes([CAUSE_OOM]) + payload[ATTEMPT.size + 1:]
     with open(log, "r+b") as file:

@@ -153,9 +153,12 @@ def test_small_jobs_never_starve_a_wide_one(make_daemon):
     """Nobody knows how long they run. The wide one starts when enough of those before it ended."""
     daemon = make_daemon(config=settings(4))
     daemon.start()
-    small = [daemon.submit("sleep", f"0.{2 + i % 3}", priority="background") for i in range(60)]
-    daemon.wait_running(small[3])
+    until_go = 'until [ -e "$0" ]; do sleep 0.02; done; '
+    small = [daemon.submit("sh", "-c", f"{until_go if i < 4 else ''}sleep 0.{2 + i % 3}", str(daemon.state / "go"),
+                           priority="background") for i in range(60)]
+    daemon.wait_running(*small[:4])
     wide = daemon.submit("true", cpus=3, priority="urgent")
+    (daemon.state / "go").write_text("")
     started = daemon.wait(wide)[0]["started_at"]
     before = [job for job in daemon.jobs() if job["id"] in small and job["started_at"] is not None
               and job["started_at"] < started]

@@ -151,8 +151,7 @@ def test_term_reaches_everybody_once(daemon, tree):
 def test_jobs_outlive_the_spawner(daemon):
     job = daemon.submit("sh", "-c", 'until [ -e "$0" ]; do sleep 0.02; done; exit 7', str(daemon.state / "go"))
     daemon.wait_running(job)
-    for pid in daemon.processes("--spawner"):
-        os.kill(pid, signal.SIGKILL)
+    daemon.signal("--spawner", signal.SIGKILL)
     other = daemon.submit("true")
     assert daemon.wait(other)[0]["state"] == "completed"  # by another worker, of another spawner
     (daemon.state / "go").touch()
