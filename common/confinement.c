@@ -1,5 +1,6 @@
 #include "common/confinement.h"
 
+#include <errno.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -17,4 +18,10 @@ bool confinement_seccomp(void)
 {
     uint32_t action = SECCOMP_RET_ERRNO;
     return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+bool confinement_is_denied(void)
+{
+    return (confinement_landlock() == 0 && errno == EPERM) ||
+           (!confinement_seccomp() && errno == EPERM);
 }

@@ -11,4 +11,8 @@ int confinement_landlock(void);
 /* Whether a filter of system calls can be set (seccomp). */
 bool confinement_seccomp(void);
 
+/* Whether one of them may not be asked for by this process, which a filter keeps from it (EPERM):
+ * their answers say nothing of the kernel then. */
+bool confinement_is_denied(void);
+
 #endif

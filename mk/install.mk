@@ -1,8 +1,10 @@
 # make install DESTDIR= PREFIX=: programs, units, users. What a unit executes is put below PREFIX.
 # Afterwards, as root on the machine itself:
 #   systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload
-#   systemctl enable --now batchd.socket batchd-worker.service batchd.service
+#   systemctl enable --now batchd.service
 UNITS := $(wildcard systemd/*.service systemd/*.socket)
+# Of a person's own services; systemd looks for such units here by itself below /usr and /usr/local.
+USERUNITDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),$(PREFIX)/lib,/etc)/systemd/user
 .PHONY: install install-programs install-library install-service
 install: install-programs install-library install-service
 
@@ -38,6 +40,9 @@ install-service:
 	@for unit in $(UNITS); do \
 	  sed -E '/^Exec[A-Za-z]*=/s|=/usr/(sbin\|libexec)/|=$(PREFIX)/\1/|' "$$unit" > '$(DESTDIR)$(UNITDIR)'/"$${unit##*/}" && \
 	  chmod 644 '$(DESTDIR)$(UNITDIR)'/"$${unit##*/}" || exit 1; done
+	install -d '$(DESTDIR)$(USERUNITDIR)'
+	sed -E '/^ExecStart=/s|=/usr/|=$(PREFIX)/|' systemd/user/batchd.service > '$(DESTDIR)$(USERUNITDIR)/batchd.service'
+	chmod 644 '$(DESTDIR)$(USERUNITDIR)/batchd.service'
 	install -m644 systemd/sysusers.d/batchd.conf '$(DESTDIR)$(PREFIX)/lib/sysusers.d/batchd.conf'
 	install -m644 systemd/tmpfiles.d/batchd.conf '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/batchd.conf'
 	install -m644 systemd/batchd.catalog '$(DESTDIR)$(PREFIX)/lib/systemd/catalog/batchd.catalog'

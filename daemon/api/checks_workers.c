@@ -68,6 +68,13 @@ static void check_groups(const struct api *api, struct finding *ret)
     struct statfs mount;
     const bool mounted =
         statfs("/sys/fs/cgroup", &mount) == 0 && mount.f_type == CGROUP2_SUPER_MAGIC;
+    if (!api->options.system) {
+        finding_set(ret, CHECK_WARNING, "a person's own batchd gives jobs none");
+        lacks_groups(
+            "let the machine's batchd run them; as root: systemctl enable --now batchd.service",
+            ret);
+        return;
+    }
     pool_each(engine_pool(api->engine), look, &seen);
     CLEANUP_FREE char *group = seen.group;
     if (group != NULL) {
@@ -77,16 +84,15 @@ static void check_groups(const struct api *api, struct finding *ret)
         lacks_groups("boot with systemd.unified_cgroup_hierarchy=1, as Debian 12 does", ret);
     } else if (seen.workers > 0 && !seen.denied) {
         finding_set(ret, CHECK_WARNING, "none is delegated to batchd: jobs have none");
-        lacks_groups(api->options.system
-                         ? "systemctl start batchd-jobs.service, then restart batchd-worker.service"
-                         : "systemd-run --user --property Delegate=yes batchd --user",
+        lacks_groups("systemctl start batchd-jobs.service, then restart batchd-worker.service",
                      ret);
     } else {
         finding_set(ret, CHECK_UNKNOWN, "%s",
                     seen.denied ? "what workers have is not for batchd to read"
                                 : "what a worker gets is known when there is one");
-        finding_advise(ret, "", "%s",
-                       seen.denied ? "" : "batchctl submit --wait -- true; batchctl doctor");
+        finding_advise(
+            ret, "", "%s",
+            seen.denied ? "" : "not as root: batchctl submit --wait -- true; then this again");
     }
 }
 

@@ -1,5 +1,6 @@
 /* For LD_PRELOAD: a kernel that has less. OLD_LANDLOCK=N: the version that landlock says it has (0:
- * there is none); OLD_SECCOMP=0: there are no filters of system calls. */
+ * there is none); OLD_SECCOMP=0: there are no filters of system calls.
+ * OLD_DENIED=1: a filter answers in its place, as in a service of systemd's. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/landlock.h>
@@ -24,6 +25,11 @@ long syscall(long number, ...)
         }
         if (a[2] == LANDLOCK_CREATE_RULESET_VERSION)
             return atoi(landlock);
+    }
+    if ((number == SYS_seccomp || number == SYS_landlock_create_ruleset) &&
+        getenv("OLD_DENIED") != NULL) {
+        errno = EPERM;
+        return -1;
     }
     if (number == SYS_seccomp && getenv("OLD_SECCOMP") != NULL) {
         errno = ENOSYS;

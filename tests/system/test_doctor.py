@@ -88,6 +88,16 @@ def test_a_kernel_that_confines_nothing_is_a_warning(make_daemon, old_kernel):
         assert found[f"sandbox: {name}"]["state"] == "warning" and words in found[f"sandbox: {name}"]["consequence"]
 
 
+def test_what_batchd_may_not_ask_is_unknown(make_daemon, old_kernel):
+    """As in the sandbox of its own unit, which its jobs are not in."""
+    daemon = make_daemon(env={**{name: old_kernel[name] for name in ("LD_PRELOAD", "ASAN_OPTIONS")}, "OLD_DENIED": "1"})
+    daemon.start()
+    found, _ = doctor(daemon)
+    for name in ("files", "system calls", "network"):
+        check = found[f"sandbox: {name}"]
+        assert check["state"] == "unknown" and "batchctl processors" in check["fix"], check
+
+
 def test_a_store_in_memory_is_a_warning(make_daemon):
     memory = pathlib.Path("/dev/shm")
     if subprocess.run(["stat", "-f", "-c", "%T", memory], capture_output=True, text=True).stdout.strip() != "tmpfs":
@@ -100,15 +110,12 @@ def test_a_store_in_memory_is_a_warning(make_daemon):
     assert found["store: file system"]["state"] == "warning" and "in memory" in found["store: file system"]["found"]
 
 
-def test_what_workers_have_is_known_when_there_is_one(daemon):
-    version_two = subprocess.run(["stat", "-f", "-c", "%T", "/sys/fs/cgroup"], capture_output=True,
-                                 text=True).stdout.strip() == "cgroup2fs"
-    before = doctor(daemon)[0]["jobs: control groups"]
-    assert before["state"] == ("unknown" if version_two else "warning")
+def test_a_persons_own_has_no_groups_for_its_jobs(daemon):
+    """tests/vm/doctor.sh looks at the machine's."""
     assert daemon.ctl("submit", "--wait", "--", "true").returncode == 0
-    wait_until(lambda: any((daemon.state / "workers").iterdir()))
-    has_group = any(daemon.state.glob("workers/*/cgroup"))
-    assert doctor(daemon)[0]["jobs: control groups"]["state"] == ("ok" if has_group else "warning")
+    assert not any(daemon.state.glob("workers/*/cgroup"))
+    check = doctor(daemon)[0]["jobs: control groups"]
+    assert check["state"] == "warning" and "its memory is not limited" in check["consequence"]
 
 
 def test_without_workers_it_fails(make_daemon, tmp_path):

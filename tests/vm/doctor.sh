@@ -1,0 +1,81 @@
+#!/bin/bash
+# batchctl doctor on a machine with systemd, of the machine's batchd and of a person's own: what it finds is
+# so, and what it tells to do, done word by word, mends it. Run as service.sh is.
+set -uo pipefail
+PROGRAMS=${PROGRAMS:-build/vm-programs}
+failed=0
+
+note() { if [ "$1" = 0 ]; then echo "ok   $2"; else echo "FAIL $2${3:+: $3}"; failed=$((failed + 1)); fi; }
+same() { [ "$2" = "$3" ]; note $? "$1" "expected \"$2\", got \"$3\""; }
+like() { [[ "$3" =~ $2 ]]; note $? "$1" "expected /$2/, got \"$3\""; }
+wait_for() { local end=$((SECONDS + $1)); shift; until "$@" >/dev/null 2>&1; do [ $SECONDS -lt $end ] || return 1; sleep 0.1; done; }
+alice() {
+    runuser -u alice -- env -C /home/alice HOME=/home/alice PATH=/usr/local/bin:/usr/bin:/bin \
+        XDG_RUNTIME_DIR=/run/user/$uid "$@"
+}
+# told GROUP NAME MEMBER
+told() { "${who[@]}" batchctl doctor --json | jq -r ".checks[] | select(.group == \"$1\" and .name == \"$2\") | .$3"; }
+state() { told "$1" "$2" state; }
+mended() { [ "$(state "$1" "$2")" = ok ]; }
+# mend GROUP NAME: does what is told, and looks again
+mend() {
+    local fix; fix=$(told "$1" "$2" fix)
+    "${who[@]}" sh -c "$fix" >/tmp/fix.log 2>&1
+    wait_for 20 mended "$1" "$2"
+    note $? "mended: $fix" "$(tail -2 /tmp/fix.log; told "$1" "$2" found)"
+}
+
+make install PREFIX=/usr OUT="$PROGRAMS" >/tmp/install.log 2>&1 || { tail /tmp/install.log; exit 1; }
+systemd-sysusers; systemd-tmpfiles --create /usr/lib/tmpfiles.d/batchd.conf
+mkdir -p /etc/batchd; printf '[resources]\ncpus = 4\n' >/etc/batchd/config.toml
+systemctl daemon-reload
+uid=$(id -u alice)
+
+# ---- the machine's ----
+who=(env)
+systemctl start batchd.socket
+same "started by systemd" ok "$(state start 'service manager')"
+same "not enabled" warning "$(state start 'boot and logout')"
+systemctl enable -q batchd.socket
+like "enabled for its first client alone" "first client" "$(told start 'boot and logout' found)"
+mend start "boot and logout"
+same "with all its units" "enabled enabled enabled" \
+    "$(systemctl is-enabled batchd.service batchd.socket batchd-worker.service | paste -sd' ')"
+same "what confines processors is known in batchd's own sandbox" ok "$(state sandbox 'system calls')"
+same "the network" ok "$(state sandbox network)"
+like "landlock is as batchctl finds it" \
+    "$(batchctl processors | grep -q 'no landlock' && echo '(no landlock|keeps batchd from asking)' || echo '^landlock ')" "$(told sandbox files found)"
+same "control groups are unknown before there is a worker" unknown "$(state jobs 'control groups')"
+(cd /tmp && runuser -u alice -- batchctl submit --wait -q -- true) >/dev/null
+same "and known then" ok "$(state jobs 'control groups')"
+systemctl disable -q --now batchd.socket batchd.service batchd-worker.service batchd-jobs.service
+
+# ---- a person's own ----
+who=(alice)
+systemctl start "user@$uid.service"
+alice sh -c 'exec /usr/sbin/batchd --user >/dev/null 2>&1' &
+wait_for 20 alice batchctl ping
+same "by hand" warning "$(state start 'service manager')"
+alice batchctl submit -q -n sleeper -- sleep 1000 >/dev/null
+wait_for 20 bash -c 'pgrep -x -u alice sleep'
+sleeper=$(pgrep -x -u alice sleep)
+mend start "service manager"
+same "jobs end at logout" warning "$(state start 'boot and logout')"
+same "no groups for jobs" warning "$(state jobs 'control groups')"
+loginctl enable-linger alice # she would be asked for a password
+same "lingering and enabled" ok "$(state start 'boot and logout')"
+alice systemctl --user restart batchd.service; wait_for 20 alice batchctl ping
+alice systemctl --user kill --signal=KILL --kill-whom=main batchd.service; wait_for 20 alice batchctl ping
+same "its job went on all the while" "$sleeper" "$(pgrep -x -u alice sleep)"
+like "and is its still" '"running"' "$(alice batchctl list --json | jq '.[0].state')"
+alice systemctl --user disable -q batchd.service
+like "lingering alone does not start it" "none of them" "$(told start 'boot and logout' found)"
+mend start "boot and logout"
+alice systemctl --user disable -q --now batchd.service
+rm /usr/lib/systemd/user/batchd.service; alice systemctl --user daemon-reload
+alice sh -c 'exec /usr/sbin/batchd --user >/dev/null 2>&1' &
+wait_for 20 alice batchctl ping
+mend start "service manager"
+
+echo "$failed failed"
+[ $failed = 0 ]
