@@ -259,7 +259,6 @@ static void put_origin(json_t *stream, int from, const char *how)
     json_put_text(stream, "how", how);
 }
 
-/* Where each stream of the output comes from. */
 /* A result is one line of 64 KiB at most; a file may have a thousand streams. */
 static void put_left_out(json_t *media, const json_t *left_out)
 {
@@ -272,6 +271,7 @@ static void put_left_out(json_t *media, const json_t *left_out)
                      (json_int_t)(json_array_size(left_out) - LEFT_OUT_MAX));
 }
 
+/* With where each stream of it comes from. */
 static json_t *output_facts(const struct render *render, const struct reader *output)
 {
     json_t *media = facts_media(output);
