@@ -152,7 +152,7 @@ void join_written_done(struct join_written *written)
 {
     free(written->times);
     free(written->packets);
-    free(written->unreadable);
+    free(written->losses);
     free(written->sums);
     *written = (struct join_written){0};
 }

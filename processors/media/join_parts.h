@@ -9,6 +9,7 @@
 
 struct colour;
 struct reader;
+struct subtitle_losses;
 struct tracks;
 
 /* All is borrowed. */
@@ -38,7 +39,7 @@ struct join_written {
     int64_t frames;
     int64_t *times;   /* of the frames, rising, in time_base; owned by the caller, as is the next */
     int64_t *packets; /* of each track, in the order of tracks; cues that say something */
-    int64_t *unreadable; /* of each track, cues that were left out; owned, too */
+    struct subtitle_losses *losses; /* of each track; owned, too */
     uint32_t *sums;      /* of each track of sound (packet_sum.h); owned, too */
     bool sound;
     AVRational time_base;

@@ -260,7 +260,7 @@ int join_tracks_write(struct join_tracks *tracks, struct error *err)
 int join_tracks_finish(struct join_tracks *tracks, struct join_written *written, struct error *err)
 {
     written->packets = xcalloc(tracks->count + 1, sizeof(*written->packets));
-    written->unreadable = xcalloc(tracks->count + 1, sizeof(*written->unreadable));
+    written->losses = xcalloc(tracks->count + 1, sizeof(*written->losses));
     written->sums = xcalloc(tracks->count + 1, sizeof(*written->sums));
     for (size_t i = 0; i < tracks->count; i++) {
         struct member *member = &tracks->members[i];
@@ -268,7 +268,7 @@ int join_tracks_finish(struct join_tracks *tracks, struct join_written *written,
             (member->cover != NULL && write_cover(tracks, member, err) < 0))
             return -1;
         written->packets[i] = is_sound(member) ? member->sound.packets : member->subtitles.cues;
-        written->unreadable[i] = member->subtitles.unreadable;
+        written->losses[i] = member->subtitles.losses;
         written->sums[i] = member->sound.sum;
         written->sound |= member->sound.packets > 0;
     }

@@ -25,6 +25,7 @@
 struct journal;
 struct request;
 struct source;
+struct subtitle_losses;
 
 struct render {
     /* by render_open */
@@ -73,6 +74,9 @@ void render_warn_of_tracks(struct render *render);
 void render_warn_of_format(struct render *render);
 /* Of the pictures: closed captions within them, for an encoder that has no place for those. */
 void render_warn_of_captions(struct render *render);
+/* Of subtitles: what did not come over of a track. */
+void render_warn_of_cues(struct render *render, const struct track *track,
+                         const struct subtitle_losses *losses);
 /* Of the output: what it should tell of its colours and does not. */
 void render_warn_of_colour(struct render *render, const struct colour *found);
 

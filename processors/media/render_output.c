@@ -17,6 +17,7 @@
 #include "processors/media/join.h"
 #include "processors/media/reader_proof.h"
 #include "processors/media/sound.h"
+#include "processors/media/subtitle_text.h"
 
 #include <string.h>
 
@@ -289,15 +290,6 @@ static json_t *output_facts(const struct render *render, const struct reader *ou
     return media;
 }
 
-static void warn_of_cues(struct render *render, const struct join_written *written)
-{
-    for (size_t i = 0; i < render->tracks.count; i++) {
-        if (written->unreadable[i] > 0)
-            render_warn(render, "%lld cues of stream %d cannot be read, and are left out",
-                        (long long)written->unreadable[i], render->tracks.list[i].source);
-    }
-}
-
 static json_t *make_result(struct render *render, const struct reader *output, json_t *file)
 {
     json_t *result = json_object();
@@ -351,7 +343,8 @@ int render_publish(struct render *render, json_t **ret_result, struct error *err
     if (staging_commit(err) < 0)
         return -1;
     report_progress(1, render->in.frames);
-    warn_of_cues(render, &written);
+    for (size_t i = 0; i < render->tracks.count; i++)
+        render_warn_of_cues(render, &render->tracks.list[i], &written.losses[i]);
     render_warn_of_captions(render);
     render_warn_of_colour(render, &output.colour);
     journal_remove(render->journal);

@@ -4,6 +4,7 @@
 #include "processors/media/render.h"
 
 #include "processors/lib/report.h"
+#include "processors/media/subtitle_text.h"
 
 #include <libavutil/pixdesc.h>
 #include <stdarg.h>
@@ -41,6 +42,20 @@ void render_warn_of_tracks(struct render *render)
                     json_string_value(json_object_get(one, "language")),
                     json_string_value(json_object_get(one, "reason")));
     }
+}
+
+void render_warn_of_cues(struct render *render, const struct track *track,
+                         const struct subtitle_losses *losses)
+{
+    if (losses->unreadable > 0)
+        render_warn(render, "cues of stream %d left out, since they cannot be read: %lld",
+                    track->source, (long long)losses->unreadable);
+    if (losses->unwritable > 0)
+        render_warn(render, "cues of stream %d left out, too large or too far off for %s: %lld",
+                    track->source, avcodec_get_name(track->codec), (long long)losses->unwritable);
+    if (losses->crowded > 0)
+        render_warn(render, "cues of stream %d that end early, since %d at a time are shown: %lld",
+                    track->source, SUBTITLE_TEXT_SHOWN_MAX, (long long)losses->crowded);
 }
 
 /* ---- pictures ---- */

@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a cue, read or written. A line of ASS may be a drawing of many strokes. */
 #define CUE_BYTES_MAX (1 << 20)
-/* More at a time than a screen has room for: the oldest goes. */
-#define SHOWN_MAX 16
+/* MP4 has two bytes for the length of a cue's text, and they are written in front of it. */
+#define MOV_TEXT_BYTES_MAX (UINT16_MAX + 2)
 /* Fields before the text of libavcodec's form of a cue: ReadOrder, Layer, Style, Name, three
  * margins, Effect. */
 #define FIELDS_BEFORE_TEXT 8
@@ -26,8 +27,10 @@ struct subtitle_text {
     AVCodecContext *decoder, *encoder;
     struct media_account log; /* of these two: what is wrong with a cue is no fault of the file */
     AVPacket *packet;
+    uint8_t *room; /* for one cue as it is encoded; owned */
+    int room_bytes;
     bool one_at_a_time;
-    struct cue shown[SHOWN_MAX]; /* since `since`, and not handed on yet */
+    struct cue shown[SUBTITLE_TEXT_SHOWN_MAX]; /* since `since`, and not handed on yet */
     size_t count;
     int64_t since;
 };
@@ -90,6 +93,8 @@ int subtitle_text_open(const AVStream *from, enum AVCodecID to, const struct sub
     struct subtitle_text *text = *ret = xcalloc(1, sizeof(*text));
     text->sink = *sink;
     text->one_at_a_time = to == AV_CODEC_ID_MOV_TEXT;
+    text->room_bytes = text->one_at_a_time ? MOV_TEXT_BYTES_MAX : CUE_BYTES_MAX;
+    text->room = xmalloc((size_t)text->room_bytes);
     text->packet = av_packet_alloc();
     if (text->packet == NULL)
         out_of_memory();
@@ -112,6 +117,7 @@ void subtitle_text_close(struct subtitle_text *text)
     avcodec_free_context(&text->decoder);
     avcodec_free_context(&text->encoder);
     av_packet_free(&text->packet);
+    free(text->room);
     free(text);
 }
 
@@ -124,8 +130,9 @@ int subtitle_text_parameters(const struct subtitle_text *text, AVCodecParameters
 
 /* ---- encoding ---- */
 
-static int encode(struct subtitle_text *text, int64_t start, int64_t end, char *line,
-                  struct error *err)
+/* Into the room: how many bytes; 0: nothing is left of it, it was drawn, not written; below 0: the
+ * form does not take it. */
+static int encode(struct subtitle_text *text, int64_t start, int64_t end, char *line)
 {
     const AVRational millisecond = {1, 1000};
     AVSubtitleRect rect = {.type = SUBTITLE_ASS};
@@ -135,15 +142,20 @@ static int encode(struct subtitle_text *text, int64_t start, int64_t end, char *
                       .end_display_time = (uint32_t)av_rescale_q(
                           end - start, text->decoder->pkt_timebase, millisecond)};
     rect.ass = line;
-    int rc = av_new_packet(text->packet, CUE_BYTES_MAX);
-    if (rc < 0)
+    int rc = avcodec_encode_subtitle(text->encoder, text->room, text->room_bytes, &cue);
+    if (rc == AVERROR(ENOMEM))
         out_of_memory();
-    rc = avcodec_encode_subtitle(text->encoder, text->packet->data, CUE_BYTES_MAX, &cue);
-    if (rc > 0)
-        av_shrink_packet(text->packet, rc);
-    int result = rc > 0   ? text->sink.take(text->sink.arg, start, end, text->packet, err)
-                 : rc < 0 ? media_error(err, ERROR_INTERNAL, rc, "a cue of the subtitles")
-                          : 0; /* nothing is left of it: it was drawn, not written */
+    return rc;
+}
+
+/* What is in the room. A packet lives until it is written, and is as large as what it holds. */
+static int hand_on(struct subtitle_text *text, int64_t start, int64_t end, int bytes,
+                   struct error *err)
+{
+    if (av_new_packet(text->packet, bytes) < 0)
+        out_of_memory();
+    memcpy(text->packet->data, text->room, (size_t)bytes);
+    int result = text->sink.take(text->sink.arg, start, end, text->packet, err);
     av_packet_unref(text->packet);
     return result;
 }
@@ -171,22 +183,45 @@ static char *add_line(char *lines, const char *line)
     return both;
 }
 
-static int hand_on(struct subtitle_text *text, int64_t until, struct error *err)
+static int encode_shown(struct subtitle_text *text, int64_t until)
 {
     CLEANUP_FREE char *lines = NULL;
     for (size_t i = 0; i < text->count; i++)
         lines = add_line(lines, text->shown[i].line);
-    return encode(text, text->since, until, lines, err);
+    return encode(text, text->since, until, lines);
+}
+
+static size_t longest(const struct subtitle_text *text)
+{
+    size_t at = 0;
+    for (size_t i = 1; i < text->count; i++) {
+        if (strlen(text->shown[i].line) > strlen(text->shown[at].line))
+            at = i;
+    }
+    return at;
+}
+
+/* One that the form does not take costs none of those that are shown with it. */
+static int hand_on_shown(struct subtitle_text *text, int64_t until, struct subtitle_losses *losses,
+                         struct error *err)
+{
+    int bytes = 0;
+    while (text->count > 0 && (bytes = encode_shown(text, until)) < 0) {
+        drop(text, longest(text));
+        losses->unwritable++;
+    }
+    return bytes > 0 ? hand_on(text, text->since, until, bytes, err) : 0;
 }
 
 /* What is shown until then is known now. */
-static int advance(struct subtitle_text *text, int64_t until, struct error *err)
+static int advance(struct subtitle_text *text, int64_t until, struct subtitle_losses *losses,
+                   struct error *err)
 {
     while (text->count > 0 && text->since < until) {
         int64_t change = until;
         for (size_t i = 0; i < text->count; i++)
             change = FFMIN(change, text->shown[i].end);
-        if (change > text->since && hand_on(text, change, err) < 0)
+        if (change > text->since && hand_on_shown(text, change, losses, err) < 0)
             return -1;
         text->since = change;
         for (size_t i = text->count; i > 0; i--) {
@@ -197,25 +232,30 @@ static int advance(struct subtitle_text *text, int64_t until, struct error *err)
     return 0;
 }
 
-static int show(struct subtitle_text *text, int64_t start, int64_t end, const char *line,
-                struct error *err)
+/* *line goes, or is taken. */
+static int show(struct subtitle_text *text, int64_t start, int64_t end, char **line,
+                struct subtitle_losses *losses, struct error *err)
 {
     if (!text->one_at_a_time) {
-        CLEANUP_FREE char *copy = xstrdup(line);
-        return encode(text, start, end, copy, err);
+        const int bytes = encode(text, start, end, *line);
+        losses->unwritable += bytes < 0;
+        return bytes > 0 ? hand_on(text, start, end, bytes, err) : 0;
     }
-    if (advance(text, start, err) < 0)
+    if (advance(text, start, losses, err) < 0)
         return -1;
-    if (text->count == SHOWN_MAX)
+    if (text->count == SUBTITLE_TEXT_SHOWN_MAX) {
         drop(text, 0);
+        losses->crowded++;
+    }
     text->since = start;
-    text->shown[text->count++] = (struct cue){end, xstrdup(line)};
+    text->shown[text->count++] = (struct cue){end, TAKE_PTR(*line)};
     return 0;
 }
 
-int subtitle_text_finish(struct subtitle_text *text, struct error *err)
+int subtitle_text_finish(struct subtitle_text *text, struct subtitle_losses *losses,
+                         struct error *err)
 {
-    return advance(text, INT64_MAX, err);
+    return advance(text, INT64_MAX, losses, err);
 }
 
 /* ---- decoding ---- */
@@ -232,19 +272,24 @@ static char *line_of(const AVSubtitle *cue)
 }
 
 int subtitle_text_put(struct subtitle_text *text, int64_t start, int64_t end,
-                      const AVPacket *packet, struct error *err)
+                      const AVPacket *packet, struct subtitle_losses *losses, struct error *err)
 {
     AVSubtitle cue = {0};
     int got = 0;
+    if (packet->size > CUE_BYTES_MAX) {
+        losses->unwritable++;
+        return 0;
+    }
     if (av_packet_ref(text->packet, packet) < 0)
         out_of_memory();
     int rc = avcodec_decode_subtitle2(text->decoder, &cue, &got, text->packet);
     av_packet_unref(text->packet);
     if (rc == AVERROR(ENOMEM))
         out_of_memory();
+    losses->unreadable += rc < 0;
     if (rc < 0 || !got)
-        return rc < 0 ? 1 : 0;
+        return 0;
     CLEANUP_FREE char *line = line_of(&cue);
     avsubtitle_free(&cue);
-    return line == NULL ? 0 : show(text, start, end, line, err);
+    return line == NULL ? 0 : show(text, start, end, &line, losses, err);
 }

@@ -12,7 +12,17 @@
 #include <libavformat/avformat.h>
 #include <stdbool.h>
 
+/* More at a time than a screen has room for: the oldest goes. */
+#define SUBTITLE_TEXT_SHOWN_MAX 16
+
 struct subtitle_text;
+
+/* Cues that did not come over, or not as long as they are. */
+struct subtitle_losses {
+    int64_t unreadable; /* that are not what their form says */
+    int64_t unwritable; /* that the other form does not take, such as too long ones */
+    int64_t crowded;    /* that went before their end, as too many were shown at a time */
+};
 
 /* Where the cues go: from start to end, in the time base of what is put in. */
 struct subtitle_sink {
@@ -31,9 +41,11 @@ void subtitle_text_close(struct subtitle_text *text);
 int subtitle_text_parameters(const struct subtitle_text *text, AVCodecParameters *ret,
                              struct error *err);
 
-/* Starts do not go back. 0; 1: the cue is not what its form says, and left out; -1 with err. */
+/* Starts do not go back. A cue that cannot be converted is left out, and counted in *losses. -1
+ * with err: the sink fails. */
 int subtitle_text_put(struct subtitle_text *text, int64_t start, int64_t end,
-                      const AVPacket *packet, struct error *err);
-int subtitle_text_finish(struct subtitle_text *text, struct error *err);
+                      const AVPacket *packet, struct subtitle_losses *losses, struct error *err);
+int subtitle_text_finish(struct subtitle_text *text, struct subtitle_losses *losses,
+                         struct error *err);
 
 #endif

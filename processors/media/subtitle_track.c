@@ -3,7 +3,6 @@
 
 #include "processors/media/media_log.h"
 #include "processors/media/output.h"
-#include "processors/media/subtitle_text.h"
 
 #include <string.h>
 
@@ -76,6 +75,13 @@ void subtitle_track_close(struct subtitle_track *track)
     track->text = NULL;
 }
 
+/* MP4 counts what lies between two cues in 31 bits of the stream's time base, in milliseconds 24
+ * days: what is later is put elsewhere by its writer. */
+static bool is_far(const struct subtitle_track *track, int64_t from, int64_t to)
+{
+    return av_rescale_q(to - from, track->from->time_base, track->to->time_base) >= INT32_MAX;
+}
+
 /* Cues from before the picture's first begin with it; what is over by then is left out. Those of
  * pictures may have no end: the next one takes them away. */
 int subtitle_track_packet(struct subtitle_track *track, AVPacket *packet, struct error *err)
@@ -84,7 +90,7 @@ int subtitle_track_packet(struct subtitle_track *track, AVPacket *packet, struct
     const bool ends = packet->duration > 0;
     int64_t start = packet->pts == AV_NOPTS_VALUE ? packet->dts : packet->pts;
     if (start == AV_NOPTS_VALUE) {
-        track->unreadable++;
+        track->losses.unreadable++;
         return 0;
     }
     start -= track->offset;
@@ -93,17 +99,19 @@ int subtitle_track_packet(struct subtitle_track *track, AVPacket *packet, struct
         return 0;
     start = FFMAX(start, track->last); /* writers do not take times that go back */
     end = FFMAX(end, start);
+    if (is_far(track, track->last, end)) {
+        track->losses.unwritable++;
+        return 0;
+    }
     track->last = start;
     if (track->text == NULL)
         return write_cue(track, start, end, packet, err);
     if (!ends)
         end = start + av_rescale_q(SHOWN_SECONDS, second, track->from->time_base);
-    int result = subtitle_text_put(track->text, start, end, packet, err);
-    track->unreadable += result == 1;
-    return result < 0 ? -1 : 0;
+    return subtitle_text_put(track->text, start, end, packet, &track->losses, err);
 }
 
 int subtitle_track_finish(struct subtitle_track *track, struct error *err)
 {
-    return track->text == NULL ? 0 : subtitle_text_finish(track->text, err);
+    return track->text == NULL ? 0 : subtitle_text_finish(track->text, &track->losses, err);
 }

@@ -5,21 +5,21 @@
 #define BATCHD_PROCESSORS_MEDIA_SUBTITLE_TRACK_H
 
 #include "common/error.h"
+#include "processors/media/subtitle_text.h"
 
 #include <libavformat/avformat.h>
 #include <stdbool.h>
 
 struct output;
-struct subtitle_text;
 
 struct subtitle_track {
-    struct output *output;      /* borrowed */
-    const AVStream *from;       /* borrowed */
-    AVStream *to;               /* borrowed from output */
-    int64_t offset;             /* subtracted from the times, in from->time_base */
-    int64_t last;               /* the start of the cue that came last, after that */
-    int64_t cues;               /* that were written */
-    int64_t unreadable;         /* that are not what their form says, and were left out */
+    struct output *output; /* borrowed */
+    const AVStream *from;  /* borrowed */
+    AVStream *to;          /* borrowed from output */
+    int64_t offset;        /* subtracted from the times, in from->time_base */
+    int64_t last;          /* the start of the cue that came last, after that */
+    int64_t cues;          /* that were written */
+    struct subtitle_losses losses;
     struct subtitle_text *text; /* owned; NULL: they are copied */
 };
 
