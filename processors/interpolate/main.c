@@ -13,6 +13,7 @@
 #include "processors/lib/source.h"
 #include "processors/media/container.h"
 #include "processors/media/facts.h"
+#include "processors/media/hardware.h"
 #include "processors/media/media_log.h"
 #include "processors/media/render.h"
 #include "processors/media/versions.h"
@@ -117,6 +118,7 @@ int main(int argc, char **argv)
     static const struct processor interpolate = {.name = "interpolate",
                                                  .version = BATCHD_VERSION,
                                                  .run = run,
+                                                 .uses_gpu = hardware_is_asked,
                                                  .add_versions = media_add_versions};
     return processor_main(argc, argv, &interpolate);
 }

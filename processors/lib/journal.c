@@ -6,23 +6,20 @@
 #include "common/fd.h"
 #include "common/json.h"
 #include "processors/lib/report.h"
-#include "processors/lib/request.h"
+#include "processors/lib/staging.h"
+#include "processors/lib/work_folder.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #define PLAN "plan.json"
 #define LOG "done.log"
 /* A million chunks of four minutes are seven years; a plan has some 30 bytes a chunk. */
 #define FILE_BYTES_MAX (64U << 20)
 #define SUM_DIGITS 8
-/* As of a staging file (staging.c): with what stands around it, it is a name that a folder takes.
- */
-#define NAME_BYTES_KEPT 200
 
 struct journal {
     char *folder;
@@ -43,64 +40,13 @@ static int fail(const struct journal *journal, const char *name, struct error *e
 
 /* ---- the folder ---- */
 
-/* The folder of checkpoints that batchd names; NULL: none. */
-static const char *batchds_folder(void)
-{
-    const char *kept =
-        getenv("BATCHD_CHECKPOINT_DIR"); /* NOLINT(concurrency-mt-unsafe): no thread */
-    return kept != NULL && kept[0] == '/' ? kept : NULL;
-}
-
-/* The target is a folder that is there, in one that is closed to us. */
-static bool lies_inside(const char *target, const char *parent)
-{
-    struct stat info;
-    return stat(target, &info) == 0 && S_ISDIR(info.st_mode) && access(parent, W_OK | X_OK) < 0 &&
-           (errno == EACCES || errno == EROFS);
-}
-
-static char *folder_of(const struct request *request, const char *target)
-{
-    const char *kept = batchds_folder();
-    const char *name = strrchr(target, '/') + 1;
-    const unsigned long long job = request->job;
-    if (kept != NULL)
-        return xasprintf("%s/work", kept);
-    CLEANUP_FREE char *parent = xmemdup(target, (size_t)(name - target));
-    return lies_inside(target, parent)
-               ? xasprintf("%s/.batchd-%llu.work", target, job)
-               : xasprintf("%s.%.*s.batchd-%llu.work", parent, NAME_BYTES_KEPT, name, job);
-}
-
-/* An errno: why the folder could not be made before the sandbox, which answers otherwise. */
-static int unmade;
-
-/* With those that it is in, where batchd names it. An errno, or 0. */
-static int make_folders(char *path)
-{
-    const bool nested = batchds_folder() != NULL;
-    for (char *slash = strchr(path + 1, '/'); nested && slash != NULL;
-         slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0700); /* journal_open tells */
-        *slash = '/';
-    }
-    return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : errno;
-}
-
-char *journal_make_folder(const struct request *request, const char *target)
-{
-    char *path = folder_of(request, target);
-    unmade = make_folders(path);
-    return path;
-}
-
 static int open_folder(struct journal *journal, const char *target, struct error *err)
 {
-    const int failed = make_folders(journal->folder);
+    const int prepared = staging_work_failed();
+    const int failed = prepared != 0 ? prepared : work_folder_make(journal->folder);
     journal->folder_fd = open(journal->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (journal->folder_fd < 0) {
-        errno = unmade != 0 ? unmade : failed != 0 ? failed : errno;
+        errno = failed != 0 ? failed : errno;
         (void)error_set_errno(err, "output \"%.200s\": its work folder cannot be made", target);
         err->code = errno == ENOSPC || errno == EDQUOT || errno == EIO ? ERROR_IO : ERROR_CONFLICT;
         return -1;
@@ -256,7 +202,7 @@ int journal_open(const struct request *request, const char *target, const json_t
                  struct journal **ret, struct error *err)
 {
     struct journal *journal = *ret = xcalloc(1, sizeof(*journal));
-    journal->folder = folder_of(request, target);
+    journal->folder = work_folder_path(request, target);
     journal->folder_fd = journal->log_fd = -1;
     journal->key = json_deep_copy(key);
     journal->units = json_object();

@@ -9,10 +9,9 @@
  * tells of is on disk. Lines that are torn or damaged are dropped.
  *   ...         files of the units, their maker's
  *
- * It lies in $BATCHD_CHECKPOINT_DIR/work, so that it goes with the job; for a run by hand, which
- * has no such folder, beside the output, or in it, if it is a folder beside which nothing may be
- * made. After each unit batchd is asked to keep done.log as a checkpoint (report.h): the units are
- * not copied, that line shows in `batchctl show` how far it is.
+ * It lies in the job's folder of work (work_folder.h). After each unit batchd is asked to keep
+ * done.log as a checkpoint (report.h): the units are not copied, that line shows in `batchctl show`
+ * how far it is.
  *
  * journal_add and journal_find may be called by several threads. */
 #ifndef BATCHD_PROCESSORS_LIB_JOURNAL_H
@@ -25,10 +24,6 @@
 
 struct journal;
 struct request;
-
-/* Makes the folder of the job's journal, for a sandbox that lets in only what is there. Its path,
- * owned by the caller, also where it cannot be made: journal_open tells. */
-char *journal_make_folder(const struct request *request, const char *target);
 
 /* Opens the journal of the job whose output goes to `target`, or makes it; borrows key. *ret is
  * released by journal_close. ERROR_BUSY: another run has it open. ERROR_IO, ERROR_CONFLICT: it

@@ -2,9 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/manifest.h"
-#include "processors/lib/pattern.h"
-#include "processors/lib/request.h"
+#include "processors/lib/path_params.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +10,9 @@
 
 /* ---- what they are made of ---- */
 
-static void add(struct output_names *names, const char *path)
+static void add(void *arg, const char *path)
 {
+    struct output_names *names = arg;
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
     const char *dot = strrchr(name, '.');
@@ -25,41 +24,13 @@ static void add(struct output_names *names, const char *path)
         names->stems[names->count++] = xmemdup(name, (size_t)(dot - name));
 }
 
-static void add_pattern(struct output_names *names, const struct request *request, const char *text)
-{
-    glob_t found;
-    if (pattern_match(request, text, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc && i < MANIFEST_PATHS_MAX; i++)
-            add(names, found.gl_pathv[i]);
-    }
-    globfree(&found);
-}
-
-static void add_inputs(struct output_names *names, const struct request *request,
-                       const json_t *param)
-{
-    json_t *value =
-        json_object_get(request->params, json_string_value(json_object_get(param, "name")));
-    const char *text = json_string_value(value);
-    size_t i;
-    json_t *path;
-    if (text != NULL && pattern_is(request, text))
-        add_pattern(names, request, text);
-    else if (text != NULL)
-        add(names, text);
-    json_array_foreach(value, i, path)
-        add(names, json_string_value(path));
-}
-
 static void take_suffixes(struct output_names *names, const json_t *list)
 {
-    size_t i;
-    json_t *suffix;
     if (list == NULL)
         return;
     names->suffixes = xcalloc(json_array_size(list) + 1, sizeof(char *));
-    json_array_foreach((json_t *)(uintptr_t)list, i, suffix)
-        names->suffixes[i] = xstrdup(json_string_value(suffix));
+    for (size_t i = 0; i < json_array_size(list); i++)
+        names->suffixes[i] = xstrdup(json_string_value(json_array_get(list, i)));
 }
 
 static int in_order(const void *a, const void *b)
@@ -69,15 +40,14 @@ static int in_order(const void *a, const void *b)
 
 void output_names_read(const struct request *request, struct output_names *ret)
 {
-    size_t i;
-    json_t *param;
+    size_t at = 0;
+    struct path_param param;
     *ret = (struct output_names){0};
-    json_array_foreach(json_object_get(request->manifest, "params"), i, param) {
-        const char *access = json_string_value(json_object_get(param, "access"));
-        if (strcmp(json_string_value(json_object_get(param, "type")), "paths") == 0)
-            add_inputs(ret, request, param);
-        else if (access != NULL && strcmp(access, "write") == 0 && ret->suffixes == NULL)
-            take_suffixes(ret, json_object_get(param, "suffixes"));
+    while (path_param_next(request, &at, &param)) {
+        if (param.is_list)
+            path_param_each(request, &param, add, ret);
+        else if (param.is_written && ret->suffixes == NULL)
+            take_suffixes(ret, json_object_get(param.declared, "suffixes"));
     }
     if (ret->count > 1)
         qsort(ret->stems, ret->count, sizeof(char *), in_order);

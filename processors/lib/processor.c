@@ -147,7 +147,8 @@ static int run_job(const struct processor *processor, const struct sandbox *sand
         return -1;
     staging_prepare(&request);
     preview_begin();
-    CLEANUP_JSON json_t *held = sandbox_enter(sandbox, &request);
+    const bool gpu = processor->uses_gpu != NULL && processor->uses_gpu(&request);
+    CLEANUP_JSON json_t *held = sandbox_enter(sandbox, &request, gpu);
     int failed = processor->run(&request, ret_result, err);
     if (*ret_result != NULL) {
         json_put(*ret_result, "sandbox", TAKE_PTR(held));

@@ -10,6 +10,7 @@
 #include "common/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct request;
 struct sandbox;
@@ -24,6 +25,8 @@ struct processor {
      * the result tells of each, or how much there is, with a `partial` of its own, and `error` is
      * added. */
     int (*run)(const struct request *request, json_t **ret_result, struct error *err);
+    /* Whether the job uses the GPU, whose devices are then open to it. NULL: none does. */
+    bool (*uses_gpu)(const struct request *request);
     /* Adds the versions of what it is built on, by name, for the result. May be NULL. */
     void (*add_versions)(json_t *versions);
 };

@@ -72,6 +72,14 @@ static int take_numbers(const json_t *line, struct request *ret, struct error *e
     return 0;
 }
 
+/* What is no number of bytes is no share. */
+static void take_memory(struct request *ret)
+{
+    const char *text = getenv("BATCHD_MEMORY_BYTES"); /* NOLINT(concurrency-mt-unsafe): no thread */
+    if (text == NULL || parse_u64(text, 1, INT64_MAX, &ret->memory_bytes, NULL) < 0)
+        ret->memory_bytes = 0;
+}
+
 int request_read(int fd, struct request *ret, struct error *err)
 {
     size_t bytes = 0;
@@ -92,6 +100,7 @@ int request_read(int fd, struct request *ret, struct error *err)
         return -1;
     if (ret->cwd[0] != '/')
         return error_set_field(err, "cwd", "cwd is \"%.200s\"; it must be absolute", ret->cwd);
+    take_memory(ret);
     ret->manifest = own_manifest_load(err);
     return ret->manifest == NULL ? -1 : manifest_check(ret->manifest, params, &ret->params, err);
 }

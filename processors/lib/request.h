@@ -19,6 +19,7 @@ struct request {
     char *cwd;        /* owned; absolute */
     uint64_t job;
     unsigned attempt, cpus;
+    uint64_t memory_bytes; /* its share (BATCHD_MEMORY_BYTES of the environment); 0: it has none */
 };
 
 /* Reads one line (or up to the end of input) and checks it. *ret must be zeroed; release with

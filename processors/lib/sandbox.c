@@ -3,9 +3,8 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
-#include "common/manifest.h"
-#include "common/parse.h"
 #include "processors/lib/landlock.h"
+#include "processors/lib/path_params.h"
 #include "processors/lib/pattern.h"
 #include "processors/lib/report.h"
 #include "processors/lib/request.h"
@@ -53,59 +52,25 @@ struct reading {
     uint64_t bytes; /* of all files */
 };
 
-static void allow_input(struct reading *reading, const char *path)
+static void allow_input(void *arg, const char *path)
 {
+    struct reading *reading = arg;
     struct stat info;
     landlock_allow(&reading->rules, path, LANDLOCK_READ);
     if (stat(path, &info) == 0 && S_ISREG(info.st_mode))
         reading->bytes += (uint64_t)info.st_size;
 }
 
-static void allow_pattern(struct reading *reading, const char *text)
-{
-    glob_t found;
-    CLEANUP_FREE char *folder = pattern_folder(reading->request, text);
-    landlock_allow(&reading->rules, folder, LANDLOCK_LIST);
-    if (pattern_match(reading->request, text, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc && i < MANIFEST_PATHS_MAX; i++)
-            allow_input(reading, found.gl_pathv[i]);
-    }
-    globfree(&found);
-}
-
-static void allow_path(struct reading *reading, const json_t *value)
-{
-    if (!json_is_string(value))
-        return;
-    CLEANUP_FREE char *path = request_absolute(reading->request, json_string_value(value));
-    allow_input(reading, path);
-}
-
 /* One that is written is the staging folder's (staging.h). */
-static void allow_param(struct reading *reading, const json_t *param)
+static void allow_param(struct reading *reading, const struct path_param *param)
 {
-    const struct request *request = reading->request;
-    const json_t *value =
-        json_object_get(request->params, json_string_value(json_object_get(param, "name")));
-    const char *type = json_string_value(json_object_get(param, "type"));
-    const char *access = json_string_value(json_object_get(param, "access"));
-    size_t i;
-    json_t *path;
-    if (strncmp(type, "path", 4) != 0 || (access != NULL && strcmp(access, "write") == 0))
+    if (param->is_written)
         return;
-    if (json_is_string(value) && strcmp(type, "paths") == 0 &&
-        pattern_is(request, json_string_value(value)))
-        allow_pattern(reading, json_string_value(value));
-    else
-        allow_path(reading, value);
-    json_array_foreach((json_t *)(uintptr_t)value, i, path)
-        allow_path(reading, path);
-}
-
-/* A parameter of this name says so in any processor that has it. */
-static bool wants_gpu(const struct request *request)
-{
-    return strcmp(request_string(request, "hardware", "never"), "never") != 0;
+    if (param->pattern != NULL) {
+        CLEANUP_FREE char *folder = pattern_folder(reading->request, param->pattern);
+        landlock_allow(&reading->rules, folder, LANDLOCK_LIST);
+    }
+    path_param_each(reading->request, param, allow_input, reading);
 }
 
 /* Its nodes, and where drivers and their libraries look for what is there. */
@@ -128,17 +93,17 @@ static void allow_gpu(const struct landlock *rules)
 }
 
 /* The version of landlock that holds, 0: none. */
-static int confine_files(const struct request *request, uint64_t *ret_bytes)
+static int confine_files(const struct request *request, bool gpu, uint64_t *ret_bytes)
 {
     struct reading reading = {.request = request};
-    size_t i;
-    json_t *param;
+    struct path_param param;
+    size_t at = 0;
     landlock_begin(&reading.rules);
     allow_system(&reading.rules);
-    if (wants_gpu(request))
+    if (gpu)
         allow_gpu(&reading.rules);
-    json_array_foreach(json_object_get(request->manifest, "params"), i, param)
-        allow_param(&reading, param);
+    while (path_param_next(request, &at, &param))
+        allow_param(&reading, &param);
     if (staging_folder() != NULL)
         landlock_allow(&reading.rules, staging_folder(), LANDLOCK_WRITE);
     if (staging_work() != NULL)
@@ -160,6 +125,15 @@ static void lower_limit(__rlimit_resource_t resource, uint64_t value)
     (void)setrlimit(resource, &limit);
 }
 
+/* What holds now; null: no limit. */
+static json_t *limit_of(__rlimit_resource_t resource)
+{
+    struct rlimit limit;
+    return getrlimit(resource, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY
+               ? json_null()
+               : json_integer((json_int_t)limit.rlim_cur);
+}
+
 /* Where the job has no share: all of the machine's, with what it swaps. */
 static uint64_t machine_memory(void)
 {
@@ -167,33 +141,24 @@ static uint64_t machine_memory(void)
     return sysinfo(&info) < 0 ? 0 : ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
 }
 
-/* How much private memory may be asked for: 0, no limit. Not of address space: the libraries and
- * what a thread's allocator only reserves would count. Beyond it an allocation fails and the job
- * says so, where the kernel's own limit would kill it. */
-static uint64_t limit_memory(const struct request *request)
+/* How much private memory may be asked for. Not of address space: the libraries and what a thread's
+ * allocator only reserves would count. Beyond it an allocation fails and the job says so, where the
+ * kernel's own limit would kill it. */
+static void limit_memory(const struct request *request, bool gpu)
 {
-    const char *text = getenv("BATCHD_MEMORY_BYTES"); /* NOLINT(concurrency-mt-unsafe): alone */
-    uint64_t share = 0;
-    if (text == NULL || parse_u64(text, 1, INT64_MAX, &share, NULL) < 0)
-        share = wants_gpu(request) ? 0 : machine_memory(); /* drivers map what the card has, too */
-    if (SANITIZED || share == 0)
-        return 0;
-    uint64_t spare = MEMORY_SPARE + MEMORY_SPARE_PER_CPU * request->cpus;
-    lower_limit(RLIMIT_DATA, share + spare);
-    return share + spare;
+    uint64_t share = request->memory_bytes;
+    if (share == 0 && !gpu) /* drivers map what the card has, too */
+        share = machine_memory();
+    if (!SANITIZED && share > 0)
+        lower_limit(RLIMIT_DATA, share + MEMORY_SPARE + MEMORY_SPARE_PER_CPU * request->cpus);
 }
 
 /* How large each file that it writes may become, by what it reads. The kernel then refuses the
  * write, and the job says so. */
-static uint64_t limit_files(uint64_t read_bytes)
+static void limit_files(uint64_t read_bytes)
 {
-    struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
-    const uint64_t most = read_bytes > FILE_BYTES_READ_MAX
-                              ? RLIM_INFINITY
-                              : FILE_BYTES_SPARE + FILE_BYTES_EACH * read_bytes;
-    lower_limit(RLIMIT_FSIZE, most);
-    (void)getrlimit(RLIMIT_FSIZE, &limit);
-    return limit.rlim_cur;
+    if (read_bytes <= FILE_BYTES_READ_MAX)
+        lower_limit(RLIMIT_FSIZE, FILE_BYTES_SPARE + FILE_BYTES_EACH * read_bytes);
 }
 
 void sandbox_prepare(struct sandbox *ret)
@@ -207,17 +172,17 @@ void sandbox_done(struct sandbox *sandbox)
     sandbox->calls = NULL;
 }
 
-json_t *sandbox_enter(const struct sandbox *prepared, const struct request *request)
+json_t *sandbox_enter(const struct sandbox *prepared, const struct request *request, bool gpu)
 {
     json_t *facts = json_object();
     uint64_t read_bytes = 0;
-    uint64_t memory = limit_memory(request);
+    limit_memory(request, gpu);
     lower_limit(RLIMIT_CORE, 0);
     lower_limit(RLIMIT_NOFILE, FILES_MAX + FILES_MAX_PER_CPU * (uint64_t)request->cpus);
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    int landlock = confine_files(request, &read_bytes);
-    uint64_t largest = limit_files(read_bytes);
-    bool seccomp = syscalls_restrict(prepared->calls, wants_gpu(request)) == 0;
+    int landlock = confine_files(request, gpu, &read_bytes);
+    limit_files(read_bytes);
+    bool seccomp = syscalls_restrict(prepared->calls, gpu) == 0;
     if (landlock == 0)
         report_log("sandbox: this kernel has no landlock; files are not confined");
     if (!seccomp)
@@ -225,9 +190,8 @@ json_t *sandbox_enter(const struct sandbox *prepared, const struct request *requ
     json_put(facts, "landlock", landlock == 0 ? json_null() : json_integer(landlock));
     json_put(facts, "seccomp", json_boolean(seccomp));
     json_put(facts, "network", json_boolean(!seccomp));
-    json_put(facts, "gpu", json_boolean(wants_gpu(request)));
-    json_put(facts, "memory_bytes", memory == 0 ? json_null() : json_integer((json_int_t)memory));
-    json_put(facts, "file_bytes",
-             largest == RLIM_INFINITY ? json_null() : json_integer((json_int_t)largest));
+    json_put(facts, "gpu", json_boolean(gpu));
+    json_put(facts, "memory_bytes", limit_of(RLIMIT_DATA));
+    json_put(facts, "file_bytes", limit_of(RLIMIT_FSIZE));
     return facts;
 }

@@ -4,7 +4,7 @@
  *   libraries, and writes in its staging folder (staging.h) and its journal's (journal.h). Which
  *   parameters are paths, and which are written, is said by the manifest ("type": "path" or
  *   "paths", "access": "write").
- *   The GPU's devices are open to jobs with a parameter "hardware" that is not "never".
+ *   The GPU's devices are open to jobs that use it.
  * - system calls (seccomp; syscalls.h): no network, no programs, no signals to others, no ptrace.
  * - limits: memory (the job's share, else the machine's), the size of files, open files, no core
  * file. What the kernel does not have is left out and said (a log line, once); the job goes on. A
@@ -13,6 +13,7 @@
 #define BATCHD_PROCESSORS_LIB_SANDBOX_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct syscalls;
 struct request;
@@ -25,9 +26,10 @@ struct sandbox {
 void sandbox_prepare(struct sandbox *ret);
 void sandbox_done(struct sandbox *sandbox);
 
-/* Call with no thread but this one, behind staging_prepare. Owned by the caller, what holds now:
+/* Call with no thread but this one, behind staging_prepare; `gpu`: the job uses it. Owned by the
+ * caller, what holds now, the limits as the kernel has them:
  * {"landlock": VERSION or null, "seccomp": BOOL, "network": BOOL, "gpu": BOOL, "memory_bytes": N or
  * null, "file_bytes": N or null} */
-json_t *sandbox_enter(const struct sandbox *prepared, const struct request *request);
+json_t *sandbox_enter(const struct sandbox *prepared, const struct request *request, bool gpu);
 
 #endif

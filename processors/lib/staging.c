@@ -3,12 +3,12 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
-#include "processors/lib/journal.h"
 #include "processors/lib/output_names.h"
-#include "processors/lib/pattern.h"
+#include "processors/lib/path_params.h"
 #include "processors/lib/publisher.h"
 #include "processors/lib/request.h"
 #include "processors/lib/stage.h"
+#include "processors/lib/work_folder.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -19,6 +19,7 @@
 
 static struct stage stage = {.lock = -1};
 static char work[PATH_MAX];                   /* "" = none */
+static int work_failed;                       /* an errno: why it is not there */
 static struct publisher publisher = {-1, -1}; /* used by the signal handler */
 static int unprepared;                        /* an errno: why there is no staging folder */
 static char target[PATH_MAX];                 /* of the file that is open */
@@ -59,13 +60,10 @@ void staging_catch_signals(void)
 /* The path of the parameter that is written, without slashes at its end; owned. NULL: none. */
 static char *output_path(const struct request *request)
 {
-    size_t i;
-    json_t *param;
-    json_array_foreach(json_object_get(request->manifest, "params"), i, param) {
-        const char *access = json_string_value(json_object_get(param, "access"));
-        char *path = access == NULL || strcmp(access, "write") != 0
-                         ? NULL
-                         : request_path(request, json_string_value(json_object_get(param, "name")));
+    size_t at = 0;
+    struct path_param param;
+    while (path_param_next(request, &at, &param)) {
+        char *path = param.is_written ? request_path(request, param.name) : NULL;
         for (size_t end = path == NULL ? 0 : strlen(path); end > 1 && path[end - 1] == '/'; end--)
             path[end - 1] = '\0';
         if (path != NULL)
@@ -77,14 +75,10 @@ static char *output_path(const struct request *request)
 /* Whether it reads several files, each of which becomes one in the folder that the output is. */
 static bool reads_several(const struct request *request)
 {
-    size_t i;
-    json_t *param;
-    json_array_foreach(json_object_get(request->manifest, "params"), i, param) {
-        const char *name = json_string_value(json_object_get(param, "name"));
-        const json_t *value = json_object_get(request->params, name);
-        const char *text = json_string_value(value);
-        if (strcmp(json_string_value(json_object_get(param, "type")), "paths") == 0 &&
-            (json_is_array(value) || (text != NULL && pattern_is(request, text))))
+    size_t at = 0;
+    struct path_param param;
+    while (path_param_next(request, &at, &param)) {
+        if (path_param_is_several(&param))
             return true;
     }
     return false;
@@ -93,10 +87,11 @@ static bool reads_several(const struct request *request)
 static void prepare(const struct request *request)
 {
     CLEANUP_FREE char *path = output_path(request);
-    CLEANUP_FREE char *own = path == NULL ? NULL : journal_make_folder(request, path);
+    CLEANUP_FREE char *own = path == NULL ? NULL : work_folder_path(request, path);
     unprepared = ENOENT;
     if (path == NULL)
         return;
+    work_failed = work_folder_make(own);
     unprepared = ENAMETOOLONG;
     if (strlen(path) >= PATH_MAX - NAME_MAX ||
         snprintf(work, sizeof(work), "%s", own) >= (int)sizeof(work))
@@ -134,6 +129,11 @@ const char *staging_folder(void)
 const char *staging_work(void)
 {
     return work[0] == '\0' ? NULL : work;
+}
+
+int staging_work_failed(void)
+{
+    return work_failed;
 }
 
 /* ---- one output ---- */

@@ -24,13 +24,16 @@ struct request;
 
 void staging_catch_signals(void);
 
-/* Makes the staging folder of the job's output, the folder of its journal (journal.h), and the
+/* Makes the staging folder of the job's output, its folder of work (work_folder.h), and the
  * publisher; nothing where the job has no output. What fails is told by staging_open. Call with no
  * thread but this one. */
 void staging_prepare(const struct request *request);
 /* The folders that the job writes in, absolute and borrowed; NULL: there is none. */
 const char *staging_folder(void);
 const char *staging_work(void);
+/* Why the second one could not be made, which the sandbox keeps from who tries again: an errno, 0:
+ * it was made. */
+int staging_work_failed(void);
 
 /* Makes the empty staging file for the absolute `path` of the target, and removes what an earlier
  * attempt of the same job left of it. Returns its path, borrowed until commit or discard. NULL with

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "processors/lib/report.h"
+#include "processors/lib/request.h"
 #include "processors/media/card.h"
 #include "processors/media/encoder_probe.h"
 #include "processors/media/gpu_encoder.h"
@@ -12,6 +13,11 @@
 #include <string.h>
 
 /* ---- the choice ---- */
+
+bool hardware_is_asked(const struct request *request)
+{
+    return strcmp(request_string(request, "hardware", "never"), "never") != 0;
+}
 
 /* The one that they all take for this depth. */
 static enum AVPixelFormat format_of(const char *encoder, enum AVPixelFormat software)

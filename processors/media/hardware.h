@@ -12,6 +12,11 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+struct request;
+
+/* Whether the parameter `hardware` lets a job try one. */
+bool hardware_is_asked(const struct request *request);
+
 /* Sessions of an encoder at a time: consumer cards have no more than three to eight. */
 #define HARDWARE_LANES 2U
 

@@ -4,7 +4,6 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
-#include "common/parse.h"
 #include "processors/lib/journal.h"
 #include "processors/lib/lanes.h"
 #include "processors/lib/report.h"
@@ -309,18 +308,15 @@ static int make_unit(void *arg, struct lane *lane, unsigned unit, struct error *
  * look ahead, and 100 MB. Their number changes no byte. */
 static unsigned lanes_of(const struct render *render)
 {
-    const char *text =
-        getenv("BATCHD_MEMORY_BYTES"); /* NOLINT(concurrency-mt-unsafe): no thread yet */
     const struct encoder_settings *settings = &render->recipe.settings;
     const unsigned cpus = settings->library != NULL && render->request->cpus > HARDWARE_LANES
                               ? HARDWARE_LANES
                               : render->request->cpus;
     const uint64_t lane =
         (uint64_t)settings->width * (uint64_t)settings->height * LANE_BYTES_A_PIXEL + LANE_BYTES;
-    uint64_t share = 0;
-    if (text == NULL || parse_u64(text, 1, INT64_MAX, &share, NULL) < 0)
+    const uint64_t fit = render->request->memory_bytes / lane;
+    if (render->request->memory_bytes == 0)
         return cpus;
-    const uint64_t fit = share / lane;
     return fit < 1 ? 1 : fit < cpus ? (unsigned)fit : cpus;
 }
 

@@ -8,6 +8,7 @@
 #include "processors/lib/source.h"
 #include "processors/media/damage.h"
 #include "processors/media/facts.h"
+#include "processors/media/hardware.h"
 #include "processors/media/media_log.h"
 #include "processors/media/reader.h"
 #include "processors/media/reader_proof.h"
@@ -17,6 +18,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+static const char *mode_of(const struct request *request)
+{
+    return request_string(request, "mode", "transcode");
+}
 
 /* Decodes everything and tells what was there. */
 static int probe(const struct request *request, const struct source *source, json_t **ret_result,
@@ -59,16 +65,24 @@ static int run(const struct request *request, json_t **ret_result, struct error 
     (void)setenv("SVT_LOG", "1", 0);
     if (source_open(request_path(request, "input"), "input", &source, err) < 0)
         return -1;
-    const char *mode = request_string(request, "mode", "transcode");
+    const char *mode = mode_of(request);
     if (strcmp(mode, "probe") == 0)
         return probe(request, &source, ret_result, err);
     return strcmp(mode, "thumbnail") == 0 ? thumbnail(request, &source, ret_result, err)
                                           : transcode(request, &source, ret_result, err);
 }
 
+static bool uses_gpu(const struct request *request)
+{
+    return strcmp(mode_of(request), "transcode") == 0 && hardware_is_asked(request);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct processor video = {
-        .name = "video", .version = BATCHD_VERSION, .run = run, .add_versions = media_add_versions};
+    static const struct processor video = {.name = "video",
+                                           .version = BATCHD_VERSION,
+                                           .run = run,
+                                           .uses_gpu = uses_gpu,
+                                           .add_versions = media_add_versions};
     return processor_main(argc, argv, &video);
 }

@@ -309,8 +309,14 @@ static int run(const struct request *request, json_t **ret, struct error *err)
     return placed;
 }
 
+static bool uses_gpu(const struct request *request)
+{
+    return strcmp(request_string(request, "hardware", "never"), "never") != 0;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct processor processor = {.name = "hostile", .version = "1", .run = run};
+    static const struct processor processor = {
+        .name = "hostile", .version = "1", .run = run, .uses_gpu = uses_gpu};
     return processor_main(argc, argv, &processor);
 }

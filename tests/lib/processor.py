@@ -15,17 +15,18 @@ SHARED = ROOT.parent / "shared/media"
 
 class Run:
     """One run: .code, .error (its stderr), .lines (descriptor 3), .result (or None), .rss_kb, .cpu_seconds.
-    fsize: the largest file it may write; seconds: it is killed after those."""
+    fsize: the largest file it may write; data: its private memory; seconds: it is killed after those."""
 
-    def __init__(self, name, params, cwd, cpus=2, job=1, attempt=1, env=None, fsize=None,
+    def __init__(self, name, params, cwd, cpus=2, job=1, attempt=1, env=None, fsize=None, data=None,
                  seconds=None, **popen):
         program = OUT / "processors" / name / name
         reading, writing = os.pipe()
 
         def open_three():
             os.dup2(writing, 3)
-            if fsize is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (fsize, fsize))
+            for limit, most in ((resource.RLIMIT_FSIZE, fsize), (resource.RLIMIT_DATA, data)):
+                if most is not None:
+                    resource.setrlimit(limit, (most, most))
 
         line = json.dumps({"params": params, "cwd": str(cwd), "cpus": cpus, "job": job,
                            "attempt": attempt})

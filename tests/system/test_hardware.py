@@ -92,6 +92,12 @@ def test_none_is_tried_unasked(tmp_path):
     assert ffprobe(tmp_path / "out.mp4", "-show_streams")["streams"][0]["codec_name"] == "h264"
 
 
+@pytest.mark.parametrize("mode,output", [("probe", {}), ("thumbnail", {"output": "out.jpg"})])
+def test_the_gpu_is_closed_to_what_does_not_encode(tmp_path, mode, output):
+    done = run("video", tmp_path, input=SOURCE, mode=mode, hardware="require", **output)
+    assert done.code == 0 and done.result["sandbox"]["gpu"] is False
+
+
 def test_another_word_is_refused(daemon):
     done = daemon.ctl("submit", "--type", "video", "--param", f"input={SOURCE}", "--param", "output=out.mp4",
                       "--param", "hardware=yes", "--json")

@@ -168,6 +168,14 @@ def test_memory_ends_at_the_jobs_share(program, place, megabytes, there):
     assert done.result["sandbox"]["memory_bytes"] == (256 + 256 + 2 * 128) << 20
 
 
+@pytest.mark.skipif(SANITIZED, reason="AddressSanitizer's shadow is larger than any limit")
+def test_limits_are_told_as_they_hold(program, place):
+    """Lower ones, of whoever starts it, stay."""
+    done = Run(program, {"input": str(place / "in/clip"), "output": str(place / "out/made")}, place,
+               env={"BATCHD_MEMORY_BYTES": str(256 << 20)}, fsize=1 << 30, data=600 << 20).end()
+    assert (done.result["sandbox"]["memory_bytes"], done.result["sandbox"]["file_bytes"]) == (600 << 20, 1 << 30)
+
+
 def test_a_signal_still_ends_it_clean(program, place):
     one = Run(program, {"input": str(place / "in/clip"), "output": str(place / "out/made"), "sleep": True}, place)
     assert json.loads(one.news.readline())["type"] == "progress"
