@@ -117,14 +117,7 @@ static int to_8_bits(VipsImage **image)
         (*image)->Type == VIPS_INTERPRETATION_GREY16  ? VIPS_INTERPRETATION_B_W
         : (*image)->Type == VIPS_INTERPRETATION_RGB16 ? VIPS_INTERPRETATION_sRGB
                                                       : (*image)->Type;
-    VipsImage *made = NULL;
-    if (vips_cast(*image, &made, VIPS_FORMAT_UCHAR, "shift", TRUE, NULL) < 0)
-        return -1;
-    image_replace(image, made);
-    if (vips_copy(*image, &made, "interpretation", space, NULL) < 0)
-        return -1;
-    image_replace(image, made);
-    return 0;
+    return image_cast(image, VIPS_FORMAT_UCHAR, true, space);
 }
 
 int colour_fit(VipsImage **image, const struct format *format, struct error *err)

@@ -59,11 +59,5 @@ int levels_stretch(VipsImage **image)
     if (vips_linear1(*image, &made, gain, 0.5 - low * gain, NULL) < 0)
         return -1;
     image_replace(image, made);
-    if (vips_cast(*image, &made, format, NULL) < 0)
-        return -1;
-    image_replace(image, made);
-    if (vips_copy(*image, &made, "interpretation", space, NULL) < 0)
-        return -1;
-    image_replace(image, made);
-    return 0;
+    return image_cast(image, format, false, space);
 }

@@ -21,6 +21,10 @@ static inline void image_replace(VipsImage **image, VipsImage *next)
     *image = next;
 }
 
+/* Samples of that format, with `shift` 65535 becoming 255, and what they then mean. 0, or -1 with
+ * what libvips says. */
+int image_cast(VipsImage **image, VipsBandFormat format, bool shift, VipsInterpretation space);
+
 /* The largest value of a sample; the samples are of 8 or 16 bits (colour_prepare). */
 static inline double image_white(const VipsImage *image)
 {

@@ -2,6 +2,7 @@
 #include "processors/media/audio_track.h"
 
 #include "common/alloc.h"
+#include "processors/media/container.h"
 #include "processors/media/filter_graph.h"
 #include "processors/media/media_log.h"
 #include "processors/media/output.h"
@@ -91,37 +92,12 @@ static int open_encoder(struct audio_track *track, struct error *err)
     return rc < 0 ? media_error(err, ERROR_BUSY, rc, "%s", track->library) : 0;
 }
 
-bool audio_track_is_taken(enum AVCodecID codec, const char *container)
-{
-    /* What players expect in MP4; libavformat would write more (Vorbis, and reads it back one
-     * packet short). */
-    static const enum AVCodecID mp4[] = {AV_CODEC_ID_AAC,  AV_CODEC_ID_MP3,  AV_CODEC_ID_MP2,
-                                         AV_CODEC_ID_AC3,  AV_CODEC_ID_EAC3, AV_CODEC_ID_OPUS,
-                                         AV_CODEC_ID_ALAC, AV_CODEC_ID_FLAC};
-    const AVOutputFormat *format = av_guess_format(container, NULL, NULL);
-    if (strcmp(container, "mp4") != 0 && strcmp(container, "mov") != 0)
-        return format != NULL && avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL) == 1;
-    /* libavformat's writer of MOV has no place for these two. */
-    if (strcmp(container, "mov") == 0 && (codec == AV_CODEC_ID_OPUS || codec == AV_CODEC_ID_FLAC))
-        return false;
-    for (size_t i = 0; i < sizeof(mp4) / sizeof(mp4[0]); i++) {
-        if (mp4[i] == codec)
-            return true;
-    }
-    return false;
-}
-
-enum AVCodecID audio_track_codec(const char *container)
-{
-    return strcmp(container, "webm") == 0 ? AV_CODEC_ID_OPUS : AV_CODEC_ID_AAC;
-}
-
 int audio_track_encode(struct reader *reader, struct output *output, const char *container,
                        struct audio_track *ret, struct error *err)
 {
     ret->reader = reader;
     ret->output = output;
-    ret->library = audio_track_codec(container) == AV_CODEC_ID_OPUS ? "libopus" : "aac";
+    ret->library = container_sound(container) == AV_CODEC_ID_OPUS ? "libopus" : "aac";
     return open_encoder(ret, err);
 }
 

@@ -30,12 +30,6 @@ struct audio_track {
     AVPacket *packet;
 };
 
-/* Whether players expect this codec in this container (libavformat's name of it). */
-bool audio_track_is_taken(enum AVCodecID codec, const char *container);
-
-/* The codec that sound is encoded to for this container: Opus for WebM, AAC for all others. */
-enum AVCodecID audio_track_codec(const char *container);
-
 /* *ret must be zeroed; audio_track_close in any case. */
 int audio_track_encode(struct reader *reader, struct output *output, const char *container,
                        struct audio_track *ret, struct error *err);

@@ -4,8 +4,8 @@
 #include "common/alloc.h"
 #include "common/json.h"
 
+#include <libavutil/bprint.h>
 #include <libavutil/pixdesc.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Order in AVMasteringDisplayMetadata.display_primaries. */
@@ -203,46 +203,67 @@ void colour_set_stream(const struct colour *colour, AVStream *stream)
                       sizeof(colour->light));
 }
 
-/* In 1/50000, as SEI messages count places, and 1/10000 cd/m2. */
+/* How an encoder takes the display and the light in its parameters: names, and of the places and of
+ * the luminance the parts of 1 that are counted, or 0 and the digits behind the point. */
+struct display_form {
+    const char *mastering, *light;
+    int place_parts, place_digits, luminance_parts, luminance_digits;
+};
+
 static unsigned in_parts(AVRational value, int parts)
 {
     const int64_t count = av_rescale(value.num, parts, value.den);
     return count < 0 ? 0 : count > UINT32_MAX ? UINT32_MAX : (unsigned)count;
 }
 
-void colour_x265(const struct colour *colour, char *ret, size_t bytes)
+static void print_pair(AVBPrint *text, const char *name, const AVRational *pair, int parts,
+                       int digits)
+{
+    if (parts > 0)
+        av_bprintf(text, "%s(%u,%u)", name, in_parts(pair[0], parts), in_parts(pair[1], parts));
+    else
+        av_bprintf(text, "%s(%.*f,%.*f)", name, digits, av_q2d(pair[0]), digits, av_q2d(pair[1]));
+}
+
+static void print_display(const struct colour *colour, const struct display_form *form, char *ret,
+                          size_t bytes)
 {
     const AVMasteringDisplayMetadata *on = &colour->mastering;
-    const AVRational(*at)[2] = on->display_primaries;
-    size_t used = 0;
-    ret[0] = '\0';
-    if (colour->has_mastering)
-        used = (size_t)snprintf(
-            ret, bytes, ":master-display=G(%u,%u)B(%u,%u)R(%u,%u)WP(%u,%u)L(%u,%u)",
-            in_parts(at[GREEN][0], 50000), in_parts(at[GREEN][1], 50000),
-            in_parts(at[BLUE][0], 50000), in_parts(at[BLUE][1], 50000), in_parts(at[RED][0], 50000),
-            in_parts(at[RED][1], 50000), in_parts(on->white_point[0], 50000),
-            in_parts(on->white_point[1], 50000), in_parts(on->max_luminance, 10000),
-            in_parts(on->min_luminance, 10000));
-    if (colour->has_light && used < bytes)
-        (void)snprintf(ret + used, bytes - used, ":max-cll=%u,%u", colour->light.MaxCLL,
-                       colour->light.MaxFALL);
+    const AVRational luminance[] = {on->max_luminance, on->min_luminance};
+    const struct {
+        const char *name;
+        const AVRational *at;
+    } places[] = {{"G", on->display_primaries[GREEN]},
+                  {"B", on->display_primaries[BLUE]},
+                  {"R", on->display_primaries[RED]},
+                  {"WP", on->white_point}};
+    AVBPrint text;
+    av_bprint_init_for_buffer(&text, ret, (unsigned)bytes);
+    if (colour->has_mastering) {
+        av_bprintf(&text, ":%s=", form->mastering);
+        for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+            print_pair(&text, places[i].name, places[i].at, form->place_parts, form->place_digits);
+        print_pair(&text, "L", luminance, form->luminance_parts, form->luminance_digits);
+    }
+    if (colour->has_light)
+        av_bprintf(&text, ":%s=%u,%u", form->light, colour->light.MaxCLL, colour->light.MaxFALL);
+}
+
+/* It counts as SEI messages do. */
+void colour_x265(const struct colour *colour, char *ret, size_t bytes)
+{
+    static const struct display_form form = {.mastering = "master-display",
+                                             .light = "max-cll",
+                                             .place_parts = 50000,
+                                             .luminance_parts = 10000};
+    print_display(colour, &form, ret, bytes);
 }
 
 void colour_svtav1(const struct colour *colour, char *ret, size_t bytes)
 {
-    const AVMasteringDisplayMetadata *on = &colour->mastering;
-    const AVRational(*at)[2] = on->display_primaries;
-    size_t used = 0;
-    ret[0] = '\0';
-    if (colour->has_mastering)
-        used = (size_t)snprintf(
-            ret, bytes,
-            ":mastering-display=G(%.5f,%.5f)B(%.5f,%.5f)R(%.5f,%.5f)WP(%.5f,%.5f)L(%.4f,%.4f)",
-            av_q2d(at[GREEN][0]), av_q2d(at[GREEN][1]), av_q2d(at[BLUE][0]), av_q2d(at[BLUE][1]),
-            av_q2d(at[RED][0]), av_q2d(at[RED][1]), av_q2d(on->white_point[0]),
-            av_q2d(on->white_point[1]), av_q2d(on->max_luminance), av_q2d(on->min_luminance));
-    if (colour->has_light && used < bytes)
-        (void)snprintf(ret + used, bytes - used, ":content-light=%u,%u", colour->light.MaxCLL,
-                       colour->light.MaxFALL);
+    static const struct display_form form = {.mastering = "mastering-display",
+                                             .light = "content-light",
+                                             .place_digits = 5,
+                                             .luminance_digits = 4};
+    print_display(colour, &form, ret, bytes);
 }

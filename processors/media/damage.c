@@ -3,6 +3,7 @@
 
 #include "common/cleanup.h"
 #include "common/json.h"
+#include "processors/lib/result.h"
 #include "processors/lib/source.h"
 #include "processors/media/facts.h"
 #include "processors/media/reader.h"
@@ -165,14 +166,6 @@ static json_t *facts_of(const struct survey *survey)
     return facts;
 }
 
-/* The member, an object, made where it is missing. */
-static json_t *member(json_t *result, const char *name)
-{
-    if (json_object_get(result, name) == NULL)
-        json_put(result, name, json_object());
-    return json_object_get(result, name);
-}
-
 static void survey_done(struct survey *survey)
 {
     reader_close(&survey->reader);
@@ -187,8 +180,10 @@ bool damage_add(json_t *result, const char *path, const char *label, int64_t *re
     settle_first(&survey.reader,
                  survey.lacking.code != ERROR_NONE ? survey.lacking.text : "no frame that decodes");
     describe(&survey, err);
-    json_put(member(result, "media"), label, facts_media(&survey.reader));
-    json_put(member(result, "damage"), label, facts_of(&survey));
+    if (json_object_get(result, "damage") == NULL)
+        json_put(result, "damage", json_object());
+    result_put_in(result, "media", label, facts_media(&survey.reader));
+    result_put_in(result, "damage", label, facts_of(&survey));
     json_put(result, "partial", json_boolean(survey.reader.frames > 0));
     if (ret_frames != NULL)
         *ret_frames = survey.reader.frames;
@@ -201,15 +196,11 @@ json_t *damage_result(const struct source *source, const char *label, struct err
 {
     int64_t frames = 0;
     int64_t duration_us = 0;
-    CLEANUP_JSON json_t *result = json_object();
-    json_t *inputs = json_array();
-    (void)json_array_append(inputs, source->facts);
-    json_put(result, "inputs", inputs);
-    json_put(result, "outputs", json_array());
+    CLEANUP_JSON json_t *result = result_begin();
+    result_add_input(result, source);
     if (!damage_add(result, source->path, label, &frames, &duration_us, err))
         return NULL;
     json_put_int(result, "frames_in", frames);
-    json_put(result, "frames_out", json_null());
     json_put_int(result, "duration_us", duration_us);
     return TAKE_PTR(result);
 }

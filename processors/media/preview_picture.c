@@ -2,10 +2,9 @@
 #include "processors/media/preview_picture.h"
 
 #include "processors/lib/preview.h"
+#include "processors/media/still_encoder.h"
 
-#include <libavcodec/avcodec.h>
 #include <libswscale/swscale.h>
-#include <stdbool.h>
 
 #define QUALITY 6 /* of libavcodec's 2 (best) to 31: some 15 KB */
 
@@ -34,29 +33,15 @@ static AVFrame *make_small(const AVFrame *frame)
     return small;
 }
 
-static bool encode(AVCodecContext *encoder, AVFrame *small, AVPacket *packet)
-{
-    encoder->width = small->width;
-    encoder->height = small->height;
-    encoder->pix_fmt = small->format;
-    encoder->time_base = (AVRational){1, 1};
-    encoder->flags |= AV_CODEC_FLAG_QSCALE | AV_CODEC_FLAG_BITEXACT;
-    encoder->global_quality = small->quality = QUALITY * FF_QP2LAMBDA;
-    encoder->thread_count = 1;
-    return avcodec_open2(encoder, NULL, NULL) >= 0 && avcodec_send_frame(encoder, small) >= 0 &&
-           avcodec_send_frame(encoder, NULL) >= 0 && avcodec_receive_packet(encoder, packet) >= 0;
-}
-
 void preview_picture(const AVFrame *frame)
 {
     if (!preview_due())
         return;
     AVFrame *small = make_small(frame);
-    AVCodecContext *encoder = avcodec_alloc_context3(avcodec_find_encoder(AV_CODEC_ID_MJPEG));
     AVPacket *packet = av_packet_alloc();
-    if (small != NULL && encoder != NULL && packet != NULL && encode(encoder, small, packet))
+    if (small != NULL && packet != NULL &&
+        still_encode(AV_CODEC_ID_MJPEG, QUALITY, small, packet) >= 0)
         preview_write(packet->data, (size_t)packet->size);
     av_packet_free(&packet);
-    avcodec_free_context(&encoder);
     av_frame_free(&small);
 }

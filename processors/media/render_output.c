@@ -10,6 +10,7 @@
 #include "processors/lib/journal.h"
 #include "processors/lib/request.h"
 #include "processors/lib/report.h"
+#include "processors/lib/result.h"
 #include "processors/lib/source.h"
 #include "processors/lib/staging.h"
 #include "processors/media/facts.h"
@@ -292,27 +293,21 @@ static json_t *output_facts(const struct render *render, const struct reader *ou
 
 static json_t *make_result(struct render *render, const struct reader *output, json_t *file)
 {
-    json_t *result = json_object();
-    json_t *inputs = json_array();
-    json_t *outputs = json_array();
-    json_t *media = json_object();
+    json_t *result = result_begin();
     json_t *checkpoints = json_object();
     time_span_apply(&render->in, &render->reader);
     render->reader.audio_packets = packet_index_packets(&render->index, render->reader.audio);
     if (render->reader.audio != NULL)
         render->reader.audio_samples = reader_proved(&render->reader, render->reader.audio->index);
-    (void)json_array_append(inputs, render->source->facts);
-    (void)json_array_append(outputs, file);
-    json_put(media, "input", facts_media(&render->reader));
-    json_put(media, "output", output_facts(render, output));
+    result_add_input(result, render->source);
+    result_add_output(result, file);
+    result_put_in(result, "media", "input", facts_media(&render->reader));
+    result_put_in(result, "media", "output", output_facts(render, output));
     json_put_int(checkpoints, "reused", render->reused);
     json_put_int(checkpoints, "made", render->made);
-    json_put(result, "inputs", inputs);
-    json_put(result, "outputs", outputs);
     json_put_int(result, "frames_in", render->in.frames);
     json_put_int(result, "frames_out", render->frames_out);
     json_put_int(result, "duration_us", reader_duration_us(&render->reader));
-    json_put(result, "media", media);
     json_put(result, "metrics", json_object());
     json_put(result, "checkpoints", checkpoints);
     json_put(result, "warnings", json_incref(render->warnings));

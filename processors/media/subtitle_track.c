@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "processors/media/subtitle_track.h"
 
+#include "processors/media/container.h"
 #include "processors/media/media_log.h"
 #include "processors/media/output.h"
-
-#include <string.h>
 
 /* How long a cue is shown that does not say so. */
 #define SHOWN_SECONDS 4
@@ -17,25 +16,15 @@ bool subtitle_track_is_blank(enum AVCodecID codec, const AVPacket *packet)
     return codec == AV_CODEC_ID_MOV_TEXT && packet->size <= MOV_TEXT_LENGTH_BYTES;
 }
 
-static bool is_taken(enum AVCodecID codec, const char *container)
-{
-    const AVOutputFormat *format = av_guess_format(container, NULL, NULL);
-    if (strcmp(container, "mp4") == 0 || strcmp(container, "mov") == 0)
-        return codec ==
-               AV_CODEC_ID_MOV_TEXT; /* libavformat would write DVD's, too: few read them */
-    if (strcmp(container, "webm") == 0)
-        return codec == AV_CODEC_ID_WEBVTT;
-    return format != NULL && avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL) == 1;
-}
-
 enum AVCodecID subtitle_track_codec(enum AVCodecID codec, const char *container)
 {
     static const enum AVCodecID texts[] = {AV_CODEC_ID_SUBRIP, AV_CODEC_ID_MOV_TEXT,
                                            AV_CODEC_ID_WEBVTT};
-    if (is_taken(codec, container))
+    if (container_takes_subtitles(container, codec))
         return codec;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (is_taken(texts[i], container) && subtitle_text_converts(codec, texts[i]))
+        if (container_takes_subtitles(container, texts[i]) &&
+            subtitle_text_converts(codec, texts[i]))
             return texts[i];
     }
     return AV_CODEC_ID_NONE;

@@ -2,6 +2,7 @@
 #include "processors/media/tags.h"
 
 #include "common/alloc.h"
+#include "processors/media/container.h"
 
 #include <libavutil/mem.h>
 #include <stdbool.h>
@@ -38,9 +39,8 @@ static bool is_own_name(const char *handler)
 
 void tags_copy_track(const AVStream *from, AVStream *to, const char *container)
 {
-    const bool mp4 = strcmp(container, "mp4") == 0 || strcmp(container, "mov") == 0;
     const AVDictionaryEntry *handler = av_dict_get(from->metadata, "handler_name", NULL, 0);
-    const char *title = mp4 ? "handler_name" : "title";
+    const char *title = container_title_tag(container);
     to->disposition = from->disposition & PURPOSES;
     copy(from->metadata, "language", &to->metadata, "language");
     if (handler != NULL && is_own_name(handler->value))

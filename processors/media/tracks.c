@@ -5,7 +5,7 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "processors/lib/request.h"
-#include "processors/media/audio_track.h"
+#include "processors/media/container.h"
 #include "processors/media/reader.h"
 #include "processors/media/reader_proof.h"
 #include "processors/media/subtitle_track.h"
@@ -63,10 +63,10 @@ static void plan_sound(const struct plan *plan, unsigned number, bool encode)
         leave_out(plan, number, "its form is unknown");
     else if (!is_main && avcodec_find_decoder(codec) == NULL)
         leave_out(plan, number, "no decoder");
-    else if (!encode && audio_track_is_taken(codec, plan->container))
+    else if (!encode && container_takes_sound(plan->container, codec))
         carry(plan, number, TRACK_COPY, codec);
     else
-        carry(plan, number, TRACK_ENCODE, audio_track_codec(plan->container));
+        carry(plan, number, TRACK_ENCODE, container_sound(plan->container));
 }
 
 /* ---- subtitles ---- */
@@ -99,7 +99,7 @@ static void plan_attachment(const struct plan *plan, unsigned number)
 {
     const AVStream *stream = stream_at(plan, number);
     CLEANUP_FREE char *reason = xasprintf("%s takes no attachments", plan->container);
-    if (strcmp(plan->container, "matroska") != 0)
+    if (!container_takes_attachments(plan->container))
         leave_out(plan, number, reason);
     else if (av_dict_get(stream->metadata, "filename", NULL, 0) == NULL ||
              av_dict_get(stream->metadata, "mimetype", NULL, 0) == NULL)
@@ -120,17 +120,16 @@ static void plan_picture(const struct plan *plan, unsigned number)
 {
     const AVStream *stream = stream_at(plan, number);
     const enum AVCodecID codec = stream->codecpar->codec_id;
-    const bool mkv = strcmp(plan->container, "matroska") == 0;
+    const enum container_cover cover = container_cover(plan->container);
     const bool known = codec == AV_CODEC_ID_MJPEG || codec == AV_CODEC_ID_PNG;
     if (stream == plan->reader->video)
         return;
     if (!is_cover(stream))
         leave_out(plan, number, "one picture is carried over, that which players take");
-    else if (!known || (!mkv && strcmp(plan->container, "mp4") != 0))
+    else if (!known || cover == CONTAINER_NO_COVER)
         leave_out(plan, number, "the container takes no such cover");
     else
-        carry(plan, number, strcmp(plan->container, "matroska") == 0 ? TRACK_ATTACH : TRACK_COVER,
-              codec);
+        carry(plan, number, cover == CONTAINER_COVER_STREAM ? TRACK_COVER : TRACK_ATTACH, codec);
 }
 
 static void plan_other(const struct plan *plan, unsigned number)

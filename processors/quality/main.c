@@ -7,6 +7,7 @@
 #include "common/json.h"
 #include "processors/lib/processor.h"
 #include "processors/lib/request.h"
+#include "processors/lib/result.h"
 #include "processors/lib/source.h"
 #include "processors/lib/staging.h"
 #include "processors/media/damage.h"
@@ -111,19 +112,14 @@ static json_t *make_result(struct work *work)
 {
     const struct reader *reference = &work->measurement.sides[REFERENCE].reader;
     const struct reader *distorted = &work->measurement.sides[DISTORTED].reader;
-    json_t *result = json_object();
-    json_t *inputs = json_array();
-    json_t *media = json_object();
-    (void)json_array_append(inputs, work->sources[REFERENCE].facts);
-    (void)json_array_append(inputs, work->sources[DISTORTED].facts);
-    json_put(media, "reference", facts_media(reference));
-    json_put(media, "distorted", facts_media(distorted));
-    json_put(result, "inputs", inputs);
+    json_t *result = result_begin();
+    result_add_input(result, &work->sources[REFERENCE]);
+    result_add_input(result, &work->sources[DISTORTED]);
+    result_put_in(result, "media", "reference", facts_media(reference));
+    result_put_in(result, "media", "distorted", facts_media(distorted));
     json_put(result, "outputs", json_incref(work->outputs));
     json_put_int(result, "frames_in", reference->frames);
-    json_put(result, "frames_out", json_null());
     json_put_int(result, "duration_us", reader_duration_us(reference));
-    json_put(result, "media", media);
     json_put(result, "metrics", make_metrics(work));
     return result;
 }
@@ -132,15 +128,11 @@ static json_t *make_result(struct work *work)
 static json_t *tell_damage(struct work *work, struct error *err)
 {
     static const char *const labels[SIDE_COUNT] = {"reference", "distorted"};
-    CLEANUP_JSON json_t *result = json_object();
-    json_t *inputs = json_array();
+    CLEANUP_JSON json_t *result = result_begin();
     bool found = false;
-    json_put(result, "inputs", inputs);
-    json_put(result, "outputs", json_array());
-    json_put(result, "frames_out", json_null());
     for (int side = 0; side < SIDE_COUNT; side++) {
         struct error other = {0}; /* the first one that is damaged is told */
-        (void)json_array_append(inputs, work->sources[side].facts);
+        result_add_input(result, &work->sources[side]);
         if (side_is_damaged(&work->measurement.sides[side]))
             found |= damage_add(result, work->sources[side].path, labels[side], NULL, NULL,
                                 found ? &other : err);

@@ -5,6 +5,7 @@
 #include "common/json.h"
 #include "processors/lib/processor.h"
 #include "processors/lib/request.h"
+#include "processors/lib/result.h"
 #include "processors/lib/source.h"
 #include "processors/media/damage.h"
 #include "processors/media/facts.h"
@@ -41,19 +42,12 @@ static int probe(const struct request *request, const struct source *source, jso
             *ret_result = damage_result(source, "input", err);
         return -1;
     }
-    json_t *result = json_object();
-    json_t *inputs = json_array();
-    json_t *media = json_object();
-    (void)json_array_append(inputs, source->facts);
-    json_put(media, "input", facts_media(&reader));
-    json_put(result, "inputs", inputs);
-    json_put(result, "outputs", json_array());
+    json_t *result = *ret_result = result_begin();
+    result_add_input(result, source);
+    result_put_in(result, "media", "input", facts_media(&reader));
     json_put_int(result, "frames_in", reader.frames);
-    json_put(result, "frames_out", json_null());
     json_put_int(result, "duration_us", reader_duration_us(&reader));
-    json_put(result, "media", media);
     json_put(result, "metrics", json_object());
-    *ret_result = result;
     return 0;
 }
 
