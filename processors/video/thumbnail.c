@@ -7,13 +7,16 @@
 #include "common/json.h"
 #include "processors/lib/report.h"
 #include "processors/lib/request.h"
+#include "processors/lib/result.h"
 #include "processors/lib/source.h"
 #include "processors/lib/staging.h"
 #include "processors/media/media_log.h"
 #include "processors/media/packet_index.h"
 #include "processors/media/picture_graph.h"
 #include "processors/media/reader.h"
+#include "processors/media/still_encoder.h"
 #include "processors/video/geometry.h"
+#include "processors/video/tone_map.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -31,7 +34,8 @@ struct shot {
     struct reader reader;
     struct packet_index index;
     struct geometry geometry;
-    char filters[320];
+    char filters[900];
+    bool mapped; /* from HDR to the light of stills */
     struct picture_graph graph;
     AVFrame *picture; /* what came out; its pts is the input's */
     int64_t wanted;   /* time stamp of the frame */
@@ -130,12 +134,25 @@ static int find_picture(struct shot *shot, struct error *err)
     return result;
 }
 
+/* Light is counted in numbers of 32 bits: of the few pictures of the still's size. */
+static void set_filters(struct shot *shot)
+{
+    const struct geometry *geometry = &shot->geometry;
+    char map[500];
+    char size[64] = "";
+    shot->mapped = tone_map_filters(&shot->reader.colour, map, sizeof(map));
+    if (shot->mapped)
+        (void)snprintf(size, sizeof(size), "scale=%d:%d:flags=bicubic,", geometry->width,
+                       geometry->height);
+    (void)snprintf(shot->filters, sizeof(shot->filters), "%s%s%s%s%s", geometry->turn,
+                   geometry->crop, size, map, geometry->scale);
+}
+
 static int decode(struct shot *shot, enum AVPixelFormat format, struct error *err)
 {
     if (geometry_plan(shot->request, &shot->reader, format, &shot->geometry, err) < 0)
         return -1;
-    (void)snprintf(shot->filters, sizeof(shot->filters), "%s%s%s", shot->geometry.turn,
-                   shot->geometry.crop, shot->geometry.scale);
+    set_filters(shot);
     shot->graph = (struct picture_graph){.filters = shot->filters,
                                          .time_base = shot->reader.video->time_base,
                                          .threads = 1,
@@ -158,46 +175,22 @@ static int write_packet(const struct shot *shot, const AVPacket *packet, struct 
     return -1;
 }
 
-static int encode(const struct shot *shot, AVCodecContext *encoder, AVPacket *packet,
-                  struct error *err)
-{
-    AVFrame *picture = shot->picture;
-    encoder->width = picture->width;
-    encoder->height = picture->height;
-    encoder->pix_fmt = picture->format;
-    encoder->sample_aspect_ratio = picture->sample_aspect_ratio;
-    encoder->time_base = (AVRational){1, 1};
-    encoder->flags |= AV_CODEC_FLAG_QSCALE | AV_CODEC_FLAG_BITEXACT;
-    encoder->global_quality = JPEG_QUALITY * FF_QP2LAMBDA;
-    encoder->thread_count = 1;
-    picture->quality = encoder->global_quality;
-    int rc = avcodec_open2(encoder, NULL, NULL);
-    if (rc >= 0)
-        rc = avcodec_send_frame(encoder, picture);
-    if (rc >= 0)
-        rc = avcodec_receive_packet(encoder, packet);
-    if (rc == AVERROR(EAGAIN) && avcodec_send_frame(encoder, NULL) >= 0)
-        rc = avcodec_receive_packet(encoder, packet);
-    return rc < 0 ? media_error(err, ERROR_INTERNAL, rc, "the picture cannot be encoded")
-                  : write_packet(shot, packet, err);
-}
-
 static int write_picture(const struct shot *shot, bool png, struct error *err)
 {
-    const AVCodec *codec = avcodec_find_encoder(png ? AV_CODEC_ID_PNG : AV_CODEC_ID_MJPEG);
-    AVCodecContext *encoder = avcodec_alloc_context3(codec);
     AVPacket *packet = av_packet_alloc();
-    if (encoder == NULL || packet == NULL)
+    if (packet == NULL)
         out_of_memory();
-    int result = encode(shot, encoder, packet, err);
+    int rc = still_encode(png ? AV_CODEC_ID_PNG : AV_CODEC_ID_MJPEG, JPEG_QUALITY, shot->picture,
+                          packet);
+    int result = rc < 0 ? media_error(err, ERROR_INTERNAL, rc, "the picture cannot be encoded")
+                        : write_packet(shot, packet, err);
     av_packet_free(&packet);
-    avcodec_free_context(&encoder);
     return result;
 }
 
 /* ---- the job ---- */
 
-/* Its light is not brought to what a still is shown with. */
+/* What becomes of light that a still has not. */
 static json_t *warnings_of(const struct shot *shot)
 {
     json_t *warnings = json_array();
@@ -205,7 +198,8 @@ static json_t *warnings_of(const struct shot *shot)
     if (!colour_is_hdr(colour))
         return warnings;
     CLEANUP_FREE char *text =
-        xasprintf("the film is HDR (%s), the still is not: it looks pale", colour_hdr(colour));
+        xasprintf("the film is HDR (%s), the still is not: it %s", colour_hdr(colour),
+                  shot->mapped ? "shows what is brighter than white as white" : "looks pale");
     report_log("%s", text);
     (void)json_array_append_new(warnings, json_string(text));
     return warnings;
@@ -213,24 +207,18 @@ static json_t *warnings_of(const struct shot *shot)
 
 static json_t *make_result(const struct shot *shot, json_t *output_facts)
 {
-    json_t *result = json_object();
-    json_t *inputs = json_array();
-    json_t *outputs = json_array();
-    json_t *media = json_object();
-    (void)json_array_append(inputs, shot->source->facts);
-    (void)json_array_append(outputs, output_facts);
+    json_t *result = result_begin();
+    json_t *media = json_object_get(result, "media");
+    result_add_input(result, shot->source);
+    result_add_output(result, output_facts);
+    json_put_int(result, "frames_out", 1);
+    json_put(result, "metrics", json_object());
     json_put_text(media, "format", shot->picture->format == AV_PIX_FMT_RGB24 ? "png" : "jpeg");
     json_put_int(media, "width", shot->picture->width);
     json_put_int(media, "height", shot->picture->height);
     json_put_int(media, "at_us",
                  av_rescale_q(shot->taken - shot->index.times[0], shot->reader.video->time_base,
                               AV_TIME_BASE_Q));
-    json_put(result, "inputs", inputs);
-    json_put(result, "outputs", outputs);
-    json_put(result, "frames_in", json_null());
-    json_put_int(result, "frames_out", 1);
-    json_put(result, "media", media);
-    json_put(result, "metrics", json_object());
     json_put(result, "warnings", warnings_of(shot));
     return result;
 }

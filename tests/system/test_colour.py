@@ -102,13 +102,6 @@ def test_h264_has_8_bits_and_says_so(tmp_path, film):
     assert run("video", tmp_path, input=str(CLIP), output="deep.mp4", codec="h265", **FAST).result["warnings"] == []
 
 
-def test_a_thumbnail_of_hdr_is_pale_and_says_so(tmp_path, film):
-    done = run("video", tmp_path, mode="thumbnail", input=str(film), output="out.jpg")
-    assert done.code == 0 and logged(done) == done.result["warnings"] == [
-        "the film is HDR (hdr10), the still is not: it looks pale"]
-    assert run("video", tmp_path, mode="thumbnail", input=str(CLIP), output="out.jpg").result["warnings"] == []
-
-
 @pytest.mark.parametrize("codec,ending", [("h264", "mp4"), H265[1], ("av1", "mp4"), ("vp9", "webm")])
 def test_colours_are_told_as_they_were(tmp_path, codec, ending):
     """Those of PAL: no player would guess them."""
@@ -138,6 +131,47 @@ def test_rgb_is_the_same_colour_afterwards(tmp_path, colour):
     for source in ("in.mkv", "out.mp4"):
         done = run("video", tmp_path, mode="thumbnail", input=source, output="out.jpg")
         assert done.code == 0 and mean(tmp_path / "out.jpg") == pytest.approx(colour, abs=5)
+
+
+def hdr_of(path, colour, transfer, nits):
+    """A film of one colour that an ordinary picture has, its white at so many cd/m2."""
+    ffmpeg("-f", "lavfi", "-i", f"color=0x{bytes(colour).hex()}:s=160x90:d=0.2", "-vf",
+           "format=gbrp,setparams=color_primaries=bt709:color_trc=bt709:colorspace=gbr:range=pc,"
+           f"zscale=t=linear:npl={nits},format=gbrpf32le,zscale=p=bt2020,"
+           f"zscale=t={transfer}:m=bt2020nc:r=tv:npl={nits},format=yuv420p10le", "-c:v", "libx265", "-x265-params",
+           "log-level=none", "-crf", 8, "-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc", path)
+
+
+@pytest.mark.parametrize("colour", [(200, 30, 40), (20, 180, 60), (30, 60, 190), (128, 128, 128)])
+@pytest.mark.parametrize("transfer,output", [("smpte2084", "out.png"), ("smpte2084", "out.jpg"),
+                                             ("arib-std-b67", "out.jpg")])
+def test_a_thumbnail_of_hdr_has_the_colours_of_ordinary_light(tmp_path, colour, transfer, output):
+    """BT.2408: what is white on paper has 203 cd/m2."""
+    hdr_of(tmp_path / "in.mp4", colour, transfer, 203)
+    done = run("video", tmp_path, mode="thumbnail", input="in.mp4", output=output)
+    name = {"smpte2084": "hdr10", "arib-std-b67": "hlg"}[transfer]
+    assert done.code == 0 and logged(done) == done.result["warnings"] == [
+        f"the film is HDR ({name}), the still is not: it shows what is brighter than white as white"]
+    assert mean(tmp_path / output) == pytest.approx(colour, abs=7)
+
+
+def test_what_is_brighter_is_still_told_apart_in_a_thumbnail(tmp_path):
+    whites = []
+    for nits in (203, 500, 1000):
+        hdr_of(tmp_path / "in.mp4", (255, 255, 255), "smpte2084", nits)
+        assert run("video", tmp_path, mode="thumbnail", input="in.mp4", output="out.png").code == 0
+        whites.append(mean(tmp_path / "out.png")[1])
+    assert 220 < whites[0] < whites[1] < whites[2] and whites[2] >= 253
+
+
+def test_a_thumbnail_of_hdr_with_other_colours_is_pale_and_says_so(tmp_path, film):
+    """A matrix that depends on the light."""
+    ffmpeg("-i", film, "-c", "copy", "-bsf:v", "hevc_metadata=matrix_coefficients=10", "-colorspace", "bt2020c",
+           tmp_path / "in.mkv")
+    done = run("video", tmp_path, mode="thumbnail", input="in.mkv", output="out.jpg")
+    assert done.code == 0 and logged(done) == done.result["warnings"] == [
+        "the film is HDR (hdr10), the still is not: it looks pale"]
+    assert run("video", tmp_path, mode="thumbnail", input=str(CLIP), output="out.jpg").result["warnings"] == []
 
 
 def test_what_pictures_lose_is_told(tmp_path):
