@@ -40,7 +40,7 @@ struct join_written {
     int64_t *times;   /* of the frames, rising, in time_base; owned by the caller, as is the next */
     int64_t *packets; /* of each track, in the order of tracks; cues that say something */
     struct subtitle_losses *losses; /* of each track; owned, too */
-    uint32_t *sums;      /* of each track of sound (packet_sum.h); owned, too */
+    uint32_t *sums;                 /* of each track of sound (packet_sum.h); owned, too */
     bool sound;
     AVRational time_base;
 };
