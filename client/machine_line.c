@@ -44,6 +44,16 @@ static void print_pressure(const json_t *pressure, bool *begun)
     }
 }
 
+static void print_stops(const json_t *stops)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach((json_t *)(uintptr_t)stops, i, one)
+        (void)printf("machine: no job starts: %s is at %.0f%%, until it is at %.0f%%\n",
+                     json_string_value(json_object_get(one, "figure")), real_at(one, "percent"),
+                     real_at(one, "until"));
+}
+
 void machine_line_print(const json_t *machine)
 {
     bool begun = false;
@@ -62,4 +72,5 @@ void machine_line_print(const json_t *machine)
     print_pressure(json_object_get(machine, "pressure"), &begun);
     if (begun)
         (void)putchar('\n');
+    print_stops(json_object_get(machine, "stops"));
 }

@@ -64,6 +64,18 @@ static void print_changes(const json_t *changes)
     }
 }
 
+static bool has_reason(const json_t *job, const char *word)
+{
+    const json_t *one;
+    size_t i;
+    json_array_foreach(json_object_get(job, "reasons"), i, one) {
+        const char *reason = json_string_value(json_object_get(one, "reason"));
+        if (reason != NULL && strcmp(reason, word) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void print_prediction(const json_t *job)
 {
     const char *prediction = json_string_value(json_object_get(job, "prediction"));
@@ -72,7 +84,9 @@ static void print_prediction(const json_t *job)
     if (strcmp(prediction, "none") == 0)
         (void)puts("by estimates, nothing lets it start");
     else if (strcmp(prediction, "starts") != 0)
-        (void)puts("when it starts cannot be said: too many go before it");
+        (void)printf("when it starts cannot be said: %s\n",
+                     has_reason(job, "Pressure") ? "it depends on what else the machine does"
+                                                 : "too many go before it");
     if (time_of(job, "predicted_start") > 0) {
         CLEANUP_FREE char *start = times_text(time_of(job, "predicted_start"));
         CLEANUP_FREE char *end = times_clock(time_of(job, "predicted_end"));

@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "daemon/config_names.h"
+#include "daemon/core/admission.h"
 #include "daemon/core/resource_names.h"
 #include "daemon/core/retry_rule.h"
 
@@ -44,6 +45,8 @@ struct config {
     char *processors_path;
     uint64_t monitor_interval_ms;
     char *monitor_root;
+    char *monitor_memory_used, *monitor_memory_pressure, *monitor_io_pressure;
+    char *monitor_cpu_pressure;
     bool breakers_enabled;
     char *breakers_queues;
     uint32_t breakers_window, breakers_minimum, breakers_rate, breakers_probes;
@@ -61,6 +64,7 @@ enum config_type {
     CONFIG_BOOLEAN,       /* true or false */
     CONFIG_BACKOFF,       /* a text for retry_backoff_parse */
     CONFIG_RETRY_ON,      /* and one for retry_on_parse */
+    CONFIG_MARKS,         /* and one for admission_marks_parse */
     CONFIG_COUNT_OR_AUTO, /* a whole number, or "auto": 32 bits, CONFIG_AUTO */
     CONFIG_COUNTER,       /* the row of all names in its table that have no row: whole numbers */
 };
@@ -90,6 +94,10 @@ typedef void (*config_problem_fn)(void *arg, const struct error *problem);
  */
 int config_load(const char *path, bool required, config_problem_fn each, void *arg,
                 struct config *ret, struct error *err);
+
+/* The marks of [monitor], by figure. */
+void config_marks(const struct config *config,
+                  struct admission_marks ret[static ADMISSION_FIGURE_COUNT]);
 
 /* What [retry] says. */
 struct retry_rule config_retry(const struct config *config);

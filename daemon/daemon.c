@@ -225,6 +225,7 @@ static int start_engine(struct daemon *daemon, const struct config *config,
     if (config->workers_max > 0)
         workers = config->workers_max;
     daemon->shares = user_shares_find(config, &share_count);
+    daemon->monitor = monitor_new(daemon->base, config->monitor_root, config->monitor_interval_ms);
     daemon->engine_options = (struct engine_options){
         .state_dir = places->state_dir,
         .socket_path = places->socket_path,
@@ -258,7 +259,9 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .queue_count = config->named.queue_count,
         .shares = daemon->shares,
         .share_count = share_count,
-        .breakers = breaker_options_of(config, places->system)};
+        .breakers = breaker_options_of(config, places->system),
+        .monitor = daemon->monitor};
+    config_marks(config, daemon->engine_options.marks);
     daemon->db = open_store(config, places, err);
     if (daemon->db == NULL)
         return -1;
@@ -306,7 +309,6 @@ static int start_network(struct daemon *daemon, const struct config *config,
                          const struct places *places, struct error *err)
 {
     int fd = -1;
-    daemon->monitor = monitor_new(daemon->base, config->monitor_root, config->monitor_interval_ms);
     daemon->api_options =
         (struct api_options){.state_dir = places->state_dir,
                              .socket_path = places->socket_path,

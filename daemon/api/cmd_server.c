@@ -167,7 +167,8 @@ static void run_status(struct api_call *call)
     json_put(reply, "workers", workers);
     json_put(reply, "workers_health", view_health(call));
     json_put(reply, "resources", resources);
-    json_put(reply, "machine", view_machine(call->api->options.monitor));
+    json_put(reply, "machine",
+             view_machine(call->api->options.monitor, engine_admission(call->api->engine)));
     json_put(reply, "breakers", view_breakers_at_work(call, STATUS_BREAKERS));
     json_put(reply, "running", some_jobs(call, JOB_STATE_STARTING, JOB_STATE_SUSPENDED));
     json_put(reply, "failures", some_jobs(call, JOB_STATE_FAILED, JOB_STATE_FAILED));

@@ -53,7 +53,23 @@ static json_t *view_pressure(const struct pressure *pressure)
     return object;
 }
 
-json_t *view_machine(const struct monitor *monitor)
+/* [{figure, percent, until}], empty while jobs may start. */
+static json_t *view_stops(const struct admission *admission)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < ADMISSION_FIGURE_COUNT; i++) {
+        if (!admission->stopped[i])
+            continue;
+        json_t *object = json_object();
+        json_put_text(object, "figure", admission_words[i]);
+        json_put(object, "percent", rounded(admission->last[i]));
+        json_put(object, "until", rounded(admission->marks[i].go));
+        (void)json_array_append_new(list, object);
+    }
+    return list;
+}
+
+json_t *view_machine(const struct monitor *monitor, const struct admission *admission)
 {
     const struct host_sample *sample = monitor_latest(monitor);
     json_t *object = json_object();
@@ -70,5 +86,6 @@ json_t *view_machine(const struct monitor *monitor)
     for (unsigned i = 0; i < PRESSURE_KIND_COUNT; i++)
         json_put(pressure, pressure_kind_words[i], view_pressure(&sample->pressure[i]));
     json_put(object, "pressure", pressure);
+    json_put(object, "stops", view_stops(admission));
     return object;
 }

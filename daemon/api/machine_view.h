@@ -1,13 +1,14 @@
-/* The machine as replies show it: {sampled_at, cpu, load, memory, swap, pressure}; members of what
- * is unknown are null. */
+/* The machine as replies show it: {sampled_at, cpu, load, memory, swap, pressure, stops}; what is
+ * unknown is null; stops are the figures that keep jobs from starting. */
 #ifndef BATCHD_DAEMON_API_MACHINE_VIEW_H
 #define BATCHD_DAEMON_API_MACHINE_VIEW_H
 
+#include "daemon/core/admission.h"
 #include "daemon/resources/monitor.h"
 
 #include <jansson.h>
 
 /* A new reference. */
-json_t *view_machine(const struct monitor *monitor);
+json_t *view_machine(const struct monitor *monitor, const struct admission *admission);
 
 #endif

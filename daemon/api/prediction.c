@@ -93,10 +93,14 @@ static void work(void *arg, struct snapshot_writer *writer)
     if (job == NULL)
         return;
     CLEANUP_JSON json_t *answer = json_object();
-    put_changes(answer, what, job);
-    struct forecast *forecast = engine_forecast(engine, what->now, &search_events, &search);
-    forecast_go(forecast);
-    forecast_free(forecast);
+    /* What the machine is at beside our jobs nobody can foretell. */
+    search.cut = !admission_open(engine_admission(engine));
+    if (!search.cut) {
+        put_changes(answer, what, job);
+        struct forecast *forecast = engine_forecast(engine, what->now, &search_events, &search);
+        forecast_go(forecast);
+        forecast_free(forecast);
+    }
     put_start(answer, &search);
     CLEANUP_FREE char *text = json_to_text(answer, &bytes);
     snapshot_write(writer, text, bytes);

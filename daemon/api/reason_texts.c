@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Of dependencies so many are named in a text. */
 #define DEPENDENCIES_SHOWN 20U
@@ -28,6 +29,7 @@ static const char *const words[REASON_COUNT] = {
     [REASON_QUEUE_PAUSED] = "QueuePaused",
     [REASON_USER_LIMIT] = "UserLimit",
     [REASON_BREAKER_OPEN] = "BreakerOpen",
+    [REASON_PRESSURE] = "Pressure",
     [REASON_RESOURCES] = "Resources",
     [REASON_PRIORITY] = "Priority",
 };
@@ -371,6 +373,27 @@ static void tell_breaker(struct account *account)
                        breaker->state == BREAKER_FORCED_OPEN ? "" : "they end well, or ", key);
 }
 
+/* "no job starts: 97% of the memory is in use". */
+static void tell_pressure(struct account *account)
+{
+    static const char *const texts[ADMISSION_FIGURE_COUNT] = {
+        [ADMISSION_MEMORY_USED] = "of the memory is in use",
+        [ADMISSION_MEMORY_PRESSURE] = "of the time something waits for memory",
+        [ADMISSION_IO_PRESSURE] = "of the time something waits for a disk",
+        [ADMISSION_CPU_PRESSURE] = "of the time something waits for a processor"};
+    const struct admission *admission = engine_admission(account->of->call->api->engine);
+    const char *before = "no job starts: ";
+    for (unsigned i = 0; i < ADMISSION_FIGURE_COUNT; i++) {
+        if (!admission->stopped[i])
+            continue;
+        const size_t used = strlen(account->lifts);
+        (void)fprintf(account->detail, "%s%.0f%% %s", before, admission->last[i], texts[i]);
+        (void)snprintf(account->lifts + used, sizeof(account->lifts) - used, "%s%.0f%% or less",
+                       used == 0 ? "that is " : ", and that ", admission->marks[i].go);
+        before = ", ";
+    }
+}
+
 static void tell_never_fits(struct account *account)
 {
     const struct resources *wanted = scheduler_wanted(account->of->scheduler, account->of->job);
@@ -505,6 +528,7 @@ static void (*const tellers[REASON_COUNT])(struct account *account) = {
     [REASON_QUEUE_PAUSED] = tell_paused,
     [REASON_USER_LIMIT] = tell_user_limit,
     [REASON_BREAKER_OPEN] = tell_breaker,
+    [REASON_PRESSURE] = tell_pressure,
     [REASON_RESOURCES] = tell_resources,
     [REASON_PRIORITY] = tell_priority,
 };

@@ -27,6 +27,7 @@ static unsigned own_reasons(const struct api *api, const struct job_row *row, co
                 : 0) |
            (engine_breaker_keeps(api->engine, job) ? BIT(REASON_BREAKER_OPEN) : 0) |
            (engine_array_limited(api->engine, job->id) ? BIT(REASON_ARRAY_LIMIT) : 0) |
+           (admission_open(engine_admission(api->engine)) ? 0 : BIT(REASON_PRESSURE)) |
            ((waits & WAIT_QUEUE_PAUSED) != 0 ? BIT(REASON_QUEUE_PAUSED) : 0) |
            ((waits & WAIT_USER_LIMIT) != 0 ? BIT(REASON_USER_LIMIT) : 0);
 }
@@ -49,7 +50,7 @@ json_t *reasons_words(const struct api *api, const struct job_row *row)
     unsigned reasons = own_reasons(api, row, job, waits);
     const unsigned keep = BIT(REASON_HELD) | BIT(REASON_BEGIN_TIME) | BIT(REASON_RETRY_BACKOFF) |
                           BIT(REASON_DEPENDENCY) | BIT(REASON_ARRAY_LIMIT) |
-                          BIT(REASON_BREAKER_OPEN);
+                          BIT(REASON_BREAKER_OPEN) | BIT(REASON_PRESSURE);
     if (pending && (reasons & keep) == 0)
         reasons |= order_reasons(waits);
     for (unsigned i = 0; i < REASON_COUNT; i++) {

@@ -11,6 +11,7 @@
 #include "daemon/engine/waiting.h"
 #include "daemon/events/bus.h"
 #include "daemon/exec/pool.h"
+#include "daemon/core/admission.h"
 #include "daemon/core/alarms.h"
 #include "daemon/core/array_links.h"
 #include "daemon/core/deadlines.h"
@@ -48,6 +49,8 @@ struct engine {
     struct scheduler *scheduler; /* owned, as all below */
     struct jobset *jobs;
     struct disk *disk;
+    struct admission admission;
+    int64_t machine_seen_at; /* the sample that it has seen */
     struct pool *pool;
     struct bus *bus;
     struct active *active;
@@ -93,6 +96,9 @@ struct engine {
 /* What has been done since the start that depends on how large a job is, in units of some 20 us: it
  * comes on top of what each job costs when the work of a turn is bounded. */
 uint64_t engine_work(const struct engine *engine);
+
+/* Whether jobs may start, by what the machine is at. Looks at the newest sample. */
+bool engine_admits(struct engine *engine);
 
 /* The store refused a write: nothing more is said, the daemon ends. */
 void engine_break(struct engine *engine, const struct error *err);

@@ -2,6 +2,7 @@
 #ifndef BATCHD_DAEMON_ENGINE_OPTIONS_H
 #define BATCHD_DAEMON_ENGINE_OPTIONS_H
 
+#include "daemon/core/admission.h"
 #include "daemon/core/job_state.h"
 #include "daemon/core/resource_names.h"
 #include "daemon/core/retry_rule.h"
@@ -11,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct monitor;
 
 struct user_shares {
     uint32_t uid;
@@ -45,6 +48,8 @@ struct engine_options {
     const struct user_shares *shares;
     size_t share_count;
     struct breaker_options breakers;
+    const struct monitor *monitor; /* of the machine; borrowed for life */
+    struct admission_marks marks[ADMISSION_FIGURE_COUNT];
 };
 
 #endif

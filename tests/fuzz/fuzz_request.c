@@ -10,6 +10,7 @@
 #include "daemon/config.h"
 #include "daemon/core/queue_settings.h"
 #include "daemon/engine/engine.h"
+#include "daemon/resources/monitor.h"
 
 #include <event2/event.h>
 #include <unistd.h>
@@ -39,14 +40,17 @@ static struct api *make_api(void)
                                       .array_max = 1000000,
                                       .values_max_bytes = 1U << 20U,
                                       .event_backlog = 16,
+                                      .monitor = monitor_new(base, "", 0),
                                       .scheduler = {.total = {.amount = {8, 8192, 2, 8192}},
                                                     .half_life_us = US_PER_SECOND,
                                                     .backfill_depth = 10}};
     queue_settings_defaults(&options.scheduler.queue);
     struct engine *engine = engine_new(base, db, &options, &err);
     MUST(engine != NULL);
-    api_options = (struct api_options){
-        .state_dir = folder, .socket_path = folder, .processor_dirs = no_folders};
+    api_options = (struct api_options){.state_dir = folder,
+                                       .socket_path = folder,
+                                       .processor_dirs = no_folders,
+                                       .monitor = options.monitor};
     return api_new(base, engine, &api_options);
 }
 

@@ -1,9 +1,10 @@
 """What batchd sees of the machine, from a folder that stands for one (monitor.root), and of this one."""
+import subprocess
 import time
 
 import pytest
 
-from daemon import Daemon, wait_until
+from daemon import OUT, Daemon, wait_until
 
 STAT = "cpu  {user} 0 {system} {idle} 0 0 0 0 0 0\n"
 PRESSURE = "some avg10={some:.2f} avg60=0.00 avg300=0.00 total=0\nfull avg10={full:.2f} avg60=0.00 avg300=0.00 total=0\n"
@@ -95,3 +96,85 @@ def test_this_machine():
         classes = {name: share for name, share in now["cpu"].items() if name != "busy"}
         assert abs(sum(classes.values()) - 1) < 0.01 and 0 <= now["cpu"]["busy"] <= 1
         assert 0 < now["memory"]["available_bytes"] < now["memory"]["total_bytes"]
+
+
+# ---- what keeps jobs from starting ----
+
+
+def reasons(daemon, ident):
+    return daemon.call("io.batchd.Jobs.Why", id=ident)["reasons"]
+
+
+def stops(daemon):
+    return [stop["figure"] for stop in seen(daemon)["stops"]]
+
+
+def test_no_job_starts_while_memory_is_short(machine, tmp_path):
+    """From one mark to the other; what runs goes on."""
+    with watching(machine) as daemon:
+        running = daemon.submit("sh", "-c", f"until test -e {tmp_path}/go; do sleep 0.02; done; touch {tmp_path}/done")
+        daemon.wait_running(running)
+        machine.memory(available=50)  # 95.1 percent in use
+        wait_until(lambda: stops(daemon) == ["memory_used"])
+        waiting = daemon.submit("true")
+        assert daemon.job(waiting)["reasons"] == ["Pressure"]
+        why = daemon.call("io.batchd.Jobs.Why", id=waiting)
+        pressed = [reason for reason in why["reasons"] if reason["reason"] == "Pressure"]
+        assert pressed[0]["detail"] == "no job starts: 95% of the memory is in use"
+        assert pressed[0]["lifts"] == "that is 90% or less"
+        assert why["prediction"] == "unknown" and why["predicted_start"] is None and why["starts_now_if"] == []
+        (tmp_path / "go").touch()
+        assert daemon.wait(running)[0]["state"] == "completed" and (tmp_path / "done").exists()
+        machine.memory(available=100)  # 90.2: between the marks
+        before = seen(daemon)["sampled_at"]
+        wait_until(lambda: seen(daemon)["sampled_at"] > before + 200_000)
+        assert stops(daemon) == ["memory_used"] and daemon.job(waiting)["state"] == "pending"
+        machine.memory(available=103)
+        assert daemon.wait(waiting)[0]["state"] == "completed"
+        assert seen(daemon)["stops"] == []
+
+
+def test_it_is_told_in_status_why_and_the_log(machine):
+    machine.pressure("memory", 55.5)
+    with watching(machine) as daemon:
+        ident = daemon.submit("true")
+        wait_until(lambda: stops(daemon) == ["memory_pressure"])
+        assert "machine: no job starts: memory_pressure is at 56%, until it is at 20%" in daemon.ctl("status").stdout
+        why = daemon.ctl("why", str(ident)).stdout
+        assert "Pressure" in why and "56% of the time something waits for memory" in why
+        assert "when it starts cannot be said: it depends on what else the machine does" in why
+        assert "no job starts: memory_pressure is at 56%, until it is at 20%" in daemon.text()
+        machine.pressure("memory", 20)
+        assert daemon.wait(ident)[0]["state"] == "completed"
+        assert "jobs start again" in daemon.text()
+
+
+@pytest.mark.parametrize("kind", ["io", "cpu"])
+def test_other_pressure_counts_when_it_is_asked_for(machine, kind):
+    machine.pressure(kind, 99)
+    with watching(machine) as daemon:
+        assert daemon.wait(daemon.submit("true"))[0]["state"] == "completed"
+    with watching(machine, f'{kind}_pressure = "50:30"\n') as daemon:
+        ident = daemon.submit("true")
+        wait_until(lambda: stops(daemon) == [f"{kind}_pressure"])
+        assert daemon.job(ident)["reasons"] == ["Pressure"]
+        machine.pressure(kind, 30)
+        assert daemon.wait(ident)[0]["state"] == "completed"
+
+
+def test_what_cannot_be_read_stops_nobody(machine):
+    machine.memory(available=1)
+    with watching(machine) as daemon:
+        ident = daemon.submit("true")
+        wait_until(lambda: stops(daemon) == ["memory_used"])
+        machine.put("meminfo", "")
+        assert daemon.wait(ident)[0]["state"] == "completed"
+
+
+@pytest.mark.parametrize("marks", ["90:95", "95", "101:5", "0:0", "of"])
+def test_wrong_marks(machine, tmp_path, marks):
+    file = tmp_path / "test.toml"
+    file.write_text(f'[monitor]\nmemory_used = "{marks}"\n')
+    done = subprocess.run([OUT / "batchd", "--state", tmp_path / "state", "--config", file, "--check-config"],
+                          capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 78 and f'monitor.memory_used: "{marks}" is neither "off" nor STOP:GO' in done.stderr

@@ -1,0 +1,54 @@
+/* The machine as it was last looked at (resources/monitor.c), against the marks: whether jobs
+ * start. What runs goes on in any case. */
+#include "common/log.h"
+#include "daemon/engine/engine.h"
+#include "daemon/engine/internal.h"
+#include "daemon/resources/monitor.h"
+
+static void see(struct engine *engine, const struct host_sample *sample)
+{
+    static const struct {
+        enum admission_figure figure;
+        enum pressure_kind kind;
+    } pressures[] = {{ADMISSION_MEMORY_PRESSURE, PRESSURE_MEMORY},
+                     {ADMISSION_IO_PRESSURE, PRESSURE_IO},
+                     {ADMISSION_CPU_PRESSURE, PRESSURE_CPU}};
+    const double total = (double)sample->memory_total_bytes;
+    const bool known = sample->memory_known && total > 0;
+    const double used = known ? 100 * (1 - (double)sample->memory_available_bytes / total) : 0;
+    admission_see(&engine->admission, ADMISSION_MEMORY_USED, known, used);
+    for (unsigned i = 0; i < sizeof(pressures) / sizeof(pressures[0]); i++) {
+        const struct pressure *pressure = &sample->pressure[pressures[i].kind];
+        admission_see(&engine->admission, pressures[i].figure, pressure->known, pressure->some);
+    }
+}
+
+static void tell(const struct admission *admission)
+{
+    for (unsigned i = 0; i < ADMISSION_FIGURE_COUNT; i++) {
+        if (admission->stopped[i])
+            log_warning("no job starts: %s is at %.0f%%, until it is at %.0f%%", admission_words[i],
+                        admission->last[i], admission->marks[i].go);
+    }
+    if (admission_open(admission))
+        log_info("jobs start again");
+}
+
+bool engine_admits(struct engine *engine)
+{
+    const struct host_sample *sample = monitor_latest(engine->options.monitor);
+    const bool was = admission_open(&engine->admission);
+    if (sample->taken_at == engine->machine_seen_at)
+        return was;
+    engine->machine_seen_at = sample->taken_at;
+    see(engine, sample);
+    const bool is = admission_open(&engine->admission);
+    if (was != is)
+        tell(&engine->admission);
+    return is;
+}
+
+const struct admission *engine_admission(const struct engine *engine)
+{
+    return &engine->admission;
+}

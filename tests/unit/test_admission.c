@@ -1,0 +1,117 @@
+/* Marks with hysteresis: what keeps jobs from starting, and that what goes up and down between the
+ * marks changes nothing. */
+#include "daemon/core/admission.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct admission with_memory(double stop, double go)
+{
+    return (struct admission){.marks = {[ADMISSION_MEMORY_USED] = {stop, go}}};
+}
+
+static bool see(struct admission *admission, double percent)
+{
+    admission_see(admission, ADMISSION_MEMORY_USED, true, percent);
+    return admission_open(admission);
+}
+
+START_TEST(between_the_marks_nothing_changes)
+{
+    struct admission admission = with_memory(90, 80);
+    ck_assert(see(&admission, 89.9));
+    ck_assert(!see(&admission, 90));
+    ck_assert(!see(&admission, 80.1));
+    ck_assert(!see(&admission, 100));
+    ck_assert(see(&admission, 80));
+    ck_assert(see(&admission, 89.9));
+    ck_assert(!see(&admission, 90));
+}
+END_TEST
+
+START_TEST(one_is_enough_and_all_must_be_well)
+{
+    struct admission admission = {
+        .marks = {[ADMISSION_MEMORY_USED] = {90, 80}, [ADMISSION_IO_PRESSURE] = {50, 20}}};
+    admission_see(&admission, ADMISSION_IO_PRESSURE, true, 60);
+    ck_assert(!see(&admission, 95));
+    ck_assert(!see(&admission, 10));
+    admission_see(&admission, ADMISSION_IO_PRESSURE, true, 20);
+    ck_assert(admission_open(&admission));
+}
+END_TEST
+
+START_TEST(what_is_off_or_unknown_stops_nobody)
+{
+    struct admission admission = with_memory(90, 80);
+    admission_see(&admission, ADMISSION_CPU_PRESSURE, true, 100); /* without marks */
+    ck_assert(admission_open(&admission));
+    ck_assert(!see(&admission, 95));
+    admission_see(&admission, ADMISSION_MEMORY_USED, false, 99);
+    ck_assert(admission_open(&admission));
+}
+END_TEST
+
+/* A day in steps of two seconds: a slow swing across both marks, as often as `swings`, and noise of
+ * less than their distance upon it. Each swing stops and lets go once; the noise adds none. */
+START_TEST(a_noisy_day)
+{
+    enum { STEPS = 43200 };
+    const unsigned swings = 12;
+    unsigned changes = 0;
+    struct admission admission = with_memory(70, 50);
+    bool was = true;
+    srand(7); /* NOLINT: any noise will do */
+    for (unsigned i = 0; i < STEPS; i++) {
+        const double swing = 60 - 30 * cos(2 * M_PI * swings * i / STEPS);
+        const double noise = 19.0 * rand() / RAND_MAX - 9.5; /* NOLINT */
+        const bool is = see(&admission, fmin(100, fmax(0, swing + noise)));
+        changes += is != was;
+        was = is;
+    }
+    ck_assert_uint_eq(changes, 2 * swings);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    double stop, go; /* -1: refused */
+} texts[] = {{"95:90", 95, 90},  {"off", 0, 0},   {"100:1", 100, 1}, {"50:50", 50, 50},
+             {"90:95", -1, 0},   {"95", -1, 0},   {"95:", -1, 0},    {":90", -1, 0},
+             {"0:0", -1, 0},     {"90:0", -1, 0}, {"101:90", -1, 0}, {"95:90:80", -1, 0},
+             {"95.5:90", -1, 0}, {"", -1, 0},     {"OFF", -1, 0},    {"00000000095:90", -1, 0}};
+
+START_TEST(how_marks_are_written)
+{
+    struct error err;
+    struct admission_marks marks;
+    const bool right = texts[_i].stop >= 0;
+    ck_assert_int_eq(admission_marks_parse(texts[_i].text, &marks, &err), right ? 0 : -1);
+    if (right) {
+        ck_assert(marks.stop == texts[_i].stop && marks.go == texts[_i].go);
+        return;
+    }
+    ck_assert_int_eq(err.code, ERROR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.text, texts[_i].text));
+    ck_assert_ptr_nonnull(strstr(err.text, "1 <= GO <= STOP <= 100"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("admission");
+    TCase *all = tcase_create("all");
+    tcase_add_test(all, between_the_marks_nothing_changes);
+    tcase_add_test(all, one_is_enough_and_all_must_be_well);
+    tcase_add_test(all, what_is_off_or_unknown_stops_nobody);
+    tcase_add_test(all, a_noisy_day);
+    tcase_add_loop_test(all, how_marks_are_written, 0, (int)(sizeof(texts) / sizeof(texts[0])));
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
