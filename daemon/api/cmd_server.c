@@ -7,6 +7,7 @@
 #include "daemon/api/breakers_view.h"
 #include "daemon/api/machine_view.h"
 #include "daemon/api/view.h"
+#include "daemon/engine/gate.h"
 
 #include <unistd.h>
 

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "daemon/api/view.h"
+#include "daemon/engine/gate.h"
 #include "daemon/engine/outlook.h"
 #include "daemon/exec/snapshot.h"
 

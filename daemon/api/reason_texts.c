@@ -6,6 +6,7 @@
 #include "daemon/api/users.h"
 #include "daemon/api/wording.h"
 #include "daemon/core/array_spec.h"
+#include "daemon/engine/gate.h"
 #include "daemon/engine/breakers.h"
 #include "daemon/engine/outlook.h"
 #include "daemon/store/attempt_rows.h"

@@ -2,6 +2,7 @@
 
 #include "daemon/api/reason_texts.h"
 #include "daemon/core/array_spec.h"
+#include "daemon/engine/gate.h"
 #include "daemon/engine/breakers.h"
 
 #define BIT(reason) (1U << (reason))

@@ -1,7 +1,8 @@
 /* The machine as it was last looked at (resources/monitor.c), against the marks: whether jobs
  * start. What runs goes on in any case. */
+#include "daemon/engine/gate.h"
+
 #include "common/log.h"
-#include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/resources/monitor.h"
 
@@ -16,10 +17,11 @@ static void see(struct engine *engine, const struct host_sample *sample)
     const double total = (double)sample->memory_total_bytes;
     const bool known = sample->memory_known && total > 0;
     const double used = known ? 100 * (1 - (double)sample->memory_available_bytes / total) : 0;
-    admission_see(&engine->admission, ADMISSION_MEMORY_USED, known, used);
+    admission_see(&engine->gate.admission, ADMISSION_MEMORY_USED, known, used);
     for (unsigned i = 0; i < sizeof(pressures) / sizeof(pressures[0]); i++) {
         const struct pressure *pressure = &sample->pressure[pressures[i].kind];
-        admission_see(&engine->admission, pressures[i].figure, pressure->known, pressure->some);
+        admission_see(&engine->gate.admission, pressures[i].figure, pressure->known,
+                      pressure->some);
     }
 }
 
@@ -37,18 +39,18 @@ static void tell(const struct admission *admission)
 bool engine_admits(struct engine *engine)
 {
     const struct host_sample *sample = monitor_latest(engine->options.monitor);
-    const bool was = admission_open(&engine->admission);
-    if (sample->taken_at == engine->machine_seen_at)
+    const bool was = admission_open(&engine->gate.admission);
+    if (sample->taken_at == engine->gate.seen_at)
         return was;
-    engine->machine_seen_at = sample->taken_at;
+    engine->gate.seen_at = sample->taken_at;
     see(engine, sample);
-    const bool is = admission_open(&engine->admission);
+    const bool is = admission_open(&engine->gate.admission);
     if (was != is)
-        tell(&engine->admission);
+        tell(&engine->gate.admission);
     return is;
 }
 
 const struct admission *engine_admission(const struct engine *engine)
 {
-    return &engine->admission;
+    return &engine->gate.admission;
 }

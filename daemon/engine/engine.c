@@ -117,7 +117,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine->scheduler = scheduler_new(&options->scheduler);
     engine->started_at = clock_wall_us();
     engine->seen_at = seen_at;
-    memcpy(engine->admission.marks, options->marks, sizeof(options->marks));
+    memcpy(engine->gate.admission.marks, options->marks, sizeof(options->marks));
     engine_set_shares(engine);
     engine->jobs = jobset_new(engine->scheduler);
     engine_begin_learning(engine, base);

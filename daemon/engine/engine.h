@@ -153,9 +153,6 @@ bool engine_unfinished(const struct engine *engine);
 /* After the commit: publishes and tells the workers. */
 void engine_committed(struct engine *engine);
 
-/* What the machine is at, and whether jobs start. Borrowed. */
-const struct admission *engine_admission(const struct engine *engine);
-
 /* True while new jobs are refused for want of disk. */
 bool engine_disk_low(const struct engine *engine);
 uint64_t engine_disk_free_bytes(const struct engine *engine);

@@ -3,6 +3,7 @@
 #define BATCHD_DAEMON_ENGINE_INTERNAL_H
 
 #include "daemon/engine/active.h"
+#include "daemon/engine/gate.h"
 #include "daemon/engine/breakers.h"
 #include "daemon/engine/options.h"
 #include "daemon/engine/removal.h"
@@ -11,7 +12,6 @@
 #include "daemon/engine/waiting.h"
 #include "daemon/events/bus.h"
 #include "daemon/exec/pool.h"
-#include "daemon/core/admission.h"
 #include "daemon/core/alarms.h"
 #include "daemon/core/array_links.h"
 #include "daemon/core/deadlines.h"
@@ -49,8 +49,7 @@ struct engine {
     struct scheduler *scheduler; /* owned, as all below */
     struct jobset *jobs;
     struct disk *disk;
-    struct admission admission;
-    int64_t machine_seen_at; /* the sample that it has seen */
+    struct gate gate;
     struct pool *pool;
     struct bus *bus;
     struct active *active;
@@ -61,8 +60,7 @@ struct engine {
     struct breaking breaking;
     int64_t started_at;
     bool usage_loaded;
-    int64_t
-        seen_at; /* when this or an earlier daemon last noted that it runs, with jobs; 0: never */
+    int64_t seen_at;            /* when a daemon last noted that it runs, with jobs; 0: never */
     struct named_queue *queues; /* sorted by name */
     size_t queue_count;
     bool leaving;        /* one of them is being removed, and its jobs go elsewhere */
@@ -96,9 +94,6 @@ struct engine {
 /* What has been done since the start that depends on how large a job is, in units of some 20 us: it
  * comes on top of what each job costs when the work of a turn is bounded. */
 uint64_t engine_work(const struct engine *engine);
-
-/* Whether jobs may start, by what the machine is at. Looks at the newest sample. */
-bool engine_admits(struct engine *engine);
 
 /* The store refused a write: nothing more is said, the daemon ends. */
 void engine_break(struct engine *engine, const struct error *err);
