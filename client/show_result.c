@@ -1,6 +1,7 @@
 #include "client/show_result.h"
 
 #include "client/show_line.h"
+#include "client/show_media.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
@@ -131,6 +132,21 @@ static char *figures_of(const json_t *metric)
     return TAKE_PTR(text);
 }
 
+/* "ssim 0.956986, 0.99 asked: failed" */
+static void show_gate(const json_t *gate)
+{
+    const json_t *metric = json_object_get(gate, "metric");
+    const json_t *min = json_object_get(gate, "min");
+    const json_t *mean = json_object_get(gate, "mean");
+    if (!json_is_string(metric) || !json_is_number(min))
+        return;
+    CLEANUP_FREE char *found = json_is_number(mean) ? figures_of(mean) : xstrdup("infinite");
+    CLEANUP_FREE char *text =
+        xasprintf("%s %s, %.6g asked: %s", json_string_value(metric), found, json_number_value(min),
+                  json_is_true(json_object_get(gate, "passed")) ? "passed" : "failed");
+    show_line("gate", text);
+}
+
 static void show_metrics(const json_t *metrics)
 {
     const char *name;
@@ -141,6 +157,9 @@ static void show_metrics(const json_t *metrics)
         CLEANUP_FREE char *figures = figures_of(metric);
         show_line(name, figures);
     }
+    const json_t *gates = json_object_get(metrics, "gates");
+    for (size_t i = 0; i < json_array_size(gates); i++)
+        show_gate(json_array_get(gates, i));
 }
 
 /* "input: 114 frames decode, 0 flawed, 80 lost of 194; the first fault after 112 frames (4.75 s)".
@@ -202,6 +221,7 @@ void show_result(const json_t *result)
     show_summary(result);
     show_paths("input", json_object_get(result, "inputs"));
     show_paths("output", json_object_get(result, "outputs"));
+    show_media(json_object_get(result, "media"));
     show_files(result);
     show_metrics(json_object_get(result, "metrics"));
     show_damage(json_object_get(result, "damage"));

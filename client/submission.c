@@ -344,13 +344,17 @@ int submission_take_change(struct submission *submission, const char *name, cons
 int submission_add_command(struct submission *submission, int argc, char **argv)
 {
     bool typed = json_object_get(submission->request, "type") != NULL;
+    if (typed && argc > 0 && strchr(argv[0], '=') != NULL)
+        return cli_fail(EXIT_USAGE, NULL,
+                        "\"%s\" is in the place of a command; a parameter is --param %s", argv[0],
+                        argv[0]);
+    if (!typed && json_object_size(submission->params) > 0)
+        return cli_fail(EXIT_USAGE, "batchctl processors list", "--param goes with --type");
     if ((argc > 0) + (submission->shell != NULL) + typed != 1)
         return cli_fail(EXIT_USAGE, submission->cli->verb->example,
                         "give exactly one of a command, --shell and --type");
     if (typed)
         return type_params(submission);
-    if (json_object_size(submission->params) > 0)
-        return cli_fail(EXIT_USAGE, NULL, "--param goes with --type");
     json_t *words = submission->shell != NULL ? json_pack("[ss]", "/bin/sh", "-c") : json_array();
     if (submission->shell != NULL)
         (void)json_array_append_new(words,

@@ -270,3 +270,13 @@ def test_a_batch_that_is_done_says_nothing_of_its_checkpoints(daemon, tmp_path):
 def test_names_that_are_no_text_are_refused(daemon, option):
     done = daemon.ctl("submit", "--type", "video", option, b"n\xffme=1", errors="replace")
     assert done.returncode == 2 and f"{option}: the name in" in done.stderr
+
+
+@pytest.mark.parametrize("words,said", [
+    (["--type", "video", "input=a.mp4"], '"input=a.mp4" is in the place of a command; a parameter is --param input=a.mp4'),
+    (["--param", "input=a.mp4"], "--param goes with --type\nhint: batchctl processors list"),
+    (["--param", "input=a.mp4", "--", "true"], "--param goes with --type\nhint: batchctl processors list"),
+    (["--type", "video", "--", "true"], "give exactly one of a command, --shell and --type")])
+def test_what_is_in_the_wrong_place_is_told(daemon, words, said):
+    done = daemon.ctl("submit", *words)
+    assert done.returncode == 2 and done.stderr.startswith(f"batchctl: {said}")

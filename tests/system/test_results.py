@@ -150,17 +150,26 @@ def test_show_tells_it_in_words(daemon, tmp_path):
         shutil.copy(SAMPLES / "camera_gray.png", tmp_path / f"{name}.png")
     (tmp_path / "bad.png").write_text("no picture")
     made = daemon.call("io.batchd.Jobs.Submit", type="video", params={"input": str(film), "output": "out.mp4"}, cwd=str(tmp_path))["id"]
-    same = daemon.call("io.batchd.Jobs.Submit", type="quality", params={"reference": str(film), "distorted": str(film)}, cwd=str(tmp_path))["id"]
+    same = daemon.call("io.batchd.Jobs.Submit", type="quality", params={
+        "reference": str(film), "distorted": str(film), "min_ssim": 0.99}, cwd=str(tmp_path))["id"]
     some = daemon.call("io.batchd.Jobs.Submit", type="image", params={"input": "*.png", "output": "small", "scale": 0.5},
                        cwd=str(tmp_path), retry={"max_attempts": 1})["id"]
-    daemon.wait(made, same, some, seconds=120)
+    with_sound = daemon.call("io.batchd.Jobs.Submit", type="video", cwd=str(tmp_path), params={
+        "mode": "probe", "input": str(SAMPLES / "bbb_480p24_8s.mp4")})["id"]
+    daemon.wait(made, same, some, with_sound, seconds=120)
+    assert shown(daemon, with_sound)["input has"] == ["h264 854x480, 24 frames/s; aac 5.1"]
     lines = shown(daemon, made)
     assert re.fullmatch(r"30 frames in, 30 frames out, length 1.00 s, made in [\d.]+ s", lines["result"][0])
     assert lines["output"] == [f"{tmp_path}/out.mp4 ({lines['output'][0].split('(')[1]}"]
     assert daemon.job(made)["result"]["outputs"][0]["sha256"][:16] in lines["output"][0]
+    assert lines["input has"] == ["vp9 161x121, 29.97 frames/s"]
+    assert lines["output has"] == ["h264 160x120, 29.97 frames/s"]
     lines = shown(daemon, same)
     assert lines["psnr"] == ["infinite"] and lines["ssim"][0].startswith("mean 1, min 1,") and lines["identical"] == ["true"]
+    assert lines["gate"] == ["ssim 1, 0.99 asked: passed"] and '"min_ssim":0.99}' in lines["params"][0]
+    assert lines["reference has"] == lines["distorted has"] == ["vp9 161x121, 29.97 frames/s"]
     lines = shown(daemon, some)
     assert lines["files"] == ["6 done, 1 failed, 0 not tried"] and "partial" in lines["result"][0]
     assert len(lines["failed"]) == 1 and lines["failed"][0].startswith(f"{tmp_path}/bad.png: ")
+    assert "input has" not in lines  # of several
     assert len(lines["output"]) == 5 and lines["output"][4] == "and 2 more"
