@@ -1,13 +1,23 @@
 #include "processors/lib/syscalls.h"
 
+#include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/fd.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Whatever their arguments. */
 static const int allowed[] = {
@@ -92,7 +102,8 @@ static const int allowed[] = {
     SCMP_SYS(sched_yield),
     SCMP_SYS(set_robust_list),
     SCMP_SYS(set_tid_address),
-    /* signals to itself */
+    /* signals to itself; tgkill: keep_signals_here */
+    SCMP_SYS(tgkill),
     SCMP_SYS(pause),
     SCMP_SYS(restart_syscall),
     SCMP_SYS(rt_sigaction),
@@ -220,18 +231,42 @@ static int add_rules(scmp_filter_ctx filter)
     return failed;
 }
 
+struct syscalls {
+    scmp_filter_ctx filter;   /* for those with a GPU, who add to it */
+    struct sock_filter *code; /* for the others; owned */
+    unsigned short count;     /* of its instructions */
+};
+
 void syscalls_done(struct syscalls *prepared)
 {
-    if (prepared != NULL)
-        seccomp_release((scmp_filter_ctx)prepared);
+    if (prepared == NULL)
+        return;
+    if (prepared->filter != NULL)
+        seccomp_release(prepared->filter);
+    free(prepared->code);
+    free(prepared);
+}
+
+/* libseccomp writes it into a file alone. -1 with nothing made. */
+static int export_code(struct syscalls *ret)
+{
+    struct stat is;
+    CLEANUP_CLOSE int fd = memfd_create("syscalls", MFD_CLOEXEC);
+    if (fd < 0 || seccomp_export_bpf(ret->filter, fd) != 0 || fstat(fd, &is) < 0 ||
+        is.st_size / (off_t)sizeof(*ret->code) > BPF_MAXINSNS)
+        return -1;
+    ret->code = xcalloc(1, (size_t)is.st_size);
+    ret->count = (unsigned short)((size_t)is.st_size / sizeof(*ret->code));
+    return fd_read_at(fd, ret->code, (size_t)is.st_size, 0) == is.st_size ? 0 : -1;
 }
 
 struct syscalls *syscalls_prepare(void)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    if (filter != NULL && add_rules(filter) == 0)
-        return (struct syscalls *)filter;
-    syscalls_done((struct syscalls *)filter);
+    struct syscalls *made = xcalloc(1, sizeof(*made));
+    made->filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (made->filter != NULL && add_rules(made->filter) == 0 && export_code(made) == 0)
+        return made;
+    syscalls_done(made);
     return NULL;
 }
 
@@ -242,20 +277,48 @@ static int add_gpu(scmp_filter_ctx filter)
                        : add_where(filter, gpu_rules, sizeof(gpu_rules) / sizeof(gpu_rules[0]));
 }
 
-int syscalls_restrict(struct syscalls *prepared, bool gpu)
+/* 0, or -1 with errno. */
+static int load(struct sock_filter *code, unsigned short count)
 {
-    scmp_filter_ctx filter = (scmp_filter_ctx)prepared;
-    if (filter == NULL) {
-        errno = ENOSYS;
-        return -1;
-    }
-    /* abort() and the like: a signal to this process, whose number is known now. */
-    int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                  SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
-    if (failed == 0 && gpu)
-        failed = add_gpu(filter);
+    const struct sock_fprog program = {.len = count, .filter = code};
+    const long rc =
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+    if (rc > 0) /* the number of a thread that has a filter of its own */
+        errno = ESRCH;
+    return rc == 0 ? 0 : -1;
+}
+
+/* abort() and the like: a signal to this process alone, whose number was not known before. (The
+ * number is an int: the low half of the argument, which lies first on x86 and ARM.) */
+static int keep_signals_here(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)getpid(), 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    return load(code, sizeof(code) / sizeof(code[0]));
+}
+
+static int load_for_gpu(scmp_filter_ctx filter)
+{
+    int failed = add_gpu(filter);
     if (failed == 0)
         failed = seccomp_load(filter);
     errno = -failed;
     return failed == 0 ? 0 : -1;
+}
+
+int syscalls_restrict(struct syscalls *prepared, bool gpu)
+{
+    if (prepared == NULL) {
+        errno = ENOSYS;
+        return -1;
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || keep_signals_here() < 0)
+        return -1;
+    return gpu ? load_for_gpu(prepared->filter) : load(prepared->code, prepared->count);
 }
