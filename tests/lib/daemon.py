@@ -153,6 +153,20 @@ class Daemon:
         """What it has used of the processors so far: that does not count what else the machine does."""
         return time.clock_gettime(~self.process.pid << 3 | 2)  # clock_getcpuclockid(3)
 
+    def resident_bytes(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"^VmRSS:\s*(\d+) kB$", status, re.M)[1]) << 10
+
+    def damage_store(self, change):
+        """Of one that has ended: what no call of its own does."""
+        with contextlib.closing(sqlite3.connect(self.state / "batchd.db")) as db, db:
+            db.execute(change)
+
+    def check_store(self):
+        """Of one that has ended: .returncode, .stderr."""
+        return subprocess.run([self.batchd, "--state", self.state, "--config", self.config, "--check-store"],
+                              capture_output=True, text=True, timeout=60, check=False)
+
     @contextlib.contextmanager
     def stopped(self):
         """What is sent meanwhile is there as a whole when it goes on."""

@@ -140,13 +140,6 @@ def test_table_shows_how_far_it_is(daemon):
     daemon.wait(job)
 
 
-def resident(daemon):
-    for line in open(f"/proc/{daemon.process.pid}/status", encoding="ascii"):
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no VmRSS")
-
-
 @pytest.mark.long
 def test_many_waiting_arrays_cost_what_jobs_cost():
     """20,000 of them, each as wordy as it may be: memory as of queued jobs, and nothing slows down."""
@@ -163,11 +156,11 @@ def test_many_waiting_arrays_cost_what_jobs_cost():
                     client.receive()
 
         submit(2000, wordy)  # SQLite's page cache is full by then
-        before = resident(daemon)
+        before = daemon.resident_bytes()
         submit(2000, wordy)
         submit(18000, "0-1")
         if OUT.name != "san":  # a sanitizer keeps what was freed
-            assert (resident(daemon) - before) / 20000 < 200
+            assert (daemon.resident_bytes() - before) / 20000 < 200
         jobs = client.call("io.batchd.Jobs.List", limit=1000, all=True)["jobs"]
         assert jobs[-1]["array"]["pending"] == jobs[-1]["array"]["count"] == 1000
         client.close()

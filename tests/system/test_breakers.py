@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
 import time
 
 import pytest
@@ -389,11 +388,8 @@ def test_a_damaged_row_is_found(make, change):
     daemon = make()
     fail_until_open(daemon, count=5)
     daemon.stop()
-    with sqlite3.connect(daemon.state / "batchd.db") as db:
-        db.execute(f"UPDATE breaker SET {change}")
-    db.close()
-    checked = subprocess.run([daemon.batchd, "--state", daemon.state, "--config", daemon.config, "--check-store"],
-                             capture_output=True, text=True, timeout=60, check=False)
+    daemon.damage_store(f"UPDATE breaker SET {change}")
+    checked = daemon.check_store()
     assert checked.returncode == 65 and "breaker" in checked.stderr
     daemon.start(wait=False)
     assert daemon.process.wait(timeout=30) == 65
@@ -407,8 +403,7 @@ def test_a_row_out_of_range_is_found(make, change):
     daemon.stop()
     with contextlib.closing(sqlite3.connect(daemon.state / "batchd.db")) as db, db:
         put_breakers(db, [("bad", change)])
-    checked = subprocess.run([daemon.batchd, "--state", daemon.state, "--config", daemon.config, "--check-store"],
-                             capture_output=True, text=True, timeout=60, check=False)
+    checked = daemon.check_store()
     assert checked.returncode == (65 if change else 0), checked
 
 

@@ -3,7 +3,6 @@ the order of starts and for backfill, and that a restart changes none of it."""
 import contextlib
 import sqlite3
 import statistics
-import subprocess
 
 import pytest
 from daemon import Refused, wait_until
@@ -269,8 +268,7 @@ def test_a_damaged_row_is_found(make_daemon):
     with contextlib.closing(sqlite3.connect(daemon.state / "batchd.db")) as store, store:
         assert store.execute("SELECT count(*) FROM estimate").fetchone() == (2,)
         store.execute("UPDATE estimate SET published_us=published_us+1 WHERE kind=0")
-    done = subprocess.run([daemon.batchd, "--state", daemon.state, "--check-store"], capture_output=True,
-                          text=True, timeout=20, check=False)
+    done = daemon.check_store()
     assert done.returncode == 65 and "estimates" in done.stderr
 
 

@@ -1,11 +1,10 @@
 """retry: a new job of what has ended; and --max-fails, which ends an array early."""
 import json
 import sqlite3
-import subprocess
 
 import pytest
 
-from daemon import OUT, Daemon, Refused, wait_until
+from daemon import Daemon, Refused, wait_until
 
 ONE = "[workers]\nmax = 1\n"
 # Fails for the indices in the file "bad".
@@ -301,9 +300,6 @@ def test_damage_is_found(daemon, change, text):
     daemon.wait(job)
     retry(daemon, job)
     daemon.kill()
-    with sqlite3.connect(daemon.state / "batchd.db") as db:
-        db.execute(change)
-    db.close()
-    checked = subprocess.run([OUT / "batchd", "--state", daemon.state, "--check-store"], capture_output=True,
-                             text=True, check=False)
+    daemon.damage_store(change)
+    checked = daemon.check_store()
     assert checked.returncode == 65 and text in checked.stderr

@@ -1,11 +1,10 @@
 """Tasks of arrays by their ids: 42_7 and 42_[1-3,9] in cancel, wait, list, show."""
 import json
 import sqlite3
-import subprocess
 
 import pytest
 
-from daemon import OUT, Daemon, Refused, wait_until
+from daemon import Daemon, Refused, wait_until
 
 GATE = ("sh", "-c", 'echo "$BATCHD_ARRAY_INDEX" >>"$0/ran"; until [ -e "$0/go" ]; do sleep 0.02; done')
 ONE = "[workers]\nmax = 1\n"
@@ -316,11 +315,8 @@ def test_a_damaged_row_of_cancelled_tasks_is_found(busy):
     job = gate(busy, array="0-9")
     cancel(busy, job, indices="1-3")
     busy.kill()
-    with sqlite3.connect(busy.state / "batchd.db") as db:
-        db.execute("UPDATE task_cancelled SET last=9")
-    db.close()
-    checked = subprocess.run([OUT / "batchd", "--state", busy.state, "--check-store"], capture_output=True,
-                             text=True, check=False)
+    busy.damage_store("UPDATE task_cancelled SET last=9")
+    checked = busy.check_store()
     assert checked.returncode == 65 and "cancelled tasks" in checked.stderr
 
 

@@ -222,13 +222,6 @@ def part_ok(client):
         return False
 
 
-def resident(daemon):
-    for line in open(f"/proc/{daemon.process.pid}/status", encoding="ascii"):
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no VmRSS")
-
-
 @pytest.mark.long
 def test_a_million_lines(make_daemon, tmp_path):
     daemon = make_daemon(config=ONE)
@@ -238,14 +231,14 @@ def test_a_million_lines(make_daemon, tmp_path):
         for i in range(1000000):
             lines.write(f"{i:>040d} value\n")
     daemon.submit("true", values=["x" * 50] * 5000)
-    before = resident(daemon)
+    before = daemon.resident_bytes()
     begun = time.monotonic()
     done = daemon.ctl("submit", "--hold", "--each-line", path, *PRINT)
     took = time.monotonic() - begun
     assert done.returncode == 0, done.stderr
     job = int(done.stdout)
     if OUT.name != "san":
-        assert resident(daemon) - before < 20 << 20
+        assert daemon.resident_bytes() - before < 20 << 20
     assert daemon.job(job)["array"]["count"] == 1000000 and took < 60
     daemon.restart()
     daemon.call("io.batchd.Jobs.Cancel", id=job, indices="0-123455,123457-999998")
@@ -302,9 +295,6 @@ def test_a_client_that_dies_leaves_nothing(make_daemon):
 def test_damage_is_found(daemon, change, text):
     daemon.wait(daemon.submit("true", values=["a", "b"]))
     daemon.kill()
-    with sqlite3.connect(daemon.state / "batchd.db") as db:
-        db.execute(change)
-    db.close()
-    checked = subprocess.run([OUT / "batchd", "--state", daemon.state, "--check-store"], capture_output=True,
-                             text=True, check=False)
+    daemon.damage_store(change)
+    checked = daemon.check_store()
     assert checked.returncode == 65 and text in checked.stderr

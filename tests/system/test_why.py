@@ -5,24 +5,10 @@ import time
 
 import pytest
 from daemon import Refused, wait_until
+from test_plan import CONFIG, busy, hold_place  # noqa: F401
 from test_scheduling import gate
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-
-CONFIG = "[workers]\nmax = 4\n[resources]\ncpus = 4\nmemory = \"8G\"\nlicence = 2\n"
-
-
-@pytest.fixture
-def busy(make_daemon):
-    daemon = make_daemon(config=CONFIG)
-    daemon.start()
-    return daemon
-
-
-def hold_place(daemon, **more):
-    job = daemon.submit(*gate(daemon), **more)
-    daemon.wait_running(job)
-    return job
 
 
 def open_gate(daemon):
