@@ -333,12 +333,10 @@ void config_defaults(struct config *ret)
 
 void config_done(struct config *config)
 {
-    free(config->daemon_log_level);
-    free(config->processors_path);
-    free(config->breakers_queues);
-    free(config->retry_backoff);
-    free(config->retry_jitter);
-    free(config->retry_on);
+    for (const struct config_key *key = config_keys; key->name != NULL; key++) {
+        if (is_text(key))
+            free(*(char **)field(config, key));
+    }
     config_names_done(&config->named);
     *config = (struct config){0};
 }
