@@ -448,6 +448,8 @@ int worker_run(const struct worker_options *options)
         turn(&worker, wait_ms);
     }
     link_close(&worker.front);
+    while (worker.owed != NULL) /* it is in the log */
+        acknowledge(&worker, owed_id(worker.owed));
     job_free(worker.job);
     journal_free(worker.journal);
     return EX_OK;

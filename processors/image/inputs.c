@@ -51,13 +51,11 @@ static int check_found(int failed, const char *pattern, const json_t *inputs, st
     return 0;
 }
 
-static int match(const struct request *request, const char *text, json_t *inputs, struct error *err)
+static int add_matches(const struct pattern *pattern, json_t *inputs, struct error *err)
 {
-    glob_t found;
-    int failed = pattern_match(request, text, &found);
-    int result = failed == 0 ? add_files(&found, inputs, err) : 0;
-    globfree(&found);
-    return result < 0 ? -1 : check_found(failed, text, inputs, err);
+    if (pattern->failed == 0 && add_files(&pattern->found, inputs, err) < 0)
+        return -1;
+    return check_found(pattern->failed, pattern->text, inputs, err);
 }
 
 int inputs_read(const struct request *request, json_t **ret, bool *ret_several, struct error *err)
@@ -75,8 +73,9 @@ int inputs_read(const struct request *request, json_t **ret, bool *ret_several, 
     if (!*ret_several) {
         const char *text = json_string_value(value);
         CLEANUP_FREE char *path = request_absolute(request, text);
-        *ret_several = pattern_is(request, text);
-        if ((*ret_several ? match(request, text, inputs, err) : add(inputs, path, err)) < 0)
+        const struct pattern *pattern = pattern_find(request, text);
+        *ret_several = pattern != NULL;
+        if ((pattern != NULL ? add_matches(pattern, inputs, err) : add(inputs, path, err)) < 0)
             return -1;
     }
     *ret = TAKE_PTR(inputs);

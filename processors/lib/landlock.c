@@ -57,7 +57,6 @@ void landlock_allow(const struct landlock *rules, const char *path, enum landloc
 {
     static const uint64_t rights[] = {
         [LANDLOCK_READ] = RIGHTS_READ,
-        [LANDLOCK_LIST] = LANDLOCK_ACCESS_FS_READ_DIR,
         [LANDLOCK_DEVICE] = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE,
         [LANDLOCK_GPU] = RIGHTS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_IOCTL_DEV,
         [LANDLOCK_WRITE] = RIGHTS_WRITE,

@@ -10,7 +10,6 @@
 
 enum landlock_place {
     LANDLOCK_READ,   /* read the file, or what is below the folder */
-    LANDLOCK_LIST,   /* which names are below the folder, not what is in them */
     LANDLOCK_DEVICE, /* read and write the file, neither made nor removed */
     LANDLOCK_GPU,    /* the same, below the folder too, and what its driver knows (ioctl) */
     LANDLOCK_WRITE,  /* regular files in the folder: make, read, write, rename, remove them */

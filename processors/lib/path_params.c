@@ -7,6 +7,7 @@
 #include "processors/lib/request.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *text_of(const json_t *param, const char *name)
 {
@@ -22,7 +23,7 @@ static void read_param(const struct request *request, const json_t *param, struc
     ret->value = json_object_get(request->params, ret->name);
     const char *text = json_string_value(ret->value);
     ret->is_list = strcmp(text_of(param, "type"), "paths") == 0;
-    ret->pattern = text != NULL && ret->is_list && pattern_is(request, text) ? text : NULL;
+    ret->pattern = text != NULL && ret->is_list ? pattern_find(request, text) : NULL;
 }
 
 bool path_param_next(const struct request *request, size_t *at, struct path_param *ret)
@@ -58,14 +59,16 @@ static void take_value(const struct taker *taker, const json_t *value)
     taker->take(taker->arg, path);
 }
 
-static void take_matches(const struct taker *taker, const char *pattern)
+/* Folders that match are none that were meant, and all below them would be open to the sandbox. */
+static void take_matches(const struct taker *taker, const struct pattern *pattern)
 {
-    glob_t found;
-    if (pattern_match(taker->request, pattern, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc && i < MANIFEST_PATHS_MAX; i++)
-            taker->take(taker->arg, found.gl_pathv[i]);
+    const size_t count = pattern->failed == 0 ? pattern->found.gl_pathc : 0;
+    struct stat info;
+    for (size_t i = 0; i < count && i < MANIFEST_PATHS_MAX; i++) {
+        const char *path = pattern->found.gl_pathv[i];
+        if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode))
+            taker->take(taker->arg, path);
     }
-    globfree(&found);
 }
 
 void path_param_each(const struct request *request, const struct path_param *param,

@@ -4,16 +4,16 @@
 #include "common/cleanup.h"
 #include "processors/lib/request.h"
 
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static const char special[] = "*?[";
-
-bool pattern_is(const struct request *request, const char *text)
+static bool is_pattern(const struct request *request, const char *text)
 {
     struct stat info;
     CLEANUP_FREE char *path = request_absolute(request, text);
-    return strpbrk(text, special) != NULL && lstat(path, &info) < 0;
+    return strpbrk(text, "*?[") != NULL && lstat(path, &info) < 0;
 }
 
 /* The working folder's own name is no pattern. */
@@ -32,18 +32,43 @@ static char *absolute(const struct request *request, const char *text)
     return xasprintf("%s/%s", folder, text);
 }
 
-int pattern_match(const struct request *request, const char *text, glob_t *ret)
+static void match(struct request *request, const char *text)
 {
     CLEANUP_FREE char *pattern = absolute(request, text);
-    *ret = (glob_t){0};
-    return glob(pattern, GLOB_ERR, NULL, ret); /* NOLINT(concurrency-mt-unsafe) */
+    request->patterns =
+        xreallocarray(request->patterns, request->pattern_count + 1, sizeof(*request->patterns));
+    struct pattern *one = &request->patterns[request->pattern_count++];
+    *one = (struct pattern){.text = text};
+    one->failed = glob(pattern, GLOB_ERR, NULL, &one->found); /* NOLINT(concurrency-mt-unsafe) */
 }
 
-char *pattern_folder(const struct request *request, const char *text)
+void pattern_read(struct request *request)
 {
-    size_t end = strcspn(text, special);
-    while (end > 0 && text[end - 1] != '/')
-        end--;
-    CLEANUP_FREE char *folder = xmemdup(text, end);
-    return request_absolute(request, folder);
+    size_t i;
+    json_t *param;
+    json_array_foreach(json_object_get(request->manifest, "params"), i, param) {
+        const char *name = json_string_value(json_object_get(param, "name"));
+        const char *text = json_string_value(json_object_get(request->params, name));
+        if (strcmp(json_string_value(json_object_get(param, "type")), "paths") == 0 &&
+            text != NULL && is_pattern(request, text))
+            match(request, text);
+    }
+}
+
+void pattern_done(struct request *request)
+{
+    for (size_t i = 0; i < request->pattern_count; i++)
+        globfree(&request->patterns[i].found);
+    free(request->patterns);
+    request->patterns = NULL;
+    request->pattern_count = 0;
+}
+
+const struct pattern *pattern_find(const struct request *request, const char *text)
+{
+    for (size_t i = 0; i < request->pattern_count; i++) {
+        if (strcmp(request->patterns[i].text, text) == 0)
+            return &request->patterns[i];
+    }
+    return NULL;
 }

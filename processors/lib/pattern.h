@@ -1,20 +1,25 @@
-/* A parameter of type paths whose text is a pattern of the shell: which files it means. */
+/* Parameters of type paths whose text is a pattern of the shell: which files they mean. It is found
+ * out once, before the sandbox is entered: the sandbox lets nobody list a folder of the user's, and
+ * all who ask mean the same files. */
 #ifndef BATCHD_PROCESSORS_LIB_PATTERN_H
 #define BATCHD_PROCESSORS_LIB_PATTERN_H
 
 #include <glob.h>
-#include <stdbool.h>
 
 struct request;
 
-/* A text with * ? or [ is one, unless a file has that name. */
-bool pattern_is(const struct request *request, const char *text);
+struct pattern {
+    const char *text; /* as the parameter has it; borrowed */
+    int failed;       /* of glob(3): 0, GLOB_NOMATCH and so on; a folder that is closed is an end */
+    glob_t found;
+};
 
-/* As glob(3) answers, with the first unreadable folder as an end: 0, GLOB_NOMATCH and so on. The
- * caller calls globfree in any case. */
-int pattern_match(const struct request *request, const char *text, glob_t *ret);
+/* Sets `patterns` of the request, until pattern_done. A text with * ? or [ is one, unless a file
+ * has that name. */
+void pattern_read(struct request *request);
+void pattern_done(struct request *request);
 
-/* The folder below which all of it lies, absolute; owned by the caller. */
-char *pattern_folder(const struct request *request, const char *text);
+/* Borrowed; NULL: it is the name of a file. */
+const struct pattern *pattern_find(const struct request *request, const char *text);
 
 #endif

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "processors/lib/manifest.h"
+#include "processors/lib/pattern.h"
 #include "processors/lib/preview.h"
 #include "processors/lib/report.h"
 #include "processors/lib/request.h"
@@ -138,13 +139,20 @@ static int print_manifest(const struct processor *processor)
     return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EX_IOERR : EX_OK;
 }
 
+static void end_request(struct request *request)
+{
+    pattern_done(request);
+    request_done(request);
+}
+
 static int run_job(const struct processor *processor, const struct sandbox *sandbox,
                    json_t **ret_result, struct error *err)
 {
     int64_t start = clock_monotonic_us();
-    CLEANUP(request_done) struct request request = {0};
+    CLEANUP(end_request) struct request request = {0};
     if (request_read(STDIN_FILENO, &request, err) < 0)
         return -1;
+    pattern_read(&request);
     staging_prepare(&request);
     preview_begin();
     const bool gpu = processor->uses_gpu != NULL && processor->uses_gpu(&request);

@@ -109,7 +109,9 @@ static int make_folder(struct publisher_place *place)
         return EPERM;
     if (mkdirat(place->parent, place->name, 0777) < 0 && errno != EEXIST)
         return errno;
-    place->folder = openat(place->parent, place->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    /* What came there since is followed nowhere. */
+    place->folder =
+        openat(place->parent, place->name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return place->folder < 0 ? errno : 0;
 }
 

@@ -8,6 +8,7 @@
 #include "common/error.h"
 
 #include <jansson.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* As batchd's own bound of one request (common/frame.h). */
@@ -20,6 +21,8 @@ struct request {
     uint64_t job;
     unsigned attempt, cpus;
     uint64_t memory_bytes; /* its share (BATCHD_MEMORY_BYTES of the environment); 0: it has none */
+    struct pattern *patterns; /* of pattern_read, which owns them (pattern.h) */
+    size_t pattern_count;
 };
 
 /* Reads one line (or up to the end of input) and checks it. *ret must be zeroed; release with

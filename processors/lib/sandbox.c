@@ -5,7 +5,6 @@
 #include "common/json.h"
 #include "processors/lib/landlock.h"
 #include "processors/lib/path_params.h"
-#include "processors/lib/pattern.h"
 #include "processors/lib/report.h"
 #include "processors/lib/request.h"
 #include "processors/lib/staging.h"
@@ -64,13 +63,8 @@ static void allow_input(void *arg, const char *path)
 /* One that is written is the staging folder's (staging.h). */
 static void allow_param(struct reading *reading, const struct path_param *param)
 {
-    if (param->is_written)
-        return;
-    if (param->pattern != NULL) {
-        CLEANUP_FREE char *folder = pattern_folder(reading->request, param->pattern);
-        landlock_allow(&reading->rules, folder, LANDLOCK_LIST);
-    }
-    path_param_each(reading->request, param, allow_input, reading);
+    if (!param->is_written)
+        path_param_each(reading->request, param, allow_input, reading);
 }
 
 /* Its nodes, and where drivers and their libraries look for what is there. */

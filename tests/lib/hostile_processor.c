@@ -87,6 +87,9 @@ static void neighbours(const struct request *request, const char *staged, json_t
     note(tries, "remove_beside_output", unlink(beside));
     (void)snprintf(beside, sizeof(beside), "%s.neighbour", request_string(request, "input", ""));
     note(tries, "read_beside_input", open_and_close(beside, O_RDONLY));
+    char *slash = strrchr(beside, '/');
+    (void)snprintf(slash == NULL ? beside : slash, sizeof("/."), "%s", slash == NULL ? "." : "/.");
+    note(tries, "list_beside_input", open_and_close(beside, O_RDONLY | O_DIRECTORY));
 }
 
 /* What is copied by somebody who is not confined comes back to be read. */

@@ -52,6 +52,8 @@ def place(tmp_path):
         (tmp_path / name).mkdir()
     (tmp_path / "in/clip").write_text("media")
     (tmp_path / "home/key").write_text("secret")
+    (tmp_path / "home/keys").mkdir()
+    (tmp_path / "home/keys/key").write_text("secret")
     (tmp_path / "in/clip.neighbour").write_text("another clip")
     (tmp_path / "out/made.other").write_text("another file")
     return tmp_path
@@ -65,7 +67,7 @@ def attack(program, place, victim, env=None, **params):
 
 def unharmed(place, victim):
     assert victim.poll() is None
-    assert names(place / "home") == ["key"] and (place / "home/key").read_text() == "secret"
+    assert names(place / "home") == ["key", "keys"] and (place / "home/key").read_text() == "secret"
     assert (place / "home/key").stat().st_mode & 0o777 != 0o777
     assert (place / "in/clip").read_text() == "media"
     assert names(place / "out") == ["made", "made.other"]
@@ -119,6 +121,16 @@ def test_in_a_folder_it_gets_no_name_but_those_of_its_inputs(program, place, vic
     assert done.code == 0 and got(done) == {}
     assert {".bashrc", "other", "clip.sh"} <= set(done.result["tries"])
     assert names(place / "out/made") == ["clip"]
+
+
+def test_a_pattern_opens_no_folder(program, place, victim):
+    """Neither what it matches, with all that is below, nor those that it was looked for in."""
+    (place / "clip").write_text("media")
+    deep = {"secret": str(place / "home/keys/key"), "folder": str(place / "home/keys")}
+    for pattern, matched in (("*/[ck][le][iy][ps]", "home/keys"), ("[ch][lo][im][pe]", "home")):
+        done = attack(program, place, victim, more=pattern, **deep)
+        assert (place / matched).is_dir() and done.code == 0 and got(done) == {}, done.error
+        assert names(place / "out/made") == ["clip"]
 
 
 def test_debian_12s_kernel_is_enough(program, place, victim, old_kernel):
