@@ -37,6 +37,8 @@ static AVRational measured_rate(const struct render *render)
     if (!index->timed || !index->each_shows || index->count < 2)
         return rate;
     const int64_t length = index->times[index->count - 1] - index->times[0];
+    if (length > INT64_MAX / FFMAX(base.num, 1))
+        return rate;
     (void)av_reduce(&rate.num, &rate.den, (int64_t)(index->count - 1) * base.den, length * base.num,
                     INT_MAX);
     return rate;

@@ -150,9 +150,9 @@ int audio_track_frame(struct audio_track *track, AVFrame *frame, struct error *e
     const AVRational base = track->reader->audio->time_base;
     if (frame->pts == AV_NOPTS_VALUE) /* several frames of one packet: it follows the one before */
         frame->pts = track->next_pts;
-    track->next_pts =
-        frame->pts + av_rescale_q(frame->nb_samples, (AVRational){1, frame->sample_rate}, base);
-    frame->pts -= track->offset;
+    track->next_pts = av_sat_add64(
+        frame->pts, av_rescale_q(frame->nb_samples, (AVRational){1, frame->sample_rate}, base));
+    frame->pts = av_sat_sub64(frame->pts, track->offset);
     if (frame->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)
         av_channel_layout_default(&frame->ch_layout, frame->ch_layout.nb_channels);
     int rc = av_buffersrc_add_frame_flags(track->source, frame, 0);

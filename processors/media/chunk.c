@@ -83,7 +83,8 @@ static bool is_before(int64_t time, AVRational base, int64_t bound, const struct
 {
     if (bound == INT64_MIN || bound == INT64_MAX)
         return bound == INT64_MAX;
-    return av_compare_ts(time, base, bound - chunk->offset, chunk->recipe->source_base) < 0;
+    return av_compare_ts(time, base, av_sat_sub64(bound, chunk->offset),
+                         chunk->recipe->source_base) < 0;
 }
 
 /* From the filters: what they were shown on both sides of the chunk belongs to its neighbours. */
@@ -113,7 +114,7 @@ static int on_frame(void *arg, AVFrame *frame, struct error *err)
         frame->pkt_duration = packet_index_duration(chunk->recipe->index, frame->pts);
     if (chunk->in.frames == 1 && frame->pts < chunk->offset)
         chunk->offset = frame->pts; /* not known before: the file has packets without a time */
-    frame->pts -= chunk->offset;
+    frame->pts = av_sat_sub64(frame->pts, chunk->offset);
     return picture_graph_push(&chunk->graph, frame, err);
 }
 

@@ -40,12 +40,12 @@ int copied_track_packet(struct copied_track *track, AVPacket *packet, struct err
     if (packet->pts == AV_NOPTS_VALUE)
         packet->pts = packet->dts;
     if (track->packets > 0)
-        track->last_duration = packet->dts - (track->next_dts_min - 1);
+        track->last_duration = av_sat_sub64(packet->dts, track->next_dts_min - 1);
     packet->duration = duration_of(track, packet);
-    track->next_dts_min = packet->dts + 1;
-    track->next_dts = packet->dts + FFMAX(packet->duration, 1);
-    packet->pts -= track->offset;
-    packet->dts -= track->offset;
+    track->next_dts_min = av_sat_add64(packet->dts, 1);
+    track->next_dts = av_sat_add64(packet->dts, FFMAX(packet->duration, 1));
+    packet->pts = av_sat_sub64(packet->pts, track->offset);
+    packet->dts = av_sat_sub64(packet->dts, track->offset);
     track->packets++;
     track->sum = packet_sum(track->sum, packet);
     return output_write(track->output, track->to, packet, track->from->time_base, err);

@@ -180,8 +180,8 @@ static int read_next(struct join_tracks *tracks, struct feed *feed, struct error
     if (member == NULL || (feed->next->dts == AV_NOPTS_VALUE && feed->next->pts == AV_NOPTS_VALUE))
         return 0;
     feed->base = feed->reader.format->streams[member->stream]->time_base;
-    feed->time = (feed->next->dts == AV_NOPTS_VALUE ? feed->next->pts : feed->next->dts) -
-                 (is_sound(member) ? member->sound.offset : member->subtitles.offset);
+    feed->time = av_sat_sub64(feed->next->dts == AV_NOPTS_VALUE ? feed->next->pts : feed->next->dts,
+                              is_sound(member) ? member->sound.offset : member->subtitles.offset);
     return 0;
 }
 

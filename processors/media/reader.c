@@ -3,6 +3,7 @@
 
 #include "processors/lib/report.h"
 #include "processors/media/media_log.h"
+#include "processors/media/packet_time.h"
 #include "processors/media/still.h"
 
 #include <stdbool.h>
@@ -244,6 +245,8 @@ static void tell_place(const struct reader *reader, char *ret, size_t bytes)
         ret[0] = '\0';
 }
 
+static const char no_time[] = "a packet's time is none that can be";
+
 /* 0 when it is tolerated. */
 static int damaged(struct reader *reader, const char *what, const char *said, struct error *err)
 {
@@ -280,6 +283,12 @@ static int check_health(struct reader *reader, struct error *err)
     return damaged(reader, what, said, err);
 }
 
+static bool settle(const struct reader *reader)
+{
+    AVPacket *packet = reader->packet;
+    return packet_time_settle(packet, reader->format->streams[packet->stream_index]->time_base);
+}
+
 static void note_reached(struct reader *reader)
 {
     const int64_t time = time_of(reader, reader->packet);
@@ -298,8 +307,9 @@ static int check_clear(const struct reader *reader, struct error *err)
 static int read_packet(struct reader *reader, const struct reader_calls *calls, struct error *err)
 {
     const bool corrupt = (reader->packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
+    const bool timely = settle(reader);
     note_reached(reader);
-    if (check_clear(reader, err) < 0)
+    if (check_clear(reader, err) < 0 || (!timely && damaged(reader, no_time, "", err) < 0))
         return -1;
     if (take_packet(reader, calls, err) < 0 || check_health(reader, err) < 0)
         return -1;
@@ -358,6 +368,8 @@ int reader_next(struct reader *reader, AVPacket **ret, struct error *err)
         return -1;
     if (rc == AVERROR_EOF)
         return 0;
+    if (!settle(reader))
+        return damaged(reader, no_time, "", err);
     note_reached(reader);
     if ((packet->flags & AV_PKT_FLAG_CORRUPT) != 0)
         return damaged(reader, "a packet is marked as corrupt", "", err);

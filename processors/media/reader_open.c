@@ -169,7 +169,7 @@ static int check_size(const struct reader *reader, struct error *err)
 /* A size has 30 bits with its sign: one that claims 512 MB is less than nothing here. */
 static bool lies_within(const AVIndexEntry *entry, int64_t file_bytes)
 {
-    return entry->pos >= 0 && entry->size >= 0 && entry->pos + entry->size <= file_bytes;
+    return entry->pos >= 0 && entry->size >= 0 && entry->pos <= file_bytes - entry->size;
 }
 
 /* The index of MP4 and its kin names every packet's place: what lies behind the end of the file is

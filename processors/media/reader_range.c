@@ -2,6 +2,7 @@
  *
  * Reading a part of a video: from the key packet before it, up to the first frame behind it. */
 #include "processors/media/media_log.h"
+#include "processors/media/packet_time.h"
 #include "processors/media/reader.h"
 
 #include <stdbool.h>
@@ -123,7 +124,10 @@ static enum step next(struct part *part, struct error *err)
         return drain(part, err) == STEP_FAILED ? STEP_FAILED : STEP_DONE;
     }
     enum step step = STEP_ON;
-    if (reader->packet->stream_index == reader->video->index)
+    if (!packet_time_settle(reader->packet,
+                            reader->format->streams[reader->packet->stream_index]->time_base))
+        step = damaged(part, "a packet's time is none that can be", err);
+    else if (reader->packet->stream_index == reader->video->index)
         step = take_packet(part, reader->packet, err);
     av_packet_unref(reader->packet);
     return step == STEP_ON && media_log_errors(&reader->log, MEDIA_LOG_DEMUXER) > 0

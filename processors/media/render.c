@@ -15,6 +15,7 @@
 #include "processors/media/damage.h"
 #include "processors/media/first_frame.h"
 #include "processors/media/hardware.h"
+#include "processors/media/packet_time.h"
 #include "processors/media/reader_proof.h"
 #include "processors/media/sound.h"
 #include "processors/media/unit_file.h"
@@ -49,13 +50,13 @@ int render_damaged(struct render *render, struct error *err)
 static int64_t offset_of(const struct render *render)
 {
     const AVStream *video = render->reader.video;
-    int64_t first = video->start_time == AV_NOPTS_VALUE ? 0 : video->start_time;
+    int64_t first = packet_time_is(video->start_time, video->time_base) ? video->start_time : 0;
     if (render->index.count > 0)
         first = render->index.times[0];
     for (size_t i = 0; i < render->tracks.count; i++) {
         const AVStream *audio = render->reader.format->streams[render->tracks.list[i].source];
         if (audio->codecpar->codec_type == AVMEDIA_TYPE_AUDIO &&
-            audio->start_time != AV_NOPTS_VALUE &&
+            packet_time_is(audio->start_time, audio->time_base) &&
             av_compare_ts(audio->start_time, audio->time_base, first, video->time_base) < 0)
             first = av_rescale_q(audio->start_time, audio->time_base, video->time_base);
     }
@@ -143,6 +144,7 @@ int render_open(const struct request *request, const struct source *source, stru
     ret->reader.progress_to = 0;
     if (packet_index_read(&ret->reader, &ret->index, err) < 0)
         return ret->reader.damaged ? render_damaged(ret, err) : -1;
+    tracks_drop_silent(&ret->tracks, &ret->reader, &ret->index);
     first_frame_read(source->path, &ret->reader);
     if (check_colours(&ret->reader, err) < 0)
         return -1;

@@ -57,10 +57,15 @@ static int encode(struct sound *sound, const struct sound_recipe *recipe, const 
     const AVRational second = {1, 1};
     reader->progress_to = reader->progress_from = 0;
     const AVRational base = reader->audio->time_base;
-    sound->track.offset = av_rescale_q(recipe->offset, recipe->offset_base, base) -
-                          av_rescale_q(SOUND_LEAD_SECONDS, second, base);
+    sound->track.offset = av_sat_sub64(av_rescale_q(recipe->offset, recipe->offset_base, base),
+                                       av_rescale_q(SOUND_LEAD_SECONDS, second, base));
     if (reader_run(reader, &calls, err) < 0 || audio_track_finish(&sound->track, err) < 0)
         return -1;
+    if (sound->track.packets == 0) /* an edit list may leave nothing */
+        return error_set(err, ERROR_DAMAGED,
+                         "input has packets of sound in stream %d of which nothing is heard; "
+                         "audio none or audio_tracks leaves it out",
+                         recipe->stream);
     return output_finish(&sound->output, err);
 }
 

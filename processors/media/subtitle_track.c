@@ -82,8 +82,8 @@ int subtitle_track_packet(struct subtitle_track *track, AVPacket *packet, struct
         track->losses.unreadable++;
         return 0;
     }
-    start -= track->offset;
-    int64_t end = start + packet->duration;
+    start = av_sat_sub64(start, track->offset);
+    int64_t end = av_sat_add64(start, packet->duration);
     if (ends && end <= 0)
         return 0;
     start = FFMAX(start, track->last); /* writers do not take times that go back */
@@ -96,7 +96,7 @@ int subtitle_track_packet(struct subtitle_track *track, AVPacket *packet, struct
     if (track->text == NULL)
         return write_cue(track, start, end, packet, err);
     if (!ends)
-        end = start + av_rescale_q(SHOWN_SECONDS, second, track->from->time_base);
+        end = av_sat_add64(start, av_rescale_q(SHOWN_SECONDS, second, track->from->time_base));
     return subtitle_text_put(track->text, start, end, packet, &track->losses, err);
 }
 

@@ -3,6 +3,7 @@
 
 #include "common/alloc.h"
 #include "processors/media/container.h"
+#include "processors/media/packet_time.h"
 
 #include <libavutil/mem.h>
 #include <stdbool.h>
@@ -80,12 +81,19 @@ static void add_chapter(const AVChapter *from, AVFormatContext *to, int64_t offs
         out_of_memory();
     chapter->id = from->id;
     chapter->time_base = from->time_base;
-    chapter->start = FFMAX(from->start - offset, 0);
-    chapter->end = FFMAX(from->end - offset, chapter->start);
+    chapter->start = FFMAX(av_sat_sub64(from->start, offset), 0);
+    chapter->end = FFMAX(av_sat_sub64(from->end, offset), chapter->start);
     int count = (int)to->nb_chapters;
     if (av_dynarray_add_nofree(&to->chapters, &count, chapter) < 0)
         out_of_memory();
     to->nb_chapters = (unsigned)count;
+}
+
+/* Not where its times are none that can be. */
+static bool is_told(const AVChapter *chapter)
+{
+    return packet_time_is(chapter->start, chapter->time_base) &&
+           (chapter->end == AV_NOPTS_VALUE || packet_time_is(chapter->end, chapter->time_base));
 }
 
 void tags_copy_chapters(const AVFormatContext *from, AVFormatContext *to, int64_t offset_us)
@@ -93,7 +101,7 @@ void tags_copy_chapters(const AVFormatContext *from, AVFormatContext *to, int64_
     for (unsigned i = 0; i < from->nb_chapters; i++) {
         const AVChapter *chapter = from->chapters[i];
         const int64_t offset = av_rescale_q(offset_us, AV_TIME_BASE_Q, chapter->time_base);
-        if (chapter->end == AV_NOPTS_VALUE || chapter->end > offset)
+        if (is_told(chapter) && (chapter->end == AV_NOPTS_VALUE || chapter->end > offset))
             add_chapter(chapter, to, offset);
     }
 }

@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "processors/lib/request.h"
 #include "processors/media/container.h"
+#include "processors/media/packet_index.h"
 #include "processors/media/reader.h"
 #include "processors/media/reader_proof.h"
 #include "processors/media/subtitle_track.h"
@@ -198,6 +199,22 @@ int tracks_plan(const struct request *request, const struct reader *reader, cons
     ret->left_out = json_array();
     const struct plan plan = {request, reader, container, chosen, ret};
     return plan_all(&plan, err);
+}
+
+void tracks_drop_silent(struct tracks *tracks, const struct reader *reader,
+                        const struct packet_index *index)
+{
+    const struct plan plan = {.reader = reader, .tracks = tracks};
+    size_t kept = 0;
+    for (size_t i = 0; i < tracks->count; i++) {
+        const AVStream *stream = reader->format->streams[tracks->list[i].source];
+        if (stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO &&
+            packet_index_packets(index, stream) == 0)
+            leave_out(&plan, (unsigned)stream->index, "it holds nothing");
+        else
+            tracks->list[kept++] = tracks->list[i];
+    }
+    tracks->count = kept;
 }
 
 void tracks_done(struct tracks *tracks)

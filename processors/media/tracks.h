@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct packet_index;
 struct reader;
 struct request;
 
@@ -43,6 +44,9 @@ struct tracks {
 int tracks_plan(const struct request *request, const struct reader *reader, const char *container,
                 struct tracks *ret, struct error *err);
 void tracks_done(struct tracks *tracks);
+/* Sound that has no packets at all is left out. */
+void tracks_drop_silent(struct tracks *tracks, const struct reader *reader,
+                        const struct packet_index *index);
 
 /* "copy" (a cover, too), "encode", "convert" or "attach" */
 const char *track_way_name(enum track_way way);

@@ -1,0 +1,115 @@
+"""Files whose times are none that can be, made on purpose: each is refused with a reason or read without them; no sum
+of theirs overflows (the sanitizers tell), nothing is left behind. What is made of the harmless ones is whole."""
+import os
+import struct
+import subprocess
+
+import pytest
+from processor import SAMPLES, frames, run
+
+CLIP = SAMPLES / "bbb_480p24_8s.mp4"
+FAST = {"preset": "ultrafast", "crf": 40}
+EXTREMES = [2**63 - 1, -2**63, 2**62, 10**18]
+MASTERS = {"18538067", "1f43b675", "a0", "1043a770", "45b9", "b6", "1549a966"}
+TIME, LENGTH, START, END = "e7", "9b", "91", "92"  # of clusters, of cues, of chapters
+
+
+def ffmpeg(*words):
+    subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, words)], check=True)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """A second of picture, two tracks of sound, a cue, two chapters."""
+    folder = tmp_path_factory.mktemp("film")
+    (folder / "a.srt").write_text("1\n00:00:00,200 --> 00:00:00,900\nword\n")
+    (folder / "titles").write_text(";FFMETADATA1\n" + "".join(
+        f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={at}\nEND={at + 500}\ntitle=one\n" for at in (0, 500)))
+    ffmpeg("-t", 1, "-i", CLIP, "-f", "lavfi", "-i", "sine=d=1", "-i", folder / "a.srt", "-i", folder / "titles", "-map", "0:v",
+           "-map", "1", "-map", "1", "-map", "2", "-map_chapters", 3, "-vf", "scale=64:36", "-g", 6, "-bf", 2, "-preset", "ultrafast", "-c:a:0", "aac",
+           "-c:a:1", "flac", "-c:s", "srt", "-cluster_time_limit", 300, folder / "film.mkv")
+    ffmpeg("-i", folder / "film.mkv", "-map", "0:v", "-map", "0:a:0", "-map", "0:s", "-c", "copy", "-c:s", "mov_text", folder / "film.mp4")
+    return folder
+
+
+def number(data, at, keep_marker):
+    """One of EBML's numbers of variable length: its value, where it ends."""
+    length = 9 - data[at].bit_length()
+    value = int.from_bytes(data[at:at + length], "big")
+    return value if keep_marker else value & ~(1 << 7 * length), at + length
+
+
+def rebuilt(data, change):
+    """Each element anew; change(id, content) may give another content."""
+    made, at = b"", 0
+    while at < len(data):
+        kind, begin = number(data, at, True)
+        size, body = number(data, begin, False)
+        name, content = f"{kind:x}", data[body:body + size]
+        content = rebuilt(content, change) if name in MASTERS else change(name, content)
+        made += data[at:begin] + struct.pack(">Q", 1 << 56 | len(content)) + content
+        at = body + size
+    return made
+
+
+def with_times(source, target, name, value, nth):
+    """The nth element of that name has that value, or all (nth None)."""
+    met = []
+
+    def change(kind, content):
+        if kind != name:
+            return content
+        met.append(1)
+        return struct.pack(">Q", value % 2**64) if nth in (None, len(met) - 1) else content
+    target.write_bytes(rebuilt(source.read_bytes(), change))
+    assert met
+
+
+def checked(tmp_path, name, asked, source):
+    """It ends well, or with a reason; in a time and with memory that a second of video takes."""
+    before = set(os.listdir(tmp_path))
+    done = run(name, tmp_path, input=source, **asked)
+    assert done.code in (0, 65) and "runtime error" not in done.error and "Sanitizer" not in done.error, (asked, done.error)
+    assert (done.code == 0) == (done.error == "") and "a bug" not in done.error, (asked, done.error)
+    made = set(os.listdir(tmp_path)) - before
+    assert made == ({asked["output"]} if done.code == 0 and "output" in asked else set())
+    if done.code == 0 and asked.get("mode") != "probe":
+        assert frames(tmp_path / asked["output"]) == done.result["frames_out"]
+    for file in made:
+        (tmp_path / file).unlink()
+    return done
+
+
+WAYS = {"probe": ("video", {"mode": "probe"}), "mkv": ("video", {"output": "out.mkv", **FAST}),
+        "mp4": ("video", {"output": "out.mp4", "audio": "encode", **FAST}),
+        "double": ("interpolate", {"output": "out.mkv", "factor": 2, "method": "blend", "preset": "ultrafast"}),
+        "thumbnail": ("video", {"mode": "thumbnail", "output": "out.png"})}
+
+
+@pytest.mark.parametrize("name,nth", [(TIME, 2), (TIME, None), (LENGTH, 0), (START, 1), (END, 0)])
+@pytest.mark.parametrize("value", EXTREMES)
+def test_matroska(tmp_path, film, name, nth, value):
+    with_times(film / "film.mkv", tmp_path / "in.mkv", name, value, nth)
+    for processor, asked in WAYS.values():
+        done = checked(tmp_path, processor, asked, "in.mkv")
+        if name in (LENGTH, START, END) and asked.get("mode") != "thumbnail":
+            assert done.code == 0 and done.result["frames_in"] == 24, done.error
+
+
+# Boxes of MP4, and where in their content numbers of 32 bits begin that are times or lengths.
+BOXES = {b"elst": 8, b"stts": 8, b"ctts": 8, b"mdhd": 12, b"mvhd": 12, b"tkhd": 20, b"stsz": 4, b"stco": 8}
+
+
+@pytest.mark.parametrize("box", BOXES)
+@pytest.mark.parametrize("value", [2**31 - 1, 2**31, 2**32 - 1, 0])
+def test_mp4(tmp_path, film, box, value):
+    whole = (film / "film.mp4").read_bytes()
+    places = [at for at in range(len(whole)) if whole[at:at + 4] == box]
+    assert places
+    for nth, field in ((0, 0), (1, 1)):
+        data = bytearray(whole)
+        place = places[min(nth, len(places) - 1)] + 4 + BOXES[box] + 4 * field
+        data[place:place + 4] = struct.pack(">I", value)
+        (tmp_path / "in.mp4").write_bytes(data)
+        for way in ("probe", "mkv", "mp4"):
+            checked(tmp_path, *WAYS[way], "in.mp4")
