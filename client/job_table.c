@@ -31,17 +31,18 @@ static void add_line(const struct cli *cli, struct libscols_table *table, const 
 }
 
 /* Tab-separated, blanks as they are. No cell has a tab or an end of line inside. */
-static void print_tsv(const struct cli *cli, const json_t *jobs, const struct column_list *columns,
-                      bool header)
+static void print_tsv(const struct cli *cli, FILE *file, const json_t *jobs,
+                      const struct column_list *columns, bool header)
 {
     const json_t *job;
     size_t row;
     for (size_t i = 0; i < columns->count && header; i++)
-        (void)printf("%s%c", column_name(columns->items[i]), i + 1 < columns->count ? '\t' : '\n');
+        (void)fprintf(file, "%s%c", column_name(columns->items[i]),
+                      i + 1 < columns->count ? '\t' : '\n');
     json_array_foreach((json_t *)(uintptr_t)jobs, row, job) {
         for (size_t i = 0; i < columns->count; i++) {
             CLEANUP_FREE char *text = column_text(cli, columns->items[i], job);
-            (void)printf("%s%c", text, i + 1 < columns->count ? '\t' : '\n');
+            (void)fprintf(file, "%s%c", text, i + 1 < columns->count ? '\t' : '\n');
         }
     }
 }
@@ -52,11 +53,11 @@ static int flags_of(const struct cli *cli, const struct column *column)
            (column_is_cut(column) && cli->tty ? SCOLS_FL_TRUNC : 0);
 }
 
-void job_table_print(const struct cli *cli, const json_t *jobs, const struct column_list *columns,
-                     bool tsv, bool header)
+void job_table_print(const struct cli *cli, FILE *file, const json_t *jobs,
+                     const struct column_list *columns, bool tsv, bool header)
 {
     if (tsv) {
-        print_tsv(cli, jobs, columns, header);
+        print_tsv(cli, file, jobs, columns, header);
         return;
     }
     struct libscols_table *table = scols_new_table();
@@ -64,6 +65,7 @@ void job_table_print(const struct cli *cli, const json_t *jobs, const struct col
     size_t i;
     if (table == NULL)
         out_of_memory();
+    (void)scols_table_set_stream(table, file);
     (void)scols_table_enable_colors(table, cli->color);
     (void)scols_table_enable_noheadings(table, !header);
     if (!cli->tty)

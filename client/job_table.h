@@ -5,7 +5,7 @@
 #include "client/columns.h"
 
 /* With `tsv` the cells have tabs between them and nothing is aligned. */
-void job_table_print(const struct cli *cli, const json_t *jobs, const struct column_list *columns,
-                     bool tsv, bool header);
+void job_table_print(const struct cli *cli, FILE *file, const json_t *jobs,
+                     const struct column_list *columns, bool tsv, bool header);
 
 #endif

@@ -177,7 +177,8 @@ static void print_table(struct cli *cli, const json_t *jobs, const struct list_r
     bool table = strcmp(request->format, "table") == 0;
     if (columns.count == 0)
         columns = columns_of(request->format, table && has_queues(cli));
-    job_table_print(cli, jobs, &columns, strcmp(request->format, "tsv") == 0, request->header);
+    job_table_print(cli, stdout, jobs, &columns, strcmp(request->format, "tsv") == 0,
+                    request->header);
 }
 
 static void print_list(struct cli *cli, const json_t *jobs, const struct list_request *request)

@@ -5,7 +5,7 @@
 #include "client/cli.h"
 
 extern const struct verb verb_submit, verb_list, verb_show, verb_logs, verb_wait, verb_cancel;
-extern const struct verb verb_status, verb_ping, verb_version, verb_events, verb_call;
+extern const struct verb verb_status, verb_top, verb_ping, verb_version, verb_events, verb_call;
 extern const struct verb verb_completion, verb_cron, verb_retry;
 extern const struct verb verb_processors, verb_simulate, verb_hold, verb_release, verb_stats;
 extern const struct verb verb_breakers;

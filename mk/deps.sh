@@ -4,7 +4,7 @@
 # all are there.
 set -eu
 packages="gcc g++ make pkg-config binutils libc6-dev libevent-dev libsqlite3-dev libjansson-dev
- libsystemd-dev libglib2.0-dev tzdata libtomlplusplus-dev libsmartcols-dev zlib1g-dev check python3 python3-pytest python3-pytest-xdist faketime socat jq clang
+ libsystemd-dev libglib2.0-dev tzdata libtomlplusplus-dev libsmartcols-dev zlib1g-dev check python3 python3-pytest python3-pytest-xdist faketime socat tmux jq clang
  libclang-rt-14-dev spin clang-format-14 clang-tidy-14 universal-ctags mandoc zsh fish ffmpeg
  python3-pil python3-jsonschema libseccomp-dev nettle-dev libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libavutil-dev libvips-dev"
 [ $# = 0 ] || packages=$* # only these

@@ -1,0 +1,12 @@
+/* What `batchctl status` and `top` say of the daemon, its workers and the machine, a line each. */
+#ifndef BATCHD_CLIENT_STATUS_LINES_H
+#define BATCHD_CLIENT_STATUS_LINES_H
+
+#include "common/json.h"
+
+#include <stdio.h>
+
+/* The reply of Status. What is well, or not known, has no line. */
+void status_lines_print(FILE *file, const json_t *status);
+
+#endif
