@@ -136,8 +136,14 @@ static int obey(struct publisher_place *place, const struct order *order,
     switch ((enum what)order->what) {
     case PLACE:
         return place_file(place, order->name);
-    case LOOK:
-        return look_at(place, order->name, ret);
+    case LOOK: {
+        /* To read a long file is in vain when nobody waits for it, and the next attempt would be
+         * kept out of the stage meanwhile. */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const int failed = look_at(place, order->name, ret);
+        (void)prctl(PR_SET_PDEATHSIG, 0);
+        return failed;
+    }
     case MAKE_FOLDER:
         return make_folder(place);
     case END:

@@ -5,8 +5,9 @@
  * that name alone, of one whose output is a folder to names in it that its inputs give it
  * (output_names.h); never what is no regular file or can be executed, never over what is none.
  *
- * It outlives all signals and ends with the pipe, without a trace of what the other left: a
- * staging file that is there tells the next attempt where this one was ended. */
+ * It outlives all signals and ends with the pipe, or at once where it only looks, without a trace
+ * of what the other left: a staging file that is there tells the next attempt where this one was
+ * ended. */
 #ifndef BATCHD_PROCESSORS_LIB_PUBLISHER_H
 #define BATCHD_PROCESSORS_LIB_PUBLISHER_H
 

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/batchd-publisher-XXXXXX";
@@ -49,13 +51,10 @@ static int open_folder(const char *name)
     return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* FOLDER/.stage, for the output FOLDER/out. */
-static void start_for(bool several)
+/* With FOLDER/.stage, for the output FOLDER/out. */
+static void start_in_folder(bool several)
 {
-    memcpy(strrchr(folder, '-'), "-XXXXXX", sizeof("-XXXXXX"));
-    ck_assert_ptr_nonnull(mkdtemp(folder));
     CLEANUP_FREE char *stage = path_of(".stage");
-    ck_assert_int_eq(mkdir(stage, 0700), 0);
     CLEANUP_CLOSE int parent = open_folder("");
     CLEANUP_CLOSE int inside = open_folder(".stage");
     CLEANUP_CLOSE int lock = open(stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -73,6 +72,15 @@ static void start_for(bool several)
                                           .stage_parent = parent,
                                           .stage_name = ".stage"};
     ck_assert_int_eq(publisher_start(&place, &publisher), 0);
+}
+
+static void start_for(bool several)
+{
+    memcpy(strrchr(folder, '-'), "-XXXXXX", sizeof("-XXXXXX"));
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    CLEANUP_FREE char *stage = path_of(".stage");
+    ck_assert_int_eq(mkdir(stage, 0700), 0);
+    start_in_folder(several);
 }
 
 static void start(void)
@@ -129,6 +137,33 @@ START_TEST(the_lock_is_held_until_it_is_gone)
     ck_assert_int_eq(errno, EWOULDBLOCK);
     publisher_end(&publisher);
     ck_assert_int_eq(flock(other, LOCK_EX | LOCK_NB), 0);
+}
+END_TEST
+
+/* Of 1 TiB it would read for minutes. */
+START_TEST(nobody_is_kept_out_by_a_look_at_what_is_long)
+{
+    char event[sizeof(struct inotify_event) + NAME_MAX + 1];
+    CLEANUP_FREE char *stage = path_of(".stage");
+    CLEANUP_FREE char *out = path_of("out");
+    CLEANUP_CLOSE int file = open(out, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    ck_assert_int_eq(ftruncate(file, (off_t)1 << 40), 0);
+    publisher_end(&publisher); /* a child has its own */
+    ck_assert_int_eq(mkdir(stage, 0700), 0);
+    CLEANUP_CLOSE int watch = inotify_init1(IN_CLOEXEC);
+    ck_assert_int_ge(inotify_add_watch(watch, out, IN_OPEN), 0);
+    (void)signal(SIGCHLD, SIG_DFL);
+    const pid_t child = fork();
+    if (child == 0) {
+        start_in_folder(false);
+        (void)publisher_look(&publisher, "out");
+        _exit(0);
+    }
+    ck_assert_int_gt(read(watch, event, sizeof(event)), 0);
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    CLEANUP_CLOSE int lock = open(stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_eq(flock(lock, LOCK_EX), 0); /* or the test takes too long */
 }
 END_TEST
 
@@ -228,6 +263,7 @@ int main(void)
     tcase_add_test(tests, a_file_gets_its_name);
     tcase_add_test(tests, no_other_name_is_taken);
     tcase_add_test(tests, the_lock_is_held_until_it_is_gone);
+    tcase_add_test(tests, nobody_is_kept_out_by_a_look_at_what_is_long);
     tcase_add_test(tests, what_can_be_executed_is_not_placed);
     tcase_add_test(tests, only_files_are_put_in_place_of_files);
     tcase_add_test(tests, what_is_no_order_is_none);
