@@ -56,14 +56,19 @@ systemctl start "user@$uid.service"
 alice sh -c 'exec /usr/sbin/batchd --user >/dev/null 2>&1' &
 wait_for 20 alice batchctl ping
 same "by hand" warning "$(state start 'service manager')"
-alice batchctl submit -q -n sleeper -- sleep 1000 >/dev/null
-wait_for 20 bash -c 'pgrep -x -u alice sleep'
-sleeper=$(pgrep -x -u alice sleep)
 mend start "service manager"
 same "jobs end at logout" warning "$(state start 'boot and logout')"
 same "no groups for jobs" warning "$(state jobs 'control groups')"
 loginctl enable-linger alice # she would be asked for a password
 same "lingering and enabled" ok "$(state start 'boot and logout')"
+# Nothing of the one that was started by hand is left, whose processes are no part of the unit.
+alice systemctl --user stop batchd.service
+pkill -KILL -u alice batchd-spawner; pkill -KILL -u alice batchd-worker
+alice systemctl --user start batchd.service; wait_for 20 alice batchctl ping
+alice batchctl submit -q -n sleeper -- sleep 1000 >/dev/null
+wait_for 20 bash -c 'pgrep -x -u alice sleep'
+sleeper=$(pgrep -x -u alice sleep)
+like "its job is in the unit" 'user@.*/batchd.service' "$(cat "/proc/$sleeper/cgroup")"
 alice systemctl --user restart batchd.service; wait_for 20 alice batchctl ping
 alice systemctl --user kill --signal=KILL --kill-whom=main batchd.service; wait_for 20 alice batchctl ping
 same "its job went on all the while" "$sleeper" "$(pgrep -x -u alice sleep)"
