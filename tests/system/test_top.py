@@ -33,6 +33,10 @@ class Terminal:
     def shows(self, *texts):
         wait_until(lambda: all(text in self.text() for text in texts), seconds=30)
 
+    def prompts(self):
+        """The shell has the terminal again: what is typed before that is not shown."""
+        wait_until(lambda: self.text().rstrip().endswith("\n$"), seconds=30)
+
     def lacks(self, text):
         wait_until(lambda: text not in self.text(), seconds=30)
 
@@ -71,6 +75,7 @@ def test_it_follows_and_leaves_no_trace(daemon, terminal):
     terminal.key("q")
     terminal.shows("what was here")
     assert "second-one" not in terminal.text()
+    terminal.prompts()
     terminal.type("echo 'still'' typed'")
     terminal.key("Enter")
     terminal.shows("\nstill typed")  # and its keys are shown again
@@ -86,6 +91,7 @@ def test_every_end_gives_the_terminal_back(daemon, terminal, end):
         pid = subprocess.run(["pgrep", "-f", f"{daemon.socket} top$"], capture_output=True, text=True, check=True).stdout
         subprocess.run(["kill", "-s", end.removeprefix("SIG"), *pid.split()], check=True)
     terminal.lacks("q ends")
+    terminal.prompts()
     terminal.type("echo 'still'' typed'")
     terminal.key("Enter")
     terminal.shows("echo 'still'' typed'", "\nstill typed")
@@ -96,6 +102,7 @@ def test_it_stops_and_goes_on(daemon, terminal):
     terminal.shows("q ends")
     terminal.key("C-z")
     terminal.lacks("q ends")
+    terminal.prompts()
     terminal.type("fg")
     terminal.key("Enter")
     terminal.shows("q ends", "jobs: none")
