@@ -67,7 +67,7 @@ def makers(daemon):
 
 def counters(daemon):
     """The processors that run now."""
-    return processes(daemon, lambda words: any(word.endswith("/count/count") for word in words))
+    return processes(daemon, lambda words: words[0].endswith("python3") and words[2:3] and words[2].endswith("/count/count"))
 
 
 @contextlib.contextmanager
@@ -251,8 +251,9 @@ def test_one_that_somebody_kills_is_made_anew(daemon, tmp_path):
         killed = makers(daemon)[0]
         os.kill(killed, signal.SIGKILL)
         wait_until(lambda: [pid for pid in makers(daemon) if pid != killed])
-    # A job that ends before its maker has may have it made twice.
-    wait_until(lambda: daemon.job(ident)["checkpoint"] is not None and not makers(daemon))
+        [anew] = [pid for pid in makers(daemon) if pid != killed]
+    # Reaped too: of a job that ends before that its worker has it made again.
+    wait_until(lambda: daemon.job(ident)["checkpoint"] is not None and not os.path.exists(f"/proc/{anew}"))
     (tmp_path / "go-2").touch()
     assert daemon.wait(ident)[0]["state"] == "completed"
     assert daemon.job(ident)["checkpoint"]["number"] == 1 and daemon.job(ident)["note"] is None
@@ -299,8 +300,8 @@ def ended_and_uncommitted(daemon, folder, ident):
     """It has ended well, its output is not in its place yet, and its checkpoint cannot be made. Its worker
     knows: the process is reaped. Before that, whoever is told to end is told while the job runs, and what
     it asked for last has 20 seconds (worker/job_behind.c)."""
-    wait_until(lambda: len(counters(daemon)) == 1)
-    ran = counters(daemon)[0]
+    wait_until(lambda: log(folder))  # it is the processor by now, and what it is called does not change
+    [ran] = counters(daemon)
     with nobody_commits(daemon, ident):
         (folder / "go").touch()
         wait_until(lambda: len(makers(daemon)) == 1 and not os.path.exists(f"/proc/{ran}"))
@@ -338,8 +339,8 @@ def test_its_worker_is_told_to_end_while_the_last_is_made(daemon, tmp_path):
 def test_what_has_ended_without_outputs_is_what_it_was(daemon, tmp_path, stop, code, state):
     """Whoever stops it then ends the making of its checkpoint alone. A job that failed and is cancelled
     is called cancelled, as ever."""
-    script = f"while not os.path.exists('go'): time.sleep(0.01)\ncheckpoint('state')\nsys.exit({code})"
-    ident = submit(daemon, tmp_path, 1, script)
+    script = f"while not os.path.exists('go'): time.sleep(0.01)\nwrite('state', sums)\ncheckpoint('state')\nsys.exit({code})"
+    ident = submit(daemon, tmp_path, 1, script, interval=100)
     with ended_and_uncommitted(daemon, tmp_path, ident):
         if stop == "cancel":
             daemon.call("io.batchd.Jobs.Cancel", id=ident, grace_ms=0)

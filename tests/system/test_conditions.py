@@ -2,6 +2,7 @@
 import time
 
 import pytest
+from clock import Clock
 from daemon import Refused, wait_until, wait_until_time
 
 SOON = 1.5  # seconds
@@ -176,13 +177,15 @@ def test_bad_conditions(daemon, field, value):
     assert daemon.jobs() == []
 
 
-def test_many_begin_times(make_daemon):
-    daemon = make_daemon(config="[workers]\nmax = 1\n")
+def test_many_begin_times(make_daemon, tmp_path):
+    clock = Clock(tmp_path)
+    daemon = make_daemon(config="[workers]\nmax = 1\n", env=clock.env)
     daemon.start()
-    base = later(3)
+    base = int((clock.now() + 1000) * 1e6)
     jobs = [daemon.submit("true", begin=base - 100000 * (i * 7 % 10)) for i in range(100)]
     for job in jobs[::3]:
         daemon.call("io.batchd.Jobs.Cancel", id=job)
+    clock.set(base / 1e6 - 1)
     ended = {job["id"]: job for job in daemon.wait(*jobs)}
     for i, job in enumerate(jobs):
         assert ended[job]["state"] == ("cancelled" if i % 3 == 0 else "completed")
