@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 from processor import SAMPLES, Run, ffprobe, frame_times, frames, left_behind, run
 
-CLIP = str(SAMPLES / "bbb_480p24_8s.mp4")
+CLIP = str(SAMPLES / "bbb_180p24_8s.mp4")
 COUNT = 194
 EXACT = {"crf": 0, "preset": "ultrafast"}  # without loss, so that frames can be told apart
 FOUR = {"cpus": 4}  # as many chunks: seams at 48, 97 and 145

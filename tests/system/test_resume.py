@@ -23,8 +23,8 @@ def ffmpeg(*words):
 def clip(tmp_path_factory):
     """776 frames with sound: four chunks on two processors."""
     made = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    ffmpeg("-stream_loop", 3, "-i", SAMPLES / "bbb_480p24_8s.mp4", "-f", "lavfi", "-i",
-           "sine=d=32.3:r=48000", "-map", "0:v", "-map", "1:a", "-vf", "scale=426:240", "-preset", "superfast", "-g", 60,
+    ffmpeg("-stream_loop", 3, "-i", SAMPLES / "bbb_180p24_8s.mp4", "-f", "lavfi", "-i",
+           "sine=d=32.3:r=48000", "-map", "0:v", "-map", "1:a", "-preset", "superfast", "-g", 60,
            "-c:a", "aac", made)
     return made
 

@@ -10,7 +10,7 @@ from test_resume import logged, noted
 from test_video import sha256, wait_for
 
 FAST = {"preset": "ultrafast", "crf": 35, "width": 160}
-CLIP = SAMPLES / "bbb_480p24_8s.mp4"
+CLIP = SAMPLES / "bbb_180p24_8s.mp4"
 TITLES = """;FFMETADATA1
 title=The film
 artist=Somebody
