@@ -13,7 +13,8 @@ endif
 WERROR_FLAG := $(if $(or $(WERROR),$(CI)),-Werror)
 
 ifdef SAN
-MODE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# -g1: lines for the traces, without variables.
+MODE := -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 HARDEN_LD :=
 else
 MODE := -O2 -g -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \

@@ -1,8 +1,8 @@
 # Tests and checks. `make check` is what CI runs; torture is longer and stands alone.
 # Debian's, which sees the Debian package python3-pytest
 PYTHON ?= /usr/bin/python3
-# Half of a test's time is waiting, so four run on two processors.
-PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider -n 4
+# More than half of a test's time is waiting, so three run on each processor.
+PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider -n $(shell echo $$(($$(nproc) * 3)))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 KILLS ?= 1000
 WORKER_KILLS ?= 200
@@ -70,8 +70,9 @@ san:
 	@$(MAKE) --no-print-directory $(PARALLEL) all unit SAN=1 WERROR=1
 	@$(MAKE) --no-print-directory system SAN=1 WERROR=1
 
+# For its warnings: nobody runs or debugs this build.
 clang:
-	@$(MAKE) --no-print-directory $(PARALLEL) all CC=clang WERROR=1
+	@$(MAKE) --no-print-directory $(PARALLEL) all CC=clang WERROR=1 CFLAGS=-g0
 
 # Programs with a planted bug: the crash tests must find it (tests/crash/mutants.sh).
 .PHONY: crash-mutants power-mutants

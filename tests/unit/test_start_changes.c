@@ -4,7 +4,8 @@
 
 #include "daemon/core/start_changes.h"
 
-/* Each round is a process of its own with a limit of its own; with the sanitizers a state takes four times as long. */
+/* Each round is a process with a time limit of its own. With the sanitizers a state takes eight
+ * times as long. */
 #ifdef __SANITIZE_ADDRESS__
 enum { STATES = 1500, ROUNDS = 3 };
 #else
