@@ -127,7 +127,7 @@ class Daemon:
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, seconds=20):
+    def wait_ready(self, seconds=60):
         deadline = time.monotonic() + seconds
         while True:
             try:

@@ -155,15 +155,16 @@ def test_a_retry_waits_in_the_queue_and_not_for_its_begin_again(daemon):
     assert (ended["state"], ended["attempt"]) == ("completed", 2)
 
 
-def test_from_the_command_line(daemon):
-    submitted = daemon.ctl("submit", "--hold", "--begin", "now+1s", "-n", "one", "--", "true")
+def test_from_the_command_line(timed):
+    submitted = timed.ctl("submit", "--hold", "--begin", "now+1h", "-n", "one", "--", "true")
     assert submitted.returncode == 0, submitted.stderr
     job = int(submitted.stdout)
-    assert daemon.ctl("release", "--dry-run", "name:one").stdout == f"{job}\n"
-    assert "Held,BeginTime" in daemon.ctl("list").stdout
-    assert daemon.ctl("release", "name:one").stdout == f"Released job {job}\n"
-    assert daemon.ctl("wait", str(job)).returncode == 0
-    bad = daemon.ctl("submit", "--begin", "someday", "--", "true")
+    assert timed.ctl("release", "--dry-run", "name:one").stdout == f"{job}\n"
+    assert "Held,BeginTime" in timed.ctl("list").stdout
+    assert timed.ctl("release", "name:one").stdout == f"Released job {job}\n"
+    timed.clock.set(timed.clock.now() + 3600)
+    assert timed.ctl("wait", str(job)).returncode == 0
+    bad = timed.ctl("submit", "--begin", "someday", "--", "true")
     assert bad.returncode == 2 and "--begin" in bad.stderr and "someday" in bad.stderr
 
 
