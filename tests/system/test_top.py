@@ -16,6 +16,7 @@ class Terminal:
     def __init__(self, columns=COLUMNS, rows=ROWS):
         self.name = f"batchd-{uuid.uuid4().hex}"
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), "env", "PS1=$ ", "sh")
+        self.until(lambda text: text.strip() == "$")
 
     def tmux(self, *words):
         return subprocess.run(["tmux", "-L", self.name, *words], capture_output=True, text=True, timeout=20,
@@ -31,14 +32,21 @@ class Terminal:
         return self.tmux("capture-pane", "-p")
 
     def shows(self, *texts):
-        wait_until(lambda: all(text in self.text() for text in texts), seconds=30)
+        self.until(lambda text: all(wanted in text for wanted in texts))
+
+    def until(self, true):
+        """Of what is on the screen."""
+        try:
+            wait_until(lambda: true(self.text()), seconds=30)
+        except AssertionError:
+            raise AssertionError(self.text()) from None
 
     def prompts(self):
         """The shell has the terminal again: what is typed before that is not shown."""
-        wait_until(lambda: self.text().rstrip().endswith("\n$"), seconds=30)
+        self.until(lambda text: text.rstrip().endswith("\n$"))
 
     def lacks(self, text):
-        wait_until(lambda: text not in self.text(), seconds=30)
+        self.until(lambda shown: text not in shown)
 
     def close(self):
         subprocess.run(["tmux", "-L", self.name, "kill-server"], check=False, capture_output=True)
