@@ -26,8 +26,7 @@ static char *signal_name(const json_t *number)
     return name != NULL ? xstrdup(name) : xasprintf("%lld", json_integer_value(number));
 }
 
-/* Why it does not run: "Held,BeginTime"; "" when it does. */
-static char *reasons_of(const json_t *job)
+char *table_reasons(const json_t *job)
 {
     const json_t *reason;
     size_t i;
@@ -52,13 +51,13 @@ char *table_result(const json_t *job)
     if (class == NULL && json_is_object(array)) {
         long long ended = number_of(array, "completed") + number_of(array, "failed") +
                           number_of(array, "cancelled");
-        CLEANUP_FREE char *reasons = reasons_of(job);
+        CLEANUP_FREE char *reasons = table_reasons(job);
         return xasprintf("%lld/%lld%s%s", ended, (long long)number_of(array, "count"),
                          reasons[0] == '\0' ? "" : " ", reasons);
     }
     if (class == NULL)
         return json_is_number(fraction) ? xasprintf("%.0f %%", 100 * json_number_value(fraction))
-                                        : reasons_of(job);
+                                        : table_reasons(job);
     if (strcmp(class, "success") == 0)
         return xstrdup("ok");
     if (strcmp(class, "exit") == 0 && exit_code == 0) /* its outputs are not as declared */

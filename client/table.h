@@ -8,6 +8,8 @@
  */
 char *table_result(const json_t *job);
 char *table_command(const json_t *job);
+/* Why it does not run: "Held,BeginTime"; "" when it does. */
+char *table_reasons(const json_t *job);
 /* How long it ran, or has waited so far, in microseconds. */
 int64_t table_span(const json_t *job);
 /* "3m12s" the job waited or ran, by its times. */

@@ -1,5 +1,6 @@
 /* batchctl wait. */
 #include "client/mirror.h"
+#include "client/table.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
@@ -8,6 +9,7 @@
 #include "common/parse.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* Of `wait --for running`: whether all (any: one) of the jobs run or have run. One that ended
  * without it was waited for in vain. */
@@ -42,6 +44,45 @@ static bool is_before(const json_t *a, const json_t *b)
            json_integer_value(json_object_get(b, "index"));
 }
 
+/* ---- why it takes so long, for who sits there ---- */
+
+/* Longer than most jobs wait for a free place; a person wonders by then. */
+#define PATIENCE_MS 3000
+#define TOLD_MAX 3
+
+static void tell_why(const json_t *jobs)
+{
+    size_t told = 0;
+    for (size_t i = 0; i < json_array_size(jobs) && told < TOLD_MAX; i++) {
+        const json_t *job = json_array_get(jobs, i);
+        CLEANUP_FREE char *reasons = table_reasons(job);
+        CLEANUP_FREE char *id = cli_id_text(job);
+        if (reasons[0] == '\0')
+            continue;
+        (void)fprintf(stderr, "batchctl: job %s waits (%s); batchctl why %s\n", id, reasons, id);
+        told++;
+    }
+}
+
+/* The reply of Wait; takes `parameters`. */
+static json_t *call_wait(struct cli *cli, json_t *parameters, int *ret_code)
+{
+    static const char method[] = "io.batchd.Jobs.Wait";
+    if (cli->quiet || cli->json || isatty(STDERR_FILENO) == 0 ||
+        json_object_get(parameters, "timeout_ms") != NULL)
+        return cli_call_again(cli, method, parameters, ret_code);
+    json_t *soon = json_copy(parameters);
+    json_put_int(soon, "timeout_ms", PATIENCE_MS);
+    json_t *reply = cli_call_again(cli, method, soon, ret_code);
+    if (reply == NULL || !json_is_true(json_object_get(reply, "timed_out"))) {
+        json_decref(parameters);
+        return reply;
+    }
+    tell_why(json_object_get(reply, "jobs"));
+    json_decref(reply);
+    return cli_call_again(cli, method, parameters, ret_code);
+}
+
 /* As cli_wait; *ret_mirrored when the exit code is the jobs'. */
 static int wait_for(struct cli *cli, json_t *ids, json_t *options, bool *ret_mirrored)
 {
@@ -60,7 +101,7 @@ static int wait_for(struct cli *cli, json_t *ids, json_t *options, bool *ret_mir
         json_decref(parameters);
         return code;
     }
-    CLEANUP_JSON json_t *reply = cli_call_again(cli, "io.batchd.Jobs.Wait", parameters, &code);
+    CLEANUP_JSON json_t *reply = call_wait(cli, parameters, &code);
     if (reply == NULL) /* 6 and 7 would look like the job's own code once it was waited for */
         return code == EXIT_UNREACHABLE || code == EXIT_PROTOCOL ? EXIT_OWN_FAILURE : code;
     if (cli->json)

@@ -326,3 +326,19 @@ def test_following_goes_on_with_the_next_attempt(daemon, tmp_path):
     assert follow.stdout.readline() == "1\n"
     go.touch()
     assert follow.communicate(timeout=20)[0] == "old\n2\n"
+
+
+def test_who_waits_at_a_terminal_is_told_why(daemon):
+    job = daemon.submit("true", hold=True)
+    master, slave = pty.openpty()
+    waiting = subprocess.Popen([*map(str, daemon.ctl_words()), "wait", str(job)], stderr=slave)
+    os.close(slave)
+    try:
+        assert select.select([master], [], [], 20)[0]
+        assert os.read(master, 4096).decode().strip() == f"batchctl: job {job} waits (Held); batchctl why {job}"
+        daemon.call("io.batchd.Jobs.Release", id=job)
+        assert waiting.wait(timeout=30) == 0
+    finally:
+        waiting.kill()
+        waiting.wait()
+        os.close(master)
