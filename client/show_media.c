@@ -50,7 +50,7 @@ static char *stream_text(const json_t *stream)
 }
 
 /* As it is shown, which other than the stream's own size is upright. "24000/1001" as 23.976. */
-static char *video_text(const json_t *video)
+static char *video_text(const json_t *video, bool moves)
 {
     const char *hdr = text_of(video, "hdr");
     const char *rate = text_of(video, "rate");
@@ -61,8 +61,8 @@ static char *video_text(const json_t *video)
     CLEANUP_FREE char *size = size_of(video, "shown_width", "shown_height");
     CLEANUP_FREE char *text =
         xasprintf("%s%s%s%s", text_of(video, "codec"), size, bright ? " " : "", bright ? hdr : "");
-    return above > 0 && below > 0 ? xasprintf("%s, %.5g frames/s", text, above / below)
-                                  : TAKE_PTR(text);
+    return moves && above > 0 && below > 0 ? xasprintf("%s, %.5g frames/s", text, above / below)
+                                           : TAKE_PTR(text);
 }
 
 static bool is_picture(const json_t *stream)
@@ -77,13 +77,14 @@ static char *clip_text(const json_t *clip)
     const json_t *video = json_object_get(clip, "video");
     const json_t *streams = json_object_get(clip, "streams");
     const size_t count = json_array_size(streams);
+    const bool moves = json_integer_value(json_object_get(clip, "frames")) != 1;
     char *text = xstrdup("");
     bool seen = false;
     for (size_t i = 0; i < count && i < STREAMS_MAX; i++) {
         const json_t *stream = json_array_get(streams, i);
         const bool main = !seen && json_is_object(video) && is_picture(stream);
         seen |= main;
-        append(&text, "; ", main ? video_text(video) : stream_text(stream));
+        append(&text, "; ", main ? video_text(video, moves) : stream_text(stream));
     }
     if (count > STREAMS_MAX)
         append(&text, "; ", xasprintf("and %zu more", count - STREAMS_MAX));

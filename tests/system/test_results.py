@@ -168,6 +168,10 @@ def test_show_tells_it_in_words(daemon, tmp_path):
     assert lines["psnr"] == ["infinite"] and lines["ssim"][0].startswith("mean 1, min 1,") and lines["identical"] == ["true"]
     assert lines["gate"] == ["ssim 1, 0.99 asked: passed"] and '"min_ssim":0.99}' in lines["params"][0]
     assert lines["reference has"] == lines["distorted has"] == ["vp9 161x121, 29.97 frames/s"]
+    still = daemon.call("io.batchd.Jobs.Submit", type="quality", cwd=str(tmp_path), params={
+        "reference": "a.png", "distorted": "b.png"})["id"]
+    daemon.wait(still, seconds=120)
+    assert re.fullmatch(r"png \d+x\d+", shown(daemon, still)["reference has"][0])
     lines = shown(daemon, some)
     assert lines["files"] == ["6 done, 1 failed, 0 not tried"] and "partial" in lines["result"][0]
     assert len(lines["failed"]) == 1 and lines["failed"][0].startswith(f"{tmp_path}/bad.png: ")
