@@ -7,6 +7,7 @@
 #include "processors/media/media_log.h"
 #include "processors/media/output.h"
 #include "processors/media/reader.h"
+#include "processors/media/time_gaps.h"
 
 #include <libavfilter/buffersink.h>
 #include <libavfilter/buffersrc.h>
@@ -145,19 +146,64 @@ static int drain_graph(struct audio_track *track, struct error *err)
                : media_error(err, ERROR_DAMAGED, rc, "the sound does not fit %s", track->library);
 }
 
-int audio_track_frame(struct audio_track *track, AVFrame *frame, struct error *err)
+static int push(struct audio_track *track, AVFrame *frame, struct error *err)
 {
     const AVRational base = track->reader->audio->time_base;
-    if (frame->pts == AV_NOPTS_VALUE) /* several frames of one packet: it follows the one before */
-        frame->pts = track->next_pts;
+    track->begun = true;
     track->next_pts = av_sat_add64(
         frame->pts, av_rescale_q(frame->nb_samples, (AVRational){1, frame->sample_rate}, base));
     frame->pts = av_sat_sub64(frame->pts, track->offset);
-    if (frame->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)
-        av_channel_layout_default(&frame->ch_layout, frame->ch_layout.nb_channels);
     int rc = av_buffersrc_add_frame_flags(track->source, frame, 0);
     return rc < 0 ? media_error(err, ERROR_DAMAGED, rc, "the sound changes its form in the middle")
                   : drain_graph(track, err);
+}
+
+/* A second of it, in the form of that frame. */
+static int push_silence(struct audio_track *track, const AVFrame *like, struct error *err)
+{
+    AVFrame *silence = av_frame_alloc();
+    if (silence == NULL || av_channel_layout_copy(&silence->ch_layout, &like->ch_layout) < 0)
+        out_of_memory();
+    silence->format = like->format;
+    silence->sample_rate = silence->nb_samples = like->sample_rate;
+    silence->pts = track->next_pts;
+    if (av_frame_get_buffer(silence, 0) < 0)
+        out_of_memory();
+    (void)av_samples_set_silence(silence->extended_data, 0, silence->nb_samples,
+                                 silence->ch_layout.nb_channels, silence->format);
+    int result = push(track, silence, err);
+    av_frame_free(&silence);
+    return result;
+}
+
+/* The filter would make all of it at once: 700 MB of half an hour. */
+static int fill_gap(struct audio_track *track, const AVFrame *frame, struct error *err)
+{
+    const AVRational base = track->reader->audio->time_base;
+    const int64_t second = av_rescale_q(1, (AVRational){1, 1}, base);
+    if (!track->begun || second <= 0)
+        return 0;
+    const int64_t gap = av_sat_sub64(frame->pts, track->next_pts);
+    if (gap / second > TIME_GAPS_FILLED_SECONDS)
+        return error_set(err, ERROR_DAMAGED,
+                         "input has no sound for %lld s in stream %d; at most %d s are filled with "
+                         "silence",
+                         (long long)(gap / second), track->reader->audio->index,
+                         TIME_GAPS_FILLED_SECONDS);
+    while (av_sat_sub64(frame->pts, track->next_pts) > second) {
+        if (push_silence(track, frame, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int audio_track_frame(struct audio_track *track, AVFrame *frame, struct error *err)
+{
+    if (frame->pts == AV_NOPTS_VALUE) /* several frames of one packet: it follows the one before */
+        frame->pts = track->next_pts;
+    if (frame->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)
+        av_channel_layout_default(&frame->ch_layout, frame->ch_layout.nb_channels);
+    return fill_gap(track, frame, err) < 0 ? -1 : push(track, frame, err);
 }
 
 int audio_track_finish(struct audio_track *track, struct error *err)

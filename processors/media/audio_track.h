@@ -23,6 +23,7 @@ struct audio_track {
     int64_t packets;
     const char *library; /* of the encoder */
     int64_t next_pts;    /* expected of a frame, as in the input */
+    bool begun;
     AVCodecContext *encoder;
     AVFilterGraph *graph;
     AVFilterContext *source, *sink; /* borrowed from graph */

@@ -204,13 +204,9 @@ static int end(struct chunk *chunk, struct error *err)
     return output_finish(&chunk->output, err);
 }
 
-/* From the key packet `back` before the nearest. */
-static int make_part(struct chunk *chunk, const char *path, size_t back, bool *ret_lacks,
+static int make_part(struct chunk *chunk, const char *path, int64_t key, bool *ret_lacks,
                      struct error *err)
 {
-    const struct packet_index *index = chunk->recipe->index;
-    int64_t from = rolled(index, chunk->range.from, -(int)chunk->recipe->roll_in);
-    int64_t key = from == INT64_MIN ? AV_NOPTS_VALUE : packet_index_key(index, from, back);
     if (begin(chunk, path, err) < 0 || read_part(chunk, key, err) < 0)
         return -1;
     *ret_lacks = key != AV_NOPTS_VALUE && lacks_frames(chunk);
@@ -280,19 +276,31 @@ static int make_whole(const struct task *task, json_t **ret_facts, struct error 
     return finish_file(&chunk, task->path, ret_facts, err);
 }
 
+/* The key packet `back` before the nearest; AV_NOPTS_VALUE: the beginning of the file. */
+static int64_t key_of(const struct task *task, size_t back)
+{
+    const struct packet_index *index = task->recipe->index;
+    const int64_t from = rolled(index, task->range->from, -(int)task->recipe->roll_in);
+    return from == INT64_MIN ? AV_NOPTS_VALUE : packet_index_key(index, from, back);
+}
+
+/* Whether it may end better from an earlier key packet. What is damaged behind a further key packet
+ * does not: all that it refers to was there. */
+static bool is_worth_more(const struct chunk *chunk, int64_t key, const struct error *err)
+{
+    return key != AV_NOPTS_VALUE && (err->code == ERROR_CONFLICT ||
+                                     (err->code == ERROR_DAMAGED && chunk->reader.range_keys <= 1));
+}
+
 /* 1: it is to be tried from an earlier key packet. */
-static int try_part(const struct task *task, size_t back, json_t **ret_facts, struct error *err)
+static int try_part(const struct task *task, int64_t key, json_t **ret_facts, struct error *err)
 {
     bool lacks = false;
     struct error ignored;
     CLEANUP(chunk_close)
     struct chunk chunk = {.recipe = task->recipe, .range = *task->range, .lane = task->lane};
-    int result = make_part(&chunk, task->path, back, &lacks, err);
-    const bool whole_file =
-        packet_index_key(task->recipe->index, task->range->from, back) == AV_NOPTS_VALUE;
-    if ((result < 0 && (err->code == ERROR_DAMAGED || err->code == ERROR_CONFLICT) &&
-         !whole_file) ||
-        lacks) {
+    int result = make_part(&chunk, task->path, key, &lacks, err);
+    if ((result < 0 && is_worth_more(&chunk, key, err)) || lacks) {
         (void)lane_advance(task->lane, -(double)chunk.in.frames, &ignored);
         return 1;
     }
@@ -308,8 +316,14 @@ int chunk_make(const struct chunk_recipe *recipe, const struct chunk_range *rang
     const struct task task = {recipe, range, path, lane};
     if (range->from == INT64_MIN && range->to == INT64_MAX)
         return make_whole(&task, ret_facts, err);
-    int result = 1;
-    for (size_t i = 0; i < sizeof(backs) / sizeof(backs[0]) && result == 1; i++)
-        result = try_part(&task, backs[i], ret_facts, err);
+    int64_t key = key_of(&task, backs[0]);
+    int result = try_part(&task, key, ret_facts, err);
+    for (size_t i = 1; i < sizeof(backs) / sizeof(backs[0]) && result == 1; i++) {
+        const int64_t earlier = key_of(&task, backs[i]);
+        if (earlier == key)
+            continue;
+        key = earlier;
+        result = try_part(&task, key, ret_facts, err);
+    }
     return result;
 }

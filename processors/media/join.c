@@ -105,13 +105,13 @@ static int write_all(struct join *join, struct error *err)
     return output_finish(&join->output, err);
 }
 
-/* Matroska has no times below 0: where the sound begins there (an encoder's lead, at most some 80
- * ms) all its tracks are written that much later. */
+/* Matroska has no times below 0: where the sound begins there (an encoder's lead: AAC's 1,024
+ * samples are 128 ms at 8 kHz) all its tracks are written that much later. */
 static int64_t shift_of(const struct join_written *written, AVRational time_base, int64_t first)
 {
-    const AVRational tenth = {1, 10};
+    const AVRational fifth = {1, 5};
     const int64_t shift = first - av_rescale_q(written->times[0], written->time_base, time_base);
-    return written->sound && shift > 0 && av_compare_ts(shift, time_base, 1, tenth) <= 0 ? shift
+    return written->sound && shift > 0 && av_compare_ts(shift, time_base, 1, fifth) <= 0 ? shift
                                                                                          : 0;
 }
 

@@ -73,6 +73,10 @@ int output_write(struct output *output, const AVStream *stream, AVPacket *packet
     packet->pos = -1;
     av_packet_rescale_ts(packet, time_base, stream->time_base);
     int rc = av_interleaved_write_frame(output->format, packet);
+    /* Not what it takes: a gap between two packets that it has no number for. */
+    if (rc == AVERROR(EINVAL))
+        return media_error(err, ERROR_DAMAGED, rc, "%s does not take a packet of stream %d",
+                           output->format->oformat->name, stream->index);
     return rc < 0 ? media_error(err, ERROR_IO, rc, "output cannot be written") : 0;
 }
 

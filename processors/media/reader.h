@@ -77,6 +77,7 @@ struct reader {
     int64_t audio_samples;                /* decoded */
     int64_t decode_errors;                /* packets refused, frames flagged */
     int64_t first_pts, last_pts, end_pts; /* of the frames, in video->time_base */
+    int64_t range_keys;                   /* key packets that reader_run_range decoded */
     int64_t step_min, step_max;           /* between two frames; 0 before the second frame */
     int64_t times_repaired;               /* frames whose time stamp was missing or did not rise */
     bool damaged; /* it was refused because not all of it is there or decodes (damage.h) */

@@ -96,6 +96,7 @@ static enum step take_packet(struct part *part, const AVPacket *packet, struct e
             return STEP_ON; /* before it */
     }
     part->begun = true;
+    reader->range_keys += (packet->flags & AV_PKT_FLAG_KEY) != 0;
     /* What no other picture is made of need not be decoded where it is not wanted. (H.264 alone
      * says it of each picture for sure.) */
     const bool passed = packet->pts != AV_NOPTS_VALUE && packet->pts < part->range->from &&

@@ -18,6 +18,7 @@
 #include "processors/media/packet_time.h"
 #include "processors/media/reader_proof.h"
 #include "processors/media/sound.h"
+#include "processors/media/time_gaps.h"
 #include "processors/media/unit_file.h"
 
 #include <libavutil/pixdesc.h>
@@ -384,7 +385,10 @@ int render_run(struct render *render, json_t **ret_result, struct error *err)
             journal_remove(render->journal);
         return -1;
     }
-    int result = make_all(render, err);
+    int result = time_gaps_check(&render->index, render->recipe.source_base, !render->one_to_one,
+                                 render->container, err);
+    if (result == 0)
+        result = make_all(render, err);
     if (result == 0)
         result = source_unchanged(render->source, err) < 0
                      ? -1

@@ -5,6 +5,7 @@ import struct
 import subprocess
 
 import pytest
+from hostile import SANITIZED
 from processor import SAMPLES, frames, run
 
 CLIP = SAMPLES / "bbb_480p24_8s.mp4"
@@ -113,3 +114,34 @@ def test_mp4(tmp_path, film, box, value):
         (tmp_path / "in.mp4").write_bytes(data)
         for way in ("probe", "mkv", "mp4"):
             checked(tmp_path, *WAYS[way], "in.mp4")
+
+
+def test_a_gap_is_filled_with_silence_piece_by_piece(tmp_path, film):
+    """A thousand seconds made at once were 500 MB."""
+    with_times(film / "film.mkv", tmp_path / "in.mkv", TIME, 10**6, 2)
+    done = run("video", tmp_path, input="in.mkv", output="out.mp4", audio="encode", **FAST)
+    assert done.code == 0 and done.rss_kb < (800 if SANITIZED else 200) * 1024, (done.error, done.rss_kb)
+    sound = done.result["media"]["output"]["audio"]
+    assert sound["samples"] / sound["sample_rate"] == pytest.approx(1000.5, abs=0.5)
+
+
+@pytest.mark.parametrize("asked,code,text", [
+    ({"output": "out.mp4", "fps": 25}, 65, "input has no picture for 3899999999 s; at most 86400 s are filled"),
+    ({"output": "out.mp4", "audio": "none"}, 64, "params.output is mp4, which shows no picture for longer than 33554 s"),
+    ({"output": "out.mkv", "audio": "encode"}, 65, "input has no sound for 3899999999 s in stream"),
+    ({"output": "out.mkv"}, 0, "")])
+def test_a_gap_without_an_end(tmp_path, film, asked, code, text):
+    """Told before the work, where the output cannot have it or it would be filled for ever; else it stays what it is."""
+    with_times(film / "film.mkv", tmp_path / "in.mkv", TIME, 39 * 10**11, 2)
+    done = run("video", tmp_path, input="in.mkv", **asked, **FAST)
+    assert done.code == code and text in done.error, done.error
+    assert code or frames(tmp_path / "out.mkv") == 24
+
+
+@pytest.mark.parametrize("name,asked", [("video", {"fps": 30}), ("interpolate", {"factor": 2, "method": "blend"})])
+def test_sound_of_a_low_rate_begins_early(tmp_path, name, asked):
+    """The lead of AAC is 128 ms at 8 kHz, by which Matroska has all later."""
+    ffmpeg("-t", 1, "-i", CLIP, "-f", "lavfi", "-i", "sine=d=1:r=8000", "-map", "0:v", "-map", "1", "-c:v", "copy", "-c:a", "aac", "-ar", 8000,
+           tmp_path / "in.mp4")
+    done = run(name, tmp_path, input="in.mp4", output="out.mkv", preset="ultrafast", **asked)
+    assert done.code == 0 and frames(tmp_path / "out.mkv") == done.result["frames_out"], done.error
