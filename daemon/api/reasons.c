@@ -62,13 +62,17 @@ json_t *reasons_words(const struct api *api, const struct job_row *row)
 }
 
 /* Beside what the job's list says: Priority while others go first and it stands in the queue,
- * Resources while what is free is not enough, whoever goes first. */
+ * Resources while what is free is not enough, whoever goes first. While the machine takes none
+ * nothing is kept for a job, and none is about to start. */
 static unsigned all_reasons(const struct reason_subject *subject)
 {
     unsigned waits = scheduler_reasons(subject->scheduler, subject->job);
     unsigned reasons = own_reasons(subject->call->api, subject->row, subject->job, waits);
-    if (subject->job->queued || !scheduler_ever_fits(subject->scheduler, subject->job))
+    const bool ever_fits = scheduler_ever_fits(subject->scheduler, subject->job);
+    if (subject->job->queued || !ever_fits)
         reasons |= order_reasons(waits);
+    if ((reasons & BIT(REASON_PRESSURE)) != 0 && ever_fits)
+        reasons &= ~BIT(REASON_RESOURCES);
     if (reason_lacks(subject) || reason_slots_full(subject))
         reasons |= BIT(REASON_RESOURCES);
     return reasons;

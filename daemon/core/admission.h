@@ -10,7 +10,7 @@
 
 /* All in percent, and the more the worse. */
 enum admission_figure {
-    ADMISSION_MEMORY_USED, /* what is not available, of all memory */
+    ADMISSION_MEMORY_USED, /* what is not available, of all memory but huge pages */
     ADMISSION_MEMORY_PRESSURE,
     ADMISSION_IO_PRESSURE,
     ADMISSION_CPU_PRESSURE, /* PSI: of the last ten seconds those in which some task waited */

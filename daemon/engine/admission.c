@@ -6,6 +6,16 @@
 #include "daemon/engine/internal.h"
 #include "daemon/resources/monitor.h"
 
+/* In percent. What is set aside for huge pages, as databases and virtual machines want, neither
+ * runs short nor comes back: it is not counted. -1: it is not known. */
+static double memory_used(const struct host_sample *sample)
+{
+    if (!sample->memory_known || sample->memory_total_bytes <= sample->memory_huge_bytes)
+        return -1;
+    const double total = (double)(sample->memory_total_bytes - sample->memory_huge_bytes);
+    return 100 * (1 - (double)sample->memory_available_bytes / total);
+}
+
 static void see(struct engine *engine, const struct host_sample *sample)
 {
     static const struct {
@@ -14,10 +24,8 @@ static void see(struct engine *engine, const struct host_sample *sample)
     } pressures[] = {{ADMISSION_MEMORY_PRESSURE, PRESSURE_MEMORY},
                      {ADMISSION_IO_PRESSURE, PRESSURE_IO},
                      {ADMISSION_CPU_PRESSURE, PRESSURE_CPU}};
-    const double total = (double)sample->memory_total_bytes;
-    const bool known = sample->memory_known && total > 0;
-    const double used = known ? 100 * (1 - (double)sample->memory_available_bytes / total) : 0;
-    admission_see(&engine->gate.admission, ADMISSION_MEMORY_USED, known, used);
+    const double used = memory_used(sample);
+    admission_see(&engine->gate.admission, ADMISSION_MEMORY_USED, used >= 0, used);
     for (unsigned i = 0; i < sizeof(pressures) / sizeof(pressures[0]); i++) {
         const struct pressure *pressure = &sample->pressure[pressures[i].kind];
         admission_see(&engine->gate.admission, pressures[i].figure, pressure->known,

@@ -2,8 +2,9 @@
  * what the one before them has, are of its queue, wait behind it in the worker, and have its
  * resources and its slot when it ends, so that nothing is promised twice. Nobody asks the scheduler
  * again then, so only what goes first in its order is handed ahead, and what may not be next any
- * more is asked back: its queue is paused or over its slots, or another job goes first now that
- * needs the room. The worker drops what it has not begun, and that waits again.
+ * more is asked back: its queue is paused or over its slots, the machine takes none (admission.c),
+ * or another job goes first now that needs the room. The worker drops what it has not begun, and
+ * that waits again.
  * Where the queue has a limit for each user, whose slot it is matters, and nothing is handed ahead.
  * Not those of a kind that failed lately: when its breaker opens, none of it is to start any more.
  * Not those that ask for GPUs: which ones they have is told to them when they are handed over, and
@@ -229,14 +230,15 @@ void engine_take_back(struct engine *engine)
     if (!of_all)
         first = scheduler_first(engine->scheduler);
     bool way = makes_way(engine, first) && first != NULL;
+    const bool admits = admission_open(&engine->gate.admission);
     if (first != NULL)
         ask_back_those_behind(engine, first);
     for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
         if (!waits_ahead(entry))
             continue;
         const struct job *job = jobset_find(engine->jobs, entry->status.id);
-        if ((way && (of_all || job->queue == first->queue)) || !goes_on(engine, job->queue) ||
-            !engine_breaker_calm(engine, job))
+        if (!admits || (way && (of_all || job->queue == first->queue)) ||
+            !goes_on(engine, job->queue) || !engine_breaker_calm(engine, job))
             engine_ask_back(engine, entry);
     }
 }

@@ -106,6 +106,7 @@ static bool take_memory(const char *root, struct host_sample *ret)
     if (text == NULL || !take_kibi(text, "MemTotal:", &ret->memory_total_bytes) ||
         !take_kibi(text, "MemAvailable:", &ret->memory_available_bytes))
         return false;
+    (void)take_kibi(text, "Hugetlb:", &ret->memory_huge_bytes); /* since Linux 4.16; else 0 */
     if (!take_kibi(text, "SwapTotal:", &ret->swap_total_bytes) ||
         !take_kibi(text, "SwapFree:", &ret->swap_free_bytes))
         ret->swap_total_bytes = ret->swap_free_bytes = 0; /* a kernel without swap */

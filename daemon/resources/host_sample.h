@@ -37,6 +37,7 @@ struct host_sample {
     double load[3]; /* of 1, 5 and 15 minutes */
     bool memory_known;
     uint64_t memory_total_bytes, memory_available_bytes;
+    uint64_t memory_huge_bytes; /* of it set aside for huge pages, used or not: never available */
     uint64_t swap_total_bytes, swap_free_bytes;
     struct pressure pressure[PRESSURE_KIND_COUNT];
 };

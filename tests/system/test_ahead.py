@@ -6,6 +6,7 @@ import time
 
 import pytest
 from daemon import wait_until
+from test_monitor import Machine
 from test_queues import add, change, fill, settings
 from test_scheduling import gate, most_at_once, order_of
 
@@ -102,6 +103,18 @@ def test_what_is_ahead_of_a_paused_queue_is_taken_back(flow, restart):
     wait_until(lambda: "starting" not in stopped.states())
     assert all(daemon.job(job)["reasons"] == ["QueuePaused"] for job in stopped.ahead)
     daemon.call("io.batchd.Queues.Resume", name="default")
+    daemon.wait(*stopped.jobs, seconds=120)
+
+
+def test_what_is_ahead_is_taken_back_while_the_machine_takes_none(flow, tmp_path):
+    machine = Machine(tmp_path / "machine")
+    daemon = flow(1, f'[monitor]\nroot = "{machine.root}"\ninterval = "100ms"\n')
+    with Stopped(daemon) as stopped:
+        machine.memory(available=10)
+        wait_until(lambda: daemon.call("io.batchd.Server.Status")["machine"]["stops"])
+    wait_until(lambda: "starting" not in stopped.states())
+    assert all(daemon.job(job)["reasons"] == ["Pressure"] for job in stopped.ahead)
+    machine.memory(available=500)
     daemon.wait(*stopped.jobs, seconds=120)
 
 

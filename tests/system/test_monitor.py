@@ -6,7 +6,7 @@ import pytest
 
 from daemon import OUT, Daemon, wait_until
 
-STAT = "cpu  {user} 0 {system} {idle} 0 0 0 0 0 0\n"
+STAT = "cpu  {user} 0 {system} {idle} {iowait} 0 0 0 0 0\n"
 PRESSURE = "some avg10={some:.2f} avg60=0.00 avg300=0.00 total=0\nfull avg10={full:.2f} avg60=0.00 avg300=0.00 total=0\n"
 MIB = 1 << 20
 
@@ -17,7 +17,8 @@ class Machine:
     def __init__(self, root):
         self.root = root
         (root / "proc/pressure").mkdir(parents=True)
-        self.put("stat", STAT.format(user=0, system=0, idle=1000))
+        self.ticks = {"user": 0, "system": 0, "idle": 1000, "iowait": 0}
+        self.tick()
         self.put("loadavg", "1.50 0.70 0.20 1/100 4242\n")
         self.memory(available=512)
         for kind in ("cpu", "memory", "io"):
@@ -29,9 +30,15 @@ class Machine:
         made.write_text(text)
         made.rename(self.root / "proc" / name)
 
-    def memory(self, available, total=1024):
+    def tick(self, **passed):
+        """Processors' time goes on; one sample alone may come and go unseen."""
+        for name, count in passed.items():
+            self.ticks[name] += count
+        self.put("stat", STAT.format(**self.ticks))
+
+    def memory(self, available, total=1024, huge=0):
         self.put("meminfo", f"MemTotal: {total * 1024} kB\nMemAvailable: {available * 1024} kB\n"
-                            "SwapTotal: 0 kB\nSwapFree: 0 kB\n")
+                            f"SwapTotal: 0 kB\nSwapFree: 0 kB\nHugetlb: {huge * 1024} kB\n")
 
     def pressure(self, kind, some, full=0):
         self.put(f"pressure/{kind}", PRESSURE.format(some=some, full=full))
@@ -62,8 +69,7 @@ def test_what_the_files_say(machine):
         # Nothing has passed between samples of a clock that stands.
         wait_until(lambda: seen(daemon)["sampled_at"] > first["sampled_at"])
         assert seen(daemon)["cpu"] is None
-        machine.put("stat", STAT.format(user=60, system=15, idle=1025))
-        wait_until(lambda: seen(daemon)["cpu"] is not None)
+        wait_until(lambda: machine.tick(user=60, system=15, idle=25) or seen(daemon)["cpu"] is not None)
 
 
 def test_the_line_of_status(machine):
@@ -71,6 +77,16 @@ def test_the_line_of_status(machine):
     with watching(machine) as daemon:
         lines = daemon.ctl("status").stdout.splitlines()
         assert "machine: load 1.50, 512.0M of 1.0G memory available, io pressure 7%" in lines
+
+
+def test_an_idle_machine_is_busy_by_nothing(machine):
+    """1 - 0.9 - 0.1 is a little less than 0."""
+    with watching(machine) as daemon:
+        said = ""
+        while "machine: cpus" not in said:
+            machine.tick(idle=900, iowait=100)
+            said = daemon.ctl("status").stdout
+        assert "machine: cpus 0% busy" in said
 
 
 def test_what_is_unknown_is_left_out(machine):
@@ -111,7 +127,7 @@ def stops(daemon):
 
 def test_no_job_starts_while_memory_is_short(machine, tmp_path):
     """From one mark to the other; what runs goes on."""
-    with watching(machine) as daemon:
+    with watching(machine, "[resources]\ncpus = 2\n") as daemon:
         running = daemon.submit("sh", "-c", f"until test -e {tmp_path}/go; do sleep 0.02; done; touch {tmp_path}/done")
         daemon.wait_running(running)
         machine.memory(available=50)  # 95.1 percent in use
@@ -119,7 +135,8 @@ def test_no_job_starts_while_memory_is_short(machine, tmp_path):
         waiting = daemon.submit("true")
         assert daemon.job(waiting)["reasons"] == ["Pressure"]
         why = daemon.call("io.batchd.Jobs.Why", id=waiting)
-        pressed = [reason for reason in why["reasons"] if reason["reason"] == "Pressure"]
+        pressed = why["reasons"]
+        assert [reason["reason"] for reason in pressed] == ["Pressure"]  # and it is not about to start
         assert pressed[0]["detail"] == "no job starts: 95% of the memory is in use"
         assert pressed[0]["lifts"] == "that is 90% or less"
         assert why["prediction"] == "unknown" and why["predicted_start"] is None and why["starts_now_if"] == []
@@ -169,6 +186,18 @@ def test_what_cannot_be_read_stops_nobody(machine):
         wait_until(lambda: stops(daemon) == ["memory_used"])
         machine.put("meminfo", "")
         assert daemon.wait(ident)[0]["state"] == "completed"
+
+
+def test_what_is_set_aside_for_huge_pages_is_not_in_use(machine):
+    """It would be for ever."""
+    machine.memory(available=50, huge=900)
+    with watching(machine) as daemon:
+        ident = daemon.submit("true")
+        assert daemon.wait(ident)[0]["state"] == "completed"
+        machine.memory(available=6, huge=900)
+        wait_until(lambda: stops(daemon) == ["memory_used"])
+        machine.memory(available=6, huge=1024)  # nothing is left to be measured
+        wait_until(lambda: stops(daemon) == [])
 
 
 @pytest.mark.parametrize("marks", ["90:95", "95", "101:5", "0:0", "of"])

@@ -47,7 +47,8 @@ static void set_up(void)
     put("stat", "cpu  100 20 30 400 50 1 2 3 99 0\ncpu0 1 2 3 4 5 6 7 8 9 0\nintr 12 0 1\n");
     put("loadavg", "1.25 0.50 0.10 2/345 6789\n");
     put("meminfo", "MemTotal:       2048 kB\nMemFree:         100 kB\nMemAvailable:   1024 kB\n"
-                   "SwapCached:        0 kB\nSwapTotal:       512 kB\nSwapFree:        256 kB\n");
+                   "SwapCached:        0 kB\nSwapTotal:       512 kB\nSwapFree:        256 kB\n"
+                   "Hugetlb:           8 kB\n");
     put("pressure/cpu", "some avg10=12.50 avg60=1.00 avg300=0.10 total=12345\n"
                         "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
     put("pressure/memory", "some avg10=3.00 avg60=1.00 avg300=0.10 total=1\n"
@@ -83,6 +84,7 @@ START_TEST(all_of_it)
     ck_assert(near(sample.load[0], 1.25) && near(sample.load[1], 0.5) && near(sample.load[2], 0.1));
     ck_assert_uint_eq(sample.memory_total_bytes, 2048 * 1024);
     ck_assert_uint_eq(sample.memory_available_bytes, 1024 * 1024);
+    ck_assert_uint_eq(sample.memory_huge_bytes, 8 * 1024);
     ck_assert_uint_eq(sample.swap_total_bytes, 512 * 1024);
     ck_assert_uint_eq(sample.swap_free_bytes, 256 * 1024);
     ck_assert(sample.pressure[PRESSURE_CPU].known &&
