@@ -20,13 +20,12 @@
 #define CLEAR_BELOW "\033[J"
 /* Where nobody says, a terminal is as large as the first ones were. */
 #define ROWS 24U
-#define COLUMNS 80U
 
 struct screen {
     struct termios before;
     sigset_t mask_before;
     int signal_fd;
-    unsigned rows, columns;
+    unsigned rows;
 };
 
 static void measure(struct screen *screen)
@@ -34,7 +33,6 @@ static void measure(struct screen *screen)
     struct winsize size = {0};
     (void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
     screen->rows = size.ws_row > 0 ? size.ws_row : ROWS;
-    screen->columns = size.ws_col > 0 ? size.ws_col : COLUMNS;
 }
 
 /* Keys come one by one and are not shown; ^C and ^Z are still signals. */
@@ -91,16 +89,6 @@ void screen_close(struct screen *screen)
     (void)sigprocmask(SIG_SETMASK, &screen->mask_before, NULL);
     (void)close(screen->signal_fd);
     free(screen);
-}
-
-unsigned screen_rows(const struct screen *screen)
-{
-    return screen->rows;
-}
-
-unsigned screen_columns(const struct screen *screen)
-{
-    return screen->columns;
 }
 
 void screen_show(const struct screen *screen, const char *text)

@@ -11,9 +11,6 @@ struct screen;
 struct screen *screen_open(void);
 void screen_close(struct screen *screen); /* NULL is allowed */
 
-unsigned screen_rows(const struct screen *screen);
-unsigned screen_columns(const struct screen *screen);
-
 /* Lines that end in a newline; what does not fit is cut off. */
 void screen_show(const struct screen *screen, const char *text);
 
