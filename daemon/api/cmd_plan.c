@@ -10,6 +10,7 @@
 #include "daemon/api/reasons.h"
 #include "daemon/api/users.h"
 #include "daemon/api/view.h"
+#include "daemon/engine/gate.h"
 #include "daemon/engine/outlook.h"
 #include "daemon/exec/snapshot.h"
 
@@ -54,6 +55,7 @@ struct planning {
     size_t count, room;
     size_t open;    /* arrays of which tasks are to start yet */
     bool more, cut; /* a further line would be one too many; the time was over */
+    bool closed;    /* the machine takes no job now, and nobody can say until when */
 };
 
 static bool is_asked(const struct plan *what, const struct job *job)
@@ -98,16 +100,19 @@ static void add_task(struct planning *planning, const struct forecast_run *run)
 static bool on_started(void *arg, const struct forecast_run *run)
 {
     struct planning *planning = arg;
+    struct forecast_run told = *run;
+    if (planning->closed)
+        told.started_at = told.ends_at = 0;
     const struct line line = {.id = run->job->id,
                               .index = run->index,
-                              .start = run->started_at,
-                              .end = run->ends_at,
+                              .start = told.started_at,
+                              .end = told.ends_at,
                               /* A task that is known has been handed to a worker ahead of time. */
                               .state =
                                   run->index < 0 ? job_state_of(run->job) : JOB_STATE_STARTING};
     if (is_asked(planning->what, run->job)) {
         if (run->count != NULL)
-            add_task(planning, run);
+            add_task(planning, &told);
         else
             (void)add_line(planning, &line);
     }
@@ -207,7 +212,9 @@ static void work(void *arg, struct snapshot_writer *writer)
 {
     const struct plan *what = arg;
     struct engine *engine = what->api->engine;
-    struct planning planning = {.what = what, .clock = prediction_clock_start(PREDICTION_MS)};
+    struct planning planning = {.what = what,
+                                .clock = prediction_clock_start(PREDICTION_MS),
+                                .closed = !admission_open(engine_admission(engine))};
     planning.forecast = engine_forecast(engine, what->now, &plan_events, &planning);
     forecast_go(planning.forecast);
     forecast_free(planning.forecast);

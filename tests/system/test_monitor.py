@@ -140,6 +140,9 @@ def test_no_job_starts_while_memory_is_short(machine, tmp_path):
         assert pressed[0]["detail"] == "no job starts: 95% of the memory is in use"
         assert pressed[0]["lifts"] == "that is 90% or less"
         assert why["prediction"] == "unknown" and why["predicted_start"] is None and why["starts_now_if"] == []
+        plan = daemon.call("io.batchd.Jobs.Plan")["jobs"]
+        assert [(line["id"], line["predicted_start"], line["reasons"]) for line in plan] == [
+            (running, None, []), (waiting, None, ["Pressure"])]
         (tmp_path / "go").touch()
         assert daemon.wait(running)[0]["state"] == "completed" and (tmp_path / "done").exists()
         machine.memory(available=100)  # 90.2: between the marks
