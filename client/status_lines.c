@@ -158,7 +158,7 @@ static void print_stops(FILE *file, const json_t *stops)
     size_t i;
     const json_t *one;
     json_array_foreach((json_t *)(uintptr_t)stops, i, one)
-        (void)fprintf(file, "machine: no job starts: %s is at %.0f%%, until it is at %.0f%%\n",
+        (void)fprintf(file, "machine: no job starts: %s is at %.1f%%, until it is at %.0f%%\n",
                       json_string_value(json_object_get(one, "figure")), real_at(one, "percent"),
                       real_at(one, "until"));
 }

@@ -374,7 +374,7 @@ static void tell_breaker(struct account *account)
                        breaker->state == BREAKER_FORCED_OPEN ? "" : "they end well, or ", key);
 }
 
-/* "no job starts: 97% of the memory is in use". */
+/* "no job starts: 90.2% of the memory is in use", where 90 is the mark. */
 static void tell_pressure(struct account *account)
 {
     static const char *const texts[ADMISSION_FIGURE_COUNT] = {
@@ -388,7 +388,7 @@ static void tell_pressure(struct account *account)
         if (!admission->stopped[i])
             continue;
         const size_t used = strlen(account->lifts);
-        (void)fprintf(account->detail, "%s%.0f%% %s", before, admission->last[i], texts[i]);
+        (void)fprintf(account->detail, "%s%.1f%% %s", before, admission->last[i], texts[i]);
         (void)snprintf(account->lifts + used, sizeof(account->lifts) - used, "%s%.0f%% or less",
                        used == 0 ? "that is " : ", and that ", admission->marks[i].go);
         before = ", ";

@@ -37,7 +37,7 @@ static void tell(const struct admission *admission)
 {
     for (unsigned i = 0; i < ADMISSION_FIGURE_COUNT; i++) {
         if (admission->stopped[i])
-            log_warning("no job starts: %s is at %.0f%%, until it is at %.0f%%", admission_words[i],
+            log_warning("no job starts: %s is at %.1f%%, until it is at %.0f%%", admission_words[i],
                         admission->last[i], admission->marks[i].go);
     }
     if (admission_open(admission))

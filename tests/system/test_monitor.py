@@ -137,7 +137,7 @@ def test_no_job_starts_while_memory_is_short(machine, tmp_path):
         why = daemon.call("io.batchd.Jobs.Why", id=waiting)
         pressed = why["reasons"]
         assert [reason["reason"] for reason in pressed] == ["Pressure"]  # and it is not about to start
-        assert pressed[0]["detail"] == "no job starts: 95% of the memory is in use"
+        assert pressed[0]["detail"] == "no job starts: 95.1% of the memory is in use"
         assert pressed[0]["lifts"] == "that is 90% or less"
         assert why["prediction"] == "unknown" and why["predicted_start"] is None and why["starts_now_if"] == []
         plan = daemon.call("io.batchd.Jobs.Plan")["jobs"]
@@ -149,6 +149,8 @@ def test_no_job_starts_while_memory_is_short(machine, tmp_path):
         before = seen(daemon)["sampled_at"]
         wait_until(lambda: seen(daemon)["sampled_at"] > before + 200_000)
         assert stops(daemon) == ["memory_used"] and daemon.job(waiting)["state"] == "pending"
+        assert "90.2% of the memory is in use" in daemon.ctl("why", str(waiting)).stdout  # more than "90% or less"
+        assert "memory_used is at 90.2%, until it is at 90%" in daemon.ctl("status").stdout
         machine.memory(available=103)
         assert daemon.wait(waiting)[0]["state"] == "completed"
         assert seen(daemon)["stops"] == []
@@ -159,11 +161,11 @@ def test_it_is_told_in_status_why_and_the_log(machine):
     with watching(machine) as daemon:
         ident = daemon.submit("true")
         wait_until(lambda: stops(daemon) == ["memory_pressure"])
-        assert "machine: no job starts: memory_pressure is at 56%, until it is at 20%" in daemon.ctl("status").stdout
+        assert "machine: no job starts: memory_pressure is at 55.5%, until it is at 20%" in daemon.ctl("status").stdout
         why = daemon.ctl("why", str(ident)).stdout
-        assert "Pressure" in why and "56% of the time something waits for memory" in why
+        assert "Pressure" in why and "55.5% of the time something waits for memory" in why
         assert "when it starts cannot be said: it depends on what else the machine does" in why
-        assert "no job starts: memory_pressure is at 56%, until it is at 20%" in daemon.text()
+        assert "no job starts: memory_pressure is at 55.5%, until it is at 20%" in daemon.text()
         machine.pressure("memory", 20)
         assert daemon.wait(ident)[0]["state"] == "completed"
         assert "jobs start again" in daemon.text()
