@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+/* Of a socket in a folder, behind "/proc/self/fd/2147483647": 108 in all with the NUL. */
+#define NAME_BYTES_MAX ((size_t)80)
+
 int fd_write_all(int fd, const void *data, size_t bytes)
 {
     const char *at = data;
@@ -80,21 +83,33 @@ int fd_set_nonblock(int fd, bool on)
     return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 }
 
-static int unix_address(const char *path, struct sockaddr_un *ret, struct error *err)
+/* A path that is too long for an address goes by its folder, which is open at *ret_folder for as
+ * long as the address is used. */
+static int unix_address(const char *path, struct sockaddr_un *ret, int *ret_folder,
+                        struct error *err)
 {
+    const char *name = strrchr(path, '/');
     *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(ret->sun_path))
-        return error_set(err, ERROR_INVALID,
-                         "socket path \"%s\" has %zu bytes; a Unix socket takes at most %zu", path,
-                         strlen(path), sizeof(ret->sun_path) - 1);
-    memcpy(ret->sun_path, path, strlen(path) + 1);
+    if (strlen(path) < sizeof(ret->sun_path)) {
+        memcpy(ret->sun_path, path, strlen(path) + 1);
+        return 0;
+    }
+    if (name == NULL || strlen(name) > NAME_BYTES_MAX)
+        return error_set(err, ERROR_INVALID, "the name of the socket \"%.200s\" has over %zu bytes",
+                         path, NAME_BYTES_MAX);
+    CLEANUP_FREE char *folder = xasprintf("%.*s", (int)(name - path + 1), path);
+    *ret_folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (*ret_folder < 0)
+        return error_set_errno(err, "%s", folder);
+    (void)snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d%s", *ret_folder, name);
     return 0;
 }
 
 int fd_listen_unix(const char *path, int backlog, int *ret_fd, struct error *err)
 {
     struct sockaddr_un address;
-    if (unix_address(path, &address, err) < 0)
+    CLEANUP_CLOSE int folder = -1;
+    if (unix_address(path, &address, &folder, err) < 0)
         return -1;
     CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
@@ -113,8 +128,11 @@ int fd_listen_unix(const char *path, int backlog, int *ret_fd, struct error *err
 int fd_connect_unix(const char *path, int *ret_fd, struct error *err)
 {
     struct sockaddr_un address;
-    if (unix_address(path, &address, err) < 0)
+    CLEANUP_CLOSE int folder = -1;
+    if (unix_address(path, &address, &folder, err) < 0) {
+        err->code = err->code == ERROR_NOT_FOUND ? ERROR_UNREACHABLE : err->code;
         return -1;
+    }
     CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return error_set_errno(err, "cannot make a socket");

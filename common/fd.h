@@ -23,8 +23,9 @@ char *fd_read_file(int dirfd, const char *path, size_t max, size_t *ret_bytes);
 
 int fd_set_nonblock(int fd, bool on);
 
-/* A listening stream socket at `path` (mode 0600, in the folder's own protection). A stale socket
- * file is replaced: the caller holds the lock that proves nobody listens. 0 or -1. */
+/* A listening stream socket at `path`, however long it is (mode 0600, in the folder's own
+ * protection). A stale socket file is replaced: the caller holds the lock that proves nobody
+ * listens. 0 or -1. */
 int fd_listen_unix(const char *path, int backlog, int *ret_fd, struct error *err);
 
 /* Connects to a Unix stream socket. ERROR_UNREACHABLE when nobody listens there. */
