@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
+#include <wchar.h>
 
 /* ECMA-48, and of xterm, which all that follow it know: another screen, no cursor, no wrapping. */
 #define ENTER "\033[?1049h\033[?25l\033[?7l"
@@ -20,12 +21,13 @@
 #define CLEAR_BELOW "\033[J"
 /* Where nobody says, a terminal is as large as the first ones were. */
 #define ROWS 24U
+#define COLUMNS 80U
 
 struct screen {
     struct termios before;
     sigset_t mask_before;
     int signal_fd;
-    unsigned rows;
+    unsigned rows, columns;
 };
 
 static void measure(struct screen *screen)
@@ -33,6 +35,7 @@ static void measure(struct screen *screen)
     struct winsize size = {0};
     (void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
     screen->rows = size.ws_row > 0 ? size.ws_row : ROWS;
+    screen->columns = size.ws_col > 0 ? size.ws_col : COLUMNS;
 }
 
 /* Keys come one by one and are not shown; ^C and ^Z are still signals. */
@@ -91,12 +94,34 @@ void screen_close(struct screen *screen)
     free(screen);
 }
 
+/* So many bytes of the line have room: without wrapping a terminal writes all that has none into
+ * the last column. What is no character of this locale counts as one column. */
+static size_t fitting(const struct screen *screen, const char *line, size_t bytes)
+{
+    mbstate_t state = {0};
+    size_t used = 0;
+    for (unsigned columns = 0; used < bytes;) {
+        wchar_t letter = L'?';
+        const size_t got = mbrtowc(&letter, line + used, bytes - used, &state);
+        const bool is_letter = got != 0 && got <= bytes - used;
+        const int width = is_letter ? wcwidth(letter) : 1;
+        columns += width < 0 ? 1 : (unsigned)width;
+        if (columns > screen->columns)
+            break;
+        if (!is_letter)
+            state = (mbstate_t){0};
+        used += is_letter ? got : 1;
+    }
+    return used;
+}
+
 void screen_show(const struct screen *screen, const char *text)
 {
     (void)fputs(HOME, stdout);
     for (unsigned row = 0; row < screen->rows && *text != '\0'; row++) {
         const char *end = strchrnul(text, '\n');
-        (void)printf("%s" CLEAR_LINE "%.*s", row == 0 ? "" : "\r\n", (int)(end - text), text);
+        const size_t bytes = fitting(screen, text, (size_t)(end - text));
+        (void)printf("%s" CLEAR_LINE "%.*s", row == 0 ? "" : "\r\n", (int)bytes, text);
         text = *end == '\0' ? end : end + 1;
     }
     (void)fputs(CLEAR_BELOW, stdout);

@@ -121,9 +121,11 @@ def test_what_does_not_fit_is_cut(daemon, terminal):
         sleeper(daemon, f"job-{number}-" + "x" * 60)
     begin(terminal, daemon)
     terminal.shows("waiting:")
+    whole, = [line for line in terminal.text().splitlines() if line.startswith("resources:")]
     terminal.tmux("resize-window", "-x", "50", "-y", "12")
     wait_until(lambda: len(terminal.text().splitlines()) == 12 and "q ends" in terminal.text())
     assert all(len(line) <= 50 for line in terminal.text().splitlines())
+    terminal.shows("\n" + whole[:50])  # and not the line's last letter in the last column
     terminal.tmux("resize-window", "-x", str(COLUMNS), "-y", str(ROWS))
     terminal.shows("waiting:", "q ends")
 
