@@ -30,8 +30,20 @@ static int64_t duration_of(const struct copied_track *track, const AVPacket *pac
     return track->last_duration;
 }
 
+/* An edit list cut it off. Of such packets some are kept, by which decoders find in: Matroska,
+ * which cuts nothing off, has all else later by them. */
+static bool is_cut_off(const struct copied_track *track, const AVPacket *packet)
+{
+    const AVRational fifth = {1, 5};
+    return (packet->flags & AV_PKT_FLAG_DISCARD) != 0 && packet->pts != AV_NOPTS_VALUE &&
+           av_compare_ts(av_sat_sub64(packet->pts, track->offset), track->from->time_base, -1,
+                         fifth) < 0;
+}
+
 int copied_track_packet(struct copied_track *track, AVPacket *packet, struct error *err)
 {
+    if (is_cut_off(track, packet))
+        return 0;
     if (packet->dts == AV_NOPTS_VALUE)
         packet->dts = packet->pts;
     /* MPEG program streams and others leave times out or repeat them; MP4 wants them to rise. */

@@ -24,6 +24,7 @@ uint32_t packet_sum_headers(const struct AVCodecParameters *is)
 uint32_t packet_sum(uint32_t sum, const struct AVPacket *packet)
 {
     sum = add_number(sum, packet->size);
+    sum = add_number(sum, packet->flags & AV_PKT_FLAG_DISCARD);
     return packet->size > 0 ? av_adler32_update(sum, packet->data, (size_t)packet->size) : sum;
 }
 
@@ -32,5 +33,7 @@ int64_t packet_trimmed(const struct AVPacket *packet)
 {
     size_t bytes = 0;
     const uint8_t *data = av_packet_get_side_data(packet, AV_PKT_DATA_SKIP_SAMPLES, &bytes);
-    return data == NULL || bytes < 8 ? 0 : (int64_t)AV_RL32(data) + AV_RL32(data + 4);
+    return data == NULL || bytes < 8 || (packet->flags & AV_PKT_FLAG_DISCARD) != 0
+               ? 0
+               : (int64_t)AV_RL32(data) + AV_RL32(data + 4);
 }

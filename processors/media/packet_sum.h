@@ -12,8 +12,8 @@ struct AVPacket;
 
 /* To begin with: Adler-32 of what a decoder is told of the track. */
 uint32_t packet_sum_headers(const struct AVCodecParameters *is);
-/* Of what `sum` is of, and this one's size and data behind it: the same bytes cut in other places
- * are not the same packets. */
+/* Of what `sum` is of, and this one's size, whether it is cut off, and its data behind it: the same
+ * bytes cut in other places are not the same packets. */
 uint32_t packet_sum(uint32_t sum, const struct AVPacket *packet);
 
 /* Samples at both ends of it that the container says are not to be heard: an encoder's lead, what

@@ -145,3 +145,17 @@ def test_sound_of_a_low_rate_begins_early(tmp_path, name, asked):
            tmp_path / "in.mp4")
     done = run(name, tmp_path, input="in.mp4", output="out.mkv", preset="ultrafast", **asked)
     assert done.code == 0 and frames(tmp_path / "out.mkv") == done.result["frames_out"], done.error
+
+
+@pytest.mark.parametrize("name,asked", [("video", {"width": 64}), ("interpolate", {"factor": 2, "method": "blend"})])
+@pytest.mark.parametrize("to", ["mkv", "mp4"])
+def test_what_an_edit_list_cut_off_stays_off(tmp_path, name, asked, to):
+    """Half a second of MP4's sound; Matroska would play it, and all pictures half a second later."""
+    ffmpeg("-itsoffset", -0.5, "-t", 2, "-i", CLIP, "-f", "lavfi", "-itsoffset", -0.5, "-i", "sine=d=2", "-map", "0:v", "-map", "1", "-c:v",
+           "copy", "-c:a", "aac", "-avoid_negative_ts", "disabled", tmp_path / "in.mp4")
+    done = run(name, tmp_path, input="in.mp4", output=f"out.{to}", preset="ultrafast", **asked)
+    assert done.code == 0 and frames(tmp_path / f"out.{to}") == done.result["frames_out"], done.error
+    told = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", "frame=nb_samples", "-of", "csv=p=0",
+                           tmp_path / f"out.{to}"], capture_output=True, text=True, check=True).stdout
+    samples = sum(int(one.strip(",")) for one in told.split())
+    assert samples / 44100 == pytest.approx(1.6, abs=0.15) and done.result["media"]["output"]["audio"]["samples"] == samples
