@@ -189,7 +189,8 @@ void status_lines_print(FILE *file, const json_t *status)
 {
     char up[32];
     const int64_t started = json_integer_value(json_object_get(status, "started_at"));
-    format_span((uint64_t)(clock_wall_us() - started) / 1000, up, sizeof(up));
+    const int64_t ran = clock_wall_us() - started;
+    format_span(ran < 0 ? 0 : (uint64_t)ran / 1000, up, sizeof(up)); /* a clock may be set back */
     (void)fprintf(file, "batchd %s, pid %lld, up %s\n",
                   json_string_value(json_object_get(status, "version")),
                   json_integer_value(json_object_get(status, "pid")), up);

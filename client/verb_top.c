@@ -135,14 +135,25 @@ static void draw(struct view *view, const struct screen *screen)
     screen_show(screen, text);
 }
 
-static void follow(struct view *view, struct screen *screen)
+/* Until it is time to look again. True: it is to end. Other keys do nothing: each look costs the
+ * daemon something. */
+static bool wait_or_end(struct screen *screen)
 {
+    const int64_t until = clock_monotonic_us() + INTERVAL_MS * US_PER_MS;
     enum screen_event event;
     char key = '\0';
     do {
+        const int64_t left = until - clock_monotonic_us();
+        event = screen_wait(screen, left > 0 ? (int)(left / US_PER_MS) : 0, &key);
+    } while (event == SCREEN_KEY && key != 'q' && key != 'Q');
+    return event == SCREEN_END || event == SCREEN_KEY;
+}
+
+static void follow(struct view *view, struct screen *screen)
+{
+    do {
         draw(view, screen);
-        event = screen_wait(screen, INTERVAL_MS, &key);
-    } while (event != SCREEN_END && (event != SCREEN_KEY || (key != 'q' && key != 'Q')));
+    } while (!wait_or_end(screen));
 }
 
 static int run_top(struct cli *cli, int argc, char **argv)

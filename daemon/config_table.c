@@ -69,7 +69,7 @@ const struct config_key config_keys[] = {
     {"monitor.interval", CONFIG_SPAN, AT(monitor_interval_ms), 100, 3600000, NULL, "\"2s\"", false,
      "How often processors, memory and pressure of the machine are looked at; each time costs some 0.2 ms."},
     {"monitor.memory_used", CONFIG_MARKS, AT(monitor_memory_used), 0, 0, NULL, "\"95:90\"", false,
-     "No job starts from so many percent of the memory in use on (what MemAvailable leaves; without huge pages set aside), until it is down to the second number; off: whatever is in use."},
+     "No job starts from so many percent of the memory in use on (what MemAvailable leaves; without huge pages set aside), until it is down to the second number; between the two one job at a time starts while none runs; off: whatever is in use."},
     {"monitor.memory_pressure", CONFIG_MARKS, AT(monitor_memory_pressure), 0, 0, NULL, "\"40:20\"",
      false,
      "The same for pressure (PSI) on memory: percent of the last ten seconds in which some task waited for it."},

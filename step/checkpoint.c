@@ -62,7 +62,7 @@ static bool is_in_own_folder(const char *path)
 
 /* A processor that confines itself says so in its manifest ("sandbox"). What it asks for is copied
  * by this process, which is not confined: it may have been taken over by what it read, and ask for
- * what it cannot read itself. */
+ * what it cannot read itself. One whose manifest is there and cannot be read is held to be. */
 static bool is_confined(const char *program)
 {
     const char *slash = strrchr(program, '/');
@@ -71,8 +71,10 @@ static bool is_confined(const char *program)
         slash == NULL ? NULL : xasprintf("%.*s/manifest.json", (int)(slash - program), program);
     CLEANUP_FREE char *text =
         path == NULL ? NULL : fd_read_file(AT_FDCWD, path, MANIFEST_BYTES_MAX, &bytes);
+    if (path == NULL || (text == NULL && errno == ENOENT))
+        return false;
     CLEANUP_JSON json_t *manifest = text == NULL ? NULL : manifest_load(text, bytes, NULL);
-    return json_is_true(json_object_get(manifest, "sandbox"));
+    return manifest == NULL || json_is_true(json_object_get(manifest, "sandbox"));
 }
 
 /* Where its sandbox lets it write (processors/lib/journal.h). It can make no links there, so what

@@ -40,6 +40,15 @@ void admission_see(struct admission *admission, enum admission_figure figure, bo
         admission->stopped[figure] = true;
 }
 
+bool admission_open_for_one(const struct admission *admission)
+{
+    for (unsigned i = 0; i < ADMISSION_FIGURE_COUNT; i++) {
+        if (admission->stopped[i] && admission->last[i] >= admission->marks[i].stop)
+            return false;
+    }
+    return true;
+}
+
 bool admission_open(const struct admission *admission)
 {
     for (unsigned i = 0; i < ADMISSION_FIGURE_COUNT; i++) {

@@ -39,5 +39,8 @@ void admission_see(struct admission *admission, enum admission_figure figure, bo
 
 /* Whether jobs may start. */
 bool admission_open(const struct admission *admission);
+/* Whether one may although it is not open: nothing of ours runs, so that what stands between the
+ * marks may stand there for ever, whatever we wait for. */
+bool admission_open_for_one(const struct admission *admission);
 
 #endif

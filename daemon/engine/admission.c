@@ -44,18 +44,23 @@ static void tell(const struct admission *admission)
         log_info("jobs start again");
 }
 
-bool engine_admits(struct engine *engine)
+static void look(struct engine *engine)
 {
     const struct host_sample *sample = monitor_latest(engine->options.monitor);
     const bool was = admission_open(&engine->gate.admission);
     if (sample->taken_at == engine->gate.seen_at)
-        return was;
+        return;
     engine->gate.seen_at = sample->taken_at;
     see(engine, sample);
-    const bool is = admission_open(&engine->gate.admission);
-    if (was != is)
+    if (was != admission_open(&engine->gate.admission))
         tell(&engine->gate.admission);
-    return is;
+}
+
+bool engine_admits(struct engine *engine)
+{
+    look(engine);
+    return admission_open(&engine->gate.admission) ||
+           (engine->active == NULL && admission_open_for_one(&engine->gate.admission));
 }
 
 const struct admission *engine_admission(const struct engine *engine)

@@ -14,7 +14,7 @@ struct gate {
     int64_t seen_at; /* of the sample that it has seen */
 };
 
-/* Looks at the newest sample, for each turn. */
+/* Whether one more may start now, by the newest sample. */
 bool engine_admits(struct engine *engine);
 /* As it was last seen; borrowed. */
 const struct admission *engine_admission(const struct engine *engine);

@@ -86,8 +86,8 @@ void engine_schedule(struct engine *engine)
     engine_spread_estimates(engine, now);
     scheduler_begin(engine->scheduler, now);
     engine->put_off = 0;
-    const bool admits = engine_admits(engine);
-    while (admits && !engine->broken && engine->put_off < ENGINE_PUT_OFF_MAX && start_next(engine))
+    while (engine_admits(engine) && !engine->broken && engine->put_off < ENGINE_PUT_OFF_MAX &&
+           start_next(engine))
         continue;
     engine_take_back(engine);
     engine_store_turns(engine);

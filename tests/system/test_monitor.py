@@ -143,8 +143,6 @@ def test_no_job_starts_while_memory_is_short(machine, tmp_path):
         plan = daemon.call("io.batchd.Jobs.Plan")["jobs"]
         assert [(line["id"], line["predicted_start"], line["reasons"]) for line in plan] == [
             (running, None, []), (waiting, None, ["Pressure"])]
-        (tmp_path / "go").touch()
-        assert daemon.wait(running)[0]["state"] == "completed" and (tmp_path / "done").exists()
         machine.memory(available=100)  # 90.2: between the marks
         before = seen(daemon)["sampled_at"]
         wait_until(lambda: seen(daemon)["sampled_at"] > before + 200_000)
@@ -154,6 +152,26 @@ def test_no_job_starts_while_memory_is_short(machine, tmp_path):
         machine.memory(available=103)
         assert daemon.wait(waiting)[0]["state"] == "completed"
         assert seen(daemon)["stops"] == []
+        (tmp_path / "go").touch()
+        assert daemon.wait(running)[0]["state"] == "completed" and (tmp_path / "done").exists()
+
+
+def test_between_the_marks_one_at_a_time_starts_when_none_runs(machine, tmp_path):
+    """Another program that stays there does not stop us for ever."""
+    machine.memory(available=20)
+    with watching(machine, "[workers]\nmax = 4\n") as daemon:
+        wait_until(lambda: stops(daemon) == ["memory_used"])
+        jobs = [daemon.submit("sh", "-c", f"until test -e {tmp_path}/go-{number}; do sleep 0.02; done")
+                for number in range(3)]
+        before = seen(daemon)["sampled_at"]
+        wait_until(lambda: seen(daemon)["sampled_at"] > before + 200_000)
+        assert [daemon.job(ident)["state"] for ident in jobs] == ["pending"] * 3
+        machine.memory(available=80)
+        for number, ident in enumerate(jobs):
+            daemon.wait_running(ident)
+            assert [daemon.job(other)["reasons"] for other in jobs[number + 1:]] == [["Pressure"]] * (2 - number)
+            (tmp_path / f"go-{number}").touch()
+            assert daemon.wait(ident)[0]["state"] == "completed"
 
 
 def test_it_is_told_in_status_why_and_the_log(machine):

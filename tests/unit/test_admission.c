@@ -43,6 +43,18 @@ START_TEST(one_is_enough_and_all_must_be_well)
 }
 END_TEST
 
+START_TEST(one_between_the_marks)
+{
+    struct admission admission = with_memory(90, 80);
+    ck_assert(admission_open_for_one(&admission));
+    ck_assert(!see(&admission, 90) && !admission_open_for_one(&admission));
+    ck_assert(!see(&admission, 89) && admission_open_for_one(&admission));
+    ck_assert(!see(&admission, 95) && !admission_open_for_one(&admission));
+    admission_see(&admission, ADMISSION_MEMORY_USED, false, 99);
+    ck_assert(admission_open_for_one(&admission));
+}
+END_TEST
+
 START_TEST(what_is_off_or_unknown_stops_nobody)
 {
     struct admission admission = with_memory(90, 80);
@@ -105,6 +117,7 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_test(all, between_the_marks_nothing_changes);
     tcase_add_test(all, one_is_enough_and_all_must_be_well);
+    tcase_add_test(all, one_between_the_marks);
     tcase_add_test(all, what_is_off_or_unknown_stops_nobody);
     tcase_add_test(all, a_noisy_day);
     tcase_add_loop_test(all, how_marks_are_written, 0, (int)(sizeof(texts) / sizeof(texts[0])));
