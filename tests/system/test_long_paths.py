@@ -1,6 +1,8 @@
 """A state folder whose path is longer than the address of a socket (108 bytes): all works as ever."""
-import contextlib
+import pathlib
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 from daemon import OUT, wait_until
@@ -23,7 +25,9 @@ class Deep:
         return self.ctl("logs", ident).stdout
 
     def start(self):
-        self.process = subprocess.Popen([OUT / "batchd", "--state", self.state, "--foreground"],
+        config = self.state.parent / "test.toml"
+        config.write_text('[workers]\nidle_exit = "1s"\n')
+        self.process = subprocess.Popen([OUT / "batchd", "--state", self.state, "--config", config, "--foreground"],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda: self.ctl("ping").returncode == 0)
 
@@ -32,16 +36,19 @@ class Deep:
         assert self.process.wait(30) == 0
 
 
-@pytest.fixture(params=[85, 108, 200])
-def deep(tmp_path, request):
-    state = tmp_path / ("d" * (request.param - len(str(tmp_path)) - 1 - len("/batchd.sock")))
+@pytest.fixture(params=[95, 108, 200])
+def deep(request):
+    """The socket's path has so many bytes."""
+    above = tempfile.mkdtemp(prefix="batchd-")
+    state = pathlib.Path(above) / ("d" * (request.param - len(above) - 1 - len("/batchd.sock")))
     assert len(str(state / "batchd.sock")) == request.param
     made = Deep(state)
     made.start()
     yield made
-    with contextlib.suppress(OSError):
-        made.ctl("cancel", "--grace", "0", "name:*")
+    made.ctl("cancel", "--grace", "0", "name:*")
+    wait_until(lambda: "workers: 0 of" in made.ctl("status").stdout)  # or they would outlive it
     made.stop()
+    shutil.rmtree(above)
 
 
 def test_jobs_run_and_outlive_it(deep, tmp_path):
