@@ -61,10 +61,12 @@ static json_t *fetch(struct cli *cli, struct error *err)
 
 /* ---- what is shown ---- */
 
-static void print_bar(FILE *file, const char *name, double share)
+/* In a container more may be available than there is in all. */
+static void print_bar(FILE *file, const char *name, double part)
 {
     static const char full[] = "||||||||||||||||||||||||||||||||||||||||";
     const int room = (int)sizeof(full) - 1;
+    const double share = part < 0 ? 0 : part > 1 ? 1 : part;
     const int used = (int)(share * room + 0.5);
     (void)fprintf(file, "%-7s[%.*s%*s] %3.0f%%\n", name, used, full, room - used, "", 100 * share);
 }

@@ -33,27 +33,27 @@ static void see(struct engine *engine, const struct host_sample *sample)
     }
 }
 
-static void tell(const struct admission *admission)
+/* What is new; `was` is as it was before. */
+static void tell(const struct admission *admission, const struct admission *was)
 {
     for (unsigned i = 0; i < ADMISSION_FIGURE_COUNT; i++) {
-        if (admission->stopped[i])
+        if (admission->stopped[i] && !was->stopped[i])
             log_warning("no job starts: %s is at %.1f%%, until it is at %.0f%%", admission_words[i],
                         admission->last[i], admission->marks[i].go);
     }
-    if (admission_open(admission))
+    if (admission_open(admission) && !admission_open(was))
         log_info("jobs start again");
 }
 
 static void look(struct engine *engine)
 {
     const struct host_sample *sample = monitor_latest(engine->options.monitor);
-    const bool was = admission_open(&engine->gate.admission);
+    const struct admission was = engine->gate.admission;
     if (sample->taken_at == engine->gate.seen_at)
         return;
     engine->gate.seen_at = sample->taken_at;
     see(engine, sample);
-    if (was != admission_open(&engine->gate.admission))
-        tell(&engine->gate.admission);
+    tell(&engine->gate.admission, &was);
 }
 
 bool engine_admits(struct engine *engine)

@@ -189,6 +189,25 @@ def test_it_is_told_in_status_why_and_the_log(machine):
         assert "jobs start again" in daemon.text()
 
 
+def test_each_figure_is_told_once(machine):
+    machine.memory(available=10)
+    with watching(machine) as daemon:
+        wait_until(lambda: stops(daemon) == ["memory_used"])
+        machine.pressure("memory", 50)
+        wait_until(lambda: stops(daemon) == ["memory_used", "memory_pressure"])
+        machine.memory(available=512)
+        machine.pressure("memory", 0)
+        wait_until(lambda: stops(daemon) == [])
+        said = daemon.log.read_text()
+        assert [said.count(text) for text in ("memory_used is at", "memory_pressure is at", "jobs start again")] == [1] * 3
+
+
+def test_more_available_than_there_is(machine):
+    machine.memory(available=2048, total=1024)
+    with watching(machine) as daemon:
+        assert f"memory [{' ' * 40}]   0%" in daemon.ctl("top", "--once").stdout
+
+
 @pytest.mark.parametrize("kind", ["io", "cpu"])
 def test_other_pressure_counts_when_it_is_asked_for(machine, kind):
     machine.pressure(kind, 99)
