@@ -106,6 +106,7 @@ static void set_begin(struct job *job, const struct job_run *run)
     job->started_at = clock_wall_us();
     job->files_from = clock_file_us();
     timetable_begin(&job->times, run, clock_running_us());
+    job->behind_kill_at = INT64_MAX;
     job->grace_ms = run->grace_ms;
     job->warn_signal = (int)run->warn_signal;
     job->suspended = job->out_of_memory = false;
@@ -283,6 +284,7 @@ static void stop_behind(struct job *job, enum exit_cause cause, int64_t kill_at)
         job->cause = cause;
     timetable_stop(own, now, kill_at);
     timetable_stop(&job->times, now, kill_at);
+    job->behind_kill_at = kill_at < job->behind_kill_at ? kill_at : job->behind_kill_at;
     if (cause == EXIT_CAUSE_STOPPED)
         commit_reset(job->commit);
 }

@@ -121,7 +121,8 @@ static void allow_no_more_than(struct job *job, int64_t span_ms)
 }
 
 /* What it asked for last and has not been made yet: it may have asked because it was told to end.
- * Who cancelled it does not want to wait for that. */
+ * Who cancelled it does not want to wait for that, and who stopped it behind its end no longer than
+ * was said. */
 static bool commits(struct job *job)
 {
     struct error err;
@@ -130,6 +131,7 @@ static bool commits(struct job *job)
         return false;
     job->own_times = job->times;
     allow_no_more_than(job, COMMIT_MS);
+    timetable_stop(&job->times, clock_running_us(), job->behind_kill_at);
     if (start_step(job, STAGE_CHECKPOINT,
                    step_checkpoint(&job->run, job->options.step_program, line), &err) == 0)
         return true;

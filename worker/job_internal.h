@@ -39,6 +39,7 @@ struct job {
     int64_t started_at;                /* wall */
     int64_t files_from;                /* what it writes is stamped no earlier; clock_file_us */
     struct timetable times, own_times; /* the latter while another is that of a step */
+    int64_t behind_kill_at; /* who stopped it when its main process had ended; INT64_MAX: nobody */
     uint64_t grace_ms;
     int warn_signal;
     bool suspended;          /* or about to be */

@@ -272,9 +272,9 @@ class Daemon:
                 continue
         return mine
 
-    def worker_pid(self, ident):
-        """Of the worker that has this job."""
-        worker = self.job(ident)["worker"]
+    def worker_pid(self, ident, **index):
+        """Of the worker that has this job, or this task of it."""
+        worker = self.call("io.batchd.Jobs.Show", id=ident, **index)["job"]["worker"]
         [pid] = [pid for pid in self.processes("--worker")
                  if os.readlink(f"/proc/{pid}/fd/4").endswith(f"/workers/{worker}/log")]
         return pid

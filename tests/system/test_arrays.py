@@ -1,4 +1,6 @@
 """Arrays: one record, tasks one by one as they start."""
+import os
+import signal
 import sqlite3
 import threading
 import time
@@ -6,7 +8,7 @@ import time
 import pytest
 
 from clock import Clock
-from daemon import OUT, Daemon, Refused
+from daemon import OUT, Daemon, Refused, wait_until
 
 ECHO = ("sh", "-c", 'echo "$BATCHD_ARRAY_INDEX of $BATCHD_ARRAY_COUNT"; exit $((BATCHD_ARRAY_INDEX % ${1:-1000}))')
 
@@ -75,25 +77,24 @@ def test_a_large_array_is_one_row_and_survives_kills():
         assert rows(daemon, "task") < 100000
 
 
+def begun(path):
+    """It has written its line."""
+    return path.exists() and path.stat().st_size > 0
+
+
 def test_lost_tasks_run_again_and_the_array_completes(daemon):
-    import os
-    import signal
     job = daemon.submit("sh", "-c", 'echo x >>"$0.$BATCHD_ARRAY_INDEX"; '
                         '[ "$(wc -l <"$0.$BATCHD_ARRAY_INDEX")" -gt 1 ] || sleep 600',
                         str(daemon.state / "task"), array="0-1")
-    daemon.wait_running(job)
-    killed = set()
-    while len(killed) < 2:
-        for pid in set(daemon.processes("--worker")) - killed:
-            task = [i for i in (0, 1) if show(daemon, job, i)["state"] == "running"]
-            if task:
-                os.kill(pid, signal.SIGKILL)
-                killed.add(pid)
+    for index in (0, 1):
+        # Not before it has begun: what was only handed over is no attempt that is lost.
+        wait_until(lambda: begun(daemon.state / f"task.{index}") and show(daemon, job, index)["worker"])
+        os.kill(daemon.worker_pid(job, index=index), signal.SIGKILL)
     ended = daemon.wait(job)[0]
     assert ended["array"]["completed"] == 2, ended
     attempts = [daemon.call("io.batchd.Jobs.Show", id=job, index=i, attempts=True)["job"]["attempts"]
                 for i in (0, 1)]
-    assert any(len(history) > 1 for history in attempts), attempts
+    assert [len(history) for history in attempts] == [2, 2], attempts
 
 
 @pytest.mark.parametrize("spec", ["", "5-3", "0-5,5-9", "0-9%0", "0-1099511627776", "x"])

@@ -232,14 +232,12 @@ def test_a_million_lines(make_daemon, tmp_path):
             lines.write(f"{i:>040d} value\n")
     daemon.submit("true", values=["x" * 50] * 5000)
     before = daemon.resident_bytes()
-    begun = time.monotonic()
     done = daemon.ctl("submit", "--hold", "--each-line", path, *PRINT)
-    took = time.monotonic() - begun
     assert done.returncode == 0, done.stderr
     job = int(done.stdout)
     if OUT.name != "san":
         assert daemon.resident_bytes() - before < 20 << 20
-    assert daemon.job(job)["array"]["count"] == 1000000 and took < 60
+    assert daemon.job(job)["array"]["count"] == 1000000
     daemon.restart()
     daemon.call("io.batchd.Jobs.Cancel", id=job, indices="0-123455,123457-999998")
     daemon.call("io.batchd.Jobs.Release", id=job)
