@@ -244,9 +244,9 @@ class Daemon:
     def ctl_words(self):
         return [OUT / "batchctl", "--socket", self.socket]
 
-    def ctl(self, *words, **more):
+    def ctl(self, *words, timeout=60, **more):
         return subprocess.run([*self.ctl_words(), *words],
-                              capture_output=True, text=True, timeout=60, check=False, **more)
+                              capture_output=True, text=True, timeout=timeout, check=False, **more)
 
     def text(self):
         return self.log.read_text(errors="replace")[-1200:]

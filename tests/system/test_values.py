@@ -5,7 +5,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import time
 
 import pytest
 
@@ -232,7 +231,7 @@ def test_a_million_lines(make_daemon, tmp_path):
             lines.write(f"{i:>040d} value\n")
     daemon.submit("true", values=["x" * 50] * 5000)
     before = daemon.resident_bytes()
-    done = daemon.ctl("submit", "--hold", "--each-line", path, *PRINT)
+    done = daemon.ctl("submit", "--hold", "--each-line", path, *PRINT, timeout=300)
     assert done.returncode == 0, done.stderr
     job = int(done.stdout)
     if OUT.name != "san":
