@@ -1,5 +1,6 @@
 #include "client/status_lines.h"
 
+#include "client/gpu_lines.h"
 #include "client/text.h"
 #include "client/times.h"
 
@@ -197,6 +198,7 @@ void status_lines_print(FILE *file, const json_t *status)
     print_counts(file, json_object_get(status, "counts"));
     print_workers(file, json_object_get(status, "workers"), json_object_get(status, "resources"));
     print_machine(file, json_object_get(status, "machine"));
+    gpu_lines_print(file, json_object_get(status, "machine"));
     print_breakers(file, json_object_get(status, "breakers"));
     print_health(file, json_object_get(status, "workers_health"));
 }

@@ -45,6 +45,8 @@ struct config {
     char *processors_path;
     uint64_t monitor_interval_ms;
     char *monitor_root;
+    char *monitor_gpus, *monitor_gpu_library;
+    uint64_t monitor_gpu_deadline_ms;
     char *monitor_memory_used, *monitor_memory_pressure, *monitor_io_pressure;
     char *monitor_cpu_pressure;
     bool breakers_enabled;

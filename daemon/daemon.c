@@ -10,6 +10,7 @@
 #include "daemon/api/api.h"
 #include "daemon/core/job_request.h"
 #include "daemon/engine/engine.h"
+#include "daemon/exec/gpu_watch.h"
 #include "daemon/net/listener.h"
 #include "daemon/resources/disk.h"
 #include "daemon/resources/gpu_devices.h"
@@ -30,6 +31,8 @@
 
 /* Housekeeping: idle workers leave, STATUS is told. */
 #define TICK_MS 1000
+/* batchd-gpu.socket */
+#define GPU_SOCKET "/run/batchd/gpu.sock"
 /* Slurm's default is 500 (bf_max_job_test); with 1,000 a round stays under 0.1 ms. */
 #define BACKFILL_DEPTH 1000
 #define WORKERS_MAX 4096U /* as workers.max */
@@ -47,6 +50,7 @@ struct daemon {
     struct api *api;
     struct listener *listener;
     struct monitor *monitor;
+    struct gpu_watch *gpus; /* NULL: they are not looked at */
     struct engine_options engine_options;
     struct user_shares *shares;
     struct api_options api_options;
@@ -180,8 +184,9 @@ static struct resources total_of(const struct config *config, const char *state_
     total.amount[RESOURCE_CPUS] =
         config->resources_cpus > 0 ? config->resources_cpus : machine_cpus();
     total.amount[RESOURCE_MEMORY] = job_whole_mib(memory);
-    total.amount[RESOURCE_GPUS] =
-        config->resources_gpus == CONFIG_AUTO ? gpu_devices_count("") : config->resources_gpus;
+    total.amount[RESOURCE_GPUS] = config->resources_gpus == CONFIG_AUTO
+                                      ? gpu_devices_count(config->monitor_root)
+                                      : config->resources_gpus;
     total.amount[RESOURCE_DISK] = job_whole_mib(disk);
     for (unsigned i = 0; i < config->counters.count; i++)
         total.amount[RESOURCE_COUNTER + i] = config->counter_amounts[i];
@@ -215,6 +220,22 @@ static struct breaker_options breaker_options_of(const struct config *config, bo
                  .open_max_us = (int64_t)config->breakers_open_max_ms * US_PER_MS}};
 }
 
+/* In system mode batchd sees no device, and systemd starts batchd-gpu for who connects. */
+static void watch_gpus(struct daemon *daemon, const struct config *config,
+                       const struct places *places)
+{
+    const struct gpu_watch_options options = {.program = places->system ? NULL : places->gpu_binary,
+                                              .socket = GPU_SOCKET,
+                                              .root = config->monitor_root,
+                                              .library = config->monitor_gpu_library,
+                                              .state = places->state_dir,
+                                              .interval_ms = config->monitor_interval_ms,
+                                              .deadline_ms = config->monitor_gpu_deadline_ms};
+    if (strcmp(config->monitor_gpus, "off") != 0 &&
+        (gpu_devices_any(config->monitor_root) || options.library[0] != '\0'))
+        daemon->gpus = gpu_watch_new(daemon->base, &options);
+}
+
 static int start_engine(struct daemon *daemon, const struct config *config,
                         const struct places *places, struct error *err)
 {
@@ -226,6 +247,7 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         workers = config->workers_max;
     daemon->shares = user_shares_find(config, &share_count);
     daemon->monitor = monitor_new(daemon->base, config->monitor_root, config->monitor_interval_ms);
+    watch_gpus(daemon, config, places);
     daemon->engine_options = (struct engine_options){
         .state_dir = places->state_dir,
         .socket_path = places->socket_path,
@@ -316,7 +338,8 @@ static int start_network(struct daemon *daemon, const struct config *config,
                              .owner_uid = geteuid(),
                              .uid_min = places->system ? JOB_UID_MIN : 0,
                              .system = places->system,
-                             .monitor = daemon->monitor};
+                             .monitor = daemon->monitor,
+                             .gpus = daemon->gpus};
     daemon->api = api_new(daemon->base, daemon->engine, &daemon->api_options);
     if (open_socket(daemon, places, &fd, err) < 0)
         return -1;
@@ -375,6 +398,7 @@ void daemon_free(struct daemon *daemon)
     listener_free(daemon->listener);
     api_free(daemon->api);
     monitor_free(daemon->monitor);
+    gpu_watch_free(daemon->gpus);
     engine_free(daemon->engine);
     free(daemon->shares);
     db_close(daemon->db);

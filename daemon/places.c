@@ -82,6 +82,8 @@ static void find_programs(struct places *ret)
     bool here = access(beside, X_OK) == 0;
     ret->worker_binary =
         here ? xstrdup(beside) : xstrdup(BATCHD_PREFIX "/libexec/batchd/batchd-worker");
+    ret->gpu_binary = here ? xasprintf("%s/batchd-gpu", self)
+                           : xstrdup(BATCHD_PREFIX "/libexec/batchd/batchd-gpu");
     ret->processor_dirs = xcalloc(1, sizeof(char *));
     if (ret->system)
         places_add_processors(ret, "/etc/batchd/processors.d");
@@ -136,6 +138,7 @@ void places_done(struct places *places)
     free(places->socket_path);
     free(places->config_path);
     free(places->worker_binary);
+    free(places->gpu_binary);
     for (size_t i = 0; places->processor_dirs != NULL && places->processor_dirs[i] != NULL; i++)
         free(places->processor_dirs[i]);
     free(places->processor_dirs);

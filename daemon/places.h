@@ -13,6 +13,7 @@ struct places {
     char *config_path;     /* NULL: none */
     bool config_required;  /* given by --config */
     char *worker_binary;   /* beside this program, or PREFIX/libexec/batchd */
+    char *gpu_binary;      /* batchd-gpu, as it */
     char **processor_dirs; /* NULL-terminated */
     bool system;           /* the system daemon: workers have their own unit */
 };

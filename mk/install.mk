@@ -15,6 +15,7 @@ install-programs: all
 	install -m755 '$(OUT)/batchctl' '$(DESTDIR)$(PREFIX)/bin/batchctl'
 	install -m755 '$(OUT)/batchd-worker' '$(DESTDIR)$(PREFIX)/libexec/batchd/batchd-worker'
 	install -m755 '$(OUT)/batchd-job' '$(DESTDIR)$(PREFIX)/libexec/batchd/batchd-job'
+	install -m755 '$(OUT)/batchd-gpu' '$(DESTDIR)$(PREFIX)/libexec/batchd/batchd-gpu'
 	install -m644 config.example.toml README.md LICENSE '$(DESTDIR)$(PREFIX)/share/doc/batchd/'
 	$(foreach page,$(MAN_PAGES),install -Dm644 '$(page)' '$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))' &&) true
 	install -Dm644 '$(OUT)/completion/batchctl' '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/batchctl'

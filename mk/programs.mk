@@ -4,13 +4,14 @@ CORE_SRC := $(wildcard daemon/core/*.c)
 DAEMON_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c daemon/*/*.c))
 WORKER_SRC := $(filter-out worker/main.c,$(wildcard worker/*.c))
 CLIENT_SRC := $(filter-out client/main.c,$(wildcard client/*.c))
+GPU_SRC := $(filter-out gpu/main.c,$(wildcard gpu/*.c))
 PROCLIB_SRC := $(wildcard processors/lib/*.c)
 MEDIA_SRC := $(wildcard processors/media/*.c)
 
 obj = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 
 PROCESSOR_NAMES := $(notdir $(patsubst %/manifest.json,%,$(wildcard processors/*/manifest.json)))
-PROGRAMS := $(OUT)/batchd $(OUT)/batchd-worker $(OUT)/batchd-job $(OUT)/batchctl $(OUT)/libbatchd-client.a \
+PROGRAMS := $(OUT)/batchd $(OUT)/batchd-worker $(OUT)/batchd-job $(OUT)/batchd-gpu $(OUT)/batchctl $(OUT)/libbatchd-client.a \
   $(foreach p,$(PROCESSOR_NAMES),$(OUT)/processors/$(p)/$(p) $(OUT)/processors/$(p)/manifest.json)
 
 COMMON_LIB := $(OUT)/libcommon.a
@@ -19,6 +20,7 @@ CORE_LIB := $(OUT)/libcore.a
 DAEMON_LIB := $(OUT)/libdaemon.a
 WORKER_LIB := $(OUT)/libworker.a
 CLIENT_LIB := $(OUT)/libclient.a
+GPU_LIB := $(OUT)/libgpu.a
 PROCESSOR_LIB := $(OUT)/libprocessor.a
 MEDIA_LIB := $(OUT)/libmedia.a
 
@@ -27,6 +29,7 @@ $(CORE_LIB): $(call obj,$(CORE_SRC))
 $(DAEMON_LIB): $(call obj,$(DAEMON_SRC)) $(OUT)/daemon/api/interfaces.o
 $(WORKER_LIB): $(call obj,$(WORKER_SRC))
 $(CLIENT_LIB): $(call obj,$(CLIENT_SRC))
+$(GPU_LIB): $(call obj,$(GPU_SRC))
 $(PROCESSOR_LIB): $(call obj,$(PROCLIB_SRC))
 $(MEDIA_LIB): $(call obj,$(MEDIA_SRC))
 %.a:
@@ -52,6 +55,8 @@ $(OUT)/batchd-worker: $(call obj,worker/main.c) $(WORKER_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lm
 $(OUT)/batchd-job: $(call obj,$(wildcard step/*.c)) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,glib-2.0 jansson) -lm
+$(OUT)/batchd-gpu: $(call obj,gpu/main.c) $(GPU_LIB) $(COMMON_LIB)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -ldl -lm
 $(OUT)/batchctl: $(call obj,client/main.c) $(CLIENT_LIB) $(CORE_LIB) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS) -lm
 # Those that link FFmpeg's libraries.

@@ -59,7 +59,7 @@ lint:
 	@$(MAKE) --no-print-directory headers lint-format lint-tidy lint-man
 
 # Each header compiles by itself.
-HEADERS := $(wildcard common/*.h daemon/*.h daemon/*/*.h worker/*.h step/*.h client/*.h processors/*/*.h)
+HEADERS := $(wildcard common/*.h daemon/*.h daemon/*/*.h worker/*.h step/*.h gpu/*.h client/*.h processors/*/*.h)
 headers: PKG_CFLAGS = $(call cflags_of,$(MEDIA_PKGS) $(IMAGE_PKGS))
 .PHONY: headers
 headers:

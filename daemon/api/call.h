@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct api;
+struct gpu_watch;
 struct monitor;
 
 struct api_options {
@@ -17,6 +18,7 @@ struct api_options {
     uint32_t uid_min;                    /* jobs of lower uids are refused; 0: none */
     bool system;                         /* the system daemon */
     const struct monitor *monitor;       /* of the machine; borrowed for life */
+    const struct gpu_watch *gpus;        /* NULL: they are not looked at; borrowed for life */
 };
 
 /* Where replies go. */

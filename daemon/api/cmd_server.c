@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/frame.h"
 #include "daemon/api/breakers_view.h"
+#include "daemon/api/gpu_view.h"
 #include "daemon/api/machine_view.h"
 #include "daemon/api/view.h"
 #include "daemon/engine/gate.h"
@@ -168,8 +169,9 @@ static void run_status(struct api_call *call)
     json_put(reply, "workers", workers);
     json_put(reply, "workers_health", view_health(call));
     json_put(reply, "resources", resources);
-    json_put(reply, "machine",
-             view_machine(call->api->options.monitor, engine_admission(call->api->engine)));
+    json_t *machine = view_machine(call->api->options.monitor, engine_admission(call->api->engine));
+    view_gpus(call, machine);
+    json_put(reply, "machine", machine);
     json_put(reply, "breakers", view_breakers_at_work(call, STATUS_BREAKERS));
     json_put(reply, "running", some_jobs(call, JOB_STATE_STARTING, JOB_STATE_SUSPENDED));
     json_put(reply, "failures", some_jobs(call, JOB_STATE_FAILED, JOB_STATE_FAILED));

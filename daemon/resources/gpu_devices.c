@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* PCI's numbers. */
 #define VENDOR_AMD 0x1002
+#define VENDOR_NVIDIA 0x10de
+#define VENDOR_INTEL 0x8086
 
 /* Of one file, at most that long. */
 #define NUMBER_BYTES 64U
@@ -37,11 +40,22 @@ static bool has_gpu_id(const char *path)
     return text != NULL && strtoull(text, NULL, 10) != 0;
 }
 
-static bool is_amd(const char *path)
+static unsigned long long vendor_of(const char *path)
 {
     size_t bytes = 0;
     CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, NUMBER_BYTES, &bytes);
-    return text != NULL && strtoull(text, NULL, 16) == VENDOR_AMD;
+    return text == NULL ? 0 : strtoull(text, NULL, 16);
+}
+
+static bool is_amd(const char *path)
+{
+    return vendor_of(path) == VENDOR_AMD;
+}
+
+static bool is_known(const char *path)
+{
+    const unsigned long long vendor = vendor_of(path);
+    return vendor == VENDOR_AMD || vendor == VENDOR_NVIDIA || vendor == VENDOR_INTEL;
 }
 
 static uint32_t count(const char *root, const char *pattern, bool (*counts)(const char *path))
@@ -70,4 +84,12 @@ uint32_t gpu_devices_count(const char *root)
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && found == 0; i++)
         found = count(root, places[i].pattern, places[i].counts);
     return found;
+}
+
+bool gpu_devices_any(const char *root)
+{
+    return count(root, "/proc/driver/nvidia/gpus/*", any) > 0 ||
+           count(root, "/dev/nvidia[0-9]*", is_numbered) > 0 ||
+           count(root, "/dev/dxg", any) > 0 || /* Windows' subsystem for Linux */
+           count(root, "/sys/class/drm/card[0-9]*/device/vendor", is_known) > 0;
 }

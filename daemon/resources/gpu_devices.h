@@ -2,6 +2,7 @@
 #ifndef BATCHD_DAEMON_RESOURCES_GPU_DEVICES_H
 #define BATCHD_DAEMON_RESOURCES_GPU_DEVICES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* NVIDIA's, as /proc/driver/nvidia/gpus or else /dev/nvidia0... list them; where there is none,
@@ -9,5 +10,8 @@
  * them. Not both: each vendor numbers its own from 0. `root` stands in front of these paths: "" but
  * in tests. At most GPUS_MAX. */
 uint32_t gpu_devices_count(const char *root);
+
+/* Whether there may be a GPU of a vendor whose GPUs batchd-gpu knows: else it has nothing to do. */
+bool gpu_devices_any(const char *root);
 
 #endif

@@ -18,7 +18,7 @@ BELOW["daemon/api"] = [*BELOW["daemon/engine"], "daemon/engine"]
 BELOW["daemon/net"] = [*BELOW["daemon/api"], "daemon/api"]
 BELOW["daemon"] = [*BELOW["daemon/net"], "daemon/net"]
 BELOW["client"] = ["common", "daemon/core"]  # core is pure: simulate runs the scheduler itself
-for outside in ("worker", "step", "processors/lib"):
+for outside in ("worker", "step", "gpu", "processors/lib"):
     BELOW[outside] = ["common"]
 BELOW["processors/media"] = ["common", "processors/lib"]
 for program in sorted((ROOT / "processors").glob("*/manifest.json")):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = ["common", "daemon", "worker", "step", "client", "processors"]
+FOLDERS = ["common", "daemon", "worker", "step", "gpu", "client", "processors"]
 HEADER_MAX = {"common/worker_protocol.h": 240}  # the contract of both sides, in one place
 
 

@@ -1,0 +1,102 @@
+#include "gpu/process.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/fd.h"
+#include "common/parse.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Deeper trees are not followed: a parent may change while one climbs, and then it might not end.
+ */
+#define CLIMB_MAX 64U
+#define FILE_BYTES_MAX 65536U
+/* The worker's log (worker/worker.h, WORKER_FD_LOG). */
+#define LOG_FD 4
+
+static char *read_proc(const struct look *look, uint64_t pid, const char *name, size_t *ret_bytes)
+{
+    CLEANUP_FREE char *path =
+        xasprintf("%s/proc/%llu/%s", look->root, (unsigned long long)pid, name);
+    return fd_read_file(AT_FDCWD, path, FILE_BYTES_MAX, ret_bytes);
+}
+
+/* proc(5): "PID (NAME) STATE PPID ..."; the name may have brackets and blanks in it. 0: none. */
+static uint64_t parent_of(const struct look *look, uint64_t pid)
+{
+    size_t bytes = 0;
+    unsigned long long parent = 0;
+    CLEANUP_FREE char *text = read_proc(look, pid, "stat", &bytes);
+    const char *behind = text == NULL ? NULL : strrchr(text, ')');
+    if (behind == NULL || strlen(behind) < 5)
+        return 0;
+    parent = strtoull(behind + 4, NULL, 10); /* ") S " */
+    return parent;
+}
+
+/* Another batchd of the machine has workers with the same numbers. Who may not look into it
+ * believes it: the system's batchd is the only one whose jobs are other users'. */
+static bool is_ours(const struct look *look, uint64_t pid)
+{
+    char target[4096];
+    if (look->state == NULL)
+        return true;
+    CLEANUP_FREE char *path =
+        xasprintf("%s/proc/%llu/fd/%d", look->root, (unsigned long long)pid, LOG_FD);
+    const ssize_t bytes = readlink(path, target, sizeof(target));
+    const size_t length = strlen(look->state);
+    return bytes < 0 || ((size_t)bytes > length && strncmp(target, look->state, length) == 0 &&
+                         target[length] == '/');
+}
+
+/* Its words: "batchd-worker", "--worker", NUMBER. */
+static bool is_worker(const struct look *look, uint64_t pid, uint64_t *ret_number)
+{
+    static const char begin[] = "batchd-worker\0--worker";
+    size_t bytes = 0;
+    CLEANUP_FREE char *words = read_proc(look, pid, "cmdline", &bytes);
+    return words != NULL && bytes > sizeof(begin) && memcmp(words, begin, sizeof(begin)) == 0 &&
+           parse_u64(words + sizeof(begin), 1, INT64_MAX, ret_number, NULL) == 0 &&
+           is_ours(look, pid);
+}
+
+/* The worker's number, or GPU_UNKNOWN: it has none, or is not of our pid namespace. */
+static uint64_t worker_above(const struct look *look, uint64_t pid)
+{
+    uint64_t number = 0;
+    for (unsigned i = 0; i < CLIMB_MAX && pid > 1; i++) {
+        if (is_worker(look, pid, &number))
+            return number;
+        pid = parent_of(look, pid);
+    }
+    return GPU_UNKNOWN;
+}
+
+static void take_larger(uint64_t *known, uint64_t other)
+{
+    if (gpu_known(other) && (!gpu_known(*known) || other > *known))
+        *known = other;
+}
+
+void process_add(const struct look *look, struct gpu_facts *gpu, uint64_t pid,
+                 uint64_t memory_bytes)
+{
+    for (uint32_t i = 0; i < gpu->listed; i++) {
+        if (gpu->process[i].pid == pid) {
+            take_larger(&gpu->process[i].memory_bytes, memory_bytes);
+            return;
+        }
+    }
+    gpu->process_count++;
+    if (gpu->listed == GPU_REPORT_PROCESSES)
+        return;
+    struct gpu_process *process = &gpu->process[gpu->listed++];
+    *process = (struct gpu_process){
+        .pid = pid, .worker = worker_above(look, pid), .memory_bytes = memory_bytes};
+    CLEANUP_FREE char *path = xasprintf("/proc/%llu/comm", (unsigned long long)pid);
+    if (look_line(look, path, process->name, sizeof(process->name)) < 0)
+        process->name[0] = '\0';
+}
