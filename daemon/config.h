@@ -42,6 +42,7 @@ struct config {
     uint64_t workers_stop_grace_ms;
     uint64_t workers_output_max_bytes;
     uint64_t retention_completed_ms, retention_failed_ms, retention_cancelled_ms; /* 0: for ever */
+    uint64_t retention_statistics_ms;                                             /* 0: for ever */
     char *processors_path;
     uint64_t monitor_interval_ms;
     char *monitor_root;

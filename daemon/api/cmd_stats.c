@@ -1,13 +1,16 @@
-/* io.batchd.Server.Stats {since_us, by} -> {since_us, by, totals, left_out, estimates}
- * What ended since then, in sums by user, queue, name or type; and what was learned of how long
+/* io.batchd.Server.Stats {since_us, by} -> {since_us, by, summary, totals, left_out, depth,
+ * estimates} What happened since then, all together and by user, queue or type from the sums of
+ * each minute, by name from the jobs that are kept; what waits; and what was learned of how long
  * jobs run, with how far off its predictions were (core/run_history.h says by which measure). Each
  * sees his own jobs; who may see all sees all, and the queues' means. */
 #include "common/alloc.h"
 #include "common/clock.h"
+#include "daemon/api/rates.h"
 #include "daemon/api/slices.h"
 #include "daemon/api/totals.h"
 #include "daemon/api/verb.h"
 #include "daemon/core/estimates.h"
+#include "daemon/engine/queues.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +27,13 @@ static const char *const kind_words[ESTIMATE_KIND_COUNT] = {
 
 /* The sums are made part by part, so that others are served meanwhile. */
 struct sums {
-    struct totals *totals; /* owned, as the next */
-    struct slice *slice;   /* for the next part */
+    struct rates *rates; /* owned, as the next two */
+    struct totals *totals;
+    struct slice *slice; /* for the next part */
+    struct rollup_cursor minutes;
+    bool minutes_done;
     struct total_cursor cursor;
-    enum total_by by;
+    enum rate_by by;
 };
 
 /* Milliseconds to a thousandth. */
@@ -103,14 +109,14 @@ static json_t *view_estimates(const struct api_call *call, int64_t since)
     return list;
 }
 
-static int get_by(const struct api_call *call, enum total_by *ret, struct error *err)
+static int get_by(const struct api_call *call, enum rate_by *ret, struct error *err)
 {
-    const char *word = total_by_word(TOTAL_BY_NAME);
+    const char *word = rate_by_word(RATE_BY_NAME);
     if (json_get_string(call->params, "by", false, &word, err) < 0)
         return -1;
-    for (unsigned by = 0; by < TOTAL_BY_COUNT; by++) {
-        if (strcmp(word, total_by_word((enum total_by)by)) == 0) {
-            *ret = (enum total_by)by;
+    for (unsigned by = 0; by < RATE_BY_COUNT; by++) {
+        if (strcmp(word, rate_by_word((enum rate_by)by)) == 0) {
+            *ret = (enum rate_by)by;
             return 0;
         }
     }
@@ -121,32 +127,80 @@ static void release(struct api_call *call)
 {
     struct sums *sums = call->state;
     call->cancel = NULL;
+    rates_free(sums->rates);
     totals_free(sums->totals);
     slice_free(sums->slice);
     free(sums);
 }
+
+/* ---- what waits ---- */
+
+struct depths {
+    const struct jobset *jobs;
+    json_t *list;
+};
+
+static void add_depth(void *arg, const struct named_queue *queue)
+{
+    const struct depths *depths = arg;
+    for (unsigned level = 0; level < JOB_PRIORITY_COUNT; level++) {
+        size_t waiting = jobset_waiting_at(depths->jobs, queue->number, (enum job_priority)level);
+        if (waiting == 0)
+            continue;
+        json_t *object = json_object();
+        json_put_text(object, "queue", queue->name);
+        json_put_text(object, "priority", job_priority_word((enum job_priority)level));
+        json_put_int(object, "waiting", (int64_t)waiting);
+        (void)json_array_append_new(depths->list, object);
+    }
+}
+
+static json_t *view_depth(const struct api_call *call)
+{
+    struct depths depths = {.jobs = engine_jobs(call->api->engine), .list = json_array()};
+    engine_queues_each(call->api->engine, add_depth, &depths);
+    return depths.list;
+}
+
+/* ---- the answer ---- */
 
 static void finish(struct api_call *call)
 {
     const struct sums *sums = call->state;
     uint64_t left_out = 0;
     json_t *reply = json_object();
+    rates_set_span(sums->rates, sums->cursor.since, clock_wall_us());
+    json_t *totals = sums->by == RATE_BY_NAME
+                         ? totals_view(sums->totals, LINES_MAX, &left_out)
+                         : rates_view(sums->rates, call->api->users, &left_out);
     json_put_int(reply, "since_us", sums->cursor.since);
-    json_put_text(reply, "by", total_by_word(sums->by));
-    json_put(reply, "totals", totals_view(sums->totals, call->api->users, LINES_MAX, &left_out));
+    json_put_text(reply, "by", rate_by_word(sums->by));
+    json_put(reply, "summary", rates_view_sum(sums->rates));
+    json_put(reply, "totals", totals);
     json_put_int(reply, "left_out", (int64_t)left_out);
+    json_put(reply, "depth", view_depth(call));
     json_put(reply, "estimates", view_estimates(call, sums->cursor.since));
     release(call);
     reply_done(call, reply);
+}
+
+/* 1: there may be more of them, or of the jobs. */
+static int read_minutes(struct db *db, struct sums *sums, struct error *err)
+{
+    int more = rollup_rows_next(db, &sums->minutes, rates_add, sums->rates, err);
+    sums->minutes_done = more == 0;
+    return more < 0 ? -1 : more == 1 || sums->by == RATE_BY_NAME;
 }
 
 static void read_part(void *arg)
 {
     struct api_call *call = arg;
     struct sums *sums = call->state;
+    struct db *db = engine_db(call->api->engine);
     struct error err;
-    int more = total_rows_next(engine_db(call->api->engine), &sums->cursor, totals_add,
-                               sums->totals, &err);
+    int more = sums->minutes_done
+                   ? total_rows_next(db, &sums->cursor, totals_add, sums->totals, &err)
+                   : read_minutes(db, sums, &err);
     if (more == 0) {
         finish(call);
     } else if (more < 0) {
@@ -157,7 +211,7 @@ static void read_part(void *arg)
 
 static void run(struct api_call *call)
 {
-    enum total_by by = TOTAL_BY_NAME;
+    enum rate_by by = RATE_BY_NAME;
     int64_t since = 0;
     struct error err;
     if (json_get_int(call->params, "since_us", false, 0, INT64_MAX, &since, &err) < 0 ||
@@ -166,8 +220,12 @@ static void run(struct api_call *call)
         return;
     }
     struct sums *sums = xcalloc(1, sizeof(*sums));
-    *sums = (struct sums){.by = by, .cursor = {.since = since, .rows = PART_ROWS}};
-    sums->totals = totals_new(by, access_all(call), call->uid);
+    *sums =
+        (struct sums){.by = by,
+                      .minutes = {.minute = since / ROLLUP_MINUTE_US, .uid = -1, .rows = PART_ROWS},
+                      .cursor = {.since = since, .rows = PART_ROWS}};
+    sums->rates = rates_new(by, access_all(call), call->uid);
+    sums->totals = totals_new(access_all(call), call->uid);
     sums->slice = slice_new(call->api->slices, call->uid, read_part, call, &err);
     call->state = sums;
     call->cancel = release;

@@ -12,15 +12,13 @@
 #define GROUPS_MAX 20000U
 
 struct total {
-    uint32_t uid;
-    char *name; /* owned; NULL: of no type, or a user */
+    char *name; /* owned */
     int64_t completed, failed, cancelled;
     int64_t started;
     double wait_us, run_us; /* sums */
 };
 
 struct totals {
-    enum total_by by;
     bool all;
     uint32_t uid;
     struct total *groups; /* owned */
@@ -29,20 +27,10 @@ struct totals {
     json_t *numbers; /* the number of each group, by its name */
 };
 
-static const char *const by_words[TOTAL_BY_COUNT] = {[TOTAL_BY_USER] = "user",
-                                                     [TOTAL_BY_QUEUE] = "queue",
-                                                     [TOTAL_BY_NAME] = "name",
-                                                     [TOTAL_BY_TYPE] = "type"};
-
-const char *total_by_word(enum total_by by)
-{
-    return by_words[by];
-}
-
-struct totals *totals_new(enum total_by by, bool all, uint32_t uid)
+struct totals *totals_new(bool all, uint32_t uid)
 {
     struct totals *totals = xcalloc(1, sizeof(*totals));
-    *totals = (struct totals){.by = by, .all = all, .uid = uid, .numbers = json_object()};
+    *totals = (struct totals){.all = all, .uid = uid, .numbers = json_object()};
     return totals;
 }
 
@@ -57,30 +45,10 @@ void totals_free(struct totals *totals)
     free(totals);
 }
 
-static const char *name_of(const struct totals *totals, const struct ended *ended)
-{
-    switch (totals->by) {
-    case TOTAL_BY_QUEUE:
-        return ended->queue;
-    case TOTAL_BY_NAME:
-        return ended->name;
-    case TOTAL_BY_TYPE:
-        return ended->type;
-    case TOTAL_BY_USER:
-    case TOTAL_BY_COUNT:
-        break;
-    }
-    return NULL;
-}
-
 /* The group that it counts to; NULL: there are too many. */
 static struct total *group_of(struct totals *totals, const struct ended *ended)
 {
-    const char *name = name_of(totals, ended);
-    CLEANUP_FREE char *key = totals->by == TOTAL_BY_USER ? xasprintf("%u", ended->uid)
-                             : name == NULL              ? xstrdup("")
-                                                         : xasprintf("=%s", name);
-    const json_t *number = json_object_get(totals->numbers, key);
+    const json_t *number = json_object_get(totals->numbers, ended->name);
     if (number != NULL)
         return &totals->groups[json_integer_value(number)];
     if (totals->count == GROUPS_MAX)
@@ -90,10 +58,9 @@ static struct total *group_of(struct totals *totals, const struct ended *ended)
         totals->groups = xreallocarray(totals->groups, totals->room, sizeof(*totals->groups));
     }
     /* A name may be no UTF-8: then it has a group each time, up to the limit. */
-    (void)json_object_set_new_nocheck(totals->numbers, key,
+    (void)json_object_set_new_nocheck(totals->numbers, ended->name,
                                       json_integer((json_int_t)totals->count));
-    totals->groups[totals->count] =
-        (struct total){.uid = ended->uid, .name = name == NULL ? NULL : xstrdup(name)};
+    totals->groups[totals->count] = (struct total){.name = xstrdup(ended->name)};
     return &totals->groups[totals->count++];
 }
 
@@ -133,10 +100,6 @@ static int compare(const void *a, const void *b, void *arg)
     const struct total *second = &groups[*(const size_t *)b];
     if (sum_of(first) != sum_of(second))
         return sum_of(first) > sum_of(second) ? -1 : 1;
-    if (first->name == NULL || second->name == NULL)
-        return first->name != second->name
-                   ? (first->name == NULL ? -1 : 1)
-                   : (first->uid > second->uid) - (first->uid < second->uid);
     return strcmp(first->name, second->name);
 }
 
@@ -148,12 +111,10 @@ static json_t *view_mean(double us, int64_t count)
     return json_real((double)(int64_t)(us / (double)count + 0.5) / (double)US_PER_MS);
 }
 
-static json_t *view_total(const struct totals *totals, const struct total *total,
-                          struct users *users)
+static json_t *view_total(const struct total *total)
 {
     json_t *object = json_object();
-    json_put_text(object, by_words[totals->by],
-                  totals->by == TOTAL_BY_USER ? users_name(users, total->uid) : total->name);
+    json_put_text(object, "name", total->name);
     json_put_int(object, "completed", total->completed);
     json_put_int(object, "failed", total->failed);
     json_put_int(object, "cancelled", total->cancelled);
@@ -162,8 +123,7 @@ static json_t *view_total(const struct totals *totals, const struct total *total
     return object;
 }
 
-json_t *totals_view(const struct totals *totals, struct users *users, size_t most,
-                    uint64_t *ret_left_out)
+json_t *totals_view(const struct totals *totals, size_t most, uint64_t *ret_left_out)
 {
     json_t *list = json_array();
     int64_t left_out = totals->others;
@@ -176,7 +136,7 @@ json_t *totals_view(const struct totals *totals, struct users *users, size_t mos
         if (sum_of(total) + total->started == 0)
             continue;
         if (json_array_size(list) < most)
-            (void)json_array_append_new(list, view_total(totals, total, users));
+            (void)json_array_append_new(list, view_total(total));
         else
             left_out += sum_of(total);
     }

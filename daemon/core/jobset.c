@@ -23,8 +23,10 @@ struct jobset {
     uint32_t slot_count;       /* a power of two */
     uint32_t filled;
     size_t counts[JOB_STATE_COUNT];
-    size_t in_queue[UINT8_MAX + 1], waiting_in[UINT8_MAX + 1];
-    struct user_count *users; /* by uid */
+    size_t in_queue[UINT8_MAX + 1];
+    size_t in_state[UINT8_MAX + 1][JOB_STATE_COUNT];      /* by the number of their queue */
+    size_t waiting_at[UINT8_MAX + 1][JOB_LEVEL_MASK + 1]; /* and those that wait by their level */
+    struct user_count *users;                             /* by uid */
     size_t user_count;
 };
 
@@ -159,12 +161,26 @@ static void queue_plain(struct jobset *set, struct job *job, int64_t now)
         scheduler_queue(set->scheduler, job, now);
 }
 
+static void count_in(struct jobset *set, const struct job *job)
+{
+    enum job_state state = job_state_of(job);
+    set->in_state[job->queue][state]++;
+    set->waiting_at[job->queue][job->level] += state == JOB_STATE_PENDING;
+}
+
+static void count_out(struct jobset *set, const struct job *job)
+{
+    enum job_state state = job_state_of(job);
+    set->in_state[job->queue][state]--;
+    set->waiting_at[job->queue][job->level] -= state == JOB_STATE_PENDING;
+}
+
 static void enter_state(struct jobset *set, struct job *job, enum job_state state, int64_t now)
 {
     job->packed = (uint8_t)((job->packed & 0xf8U) | state);
     set->counts[state]++;
+    count_in(set, job);
     if (state == JOB_STATE_PENDING) {
-        set->waiting_in[job->queue]++;
         user_of(set, job->uid)->waiting++;
         queue_plain(set, job, now);
     }
@@ -175,8 +191,8 @@ static void enter_state(struct jobset *set, struct job *job, enum job_state stat
 static void leave_state(struct jobset *set, struct job *job)
 {
     set->counts[job_state_of(job)]--;
+    count_out(set, job);
     if (job_state_of(job) == JOB_STATE_PENDING) {
-        set->waiting_in[job->queue]--;
         user_of(set, job->uid)->waiting--;
         if (!job_is_array(job))
             scheduler_unqueue(set->scheduler, job);
@@ -285,13 +301,12 @@ void jobset_look(struct jobset *set, uint32_t *at, uint32_t looks,
 void jobset_set_queue(struct jobset *set, struct job *job, uint8_t queue, int64_t now)
 {
     bool queued = job->queued;
-    size_t waits = job_state_of(job) == JOB_STATE_PENDING;
     scheduler_unqueue(set->scheduler, job);
     set->in_queue[job->queue]--;
-    set->waiting_in[job->queue] -= waits;
+    count_out(set, job);
     job->queue = queue;
     set->in_queue[queue]++;
-    set->waiting_in[queue] += waits;
+    count_in(set, job);
     if (queued)
         scheduler_queue(set->scheduler, job, now);
 }
@@ -305,7 +320,9 @@ void jobset_change(struct jobset *set, struct job *job, const struct job *as,
     scheduler_forget(set->scheduler, job);
     scheduler_learn(set->scheduler, job, wanted);
     job->alarm_at = alarm_at;
+    count_out(set, job);
     job->level = as->level;
+    count_in(set, job);
     job->class = as->class;
     job->estimate_us = as->estimate_us;
     jobset_set_queue(set, job, as->queue, now);
@@ -335,6 +352,7 @@ void jobset_remove(struct jobset *set, struct job *job)
     assert(job_state_terminal(job_state_of(job)));
     uint32_t number = set->slots[hash_slot(set, job->id)];
     set->counts[job_state_of(job)]--;
+    count_out(set, job);
     hash_delete(set, job->id);
     set->in_queue[job->queue]--;
     scheduler_forget(set->scheduler, job);
@@ -359,7 +377,17 @@ size_t jobset_in_queue(const struct jobset *set, uint8_t queue)
 
 size_t jobset_waiting_in(const struct jobset *set, uint8_t queue)
 {
-    return set->waiting_in[queue];
+    return set->in_state[queue][JOB_STATE_PENDING];
+}
+
+size_t jobset_in_state(const struct jobset *set, uint8_t queue, enum job_state state)
+{
+    return set->in_state[queue][state];
+}
+
+size_t jobset_waiting_at(const struct jobset *set, uint8_t queue, enum job_priority level)
+{
+    return set->waiting_at[queue][level];
 }
 
 size_t jobset_count(const struct jobset *set, enum job_state state)

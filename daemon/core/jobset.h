@@ -75,6 +75,8 @@ void jobset_each(const struct jobset *set, void (*each)(void *arg, const struct 
 
 size_t jobset_in_queue(const struct jobset *set, uint8_t queue); /* unfinished jobs */
 size_t jobset_waiting_in(const struct jobset *set, uint8_t queue);
+size_t jobset_in_state(const struct jobset *set, uint8_t queue, enum job_state state);
+size_t jobset_waiting_at(const struct jobset *set, uint8_t queue, enum job_priority level);
 size_t jobset_count(const struct jobset *set, enum job_state state);
 size_t jobset_waiting_of(const struct jobset *set, uint32_t uid);
 

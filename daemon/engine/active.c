@@ -34,6 +34,7 @@ struct active *active_find_attempt(struct active *list, const struct attempt_id 
 static void destroy(struct active *entry)
 {
     job_status_done(&entry->status);
+    free(entry->type);
     free(entry->progress);
     free(entry->preview);
     free(entry);

@@ -15,7 +15,7 @@ struct active_probe {
 struct active {
     struct active *next;
     struct job_status status; /* of the job, or of the task of an array */
-    bool is_processor;
+    char *type;               /* of a processor's job; owned; NULL: a command */
     struct retry_rule retry;
     struct resources asked;  /* what it was started with: of a task maybe more than of its array */
     bool counted;            /* in the pool's load of its worker */

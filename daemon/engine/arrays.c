@@ -15,6 +15,7 @@ static void array_free(struct array *array)
     array_spec_done(&array->spec);
     task_ranges_done(&array->taken);
     job_status_done(&array->status);
+    free(array->type);
     task_waits_done(&array->again);
     free(array);
 }
@@ -93,6 +94,8 @@ static int load(struct engine *engine, struct array *array, const struct job_row
                          (unsigned long long)row->facts.id);
     array->status = row->status;
     array->status.result = NULL; /* set only at the end */
+    array->cancels_counted = array->status.tasks.cancelled;
+    array->type = row->facts.type == NULL ? NULL : xstrdup(row->facts.type);
     array->memory_bytes = job_whole_mib(row->facts.memory_bytes);
     if (array->status.cancelling)
         (void)snprintf(array->reason, sizeof(array->reason), "%.*s", (int)sizeof(array->reason) - 1,
@@ -145,6 +148,10 @@ void array_store(struct engine *engine, struct array *array)
     struct error err;
     if (!engine->broken && job_rows_update(engine->db, &array->status, &err) < 0)
         engine_break(engine, &err);
+    const uint64_t cancelled = array->status.tasks.cancelled;
+    engine_count_cancels(engine, jobset_find(engine->jobs, array->status.id), array->type,
+                         cancelled - array->cancels_counted, clock_wall_us());
+    array->cancels_counted = cancelled;
     array->changed = false;
 }
 

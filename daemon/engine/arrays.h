@@ -40,6 +40,8 @@ struct array {
     int64_t lifted_at;                /* its tasks that failed before need not wait any longer */
     size_t rows_read;                 /* when it was made live */
     bool changed;                     /* the row is to be written */
+    uint64_t cancels_counted;         /* of status.tasks.cancelled, in the statistics */
+    char *type;                       /* owned; NULL: a command */
     char reason[CANCEL_REASON_BYTES]; /* of a cancel of all of it, "" if none was given */
 };
 

@@ -22,6 +22,7 @@ static int cancel_waiting(struct engine *engine, struct job *job, const char *re
                    reason == NULL ? "" : reason);
     if (job_rows_update(engine->db, &row.status, &err) < 0)
         engine_break(engine, &err);
+    engine_count_cancels(engine, job, row.facts.type, 1, row.status.ended_at);
     engine_tell(engine, job, &row.status, BUS_ENDED);
     job_row_done(&row);
     engine_remove(engine, job);

@@ -152,6 +152,7 @@ void engine_free(struct engine *engine)
     task_counts_done(&engine->tasks);
     engine_values_free(engine);
     schedules_free(engine);
+    statistics_free(&engine->statistics);
     removals_free(engine);
     reports_end(engine);
     alarms_done(&engine->begins);

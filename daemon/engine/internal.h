@@ -9,17 +9,16 @@
 #include "daemon/engine/removal.h"
 #include "daemon/engine/reporting.h"
 #include "daemon/engine/running.h"
+#include "daemon/engine/statistics.h"
 #include "daemon/engine/waiting.h"
 #include "daemon/events/bus.h"
 #include "daemon/exec/pool.h"
 #include "daemon/core/alarms.h"
 #include "daemon/core/array_links.h"
 #include "daemon/core/deadlines.h"
-#include "daemon/core/estimates.h"
 #include "daemon/core/dependency_graph.h"
 #include "daemon/core/jobset.h"
 #include "daemon/core/task_counts.h"
-#include "daemon/store/condition_rows.h"
 #include "daemon/store/job_rows.h"
 
 struct array;
@@ -82,6 +81,7 @@ struct engine {
     struct alarms backoffs;    /* and those that failed, by when they may again, monotonic */
     uint64_t put_off; /* of this turn: arrays that were to start, and all their tasks back off */
     struct removals removals;
+    struct statistics statistics;
     struct schedules *schedules;   /* schedules.c */
     struct pending_forget *forget; /* settled in this turn: forgotten after its commit */
     struct unread_logs unread_logs;

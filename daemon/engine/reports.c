@@ -29,6 +29,7 @@ static void on_started(void *arg, uint64_t worker, const struct job_started *sta
         return;
     entry->status.started_at = started->started_at;
     engine_take_over(engine, entry);
+    engine_count_start(engine, entry);
     engine_step(engine, entry, JOB_EVENT_GO);
     engine_store_status(engine, entry);
     engine_tell(engine, job, &entry->status, BUS_STARTED);
@@ -46,7 +47,7 @@ static void on_exited(void *arg, uint64_t worker, const struct job_exit *end)
     struct engine *engine = arg;
     struct active *entry = active_find_attempt(engine->active, &end->id);
     if (entry != NULL && entry->status.worker == worker) {
-        outcome_from_exit(end, entry->is_processor, &entry->status);
+        outcome_from_exit(end, entry->type != NULL, &entry->status);
         engine_note_attempt(engine, &end->id, &end->notes);
         pool_note_run(engine->pool, worker, end->run_us);
         pool_note_end(engine->pool, worker);
@@ -219,7 +220,7 @@ static void judge_dead(struct engine *engine, const struct worker_log *log, stru
     const struct attempt_id id = active_id(entry);
     switch (worker_log_attempt(log, &id, &started, &end)) {
     case ATTEMPT_ENDED:
-        outcome_from_exit(&end, entry->is_processor, &entry->status);
+        outcome_from_exit(&end, entry->type != NULL, &entry->status);
         engine_note_attempt(engine, &end.id, &end.notes);
         engine_settle(engine, entry, true);
         return;

@@ -144,7 +144,7 @@ static int load_facts(struct engine *engine, struct error *err)
         struct job_row row;
         if (job_rows_load(engine->db, entry->status.id, &row, err) < 0)
             return -1;
-        entry->is_processor = row.facts.type != NULL;
+        entry->type = row.facts.type == NULL ? NULL : xstrdup(row.facts.type);
         entry->retry = row.facts.retry;
         int result = load_warning(engine, entry, &row, err);
         if (result == 0 && entry->status.is_task)
@@ -253,7 +253,7 @@ static void settle_after_reboot(struct engine *engine, uint64_t worker, struct e
         if (fact == ATTEMPT_STARTED)
             entry->status.started_at = started.started_at;
         if (fact == ATTEMPT_ENDED) {
-            outcome_from_exit(&end, entry->is_processor, &entry->status);
+            outcome_from_exit(&end, entry->type != NULL, &entry->status);
             engine_note_attempt(engine, &end.id, &end.notes);
         } else {
             lose(engine, entry);
@@ -309,6 +309,7 @@ int engine_restore(struct engine *engine, struct error *err)
     }
     arrays_end_turn(engine);
     engine_store_estimates(engine);
+    engine_store_statistics(engine);
     engine_store_breakers(engine);
     engine_restore_turns(engine);
     pool_remove_unknown(engine->pool);

@@ -96,6 +96,7 @@ void engine_schedule(struct engine *engine)
     engine->unplaced = NULL;
     arrays_end_turn(engine);
     engine_store_estimates(engine);
+    engine_store_statistics(engine);
     engine_store_breakers(engine);
     removals_go_on(engine);
     shrink(engine);

@@ -116,6 +116,7 @@ static void run_again(struct engine *engine, struct active *entry, enum ending e
                                     .memory_bytes = entry->asked.amount[RESOURCE_MEMORY]};
     if (!engine->broken && attempt_rows_keep(engine->db, &row, &err) < 0)
         engine_break(engine, &err);
+    engine_count_retry(engine, entry);
     if (is_task && grown > 0)
         entry->status.memory_bytes = grown;
     engine_return(engine, entry, NULL);
@@ -135,10 +136,11 @@ static void end_job(struct engine *engine, struct active *entry, enum job_event 
         entry->status.charged++;
     if (event == JOB_EVENT_CANCEL)
         entry->status.outcome.class = OUTCOME_CANCELLED;
-    if (entry->is_processor)
+    if (entry->type != NULL)
         entry->status.result = engine_read_result(engine, entry);
     engine_step(engine, entry, event);
     engine_store_status(engine, entry);
+    engine_count_end(engine, entry);
     engine_tell(engine, job, &entry->status, BUS_ENDED);
     if (event == JOB_EVENT_SUCCEED)
         engine_learn(engine, job, &entry->status);
@@ -192,6 +194,8 @@ void engine_settle(struct engine *engine, struct active *entry, bool tree_dead)
         [ENDING_CANCELLED] = JOB_EVENT_CANCEL,
     };
     enum ending ending = ENDING_FAILED;
+    if (entry->status.state == JOB_STATE_STARTING && entry->status.started_at > 0)
+        engine_count_start(engine, entry); /* nobody was told: it was short */
     if (!engine_end_of_deadline(entry))
         ending = decide(engine, entry, tree_dead);
     if (entry->status.outcome.class == OUTCOME_OOM)

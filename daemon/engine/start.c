@@ -235,7 +235,7 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
     }
     struct active *entry = active_add(&engine->active, &row.status);
     row.status.result = NULL; /* the entry has it now */
-    entry->is_processor = row.facts.type != NULL;
+    entry->type = row.facts.type == NULL ? NULL : xstrdup(row.facts.type);
     entry->retry = row.facts.retry;
     entry->asked = job_facts_wanted(&row.facts, &engine->options.names);
     entry->counted = true;

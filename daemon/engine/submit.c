@@ -87,6 +87,7 @@ static void add_submitted(struct engine *engine, const struct job_facts *facts)
             engine_break(engine, &err);
         engine_apply_condition(engine, &condition, facts->submitted_at);
     }
+    engine_count_submit(engine, facts);
     (void)engine_breaker_admits(engine, mine);
     engine_tell(engine, mine, &status, BUS_SUBMITTED);
     engine_add_depends(engine, facts);

@@ -14,6 +14,7 @@
 #include "daemon/store/queue_rows.h"
 #include "daemon/store/removal_rows.h"
 #include "daemon/store/retry_rows.h"
+#include "daemon/store/rollup_rows.h"
 #include "daemon/store/schedule_rows.h"
 #include "daemon/store/task_rows.h"
 #include "daemon/store/usage_rows.h"
@@ -46,6 +47,7 @@ static int (*const checks[])(struct db *db, struct error *err) = {
     attempt_rows_check,
     worker_rows_check,
     checkpoint_rows_check,
+    rollup_rows_check,
 };
 
 int store_check(struct db *db, struct error *err)

@@ -239,6 +239,15 @@ static const char *const migrations[] = {
      * type that had should ask for (0: none had). */
     "ALTER TABLE task ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE estimate ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;",
+
+    /* 8: what happened to jobs in each minute (rollup_rows.c). type: '' for commands. */
+    "CREATE TABLE rollup("
+    " minute INTEGER NOT NULL, uid INTEGER NOT NULL, queue TEXT NOT NULL, type TEXT NOT NULL,"
+    " submitted INTEGER NOT NULL, started INTEGER NOT NULL, completed INTEGER NOT NULL,"
+    " failed INTEGER NOT NULL, cancelled INTEGER NOT NULL, retried INTEGER NOT NULL,"
+    " ran INTEGER NOT NULL, wait_us INTEGER NOT NULL, run_us INTEGER NOT NULL,"
+    " cpu_us INTEGER NOT NULL, waits TEXT NOT NULL, runs TEXT NOT NULL, sum INTEGER NOT NULL,"
+    " PRIMARY KEY(minute, uid, queue, type)) WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

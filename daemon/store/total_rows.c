@@ -13,16 +13,14 @@ enum column {
     ARRAY_STATE,
     ARRAY_ENDED_AT,
     UID,
-    QUEUE,
     NAME,
-    TYPE,
     SUBMITTED_AT,
     BEGIN_AT,
     RELEASED_AT,
 };
 
 #define SHARED_COLUMNS \
-    ",job.state,job.ended_at,uid,queue,name,type,submitted_at,ifnull(begin_at,0),ifnull(released_at,0)"
+    ",job.state,job.ended_at,uid,name,submitted_at,ifnull(begin_at,0),ifnull(released_at,0)"
 
 struct part {
     struct total_cursor *cursor;
@@ -63,9 +61,7 @@ static int read_row(void *arg, sqlite3_stmt *row, struct error *err)
     bool array = number(row, IS_ARRAY) != 0;
     bool over = has_ended(row, STATE, ENDED_AT, part->cursor->since);
     struct ended ended = {.uid = (uint32_t)number(row, UID),
-                          .queue = (const char *)sqlite3_column_text(row, QUEUE),
                           .name = (const char *)sqlite3_column_text(row, NAME),
-                          .type = (const char *)sqlite3_column_text(row, TYPE),
                           .state = (enum job_state)number(row, STATE),
                           .count = count_of(row, part->cursor->since),
                           .started = over && number(row, STARTED_AT) > 0,

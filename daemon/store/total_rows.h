@@ -1,6 +1,6 @@
-/* What has ended, for `batchctl stats`: read in parts of so many rows, so that nobody waits for all
- * of them. A task of an array counts like a job, the array itself does not; tasks that were
- * cancelled before they started count once it has ended. */
+/* What has ended, for `batchctl stats --by name`: read in parts of so many rows, so that nobody
+ * waits for all of them. A task of an array counts like a job, the array itself does not; tasks
+ * that were cancelled before they started count once it has ended. */
 #ifndef BATCHD_DAEMON_STORE_TOTAL_ROWS_H
 #define BATCHD_DAEMON_STORE_TOTAL_ROWS_H
 
@@ -16,10 +16,10 @@ struct total_cursor {
     int64_t index; /* of the task behind which it begins */
 };
 
-/* One job or task, or all tasks of an array that never started. Texts are borrowed. */
+/* One job or task, or all tasks of an array that never started. The name is borrowed. */
 struct ended {
     uint32_t uid;
-    const char *queue, *name, *type; /* type: NULL for a command */
+    const char *name;
     enum job_state state;
     int64_t count; /* it counts so often: 0, or less when the array has counted it */
     bool started;  /* then the next are of its last attempt, from when it could have started */

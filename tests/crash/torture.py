@@ -156,6 +156,16 @@ def check_starts(folder, jobs, workers):
     return wrong
 
 
+def check_counts(daemon, jobs):
+    """What was counted of each minute is what there is: nothing twice, nothing forgotten."""
+    told = daemon.call("io.batchd.Server.Stats", by="queue")["summary"]
+    found = {state: sum(job["state"] == state for job in jobs.values())
+             for state in ("completed", "failed", "cancelled")}
+    found["submitted"] = len(jobs)
+    return [f"{told[name]} are counted as {name}, and {count} are" for name, count in found.items()
+            if told[name] != count]
+
+
 def check(daemon, submitters, folder, workers):
     wrong = [text for s in submitters for text in s.failures]
     jobs = {job["id"]: job for job in daemon.jobs()}
@@ -173,6 +183,7 @@ def check(daemon, submitters, folder, workers):
         code = outcome["exit_code"]
         if code != (job["id"] + (job["index"] or 0)) % 50 or outcome["signal"] is not None:
             wrong.append(f"job {name}: wrong result {outcome}")
+    wrong += check_counts(daemon, each)
     return wrong + check_starts(folder, each, workers), len(jobs), len(ids)
 
 
