@@ -48,6 +48,12 @@ static void print_resources(FILE *file, const json_t *resources)
     (void)fprintf(file, "resources: %lld cpus (%lld free)", number_of(resources, "cpus"),
                   number_of(resources, "cpus_free"));
     print_bytes(file, resources, "memory", "memory_bytes", "memory_free_bytes");
+    if (number_of(resources, "memory_elsewhere_bytes") > 0) {
+        char elsewhere[32];
+        format_size((uint64_t)number_of(resources, "memory_elsewhere_bytes"), elsewhere,
+                    sizeof(elsewhere));
+        (void)fprintf(file, " less %s that other programs have", elsewhere);
+    }
     if (number_of(resources, "gpus") > 0)
         (void)fprintf(file, ", %lld gpus (%lld free)", number_of(resources, "gpus"),
                       number_of(resources, "gpus_free"));
@@ -126,12 +132,14 @@ static void begin(FILE *file, bool *begun)
     *begun = true;
 }
 
-/* "12G of 24G memory available"; nothing where there is none, as of swap. */
+/* "12G of 24G memory available"; nothing where there is none, as of swap. What is set aside for
+ * huge pages is never available, and not in use either. */
 static void print_amount(FILE *file, const json_t *amount, const char *left_key, const char *what,
                          bool *begun)
 {
     char total[32], left[32];
-    const json_int_t bytes = json_integer_value(json_object_get(amount, "total_bytes"));
+    const json_int_t bytes = json_integer_value(json_object_get(amount, "total_bytes")) -
+                             json_integer_value(json_object_get(amount, "huge_bytes"));
     if (bytes <= 0)
         return;
     format_size((uint64_t)bytes, total, sizeof(total));
@@ -164,6 +172,16 @@ static void print_stops(FILE *file, const json_t *stops)
                       real_at(one, "until"));
 }
 
+static void print_power(FILE *file, const json_t *power, bool *begun)
+{
+    if (!json_is_object(power))
+        return;
+    begin(file, begun);
+    (void)fprintf(file, "battery %.0f%%%s", real_at(power, "percent"),
+                  json_is_true(json_object_get(power, "on_battery")) ? " (nothing else supplies it)"
+                                                                     : "");
+}
+
 static void print_machine(FILE *file, const json_t *machine)
 {
     bool begun = false;
@@ -181,9 +199,12 @@ static void print_machine(FILE *file, const json_t *machine)
                  &begun);
     print_amount(file, json_object_get(machine, "swap"), "free_bytes", "swap free", &begun);
     print_pressure(file, json_object_get(machine, "pressure"), &begun);
+    print_power(file, json_object_get(machine, "power"), &begun);
     if (begun)
         (void)fputc('\n', file);
     print_stops(file, json_object_get(machine, "stops"));
+    if (json_is_true(json_object_get(machine, "opening")))
+        (void)fputs("machine: it was short until just now: jobs start a few at a time\n", file);
 }
 
 void status_lines_print(FILE *file, const json_t *status)

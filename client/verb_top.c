@@ -76,7 +76,8 @@ static void print_bars(FILE *file, const json_t *machine)
 {
     const json_t *cpu = json_object_get(machine, "cpu");
     const json_t *memory = json_object_get(machine, "memory");
-    const double total = json_number_value(json_object_get(memory, "total_bytes"));
+    const double total = json_number_value(json_object_get(memory, "total_bytes")) -
+                         json_number_value(json_object_get(memory, "huge_bytes"));
     const double left = json_number_value(json_object_get(memory, "available_bytes"));
     if (json_is_object(cpu))
         print_bar(file, "cpus", json_number_value(json_object_get(cpu, "busy")));

@@ -61,7 +61,8 @@ static bool is_one_of(const char *word, const char *words)
 static bool is_text(const struct config_key *key)
 {
     return key->type == CONFIG_WORD || key->type == CONFIG_BACKOFF ||
-           key->type == CONFIG_RETRY_ON || key->type == CONFIG_MARKS;
+           key->type == CONFIG_RETRY_ON || key->type == CONFIG_MARKS ||
+           key->type == CONFIG_FALLING_MARKS;
 }
 
 static int set_word(struct config *config, const struct config_key *key,
@@ -75,7 +76,10 @@ static int set_word(struct config *config, const struct config_key *key,
     if ((key->type == CONFIG_BACKOFF &&
          retry_backoff_parse(value->string, &rule.backoff, err) < 0) ||
         (key->type == CONFIG_RETRY_ON && retry_on_parse(value->string, &rule, err) < 0) ||
-        (key->type == CONFIG_MARKS && admission_marks_parse(value->string, &marks, err) < 0))
+        (key->type == CONFIG_MARKS &&
+         admission_marks_parse(value->string, false, &marks, err) < 0) ||
+        (key->type == CONFIG_FALLING_MARKS &&
+         admission_marks_parse(value->string, true, &marks, err) < 0))
         return error_wrap(err, "%s", key->name);
     if (key->words != NULL && !is_one_of(value->string, key->words))
         return error_set(err, ERROR_INVALID, "%s = \"%.40s\" must be one of: %s", key->name,
@@ -385,9 +389,11 @@ void config_marks(const struct config *config,
         [ADMISSION_MEMORY_USED] = config->monitor_memory_used,
         [ADMISSION_MEMORY_PRESSURE] = config->monitor_memory_pressure,
         [ADMISSION_IO_PRESSURE] = config->monitor_io_pressure,
-        [ADMISSION_CPU_PRESSURE] = config->monitor_cpu_pressure};
+        [ADMISSION_CPU_PRESSURE] = config->monitor_cpu_pressure,
+        [ADMISSION_BATTERY] = config->monitor_battery};
     for (unsigned i = 0; i < ADMISSION_FIGURE_COUNT; i++)
-        (void)admission_marks_parse(texts[i], &ret[i], NULL); /* they were looked at */
+        (void)admission_marks_parse(texts[i], admission_falls((enum admission_figure)i), &ret[i],
+                                    NULL); /* they were looked at */
 }
 
 struct retry_rule config_retry(const struct config *config)
@@ -409,6 +415,7 @@ static void print_value(FILE *file, const struct config *config, const struct co
     case CONFIG_BACKOFF:
     case CONFIG_RETRY_ON:
     case CONFIG_MARKS:
+    case CONFIG_FALLING_MARKS:
         (void)fprintf(file, "\"%s\"", *(char *const *)(const void *)at);
         break;
     case CONFIG_BOOLEAN:

@@ -49,7 +49,8 @@ struct config {
     char *monitor_gpus, *monitor_gpu_library;
     uint64_t monitor_gpu_deadline_ms;
     char *monitor_memory_used, *monitor_memory_pressure, *monitor_io_pressure;
-    char *monitor_cpu_pressure;
+    char *monitor_cpu_pressure, *monitor_battery;
+    bool monitor_memory_headroom;
     bool breakers_enabled;
     char *breakers_queues;
     uint32_t breakers_window, breakers_minimum, breakers_rate, breakers_probes;
@@ -68,6 +69,7 @@ enum config_type {
     CONFIG_BACKOFF,       /* a text for retry_backoff_parse */
     CONFIG_RETRY_ON,      /* and one for retry_on_parse */
     CONFIG_MARKS,         /* and one for admission_marks_parse */
+    CONFIG_FALLING_MARKS, /* the same of a figure that falls */
     CONFIG_COUNT_OR_AUTO, /* a whole number, or "auto": 32 bits, CONFIG_AUTO */
     CONFIG_COUNTER,       /* the row of all names in its table that have no row: whole numbers */
 };

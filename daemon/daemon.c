@@ -283,6 +283,7 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .shares = daemon->shares,
         .share_count = share_count,
         .breakers = breaker_options_of(config, places->system),
+        .memory_headroom = config->monitor_memory_headroom,
         .monitor = daemon->monitor};
     config_marks(config, daemon->engine_options.marks);
     daemon->db = open_store(config, places, err);

@@ -131,6 +131,7 @@ static void put_resources(json_t *object, const struct engine *engine)
     json_put_int(object, "cpus_free", (int64_t)unused->amount[RESOURCE_CPUS]);
     json_put_int(object, "memory_bytes", (int64_t)total->amount[RESOURCE_MEMORY]);
     json_put_int(object, "memory_free_bytes", (int64_t)unused->amount[RESOURCE_MEMORY]);
+    json_put_int(object, "memory_elsewhere_bytes", (int64_t)scheduler_elsewhere(scheduler));
     json_put_int(object, "gpus", (int64_t)total->amount[RESOURCE_GPUS]);
     json_put_int(object, "gpus_free", (int64_t)unused->amount[RESOURCE_GPUS]);
     json_put_int(object, "disk_bytes", (int64_t)total->amount[RESOURCE_DISK]);

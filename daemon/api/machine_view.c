@@ -46,6 +46,25 @@ static json_t *view_amount(bool known, uint64_t total, const char *left_name, ui
     return object;
 }
 
+static json_t *view_memory(const struct host_sample *sample)
+{
+    json_t *object = view_amount(sample->memory_known, sample->memory_total_bytes,
+                                 "available_bytes", sample->memory_available_bytes);
+    if (sample->memory_known)
+        json_put_int(object, "huge_bytes", (int64_t)sample->memory_huge_bytes);
+    return object;
+}
+
+static json_t *view_power(const struct power *power)
+{
+    if (!power->known)
+        return json_null();
+    json_t *object = json_object();
+    json_put(object, "on_battery", json_boolean(power->on_battery));
+    json_put(object, "percent", rounded(power->percent));
+    return object;
+}
+
 static json_t *view_pressure(const struct pressure *pressure)
 {
     if (!pressure->known)
@@ -80,15 +99,15 @@ json_t *view_machine(const struct monitor *monitor, const struct admission *admi
     json_put_int(object, "sampled_at", sample->taken_at);
     json_put(object, "cpu", view_cpu(monitor));
     json_put(object, "load", view_load(sample));
-    json_put(object, "memory",
-             view_amount(sample->memory_known, sample->memory_total_bytes, "available_bytes",
-                         sample->memory_available_bytes));
+    json_put(object, "memory", view_memory(sample));
     json_put(object, "swap",
              view_amount(sample->memory_known, sample->swap_total_bytes, "free_bytes",
                          sample->swap_free_bytes));
     for (unsigned i = 0; i < PRESSURE_KIND_COUNT; i++)
         json_put(pressure, pressure_kind_words[i], view_pressure(&sample->pressure[i]));
     json_put(object, "pressure", pressure);
+    json_put(object, "power", view_power(&sample->power));
     json_put(object, "stops", view_stops(admission));
+    json_put(object, "opening", json_boolean(admission_open(admission) && admission->opening > 0));
     return object;
 }

@@ -3,10 +3,10 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/parse.h"
+#include "daemon/api/pressure_text.h"
 #include "daemon/api/users.h"
 #include "daemon/api/wording.h"
 #include "daemon/core/array_spec.h"
-#include "daemon/engine/gate.h"
 #include "daemon/engine/breakers.h"
 #include "daemon/engine/outlook.h"
 #include "daemon/store/attempt_rows.h"
@@ -374,25 +374,10 @@ static void tell_breaker(struct account *account)
                        breaker->state == BREAKER_FORCED_OPEN ? "" : "they end well, or ", key);
 }
 
-/* "no job starts: 90.2% of the memory is in use", where 90 is the mark. */
 static void tell_pressure(struct account *account)
 {
-    static const char *const texts[ADMISSION_FIGURE_COUNT] = {
-        [ADMISSION_MEMORY_USED] = "of the memory is in use",
-        [ADMISSION_MEMORY_PRESSURE] = "of the time something waits for memory",
-        [ADMISSION_IO_PRESSURE] = "of the time something waits for a disk",
-        [ADMISSION_CPU_PRESSURE] = "of the time something waits for a processor"};
-    const struct admission *admission = engine_admission(account->of->call->api->engine);
-    const char *before = "no job starts: ";
-    for (unsigned i = 0; i < ADMISSION_FIGURE_COUNT; i++) {
-        if (!admission->stopped[i])
-            continue;
-        const size_t used = strlen(account->lifts);
-        (void)fprintf(account->detail, "%s%.1f%% %s", before, admission->last[i], texts[i]);
-        (void)snprintf(account->lifts + used, sizeof(account->lifts) - used, "%s%.0f%% or less",
-                       used == 0 ? "that is " : ", and that ", admission->marks[i].go);
-        before = ", ";
-    }
+    pressure_text(account->of->call->api->engine, account->of->job, account->detail, account->lifts,
+                  sizeof(account->lifts));
 }
 
 static void tell_never_fits(struct account *account)

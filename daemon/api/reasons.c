@@ -18,6 +18,15 @@ static unsigned later_reason(const struct api *api, const struct job_row *row,
     return begin | (backs_off ? BIT(REASON_RETRY_BACKOFF) : 0);
 }
 
+/* Whether what it asks for is not given to a job, but memory is not there: others have it. */
+static bool lacks_memory(const struct api *api, const struct job *job)
+{
+    const struct scheduler *scheduler = engine_scheduler(api->engine);
+    const struct resources *wanted = scheduler_wanted(scheduler, job);
+    return resources_fit(wanted, scheduler_free_resources(scheduler)) &&
+           !resources_fit(wanted, scheduler_available(scheduler));
+}
+
 /* What is not about the jobs before it. */
 static unsigned own_reasons(const struct api *api, const struct job_row *row, const struct job *job,
                             unsigned waits)
@@ -28,14 +37,17 @@ static unsigned own_reasons(const struct api *api, const struct job_row *row, co
                 : 0) |
            (engine_breaker_keeps(api->engine, job) ? BIT(REASON_BREAKER_OPEN) : 0) |
            (engine_array_limited(api->engine, job->id) ? BIT(REASON_ARRAY_LIMIT) : 0) |
-           (admission_open(engine_admission(api->engine)) ? 0 : BIT(REASON_PRESSURE)) |
+           (engine_takes(api->engine) ? 0 : BIT(REASON_PRESSURE)) |
            ((waits & WAIT_QUEUE_PAUSED) != 0 ? BIT(REASON_QUEUE_PAUSED) : 0) |
            ((waits & WAIT_USER_LIMIT) != 0 ? BIT(REASON_USER_LIMIT) : 0);
 }
 
-static unsigned order_reasons(unsigned waits)
+static unsigned order_reasons(const struct api *api, const struct job *job, unsigned waits)
 {
-    return ((waits & WAIT_RESOURCES) != 0 ? BIT(REASON_RESOURCES) : 0) |
+    const bool elsewhere = (waits & WAIT_RESOURCES) != 0 && lacks_memory(api, job);
+    return ((waits & WAIT_RESOURCES) == 0 ? 0
+            : elsewhere                   ? BIT(REASON_PRESSURE)
+                                          : BIT(REASON_RESOURCES)) |
            ((waits & WAIT_PRIORITY) != 0 ? BIT(REASON_PRIORITY) : 0);
 }
 
@@ -53,7 +65,7 @@ json_t *reasons_words(const struct api *api, const struct job_row *row)
                           BIT(REASON_DEPENDENCY) | BIT(REASON_ARRAY_LIMIT) |
                           BIT(REASON_BREAKER_OPEN) | BIT(REASON_PRESSURE);
     if (pending && (reasons & keep) == 0)
-        reasons |= order_reasons(waits);
+        reasons |= order_reasons(api, job, waits);
     for (unsigned i = 0; i < REASON_COUNT; i++) {
         if ((reasons & BIT(i)) != 0)
             (void)json_array_append_new(list, json_string(reason_word((enum reason)i)));
@@ -62,17 +74,19 @@ json_t *reasons_words(const struct api *api, const struct job_row *row)
 }
 
 /* Beside what the job's list says: Priority while others go first and it stands in the queue,
- * Resources while what is free is not enough, whoever goes first. While the machine takes none
- * nothing is kept for a job, and none is about to start. */
+ * Resources while what is free is not enough, whoever goes first, and Pressure when it is
+ * elsewhere. While the machine takes none nothing is kept for a job, and none is about to start. */
 static unsigned all_reasons(const struct reason_subject *subject)
 {
     unsigned waits = scheduler_reasons(subject->scheduler, subject->job);
     unsigned reasons = own_reasons(subject->call->api, subject->row, subject->job, waits);
     const bool ever_fits = scheduler_ever_fits(subject->scheduler, subject->job);
     if (subject->job->queued || !ever_fits)
-        reasons |= order_reasons(waits);
+        reasons |= order_reasons(subject->call->api, subject->job, waits);
     if ((reasons & BIT(REASON_PRESSURE)) != 0 && ever_fits)
         reasons &= ~BIT(REASON_RESOURCES);
+    if (lacks_memory(subject->call->api, subject->job))
+        reasons |= BIT(REASON_PRESSURE);
     if (reason_lacks(subject) || reason_slots_full(subject))
         reasons |= BIT(REASON_RESOURCES);
     return reasons;

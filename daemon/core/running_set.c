@@ -170,6 +170,11 @@ bool running_set_take(struct running_set *set, const struct request_table *reque
     return true;
 }
 
+bool running_set_is_empty(const struct running_set *set)
+{
+    return set->block_count == 0 || set->blocks[0]->count == 0;
+}
+
 void running_set_walk(struct running_set *set, void (*visit)(struct running *one, void *arg),
                       void *arg)
 {

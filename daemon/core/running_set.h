@@ -35,6 +35,8 @@ uint64_t running_set_add(struct running_set *set, const struct request_table *re
 bool running_set_take(struct running_set *set, const struct request_table *requests, uint64_t run,
                       struct running *ret_was);
 
+bool running_set_is_empty(const struct running_set *set);
+
 /* Calls `visit` for each, by ends_at; of one it may change uid and queue. */
 void running_set_walk(struct running_set *set, void (*visit)(struct running *one, void *arg),
                       void *arg);

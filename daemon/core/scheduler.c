@@ -1,46 +1,19 @@
 #include "daemon/core/scheduler.h"
 
 #include "common/alloc.h"
+#include "daemon/core/scheduler_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A queue as a round sees it. */
-struct lane {
-    struct queue *queue; /* NULL: none of this number */
-    /* In this round: nothing more of it fits, and its first does not. */
-    bool closed, blocked;
-    /* Its starts by its weight, in parts of TURN. Among queues with as much running the one with
-     * least goes first, or where few jobs run at a time the lower numbers had all the turns. */
-    uint64_t served;
-};
+static_assert(SCHEDULER_LANES == SCHEDULER_QUEUES, "a lane for each queue");
 
 /* One start in a queue of weight 1. Weights reach 1,000: the division loses less than one in a
  * thousand. 2^44 starts fill 64 bits, at 10,000 a second in 55 years. */
 #define TURN (UINT64_C(1) << 20U)
 /* Two, since a heavy queue may have to leave one to the others while its own job runs. */
 #define TURNS_OWED (2 * TURN)
-
-struct scheduler {
-    struct occupancy machine;
-    struct resources whole; /* what it has in all, without what was lent */
-    struct request_table *requests;
-    struct fair_share *share;
-    struct lane lanes[SCHEDULER_QUEUES];
-    unsigned lane_count; /* numbers in use are below it */
-    /* It was reserved for and has started nothing since: it goes first, or the small jobs of others
-     * would take what is being kept for it as soon as they have less running. NULL: none. */
-    struct lane *owed;
-    uint64_t owed_job; /* the one that was reserved for; 0: not known, after a restart */
-    bool owed_left;    /* it does not wait in that queue now: nothing is owed */
-    struct running_set running;
-    /* The round: free is kept over rounds too. */
-    int64_t now;
-    struct ready_limits limits;
-    const struct job *reserved; /* NULL: nothing was blocked so far */
-    int64_t reserved_at;
-};
 
 struct scheduler *scheduler_new(const struct scheduler_options *options)
 {
@@ -50,7 +23,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     scheduler->requests = request_table_new();
     scheduler->share = fair_share_new(options->half_life_us);
     scheduler->limits.requests = scheduler->requests;
-    scheduler->limits.free = options->total;
+    scheduler->limits.free = scheduler->unused = options->total;
     (void)scheduler_add_queue(scheduler, &options->queue);
     return scheduler;
 }
@@ -287,11 +260,12 @@ void scheduler_unqueue(struct scheduler *scheduler, struct job *job)
 /* When nobody knows when it can start, only what fits beside it may: window 0. */
 static void reserve(struct scheduler *scheduler, const struct job *job)
 {
-    const struct resources *wanted = scheduler_wanted(scheduler, job);
     struct occupancy then = scheduler->machine;
+    const struct resources room =
+        scheduler_room_of(scheduler, scheduler_wanted(scheduler, job), &then);
     int64_t at =
-        running_set_room(&scheduler->running, scheduler->requests, wanted, scheduler->now, &then);
-    resources_add(&then.used, wanted);
+        running_set_room(&scheduler->running, scheduler->requests, &room, scheduler->now, &then);
+    resources_add(&then.used, &room);
     scheduler->reserved = job;
     scheduler->reserved_at = at;
     resources_left(&then.total, &then.used, &scheduler->limits.left_over);
@@ -365,7 +339,7 @@ static struct job *next_of(struct scheduler *scheduler, struct lane *lane)
     bool passes = queue_settings(lane->queue)->backfill == QUEUE_BACKFILL_EASY;
     struct job *first = lane->blocked ? NULL : queue_first(lane->queue);
     if (first != NULL) {
-        if (ready_fits(first, &scheduler->limits)) {
+        if (ready_fits(first, &scheduler->limits) || scheduler_may_start_alone(scheduler, first)) {
             scheduler->owed = scheduler->owed == lane ? NULL : scheduler->owed;
             return first;
         }
@@ -437,9 +411,12 @@ static void use_left_over(struct scheduler *scheduler, const struct job *job,
         resources_take(&scheduler->limits.left_over, wanted);
 }
 
-static void count_free(struct scheduler *scheduler)
+uint64_t scheduler_running(const struct scheduler *scheduler)
 {
-    resources_left(&scheduler->machine.total, &scheduler->machine.used, &scheduler->limits.free);
+    uint64_t running = 0;
+    for (unsigned i = 0; i < scheduler->lane_count; i++)
+        running += scheduler->lanes[i].queue == NULL ? 0 : queue_running(scheduler->lanes[i].queue);
+    return running;
 }
 
 uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64_t started_at)
@@ -451,7 +428,7 @@ uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64
                                     .ends_at = later(started_at, job->estimate_us)};
     request_table_hold(scheduler->requests, job->request);
     resources_add(&scheduler->machine.used, wanted);
-    count_free(scheduler);
+    scheduler_count_free(scheduler);
     use_left_over(scheduler, job, wanted);
     queue_run(queue_of(scheduler, job), job->uid);
     serve(scheduler, &scheduler->lanes[job->queue]);
@@ -476,7 +453,7 @@ void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now)
     fair_share_end(scheduler->share, fair_share_user(scheduler->share, was.uid),
                    resources_dominant(wanted, &scheduler->whole), now);
     resources_take(&scheduler->machine.used, wanted);
-    count_free(scheduler);
+    scheduler_count_free(scheduler);
     queue_end(scheduler->lanes[was.queue].queue, was.uid);
     request_table_release(scheduler->requests, was.request);
 }
@@ -486,51 +463,6 @@ void scheduler_charge(struct scheduler *scheduler, uint32_t uid, const struct re
 {
     fair_share_add(scheduler->share, fair_share_user(scheduler->share, uid),
                    resources_dominant(held, &scheduler->whole), started_at, ended_at);
-}
-
-/* ---- trials ---- */
-
-void scheduler_lend(struct scheduler *scheduler, enum resource_kind kind, uint64_t amount)
-{
-    scheduler->machine.total.amount[kind] += amount;
-    count_free(scheduler);
-}
-
-void scheduler_take_back(struct scheduler *scheduler, enum resource_kind kind, uint64_t amount)
-{
-    scheduler->machine.total.amount[kind] -= amount;
-    count_free(scheduler);
-}
-
-struct scheduler_mark {
-    struct scheduler was;     /* of its pointers only those to lanes and jobs are looked at */
-    struct fair_share *share; /* a copy, owned */
-};
-
-struct scheduler_mark *scheduler_mark(const struct scheduler *scheduler)
-{
-    struct scheduler_mark *mark = xmalloc(sizeof(*mark));
-    mark->was = *scheduler;
-    mark->share = fair_share_copy(scheduler->share);
-    return mark;
-}
-
-void scheduler_mark_free(struct scheduler_mark *mark)
-{
-    if (mark != NULL)
-        fair_share_free(mark->share);
-    free(mark);
-}
-
-void scheduler_put_back(struct scheduler *scheduler, const struct scheduler_mark *mark)
-{
-    memcpy(scheduler->lanes, mark->was.lanes, sizeof(scheduler->lanes));
-    scheduler->owed = mark->was.owed;
-    scheduler->owed_job = mark->was.owed_job;
-    scheduler->owed_left = mark->was.owed_left;
-    scheduler->reserved = mark->was.reserved;
-    scheduler->reserved_at = mark->was.reserved_at;
-    fair_share_put_back(scheduler->share, mark->share);
 }
 
 void scheduler_discharge(struct scheduler *scheduler, uint32_t uid, const struct resources *held,
@@ -573,11 +505,18 @@ uint64_t scheduler_room_for(const struct scheduler *scheduler, const struct job 
                             uint64_t limit)
 {
     uint64_t room = queue_room(queue_of(scheduler, job));
+    if (scheduler_may_start_alone(scheduler, job))
+        return room > 0 && limit > 0;
     return resources_times(scheduler_wanted(scheduler, job), &scheduler->limits.free,
                            limit < room ? limit : room);
 }
 
 const struct resources *scheduler_free_resources(const struct scheduler *scheduler)
+{
+    return &scheduler->unused;
+}
+
+const struct resources *scheduler_available(const struct scheduler *scheduler)
 {
     return &scheduler->limits.free;
 }

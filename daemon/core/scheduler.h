@@ -60,6 +60,13 @@ const struct queue *scheduler_queue_at(const struct scheduler *scheduler, uint8_
 void scheduler_learn(struct scheduler *scheduler, struct job *job, const struct resources *wanted);
 void scheduler_forget(struct scheduler *scheduler, struct job *job); /* it is not queued */
 
+/* Of the memory, others than jobs have so much (headroom.h): what runs keeps what it was given, and
+ * a job that asks for more than is left although nothing else ran starts when nothing else runs. */
+void scheduler_set_elsewhere(struct scheduler *scheduler, uint64_t memory_bytes);
+uint64_t scheduler_elsewhere(const struct scheduler *scheduler);
+/* Whether the job is one of those. */
+bool scheduler_exceeds(const struct scheduler *scheduler, const struct job *job);
+
 /* What it asks for. Valid until the next scheduler_learn. */
 const struct resources *scheduler_wanted(const struct scheduler *scheduler, const struct job *job);
 /* Whether it could start on an empty machine. What never fits is not queued: a machine that was
@@ -117,8 +124,11 @@ int64_t scheduler_next_alarm(const struct scheduler *scheduler);
 
 /* Queued jobs that their queues leave room for; an array counts once. */
 size_t scheduler_waiting(const struct scheduler *scheduler);
+uint64_t scheduler_running(const struct scheduler *scheduler);
 const struct resources *scheduler_total(const struct scheduler *scheduler);
+/* What is not given to a job; and of that what is there: memory may be elsewhere. */
 const struct resources *scheduler_free_resources(const struct scheduler *scheduler);
+const struct resources *scheduler_available(const struct scheduler *scheduler);
 /* How many jobs like this one fit beside what runs and into its queue, at most `limit`. */
 uint64_t scheduler_room_for(const struct scheduler *scheduler, const struct job *job,
                             uint64_t limit);

@@ -24,10 +24,12 @@ struct active {
     uint32_t warn_signal;
     uint64_t
         run; /* the scheduler's number while it has its resources; 0: it waits behind another */
-    int64_t held_since; /* 0: it never had them: after a restart another one may stand for it */
-    bool charged;       /* for its time, with its end (usage.c) */
-    bool unjudged;      /* its worker does not name it, and the log could not be read yet */
-    bool asked_back;    /* it was handed ahead, and its worker is to drop it if it has not begun */
+    int64_t held_since;    /* 0: it never had them: after a restart another one may stand for it */
+    uint64_t memory_taken; /* what its processes had when they were looked at (headroom.c) */
+    uint64_t memory_round; /* and in which round that was */
+    bool charged;          /* for its time, with its end (usage.c) */
+    bool unjudged;         /* its worker does not name it, and the log could not be read yet */
+    bool asked_back; /* it was handed ahead, and its worker is to drop it if it has not begun */
     struct active_probe probes[ACTIVE_PROBES];
     char *progress; /* newest, as JSON text, or NULL */
     char *preview;  /* the same */

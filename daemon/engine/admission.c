@@ -2,9 +2,17 @@
  * start. What runs goes on in any case. */
 #include "daemon/engine/gate.h"
 
+#include "common/crc32c.h"
 #include "common/log.h"
 #include "daemon/engine/internal.h"
 #include "daemon/resources/monitor.h"
+#include "daemon/store/number_rows.h"
+
+#include <string.h>
+
+/* The name of what is stored: which figures stop jobs, and of which boot that is. */
+#define STORED "admission"
+#define BOOT_SHIFT 16U
 
 /* In percent. What is set aside for huge pages, as databases and virtual machines want, neither
  * runs short nor comes back: it is not counted. -1: it is not known. */
@@ -31,6 +39,44 @@ static void see(struct engine *engine, const struct host_sample *sample)
         admission_see(&engine->gate.admission, pressures[i].figure, pressure->known,
                       pressure->some);
     }
+    admission_see(&engine->gate.admission, ADMISSION_BATTERY, sample->power.on_battery,
+                  sample->power.percent);
+    admission_end_sample(&engine->gate.admission, scheduler_running(engine->scheduler));
+    engine_see_headroom(engine, sample);
+}
+
+/* What is between the marks looks the same before and after it was short, so a restart would let
+ * all start; and to take it for short at every start would slow a machine down for ever that was
+ * not. */
+static int64_t number_of(const struct engine *engine, uint64_t stopped)
+{
+    const char *boot = engine->options.boot_id;
+    return stopped == 0
+               ? 0
+               : (int64_t)((uint64_t)crc32c(0, boot, strlen(boot)) << BOOT_SHIFT | stopped);
+}
+
+int engine_load_admission(struct engine *engine, struct error *err)
+{
+    int64_t stored;
+    if (number_rows_get(engine->db, STORED, &stored, err) < 0)
+        return -1;
+    const uint64_t stopped = (uint64_t)stored & ((1U << BOOT_SHIFT) - 1);
+    engine->gate.stored = stored;
+    if (stored == number_of(engine, stopped))
+        admission_restore(&engine->gate.admission, stopped);
+    return 0;
+}
+
+static void store(struct engine *engine)
+{
+    struct error err;
+    const int64_t number = number_of(engine, admission_stopped(&engine->gate.admission));
+    if (number == engine->gate.stored)
+        return;
+    engine->gate.stored = number;
+    if (number_rows_set(engine->db, STORED, number, &err) < 0)
+        engine_break(engine, &err);
 }
 
 /* What is new; `was` is as it was before. */
@@ -54,12 +100,18 @@ static void look(struct engine *engine)
     engine->gate.seen_at = sample->taken_at;
     see(engine, sample);
     tell(&engine->gate.admission, &was);
+    store(engine);
 }
 
 bool engine_admits(struct engine *engine)
 {
     look(engine);
-    return admission_open(&engine->gate.admission) ||
+    return engine_takes(engine);
+}
+
+bool engine_takes(const struct engine *engine)
+{
+    return admission_takes(&engine->gate.admission, scheduler_running(engine->scheduler)) ||
            (engine->active == NULL && admission_open_for_one(&engine->gate.admission));
 }
 

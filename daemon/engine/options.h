@@ -50,6 +50,7 @@ struct engine_options {
     size_t share_count;
     struct breaker_options breakers;
     const struct monitor *monitor; /* of the machine; borrowed for life */
+    bool memory_headroom;          /* what a job asks for must be available */
     struct admission_marks marks[ADMISSION_FIGURE_COUNT];
 };
 

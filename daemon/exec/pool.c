@@ -109,6 +109,7 @@ static void on_hello(struct worker *worker, struct record *record)
         worker->state = WORKER_READY;
     worker->idle_since = clock_monotonic_us();
     worker->introduced = true;
+    worker->pid = hello.pid;
     worker->pool->events->hello(worker->pool->arg, worker->id, &hello);
 }
 

@@ -95,6 +95,8 @@ void pool_stop(struct pool *pool, uint64_t id, const struct job_stop *stop);
 void pool_suspend(struct pool *pool, uint64_t id, const struct attempt_id *attempt);
 void pool_resume(struct pool *pool, uint64_t id, const struct attempt_id *attempt);
 void pool_signal(struct pool *pool, uint64_t id, const struct job_signal *signal);
+/* Its process, to look at what is below it; never to signal. 0: it is not known. */
+uint32_t pool_pid(const struct pool *pool, uint64_t id);
 /* Whether it can be told something now: what it cannot is not sent later. */
 bool pool_hears(const struct pool *pool, uint64_t id);
 void pool_ack(struct pool *pool, uint64_t id, const struct attempt_id *attempt);

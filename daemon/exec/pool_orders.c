@@ -55,6 +55,12 @@ void pool_signal(struct pool *pool, uint64_t id, const struct job_signal *signal
         put_signal(writer, signal);
 }
 
+uint32_t pool_pid(const struct pool *pool, uint64_t id)
+{
+    const struct worker *worker = pool_find(pool, id);
+    return worker == NULL ? 0 : worker->pid;
+}
+
 bool pool_hears(const struct pool *pool, uint64_t id)
 {
     const struct worker *worker = pool_find(pool, id);

@@ -19,7 +19,8 @@ struct worker {
     struct worker *next;
     uint64_t id;
     enum worker_state state;
-    bool told; /* the spawner has answered for it, or an earlier daemon made it */
+    uint32_t pid; /* as it says; 0: not yet */
+    bool told;    /* the spawner has answered for it, or an earlier daemon made it */
     enum sweep sweep;
     uint32_t load;
     struct job_kind kind; /* of its jobs, when it has any */

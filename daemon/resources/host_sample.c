@@ -137,6 +137,7 @@ void host_sample_take(const char *root, struct host_sample *ret)
     ret->memory_known = take_memory(root, ret);
     for (unsigned i = 0; i < PRESSURE_KIND_COUNT; i++)
         take_pressure(root, (enum pressure_kind)i, &ret->pressure[i]);
+    power_take(root, &ret->power);
 }
 
 bool host_sample_shares(const struct host_sample *from, const struct host_sample *to,

@@ -1,8 +1,12 @@
-/* What the kernel says of the machine at one moment: processors, load, memory, pressure. It is read
- * from ROOT/proc, so that a folder of files can stand for a machine. What cannot be read or is no
- * number is unknown, which is no error: kernels and containers leave much of it out. */
+/* What the kernel says of the machine at one moment: processors, load, memory, pressure,
+ * batteries. It is read
+ * from ROOT/proc and ROOT/sys, so that a folder of files can stand for a machine. What cannot be
+ * read or is no number is unknown, which is no error: kernels and containers leave much of it out.
+ */
 #ifndef BATCHD_DAEMON_RESOURCES_HOST_SAMPLE_H
 #define BATCHD_DAEMON_RESOURCES_HOST_SAMPLE_H
+
+#include "daemon/resources/power.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,6 +44,7 @@ struct host_sample {
     uint64_t memory_huge_bytes; /* of it set aside for huge pages, used or not: never available */
     uint64_t swap_total_bytes, swap_free_bytes;
     struct pressure pressure[PRESSURE_KIND_COUNT];
+    struct power power;
 };
 
 extern const char *const cpu_class_words[CPU_CLASS_COUNT];         /* "user" */

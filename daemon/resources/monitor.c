@@ -38,6 +38,11 @@ void monitor_free(struct monitor *monitor)
     free(monitor);
 }
 
+const char *monitor_root(const struct monitor *monitor)
+{
+    return monitor->root;
+}
+
 const struct host_sample *monitor_latest(const struct monitor *monitor)
 {
     return &monitor->latest;

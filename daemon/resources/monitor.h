@@ -12,6 +12,9 @@ struct monitor;
 struct monitor *monitor_new(struct event_base *base, const char *root, uint64_t interval_ms);
 void monitor_free(struct monitor *monitor); /* NULL is allowed */
 
+/* As it was given. */
+const char *monitor_root(const struct monitor *monitor);
+
 /* The newest one; borrowed. */
 const struct host_sample *monitor_latest(const struct monitor *monitor);
 /* How the processors' time since the one before was spent, as host_sample_shares. */

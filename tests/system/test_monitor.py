@@ -1,4 +1,5 @@
 """What batchd sees of the machine, from a folder that stands for one (monitor.root), and of this one."""
+import pathlib
 import subprocess
 import time
 
@@ -40,6 +41,12 @@ class Machine:
         self.put("meminfo", f"MemTotal: {total * 1024} kB\nMemAvailable: {available * 1024} kB\n"
                             f"SwapTotal: 0 kB\nSwapFree: 0 kB\nHugetlb: {huge * 1024} kB\n")
 
+    def battery(self, percent, status="Discharging"):
+        folder = self.root / "sys/class/power_supply/BAT0"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in (("type", "Battery"), ("status", status), ("capacity", percent)):
+            (folder / name).write_text(f"{text}\n")
+
     def pressure(self, kind, some, full=0):
         self.put(f"pressure/{kind}", PRESSURE.format(some=some, full=full))
 
@@ -49,8 +56,8 @@ def machine(tmp_path):
     return Machine(tmp_path / "machine")
 
 
-def watching(machine, more=""):
-    return Daemon(config=f'[monitor]\nroot = "{machine.root}"\ninterval = "100ms"\n{more}')
+def watching(machine, more="", interval="100ms"):
+    return Daemon(config=f'[monitor]\nroot = "{machine.root}"\ninterval = "{interval}"\n{more}')
 
 
 def seen(daemon):
@@ -62,7 +69,7 @@ def test_what_the_files_say(machine):
     with watching(machine) as daemon:
         first = seen(daemon)
         assert first["load"] == [1.5, 0.7, 0.2]
-        assert first["memory"] == {"total_bytes": 1024 * MIB, "available_bytes": 512 * MIB}
+        assert first["memory"] == {"total_bytes": 1024 * MIB, "available_bytes": 512 * MIB, "huge_bytes": 0}
         assert first["swap"] == {"total_bytes": 0, "free_bytes": 0}
         assert first["pressure"]["memory"] == {"some": 12.5, "full": 3}
         assert first["pressure"]["io"] == {"some": 0, "full": 0}
@@ -240,6 +247,176 @@ def test_what_is_set_aside_for_huge_pages_is_not_in_use(machine):
         wait_until(lambda: stops(daemon) == ["memory_used"])
         machine.memory(available=6, huge=1024)  # nothing is left to be measured
         wait_until(lambda: stops(daemon) == [])
+
+
+def test_huge_pages_are_neither_available_nor_in_use(machine):
+    """status and top say what the marks go by."""
+    machine.memory(available=60, huge=904)
+    with watching(machine) as daemon:
+        assert seen(daemon)["memory"] == {"total_bytes": 1024 * MIB, "available_bytes": 60 * MIB, "huge_bytes": 904 * MIB}
+        assert "60.0M of 120.0M memory available" in daemon.ctl("status").stdout
+        assert f"memory [{'|' * 20}{' ' * 20}]  50%" in daemon.ctl("top", "--once").stdout
+
+
+def test_on_battery(machine):
+    machine.battery(25)
+    with watching(machine, 'battery = "20:30"\n') as daemon:
+        assert seen(daemon)["power"] == {"on_battery": True, "percent": 25}
+        assert "battery 25% (nothing else supplies it)" in daemon.ctl("status").stdout
+        assert daemon.wait(daemon.submit("true"))[0]["state"] == "completed"
+        machine.battery(20)
+        wait_until(lambda: stops(daemon) == ["battery"])
+        ident = daemon.submit("true")
+        why = reasons(daemon, ident)[0]
+        assert why["detail"] == "no job starts: 20.0% is what the battery has left"
+        assert why["lifts"] == "that is 30% or more, or the machine is supplied"
+        machine.battery(20, "Charging")
+        assert daemon.wait(ident)[0]["state"] == "completed"
+        assert "battery 20%" in daemon.ctl("status").stdout and "nothing else" not in daemon.ctl("status").stdout
+
+
+def test_a_battery_is_not_looked_at_unless_it_is_asked_for(machine):
+    machine.battery(1)
+    with watching(machine) as daemon:
+        assert daemon.wait(daemon.submit("true"))[0]["state"] == "completed"
+
+
+def test_a_restart_remembers_what_is_between_the_marks(machine, tmp_path):
+    with watching(machine, "[workers]\nmax = 4\n") as daemon:
+        machine.memory(available=20)
+        wait_until(lambda: stops(daemon) == ["memory_used"])
+        machine.memory(available=80)  # 92.2 percent: between the marks
+        jobs = [daemon.submit("sh", "-c", f"until test -e {tmp_path}/go; do sleep 0.02; done") for _ in range(2)]
+        daemon.wait_running(jobs[0])
+        daemon.kill()
+        daemon.start()
+        assert stops(daemon) == ["memory_used"] and daemon.job(jobs[1])["reasons"] == ["Pressure"]
+        machine.memory(available=512)
+        daemon.wait_running(jobs[1])
+        machine.memory(available=80)  # it was not short since
+        before = seen(daemon)["sampled_at"]
+        wait_until(lambda: seen(daemon)["sampled_at"] > before + 200_000)
+        daemon.stop()
+        daemon.start()
+        assert stops(daemon) == []
+        (tmp_path / "go").touch()
+        assert [job["state"] for job in daemon.wait(*jobs)] == ["completed"] * 2
+
+
+def test_after_a_stop_jobs_start_a_few_at_a_time(machine, tmp_path):
+    """By the first sample one runs, then two, then four, and then one more by each fifth."""
+    machine.memory(available=20)
+    with watching(machine, "[workers]\nmax = 6\n", interval="400ms") as daemon:
+        wait_until(lambda: stops(daemon) == ["memory_used"])
+        jobs = [daemon.submit(*hold(tmp_path, "go")) for _ in range(6)]
+        machine.memory(available=512)
+        wait_until(lambda: seen(daemon)["opening"] and daemon.job(jobs[-1])["reasons"] == ["Pressure"])
+        said = reasons(daemon, jobs[-1])[0]
+        assert said["detail"] == "the machine was short of something until just now: jobs start a few at a time"
+        assert "jobs start a few at a time" in daemon.ctl("status").stdout
+        for ident in jobs:
+            daemon.wait_running(ident)
+        started = sorted(daemon.job(ident)["started_at"] for ident in jobs)
+        for first, then, apart in ((0, 1, 200_000), (1, 2, 200_000), (3, 4, 200_000), (4, 5, 1_500_000)):
+            assert started[then] - started[first] > apart, started
+        (tmp_path / "go").touch()
+        assert {job["state"] for job in daemon.wait(*jobs)} == {"completed"}
+
+
+# ---- memory that is asked for ----
+
+
+def gated(machine, more=""):
+    """The machine of the folder has 1 GiB, all of which jobs may be given."""
+    return watching(machine, f'[workers]\nmax = 4\n[resources]\ncpus = 4\nmemory = "1G"\n{more}')
+
+
+def until_seen(daemon):
+    before = seen(daemon)["sampled_at"]
+    wait_until(lambda: seen(daemon)["sampled_at"] > before + 200_000)
+
+
+def hold(tmp_path, word):
+    return "sh", "-c", f"until test -e {tmp_path}/{word}; do sleep 0.02; done"
+
+
+def test_what_a_job_asks_for_must_be_available(machine, tmp_path):
+    machine.memory(available=700)
+    with gated(machine) as daemon:
+        first = daemon.submit(*hold(tmp_path, "first"), memory=400 * MIB)
+        daemon.wait_running(first)
+        second = daemon.submit("true", memory=400 * MIB)
+        small = daemon.submit("true", memory=200 * MIB)
+        until_seen(daemon)
+        assert daemon.job(second)["reasons"] == ["Pressure"]
+        why = reasons(daemon, second)
+        assert why[0]["reason"] == "Pressure"
+        assert why[0]["detail"] == ("it asks for 400.0M memory (300.0M available beside what is kept for running jobs; "
+                                    "other programs have 324.0M)")
+        assert why[0]["lifts"] == "running jobs end, or other programs have less"
+        assert "less 324.0M that other programs have" in daemon.ctl("status").stdout
+        machine.memory(available=801)
+        assert {job["state"] for job in daemon.wait(second, small)} == {"completed"}
+        (tmp_path / "first").touch()
+        assert daemon.wait(first)[0]["state"] == "completed"
+
+
+def test_the_one_that_is_larger_than_what_is_there_starts_alone(machine, tmp_path):
+    machine.memory(available=300)
+    with gated(machine) as daemon:
+        first = daemon.submit(*hold(tmp_path, "first"))
+        daemon.wait_running(first)
+        large = daemon.submit(*hold(tmp_path, "large"), memory=600 * MIB)
+        until_seen(daemon)
+        assert daemon.job(large)["reasons"] == ["Pressure"]
+        assert reasons(daemon, large)[0]["lifts"] == "no other job runs, or other programs have less"
+        (tmp_path / "first").touch()
+        daemon.wait_running(large)
+        beside = daemon.submit("true", memory=1 * MIB)
+        until_seen(daemon)
+        assert daemon.job(beside)["reasons"] == ["Pressure"]
+        (tmp_path / "large").touch()
+        assert daemon.wait(beside)[0]["state"] == "completed"
+
+
+def descend(root, pid):
+    """The real process stands in the folder, with all below it."""
+    here = root / f"proc/{pid}"
+    if not here.exists():
+        here.symlink_to(f"/proc/{pid}")
+    for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        for child in (thread / "children").read_text().split():
+            descend(root, child)
+
+
+def test_what_a_job_has_taken_is_not_kept_for_it_once_more(machine, tmp_path):
+    """The figure of what is available has it."""
+    machine.memory(available=900)
+    take = ("import pathlib, time; taken = b'x' * (300 << 20)\n"
+            f"pathlib.Path('{tmp_path}/taken').touch()\n"
+            f"while not pathlib.Path('{tmp_path}/first').exists(): time.sleep(0.02)")
+    with gated(machine) as daemon:
+        first = daemon.submit("python3", "-c", take, memory=400 * MIB)
+        wait_until((tmp_path / "taken").exists)
+        machine.memory(available=590)
+        until_seen(daemon)
+        second = daemon.submit("true", memory=400 * MIB)
+        until_seen(daemon)
+        assert daemon.job(second)["reasons"] == ["Pressure"]  # as far as is known, nothing is taken
+        descend(machine.root, daemon.worker_pid(first))
+        assert daemon.wait(second)[0]["state"] == "completed"  # 590 - 100 are left
+        (tmp_path / "first").touch()
+        assert daemon.wait(first)[0]["state"] == "completed"
+
+
+def test_memory_is_counted_only_when_that_is_asked_for(machine):
+    machine.memory(available=100)
+    with watching(machine, 'memory_headroom = false\n[resources]\ncpus = 4\nmemory = "1G"\n') as daemon:
+        jobs = [daemon.submit("sleep", "0.2", memory=300 * MIB) for _ in range(2)]
+        for ident in jobs:
+            daemon.wait_running(ident)
+    with watching(machine, '[resources]\ncpus = 4\nmemory = "2G"\n') as daemon:  # more than there is
+        assert daemon.wait(daemon.submit("true", memory=900 * MIB))[0]["state"] == "completed"
 
 
 @pytest.mark.parametrize("marks", ["90:95", "95", "101:5", "0:0", "of"])

@@ -87,6 +87,122 @@ START_TEST(a_noisy_day)
 }
 END_TEST
 
+/* Figures tell late of what was started: twice as many run by each sample, up to half of what ran,
+ * and one more by each fifth. */
+START_TEST(after_a_stop_a_few_at_a_time)
+{
+    static const uint64_t limits[] = {1, 2, 4, 8, 10};
+    struct admission admission = with_memory(90, 80);
+    admission_end_sample(&admission, 3);
+    ck_assert(admission_takes(&admission, 1000000)); /* nothing was short */
+    ck_assert(!see(&admission, 95));
+    admission_end_sample(&admission, 20);
+    admission_end_sample(&admission, 3); /* those that ran are ending */
+    ck_assert(!admission_takes(&admission, 0));
+    ck_assert(see(&admission, 70));
+    uint64_t running = 0;
+    for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        admission_end_sample(&admission, running);
+        ck_assert(admission_takes(&admission, limits[i] - 1));
+        ck_assert(!admission_takes(&admission, limits[i]));
+        running = limits[i];
+    }
+    for (unsigned i = 0; i < ADMISSION_OPENING - 6; i++) {
+        admission_end_sample(&admission, running);
+        if (admission_takes(&admission, running))
+            running++;
+        ck_assert(!admission_takes(&admission, running));
+    }
+    ck_assert_uint_eq(running, 10 + (ADMISSION_OPENING - 5) / 5);
+    admission_end_sample(&admission, running);
+    admission_end_sample(&admission, running);
+    ck_assert(admission_takes(&admission, 1000000));
+}
+END_TEST
+
+/* Little ran as it was short: others made it so. */
+START_TEST(after_a_stop_that_others_made)
+{
+    static const uint64_t limits[] = {1, 2, 4};
+    struct admission admission = with_memory(90, 80);
+    ck_assert(!see(&admission, 95));
+    admission_end_sample(&admission, 0);
+    ck_assert(see(&admission, 70));
+    for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        admission_end_sample(&admission, i == 0 ? 0 : limits[i - 1]);
+        ck_assert(admission_takes(&admission, limits[i] - 1));
+        ck_assert(!admission_takes(&admission, limits[i]));
+    }
+}
+END_TEST
+
+START_TEST(what_ends_is_replaced_at_once)
+{
+    struct admission admission = with_memory(90, 80);
+    ck_assert(!see(&admission, 95));
+    admission_end_sample(&admission, 40);
+    ck_assert(see(&admission, 70));
+    admission_end_sample(&admission, 8);
+    ck_assert(!admission_takes(&admission, 16) && admission_takes(&admission, 8));
+    ck_assert(!see(&admission, 95)); /* short again: from the beginning */
+    admission_end_sample(&admission, 12);
+    ck_assert(see(&admission, 70));
+    admission_end_sample(&admission, 5);
+    ck_assert(!admission_takes(&admission, 6) && admission_takes(&admission, 5));
+}
+END_TEST
+
+/* The less the worse, and it is not known while something else supplies the machine. */
+START_TEST(a_battery)
+{
+    struct admission admission = {.marks = {[ADMISSION_BATTERY] = {20, 30}}};
+    static const struct {
+        bool known, open;
+        double percent;
+    } seen[] = {{true, true, 21},  {true, false, 20},  {true, false, 29}, {true, true, 30},
+                {true, true, 21},  {true, false, 3},   {false, true, 3},  {true, false, 3},
+                {true, true, 100}, {true, false, 19.9}};
+    for (unsigned i = 0; i < sizeof(seen) / sizeof(seen[0]); i++) {
+        admission_see(&admission, ADMISSION_BATTERY, seen[i].known, seen[i].percent);
+        ck_assert_int_eq(admission_open(&admission), seen[i].open);
+    }
+    ck_assert(!admission_open_for_one(&admission));
+    admission_see(&admission, ADMISSION_BATTERY, true, 25);
+    ck_assert(admission_open_for_one(&admission));
+    admission = (struct admission){.marks = {[ADMISSION_BATTERY] = {100, 100}}};
+    admission_see(&admission, ADMISSION_BATTERY, true, 100);
+    ck_assert(!admission_open(&admission));
+}
+END_TEST
+
+START_TEST(a_restart_remembers)
+{
+    struct admission before = with_memory(90, 80);
+    ck_assert(!see(&before, 95) && !see(&before, 85));
+    struct admission after = with_memory(90, 80);
+    admission_restore(&after, admission_stopped(&before));
+    ck_assert(!see(&after, 85) && see(&after, 80));
+    ck_assert_uint_eq(admission_stopped(&after), 0);
+    after = (struct admission){.stopped = {false}}; /* it is not looked at any more */
+    admission_restore(&after, admission_stopped(&before));
+    ck_assert(see(&after, 85));
+}
+END_TEST
+
+START_TEST(how_falling_marks_are_written)
+{
+    struct error err;
+    struct admission_marks marks;
+    ck_assert_int_eq(admission_marks_parse("20:30", true, &marks, &err), 0);
+    ck_assert(marks.stop == 20 && marks.go == 30);
+    ck_assert_int_eq(admission_marks_parse("100:100", true, &marks, &err), 0);
+    ck_assert_int_eq(admission_marks_parse("30:20", true, &marks, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "1 <= STOP <= GO <= 100"));
+    ck_assert_int_eq(admission_marks_parse("20:101", true, &marks, &err), -1);
+    ck_assert_int_eq(admission_marks_parse("0:10", true, &marks, &err), -1);
+}
+END_TEST
+
 static const struct {
     const char *text;
     double stop, go; /* -1: refused */
@@ -100,7 +216,7 @@ START_TEST(how_marks_are_written)
     struct error err;
     struct admission_marks marks;
     const bool right = texts[_i].stop >= 0;
-    ck_assert_int_eq(admission_marks_parse(texts[_i].text, &marks, &err), right ? 0 : -1);
+    ck_assert_int_eq(admission_marks_parse(texts[_i].text, false, &marks, &err), right ? 0 : -1);
     if (right) {
         ck_assert(marks.stop == texts[_i].stop && marks.go == texts[_i].go);
         return;
@@ -120,6 +236,12 @@ int main(void)
     tcase_add_test(all, one_between_the_marks);
     tcase_add_test(all, what_is_off_or_unknown_stops_nobody);
     tcase_add_test(all, a_noisy_day);
+    tcase_add_test(all, after_a_stop_a_few_at_a_time);
+    tcase_add_test(all, after_a_stop_that_others_made);
+    tcase_add_test(all, what_ends_is_replaced_at_once);
+    tcase_add_test(all, a_battery);
+    tcase_add_test(all, a_restart_remembers);
+    tcase_add_test(all, how_falling_marks_are_written);
     tcase_add_loop_test(all, how_marks_are_written, 0, (int)(sizeof(texts) / sizeof(texts[0])));
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
