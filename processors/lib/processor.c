@@ -13,6 +13,7 @@
 #include "processors/lib/served_job.h"
 #include "processors/lib/staging.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,18 +146,18 @@ static void end_request(struct request *request)
     request_done(request);
 }
 
-static int run_job(const struct processor *processor, const struct sandbox *sandbox,
+static int run_job(const struct processor *processor, const struct processor_prepared *prepared,
                    json_t **ret_result, struct error *err)
 {
     int64_t start = clock_monotonic_us();
     CLEANUP(end_request) struct request request = {0};
-    if (request_read(STDIN_FILENO, &request, err) < 0)
+    if (request_read(STDIN_FILENO, prepared->manifest, &request, err) < 0)
         return -1;
     pattern_read(&request);
     staging_prepare(&request);
     preview_begin();
     const bool gpu = processor->uses_gpu != NULL && processor->uses_gpu(&request);
-    CLEANUP_JSON json_t *held = sandbox_enter(sandbox, &request, gpu);
+    CLEANUP_JSON json_t *held = sandbox_enter(&prepared->sandbox, &request, gpu);
     int failed = processor->run(&request, ret_result, err);
     if (*ret_result != NULL) {
         json_put(*ret_result, "sandbox", TAKE_PTR(held));
@@ -175,11 +176,11 @@ static int usage(const struct processor *processor)
     return EX_USAGE;
 }
 
-static int do_job(const struct processor *processor, const struct sandbox *sandbox)
+static int do_job(const struct processor *processor, const struct processor_prepared *prepared)
 {
     struct error err = {0};
     CLEANUP_JSON json_t *result = NULL;
-    if (report_init(&err) < 0 || run_job(processor, sandbox, &result, &err) < 0 ||
+    if (report_init(&err) < 0 || run_job(processor, prepared, &result, &err) < 0 ||
         report_result(result, &err) < 0) {
         staging_discard();
         int code = fail(processor, &err);
@@ -189,17 +190,34 @@ static int do_job(const struct processor *processor, const struct sandbox *sandb
     return EX_OK;
 }
 
-int processor_job(const struct processor *processor, const struct sandbox *sandbox)
+int processor_job(const struct processor *processor, const struct processor_prepared *prepared)
 {
-    int code = do_job(processor, sandbox);
+    int code = do_job(processor, prepared);
     staging_end();
     return code;
 }
 
+static void prepared_done(struct processor_prepared *prepared)
+{
+    sandbox_done(&prepared->sandbox);
+    json_decref(prepared->manifest);
+}
+
+/* What each job would make anew. */
+static int serve_all(const struct processor *processor, struct processor_prepared *prepared)
+{
+    const struct served_calls calls = {processor, prepared, processor_job, processor_failure};
+    struct error ignored = {0}; /* each job says it */
+    prepared->manifest = own_manifest_load(&ignored);
+    if (processor->prepare != NULL)
+        processor->prepare();
+    (void)malloc_trim(0); /* what was freed would be copied with every process */
+    return serve(&calls);
+}
+
 int processor_main(int argc, char **argv, const struct processor *processor)
 {
-    CLEANUP(sandbox_done) struct sandbox sandbox = {0};
-    const struct served_calls calls = {processor, &sandbox, processor_job, processor_failure};
+    CLEANUP(prepared_done) struct processor_prepared prepared = {0};
     bool serves = argc == 2 && strcmp(argv[1], "--serve") == 0;
     if (argc > 2)
         return usage(processor);
@@ -213,6 +231,6 @@ int processor_main(int argc, char **argv, const struct processor *processor)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN);
     staging_catch_signals();
-    sandbox_prepare(&sandbox);
-    return serves ? serve(&calls) : processor_job(processor, &sandbox);
+    sandbox_prepare(&prepared.sandbox);
+    return serves ? serve_all(processor, &prepared) : processor_job(processor, &prepared);
 }

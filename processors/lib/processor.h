@@ -8,12 +8,12 @@
 #define BATCHD_PROCESSORS_LIB_PROCESSOR_H
 
 #include "common/error.h"
+#include "processors/lib/sandbox.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 
 struct request;
-struct sandbox;
 
 struct processor {
     const char *name;
@@ -27,15 +27,23 @@ struct processor {
     int (*run)(const struct request *request, json_t **ret_result, struct error *err);
     /* Whether the job uses the GPU, whose devices are then open to it. NULL: none does. */
     bool (*uses_gpu)(const struct request *request);
+    /* Called once before jobs are forked, to make what all of them would make anew. May be NULL. */
+    void (*prepare)(void);
     /* Adds the versions of what it is built on, by name, for the result. May be NULL. */
     void (*add_versions)(json_t *versions);
+};
+
+/* What does not depend on the job, made once where many processes are forked. */
+struct processor_prepared {
+    struct sandbox sandbox;
+    json_t *manifest; /* owned; NULL: a job reads it itself, and says what is wrong with it */
 };
 
 int processor_main(int argc, char **argv, const struct processor *processor);
 
 /* Does the job on stdin, in the sandbox, and reports its result: the exit code. Once in a process
  * (serve.h forks one for each job). */
-int processor_job(const struct processor *processor, const struct sandbox *sandbox);
+int processor_job(const struct processor *processor, const struct processor_prepared *prepared);
 
 /* ERROR_INVALID 64, ERROR_DAMAGED and ERROR_LIMIT 65, ERROR_NOT_FOUND and ERROR_DENIED 66,
  * ERROR_CONFLICT 73 (the output cannot be created), ERROR_IO 74, ERROR_BUSY 75, else 70. */

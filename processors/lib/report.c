@@ -29,7 +29,8 @@ static struct {
 int report_init(struct error *err)
 {
     report.fd = REPORT_FD;
-    report.started_us = clock_monotonic_us();
+    /* What ends before the first line of progress is due needs none. */
+    report.started_us = report.last_us = clock_monotonic_us();
     if (fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC) == 0)
         return 0;
     report.fd = -1;
@@ -86,7 +87,7 @@ void report_progress(double fraction, int64_t frames)
     (void)pthread_mutex_lock(&report.lock);
     if (fraction > report.fraction) /* false for NaN too */
         report.fraction = fraction > 1 ? 1 : fraction;
-    if (report.fd >= 0 && (report.last_us == 0 || now - report.last_us >= PROGRESS_INTERVAL_US)) {
+    if (report.fd >= 0 && now - report.last_us >= PROGRESS_INTERVAL_US) {
         report.last_us = now;
         write_progress(now, frames);
     }

@@ -80,7 +80,7 @@ static void take_memory(struct request *ret)
         ret->memory_bytes = 0;
 }
 
-int request_read(int fd, struct request *ret, struct error *err)
+int request_read(int fd, json_t *manifest, struct request *ret, struct error *err)
 {
     size_t bytes = 0;
     CLEANUP_FREE char *text = read_line(fd, &bytes, err);
@@ -101,7 +101,7 @@ int request_read(int fd, struct request *ret, struct error *err)
     if (ret->cwd[0] != '/')
         return error_set_field(err, "cwd", "cwd is \"%.200s\"; it must be absolute", ret->cwd);
     take_memory(ret);
-    ret->manifest = own_manifest_load(err);
+    ret->manifest = manifest == NULL ? own_manifest_load(err) : json_incref(manifest);
     return ret->manifest == NULL ? -1 : manifest_check(ret->manifest, params, &ret->params, err);
 }
 

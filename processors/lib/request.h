@@ -25,9 +25,10 @@ struct request {
     size_t pattern_count;
 };
 
-/* Reads one line (or up to the end of input) and checks it. *ret must be zeroed; release with
- * request_done in any case. 0, or -1 with ERROR_INVALID. */
-int request_read(int fd, struct request *ret, struct error *err);
+/* Reads one line (or up to the end of input) and checks it against the manifest; NULL: it is read
+ * (manifest.h). *ret must be zeroed; release with request_done in any case. 0, or -1 with
+ * ERROR_INVALID. */
+int request_read(int fd, json_t *manifest, struct request *ret, struct error *err);
 void request_done(struct request *request);
 
 /* A path of the job as an absolute one that the caller frees. */

@@ -82,7 +82,7 @@ static _Noreturn void be_job(const struct server *server, pid_t parent, int line
     (void)close(lines);
     close_others(server);
     (void)sigprocmask(SIG_UNBLOCK, &server->stops, NULL);
-    int code = server->calls->job(server->calls->processor, server->calls->sandbox);
+    int code = server->calls->job(server->calls->processor, server->calls->prepared);
 #if SANITIZED
     exit(code); /* looks for leaks */
 #endif

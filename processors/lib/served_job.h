@@ -16,14 +16,14 @@
 #include <sys/types.h>
 
 struct processor;
-struct sandbox;
+struct processor_prepared;
 
 /* What a server asks of the frame of the processor (processor.h). */
 struct served_calls {
     const struct processor *processor;
-    const struct sandbox *sandbox; /* as prepared for all jobs */
+    const struct processor_prepared *prepared;
     /* Does the job on descriptor 0, reports on descriptor 3: the exit code. */
-    int (*job)(const struct processor *processor, const struct sandbox *sandbox);
+    int (*job)(const struct processor *processor, const struct processor_prepared *prepared);
     /* The result of a job that failed; `done` is NULL. */
     json_t *(*failure)(const struct processor *processor, json_t *done, const struct error *err);
 };

@@ -14,6 +14,7 @@
 #include "processors/media/reader.h"
 #include "processors/media/reader_proof.h"
 #include "processors/media/versions.h"
+#include "processors/media/warm.h"
 #include "processors/video/thumbnail.h"
 #include "processors/video/transcode.h"
 
@@ -77,6 +78,7 @@ int main(int argc, char **argv)
                                            .version = BATCHD_VERSION,
                                            .run = run,
                                            .uses_gpu = uses_gpu,
+                                           .prepare = media_warm,
                                            .add_versions = media_add_versions};
     return processor_main(argc, argv, &video);
 }

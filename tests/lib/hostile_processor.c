@@ -287,7 +287,7 @@ static int run(const struct request *request, json_t **ret, struct error *err)
     if (staged == NULL)
         return -1;
     if (request_bool(request, "sleep", 0)) {
-        report_progress(0.5, 1);
+        report_log("asleep");
         for (;;)
             (void)pause();
     }

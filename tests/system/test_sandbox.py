@@ -190,7 +190,7 @@ def test_limits_are_told_as_they_hold(program, place):
 
 def test_a_signal_still_ends_it_clean(program, place):
     one = Run(program, {"input": str(place / "in/clip"), "output": str(place / "out/made"), "sleep": True}, place)
-    assert json.loads(one.news.readline())["type"] == "progress"
+    assert json.loads(one.news.readline())["type"] == "log"
     assert left_behind(place / "out")
     one.process.send_signal(signal.SIGTERM)
     assert one.end().code == 75

@@ -177,7 +177,7 @@ def test_a_signal_stops_the_job_and_the_server(program, tmp_path, number):
     server = Server(program, tmp_path)
     server.send(1, input="clip", output="out", sleep=True)
     server.send(2, input="clip", output="out", megabytes=1)
-    assert json.loads(server.news.readline())["type"] == "progress"
+    assert json.loads(server.news.readline())["type"] == "log"
     server.process.send_signal(number)
     stopped = server.lines()[-1]
     assert stopped["job"] == 1 and stopped["result"]["error"]["exit_code"] == 75
@@ -191,7 +191,7 @@ def test_as_many_run_at_once_as_have_their_cpus(program, tmp_path):
     for job, cpus in ((1, 1), (2, 2), (3, 1)):
         server.send(job, cpus=cpus, input="clip", output=f"out{job}", sleep=True)
     both = [json.loads(server.news.readline()) for _ in range(2)]
-    assert {line["job"] for line in both} == {1, 2} and {line["type"] for line in both} == {"progress"}
+    assert {line["job"] for line in both} == {1, 2} and {line["type"] for line in both} == {"log"}
     server.process.send_signal(signal.SIGTERM)
     stopped = [server.lines()[-1] for _ in range(2)]
     assert {line["job"] for line in stopped} == {1, 2}  # the third was not begun
@@ -204,7 +204,7 @@ def test_a_job_holds_nothing_of_the_server_and_of_others(program, tmp_path):
     (tmp_path / "clip").write_text("media")
     server = Server(program, tmp_path, cpus=2)
     server.send(1, input="clip", output="out1", sleep=True)
-    assert json.loads(server.news.readline())["type"] == "progress"
+    assert json.loads(server.news.readline())["type"] == "log"
     done = server.result(2, input="clip", output="out2", victim=server.process.pid)
     assert len(done["descriptors"]) == 7  # 0 to 3, the lock of its staging folder, two pipes to its publisher
     server.process.send_signal(signal.SIGTERM)
@@ -236,7 +236,7 @@ def test_the_job_ends_with_a_server_that_is_killed(program, tmp_path):
     (tmp_path / "clip").write_text("media")
     server = Server(program, tmp_path)
     server.send(1, input="clip", output="out", sleep=True)
-    assert json.loads(server.news.readline())["type"] == "progress"
+    assert json.loads(server.news.readline())["type"] == "log"
     server.process.kill()
     server.process.wait()
     assert server.process.stderr.read() == b""  # closed: nobody holds it any more
