@@ -45,9 +45,10 @@ static void add_other(struct growing *growing, const AVPacket *packet)
     if (stream >= index->stream_count || from->discard >= AVDISCARD_ALL ||
         subtitle_track_is_blank(from->codecpar->codec_id, packet))
         return;
+    index->stream_trimmed[stream] +=
+        packet_trimmed(from->codecpar, index->stream_packets[stream] == 0, packet);
     index->stream_packets[stream]++;
     index->stream_sums[stream] = packet_sum(index->stream_sums[stream], packet);
-    index->stream_trimmed[stream] += packet_trimmed(packet);
 }
 
 static int on_packet(void *arg, AVPacket *packet, struct error *err)

@@ -5,6 +5,7 @@
 #ifndef BATCHD_PROCESSORS_MEDIA_PACKET_SUM_H
 #define BATCHD_PROCESSORS_MEDIA_PACKET_SUM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct AVCodecParameters;
@@ -16,8 +17,10 @@ uint32_t packet_sum_headers(const struct AVCodecParameters *is);
  * bytes cut in other places are not the same packets. */
 uint32_t packet_sum(uint32_t sum, const struct AVPacket *packet);
 
-/* Samples at both ends of it that the container says are not to be heard: an encoder's lead, what
- * fills the last packet. */
-int64_t packet_trimmed(const struct AVPacket *packet);
+/* Samples at both ends of it that are not to be heard: an encoder's lead, what fills the last
+ * packet. Where the first packet of a stream of Opus says nothing of it, its decoder leaves out
+ * what the headers say. */
+int64_t packet_trimmed(const struct AVCodecParameters *is, bool first,
+                       const struct AVPacket *packet);
 
 #endif

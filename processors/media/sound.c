@@ -34,13 +34,15 @@ static int on_frame(void *arg, AVFrame *frame, struct error *err)
 
 struct checked {
     struct lane *lane;
-    int64_t trimmed;
+    const struct reader *reader;
+    int64_t packets, trimmed;
 };
 
 static int on_checked(void *arg, AVPacket *packet, struct error *err)
 {
     struct checked *checked = arg;
-    checked->trimmed += packet_trimmed(packet);
+    const AVStream *stream = checked->reader->format->streams[0];
+    checked->trimmed += packet_trimmed(stream->codecpar, checked->packets++ == 0, packet);
     return lane_advance(checked->lane, 0, err);
 }
 
@@ -74,7 +76,7 @@ static int encode(struct sound *sound, const struct sound_recipe *recipe, const 
 static int verify(const char *path, struct lane *lane, int64_t *ret_samples, struct error *err)
 {
     CLEANUP(reader_close) struct reader reader = {0};
-    struct checked checked = {.lane = lane};
+    struct checked checked = {.lane = lane, .reader = &reader};
     const struct reader_calls calls = {.packet = on_checked, .arg = &checked};
     int result = reader_open_bare(path, "it", &reader, err);
     reader.progress_to = reader.progress_from = 0;

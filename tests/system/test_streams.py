@@ -198,6 +198,23 @@ def test_sound_of_each_codec_in_mp4_and_mov(tmp_path, codec):
         assert told["samples"] / told["sample_rate"] == pytest.approx(1, abs=0.09)
 
 
+@pytest.mark.parametrize("source,target", [("mp4", "mkv"), ("mp4", "webm"), ("ogg", "mkv"), ("mkv", "mp4"), ("mkv", "mkv"),
+                                           ("ts", "mkv"), ("aac.mp4", "webm")])
+def test_opus_says_what_is_heard_of_it(tmp_path, source, target):
+    """What its encoder needed in front, MP4 and Ogg tell with a packet, Matroska in the headers alone: as many samples
+    are told as ffmpeg decodes."""
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=160x90:r=25:d=1", "-f", "lavfi", "-i", "sine=d=1", "-c:v",
+           "libtheora" if source == "ogg" else "libx264", "-c:a", "aac" if "aac" in source else "libopus",
+           tmp_path / f"in.{source}")
+    done = run("video", tmp_path, input=f"in.{source}", output=f"out.{target}", codec="vp9" if target == "webm" else "h264",
+               **FAST)
+    assert done.code == 0, done.error
+    sound = done.result["media"]["output"]["audio"]
+    heard = subprocess.run(["ffmpeg", "-v", "error", "-i", tmp_path / f"out.{target}", "-map", "0:a", "-ac", "1", "-f",
+                            "s16le", "-"], check=True, capture_output=True).stdout
+    assert sound["codec"] == "opus" and sound["samples"] == len(heard) // 2
+
+
 @pytest.mark.parametrize("codec", ["dca", "pcm_s24le", "truehd", "flac", "eac3"])
 def test_sound_of_discs(tmp_path, codec):
     """As films on discs have it; WebM takes none of them."""
