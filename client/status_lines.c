@@ -85,15 +85,51 @@ static void print_health(FILE *file, const json_t *health)
     (void)fprintf(file, "workers: they die one after the other; the next is made in %s\n", text);
 }
 
-static void print_workers(FILE *file, const json_t *workers, const json_t *resources)
+/* Why there are so many; the caller frees. */
+static char *reason_text(const json_t *scaling)
 {
+    const char *reason = json_string_value(json_object_get(scaling, "reason"));
+    char span[32];
+    if (reason == NULL)
+        return xstrdup("?");
+    if (strcmp(reason, "minimum") == 0)
+        return xstrdup("as few as there may be");
+    if (strcmp(reason, "work") == 0)
+        return xstrdup("as many as have a job or could have one");
+    if (strcmp(reason, "maximum") == 0)
+        return xstrdup("there is work for more, and no more are allowed");
+    if (strcmp(reason, "closed") == 0)
+        return xstrdup("the machine takes no job");
+    if (strcmp(reason, "load") == 0)
+        return xstrdup("there is work for more, which come slowly since the load is high");
+    if (strcmp(reason, "lately") != 0)
+        return text_tame(xstrdup(reason));
+    format_span((uint64_t)number_of(scaling, "hold_ms"), span, sizeof(span));
+    return xasprintf("so many had a job within the last %s", span);
+}
+
+void status_lines_scaling(FILE *file, const json_t *scaling)
+{
+    if (!json_is_object(scaling))
+        return;
+    CLEANUP_FREE char *reason = reason_text(scaling);
+    (void)fprintf(
+        file, "workers: %lld wanted, from %lld to %lld%s: %s\n", number_of(scaling, "wanted"),
+        number_of(scaling, "min"), number_of(scaling, "max"),
+        json_is_true(json_object_get(scaling, "ordered")) ? " (set by command)" : "", reason);
+}
+
+static void print_workers(FILE *file, const json_t *status, const json_t *resources)
+{
+    json_t *workers = json_object_get(status, "workers");
     const json_t *worker;
     size_t i;
     long long busy = 0;
-    json_array_foreach((json_t *)(uintptr_t)workers, i, worker)
+    json_array_foreach(workers, i, worker)
         busy += number_of(worker, "load") > 0;
     (void)fprintf(file, "workers: %zu of at most %lld, %lld busy\n", json_array_size(workers),
                   number_of(resources, "workers_max"), busy);
+    status_lines_scaling(file, json_object_get(status, "scaling"));
     print_resources(file, resources);
     if (json_is_true(json_object_get(resources, "disk_low")))
         (void)fputs("disk: nearly full, new jobs are refused\n", file);
@@ -217,7 +253,7 @@ void status_lines_print(FILE *file, const json_t *status)
                   json_string_value(json_object_get(status, "version")),
                   json_integer_value(json_object_get(status, "pid")), up);
     print_counts(file, json_object_get(status, "counts"));
-    print_workers(file, json_object_get(status, "workers"), json_object_get(status, "resources"));
+    print_workers(file, status, json_object_get(status, "resources"));
     print_machine(file, json_object_get(status, "machine"));
     gpu_lines_print(file, json_object_get(status, "machine"));
     print_breakers(file, json_object_get(status, "breakers"));

@@ -9,6 +9,7 @@ extern const struct verb verb_status, verb_top, verb_ping, verb_version, verb_ev
 extern const struct verb verb_completion, verb_cron, verb_retry;
 extern const struct verb verb_processors, verb_simulate, verb_hold, verb_release, verb_stats;
 extern const struct verb verb_breakers;
+extern const struct verb verb_workers;
 extern const struct verb verb_queue, verb_edit, verb_move, verb_why, verb_plan;
 extern const struct verb verb_checkpoint, verb_prune, verb_backup, verb_doctor;
 extern const struct verb verb_suspend, verb_resume, verb_signal;

@@ -41,6 +41,11 @@ static int done(const struct record *record)
     return record_complete(record) ? 0 : -1;
 }
 
+bool job_exit_failed(const struct job_exit *end)
+{
+    return end->cause != EXIT_CAUSE_NORMAL || end->has_signal != 0 || end->exit_code != 0;
+}
+
 bool attempt_equal(const struct attempt_id *a, const struct attempt_id *b)
 {
     return a->job == b->job && a->index == b->index && a->attempt == b->attempt &&
@@ -281,6 +286,8 @@ void put_hello(struct record_writer *writer, const struct worker_hello *hello)
         record_put_u8(writer, hello->jobs[i].state);
         record_put_i64(writer, hello->jobs[i].started_at);
     }
+    record_put_u64(writer, hello->ended);
+    record_put_u64(writer, hello->failed);
     record_end(writer);
 }
 
@@ -296,6 +303,10 @@ int get_hello(struct record *record, struct worker_hello *ret)
         get_id(record, &ret->jobs[i].id);
         ret->jobs[i].state = record_get_u8(record);
         ret->jobs[i].started_at = record_get_i64(record);
+    }
+    if (!record_complete(record)) { /* an older one ends here */
+        ret->ended = record_get_u64(record);
+        ret->failed = record_get_u64(record);
     }
     return done(record);
 }

@@ -184,11 +184,11 @@ struct worker_hello {
         uint8_t state; /* HELLO_RUNNING, HELLO_QUEUED or HELLO_SUSPENDED */
         int64_t started_at;
     } jobs[WORKER_QUEUE_MAX];
+    uint64_t ended, failed; /* of its jobs, those acknowledged; not in older records: then 0 */
 };
 
-/* Codecs. put_* append a whole record to `writer`. get_* read the payload of a record whose type
- * the caller has looked at; 0, or -1 when the payload is not exactly that (nothing is left to
- * free). */
+/* Codecs. put_* append a whole record to `writer`. get_* read the payload of one whose type the
+ * caller has looked at; 0, or -1 when it is not exactly that (nothing is left to free). */
 void put_spawn(struct record_writer *writer, uint64_t worker);
 int get_spawn(struct record *record, uint64_t *ret_worker);
 /* SPAWNED, REMOVE, SWEEP, SWEEP_DONE: a worker id and nothing else. */
@@ -228,6 +228,7 @@ void put_progress(struct record_writer *writer, const struct attempt_id *id, con
 int get_progress(struct record *record, struct attempt_id *ret_id, const void **ret_data,
                  size_t *ret_bytes);
 
+bool job_exit_failed(const struct job_exit *end); /* also: its outputs are not as declared */
 bool attempt_equal(const struct attempt_id *a, const struct attempt_id *b);
 
 /* STATE/jobs/ID or STATE/jobs/ID/INDEX: where the files of its attempts are (worker/output.h). The

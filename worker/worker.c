@@ -46,6 +46,7 @@ struct worker {
     struct job_run queue[WORKER_QUEUE_MAX];
     unsigned queued;
     struct owed *owed, **owed_end;
+    uint64_t ended, failed; /* of the jobs whose end was acknowledged (struct worker_hello) */
     int signal_fd;
     int64_t tell_started_mono; /* when STARTED is due; 0: told, or nothing runs */
     bool quitting;             /* leave when idle and nothing is owed */
@@ -105,6 +106,8 @@ static void acknowledge(struct worker *worker, const struct attempt_id *id)
     *link = owed->next;
     if (worker->owed_end == &owed->next)
         worker->owed_end = link;
+    worker->ended += owed->is_exit;
+    worker->failed += owed->is_exit && job_exit_failed(&owed->news.end);
     free(owed);
 }
 
@@ -317,7 +320,10 @@ static void serve_front(struct worker *worker)
 
 static void say_hello(struct worker *worker)
 {
-    struct worker_hello hello = {.worker = worker->options.id, .pid = (uint32_t)getpid()};
+    struct worker_hello hello = {.worker = worker->options.id,
+                                 .pid = (uint32_t)getpid(),
+                                 .ended = worker->ended,
+                                 .failed = worker->failed};
     if (job_running(worker->job)) {
         const struct job_started started = job_started_record(worker->job);
         hello.jobs[hello.count].id = started.id;

@@ -1,13 +1,14 @@
 /* io.batchd.Server.Ping {} -> {time_us}
  * io.batchd.Server.GetInfo {} -> {version, pid, uid, features, limits, started_at, state_dir,
  * socket} io.batchd.Server.Status {} -> {version, pid, started_at, counts, queues, workers,
- * resources, machine, breakers, running, failures, workers_health} */
+ * scaling, resources, machine, breakers, running, failures, workers_health} */
 #include "common/clock.h"
 #include "common/frame.h"
 #include "daemon/api/breakers_view.h"
 #include "daemon/api/gpu_view.h"
 #include "daemon/api/machine_view.h"
 #include "daemon/api/view.h"
+#include "daemon/api/workers_view.h"
 #include "daemon/engine/gate.h"
 
 #include <unistd.h>
@@ -51,18 +52,6 @@ static void run_info(struct api_call *call)
     json_put_text(reply, "state_dir", call->api->options.state_dir);
     json_put_text(reply, "socket", call->api->options.socket_path);
     reply_done(call, reply);
-}
-
-static void add_worker(void *arg, const struct pool_worker_view *worker)
-{
-    json_t *object = json_object();
-    json_put_int(object, "id", (int64_t)worker->id);
-    json_put_text(object, "state",
-                  worker->state == WORKER_READY ? (worker->load > 0 ? "busy" : "idle")
-                                                : worker_state_word(worker->state));
-    json_put_int(object, "load", worker->load);
-    json_put_int(object, "done", (int64_t)worker->done);
-    (void)json_array_append_new(arg, object);
 }
 
 struct some_jobs {
@@ -155,9 +144,7 @@ static json_t *view_health(const struct api_call *call)
 static void run_status(struct api_call *call)
 {
     json_t *reply = json_object();
-    json_t *workers = json_array();
     json_t *resources = json_object();
-    pool_each(engine_pool(call->api->engine), add_worker, workers);
     put_resources(resources, call->api->engine);
     json_put_int(resources, "disk_free_bytes", (int64_t)engine_disk_free_bytes(call->api->engine));
     json_put(resources, "disk_low", json_boolean(engine_disk_low(call->api->engine)));
@@ -167,7 +154,8 @@ static void run_status(struct api_call *call)
     json_put_int(reply, "started_at", call->api->started_at);
     json_put(reply, "counts", view_counts(call));
     json_put(reply, "queues", view_queues(call->api));
-    json_put(reply, "workers", workers);
+    json_put(reply, "workers", view_workers(call, false));
+    json_put(reply, "scaling", view_scaling(call->api));
     json_put(reply, "workers_health", view_health(call));
     json_put(reply, "resources", resources);
     json_t *machine = view_machine(call->api->options.monitor, engine_admission(call->api->engine));

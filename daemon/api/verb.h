@@ -47,6 +47,8 @@ extern const struct api_verb verb_schedules_remove, verb_schedules_pause, verb_s
 extern const struct api_verb verb_schedules_run, verb_schedules_next;
 extern const struct api_verb verb_breakers_list, verb_breakers_reset, verb_breakers_open;
 extern const struct api_verb verb_breakers_disable;
+extern const struct api_verb verb_workers_list, verb_workers_set, verb_workers_reset;
+extern const struct api_verb verb_workers_drain;
 extern const struct api_verb verb_varlink_info, verb_varlink_description;
 
 /* Releases a call that gets no (further) reply. */

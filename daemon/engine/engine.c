@@ -127,8 +127,9 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine->waits = dependency_graph_new();
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
     engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
-    if (engine_load_admission(engine, err) < 0 || engine_charge_past(engine, err) < 0 ||
-        engine_restore(engine, err) < 0 || schedules_load(engine, err) < 0) {
+    if (engine_begin_scaling(engine, err) < 0 || engine_load_admission(engine, err) < 0 ||
+        engine_charge_past(engine, err) < 0 || engine_restore(engine, err) < 0 ||
+        schedules_load(engine, err) < 0) {
         engine_free(engine);
         return NULL;
     }

@@ -10,9 +10,9 @@
 #include "daemon/engine/reporting.h"
 #include "daemon/engine/running.h"
 #include "daemon/engine/statistics.h"
+#include "daemon/engine/workers.h"
 #include "daemon/engine/waiting.h"
 #include "daemon/events/bus.h"
-#include "daemon/exec/pool.h"
 #include "daemon/core/alarms.h"
 #include "daemon/core/array_links.h"
 #include "daemon/core/deadlines.h"
@@ -50,6 +50,7 @@ struct engine {
     struct disk *disk;
     struct gate gate;
     struct pool *pool;
+    struct scaling scaling;
     struct bus *bus;
     struct active *active;
     struct array *arrays;
@@ -102,8 +103,7 @@ void engine_break(struct engine *engine, const struct error *err);
  * does not allow it (a bug: the state was looked at before). */
 void engine_move(struct engine *engine, struct job *job, enum job_event event);
 
-/* The same for what a worker has: moves the job, or the task of an array, and keeps entry->status.
- */
+/* The same for what a worker has: moves the job, or the array's task, and keeps entry->status. */
 void engine_step(struct engine *engine, struct active *entry, enum job_event event);
 
 /* Writes the row of an active job or task. */

@@ -194,6 +194,7 @@ struct known_worker {
     struct known_worker *next;
     uint64_t id;
     bool this_boot;
+    struct worker_facts facts;
 };
 
 struct worker_scan {
@@ -201,14 +202,15 @@ struct worker_scan {
     struct known_worker *list;
 };
 
-static int keep_worker(void *arg, uint64_t id, const char *boot_id)
+static int keep_worker(void *arg, const struct worker_row *row)
 {
     struct worker_scan *scan = arg;
     struct known_worker *worker = xcalloc(1, sizeof(*worker));
     *worker =
         (struct known_worker){.next = scan->list,
-                              .id = id,
-                              .this_boot = strcmp(boot_id, scan->engine->options.boot_id) == 0};
+                              .id = row->id,
+                              .this_boot = strcmp(row->boot_id, scan->engine->options.boot_id) == 0,
+                              .facts = row->facts};
     scan->list = worker;
     return 0;
 }
@@ -237,8 +239,10 @@ static void lose(struct engine *engine, struct active *entry)
     status->ended_at = engine->seen_at > status->started_at ? engine->seen_at : status->started_at;
 }
 
-static void settle_after_reboot(struct engine *engine, uint64_t worker, struct error *err)
+static void settle_after_reboot(struct engine *engine, const struct known_worker *known,
+                                struct error *err)
 {
+    const uint64_t worker = known->id;
     struct worker_log *log = worker_log_load(engine->options.state_dir, worker, err);
     struct active *next;
     for (struct active *entry = engine->active; entry != NULL; entry = next) {
@@ -264,7 +268,8 @@ static void settle_after_reboot(struct engine *engine, uint64_t worker, struct e
     worker_log_free(log);
     if (worker_rows_delete(engine->db, worker, err) < 0)
         engine_break(engine, err);
-    pool_adopt(engine->pool, worker); /* only so that its folder is removed after the commit */
+    pool_adopt(engine->pool, worker,
+               &known->facts); /* only so that its folder is removed after the commit */
     struct pending_forget *forget = xcalloc(1, sizeof(*forget));
     *forget = (struct pending_forget){.next = engine->forget, .worker = worker};
     engine->forget = forget;
@@ -302,9 +307,9 @@ int engine_restore(struct engine *engine, struct error *err)
         struct known_worker *worker = scan.list;
         scan.list = worker->next;
         if (worker->this_boot)
-            pool_adopt(engine->pool, worker->id);
+            pool_adopt(engine->pool, worker->id, &worker->facts);
         else
-            settle_after_reboot(engine, worker->id, err);
+            settle_after_reboot(engine, worker, err);
         free(worker);
     }
     arrays_end_turn(engine);

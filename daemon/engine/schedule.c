@@ -1,11 +1,9 @@
-/* Which waiting job goes to which worker: an idle one, or one whose jobs are short (ahead.c); and
- * how many workers there are. */
+/* Which waiting job goes to which worker: an idle one, or one whose jobs are short (ahead.c). */
 #include "common/clock.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/resources/disk.h"
-#include "daemon/store/worker_rows.h"
 
 /* True when others may start behind it. */
 static bool start(struct engine *engine, struct job *job, uint64_t worker, bool holds)
@@ -34,42 +32,6 @@ static bool start_next(struct engine *engine)
     return job != NULL && start(engine, job, worker, false);
 }
 
-/* So many workers more would each have a job now. */
-static uint64_t wanted_workers(const struct engine *engine)
-{
-    uint64_t waiting = scheduler_waiting(engine->scheduler) + arrays_more_startable(engine);
-    return engine->unplaced == NULL
-               ? 0
-               : scheduler_room_for(engine->scheduler, engine->unplaced, waiting);
-}
-
-static void grow(struct engine *engine)
-{
-    uint64_t wanted = wanted_workers(engine);
-    size_t coming = pool_coming(engine->pool);
-    struct error err;
-    while (!engine->broken && pool_may_make(engine->pool) &&
-           pool_count(engine->pool) < engine->options.workers_max &&
-           (coming < wanted || pool_count(engine->pool) < engine->options.workers_min)) {
-        uint64_t worker;
-        if (worker_rows_insert(engine->db, engine->options.boot_id, clock_wall_us(), &worker,
-                               &err) < 0) {
-            engine_break(engine, &err);
-            return;
-        }
-        pool_spawn(engine->pool, worker);
-        coming++;
-    }
-}
-
-static void shrink(struct engine *engine)
-{
-    uint64_t idle =
-        pool_idle_since(engine->pool, clock_monotonic_us() - engine->options.worker_idle_us);
-    if (idle != 0 && pool_count(engine->pool) > engine->options.workers_min)
-        pool_quit(engine->pool, idle);
-}
-
 void engine_schedule(struct engine *engine)
 {
     int64_t now = clock_wall_us();
@@ -92,13 +54,12 @@ void engine_schedule(struct engine *engine)
     engine_take_back(engine);
     engine_store_turns(engine);
     engine_note_seen(engine, now);
-    grow(engine);
+    engine_scale(engine);
     engine->unplaced = NULL;
     arrays_end_turn(engine);
     engine_store_estimates(engine);
     engine_store_statistics(engine);
     engine_store_breakers(engine);
     removals_go_on(engine);
-    shrink(engine);
     disk_watch(engine->disk); /* may make room for the commit that follows */
 }

@@ -24,18 +24,6 @@
 /* A worker that dies sooner, and has ended no job, died for a reason that the next may share. */
 #define EARLY_US (10 * US_PER_SECOND)
 
-static const char *const state_words[WORKER_STATE_COUNT] = {
-    [WORKER_WANTED] = "starting",
-    [WORKER_READY] = "ready",
-    [WORKER_LEAVING] = "leaving",
-    [WORKER_GONE] = "gone",
-};
-
-const char *worker_state_word(enum worker_state state)
-{
-    return (unsigned)state < WORKER_STATE_COUNT ? state_words[state] : "?";
-}
-
 struct worker *pool_find(const struct pool *pool, uint64_t id)
 {
     struct worker *worker = pool->workers;
@@ -110,6 +98,8 @@ static void on_hello(struct worker *worker, struct record *record)
     worker->idle_since = clock_monotonic_us();
     worker->introduced = true;
     worker->pid = hello.pid;
+    worker->ended = hello.ended;
+    worker->failed = hello.failed;
     worker->pool->events->hello(worker->pool->arg, worker->id, &hello);
 }
 
@@ -130,6 +120,14 @@ static void on_notes(const struct worker *worker, struct record *record)
         worker->pool->events->notes(worker->pool->arg, &id, &notes);
 }
 
+/* It says again what was not acknowledged, and has not counted that yet (struct worker_hello). */
+static void on_exited(struct worker *worker, const struct job_exit *end)
+{
+    worker->ended++;
+    worker->failed += job_exit_failed(end);
+    worker->pool->events->exited(worker->pool->arg, worker->id, end);
+}
+
 static void on_record(void *arg, struct record *record)
 {
     struct worker *worker = arg;
@@ -142,7 +140,7 @@ static void on_record(void *arg, struct record *record)
     else if (record->type == MESSAGE_STARTED && get_started(record, &started) == 0)
         events->started(worker->pool->arg, worker->id, &started);
     else if (record->type == MESSAGE_EXITED && get_exit(record, &end) == 0)
-        events->exited(worker->pool->arg, worker->id, &end);
+        on_exited(worker, &end);
     else if (record->type == MESSAGE_DROPPED && get_dropped(record, &dropped) == 0)
         events->dropped(worker->pool->arg, worker->id, &dropped);
     else if (record->type == MESSAGE_PROGRESS)
@@ -160,6 +158,7 @@ static void on_closed(void *arg)
     channel_free(worker->channel);
     worker->channel = NULL;
     worker->introduced = false;
+    worker->pid = 0;
     look_again(worker);
 }
 
@@ -211,12 +210,13 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     look_at_worker(arg);
 }
 
-static struct worker *add(struct pool *pool, uint64_t id)
+static struct worker *add(struct pool *pool, uint64_t id, const struct worker_facts *facts)
 {
     struct worker *worker = xcalloc(1, sizeof(*worker));
     worker->pool = pool;
     worker->id = id;
     worker->state = WORKER_WANTED;
+    worker->facts = *facts;
     worker->retry = evtimer_new(pool->base, on_retry, worker);
     if (worker->retry == NULL)
         out_of_memory();
@@ -340,15 +340,15 @@ void pool_free(struct pool *pool)
     free(pool);
 }
 
-void pool_spawn(struct pool *pool, uint64_t id)
+void pool_spawn(struct pool *pool, uint64_t id, const struct worker_facts *facts)
 {
-    add(pool, id)->made_at = clock_monotonic_us();
+    add(pool, id, facts)->made_at = clock_monotonic_us();
     spawner_request(pool->spawner, id);
 }
 
-void pool_adopt(struct pool *pool, uint64_t id)
+void pool_adopt(struct pool *pool, uint64_t id, const struct worker_facts *facts)
 {
-    struct worker *worker = add(pool, id);
+    struct worker *worker = add(pool, id, facts);
     worker->told = true;
     look_again(worker);
 }
@@ -423,11 +423,30 @@ void pool_note_run(struct pool *pool, uint64_t id, uint64_t run_us)
     worker->recent_run_us = (before * 7 + run_us) / 8 + 1;
 }
 
+/* One that was connected and is not: it comes again, or its lock will tell that it is dead. */
+static const char *state_word(const struct worker *worker)
+{
+    if (worker->state == WORKER_GONE || (worker->state == WORKER_READY && worker->channel == NULL))
+        return "lost";
+    if (worker->state == WORKER_LEAVING)
+        return "leaving";
+    if (worker->facts.drain != WORKER_DRAIN_NO)
+        return "draining";
+    if (worker->state == WORKER_WANTED)
+        return "starting";
+    return worker->load > 0 ? "busy" : "idle";
+}
+
 void pool_each(const struct pool *pool, pool_view_fn each, void *arg)
 {
     for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
-        struct pool_worker_view view = {
-            .id = worker->id, .state = worker->state, .load = worker->load, .done = worker->done};
+        const struct pool_worker_view view = {.id = worker->id,
+                                              .state = state_word(worker),
+                                              .load = worker->load,
+                                              .ended = worker->ended,
+                                              .failed = worker->failed,
+                                              .pid = worker->pid,
+                                              .facts = worker->facts};
         each(arg, &view);
     }
 }

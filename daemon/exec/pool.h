@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "common/job_folders.h"
 #include "common/worker_protocol.h"
+#include "daemon/core/worker_facts.h"
 #include "daemon/exec/pool_options.h"
 
 struct event_base;
@@ -34,9 +35,20 @@ struct pool_events {
 
 struct pool_worker_view {
     uint64_t id;
-    enum worker_state state;
-    uint32_t load; /* jobs handed over and not yet ended */
-    uint64_t done; /* jobs ended since this daemon started */
+    const char *state; /* a word: starting, idle, busy, draining, leaving, lost */
+    uint32_t load;     /* jobs handed over and not yet ended */
+    uint64_t ended;    /* jobs of it that ended */
+    uint64_t failed;   /* and of these those that did not end well */
+    uint32_t pid;      /* 0: it is not connected */
+    struct worker_facts facts;
+};
+
+/* How many there are, of those that have not been told to leave and are not dead. */
+struct pool_counts {
+    uint32_t coming;  /* asked for, not ready yet */
+    uint32_t idle;    /* can be handed a job now */
+    uint32_t busy;    /* have one, or cannot be handed any now */
+    uint32_t leaving; /* beside these: drained, and have a job */
 };
 
 /* What became of workers since this daemon started; those that were told to leave do not count. */
@@ -53,9 +65,9 @@ void pool_free(struct pool *pool); /* closes connections; workers live on */
 
 /* Workers are named by their row's id. A new one whose row is in this turn's transaction: the
  * spawner is told at pool_flush. */
-void pool_spawn(struct pool *pool, uint64_t id);
+void pool_spawn(struct pool *pool, uint64_t id, const struct worker_facts *facts);
 /* A worker of an earlier daemon: connects to it, or finds it dead. */
-void pool_adopt(struct pool *pool, uint64_t id);
+void pool_adopt(struct pool *pool, uint64_t id, const struct worker_facts *facts);
 /* Removes a gone worker and its folder. Call after the commit that settled its jobs. */
 void pool_forget(struct pool *pool, uint64_t id);
 /* Removes folders of workers that the pool does not know: a daemon was killed between that commit
@@ -74,9 +86,8 @@ uint64_t pool_choose_idle(const struct pool *pool);
 uint64_t pool_choose_behind(const struct pool *pool, const struct job_kind *kind);
 /* Whether there is such a worker, if need be with no room for one more now. */
 bool pool_hands_on(const struct pool *pool, const struct job_kind *kind);
-size_t pool_count(const struct pool *pool);      /* all but the gone and the leaving */
-size_t pool_ready_idle(const struct pool *pool); /* ready, nothing to do */
-size_t pool_coming(const struct pool *pool);     /* asked for, not ready yet */
+size_t pool_coming(const struct pool *pool); /* asked for, not ready yet, not drained */
+void pool_count(const struct pool *pool, struct pool_counts *ret);
 /* False while one is not to be made: they died one after the other (replacement.h). */
 bool pool_may_make(const struct pool *pool);
 
@@ -101,14 +112,24 @@ uint32_t pool_pid(const struct pool *pool, uint64_t id);
 bool pool_hears(const struct pool *pool, uint64_t id);
 void pool_ack(struct pool *pool, uint64_t id, const struct attempt_id *attempt);
 void pool_quit(struct pool *pool, uint64_t id);
-/* The idle worker that has been idle longest and since before `idle_before`, 0 when none. */
-uint64_t pool_idle_since(const struct pool *pool, int64_t idle_before_us);
+/* It is handed nothing more, and quits when it has nothing left. */
+void pool_drain(struct pool *pool, uint64_t id, enum worker_drain drain, int64_t now);
+bool pool_drains(const struct pool *pool, uint64_t id);
+/* Those that are drained and have no job any more are told to quit. */
+void pool_quit_drained(struct pool *pool);
+/* The one that has been idle longest, 0: none can be told to quit; and of those that have a job and
+ * are not drained the one that was made last. */
+uint64_t pool_longest_idle(const struct pool *pool);
+uint64_t pool_newest_busy(const struct pool *pool);
+/* What is known of it, NULL: there is none of this id. Borrowed. */
+const struct worker_facts *pool_facts(const struct pool *pool, uint64_t id);
+/* False: it is dead, or told to leave. */
+bool pool_lives(const struct pool *pool, uint64_t id);
 
 void pool_health(const struct pool *pool, struct pool_health *ret);
 void pool_flush(struct pool *pool);
 
 typedef void (*pool_view_fn)(void *arg, const struct pool_worker_view *worker);
 void pool_each(const struct pool *pool, pool_view_fn each, void *arg);
-const char *worker_state_word(enum worker_state state);
 
 #endif

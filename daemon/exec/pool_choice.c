@@ -20,6 +20,7 @@ static uint32_t room_of(const struct worker *worker)
 static bool takes_jobs(const struct worker *worker)
 {
     return worker->state == WORKER_READY && worker->introduced &&
+           worker->facts.drain == WORKER_DRAIN_NO &&
            (worker->rest_until == 0 || worker->rest_until <= clock_monotonic_us());
 }
 
@@ -54,30 +55,31 @@ bool pool_hands_on(const struct pool *pool, const struct job_kind *kind)
     return worker != NULL;
 }
 
-static size_t count_state(const struct pool *pool, enum worker_state state)
+static void count_one(const struct worker *worker, struct pool_counts *ret)
 {
-    size_t count = 0;
-    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next)
-        count += worker->state == state;
-    return count;
+    if (worker->facts.drain != WORKER_DRAIN_NO)
+        ret->leaving += worker->state == WORKER_WANTED || /* it may have one */
+                        (worker->state == WORKER_READY && worker->load > 0);
+    else if (worker->state == WORKER_WANTED)
+        ret->coming++;
+    else if (worker->state == WORKER_READY && worker->load == 0 && takes_jobs(worker))
+        ret->idle++;
+    else if (worker->state == WORKER_READY)
+        ret->busy++;
 }
 
-size_t pool_count(const struct pool *pool)
+void pool_count(const struct pool *pool, struct pool_counts *ret)
 {
-    return count_state(pool, WORKER_WANTED) + count_state(pool, WORKER_READY);
+    *ret = (struct pool_counts){0};
+    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next)
+        count_one(worker, ret);
 }
 
 size_t pool_coming(const struct pool *pool)
 {
-    return count_state(pool, WORKER_WANTED);
-}
-
-size_t pool_ready_idle(const struct pool *pool)
-{
-    size_t count = 0;
-    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next)
-        count += worker->state == WORKER_READY && worker->load == 0;
-    return count;
+    struct pool_counts counts;
+    pool_count(pool, &counts);
+    return counts.coming;
 }
 
 bool pool_may_make(const struct pool *pool)
@@ -85,14 +87,23 @@ bool pool_may_make(const struct pool *pool)
     return replacement_may(&pool->replacement, pool_coming(pool), clock_monotonic_us());
 }
 
-uint64_t pool_idle_since(const struct pool *pool, int64_t idle_before_us)
+uint64_t pool_longest_idle(const struct pool *pool)
 {
     const struct worker *oldest = NULL;
     for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
-        if (worker->state == WORKER_READY && worker->load == 0 &&
-            worker->idle_since <= idle_before_us &&
+        if (worker->load == 0 && takes_jobs(worker) &&
             (oldest == NULL || worker->idle_since < oldest->idle_since))
             oldest = worker;
     }
     return oldest == NULL ? 0 : oldest->id;
+}
+
+/* New ones are put in front. */
+uint64_t pool_newest_busy(const struct pool *pool)
+{
+    const struct worker *worker = pool->workers;
+    while (worker != NULL && (worker->state != WORKER_READY || worker->load == 0 ||
+                              worker->facts.drain != WORKER_DRAIN_NO))
+        worker = worker->next;
+    return worker == NULL ? 0 : worker->id;
 }

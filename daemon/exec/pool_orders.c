@@ -76,6 +76,43 @@ void pool_quit(struct pool *pool, uint64_t id)
     put_empty(channel_writer(worker->channel), MESSAGE_QUIT);
 }
 
+void pool_drain(struct pool *pool, uint64_t id, enum worker_drain drain, int64_t now)
+{
+    struct worker *worker = pool_find(pool, id);
+    if (worker == NULL)
+        return;
+    worker->facts.drain = drain;
+    worker->facts.drain_at = now;
+}
+
+bool pool_drains(const struct pool *pool, uint64_t id)
+{
+    const struct worker *worker = pool_find(pool, id);
+    return worker != NULL && worker->facts.drain != WORKER_DRAIN_NO;
+}
+
+/* Before one has said what it has nobody knows that it has nothing. */
+void pool_quit_drained(struct pool *pool)
+{
+    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
+        if (worker->facts.drain != WORKER_DRAIN_NO && worker->state == WORKER_READY &&
+            worker->introduced && worker->load == 0)
+            pool_quit(pool, worker->id);
+    }
+}
+
+const struct worker_facts *pool_facts(const struct pool *pool, uint64_t id)
+{
+    const struct worker *worker = pool_find(pool, id);
+    return worker == NULL ? NULL : &worker->facts;
+}
+
+bool pool_lives(const struct pool *pool, uint64_t id)
+{
+    const struct worker *worker = pool_find(pool, id);
+    return worker != NULL && worker->state != WORKER_GONE && worker->state != WORKER_LEAVING;
+}
+
 void pool_flush(struct pool *pool)
 {
     spawner_flush(pool->spawner);

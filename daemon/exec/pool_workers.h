@@ -4,6 +4,7 @@
 
 #include "common/job_folders.h"
 #include "daemon/core/job_kind.h"
+#include "daemon/core/worker_facts.h"
 #include "daemon/exec/pool_options.h"
 #include "daemon/exec/replacement.h"
 
@@ -19,13 +20,15 @@ struct worker {
     struct worker *next;
     uint64_t id;
     enum worker_state state;
-    uint32_t pid; /* as it says; 0: not yet */
-    bool told;    /* the spawner has answered for it, or an earlier daemon made it */
+    bool told; /* the spawner has answered for it, or an earlier daemon made it */
     enum sweep sweep;
     uint32_t load;
     struct job_kind kind; /* of its jobs, when it has any */
-    uint64_t done;
-    int64_t made_at; /* monotonic; 0: by an earlier daemon */
+    struct worker_facts facts;
+    uint64_t done;          /* jobs, for this daemon */
+    uint64_t ended, failed; /* jobs since it was made, as it says itself */
+    uint32_t pid;           /* while it is introduced; else 0 */
+    int64_t made_at;        /* monotonic; 0: by an earlier daemon */
     int64_t idle_since;
     int64_t rest_until;     /* monotonic */
     uint64_t recent_run_us; /* moving average over about 8 jobs; 0: none yet */

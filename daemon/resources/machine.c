@@ -1,7 +1,13 @@
 #include "daemon/resources/machine.h"
 
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/fd.h"
+
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,6 +37,19 @@ uint64_t machine_memory_bytes(void)
     long pages = sysconf(_SC_PHYS_PAGES);
     long bytes = sysconf(_SC_PAGESIZE);
     return pages > 0 && bytes > 0 ? (uint64_t)pages * (uint64_t)bytes : 0;
+}
+
+/* /proc/PID/statm, proc(5): pages of its size, and of these the resident ones. */
+uint64_t machine_resident_bytes(uint32_t pid)
+{
+    CLEANUP_FREE char *path = xasprintf("/proc/%u/statm", pid);
+    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, 256, NULL);
+    char *end = text;
+    long bytes = sysconf(_SC_PAGESIZE);
+    if (text == NULL || bytes <= 0)
+        return 0;
+    (void)strtoull(text, &end, 10);
+    return strtoull(end, &end, 10) * (uint64_t)bytes;
 }
 
 void machine_ask_for_short_slices(void)

@@ -6,6 +6,8 @@
 
 uint32_t machine_cpus(void);         /* processors this process may use, at least 1 */
 uint64_t machine_memory_bytes(void); /* physical memory */
+/* What a process has of it, the pages that it shares included; 0: it cannot be told. */
+uint64_t machine_resident_bytes(uint32_t pid);
 
 /* Asks the kernel for short slices of processor time: batchd works for fractions of a millisecond
  * and sleeps, and is then let in sooner beside busy jobs. Linux 6.12 and later heed it (EEVDF,

@@ -248,6 +248,15 @@ static const char *const migrations[] = {
     " ran INTEGER NOT NULL, wait_us INTEGER NOT NULL, run_us INTEGER NOT NULL,"
     " cpu_us INTEGER NOT NULL, waits TEXT NOT NULL, runs TEXT NOT NULL, sum INTEGER NOT NULL,"
     " PRIMARY KEY(minute, uid, queue, type)) WITHOUT ROWID;",
+
+    /* 9: why a worker was made, how many jobs waited then, and whether it is to leave
+     * (core/worker_facts.h). */
+    "ALTER TABLE worker ADD COLUMN why INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE worker ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE worker ADD COLUMN drain INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE worker ADD COLUMN drain_at INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE worker SET sum=checksum(boot_id,made_at,why,waiting,drain,drain_at)"
+    " WHERE sum=checksum(boot_id,made_at);",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

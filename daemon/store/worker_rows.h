@@ -3,13 +3,22 @@
 #ifndef BATCHD_DAEMON_STORE_WORKER_ROWS_H
 #define BATCHD_DAEMON_STORE_WORKER_ROWS_H
 
+#include "daemon/core/worker_facts.h"
 #include "daemon/store/db.h"
 
-int worker_rows_insert(struct db *db, const char *boot_id, int64_t now, uint64_t *ret_id,
-                       struct error *err);
+struct worker_row {
+    uint64_t id;
+    const char *boot_id; /* borrowed */
+    struct worker_facts facts;
+};
+
+/* row->id is set. */
+int worker_rows_insert(struct db *db, struct worker_row *row, struct error *err);
+/* Its drain is what changes; all of it is to be set. */
+int worker_rows_update(struct db *db, const struct worker_row *row, struct error *err);
 int worker_rows_delete(struct db *db, uint64_t id, struct error *err);
 
-typedef int (*worker_row_fn)(void *arg, uint64_t id, const char *boot_id);
+typedef int (*worker_row_fn)(void *arg, const struct worker_row *row);
 int worker_rows_each(struct db *db, worker_row_fn each, void *arg, struct error *err);
 
 int worker_rows_check(struct db *db, struct error *err);

@@ -91,9 +91,9 @@ def wait_until_time(micros):
     wait_until(lambda: time.time() * 1e6 >= micros)
 
 
-def worker_sum(boot_id, made_at):
+def worker_sum(boot_id, *numbers):
     """The checksum of its row (daemon/store/worker_rows.c)."""
-    return crc32c(struct.pack(f"<q{len(boot_id)}sq", len(boot_id), boot_id.encode(), made_at))
+    return crc32c(struct.pack(f"<q{len(boot_id)}s{len(numbers)}q", len(boot_id), boot_id.encode(), *numbers))
 
 
 class Daemon:
@@ -186,8 +186,9 @@ class Daemon:
         self.signal("--spawner", signal.SIGKILL)
         self.signal("--worker", signal.SIGKILL)
         with sqlite3.connect(self.state / "batchd.db") as db:
-            db.create_function("checksum", 2, worker_sum)
-            db.execute("UPDATE worker SET boot_id='another', sum=checksum('another', made_at)")
+            db.create_function("checksum", -1, worker_sum)
+            db.execute("UPDATE worker SET boot_id='another', "
+                       "sum=checksum('another',made_at,why,waiting,drain,drain_at)")
         db.close()
 
     def client(self, timeout=30):

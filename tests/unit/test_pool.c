@@ -86,12 +86,13 @@ static void on_hello(void *arg, uint64_t worker, const struct worker_hello *hell
 START_TEST(one_that_comes_again_takes_jobs_when_it_has_said_what_it_has)
 {
     static const struct pool_events events = {.hello = on_hello};
+    static const struct worker_facts facts = {.made_at = 1};
     const struct pool_options options = {.state_dir = folder};
     struct event_base *base = event_base_new();
     unsigned hellos = 0;
     int listener = listen_as_worker();
     struct pool *pool = pool_new(base, &options, &events, &hellos);
-    pool_adopt(pool, WORKER);
+    pool_adopt(pool, WORKER, &facts);
     int fd = accept_pool(base, listener);
     ck_assert_uint_eq(pool_choose_idle(pool), 0);
     introduce(base, fd, &hellos);
