@@ -208,6 +208,31 @@ static void print_stops(FILE *file, const json_t *stops)
                       real_at(one, "until"));
 }
 
+/* Those without room: "disk: no job starts that writes to /data: 40.0M of 1.0G free". */
+static void print_disks(FILE *file, const json_t *disks)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach((json_t *)(uintptr_t)disks, i, one) {
+        char left[32], all[32];
+        const bool low = json_is_true(json_object_get(one, "low"));
+        if (!low && number_of(one, "waiting") == 0)
+            continue;
+        CLEANUP_FREE char *path =
+            text_tame(xstrdup(json_string_value(json_object_get(one, "path"))));
+        format_size((uint64_t)number_of(one, "free_bytes"), left, sizeof(left));
+        format_size((uint64_t)number_of(one, "total_bytes"), all, sizeof(all));
+        (void)fprintf(file,
+                      "disk: %s %s: %s of %s and %lld of %lld inodes are free, %lld waiting\n",
+                      !low ? "jobs wait for room at"
+                      : json_is_true(json_object_get(one, "state"))
+                          ? "no job starts, for their output goes to"
+                          : "no job starts that writes to",
+                      path, left, all, number_of(one, "inodes_free"), number_of(one, "inodes"),
+                      number_of(one, "waiting"));
+    }
+}
+
 static void print_power(FILE *file, const json_t *power, bool *begun)
 {
     if (!json_is_object(power))
@@ -239,6 +264,7 @@ static void print_machine(FILE *file, const json_t *machine)
     if (begun)
         (void)fputc('\n', file);
     print_stops(file, json_object_get(machine, "stops"));
+    print_disks(file, json_object_get(machine, "disks"));
     if (json_is_true(json_object_get(machine, "opening")))
         (void)fputs("machine: it was short until just now: jobs start a few at a time\n", file);
 }

@@ -85,8 +85,9 @@ static void print_prediction(const json_t *job)
         (void)puts("by estimates, nothing lets it start");
     else if (strcmp(prediction, "starts") != 0)
         (void)printf("when it starts cannot be said: %s\n",
-                     has_reason(job, "Pressure") ? "it depends on what else the machine does"
-                                                 : "too many go before it");
+                     has_reason(job, "Pressure")  ? "it depends on what else the machine does"
+                     : has_reason(job, "DiskLow") ? "it depends on what is written there"
+                                                  : "too many go before it");
     if (time_of(job, "predicted_start") > 0) {
         CLEANUP_FREE char *start = times_text(time_of(job, "predicted_start"));
         CLEANUP_FREE char *end = times_clock(time_of(job, "predicted_end"));

@@ -62,7 +62,8 @@ static bool is_text(const struct config_key *key)
 {
     return key->type == CONFIG_WORD || key->type == CONFIG_BACKOFF ||
            key->type == CONFIG_RETRY_ON || key->type == CONFIG_MARKS ||
-           key->type == CONFIG_FALLING_MARKS;
+           key->type == CONFIG_FALLING_MARKS || key->type == CONFIG_DISK_MARKS ||
+           key->type == CONFIG_INODE_MARKS;
 }
 
 static int set_word(struct config *config, const struct config_key *key,
@@ -73,13 +74,18 @@ static int set_word(struct config *config, const struct config_key *key,
         return error_set(err, ERROR_INVALID, "%s must be a string", key->name);
     struct retry_rule rule = {.max_attempts = 0};
     struct admission_marks marks;
+    struct volume_marks room;
     if ((key->type == CONFIG_BACKOFF &&
          retry_backoff_parse(value->string, &rule.backoff, err) < 0) ||
         (key->type == CONFIG_RETRY_ON && retry_on_parse(value->string, &rule, err) < 0) ||
         (key->type == CONFIG_MARKS &&
          admission_marks_parse(value->string, false, &marks, err) < 0) ||
         (key->type == CONFIG_FALLING_MARKS &&
-         admission_marks_parse(value->string, true, &marks, err) < 0))
+         admission_marks_parse(value->string, true, &marks, err) < 0) ||
+        (key->type == CONFIG_DISK_MARKS &&
+         volume_marks_parse(value->string, VOLUME_DISK, &room, err) < 0) ||
+        (key->type == CONFIG_INODE_MARKS &&
+         volume_marks_parse(value->string, VOLUME_INODES, &room, err) < 0))
         return error_wrap(err, "%s", key->name);
     if (key->words != NULL && !is_one_of(value->string, key->words))
         return error_set(err, ERROR_INVALID, "%s = \"%.40s\" must be one of: %s", key->name,
@@ -396,6 +402,20 @@ void config_marks(const struct config *config,
                                     NULL); /* they were looked at */
 }
 
+struct volume_marks config_disk_free(const struct config *config)
+{
+    struct volume_marks marks;
+    (void)volume_marks_parse(config->monitor_disk_free, VOLUME_DISK, &marks, NULL);
+    return marks;
+}
+
+struct volume_marks config_inodes_free(const struct config *config)
+{
+    struct volume_marks marks;
+    (void)volume_marks_parse(config->monitor_inodes_free, VOLUME_INODES, &marks, NULL);
+    return marks;
+}
+
 struct retry_rule config_retry(const struct config *config)
 {
     struct retry_rule rule = {.max_attempts = config->retry_max_attempts};
@@ -416,6 +436,8 @@ static void print_value(FILE *file, const struct config *config, const struct co
     case CONFIG_RETRY_ON:
     case CONFIG_MARKS:
     case CONFIG_FALLING_MARKS:
+    case CONFIG_DISK_MARKS:
+    case CONFIG_INODE_MARKS:
         (void)fprintf(file, "\"%s\"", *(char *const *)(const void *)at);
         break;
     case CONFIG_BOOLEAN:

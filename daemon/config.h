@@ -10,6 +10,7 @@
 #include "daemon/core/admission.h"
 #include "daemon/core/resource_names.h"
 #include "daemon/core/retry_rule.h"
+#include "daemon/core/volume.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,6 +52,7 @@ struct config {
     char *monitor_memory_used, *monitor_memory_pressure, *monitor_io_pressure;
     char *monitor_cpu_pressure, *monitor_battery;
     bool monitor_memory_headroom;
+    char *monitor_disk_free, *monitor_inodes_free;
     bool breakers_enabled;
     char *breakers_queues;
     uint32_t breakers_window, breakers_minimum, breakers_rate, breakers_probes;
@@ -65,10 +67,12 @@ enum config_type {
     CONFIG_SPAN,
     CONFIG_SIZE,
     CONFIG_WORD,
-    CONFIG_BOOLEAN,       /* true or false */
-    CONFIG_BACKOFF,       /* a text for retry_backoff_parse */
-    CONFIG_RETRY_ON,      /* and one for retry_on_parse */
-    CONFIG_MARKS,         /* and one for admission_marks_parse */
+    CONFIG_BOOLEAN,    /* true or false */
+    CONFIG_BACKOFF,    /* a text for retry_backoff_parse */
+    CONFIG_RETRY_ON,   /* and one for retry_on_parse */
+    CONFIG_MARKS,      /* and one for admission_marks_parse */
+    CONFIG_DISK_MARKS, /* one for volume_marks_parse */
+    CONFIG_INODE_MARKS,
     CONFIG_FALLING_MARKS, /* the same of a figure that falls */
     CONFIG_COUNT_OR_AUTO, /* a whole number, or "auto": 32 bits, CONFIG_AUTO */
     CONFIG_COUNTER,       /* the row of all names in its table that have no row: whole numbers */
@@ -103,6 +107,10 @@ int config_load(const char *path, bool required, config_problem_fn each, void *a
 /* The marks of [monitor], by figure. */
 void config_marks(const struct config *config,
                   struct admission_marks ret[static ADMISSION_FIGURE_COUNT]);
+
+/* The same of file systems. */
+struct volume_marks config_disk_free(const struct config *config);
+struct volume_marks config_inodes_free(const struct config *config);
 
 /* What [retry] says. */
 struct retry_rule config_retry(const struct config *config);

@@ -236,6 +236,15 @@ static void watch_gpus(struct daemon *daemon, const struct config *config,
         daemon->gpus = gpu_watch_new(daemon->base, &options);
 }
 
+/* What [monitor] says of when jobs start. */
+static void set_marks(const struct config *config, struct engine_options *options)
+{
+    config_marks(config, options->marks);
+    options->memory_headroom = config->monitor_memory_headroom;
+    options->disk_free = config_disk_free(config);
+    options->inodes_free = config_inodes_free(config);
+}
+
 static int start_engine(struct daemon *daemon, const struct config *config,
                         const struct places *places, struct error *err)
 {
@@ -283,9 +292,8 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .shares = daemon->shares,
         .share_count = share_count,
         .breakers = breaker_options_of(config, places->system),
-        .memory_headroom = config->monitor_memory_headroom,
         .monitor = daemon->monitor};
-    config_marks(config, daemon->engine_options.marks);
+    set_marks(config, &daemon->engine_options);
     daemon->db = open_store(config, places, err);
     if (daemon->db == NULL)
         return -1;

@@ -214,7 +214,7 @@ static void work(void *arg, struct snapshot_writer *writer)
     struct engine *engine = what->api->engine;
     struct planning planning = {.what = what,
                                 .clock = prediction_clock_start(PREDICTION_MS),
-                                .closed = !admission_open(engine_admission(engine))};
+                                .closed = !engine_is_open(engine)};
     planning.forecast = engine_forecast(engine, what->now, &plan_events, &planning);
     forecast_go(planning.forecast);
     forecast_free(planning.forecast);

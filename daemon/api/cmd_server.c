@@ -160,6 +160,7 @@ static void run_status(struct api_call *call)
     json_put(reply, "resources", resources);
     json_t *machine = view_machine(call->api->options.monitor, engine_admission(call->api->engine));
     view_gpus(call, machine);
+    json_put(machine, "disks", view_volumes(call->api->engine));
     json_put(reply, "machine", machine);
     json_put(reply, "breakers", view_breakers_at_work(call, STATUS_BREAKERS));
     json_put(reply, "running", some_jobs(call, JOB_STATE_STARTING, JOB_STATE_SUSPENDED));

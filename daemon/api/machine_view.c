@@ -1,6 +1,7 @@
 #include "daemon/api/machine_view.h"
 
 #include "common/json.h"
+#include "daemon/engine/volumes.h"
 
 #include <math.h>
 
@@ -110,4 +111,33 @@ json_t *view_machine(const struct monitor *monitor, const struct admission *admi
     json_put(object, "stops", view_stops(admission));
     json_put(object, "opening", json_boolean(admission_open(admission) && admission->opening > 0));
     return object;
+}
+
+static void add_volume(void *arg, const struct volume_view *view)
+{
+    const struct volume_room *room = &view->volume->room;
+    json_t *object = json_object();
+    json_put_text(object, "path", view->point);
+    json_put(object, "state", json_boolean(view->every));
+    json_put(object, "total_bytes",
+             room->known ? json_integer((json_int_t)room->size_bytes) : json_null());
+    json_put(object, "free_bytes",
+             room->known ? json_integer((json_int_t)room->free_bytes) : json_null());
+    json_put(object, "inodes",
+             room->known && room->inodes > 0 ? json_integer((json_int_t)room->inodes)
+                                             : json_null());
+    json_put(object, "inodes_free",
+             room->known && room->inodes > 0 ? json_integer((json_int_t)room->inodes_free)
+                                             : json_null());
+    json_put_int(object, "kept_bytes", (int64_t)view->kept_bytes);
+    json_put_int(object, "waiting", (int64_t)view->waiting);
+    json_put(object, "low", json_boolean(!volume_open(view->volume)));
+    (void)json_array_append_new(arg, object);
+}
+
+json_t *view_volumes(const struct engine *engine)
+{
+    json_t *list = json_array();
+    engine_volumes_each(engine, add_volume, list);
+    return list;
 }

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "daemon/api/view.h"
 #include "daemon/engine/gate.h"
+#include "daemon/engine/volumes.h"
 #include "daemon/engine/outlook.h"
 #include "daemon/exec/snapshot.h"
 
@@ -95,7 +96,7 @@ static void work(void *arg, struct snapshot_writer *writer)
         return;
     CLEANUP_JSON json_t *answer = json_object();
     /* What the machine is at beside our jobs nobody can foretell. */
-    search.cut = !admission_open(engine_admission(engine));
+    search.cut = !engine_is_open(engine) || engine_waits_for_room(engine, job);
     if (!search.cut) {
         put_changes(answer, what, job);
         struct forecast *forecast = engine_forecast(engine, what->now, &search_events, &search);

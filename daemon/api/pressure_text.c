@@ -3,6 +3,9 @@
 #include "common/parse.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/gate.h"
+#include "daemon/engine/volumes.h"
+
+#include <inttypes.h>
 
 #include <string.h>
 
@@ -61,5 +64,64 @@ void pressure_text(const struct engine *engine, const struct job *job, FILE *det
         (void)snprintf(lifts, bytes, "it stays so for some seconds (monitor.interval)");
     } else {
         tell_memory(engine_scheduler(engine), job, detail, lifts, bytes);
+    }
+}
+
+/* ---- disks ---- */
+
+static void tell_marks(const struct volume_view *view, FILE *detail, char *lifts, size_t bytes)
+{
+    char left[32], all[32], wanted[32];
+    const struct volume *volume = view->volume;
+    (void)fprintf(detail,
+                  view->every ? "no job starts: its output goes to %s, and "
+                              : "no job starts that writes to %s: ",
+                  view->point);
+    if (volume->low) {
+        format_size(volume->room.free_bytes, left, sizeof(left));
+        format_size(volume->room.size_bytes, all, sizeof(all));
+        format_size(volume_go(volume, VOLUME_DISK), wanted, sizeof(wanted));
+        (void)fprintf(detail, "%s of %s are free there", left, all);
+        (void)snprintf(lifts, bytes, "%s are free there", wanted);
+    } else {
+        (void)fprintf(detail, "%" PRIu64 " of %" PRIu64 " inodes are free there",
+                      volume->room.inodes_free, volume->room.inodes);
+        (void)snprintf(lifts, bytes, "%" PRIu64 " inodes are free there",
+                       volume_go(volume, VOLUME_INODES));
+    }
+}
+
+static void tell_room(const struct volume_view *view, uint64_t asked_bytes, FILE *detail,
+                      char *lifts, size_t bytes)
+{
+    char asked[32], left[32], kept[32], floor[32];
+    const struct volume *volume = view->volume;
+    format_size(asked_bytes, asked, sizeof(asked));
+    format_size(volume->room.free_bytes, left, sizeof(left));
+    format_size(view->kept_bytes, kept, sizeof(kept));
+    format_size(volume_stop(volume, VOLUME_DISK), floor, sizeof(floor));
+    (void)fprintf(detail,
+                  "it asks for %s disk, and of %s that are free at %s running jobs asked for %s, "
+                  "and %s are left free",
+                  asked, left, view->point, kept, floor);
+    (void)snprintf(lifts, bytes, "%s",
+                   asked_bytes > volume_left(volume, 0)
+                       ? "files there are removed"
+                       : "running jobs end, or files there are removed");
+}
+
+void disk_text(const struct engine *engine, const struct job *job, FILE *detail, char *lifts,
+               size_t bytes)
+{
+    struct volume_view view;
+    lifts[0] = '\0';
+    if (!engine_volume_of(engine, job, &view)) {
+        (void)fputs("there is room again", detail);
+        (void)snprintf(lifts, bytes, "it is asked for again");
+    } else if (!volume_open(view.volume)) {
+        tell_marks(&view, detail, lifts, bytes);
+    } else {
+        tell_room(&view, scheduler_wanted(engine_scheduler(engine), job)->amount[RESOURCE_DISK],
+                  detail, lifts, bytes);
     }
 }

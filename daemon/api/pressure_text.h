@@ -11,5 +11,8 @@ struct job;
 /* Into `detail`, and into `lifts` what would lift it. */
 void pressure_text(const struct engine *engine, const struct job *job, FILE *detail, char *lifts,
                    size_t bytes);
+/* The same of the reason DiskLow: on which file system there is no room, and how much is. */
+void disk_text(const struct engine *engine, const struct job *job, FILE *detail, char *lifts,
+               size_t bytes);
 
 #endif

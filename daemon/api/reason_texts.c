@@ -31,6 +31,7 @@ static const char *const words[REASON_COUNT] = {
     [REASON_USER_LIMIT] = "UserLimit",
     [REASON_BREAKER_OPEN] = "BreakerOpen",
     [REASON_PRESSURE] = "Pressure",
+    [REASON_DISK_LOW] = "DiskLow",
     [REASON_RESOURCES] = "Resources",
     [REASON_PRIORITY] = "Priority",
 };
@@ -380,6 +381,12 @@ static void tell_pressure(struct account *account)
                   sizeof(account->lifts));
 }
 
+static void tell_disk(struct account *account)
+{
+    disk_text(account->of->call->api->engine, account->of->job, account->detail, account->lifts,
+              sizeof(account->lifts));
+}
+
 static void tell_never_fits(struct account *account)
 {
     const struct resources *wanted = scheduler_wanted(account->of->scheduler, account->of->job);
@@ -515,6 +522,7 @@ static void (*const tellers[REASON_COUNT])(struct account *account) = {
     [REASON_USER_LIMIT] = tell_user_limit,
     [REASON_BREAKER_OPEN] = tell_breaker,
     [REASON_PRESSURE] = tell_pressure,
+    [REASON_DISK_LOW] = tell_disk,
     [REASON_RESOURCES] = tell_resources,
     [REASON_PRIORITY] = tell_priority,
 };

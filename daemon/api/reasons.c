@@ -3,6 +3,7 @@
 #include "daemon/api/reason_texts.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/engine/gate.h"
+#include "daemon/engine/volumes.h"
 #include "daemon/engine/breakers.h"
 
 #define BIT(reason) (1U << (reason))
@@ -12,10 +13,13 @@ static unsigned later_reason(const struct api *api, const struct job_row *row,
                              const struct job *job)
 {
     bool backs_off = engine_backoff_at(api->engine, job) > 0;
-    unsigned begin = job_blocked_by(job, JOB_LATER) && !backs_off ? BIT(REASON_BEGIN_TIME) : 0;
+    const bool no_room = engine_waits_for_room(api->engine, job);
+    unsigned begin =
+        job_blocked_by(job, JOB_LATER) && !backs_off && !no_room ? BIT(REASON_BEGIN_TIME) : 0;
     if (row->status.is_task)
         backs_off = engine_task_backoff_at(api->engine, &row->status) > 0;
-    return begin | (backs_off ? BIT(REASON_RETRY_BACKOFF) : 0);
+    return begin | (backs_off ? BIT(REASON_RETRY_BACKOFF) : 0) |
+           (no_room ? BIT(REASON_DISK_LOW) : 0);
 }
 
 /* Whether what it asks for is not given to a job, but memory is not there: others have it. */
@@ -38,6 +42,7 @@ static unsigned own_reasons(const struct api *api, const struct job_row *row, co
            (engine_breaker_keeps(api->engine, job) ? BIT(REASON_BREAKER_OPEN) : 0) |
            (engine_array_limited(api->engine, job->id) ? BIT(REASON_ARRAY_LIMIT) : 0) |
            (engine_takes(api->engine) ? 0 : BIT(REASON_PRESSURE)) |
+           (engine_volumes_open(api->engine) ? 0 : BIT(REASON_DISK_LOW)) |
            ((waits & WAIT_QUEUE_PAUSED) != 0 ? BIT(REASON_QUEUE_PAUSED) : 0) |
            ((waits & WAIT_USER_LIMIT) != 0 ? BIT(REASON_USER_LIMIT) : 0);
 }
@@ -63,7 +68,7 @@ json_t *reasons_words(const struct api *api, const struct job_row *row)
     unsigned reasons = own_reasons(api, row, job, waits);
     const unsigned keep = BIT(REASON_HELD) | BIT(REASON_BEGIN_TIME) | BIT(REASON_RETRY_BACKOFF) |
                           BIT(REASON_DEPENDENCY) | BIT(REASON_ARRAY_LIMIT) |
-                          BIT(REASON_BREAKER_OPEN) | BIT(REASON_PRESSURE);
+                          BIT(REASON_BREAKER_OPEN) | BIT(REASON_PRESSURE) | BIT(REASON_DISK_LOW);
     if (pending && (reasons & keep) == 0)
         reasons |= order_reasons(api, job, waits);
     for (unsigned i = 0; i < REASON_COUNT; i++) {
@@ -83,7 +88,7 @@ static unsigned all_reasons(const struct reason_subject *subject)
     const bool ever_fits = scheduler_ever_fits(subject->scheduler, subject->job);
     if (subject->job->queued || !ever_fits)
         reasons |= order_reasons(subject->call->api, subject->job, waits);
-    if ((reasons & BIT(REASON_PRESSURE)) != 0 && ever_fits)
+    if ((reasons & (BIT(REASON_PRESSURE) | BIT(REASON_DISK_LOW))) != 0 && ever_fits)
         reasons &= ~BIT(REASON_RESOURCES);
     if (lacks_memory(subject->call->api, subject->job))
         reasons |= BIT(REASON_PRESSURE);

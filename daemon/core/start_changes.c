@@ -177,7 +177,7 @@ static bool try_begin(struct trial *trial, const struct start_change *change)
 {
     struct alarms *begins = trial->state.begins;
     (void)change;
-    if (!job_blocked_by(trial->job, JOB_LATER))
+    if (!job_blocked_by(trial->job, JOB_LATER) || !alarms_have(begins, trial->job))
         return false;
     int64_t at = begins->entries[trial->job->alarm_at].at;
     alarms_clear(begins, trial->job); /* in its queue it may have another alarm */

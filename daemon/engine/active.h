@@ -25,6 +25,7 @@ struct active {
     uint64_t
         run; /* the scheduler's number while it has its resources; 0: it waits behind another */
     int64_t held_since;    /* 0: it never had them: after a restart another one may stand for it */
+    uint32_t volumes;      /* file systems that it writes to (disk_room.c) */
     uint64_t memory_taken; /* what its processes had when they were looked at (headroom.c) */
     uint64_t memory_round; /* and in which round that was */
     bool charged;          /* for its time, with its end (usage.c) */

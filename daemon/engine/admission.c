@@ -91,7 +91,7 @@ static void tell(const struct admission *admission, const struct admission *was)
         log_info("jobs start again");
 }
 
-static void look(struct engine *engine)
+void engine_see_machine(struct engine *engine)
 {
     const struct host_sample *sample = monitor_latest(engine->options.monitor);
     const struct admission was = engine->gate.admission;
@@ -99,14 +99,19 @@ static void look(struct engine *engine)
         return;
     engine->gate.seen_at = sample->taken_at;
     see(engine, sample);
+    engine_see_volumes(engine);
     tell(&engine->gate.admission, &was);
     store(engine);
 }
 
-bool engine_admits(struct engine *engine)
+bool engine_admits(const struct engine *engine)
 {
-    look(engine);
-    return engine_takes(engine);
+    return engine_takes(engine) && engine_volumes_open(engine);
+}
+
+bool engine_is_open(const struct engine *engine)
+{
+    return admission_open(&engine->gate.admission) && engine_volumes_open(engine);
 }
 
 bool engine_takes(const struct engine *engine)

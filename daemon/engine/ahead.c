@@ -230,15 +230,16 @@ void engine_take_back(struct engine *engine)
     if (!of_all)
         first = scheduler_first(engine->scheduler);
     bool way = makes_way(engine, first) && first != NULL;
-    const bool admits = admission_open(&engine->gate.admission);
+    const bool admits = engine_is_open(engine);
     if (first != NULL)
         ask_back_those_behind(engine, first);
     for (struct active *entry = engine->active; entry != NULL; entry = entry->next) {
         if (!waits_ahead(entry))
             continue;
         const struct job *job = jobset_find(engine->jobs, entry->status.id);
-        if (!admits || (way && (of_all || job->queue == first->queue)) ||
-            !goes_on(engine, job->queue) || !engine_breaker_calm(engine, job))
+        if (!admits || engine_volumes_closed(engine, entry->volumes) ||
+            (way && (of_all || job->queue == first->queue)) || !goes_on(engine, job->queue) ||
+            !engine_breaker_calm(engine, job))
             engine_ask_back(engine, entry);
     }
 }

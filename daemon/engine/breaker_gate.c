@@ -263,7 +263,7 @@ bool engine_breakers_unfinished(const struct engine *engine)
 /* It begins then, or when it was to begin anyway if that is later. */
 static void begin_at(struct engine *engine, struct job *job, int64_t at)
 {
-    if (job_blocked_by(job, JOB_LATER)) {
+    if (alarms_have(&engine->begins, job)) {
         int64_t own = engine->begins.entries[job->alarm_at].at;
         at = own > at ? own : at;
         alarms_clear(&engine->begins, job);

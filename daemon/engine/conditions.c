@@ -51,7 +51,10 @@ void engine_begin_due(struct engine *engine, int64_t now)
 
 void engine_clear_later(struct engine *engine, struct job *job)
 {
-    alarms_clear(engine_backs_off(engine, job) ? &engine->backoffs : &engine->begins, job);
+    if (engine_waits_for_room(engine, job))
+        engine_forget_room(engine, job);
+    else
+        alarms_clear(engine_backs_off(engine, job) ? &engine->backoffs : &engine->begins, job);
 }
 
 void engine_drop_condition(struct engine *engine, struct job *job)

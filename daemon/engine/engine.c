@@ -125,6 +125,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     reports_begin(engine, base);
     engine_begin_breakers(engine);
     engine->waits = dependency_graph_new();
+    engine_begin_volumes(engine);
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
     engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
     if (engine_begin_scaling(engine, err) < 0 || engine_load_admission(engine, err) < 0 ||
@@ -156,6 +157,7 @@ void engine_free(struct engine *engine)
     statistics_free(&engine->statistics);
     removals_free(engine);
     reports_end(engine);
+    engine_end_volumes(engine);
     alarms_done(&engine->begins);
     alarms_done(&engine->backoffs);
     deadlines_done(&engine->deadlines);
@@ -227,8 +229,8 @@ bool engine_unfinished(const struct engine *engine)
 {
     return engine->overdue || engine_breakers_unfinished(engine) || engine->leaving ||
            removals_unfinished(engine) || engine_backoffs_unfinished(engine) ||
-           engine->cancels_left || engine->notice_first < engine->notice_count ||
-           array_links_unfinished(&engine->links);
+           engine->cancels_left || engine_volumes_unfinished(engine) ||
+           engine->notice_first < engine->notice_count || array_links_unfinished(&engine->links);
 }
 
 bool engine_disk_low(const struct engine *engine)

@@ -3,19 +3,22 @@
 #define BATCHD_DAEMON_ENGINE_GATE_H
 
 #include "daemon/core/admission.h"
+#include "daemon/engine/volumes.h"
 
 #include <stdint.h>
 
 struct engine;
 struct error;
 struct host_sample;
+struct volumes;
 
 /* The engine's. */
 struct gate {
     struct admission admission;
-    int64_t seen_at;       /* of the sample that it has seen */
-    int64_t stored;        /* what stops jobs, as the store has it (admission.c) */
-    uint64_t memory_round; /* in which jobs are looked at (headroom.c) */
+    struct volumes *volumes; /* owned (disk_room.c) */
+    int64_t seen_at;         /* of the sample that it has seen */
+    int64_t stored;          /* what stops jobs, as the store has it (admission.c) */
+    uint64_t memory_round;   /* in which jobs are looked at (headroom.c) */
 };
 
 /* What stopped jobs before this start, when the machine has not been restarted since: between the
@@ -24,10 +27,14 @@ int engine_load_admission(struct engine *engine, struct error *err);
 /* headroom.c: of each sample. */
 void engine_see_headroom(struct engine *engine, const struct host_sample *sample);
 
-/* Whether one more may start now, by the newest sample. */
-bool engine_admits(struct engine *engine);
-/* Whether one might by the last look, were it not for the jobs themselves. */
+/* Looks at the newest sample, if there is one. */
+void engine_see_machine(struct engine *engine);
+/* Whether one more may start by that, and by the file system that every job writes to. */
+bool engine_admits(const struct engine *engine);
+/* The same by the figures of the machine alone. */
 bool engine_takes(const struct engine *engine);
+/* Nothing is short now: neither of these keeps jobs from starting one after the other. */
+bool engine_is_open(const struct engine *engine);
 /* As it was last seen; borrowed. */
 const struct admission *engine_admission(const struct engine *engine);
 

@@ -7,6 +7,7 @@
 #include "daemon/core/resource_names.h"
 #include "daemon/core/retry_rule.h"
 #include "daemon/core/scheduler.h"
+#include "daemon/core/volume.h"
 #include "daemon/engine/breakers.h"
 
 #include <stdbool.h>
@@ -49,8 +50,9 @@ struct engine_options {
     const struct user_shares *shares;
     size_t share_count;
     struct breaker_options breakers;
-    const struct monitor *monitor; /* of the machine; borrowed for life */
-    bool memory_headroom;          /* what a job asks for must be available */
+    const struct monitor *monitor;              /* of the machine; borrowed for life */
+    bool memory_headroom;                       /* what a job asks for must be available */
+    struct volume_marks disk_free, inodes_free; /* of file systems that jobs write to */
     struct admission_marks marks[ADMISSION_FIGURE_COUNT];
 };
 

@@ -119,6 +119,7 @@ void engine_start_state(struct engine *engine, int64_t now, struct start_state *
 {
     task_counts_each(&engine->tasks, count_kept, engine);
     engine_show_backoffs(engine);
+    engine_forget_all_room(engine);
     *ret = (struct start_state){.scheduler = engine->scheduler,
                                 .jobs = engine->jobs,
                                 .begins = &engine->begins,
@@ -191,6 +192,7 @@ struct forecast *engine_forecast(struct engine *engine, int64_t now,
                                              .now = now};
     task_counts_each(&engine->tasks, count_kept, engine);
     engine_show_backoffs(engine);
+    engine_forget_all_room(engine);
     engine_breakers_as_begins(engine);
     struct forecast *forecast = forecast_new(&options, events, arg);
     add_running(engine, now, true, forecast);

@@ -133,6 +133,7 @@ static int load_warning(struct engine *engine, struct active *entry, const struc
     if (engine_read_run(row, &run, err) < 0)
         return -1;
     engine_watch_warning(engine, entry, &run);
+    entry->volumes = engine_volumes_of(engine, &run);
     job_run_done(&run);
     return 0;
 }

@@ -46,6 +46,8 @@ void engine_schedule(struct engine *engine)
     engine_breakers_due(engine, now);
     engine_backoffs_due(engine, now);
     engine_spread_estimates(engine, now);
+    engine_see_machine(engine);
+    engine_volumes_due(engine, now);
     scheduler_begin(engine->scheduler, now);
     engine->put_off = 0;
     while (engine_admits(engine) && !engine->broken && engine->put_off < ENGINE_PUT_OFF_MAX &&

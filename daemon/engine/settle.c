@@ -48,6 +48,7 @@ static void uncount(struct engine *engine, struct active *entry)
     if (entry->counted)
         pool_unload(engine->pool, entry->status.worker);
     entry->counted = false;
+    engine_volumes_left(engine, entry);
     engine_release(engine, entry);
 }
 

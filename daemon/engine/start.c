@@ -19,6 +19,14 @@
 /* A minute is enough for most checkpoints; of a short timeout it is a quarter. */
 #define ASK_BEFORE_MS 60000U
 
+/* A job that is being started. */
+struct start {
+    uint64_t worker;
+    uint32_t volumes;
+    struct job_row row;
+    struct job_run run;
+};
+
 /* In the place of what the person who submitted has: indices are ours to give. */
 static void set_env(struct job_run *run, const char *name, const char *value)
 {
@@ -126,11 +134,10 @@ int engine_read_run(const struct job_row *row, struct job_run *ret, struct error
                      (unsigned long long)row->facts.id);
 }
 
+/* What only the start knows is added to what was stored. */
 static int build_run(const struct engine *engine, const struct job_row *row, struct job_run *ret,
                      struct error *err)
 {
-    if (engine_read_run(row, ret, err) < 0)
-        return -1;
     ret->id = (struct attempt_id){.job = row->facts.id,
                                   .index = row->status.index,
                                   .attempt = row->status.attempt,
@@ -200,47 +207,62 @@ static void give_memory(const struct engine *engine, struct job_row *row)
     row->facts.memory_bytes = job_memory_asked(&row->facts, &row->status);
 }
 
-static int load(struct engine *engine, const struct job *job, uint64_t worker, struct job_row *row,
-                struct job_run *run, struct error *err)
+/* What is to be executed, where there is room for what it writes: *ret are its file systems. 1: it
+ * does not start now. */
+static int choose(struct engine *engine, struct job *job, struct job_row *row, struct job_run *run,
+                  uint32_t *ret, struct error *err)
 {
+    if (engine_read_run(row, run, err) < 0)
+        return -1;
+    if (!engine_volumes_admit(engine, job, run, ret))
+        return 1;
+    return job_is_array(job) ? take_task(engine, row, err) : 0;
+}
+
+static int load(struct engine *engine, struct job *job, struct start *start, struct error *err)
+{
+    struct job_row *row = &start->row;
+    struct job_run *run = &start->run;
     if (job_rows_load(engine->db, job->id, row, err) < 0)
         return -1;
-    int result = job_is_array(job) ? take_task(engine, row, err) : 0;
+    int result = choose(engine, job, row, run, &start->volumes, err);
     if (result != 0) {
+        job_run_done(run);
         job_row_done(row);
         return result;
     }
     give_memory(engine, row);
     row->status.retry_at = row->status.retry_us = 0;
     row->status.attempt++;
-    row->status.worker = worker;
+    row->status.worker = start->worker;
     row->status.started_at = row->status.ended_at = 0;
     if (give_gpus(engine, row, err) == 0 && build_run(engine, row, run, err) == 0)
         return 0;
+    job_run_done(run);
     job_row_done(row);
     return -1;
 }
 
 void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, bool holds)
 {
-    struct job_row row;
-    struct job_run run = {0};
+    struct start start = {.worker = worker};
     struct error err;
-    int result = load(engine, job, worker, &row, &run, &err);
+    int result = load(engine, job, &start, &err);
     if (result != 0) {
         if (result < 0)
             engine_break(engine, &err);
         engine->put_off++;
         return;
     }
-    struct active *entry = active_add(&engine->active, &row.status);
-    row.status.result = NULL; /* the entry has it now */
-    entry->type = row.facts.type == NULL ? NULL : xstrdup(row.facts.type);
-    entry->retry = row.facts.retry;
-    entry->asked = job_facts_wanted(&row.facts, &engine->options.names);
+    struct active *entry = active_add(&engine->active, &start.row.status);
+    start.row.status.result = NULL; /* the entry has it now */
+    entry->type = start.row.facts.type == NULL ? NULL : xstrdup(start.row.facts.type);
+    entry->retry = start.row.facts.retry;
+    entry->asked = job_facts_wanted(&start.row.facts, &engine->options.names);
     entry->counted = true;
+    entry->volumes = start.volumes;
     entry->status.predicted_us = engine_estimate_of(engine, job, &entry->status.predicted_by);
-    engine_watch_warning(engine, entry, &run);
+    engine_watch_warning(engine, entry, &start.run);
     engine_breaker_started(engine, job, entry);
     if (holds)
         engine_hold(engine, entry, clock_wall_us());
@@ -249,10 +271,10 @@ void engine_start_job(struct engine *engine, struct job *job, uint64_t worker, b
     engine_step(engine, entry, JOB_EVENT_ASSIGN);
     engine_store_status(engine, entry);
     engine_load_worker(engine, entry);
-    ask_before_timeout(&run); /* of its timeout, not of its deadline */
-    pool_run(engine->pool, worker, &run);
+    ask_before_timeout(&start.run); /* of its timeout, not of its deadline */
+    pool_run(engine->pool, worker, &start.run);
     engine_tell(engine, job, &entry->status, BUS_STARTING);
     array_follow_task(engine, entry);
-    job_run_done(&run);
-    job_row_done(&row);
+    job_run_done(&start.run);
+    job_row_done(&start.row);
 }

@@ -51,7 +51,8 @@ int engine_lift_backoff(struct engine *engine, struct job *job, int64_t now, str
 bool engine_backoff_lifted(const struct job_status *task, int64_t lifted_at);
 /* For a prediction, in a copy of the process: they wait like for a begin time from now on. */
 void engine_show_backoffs(struct engine *engine);
-/* Its begin time or backoff no longer counts: the alarm is gone, the block stays. */
+/* Its begin time or backoff no longer counts, or that it waited for room: the alarm is gone, the
+ * block stays. */
 void engine_clear_later(struct engine *engine, struct job *job);
 /* edit.c: the job, which waits, stands and asks for what these say from now on. */
 void engine_apply_facts(struct engine *engine, struct job *job, const struct job_facts *facts);
