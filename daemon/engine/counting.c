@@ -99,7 +99,8 @@ static int64_t waits_since(struct engine *engine, const struct job *job,
     if (status->attempt < 2 || engine->broken)
         return job->since;
     if (attempt_rows_last(engine->db, status, &last, &err) < 0) {
-        engine_break(engine, &err);
+        if (err.code != ERROR_DAMAGED) /* for a figure it is not worth to stop (backoff.c) */
+            engine_break(engine, &err);
         return job->since;
     }
     int64_t back_at = last.status.ended_at + last.status.retry_us;
