@@ -158,6 +158,7 @@ void put_run(struct record_writer *writer, const struct job_run *run)
     put_strings(writer, run->checks, run->check_count);
     record_put_u32(writer, run->checkpoint_signal);
     record_put_u64(writer, run->memory_bytes);
+    record_put_u8(writer, run->serve);
     record_end(writer);
 }
 
@@ -188,6 +189,8 @@ int get_run(struct record *record, struct job_run *ret)
         ret->checkpoint_signal = record_get_u32(record);
         ret->memory_bytes = record_get_u64(record);
     }
+    if (!record_complete(record)) /* or here */
+        ret->serve = record_get_u8(record);
     if (record_complete(record) && ret->argc > 0)
         return 0;
     job_run_done(ret);

@@ -105,6 +105,7 @@ struct job_run {
     uint32_t output_count, check_count;
     uint32_t checkpoint_signal; /* asks its main process for a checkpoint; 0: it knows none */
     uint64_t memory_bytes;      /* its limit, where memory can be limited; 0: none */
+    uint8_t serve;              /* its processor knows --serve */
 };
 
 struct job_stop {

@@ -11,6 +11,8 @@
  *     after any other: removes what it left of them
  *   batchd-job checkpoint JOB INDEX ATTEMPT 0 PROGRAM LINE
  *     beside a processor, or behind it: commits the checkpoint that it asked for by this line
+ *   batchd-job serve JOB INDEX ATTEMPT 0 PID
+ *     the job, while the processor PID, which was started with --serve, does it
  *
  * INDEX is - for a job that is no task, PROGRAM is empty when ARGV[0] is looked for in PATH.
  * Descriptor 4 takes notes for the worker (step/notes.h). */
@@ -95,5 +97,7 @@ int main(int argc, char **argv)
         return step_discard(&step);
     if (strcmp(what, "checkpoint") == 0 && words.left == 2)
         return step_checkpoint(&step);
+    if (strcmp(what, "serve") == 0 && words.left == 1)
+        return step_serve(&step);
     return strcmp(what, "begin") == 0 && words.left >= 2 ? step_begin(&step) : usage();
 }

@@ -3,7 +3,9 @@
  *   resumed N A     the attempt goes on from checkpoint N, which attempt A made
  *   note TEXT       something that show tells of the attempt
  *   spawn ERRNO     the job could not be executed
- *   failed TEXT     the attempt failed though its command ended well */
+ *   failed TEXT     the attempt failed though its command ended well
+ *   usage U S M     the job used so much in its server: user and system time (us), memory (bytes)
+ */
 #ifndef BATCHD_STEP_NOTES_H
 #define BATCHD_STEP_NOTES_H
 

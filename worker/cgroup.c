@@ -123,7 +123,7 @@ int cgroup_sweep(const char *group)
 
 void cgroup_remove(const char *group)
 {
-    static const char *const leaves[] = {CGROUP_JOB_NAME, CGROUP_WORKER_NAME};
+    static const char *const leaves[] = {CGROUP_JOB_NAME, CGROUP_SERVER_NAME, CGROUP_WORKER_NAME};
     CLEANUP_CLOSE int folder = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; folder >= 0 && i < sizeof(leaves) / sizeof(leaves[0]); i++)
         (void)unlinkat(folder, leaves[i], AT_REMOVEDIR);

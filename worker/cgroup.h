@@ -1,7 +1,7 @@
 /* A control group (v2) for each worker: BASE/worker-N, with the worker itself in its "worker" and
- * the job that it runs in its "job" (worker/job_group.h), so that the tree can be ended, and seen
- * to be gone, also when the spawner that knew it by parentage is dead. Which one it is stands in
- * STATE/workers/N/cgroup, for a later spawner.
+ * the job that it runs in its "job" (worker/job_group.h; what serves it in "server"), so that the
+ * tree can be ended, and seen to be gone, also when the spawner that knew it by parentage is dead.
+ * Which one it is stands in STATE/workers/N/cgroup, for a later spawner.
  *
  * BASE is the group of batchd-jobs.service, which systemd delegates to us and in which nothing else
  * is but its keeper, in a group of its own: only there can memory be limited, since a group that
@@ -17,6 +17,7 @@
 
 #define CGROUP_WORKER_NAME "worker"
 #define CGROUP_JOB_NAME "job"
+#define CGROUP_SERVER_NAME "server"
 
 /* For the spawner: where workers have theirs; NULL: there is none that we may divide. */
 char *cgroup_base(void);

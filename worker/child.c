@@ -74,8 +74,8 @@ static void reset_signals(void)
  * overwrites one that is still needed. */
 static int place_descriptors(const struct child_plan *plan)
 {
-    const int wanted[] = {plan->stdin_fd, plan->stdout_fd, plan->stderr_fd, plan->lines_fd,
-                          plan->notes_fd};
+    const int wanted[] = {plan->stdin_fd, plan->stdout_fd,   plan->stderr_fd,   plan->lines_fd,
+                          plan->notes_fd, plan->talk.fds[0], plan->talk.fds[1], plan->talk.fds[2]};
     const int count = sizeof(wanted) / sizeof(wanted[0]);
     for (int i = 0; i < count; i++) {
         if (wanted[i] >= 0 ? dup2(wanted[i], i) < 0 : close_range((unsigned)i, (unsigned)i, 0) < 0)
@@ -93,6 +93,14 @@ static void take_back_protection(void)
     (void)ignored;
     if (fd >= 0)
         (void)close(fd);
+}
+
+void talk_close(struct talk *talk)
+{
+    for (int i = 0; i < TALK_MAX; i++) {
+        cleanup_close(&talk->fds[i]);
+        talk->fds[i] = -1;
+    }
 }
 
 /* Becomes the job's user for good, and makes sure of it. */

@@ -14,13 +14,28 @@
 
 #include <sys/types.h>
 
+/* What batchd-job speaks with a server by (server.h), as descriptors 5, 6 and 7: lines both ways,
+ * and to read what it wrote on stdout and stderr. */
+#define TALK_MAX 3
+struct talk {
+    int fds[TALK_MAX]; /* -1: none */
+};
+#define TALK_NONE      \
+    {                  \
+        {              \
+            -1, -1, -1 \
+        }              \
+    }
+void talk_close(struct talk *talk);
+
 struct child_plan {
     const struct job_run *run;
     int stdin_fd; /* used when the run names no stdin file */
     int stdout_fd, stderr_fd;
-    int lines_fd; /* becomes 3; -1: none */
-    int notes_fd; /* becomes 4; -1: none */
-    int group_fd; /* the folder of its control group; -1: none. Only where the user changes. */
+    int lines_fd;     /* becomes 3; -1: none */
+    int notes_fd;     /* becomes 4; -1: none */
+    struct talk talk; /* borrowed */
+    int group_fd;     /* the folder of its control group; -1: none. Only where the user changes. */
     bool change_user;
     bool no_new_privs;
     char *const *env;

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "worker/job_end.h"
 #include "worker/job_internal.h"
+#include "worker/cgroup.h"
 #include "worker/tree.h"
 
 #include <signal.h>
@@ -20,13 +21,12 @@
 
 static void read_notes(struct job *job)
 {
-    int spawn_errno;
-    char failed[sizeof(job->end.text)];
-    step_lines_read(&job->lines, &job->end.notes, &spawn_errno, failed);
-    if (spawn_errno != 0)
-        job->end.spawn_errno = (uint32_t)spawn_errno;
-    if (failed[0] != '\0')
-        memcpy(job->end.text, failed, sizeof(failed));
+    step_lines_read(&job->lines, &job->news);
+    job->end.notes = job->news.notes;
+    if (job->news.spawn_errno != 0)
+        job->end.spawn_errno = (uint32_t)job->news.spawn_errno;
+    if (job->news.failed[0] != '\0')
+        memcpy(job->end.text, job->news.failed, sizeof(job->news.failed));
 }
 
 static void take_bytes(void *arg, enum pipe_kind which, const char *data, size_t bytes)
@@ -59,7 +59,8 @@ struct job *job_new(const struct job_options *options, const struct job_events *
     job->arg = arg;
     job->output = output_new(options->jobs_fd, options->group);
     job->pipes = pipes_new(take_bytes, job);
-    job->group = job_group_new(options->worker_group);
+    job->group = job_group_new(options->worker_group, CGROUP_JOB_NAME);
+    job->server = server_new(&job->options);
     job->starter = child_starter_new(!options->system_mode);
     job->commit = commit_new(&job->options, take_bytes, job);
     if (job->starter == NULL || job->commit == NULL)
@@ -76,6 +77,7 @@ void job_free(struct job *job)
     output_free(job->output);
     child_starter_free(job->starter);
     commit_free(job->commit);
+    server_free(job->server);
     step_done(&job->step);
     user_done(&job->user);
     job_run_done(&job->run);
@@ -109,7 +111,8 @@ static void set_begin(struct job *job, const struct job_run *run)
     job->behind_kill_at = INT64_MAX;
     job->grace_ms = run->grace_ms;
     job->warn_signal = (int)run->warn_signal;
-    job->suspended = job->out_of_memory = false;
+    job->suspended = job->out_of_memory = job->keeps_server = false;
+    job->news = (struct step_news){.spawn_errno = 0};
     job->cause = EXIT_CAUSE_NORMAL;
     job->stage = STAGE_JOB;
     job->lines.used = 0;
@@ -135,22 +138,11 @@ static int refuse_user(struct job *job, const struct error *err, struct journal 
     return 0;
 }
 
-/* As itself, or by batchd-job where there is something to do first. */
-static int start_job(struct job *job, const struct job_run *run, const struct start *start,
-                     struct error *err)
-{
-    if (!step_begins(run))
-        return start_child(start, job->starter, run, &job->pid, err);
-    step_done(&job->step);
-    job->step = step_begin(run, job->options.step_program);
-    return start_child(start, job->starter, &job->step, &job->pid, err);
-}
-
 /* The process, which waits at its gate; GO; and the gate. -1: nothing of it has started. */
-static int go(struct job *job, const struct job_run *run, const struct start *start,
+static int go(struct job *job, const struct job_run *run, struct start *start,
               struct journal *journal, struct error *err)
 {
-    if (start_job(job, run, start, err) < 0)
+    if (job_start_process(job, run, start, err) < 0)
         return -1;
     const struct job_started started = job_started_record(job);
 #ifdef BATCHD_MUTANT_GO_AFTER_EXEC /* crash tests build this to show that they can fail */
@@ -172,7 +164,9 @@ static int start_as(struct job *job, const struct job_run *run, struct journal *
 {
     CLEANUP(start_done) struct start start = START_NONE;
     start.user = &job->user;
-    if (start_prepare(&start, &job->options, job->pipes, run, step_begins(run), err) < 0)
+    job->served = server_takes(job->server, run, &job->user, &start.talk);
+    if (start_prepare(&start, &job->options, job->pipes, run, job->served || step_begins(run),
+                      err) < 0)
         return -1;
     job_group_begin(job->group, run->memory_bytes);
     start.group_fd = job_group_fd(job->group);
@@ -192,6 +186,7 @@ int job_start(struct job *job, struct job_run *run, struct journal *journal,
     if (result == 0)
         result = start_as(job, run, journal, err);
     if (result < 0) {
+        server_release(job->server, false, 0);
         pipes_close(job->pipes);
         user_done(&job->user);
         return -1;
@@ -216,6 +211,13 @@ void job_handle(struct job *job, const struct pollfd *fds, nfds_t count)
     commit_handle(job->commit, fds, count);
 }
 
+/* Who is told what is meant for the job alone. */
+static pid_t main_process(const struct job *job)
+{
+    const pid_t server = job->served && job->stage == STAGE_JOB ? server_pid(job->server) : 0;
+    return server != 0 ? server : job->pid;
+}
+
 static void send_signal(const struct job *job, int number, enum signal_whom whom)
 {
     if (job->phase != PHASE_RUNNING)
@@ -223,7 +225,7 @@ static void send_signal(const struct job *job, int number, enum signal_whom whom
     if (whom == SIGNAL_TREE)
         (void)tree_signal(number, NULL, NULL);
     else
-        (void)kill(job->pid, number); /* ours and unreaped, so it is nobody else's */
+        (void)kill(main_process(job), number); /* ours and unreaped, so it is nobody else's */
 }
 
 void job_signal(const struct job *job, int number, enum signal_whom whom)
@@ -232,15 +234,21 @@ void job_signal(const struct job *job, int number, enum signal_whom whom)
         send_signal(job, number, whom);
 }
 
+static bool freeze(const struct job *job, bool frozen)
+{
+    const bool served = server_freeze(job->server, frozen);
+    return job_group_freeze(job->group, frozen) && served;
+}
+
 /* False: some of it outran us, and is to be halted again. */
 static bool halt(const struct job *job)
 {
-    return job_group_freeze(job->group, true) || tree_signal(SIGSTOP, NULL, NULL) != TREE_OUTRUN;
+    return freeze(job, true) || tree_signal(SIGSTOP, NULL, NULL) != TREE_OUTRUN;
 }
 
 static void go_on(const struct job *job)
 {
-    (void)job_group_freeze(job->group, false);
+    (void)freeze(job, false);
     send_signal(job, SIGCONT, SIGNAL_TREE);
 }
 
@@ -307,7 +315,7 @@ void job_stop(struct job *job, enum exit_cause cause, uint64_t grace_ms)
     job->suspended = false;
     if (grace_ms == 0) /* it would not hear of it */
         return;
-    (void)job_group_freeze(job->group, true); /* nothing forks while it is told */
+    (void)freeze(job, true); /* nothing forks while it is told */
     send_signal(job, SIGTERM, SIGNAL_TREE);
     go_on(job);
 }
@@ -341,7 +349,9 @@ static void follow_times(struct job *job, int *ret_wait_ms)
     commit_beside(job, now, ret_wait_ms);
     switch (timetable_due(&job->times, now)) {
     case DUE_KILL:
+        job->keeps_server = false;
         (void)job_group_kill(job->group);
+        (void)server_kill(job->server);
         (void)tree_kill(NULL, NULL);
         lower(ret_wait_ms, SWEEP_MS * US_PER_MS);
         return;
@@ -378,6 +388,8 @@ static bool reap(struct job *job, int *ret_wait_ms)
             continue;
         if (pid > 0 && pid == commit_pid(job->commit))
             commit_ended(job->commit, status);
+        if (pid > 0 && pid == server_pid(job->server))
+            server_ended(job->server, status);
         if (pid == job->pid)
             job_note_status(job, status, &usage);
         if (pid <= 0 || pid == job->pid)
@@ -387,15 +399,37 @@ static bool reap(struct job *job, int *ret_wait_ms)
     return false;
 }
 
+/* A server whose children it does not reap would keep us for ever: it has this many rounds. */
+#define SPARED_ROUNDS 200U
+
+/* What is left of it; true when nothing is. */
+static bool sweep(struct job *job)
+{
+    if (++job->rounds > SPARED_ROUNDS)
+        job->keeps_server = false;
+    if (tree_sweep(job->keeps_server ? server_pid(job->server) : 0))
+        return true;
+    (void)job_group_kill(job->group);
+    if (!job->keeps_server)
+        (void)server_kill(job->server);
+    return false;
+}
+
+void job_rest(struct job *job, int *ret_wait_ms)
+{
+    server_rest(job->server, ret_wait_ms);
+}
+
 int job_check(struct job *job, int *ret_wait_ms, struct job_exit *ret_exit)
 {
-    if (job->phase == PHASE_RUNNING && reap(job, ret_wait_ms))
+    if (job->phase == PHASE_RUNNING && reap(job, ret_wait_ms)) {
         job->phase = PHASE_SWEEPING;
+        job->rounds = 0;
+    }
     if (job->phase == PHASE_RUNNING)
         follow_times(job, ret_wait_ms);
     if (job->phase == PHASE_SWEEPING) {
-        if (!tree_sweep()) {
-            (void)job_group_kill(job->group);
+        if (!sweep(job)) {
             lower(ret_wait_ms, SWEEP_MS * US_PER_MS);
         } else if (job_goes_on(job)) {
             job->phase = PHASE_RUNNING;

@@ -49,6 +49,9 @@ bool job_suspended(const struct job *job); /* or about to be */
 nfds_t job_poll(const struct job *job, struct pollfd *fds);
 void job_handle(struct job *job, const struct pollfd *fds, nfds_t count);
 
+/* While none runs: what is kept for the next is looked after. *ret_wait_ms as of job_check. */
+void job_rest(struct job *job, int *ret_wait_ms);
+
 /* Looks at the processes and the clock. 1: the job is over and *ret_exit is complete (not yet in
  * the journal); 0: it goes on. *ret_wait_ms is lowered to when it wants to be called again (-1:
  * never). */

@@ -57,6 +57,7 @@ void job_note_status(struct job *job, int status, const struct rusage *usage)
     job->end.ended_at = clock_wall_us();
     switch (job->stage) {
     case STAGE_JOB:
+        status = job_served_status(job, status);
         note_failed_start(job);
         job_end_status(&job->end, status, usage);
         job->end.run_us = (uint64_t)timetable_ran_us(&job->times, clock_running_us());
@@ -82,6 +83,7 @@ void job_complete(struct job *job)
         job_end_not_executed(&job->end, &job->run);
     job_end_settle(&job->end, &job->run, &facts);
     job_group_end(job->group);
+    server_release(job->server, job->keeps_server, job->end.run_us);
     job->phase = PHASE_IDLE;
     user_done(&job->user);
     job_run_done(&job->run);
@@ -168,7 +170,10 @@ bool job_goes_on(struct job *job)
 {
     pipes_drain(job->pipes);
     if (job->stage == STAGE_JOB) {
+        if (job_served_again(job))
+            return true;
         job->out_of_memory = job_group_usage(job->group, &job->end);
+        job_served_usage(job);
         if (commits(job))
             return true;
     } else if (job->stage == STAGE_CHECKPOINT) {

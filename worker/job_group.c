@@ -18,13 +18,15 @@
 #define PIDS_PERCENT 15
 
 struct job_group {
-    int parent_fd; /* the worker's; -1: it has none */
-    int fd;        /* the job's; -1: there is none now */
+    const char *name; /* in the worker's; borrowed */
+    int parent_fd;    /* the worker's; -1: it has none */
+    int fd;           /* its own; -1: there is none now */
 };
 
-struct job_group *job_group_new(const char *worker_group)
+struct job_group *job_group_new(const char *worker_group, const char *name)
 {
     struct job_group *group = xcalloc(1, sizeof(*group));
+    group->name = name;
     group->fd = -1;
     group->parent_fd =
         worker_group == NULL ? -1 : open(worker_group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -95,12 +97,12 @@ void job_group_begin(struct job_group *group, uint64_t memory_bytes)
         return;
     cleanup_close(&group->fd);
     group->fd = -1;
-    (void)unlinkat(group->parent_fd, CGROUP_JOB_NAME, AT_REMOVEDIR);
-    if (mkdirat(group->parent_fd, CGROUP_JOB_NAME, 0755) < 0 && errno != EEXIST) {
+    (void)unlinkat(group->parent_fd, group->name, AT_REMOVEDIR);
+    if (mkdirat(group->parent_fd, group->name, 0755) < 0 && errno != EEXIST) {
         log_warning("a job has no control group: %s", strerrordesc_np(errno));
         return;
     }
-    group->fd = openat(group->parent_fd, CGROUP_JOB_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    group->fd = openat(group->parent_fd, group->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (group->fd >= 0)
         set_limits(group, memory_bytes);
 }
@@ -142,5 +144,5 @@ void job_group_end(struct job_group *group)
         return;
     cleanup_close(&group->fd);
     group->fd = -1;
-    (void)unlinkat(group->parent_fd, CGROUP_JOB_NAME, AT_REMOVEDIR);
+    (void)unlinkat(group->parent_fd, group->name, AT_REMOVEDIR);
 }

@@ -1,7 +1,7 @@
-/* The control group of the job that a worker runs: a new one for each, below the worker's
- * (worker/cgroup.h), so that its limits and its counts are its own. In it the job is halted and
- * killed as a whole by the kernel. Where the worker has no group there is none: all calls then say
- * that they did nothing. */
+/* The control group of the job that a worker runs, or of its server: a new one for each, below the
+ * worker's (worker/cgroup.h), so that its limits and its counts are its own. In it the job is
+ * halted and killed as a whole by the kernel. Where the worker has no group there is none: all
+ * calls then say that they did nothing. */
 #ifndef BATCHD_WORKER_JOB_GROUP_H
 #define BATCHD_WORKER_JOB_GROUP_H
 
@@ -11,8 +11,8 @@
 
 struct job_group;
 
-/* `worker_group` is the path of the worker's; NULL: it has none. */
-struct job_group *job_group_new(const char *worker_group);
+/* `worker_group` is the path of the worker's; NULL: it has none. `name`: below that, borrowed. */
+struct job_group *job_group_new(const char *worker_group, const char *name);
 void job_group_free(struct job_group *group);
 
 /* A new, empty group. `memory_bytes`: what it may have, if memory can be limited here; 0: no limit.

@@ -7,6 +7,7 @@
 #include "worker/output.h"
 #include "worker/start.h"
 #include "worker/job_group.h"
+#include "worker/server.h"
 #include "worker/step.h"
 #include "worker/timetable.h"
 #include "worker/user.h"
@@ -28,6 +29,7 @@ struct job {
     struct pipes *pipes;
     struct job_group *group;
     struct child_starter *starter;
+    struct server *server; /* that may do jobs */
     struct commit *commit; /* of the checkpoints that it asks for by its lines */
     enum phase phase;
     enum stage stage;
@@ -44,10 +46,26 @@ struct job {
     int warn_signal;
     bool suspended;          /* or about to be */
     bool out_of_memory;      /* the kernel killed some of it */
+    bool served;             /* the server does it, or did */
+    bool keeps_server;       /* it did, and goes on */
+    unsigned rounds;         /* of the sweep */
     enum exit_cause cause;   /* why it was stopped */
     struct job_exit end;     /* filled as it becomes known */
     struct step_lines lines; /* what the steps told */
+    struct step_news news;   /* of these */
 };
+
+/* ---- a job that the server does (job_served.c) ---- */
+
+/* As job_served_start, whichever way it is. -1: nothing of it has started. */
+int job_start_process(struct job *job, const struct job_run *run, struct start *start,
+                      struct error *err);
+/* The main process ended so: whether the server goes on, and else, how the job ended. */
+int job_served_status(struct job *job, int status);
+/* The server did not begin it. True: it was started as a process of its own. */
+bool job_served_again(struct job *job);
+/* What the server used for it is the job's. */
+void job_served_usage(struct job *job);
 
 /* Notes the end of its main process, or of the step that was it. */
 void job_note_status(struct job *job, int status, const struct rusage *usage);

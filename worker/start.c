@@ -54,6 +54,7 @@ int start_child(const struct start *start, struct child_starter *starter, const 
                                     .stderr_fd = start->writers[PIPE_STDERR],
                                     .lines_fd = start->writers[PIPE_LINES],
                                     .notes_fd = start->writers[PIPE_NOTES],
+                                    .talk = start->talk,
                                     .group_fd = user->change ? start->group_fd : -1,
                                     .change_user = user->change,
                                     .groups = user->groups,

@@ -24,12 +24,13 @@ struct start {
     const struct user *user; /* set by the caller before start_prepare; borrowed */
     bool no_new_privs;
     int input;
+    struct talk talk;       /* of the server that does it, borrowed */
     int group_fd;           /* its control group (worker/job_group.h), borrowed; -1: none */
     int writers[PIPES_MAX]; /* the child's ends */
 };
-#define START_NONE                                                 \
-    {                                                              \
-        .input = -1, .group_fd = -1, .writers = { -1, -1, -1, -1 } \
+#define START_NONE                                                                    \
+    {                                                                                 \
+        .input = -1, .talk = TALK_NONE, .group_fd = -1, .writers = { -1, -1, -1, -1 } \
     }
 
 /* Whom the processes of this attempt run as, asked once: the account database may be slow, and what

@@ -84,6 +84,14 @@ struct job_run step_discard(const struct job_run *job, const char *program)
     return step;
 }
 
+struct job_run step_serve(const struct job_run *job, const char *program, pid_t server)
+{
+    struct job_run step = step_of(job, program, "serve");
+    add(&step, xstrdup("0")); /* it has none */
+    add(&step, xasprintf("%d", server));
+    return step;
+}
+
 struct job_run step_checkpoint(const struct job_run *job, const char *program, const char *line)
 {
     struct job_run step = step_after(job, program, "checkpoint");
@@ -137,29 +145,30 @@ static uint64_t read_number(const char **at)
     return number;
 }
 
-static void read_line(const char *line, size_t length, struct job_notes *notes, int *spawn_errno,
-                      char failed[200])
+static void read_line(const char *line, size_t length, struct step_news *news)
 {
     const char *rest;
     if ((rest = after_word(line, "note")) != NULL) {
-        add_note(notes->text, rest, length - (size_t)(rest - line));
+        add_note(news->notes.text, rest, length - (size_t)(rest - line));
     } else if ((rest = after_word(line, "failed")) != NULL) {
-        (void)snprintf(failed, 200, "%.*s", (int)(length - (size_t)(rest - line)), rest);
+        (void)snprintf(news->failed, sizeof(news->failed), "%.*s",
+                       (int)(length - (size_t)(rest - line)), rest);
     } else if ((rest = after_word(line, "resumed")) != NULL) {
-        notes->resumed_number = read_number(&rest);
-        notes->resumed_attempt = (uint32_t)read_number(&rest);
+        news->notes.resumed_number = read_number(&rest);
+        news->notes.resumed_attempt = (uint32_t)read_number(&rest);
     } else if ((rest = after_word(line, "spawn")) != NULL) {
-        *spawn_errno = (int)(read_number(&rest) & INT_MAX);
+        news->spawn_errno = (int)(read_number(&rest) & INT_MAX);
+    } else if ((rest = after_word(line, "usage")) != NULL) {
+        news->user_us = read_number(&rest);
+        news->system_us = read_number(&rest);
+        news->max_rss_bytes = read_number(&rest);
     }
 }
 
-void step_lines_read(const struct step_lines *lines, struct job_notes *ret, int *ret_spawn_errno,
-                     char failed[200])
+void step_lines_read(const struct step_lines *lines, struct step_news *ret)
 {
-    *ret = (struct job_notes){0};
-    *ret_spawn_errno = 0;
-    failed[0] = '\0';
+    *ret = (struct step_news){.spawn_errno = 0};
     const char *end;
     for (const char *at = lines->text; (end = strchr(at, '\n')) != NULL; at = end + 1)
-        read_line(at, (size_t)(end - at), ret, ret_spawn_errno, failed);
+        read_line(at, (size_t)(end - at), ret);
 }

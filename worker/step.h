@@ -15,6 +15,8 @@ struct job_run step_begin(const struct job_run *job, const char *program);
 /* `started_at` is of clock_file_us: outputs of a later change are the job's. */
 struct job_run step_finish(const struct job_run *job, const char *program, int64_t started_at);
 struct job_run step_discard(const struct job_run *job, const char *program);
+/* Has the server (worker/server.h) do the job, and is it meanwhile. */
+struct job_run step_serve(const struct job_run *job, const char *program, pid_t server);
 /* Makes the checkpoint that this line of a processor asks for. */
 struct job_run step_checkpoint(const struct job_run *job, const char *program, const char *line);
 void step_done(struct job_run *step);
@@ -29,9 +31,14 @@ struct step_lines {
 
 /* True when a line has become whole by it, which bytes behind the limit never do. */
 bool step_lines_add(struct step_lines *lines, const char *data, size_t bytes);
-/* What the whole lines say: notes, *ret_spawn_errno (0: it was executed), and in `failed` what is
- * wrong with the outputs, else "". */
-void step_lines_read(const struct step_lines *lines, struct job_notes *ret, int *ret_spawn_errno,
-                     char failed[200]);
+/* What the whole lines say. */
+struct step_news {
+    struct job_notes notes;
+    int spawn_errno;  /* 0: it was executed */
+    char failed[200]; /* what is wrong with the outputs, else "" */
+    /* Of the job in its server; 0: nothing is told. */
+    uint64_t user_us, system_us, max_rss_bytes;
+};
+void step_lines_read(const struct step_lines *lines, struct step_news *ret);
 
 #endif

@@ -42,6 +42,7 @@ struct search {
     int number;
     tree_skip_fn skip;
     void *arg;
+    pid_t spared;    /* it is told nothing, what is below it is; 0: none */
     int64_t begun;   /* monotonic */
     int64_t look_us; /* a look takes no longer */
     bool blind;      /* our children cannot be read: there may be some */
@@ -85,9 +86,23 @@ static void remember(struct finds *finds, const struct process *process)
 
 /* ---- /proc ---- */
 
+struct look {
+    pid_t parent;
+    unsigned long long born;
+    bool is_dead; /* its parent has not reaped it */
+};
+
+/* The blank before the field so many behind this one; NULL: there are not so many. */
+static const char *field_behind(const char *at, int fields)
+{
+    while (fields-- > 0 && at != NULL)
+        at = strchr(at + 1, ' ');
+    return at;
+}
+
 /* proc_pid_stat(5): "PID (NAME) STATE PARENT ...", the 22nd field is when it was born. The name may
  * hold anything, so the last ")" counts. */
-static int look_at(pid_t pid, pid_t *ret_parent, unsigned long long *ret_born)
+static int look_at(pid_t pid, struct look *ret)
 {
     char path[32];
     char *end;
@@ -96,23 +111,24 @@ static int look_at(pid_t pid, pid_t *ret_parent, unsigned long long *ret_born)
     const char *rest = text == NULL ? NULL : strrchr(text, ')');
     if (rest == NULL || strlen(rest) < 4)
         return -1;
+    const char state = rest[2];
     rest += 3; /* the blank before the fourth field */
-    *ret_parent = (pid_t)strtol(rest, &end, 10);
+    ret->parent = (pid_t)strtol(rest, &end, 10);
     if (end == rest)
         return -1;
-    for (int field = 4; field < 22 && rest != NULL; field++)
-        rest = strchr(rest + 1, ' ');
-    if (rest == NULL)
+    const char *threads = field_behind(rest, 20 - 4);
+    const char *born = field_behind(rest, 22 - 4);
+    if (born == NULL)
         return -1;
-    *ret_born = strtoull(rest, &end, 10);
-    return end == rest ? -1 : 0;
+    ret->is_dead = state == 'Z' && strtol(threads, NULL, 10) <= 1;
+    ret->born = strtoull(born, &end, 10);
+    return end == born ? -1 : 0;
 }
 
 static bool is_still(const struct process *process)
 {
-    pid_t parent;
-    unsigned long long born;
-    return look_at(process->pid, &parent, &born) == 0 && born == process->born;
+    struct look look;
+    return look_at(process->pid, &look) == 0 && look.born == process->born;
 }
 
 /* The pids in a list of children, 0 behind the last; NULL: it cannot be read. */
@@ -137,23 +153,27 @@ static pid_t *read_children(const char *path)
 static void find_own(struct search *search, pid_t pid)
 {
     struct process found = {.pid = pid};
-    pid_t parent;
+    struct look look = {.born = 0};
     if (is_known(&search->finds, pid) || (search->skip != NULL && search->skip(search->arg, pid)))
         return;
-    (void)look_at(pid, &parent, &found.born);
-    (void)kill(pid, search->number);
+    (void)look_at(pid, &look);
+    found.born = look.born;
+    if (pid != search->spared)
+        (void)kill(pid, search->number);
     remember(&search->finds, &found);
 }
 
 static void find_below(struct search *search, const struct process *parent, pid_t pid)
 {
-    struct process found = {.pid = pid};
-    pid_t its_parent;
+    struct look look;
     if (is_known(&search->finds, pid))
         return;
     CLEANUP_CLOSE int fd = pidfd_open(pid, 0);
-    if (fd < 0 || look_at(pid, &its_parent, &found.born) < 0 || its_parent != parent->pid)
+    if (fd < 0 || look_at(pid, &look) < 0 || look.parent != parent->pid)
         return; /* it is nobody any more, or another's child, or ours: then it is found there */
+    if (look.is_dead && parent->pid == search->spared)
+        return; /* who is spared may take its time to reap it */
+    const struct process found = {.pid = pid, .born = look.born};
     (void)pidfd_send_signal(fd, search->number, NULL, 0);
     remember(&search->finds, &found);
 }
@@ -231,31 +251,42 @@ static void tell(const struct process *process, int number)
         (void)pidfd_send_signal(fd, number, NULL, 0);
 }
 
-enum tree_found tree_signal(int number, tree_skip_fn skip, void *arg)
+/* Who is spared is not counted. */
+static size_t found(const struct search *search)
+{
+    const bool spares = search->spared != 0 && is_known(&search->finds, search->spared);
+    return search->finds.count - (spares ? 1 : 0);
+}
+
+static enum tree_found signal_tree(struct search *search, int number)
 {
     /* Signal 0 is sent to nobody: what a job does about a signal (a trap that copies a file) is by
      * processes that are not to be told, so all are found first. */
     const bool as_found = number == SIGSTOP || number == SIGKILL;
-    struct search search = {.number = as_found ? number : 0,
-                            .skip = skip,
-                            .arg = arg,
-                            .begun = clock_monotonic_us(),
-                            .look_us = number == SIGSTOP   ? INT64_MAX
-                                       : number == SIGCONT ? LOOK_FOR_HALTED_US
-                                                           : LOOK_US};
+    search->number = as_found ? number : 0;
+    search->begun = clock_monotonic_us();
+    search->look_us = number == SIGSTOP   ? INT64_MAX
+                      : number == SIGCONT ? LOOK_FOR_HALTED_US
+                                          : LOOK_US;
     size_t before;
     do {
-        before = search.finds.count;
-        look_around(&search);
-    } while (search.finds.count > before && lasted_us(&search) < SIGNAL_US);
-    for (size_t i = 0; !as_found && i < search.finds.count; i++)
-        tell(&search.finds.processes[i], number);
-    const enum tree_found found = search.finds.count > before  ? TREE_OUTRUN
-                                  : before > 0 || search.blind ? TREE_ALL
-                                                               : TREE_EMPTY;
-    free(search.finds.processes);
-    free(search.finds.sorted);
-    return found;
+        before = found(search);
+        look_around(search);
+    } while (found(search) > before && lasted_us(search) < SIGNAL_US);
+    for (size_t i = 0; !as_found && i < search->finds.count; i++)
+        tell(&search->finds.processes[i], number);
+    const enum tree_found result = found(search) > before        ? TREE_OUTRUN
+                                   : before > 0 || search->blind ? TREE_ALL
+                                                                 : TREE_EMPTY;
+    free(search->finds.processes);
+    free(search->finds.sorted);
+    return result;
+}
+
+enum tree_found tree_signal(int number, tree_skip_fn skip, void *arg)
+{
+    struct search search = {.skip = skip, .arg = arg};
+    return signal_tree(&search, number);
 }
 
 bool tree_kill(tree_skip_fn skip, void *arg)
@@ -266,7 +297,17 @@ bool tree_kill(tree_skip_fn skip, void *arg)
     return true;
 }
 
-bool tree_sweep(void)
+static bool kill_all_but(pid_t spared)
+{
+    struct search stops = {.spared = spared};
+    struct search kills = {.spared = spared};
+    if (signal_tree(&stops, SIGSTOP) == TREE_EMPTY)
+        return false;
+    (void)signal_tree(&kills, SIGKILL);
+    return true;
+}
+
+bool tree_sweep(pid_t spared)
 {
     for (unsigned reaped = 0; reaped < TREE_REAPS_MAX; reaped++) {
         pid_t pid = waitpid(-1, NULL, WNOHANG | __WALL);
@@ -275,6 +316,5 @@ bool tree_sweep(void)
         if (pid == 0)
             break;
     }
-    (void)tree_kill(NULL, NULL);
-    return false;
+    return !kill_all_but(spared) && spared != 0;
 }

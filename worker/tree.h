@@ -32,7 +32,8 @@ bool tree_kill(tree_skip_fn skip, void *arg);
  * more. Fewer, and one that forks for all it is worth would leave them faster than they go. */
 #define TREE_REAPS_MAX 16384U
 
-/* Kills and reaps what is left below us, one round: true when nothing is. */
-bool tree_sweep(void);
+/* Kills and reaps what is left below us, one round: true when nothing is, but a direct child that
+ * is spared (0: none). What is below that is not. */
+bool tree_sweep(pid_t spared);
 
 #endif

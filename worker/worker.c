@@ -230,6 +230,8 @@ static int tend(struct worker *worker)
         take_signals(worker); /* the SIGCHLD of this end, which would only wake us once more */
     }
     start_next(worker);
+    if (!job_running(worker->job))
+        job_rest(worker->job, &wait_ms);
     tell_started(worker, &wait_ms);
     return wait_ms;
 }

@@ -123,13 +123,15 @@ static char *program_of(const json_t *manifest, const char *folder)
 }
 
 int processor_resolve(const char *const *dirs, const char *type, const json_t *values,
-                      char **ret_program, json_t **ret_params, struct error *err)
+                      struct processor_use *ret, struct error *err)
 {
+    *ret = (struct processor_use){.program = NULL};
     CLEANUP_FREE char *folder = NULL;
     CLEANUP_JSON json_t *manifest = load_manifest(dirs, type, &folder, err);
-    if (manifest == NULL || manifest_check(manifest, values, ret_params, err) < 0)
+    if (manifest == NULL || manifest_check(manifest, values, &ret->params, err) < 0)
         return -1;
-    *ret_program = program_of(manifest, folder);
+    ret->program = program_of(manifest, folder);
+    ret->serves = json_is_true(json_object_get(manifest, "serve"));
     return 0;
 }
 

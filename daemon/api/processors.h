@@ -6,12 +6,18 @@
 
 #include "common/json.h"
 
+/* How a job uses its processor. */
+struct processor_use {
+    char *program;  /* the path to run; owned */
+    json_t *params; /* as checked; owned */
+    bool serves;    /* it knows --serve */
+};
+
 /* Finds the type in `dirs` and checks `values` (may be NULL) against its manifest: unknown names,
- * types, ranges, required ones; defaults are filled in. *ret_program is the path to run (owned),
- * *ret_params the checked object (owned). -1: ERROR_NOT_FOUND with field "type", or ERROR_INVALID
- * with field "params.NAME". */
+ * types, ranges, required ones; defaults are filled in. -1: ERROR_NOT_FOUND with field "type", or
+ * ERROR_INVALID with field "params.NAME"; then *ret owns nothing. */
 int processor_resolve(const char *const *dirs, const char *type, const json_t *values,
-                      char **ret_program, json_t **ret_params, struct error *err);
+                      struct processor_use *ret, struct error *err);
 
 /* One type: its manifest with "program" (the path to run) in place of "exec". Owned by the caller.
  * NULL with ERROR_NOT_FOUND, or ERROR_INVALID that says what is wrong with the manifest. */

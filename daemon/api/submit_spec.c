@@ -353,12 +353,13 @@ static int decode_type(const struct api_call *call, const json_t *params, struct
         return 0;
     if (run->argc > 0)
         return error_set_field(err, "type", "argv and type exclude each other");
-    CLEANUP_JSON json_t *checked = NULL;
-    if (processor_resolve(call->api->options.processor_dirs, type, values, &run->program, &checked,
-                          err) < 0)
+    struct processor_use use;
+    if (processor_resolve(call->api->options.processor_dirs, type, values, &use, err) < 0)
         return -1;
+    run->program = use.program;
+    run->serve = use.serves;
     CLEANUP_JSON json_t *input = json_object();
-    json_put(input, "params", json_incref(checked));
+    json_put(input, "params", use.params);
     json_put_text(input, "cwd", run->cwd);
     run->input = json_to_text(input, NULL);
     run->argv = xcalloc(2, sizeof(char *));

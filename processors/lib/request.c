@@ -72,6 +72,24 @@ static int take_numbers(const json_t *line, struct request *ret, struct error *e
     return 0;
 }
 
+/* Of a job that came to a server: what it would have found had it come alone. */
+static int enter_attempt(const json_t *line, const struct request *request, struct error *err)
+{
+    const char *name;
+    json_t *value;
+    json_t *own = json_object_get(line, "env");
+    if (!json_is_object(own))
+        return 0;
+    json_object_foreach(own, name, value) {
+        if (strncmp(name, "BATCHD_", 7) == 0 && json_is_string(value) &&
+            setenv(name, json_string_value(value), 1) < 0) /* NOLINT(concurrency-mt-unsafe) */
+            return error_set_errno(err, "cannot set %.80s", name);
+    }
+    if (chdir(request->cwd) < 0)
+        return error_set_errno(err, "cannot enter directory \"%.80s\"", request->cwd);
+    return 0;
+}
+
 /* What is no number of bytes is no share. */
 static void take_memory(struct request *ret)
 {
@@ -96,7 +114,7 @@ int request_read(int fd, json_t *manifest, struct request *ret, struct error *er
     json_t *params = NULL;
     if (json_get_object(line, "params", false, &params, err) < 0 ||
         json_get_bytes(line, "cwd", true, PATH_MAX - 1, &ret->cwd, err) < 0 ||
-        take_numbers(line, ret, err) < 0)
+        enter_attempt(line, ret, err) < 0 || take_numbers(line, ret, err) < 0)
         return -1;
     if (ret->cwd[0] != '/')
         return error_set_field(err, "cwd", "cwd is \"%.200s\"; it must be absolute", ret->cwd);

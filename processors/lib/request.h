@@ -1,7 +1,8 @@
 /* The job as it came on stdin:
  *   {"params":{...},"cwd":"/abs","job":42,"attempt":1,"cpus":2}
  * job, attempt and cpus may be missing: then BATCHD_JOB_ID, BATCHD_ATTEMPT and BATCHD_CPUS of the
- * environment count, then 0, 1 and 1. */
+ * environment count, then 0, 1 and 1. To a server it comes with "env", whose variables of that name
+ * are set, and the folder is entered. */
 #ifndef BATCHD_PROCESSORS_LIB_REQUEST_H
 #define BATCHD_PROCESSORS_LIB_REQUEST_H
 

@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/json.h"
 #include "processors/lib/syscalls.h"
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,6 +26,7 @@ void served_job_done(struct served_job *job)
 {
     free(job->number);
     free(job->text);
+    free(job->answer);
     cleanup_close(&job->file);
     cleanup_close(&job->ended);
     cleanup_close(&job->lines);
@@ -122,11 +125,14 @@ static void take_line(struct server *server, struct served_job *job, const char 
 {
     CLEANUP_JSON json_t *value = json_loadb(line, bytes, JSON_REJECT_DUPLICATES, NULL);
     const char *type = json_string_value(json_object_get(value, "type"));
-    if (job->answered || type == NULL || line[0] != '{' || json_object_get(value, "job") != NULL)
+    if (job->answer != NULL || type == NULL || line[0] != '{' ||
+        json_object_get(value, "job") != NULL)
         return;
     CLEANUP_FREE char *rest = xasprintf("%.*s", (int)bytes - 1, line + 1);
-    job->answered = strcmp(type, "result") == 0;
-    hand_on(server, job, rest);
+    if (strcmp(type, "result") == 0)
+        job->answer = TAKE_PTR(rest);
+    else
+        hand_on(server, job, rest);
 }
 
 static void take_lines(struct server *server, struct served_job *job)
@@ -167,21 +173,43 @@ void served_job_read(struct server *server, struct served_job *job)
 
 /* ---- its end ---- */
 
-static void answer(struct server *server, const struct served_job *job, const struct error *err)
+static char *failure(const struct server *server, const struct error *err)
 {
     const struct served_calls *calls = server->calls;
     CLEANUP_JSON json_t *line = json_object();
     json_put_text(line, "type", "result");
     json_put(line, "result", calls->failure(calls->processor, NULL, err));
     CLEANUP_FREE char *text = json_to_text(line, NULL);
-    hand_on(server, job, text + 1);
+    return xstrdup(text + 1);
+}
+
+static void refuse(struct server *server, const struct served_job *job, const struct error *err)
+{
+    CLEANUP_FREE char *rest = failure(server, err);
+    hand_on(server, job, rest);
+}
+
+static int64_t micros(struct timeval time)
+{
+    return time.tv_sec * US_PER_SECOND + time.tv_usec;
+}
+
+/* Its result, and what it used, in one line. */
+static void answer(struct server *server, const struct served_job *job, const struct rusage *used)
+{
+    const int open = (int)strlen(job->answer) - 1; /* without the brace at its end */
+    CLEANUP_FREE char *rest =
+        xasprintf("%.*s,\"usage\":{\"user_us\":%lld,\"system_us\":%lld,\"max_rss_bytes\":%lld}}",
+                  open, job->answer, (long long)micros(used->ru_utime),
+                  (long long)micros(used->ru_stime), (long long)used->ru_maxrss * 1024);
+    hand_on(server, job, rest);
 }
 
 void served_job_refuse(struct server *server, const struct error *err)
 {
     char number[] = "null";
     const struct served_job none = {.number = number};
-    answer(server, &none, err);
+    refuse(server, &none, err);
 }
 
 /* Why it ended without a result. */
@@ -197,10 +225,10 @@ static void explain(const struct server *server, int status, struct error *err)
                         WEXITSTATUS(status));
 }
 
-static int reap(pid_t process)
+static int reap(pid_t process, struct rusage *ret_used)
 {
     int status = 0;
-    while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
+    while (wait4(process, &status, 0, ret_used) < 0 && errno == EINTR) {
     }
     return status;
 }
@@ -211,11 +239,13 @@ void served_job_end(struct server *server, unsigned index)
     struct error err = {0};
     while (read_some(server, job)) {
     }
-    int status = reap(job->process);
-    if (!job->answered) {
+    struct rusage used = {.ru_maxrss = 0};
+    int status = reap(job->process, &used);
+    if (job->answer == NULL) {
         explain(server, status, &err);
-        answer(server, job, &err);
+        job->answer = failure(server, &err);
     }
+    answer(server, job, &used);
     served_job_done(job);
     server->running[index] = server->running[--server->count];
 }
@@ -235,8 +265,8 @@ void served_job_begin(struct server *server)
     (void)error_set_errno(&err, "%s", "the job's process cannot be started");
     err.code = ERROR_BUSY;
     if (job->process > 0 && kill(job->process, SIGKILL) == 0)
-        (void)reap(job->process);
-    answer(server, job, &err);
+        (void)waitpid(job->process, NULL, 0);
+    refuse(server, job, &err);
     served_job_done(job);
 }
 

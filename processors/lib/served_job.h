@@ -1,8 +1,9 @@
 /* The jobs of a processor that serves: each a process of its own, forked, which does its job as if
- * it had come alone (descriptor 0 holds its line, 3 is a pipe). Here its lines are read, checked,
+ * it had come alone (descriptor 0 holds its line, 3 is a pipe; what its line has as "env" is in its
+ * environment). Here its lines are read, checked,
  * given
  * `"job":N` in front and handed on; what it says after its result is left out, and where it ends
- * without one, its result is made here. So a process that was taken over cannot speak for others.
+ * without one, its result is made here; either is told when its process is no more. So a process that was taken over cannot speak for others.
  */
 #ifndef BATCHD_PROCESSORS_LIB_SERVED_JOB_H
 #define BATCHD_PROCESSORS_LIB_SERVED_JOB_H
@@ -40,7 +41,7 @@ struct served_job {
     int lines;  /* the pipe that it writes to, not blocking; -1: it said all */
     char *text; /* owned; of the line that is coming, `used` bytes */
     size_t used;
-    bool answered; /* it said its result */
+    char *answer; /* owned; its result, without what is in front of it; NULL: not said yet */
 };
 
 struct server {

@@ -60,6 +60,7 @@ class Server:
         found = []
         for line in self.news:
             found.append(json.loads(line))
+            self.used = found[-1].pop("usage", None)
             if found[-1]["type"] == "result":
                 break
         return found
@@ -139,8 +140,9 @@ def test_nor_where_the_lines_go_to_stdout(program, tmp_path):
     line = json.dumps({"job": 1, "params": {"input": "clip", "output": "out", "megabytes": 1, "lie": True},
                        "cwd": str(tmp_path)})
     done = subprocess.run([program, "--serve"], input=line, capture_output=True, text=True, check=True)
-    assert [json.loads(line) for line in done.stdout.splitlines()] == [
-        {"job": 1, "type": "log", "text": "mine"}, {"job": 1, "type": "result", "result": {"first": 1}}]
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert said[-1].pop("usage")["max_rss_bytes"] > 0
+    assert said == [{"job": 1, "type": "log", "text": "mine"}, {"job": 1, "type": "result", "result": {"first": 1}}]
 
 
 def test_more_cpus_than_jobs_that_run_at_once_are_not_one(program, tmp_path):

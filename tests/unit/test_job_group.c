@@ -47,7 +47,7 @@ static void make_group(const char *events)
 START_TEST(limits_and_orders)
 {
     make_group("");
-    struct job_group *group = job_group_new(folder);
+    struct job_group *group = job_group_new(folder, "job");
     ck_assert_int_eq(job_group_fd(group), -1);
     ck_assert(!job_group_freeze(group, true) && !job_group_kill(group));
     job_group_begin(group, 64U << 20U);
@@ -72,7 +72,7 @@ END_TEST
 START_TEST(without_a_request_memory_is_not_limited)
 {
     make_group("");
-    struct job_group *group = job_group_new(folder);
+    struct job_group *group = job_group_new(folder, "job");
     job_group_begin(group, 0);
     ck_file("memory.max", "");
     job_group_free(group);
@@ -82,7 +82,7 @@ END_TEST
 static bool used(const char *events, struct job_exit *end)
 {
     make_group(events);
-    struct job_group *group = job_group_new(folder);
+    struct job_group *group = job_group_new(folder, "job");
     job_group_begin(group, 0);
     bool killed = job_group_usage(group, end);
     job_group_free(group);
@@ -103,7 +103,7 @@ END_TEST
 
 START_TEST(without_a_group_nothing_is_done)
 {
-    struct job_group *group = job_group_new(NULL);
+    struct job_group *group = job_group_new(NULL, "job");
     struct job_exit end = {.max_rss_bytes = 1, .user_us = 1};
     job_group_begin(group, 1);
     ck_assert_int_eq(job_group_fd(group), -1);

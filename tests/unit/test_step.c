@@ -10,38 +10,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct told {
-    struct job_notes notes;
-    int spawn_errno;
-    char failed[200];
-};
-
 /* In pieces of so many bytes. */
-static struct told tell(const char *text, size_t piece)
+static struct step_news tell(const char *text, size_t piece)
 {
     struct step_lines lines = {.used = 0};
-    struct told told;
+    struct step_news told;
     size_t left = strlen(text);
     for (; left > 0; text += piece) {
         piece = piece < left ? piece : left;
         step_lines_add(&lines, text, piece);
         left -= piece;
     }
-    step_lines_read(&lines, &told.notes, &told.spawn_errno, told.failed);
+    step_lines_read(&lines, &told);
     return told;
 }
 
 START_TEST(lines_say_what_they_say_in_whatever_pieces)
 {
     static const char text[] = "note checkpoint 4 was passed over: damaged\nresumed 3 2\n"
-                               "note second\nspawn 2\nfailed output \"a\": it is empty\n";
+                               "note second\nspawn 2\nusage 7 8 9\nfailed output \"a\": it is empty\n";
     const size_t pieces[] = {1, 2, 7, sizeof(text)};
     for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
-        struct told told = tell(text, pieces[i]);
+        struct step_news told = tell(text, pieces[i]);
         ck_assert_str_eq(told.notes.text, "checkpoint 4 was passed over: damaged; second");
         ck_assert_uint_eq(told.notes.resumed_number, 3);
         ck_assert_uint_eq(told.notes.resumed_attempt, 2);
         ck_assert_int_eq(told.spawn_errno, 2);
+        ck_assert_uint_eq(told.user_us, 7);
+        ck_assert_uint_eq(told.system_us, 8);
+        ck_assert_uint_eq(told.max_rss_bytes, 9);
         ck_assert_str_eq(told.failed, "output \"a\": it is empty");
     }
 }
@@ -54,7 +51,7 @@ START_TEST(what_is_no_line_says_nothing)
                                         "failed\n",  "resumed\n",    "spawn\n",     "spawn x\n",
                                         "spawn 0\n", "resumed x y\n"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        struct told told = tell(texts[i], 3);
+        struct step_news told = tell(texts[i], 3);
         ck_assert_str_eq(told.notes.text, "");
         ck_assert_str_eq(told.failed, "");
         ck_assert_uint_eq(told.notes.resumed_number, 0);

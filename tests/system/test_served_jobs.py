@@ -1,0 +1,235 @@
+"""Jobs that a worker has done by a server of their processor (worker/server.h)."""
+import os
+import pathlib
+import signal
+
+import pytest
+
+import serving
+from daemon import Daemon, wait_until
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("processors")
+    serving.install(folder)
+    serving.install(folder, "alone", serve=False)
+    with Daemon(config=f'[workers]\nmin = 1\nmax = 1\n[processors]\npath = "{folder}"\n') as running:
+        yield running
+
+
+def submit(daemon, folder, script="", kind="server", **more):
+    return daemon.call("io.batchd.Jobs.Submit", type=kind, params={"script": script}, cwd=str(folder), **more)["id"]
+
+
+def facts(daemon, ident):
+    job = daemon.wait(ident)[0]
+    assert job["state"] == "completed", (job, daemon.ctl("logs", str(ident)))
+    return daemon.job(ident)["result"]["facts"]
+
+
+def warm(daemon, folder, **more):
+    """A server is there now, and has done one job: its pid."""
+    for _ in range(4):
+        found = facts(daemon, submit(daemon, folder, **more))
+        if found["served"]:
+            return found["pid"]
+    raise AssertionError("none is served")
+
+
+def log(daemon, ident):
+    return daemon.ctl("logs", str(ident)).stdout
+
+
+def is_there(pid):
+    return os.path.exists(f"/proc/{pid}")
+
+
+def test_the_second_of_a_kind_is_served_and_so_are_those_behind_it(daemon, tmp_path):
+    submit(daemon, tmp_path, kind="alone")
+    jobs = [submit(daemon, tmp_path) for _ in range(6)]
+    found = [facts(daemon, ident) for ident in jobs]
+    assert [f["served"] for f in found] == [False] + [True] * 5
+    assert len({f["pid"] for f in found[1:]}) == 1
+    assert [f["count"] for f in found[1:]] == [1, 2, 3, 4, 5]
+    assert [f["id"] for f in found] == [str(ident) for ident in jobs]
+
+
+def test_a_processor_that_does_not_serve_is_not_asked_to(daemon, tmp_path):
+    found = [facts(daemon, submit(daemon, tmp_path, kind="alone")) for _ in range(3)]
+    assert [f["served"] for f in found] == [False] * 3
+
+
+def test_each_has_its_own_log_end_and_progress(daemon, tmp_path):
+    server = warm(daemon, tmp_path)
+    first = submit(daemon, tmp_path, "print('first', flush=True); print('wrong', file=sys.stderr, flush=True)")
+    second = submit(daemon, tmp_path, "print('second', flush=True); answered = True; fail(65, 'bad')")
+    third = submit(daemon, tmp_path, "print('third', flush=True)")
+    assert facts(daemon, first)["pid"] == server
+    job = daemon.wait(second)[0]
+    assert (job["state"], job["outcome"]["exit_code"], job["outcome"]["class"]) == ("failed", 65, "processor")
+    assert daemon.job(second)["result"]["error"]["message"] == "bad"
+    assert facts(daemon, third)["pid"] == server
+    assert [log(daemon, i) for i in (first, second, third)] == ["first\n", "second\n", "third\n"]
+    assert daemon.ctl("logs", str(first)).stderr == "wrong\n"
+
+
+def test_what_a_job_leaves_is_killed_and_the_server_is_not(daemon, tmp_path):
+    """A child of the server and one whose parent is gone."""
+    server = warm(daemon, tmp_path)
+    script = ("for name in ('child', 'orphan'):\n"
+              "    one = os.fork()\n"
+              "    if one == 0:\n"
+              "        if name == 'orphan' and os.fork(): os._exit(0)\n"
+              "        os.setsid(); open(name + '.new', 'w').write(str(os.getpid())); os.rename(name + '.new', name)\n"
+              "        time.sleep(1000)\n"
+              "    while not os.path.exists(job['cwd'] + '/' + name): time.sleep(0.01)\n"
+              "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n")
+    left = submit(daemon, tmp_path, f"os.chdir(job['cwd'])\n{script}")
+    assert facts(daemon, left)["pid"] == server
+    for name in ("child", "orphan"):
+        assert not is_there(int((tmp_path / name).read_text())), name
+    assert facts(daemon, submit(daemon, tmp_path))["pid"] == server
+
+
+@pytest.mark.parametrize("how,state,what", [("os.kill(os.getpid(), 11)", "failed", ("signal", 11)),
+                                            ("os._exit(9)", "failed", ("exit_code", 9))])
+def test_a_server_that_dies_in_a_job_fails_that_one_alone(daemon, tmp_path, how, state, what):
+    server = warm(daemon, tmp_path)
+    dying = submit(daemon, tmp_path, f"print('so', flush=True); {how}")
+    behind = submit(daemon, tmp_path)
+    job = daemon.wait(dying)[0]
+    assert job["state"] == state and job["outcome"][what[0]] == what[1], job
+    assert log(daemon, dying) == "so\n"
+    assert facts(daemon, behind)["pid"] != server
+    assert not is_there(server)
+
+
+@pytest.mark.parametrize("code", [0, 80])
+def test_what_a_server_did_not_begin_is_done_all_the_same(daemon, tmp_path, code):
+    server = warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, f"if served: os._exit({code})")
+    found = facts(daemon, job)
+    assert (found["served"], found["attempt"]) == (False, "1")
+    assert not is_there(server)
+    assert len(daemon.call("io.batchd.Jobs.Show", id=job, attempts=True)["job"]["attempts"]) == 1
+
+
+def test_cancelled(daemon, tmp_path):
+    server = warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "open(job['cwd'] + '/here', 'w'); time.sleep(1000)")
+    wait_until((tmp_path / "here").exists)
+    daemon.call("io.batchd.Jobs.Cancel", id=job, grace_ms=100)
+    assert daemon.wait(job)[0]["state"] == "cancelled"
+    assert not is_there(server)
+    assert facts(daemon, submit(daemon, tmp_path))["pid"] != server
+
+
+def test_its_time_is_over(daemon, tmp_path):
+    """Its server hears SIGTERM as the processor would."""
+    server = warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "signal.signal(15, lambda *_: (print('told', flush=True), os._exit(75)))\n"
+                 "time.sleep(1000)", timeout_ms=200, retry={"max_attempts": 1})
+    ended = daemon.wait(job)[0]
+    assert (ended["state"], ended["outcome"]["class"]) == ("failed", "timeout")
+    assert log(daemon, job) == "told\n"
+    assert not is_there(server)
+
+
+def test_suspended(daemon, tmp_path):
+    server = warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "here = job['cwd'] + '/here'; open(here, 'w'); say(type='progress', percent=50)\n"
+                 "while os.path.exists(here): time.sleep(0.01)")
+    wait_until(lambda: daemon.job(job)["progress"] and daemon.job(job)["progress"]["percent"] == 50)
+    daemon.call("io.batchd.Jobs.Suspend", id=job)
+    wait_until(lambda: pathlib.Path(f"/proc/{server}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
+    daemon.call("io.batchd.Jobs.Resume", id=job)
+    (tmp_path / "here").unlink()
+    assert facts(daemon, job)["pid"] == server
+
+
+def test_a_signal_is_the_servers(daemon, tmp_path):
+    warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "heard = []; signal.signal(10, lambda *_: heard.append(1))\n"
+                 "open(job['cwd'] + '/here', 'w')\nwhile not heard: time.sleep(0.01)\nfacts['heard'] = True")
+    wait_until((tmp_path / "here").exists)
+    daemon.call("io.batchd.Jobs.Signal", id=job, signal="USR1")
+    assert facts(daemon, job)["heard"]
+
+
+def test_another_environment_is_another_server(daemon, tmp_path):
+    server = warm(daemon, tmp_path)
+    other = warm(daemon, tmp_path, env={"MARK": "other", "PATH": os.environ["PATH"]})
+    assert other != server and not is_there(server)
+    found = facts(daemon, submit(daemon, tmp_path, env={"MARK": "other", "PATH": os.environ["PATH"]}))
+    assert (found["mark"], found["pid"]) == ("other", other)
+    assert facts(daemon, submit(daemon, tmp_path))["mark"] is None
+
+
+def test_another_folder_is_the_same_server(daemon, tmp_path):
+    server = warm(daemon, tmp_path)
+    (tmp_path / "below").mkdir()
+    found = facts(daemon, submit(daemon, tmp_path / "below"))
+    assert (found["pid"], found["cwd"]) == (server, str(tmp_path / "below"))
+
+
+def test_outputs_and_later_attempts_are_not_served(daemon, tmp_path):
+    warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "open(env['BATCHD_OUTPUT'], 'w').write('x')", outputs=["out"])
+    assert not facts(daemon, job)["served"] and (tmp_path / "out").read_text() == "x"
+    warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "if env['BATCHD_ATTEMPT'] == '1': answered = True; fail(75)",
+                 retry={"max_attempts": 2, "base_ms": 1, "jitter": "none"})
+    found = facts(daemon, job)
+    assert (found["served"], found["attempt"]) == (False, "2")
+
+
+def test_a_server_that_is_not_needed_ends(daemon, tmp_path):
+    server = warm(daemon, tmp_path)
+    assert is_there(server)
+    wait_until(lambda: not is_there(server), seconds=20)
+    assert facts(daemon, submit(daemon, tmp_path))["pid"] != server
+
+
+def test_one_that_dies_between_two_jobs(daemon, tmp_path):
+    server = warm(daemon, tmp_path)
+    os.kill(server, signal.SIGKILL)
+    wait_until(lambda: not is_there(server))
+    assert facts(daemon, submit(daemon, tmp_path))["count"] == 1
+
+
+def test_a_long_job_is_not_followed_by_a_served_one(daemon, tmp_path):
+    server = warm(daemon, tmp_path)
+    assert facts(daemon, submit(daemon, tmp_path, "time.sleep(2.1)"))["pid"] == server
+    assert not facts(daemon, submit(daemon, tmp_path))["served"]
+
+
+def test_what_it_used_is_the_jobs(daemon, tmp_path):
+    warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "end = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
+                 "big = bytearray(100 << 20)\nfor i in range(0, len(big), 4096): big[i] = 1\nbig = None")
+    facts(daemon, job)
+    used = daemon.job(job)["usage"]
+    assert used["user_us"] + used["system_us"] >= 250000 and used["max_rss_bytes"] >= 100 << 20, used
+
+
+def test_a_restart_of_batchd_in_a_served_job(daemon, tmp_path):
+    server = warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "here = job['cwd'] + '/here'; open(here, 'w')\n"
+                 "while os.path.exists(here): time.sleep(0.01)")
+    wait_until((tmp_path / "here").exists)
+    daemon.kill()
+    daemon.start()
+    (tmp_path / "here").unlink()
+    assert facts(daemon, job)["pid"] == server
+    assert daemon.job(job)["attempt"] == 1
+
+
+def test_a_worker_that_dies_takes_its_server_along(daemon, tmp_path):
+    server = warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "if env['BATCHD_ATTEMPT'] == '1': open(job['cwd'] + '/here', 'w'); time.sleep(1000)")
+    wait_until((tmp_path / "here").exists)
+    os.kill(daemon.worker_pid(job), signal.SIGKILL)
+    found = facts(daemon, job)
+    assert found["attempt"] == "2"
+    assert not is_there(server)

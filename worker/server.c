@@ -1,0 +1,353 @@
+#include "worker/server.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "worker/cgroup.h"
+#include "worker/job_group.h"
+#include "worker/step.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+/* To start a processor of many libraries takes some 60 ms, of a script 20: behind a job of more
+ * than this nobody would notice. */
+#define SHORT_JOB_US (2 * US_PER_SECOND)
+/* It ends by itself after 1,000 (processors/lib/serve.c); ended before that it has no job then. */
+#define JOBS_MAX 900U
+/* What it holds is for others when no job came for this long. */
+#define IDLE_US (5 * US_PER_SECOND)
+/* It closed its files, and was asked for nothing: it has this long for its end. */
+#define ENDING_US (2 * US_PER_SECOND)
+/* Of its exit codes: it began nothing that it did not answer (processors/README.md). */
+#define EXIT_RECYCLE 80
+/* Above what place_descriptors (child.c) writes to. */
+#define FD_MIN 10
+
+/* What jobs of one server have in common. */
+struct key {
+    char *bytes; /* owned; NULL: none */
+    size_t count;
+};
+
+struct server {
+    const struct job_options *options;
+    struct child_starter *starter;
+    struct job_group *group;
+    struct key last;  /* of the job before; it ran so long: */
+    uint64_t last_us; /* running time */
+    bool refused;     /* such jobs are their own processes: no server of theirs lives */
+    struct job_run
+        run;   /* of the server; argv and env are owned, the texts of env borrowed at start */
+    pid_t pid; /* 0: there is none */
+    struct talk talk; /* ours; -1 */
+    unsigned jobs;    /* that it had */
+    int status;       /* of wait4, when `ended` */
+    bool ended;
+    int64_t idle_since; /* on clock_running_us */
+    int64_t kill_at;    /* it was told to end; 0: it was not */
+};
+
+/* ---- which jobs ---- */
+
+/* Its name: what of the environment is of one attempt stands in the job's line instead. */
+static bool is_of_attempt(const char *variable)
+{
+    static const char *const common[] = {"BATCHD_CPUS=", "BATCHD_MEMORY_BYTES=", "BATCHD_SOCKET="};
+    for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++) {
+        if (strncmp(variable, common[i], strlen(common[i])) == 0)
+            return false;
+    }
+    return strncmp(variable, "BATCHD_", 7) == 0;
+}
+
+static void key_done(struct key *key)
+{
+    free(key->bytes);
+    *key = (struct key){.bytes = NULL};
+}
+
+static struct key key_of(const struct job_run *run, char *const *env)
+{
+    struct key key = {.bytes = NULL};
+    CLEANUP_FCLOSE FILE *out = open_memstream(&key.bytes, &key.count);
+    if (out == NULL)
+        out_of_memory();
+    (void)fprintf(out, "%u %u %o %llu %s", run->uid, run->gid, run->umask,
+                  (unsigned long long)run->memory_bytes, run->program);
+    for (uint32_t i = 0; i < run->argc; i++)
+        (void)fprintf(out, "%c%s", '\0', run->argv[i]);
+    for (size_t i = 0; env[i] != NULL; i++) {
+        if (!is_of_attempt(env[i]))
+            (void)fprintf(out, "%c%s", '\0', env[i]);
+    }
+    if (fflush(out) != 0)
+        out_of_memory();
+    return key;
+}
+
+static bool key_equal(const struct key *a, const struct key *b)
+{
+    return a->bytes != NULL && b->bytes != NULL && a->count == b->count &&
+           memcmp(a->bytes, b->bytes, a->count) == 0;
+}
+
+/* What is a line of at most 1 MiB (processors/README.md) with all that batchd-job adds. */
+#define INPUT_MAX ((size_t)512 << 10)
+
+/* What a server cannot do: what comes before and with the processor, and signals of its own. */
+static bool may_serve(const struct job_run *run)
+{
+    return run->serve && run->is_processor && !step_begins(run) && run->argc == 1 &&
+           strlen(run->input) <= INPUT_MAX && run->stdin_path[0] == '\0' && run->warn_signal == 0 &&
+           run->checkpoint_signal == 0;
+}
+
+/* ---- its life ---- */
+
+struct server *server_new(const struct job_options *options)
+{
+    struct server *server = xcalloc(1, sizeof(*server));
+    *server = (struct server){.options = options, .talk = TALK_NONE};
+    server->group = job_group_new(options->worker_group, CGROUP_SERVER_NAME);
+    return server;
+}
+
+static void forget(struct server *server)
+{
+    talk_close(&server->talk);
+    job_group_end(server->group);
+    free(server->run.argv);
+    free(server->run.env);
+    server->run = (struct job_run){.argv = NULL};
+    server->pid = 0;
+    server->jobs = 0;
+    server->kill_at = 0;
+}
+
+/* It is ours and unreaped, so it is nobody else. */
+static void end_now(struct server *server)
+{
+    if (server->pid != 0 && !server->ended) {
+        (void)job_group_kill(server->group);
+        (void)kill(server->pid, SIGKILL);
+        while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    forget(server);
+}
+
+void server_free(struct server *server)
+{
+    if (server == NULL)
+        return;
+    end_now(server);
+    key_done(&server->last);
+    job_group_free(server->group);
+    child_starter_free(server->starter);
+    free(server);
+}
+
+/* Ours in *ret, the server's in `theirs`, of which [0] is read and written. */
+static int open_talk(const struct server *server, struct talk *ret, struct talk *theirs)
+{
+    const struct job_run *run = &server->run;
+    for (int i = 0; i < TALK_MAX; i++) {
+        int pair[2];
+        if ((i == 0 ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
+                    : pipe2(pair, O_CLOEXEC)) < 0)
+            return -1;
+        theirs->fds[i] = pair[1];
+        ret->fds[i] = fcntl(pair[0], F_DUPFD_CLOEXEC, FD_MIN);
+        (void)close(pair[0]);
+        if (ret->fds[i] < 0 ||
+            (server->options->system_mode && i > 0 && fchown(pair[1], run->uid, run->gid) < 0))
+            return -1;
+    }
+    return 0;
+}
+
+static int start_process(struct server *server, const struct user *user, struct error *err)
+{
+    CLEANUP(talk_close) struct talk theirs = TALK_NONE;
+    if (open_talk(server, &server->talk, &theirs) < 0)
+        return error_set_errno(err, "cannot make its pipes");
+    const struct child_plan plan = {.run = &server->run,
+                                    .stdin_fd = theirs.fds[0],
+                                    .stdout_fd = theirs.fds[1],
+                                    .stderr_fd = theirs.fds[2],
+                                    .lines_fd = theirs.fds[0],
+                                    .notes_fd = -1,
+                                    .group_fd = user->change ? job_group_fd(server->group) : -1,
+                                    .change_user = user->change,
+                                    .groups = user->groups,
+                                    .group_count = user->group_count,
+                                    .env = server->run.env,
+                                    .no_new_privs = user->change && !server->options->allow_setuid};
+    return child_start(server->starter, &plan, &server->pid, err);
+}
+
+static char **env_of(char *const *env, uint32_t *ret_count)
+{
+    size_t count = 0;
+    uint32_t kept = 0;
+    while (env[count] != NULL)
+        count++;
+    char **ret = xcalloc(count + 1, sizeof(*ret));
+    for (size_t i = 0; i < count; i++) {
+        if (!is_of_attempt(env[i]))
+            ret[kept++] = env[i];
+    }
+    *ret_count = kept;
+    return ret;
+}
+
+/* It has executed, or failed to, when the job has a process: till then what `run` holds stays. */
+static bool start(struct server *server, const struct job_run *run, const struct user *user)
+{
+    static char serve[] = "--serve";
+    struct error err;
+    server->run = *run;
+    server->run.argv = xcalloc(3, sizeof(char *));
+    server->run.argv[0] = run->argv[0];
+    server->run.argv[1] = serve;
+    server->run.argc = 2;
+    server->run.env = env_of(user->env != NULL ? user->env : run->env, &server->run.envc);
+    server->ended = false;
+    job_group_begin(server->group, run->memory_bytes);
+    if (server->starter == NULL) /* most workers never have a server */
+        server->starter = child_starter_new(!server->options->system_mode);
+    if (server->starter == NULL)
+        (void)error_set_errno(&err, "%s", "cannot make a thread");
+    else if (start_process(server, user, &err) == 0) {
+        child_go_on(server->starter);
+        return true;
+    }
+    log_warning("a processor is not started with --serve: %s", err.text);
+    server->pid = 0;
+    forget(server);
+    return false;
+}
+
+bool server_takes(struct server *server, const struct job_run *run, const struct user *user,
+                  struct talk *ret_talk)
+{
+    struct key key = {.bytes = NULL};
+    if (may_serve(run))
+        key = key_of(run, user->env != NULL ? user->env : run->env);
+    const bool same = key_equal(&key, &server->last);
+    const bool is_short = server->last_us < SHORT_JOB_US;
+    key_done(&server->last);
+    server->last = key;
+    server->refused = server->refused && same;
+    if (!same || !is_short || server->jobs >= JOBS_MAX || server->kill_at != 0 || server->ended)
+        end_now(server);
+    if (!same || !is_short || server->refused)
+        return false;
+    if (server->pid == 0 && !start(server, run, user)) {
+        server->refused = true;
+        return false;
+    }
+    server->jobs++;
+    *ret_talk = server->talk;
+    return true;
+}
+
+/* Whether it still is as it was: it may have died behind its last answer, and been reaped with what
+ * was left of the job. */
+static bool lives(struct server *server)
+{
+    siginfo_t info = {.si_pid = 0};
+    if (server->pid == 0 || server->ended)
+        return false;
+    server->ended = waitid(P_PID, (id_t)server->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0;
+    return !server->ended && info.si_pid == 0;
+}
+
+void server_release(struct server *server, bool kept, uint64_t run_us)
+{
+    server->last_us = run_us;
+    server->idle_since = clock_running_us();
+    if (server->pid == 0)
+        return;
+    if (server->jobs <= 1 && server_declined(server))
+        server->refused = true; /* it never did any */
+    const bool there = lives(server);
+    if (!kept || !there)
+        end_now(server);
+}
+
+pid_t server_pid(const struct server *server)
+{
+    return server->ended ? 0 : server->pid;
+}
+
+void server_ended(struct server *server, int status)
+{
+    server->ended = true;
+    server->status = status;
+}
+
+bool server_declined(const struct server *server)
+{
+    struct error ignored;
+    if (!server->ended || server->pid == 0)
+        return false;
+    return child_failed(server->starter, &server->run, &ignored) < 0 ||
+           (WIFEXITED(server->status) &&
+            (WEXITSTATUS(server->status) == 0 || WEXITSTATUS(server->status) == EXIT_RECYCLE));
+}
+
+int server_status(const struct server *server)
+{
+    return server->pid != 0 && server->ended ? server->status : -1;
+}
+
+/* ---- between jobs ---- */
+
+/* At the end of its input it ends by itself. */
+static void ask_to_end(struct server *server, int64_t now)
+{
+    talk_close(&server->talk);
+    server->kill_at = now + ENDING_US;
+}
+
+void server_rest(struct server *server, int *ret_wait_ms)
+{
+    const int64_t now = clock_running_us();
+    if (server->pid == 0)
+        return;
+    if (!lives(server) || (server->kill_at != 0 && now >= server->kill_at)) {
+        end_now(server);
+        return;
+    }
+    if (server->kill_at == 0 && now >= server->idle_since + IDLE_US)
+        ask_to_end(server, now);
+    int64_t until = server->kill_at != 0 ? server->kill_at : server->idle_since + IDLE_US;
+    int ms = (int)((until - now) / US_PER_MS) + 1;
+    if (*ret_wait_ms < 0 || ms < *ret_wait_ms)
+        *ret_wait_ms = ms;
+}
+
+/* ---- its group ---- */
+
+bool server_freeze(const struct server *server, bool frozen)
+{
+    return server_pid(server) == 0 || job_group_freeze(server->group, frozen);
+}
+
+bool server_kill(const struct server *server)
+{
+    return server_pid(server) == 0 || job_group_kill(server->group);
+}
+
+bool server_out_of_memory(const struct server *server)
+{
+    struct job_exit ignored;
+    return server->pid != 0 && job_group_usage(server->group, &ignored);
+}
