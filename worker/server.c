@@ -75,7 +75,7 @@ static void key_done(struct key *key)
 static struct key key_of(const struct job_run *run, char *const *env)
 {
     struct key key = {.bytes = NULL};
-    CLEANUP_FCLOSE FILE *out = open_memstream(&key.bytes, &key.count);
+    FILE *out = open_memstream(&key.bytes, &key.count);
     if (out == NULL)
         out_of_memory();
     (void)fprintf(out, "%u %u %o %llu %s", run->uid, run->gid, run->umask,
@@ -86,7 +86,7 @@ static struct key key_of(const struct job_run *run, char *const *env)
         if (!is_of_attempt(env[i]))
             (void)fprintf(out, "%c%s", '\0', env[i]);
     }
-    if (fflush(out) != 0)
+    if (fclose(out) != 0) /* the buffer is not to move any more */
         out_of_memory();
     return key;
 }

@@ -10,6 +10,7 @@ import tempfile
 
 import counting
 import pytest
+import serving
 from daemon import OUT, Daemon, wait_until
 
 USERS = [entry for entry in pwd.getpwall() if 1000 <= entry.pw_uid < 65534]
@@ -64,6 +65,7 @@ def system():
         for program in PROGRAMS:
             shutil.copy(OUT / program, place / "bin" / program)
         counting.install(place / "types")
+        serving.install(place / "types")
         os.chown(place / "home", USERS[0].pw_uid, USERS[0].pw_gid)
         with System(place, USERS[0]) as running:
             yield running
@@ -167,3 +169,16 @@ def test_the_users_folder_appears_with_its_owner(system):
     assert system.wait(ident)[0]["state"] == "completed"
     assert mode(mine)[0] == system.user.pw_uid
     assert (mine / str(ident) / "1").exists()
+
+
+def test_a_server_is_its_users(system):
+    """With its rights, and nothing that could give it more."""
+    found = []
+    for _ in range(4):
+        job = int(system.as_user("batchctl", "submit", "-q", "--type", "server").stdout)
+        system.wait(job)
+        found.append(system.job(job)["result"]["facts"])
+    assert [f["served"] for f in found][-2:] == [True, True] and found[-1]["pid"] == found[-2]["pid"]
+    assert {f["uid"] for f in found} == {system.user.pw_uid}
+    status = pathlib.Path(f"/proc/{found[-1]['pid']}/status").read_text()
+    assert "NoNewPrivs:\t1" in status and f"Uid:\t{system.user.pw_uid}\t{system.user.pw_uid}" in status
