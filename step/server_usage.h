@@ -3,7 +3,7 @@
 #ifndef BATCHD_STEP_SERVER_USAGE_H
 #define BATCHD_STEP_SERVER_USAGE_H
 
-#include <jansson.h>
+#include "common/json.h"
 #include <stdint.h>
 #include <sys/types.h>
 

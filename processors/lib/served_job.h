@@ -3,7 +3,8 @@
  * environment). Here its lines are read, checked,
  * given
  * `"job":N` in front and handed on; what it says after its result is left out, and where it ends
- * without one, its result is made here; either is told when its process is no more. So a process that was taken over cannot speak for others.
+ * without one, its result is made here; either is told when its process is no more. So a process
+ * that was taken over cannot speak for others.
  */
 #ifndef BATCHD_PROCESSORS_LIB_SERVED_JOB_H
 #define BATCHD_PROCESSORS_LIB_SERVED_JOB_H

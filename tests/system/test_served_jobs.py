@@ -141,6 +141,7 @@ def test_suspended(daemon, tmp_path):
     job = submit(daemon, tmp_path, "here = job['cwd'] + '/here'; open(here, 'w'); say(type='progress', percent=50)\n"
                  "while os.path.exists(here): time.sleep(0.01)")
     wait_until(lambda: daemon.job(job)["progress"] and daemon.job(job)["progress"]["percent"] == 50)
+    daemon.wait_running(job)
     daemon.call("io.batchd.Jobs.Suspend", id=job)
     wait_until(lambda: pathlib.Path(f"/proc/{server}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
     daemon.call("io.batchd.Jobs.Resume", id=job)
@@ -153,6 +154,7 @@ def test_a_signal_is_the_servers(daemon, tmp_path):
     job = submit(daemon, tmp_path, "heard = []; signal.signal(10, lambda *_: heard.append(1))\n"
                  "open(job['cwd'] + '/here', 'w')\nwhile not heard: time.sleep(0.01)\nfacts['heard'] = True")
     wait_until((tmp_path / "here").exists)
+    daemon.wait_running(job)
     daemon.call("io.batchd.Jobs.Signal", id=job, signal="USR1")
     assert facts(daemon, job)["heard"]
 

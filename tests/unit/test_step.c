@@ -27,8 +27,9 @@ static struct step_news tell(const char *text, size_t piece)
 
 START_TEST(lines_say_what_they_say_in_whatever_pieces)
 {
-    static const char text[] = "note checkpoint 4 was passed over: damaged\nresumed 3 2\n"
-                               "note second\nspawn 2\nusage 7 8 9\nfailed output \"a\": it is empty\n";
+    static const char text[] =
+        "note checkpoint 4 was passed over: damaged\nresumed 3 2\n"
+        "note second\nspawn 2\nusage 7 8 9\nfailed output \"a\": it is empty\n";
     const size_t pieces[] = {1, 2, 7, sizeof(text)};
     for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
         struct step_news told = tell(text, pieces[i]);
