@@ -38,10 +38,11 @@ $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(DAEMON_LIB) $(WORKER_LIB) $(PROCESS
 	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(WORKER_LIB) $(PROCESSOR_LIB) $(COMMON_LIB) $(call libs_of,check) $(PROCESSOR_LIBS) $(CORE_LIBS) -lm
 
 # What stands on FFmpeg's libraries.
-MEDIA_TESTS := $(addprefix $(OUT)/tests/unit/,test_hardware test_chunk_check)
+MEDIA_TESTS := $(addprefix $(OUT)/tests/unit/,test_hardware test_chunk_check test_motion)
 $(MEDIA_TESTS:=.o): PKG_CFLAGS = $(call cflags_of,$(MEDIA_PKGS))
+$(OUT)/tests/unit/test_motion: $(addprefix $(OUT)/processors/interpolate/,motion.o overlap.o scene_change.o)
 $(MEDIA_TESTS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(MEDIA_LIB) $(PROCESSOR_LIB) $(COMMON_LIB)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,check $(MEDIA_PKGS)) $(PROCESSOR_LIBS) -lm
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call libs_of,check $(MEDIA_PKGS)) $(PROCESSOR_LIBS) -lm
 
 UNIT_RUNS := $(UNIT_TESTS:%=%.run)
 .PHONY: $(UNIT_RUNS)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The processor "interpolate": one job on stdin (processors/README.md), by FFmpeg's libraries. The
- * input goes through minterpolate in chunks, side by side and so that a run that was killed is gone
- * on with; codec, sound and container are as video has them. */
+ * input's frames, and what lies between them (between.h), are made in chunks, side by side and so
+ * that a run that was killed is gone on with; codec, sound and container are as video has them. */
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "processors/interpolate/rate.h"
-#include "processors/interpolate/scenes.h"
 #include "processors/interpolate/slots.h"
 #include "processors/lib/processor.h"
 #include "processors/lib/request.h"
@@ -72,28 +71,22 @@ static int set_recipe(const struct request *request, struct render *render, stru
             "between them has none either; video makes an MP4 of it, which has");
     if (rate_read(request, source, &rate, err) < 0 || set_encoder(request, render, err) < 0)
         return -1;
-    render->depth_reason = ": minterpolate knows no more";
+    render->depth_reason = ": frames in between are made with no more";
     settings->width = even(is->width);
     settings->height = even(is->height);
-    slots_plan(request_string(request, "method", "motion"), rate, &render->recipe, slots);
+    slots->plan.by_motion = strcmp(request_string(request, "method", "motion"), "motion") == 0;
+    slots_plan(rate, &render->recipe, slots);
     render->costs = (struct chunk_costs){.least = SLOTS_CHUNK_LEAST, .by_frames = true};
     render->keep_matrix = reader_display_matrix(&render->reader) != NULL;
     return 0;
 }
 
-static int make(const struct request *request, struct render *render, struct slots *slots,
-                json_t **ret_result, struct error *err)
+static int make(struct render *render, struct slots *slots, json_t **ret_result, struct error *err)
 {
-    int64_t cuts = 0;
-    const bool motion = strcmp(request_string(request, "method", "motion"), "motion") == 0;
-    if (render_choose_encoder(render, slots->filters, sizeof(slots->filters), err) < 0)
+    if (render_choose_encoder(render, slots->last_filters, sizeof(slots->last_filters), err) < 0 ||
+        render_run(render, ret_result, err) < 0)
         return -1;
-    if (motion && scenes_count(render->source->path, request->cpus, &cuts, err) < 0)
-        return render_damaged(render, err);
-    if (render_run(render, ret_result, err) < 0)
-        return -1;
-    json_t *metrics = json_object_get(*ret_result, "metrics");
-    json_put(metrics, "scene_cuts", motion ? json_integer(cuts) : json_null());
+    json_put_int(json_object_get(*ret_result, "metrics"), "scene_cuts", render->scene_cuts);
     return 0;
 }
 
@@ -108,7 +101,7 @@ static int run(const struct request *request, json_t **ret_result, struct error 
     if (source_open(request_path(request, "input"), "input", &source, err) < 0 ||
         render_open(request, &source, &render, err) < 0 ||
         set_recipe(request, &render, &slots, err) < 0 ||
-        make(request, &render, &slots, ret_result, err) < 0) {
+        make(&render, &slots, ret_result, err) < 0) {
         *ret_result = TAKE_PTR(render.partial);
         return -1;
     }

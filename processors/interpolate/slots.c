@@ -4,9 +4,7 @@
 #include "processors/media/packet_index.h"
 
 #include <libavutil/mathematics.h>
-#include <limits.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Of the last frame, as the file says; else as long as the others are in the mean. */
 static int64_t last_duration(const struct chunk_recipe *recipe)
@@ -27,25 +25,22 @@ static int64_t end_slot(const struct chunk_recipe *recipe, AVRational rate)
     return av_rescale_q_rnd(end, recipe->source_base, av_inv_q(rate), AV_ROUND_UP);
 }
 
-void slots_plan(const char *method, AVRational rate, struct chunk_recipe *recipe, struct slots *ret)
+void slots_plan(AVRational rate, struct chunk_recipe *recipe, struct slots *ret)
 {
     struct encoder_settings *settings = &recipe->settings;
-    /* minterpolate gives what lies before a frame when the one behind that is there. So the last
-     * frame comes three times more, at its own time, at its end and later: then its slots come out
-     * too, and what is too many is cut off. Its default search for motion, epzs, begins with what
-     * it found in earlier frames, for ever; ds does not, so that chunks are equal to one long run.
-     */
     (void)snprintf(ret->filters, sizeof(ret->filters),
-                   "scale=%d:%d:flags=bicubic:out_range=tv,format=yuv420p,tpad=stop=3:stop_mode="
-                   "clone,minterpolate=fps=%d/%d:mi_mode=%s:me=ds,trim=end_pts=%lld",
-                   settings->width, settings->height, rate.num, rate.den,
-                   strcmp(method, "blend") == 0 ? "blend" : "mci",
-                   (long long)end_slot(recipe, rate));
+                   "scale=%d:%d:flags=bicubic:out_range=tv,format=yuv420p", settings->width,
+                   settings->height);
+    (void)snprintf(ret->last_filters, sizeof(ret->last_filters), "null");
+    ret->plan.rate = rate;
+    ret->plan.end_slot = end_slot(recipe, rate);
+    ret->plan.hold = last_duration(recipe);
     recipe->filters = ret->filters;
-    recipe->roll_in = recipe->roll_out = SLOTS_ROLL;
-    /* By this tpad knows how long a frame is. */
-    (void)av_reduce(&recipe->source_rate.num, &recipe->source_rate.den, recipe->source_base.den,
-                    recipe->source_base.num * FFMAX(last_duration(recipe), 1), INT_MAX);
+    recipe->last_filters = ret->last_filters;
+    recipe->stage = &between_stage;
+    recipe->stage_plan = &ret->plan;
+    recipe->roll_in = SLOTS_ROLL_IN;
+    recipe->roll_out = SLOTS_ROLL_OUT;
     settings->rate = rate;
     settings->time_base = av_inv_q(rate);
 }

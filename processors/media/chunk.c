@@ -23,6 +23,8 @@ struct chunk {
     struct lane *lane;
     struct reader reader;
     struct picture_graph graph;
+    void *stage;               /* the recipe's; owned */
+    struct picture_graph last; /* behind it */
     struct output output;
     AVStream *stream; /* borrowed from output */
     AVCodecContext *encoder;
@@ -31,6 +33,7 @@ struct chunk {
     size_t count, room;
     size_t decoded;      /* of them, for the check */
     struct time_span in; /* of the frames within the range */
+    json_t *stage_facts; /* what the stage noted; owned; NULL: nothing */
     bool captions;       /* closed captions lie within the pictures */
     int64_t offset;      /* the recipe's, or what the first frame asks for */
 };
@@ -39,6 +42,9 @@ struct chunk {
 static void release_makers(struct chunk *chunk)
 {
     picture_graph_close(&chunk->graph);
+    picture_graph_close(&chunk->last);
+    if (chunk->stage != NULL)
+        chunk->recipe->stage->close(TAKE_PTR(chunk->stage));
     avcodec_free_context(&chunk->encoder);
     output_close(&chunk->output);
     av_packet_free(&chunk->packet);
@@ -48,6 +54,7 @@ static void release_makers(struct chunk *chunk)
 static void chunk_close(struct chunk *chunk)
 {
     release_makers(chunk);
+    json_decref(chunk->stage_facts);
     free(chunk->times);
 }
 
@@ -87,12 +94,18 @@ static bool is_before(int64_t time, AVRational base, int64_t bound, const struct
                          chunk->recipe->source_base) < 0;
 }
 
-/* From the filters: what they were shown on both sides of the chunk belongs to its neighbours. */
-static int on_filtered(void *arg, AVFrame *frame, AVRational time_base, struct error *err)
+/* What filters and stage were shown on both sides of the chunk belongs to its neighbours. */
+static bool is_own(void *arg, int64_t time, AVRational time_base)
+{
+    const struct chunk *chunk = arg;
+    return !is_before(time, time_base, chunk->range.from, chunk) &&
+           is_before(time, time_base, chunk->range.to, chunk);
+}
+
+static int on_finished(void *arg, AVFrame *frame, AVRational time_base, struct error *err)
 {
     struct chunk *chunk = arg;
-    if (is_before(frame->pts, time_base, chunk->range.from, chunk) ||
-        !is_before(frame->pts, time_base, chunk->range.to, chunk))
+    if (!is_own(chunk, frame->pts, time_base))
         return 0;
     frame->pts = av_rescale_q(frame->pts, time_base, chunk->encoder->time_base);
     frame->pict_type = AV_PICTURE_TYPE_NONE;
@@ -100,6 +113,20 @@ static int on_filtered(void *arg, AVFrame *frame, AVRational time_base, struct e
     chunk->captions |= av_frame_get_side_data(frame, AV_FRAME_DATA_A53_CC) != NULL;
     preview_picture(frame);
     return encode(chunk, frame, err);
+}
+
+static int on_staged(void *arg, AVFrame *frame, AVRational time_base, struct error *err)
+{
+    struct chunk *chunk = arg;
+    (void)time_base; /* the encoder's */
+    return picture_graph_push(&chunk->last, frame, err);
+}
+
+static int on_filtered(void *arg, AVFrame *frame, AVRational time_base, struct error *err)
+{
+    struct chunk *chunk = arg;
+    return chunk->stage == NULL ? on_finished(chunk, frame, time_base, err)
+                                : chunk->recipe->stage->push(chunk->stage, frame, time_base, err);
 }
 
 static int on_frame(void *arg, AVFrame *frame, struct error *err)
@@ -184,6 +211,19 @@ static int read_whole(struct chunk *chunk, struct error *err)
     return reader_run(&chunk->reader, &calls, err);
 }
 
+static void open_stage(struct chunk *chunk)
+{
+    const struct chunk_recipe *recipe = chunk->recipe;
+    const struct frame_sink sink = {.wants = is_own, .take = on_staged, .arg = chunk};
+    chunk->last = (struct picture_graph){.filters = recipe->last_filters,
+                                         .time_base = recipe->settings.time_base,
+                                         .rate = recipe->settings.rate,
+                                         .threads = recipe->settings.threads,
+                                         .take = on_finished,
+                                         .arg = chunk};
+    chunk->stage = recipe->stage->open(recipe->stage_plan, &sink);
+}
+
 static int begin(struct chunk *chunk, const char *path, struct error *err)
 {
     chunk->offset = chunk->recipe->offset;
@@ -193,12 +233,24 @@ static int begin(struct chunk *chunk, const char *path, struct error *err)
                                           .threads = chunk->recipe->settings.threads,
                                           .take = on_filtered,
                                           .arg = chunk};
+    if (chunk->recipe->stage != NULL)
+        open_stage(chunk);
     return open_output(chunk, path, err);
+}
+
+static int end_stage(struct chunk *chunk, struct error *err)
+{
+    if (chunk->stage == NULL)
+        return 0;
+    chunk->stage_facts = json_object();
+    return chunk->recipe->stage->finish(chunk->stage, chunk->stage_facts, err) < 0
+               ? -1
+               : picture_graph_finish(&chunk->last, err);
 }
 
 static int end(struct chunk *chunk, struct error *err)
 {
-    if (picture_graph_finish(&chunk->graph, err) < 0 ||
+    if (picture_graph_finish(&chunk->graph, err) < 0 || end_stage(chunk, err) < 0 ||
         (chunk->count > 0 && encode(chunk, NULL, err) < 0))
         return -1;
     return output_finish(&chunk->output, err);
@@ -252,6 +304,8 @@ static int finish_file(const struct chunk *chunk, const char *path, json_t **ret
     json_put_int(*ret_facts, "last_duration", last_duration(chunk));
     json_put_int(*ret_facts, "times_repaired", chunk->reader.times_repaired);
     json_put(*ret_facts, "captions", json_boolean(chunk->captions));
+    if (chunk->stage_facts != NULL && json_object_update(*ret_facts, chunk->stage_facts) < 0)
+        out_of_memory();
     return 0;
 }
 

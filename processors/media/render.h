@@ -55,6 +55,7 @@ struct render {
     json_t *hardware;      /* owned; by render_choose_encoder: what hardware.h says of it */
     json_t *partial; /* owned; of an input that is damaged: the result of the job that failed */
     int64_t frames_out, frames_decoded; /* the latter of them, for the check */
+    int64_t scene_cuts;                 /* as the recipe's stage counts them */
     bool captions;
 };
 

@@ -27,12 +27,13 @@
 static void add_up(struct render *render)
 {
     render->in = (struct time_span){0};
-    render->frames_out = render->frames_decoded = 0;
+    render->frames_out = render->frames_decoded = render->scene_cuts = 0;
     for (unsigned i = 0; i < render->plan.count; i++) {
         CLEANUP_JSON json_t *facts = journal_find(render->journal, i);
         time_span_append(&render->in, facts);
         render->frames_out += json_integer_value(json_object_get(facts, "frames"));
         render->frames_decoded += json_integer_value(json_object_get(facts, "frames_decoded"));
+        render->scene_cuts += json_integer_value(json_object_get(facts, "scene_cuts"));
         render->captions |= json_is_true(json_object_get(facts, "captions"));
     }
 }

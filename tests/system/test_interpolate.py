@@ -234,7 +234,7 @@ def test_deep_pixels_are_told(tmp_path):
     done = run("interpolate", tmp_path, input=str(SAMPLES / "roadtrip_vp9_10bit.webm"), output="out.mkv",
                preset="ultrafast", method="blend", factor=2)
     assert done.code == 0, done.error
-    assert done.result["warnings"] == ["the input's 10 bits become 8: minterpolate knows no more"]
+    assert done.result["warnings"] == ["the input's 10 bits become 8: frames in between are made with no more"]
 
 
 def test_half_a_file_is_never_done(tmp_path, small):

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "processors/interpolate/between.h"
+
+#include "common/alloc.h"
+#include "common/json.h"
+#include "processors/interpolate/overlap.h"
+#include "processors/interpolate/scene_change.h"
+#include "processors/media/media_log.h"
+
+#include <libavutil/mathematics.h>
+#include <stdlib.h>
+
+#define PLANES 3
+
+struct between {
+    const struct between_plan *plan;
+    struct frame_sink sink;
+    AVRational base;   /* of the frames that come */
+    AVFrame *before;   /* the last one that came */
+    int64_t slot;      /* the next one to be filled */
+    double difference; /* of the last two frames, scene_change.h */
+    int64_t cuts;
+    struct motion motion; /* between `before` and the frame that comes */
+    struct overlap_weights weights;
+};
+
+/* The two frames around a slot. */
+struct pair {
+    AVFrame *before, *after;
+    bool cut;      /* the scene changes between them */
+    bool searched; /* the motion between them is known */
+};
+
+/* ---- a picture between two frames ---- */
+
+static struct plane plane_of(const AVFrame *frame, int number)
+{
+    const int halved = number > 0;
+    return (struct plane){.data = frame->data[number],
+                          .stride = frame->linesize[number],
+                          .width = AV_CEIL_RSHIFT(frame->width, halved),
+                          .height = AV_CEIL_RSHIFT(frame->height, halved)};
+}
+
+static void search(struct between *between, struct pair *pair)
+{
+    const struct plane before = plane_of(pair->before, 0);
+    const struct plane after = plane_of(pair->after, 0);
+    if (!pair->searched)
+        motion_search(&between->motion, &before, &after);
+    pair->searched = true;
+}
+
+static void fill(struct between *between, struct pair *pair, int time, AVFrame *made)
+{
+    if (between->plan->by_motion)
+        search(between, pair);
+    for (int i = 0; i < PLANES; i++) {
+        const struct overlap_pair planes = {.before = plane_of(pair->before, i),
+                                            .after = plane_of(pair->after, i),
+                                            .time = time,
+                                            .halved = i > 0};
+        if (between->plan->by_motion)
+            overlap_make(&between->weights, &between->motion, &planes, made->data[i],
+                         made->linesize[i]);
+        else
+            overlap_blend(&planes, made->data[i], made->linesize[i]);
+    }
+}
+
+/* ---- a slot ---- */
+
+/* The slot's, in parts of OVERLAP_TIME_MAX of the way from one frame to the other. */
+static int time_between(const struct between *between, const struct pair *pair)
+{
+    const int64_t start = pair->before->pts;
+    const int64_t slot = av_rescale(
+        between->slot, (int64_t)OVERLAP_TIME_MAX * between->plan->rate.den * between->base.den,
+        (int64_t)between->plan->rate.num * between->base.num);
+    return (int)av_clip64((slot - start * OVERLAP_TIME_MAX) / (pair->after->pts - start), 0,
+                          OVERLAP_TIME_MAX);
+}
+
+static int give(struct between *between, AVFrame *frame, struct error *err)
+{
+    frame->pts = between->slot;
+    return between->sink.take(between->sink.arg, frame, av_inv_q(between->plan->rate), err);
+}
+
+static int give_copy(struct between *between, const AVFrame *of, struct error *err)
+{
+    AVFrame *copy = av_frame_clone(of);
+    if (copy == NULL)
+        out_of_memory();
+    int result = give(between, copy, err);
+    av_frame_free(&copy);
+    return result;
+}
+
+static int give_made(struct between *between, struct pair *pair, int time, struct error *err)
+{
+    AVFrame *made = av_frame_alloc();
+    if (made == NULL)
+        out_of_memory();
+    made->width = pair->before->width;
+    made->height = pair->before->height;
+    made->format = pair->before->format;
+    int result = av_frame_get_buffer(made, 0);
+    if (result >= 0)
+        result = av_frame_copy_props(made, pair->before);
+    if (result < 0) {
+        (void)media_error(err, ERROR_BUSY, result, "a picture in between");
+    } else {
+        fill(between, pair, time, made);
+        result = give(between, made, err);
+    }
+    av_frame_free(&made);
+    return result < 0 ? -1 : 0;
+}
+
+static int give_slot(struct between *between, struct pair *pair, struct error *err)
+{
+    const int time = time_between(between, pair);
+    const AVFrame *nearest = time > OVERLAP_TIME_MAX / 2 ? pair->after : pair->before;
+    if (time == 0 || time == OVERLAP_TIME_MAX || pair->cut)
+        return give_copy(between, nearest, err);
+    return give_made(between, pair, time, err);
+}
+
+static bool is_wanted(const struct between *between)
+{
+    return between->sink.wants(between->sink.arg, between->slot, av_inv_q(between->plan->rate));
+}
+
+/* Up to and with the later frame. */
+static int fill_slots(struct between *between, struct pair *pair, struct error *err)
+{
+    const AVRational step = av_inv_q(between->plan->rate);
+    if (pair->after->pts <= pair->before->pts)
+        return 0;
+    for (; between->slot < between->plan->end_slot &&
+           av_compare_ts(between->slot, step, pair->after->pts, between->base) <= 0;
+         between->slot++) {
+        if (is_wanted(between) && give_slot(between, pair, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- the stage ---- */
+
+static void *between_open(const void *plan, const struct frame_sink *sink)
+{
+    struct between *between = xcalloc(1, sizeof(*between));
+    between->plan = plan;
+    between->sink = *sink;
+    overlap_init(&between->weights);
+    between->before = av_frame_alloc();
+    if (between->before == NULL)
+        out_of_memory();
+    return between;
+}
+
+static void between_close(void *arg)
+{
+    struct between *between = arg;
+    if (between == NULL)
+        return;
+    av_frame_free(&between->before);
+    motion_done(&between->motion);
+    free(between);
+}
+
+static void begin(struct between *between, const AVFrame *frame, AVRational base)
+{
+    between->base = base;
+    between->slot = av_rescale_q(frame->pts, base, av_inv_q(between->plan->rate));
+    motion_init(frame->width, frame->height, &between->motion);
+}
+
+static bool is_cut(struct between *between, const struct pair *pair)
+{
+    const struct plane before = plane_of(pair->before, 0);
+    const struct plane after = plane_of(pair->after, 0);
+    return scene_changes(&before, &after, &between->difference);
+}
+
+static int between_push(void *arg, AVFrame *frame, AVRational base, struct error *err)
+{
+    struct between *between = arg;
+    if (between->before->buf[0] == NULL) {
+        begin(between, frame, base);
+    } else {
+        struct pair pair = {.before = between->before, .after = frame};
+        pair.cut = is_cut(between, &pair);
+        between->cuts += pair.cut && between->sink.wants(between->sink.arg, frame->pts, base);
+        if (fill_slots(between, &pair, err) < 0)
+            return -1;
+        av_frame_unref(between->before);
+    }
+    int rc = av_frame_ref(between->before, frame);
+    return rc < 0 ? media_error(err, ERROR_BUSY, rc, "a frame") : 0;
+}
+
+/* The last frame is shown to its end. */
+static int between_finish(void *arg, json_t *facts, struct error *err)
+{
+    struct between *between = arg;
+    const AVRational step = av_inv_q(between->plan->rate);
+    json_put_int(facts, "scene_cuts", between->cuts);
+    if (between->before->buf[0] == NULL)
+        return 0;
+    const int64_t end = between->before->pts + between->plan->hold;
+    for (; between->slot < between->plan->end_slot &&
+           av_compare_ts(between->slot, step, end, between->base) < 0;
+         between->slot++) {
+        if (is_wanted(between) && give_copy(between, between->before, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+const struct frame_stage between_stage = {
+    .open = between_open, .close = between_close, .push = between_push, .finish = between_finish};
