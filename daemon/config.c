@@ -6,6 +6,7 @@
 #include "common/parse.h"
 #include "common/suggest.h"
 #include "common/toml.h"
+#include "daemon/web/peer.h"
 
 #include <fcntl.h>
 #include <glob.h>
@@ -63,7 +64,7 @@ static bool is_text(const struct config_key *key)
     return key->type == CONFIG_WORD || key->type == CONFIG_BACKOFF ||
            key->type == CONFIG_RETRY_ON || key->type == CONFIG_MARKS ||
            key->type == CONFIG_FALLING_MARKS || key->type == CONFIG_DISK_MARKS ||
-           key->type == CONFIG_INODE_MARKS;
+           key->type == CONFIG_INODE_MARKS || key->type == CONFIG_LOOPBACK;
 }
 
 static int set_word(struct config *config, const struct config_key *key,
@@ -75,7 +76,9 @@ static int set_word(struct config *config, const struct config_key *key,
     struct retry_rule rule = {.max_attempts = 0};
     struct admission_marks marks;
     struct volume_marks room;
-    if ((key->type == CONFIG_BACKOFF &&
+    if ((key->type == CONFIG_LOOPBACK && value->string[0] != '\0' &&
+         peer_check_loopback(value->string, err) < 0) ||
+        (key->type == CONFIG_BACKOFF &&
          retry_backoff_parse(value->string, &rule.backoff, err) < 0) ||
         (key->type == CONFIG_RETRY_ON && retry_on_parse(value->string, &rule, err) < 0) ||
         (key->type == CONFIG_MARKS &&
@@ -434,6 +437,7 @@ static void print_value(FILE *file, const struct config *config, const struct co
     case CONFIG_WORD:
     case CONFIG_BACKOFF:
     case CONFIG_RETRY_ON:
+    case CONFIG_LOOPBACK:
     case CONFIG_MARKS:
     case CONFIG_FALLING_MARKS:
     case CONFIG_DISK_MARKS:

@@ -45,6 +45,8 @@ struct config {
     uint64_t retention_completed_ms, retention_failed_ms, retention_cancelled_ms; /* 0: for ever */
     uint64_t retention_statistics_ms;                                             /* 0: for ever */
     char *processors_path;
+    char *http_socket, *http_listen;
+    uint32_t http_users;
     uint64_t monitor_interval_ms;
     char *monitor_root;
     char *monitor_gpus, *monitor_gpu_library;
@@ -70,6 +72,7 @@ enum config_type {
     CONFIG_BOOLEAN,    /* true or false */
     CONFIG_BACKOFF,    /* a text for retry_backoff_parse */
     CONFIG_RETRY_ON,   /* and one for retry_on_parse */
+    CONFIG_LOOPBACK,   /* and one for peer_check_loopback, or "" */
     CONFIG_MARKS,      /* and one for admission_marks_parse */
     CONFIG_DISK_MARKS, /* one for volume_marks_parse */
     CONFIG_INODE_MARKS,

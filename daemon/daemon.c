@@ -8,8 +8,11 @@
 #include "common/timers.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/api.h"
+#include "daemon/api/metrics.h"
 #include "daemon/core/job_request.h"
+#include "daemon/core/meters.h"
 #include "daemon/engine/engine.h"
+#include "daemon/engine/oldest.h"
 #include "daemon/exec/gpu_watch.h"
 #include "daemon/net/listener.h"
 #include "daemon/resources/disk.h"
@@ -18,7 +21,9 @@
 #include "daemon/resources/monitor.h"
 #include "daemon/store/check.h"
 #include "daemon/store/store_file.h"
+#include "daemon/sockets.h"
 #include "daemon/user_shares.h"
+#include "daemon/web/http_server.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
@@ -55,7 +60,12 @@ struct daemon {
     struct user_shares *shares;
     struct api_options api_options;
     char boot_id[40];
-    char *socket_path; /* made by us, to be removed; NULL: systemd's */
+    char *socket_path; /* made by us, to be removed; NULL: systemd's; as the next */
+    char *http_path;
+    struct meters *meters;
+    struct http_server *http;
+    uint32_t http_users;
+    int64_t tick_due; /* monotonic */
     int lock_fd;
     size_t told_running, told_waiting; /* in STATUS */
     uint64_t watchdog_us;              /* 0: none asked for */
@@ -126,6 +136,11 @@ static void tell_status(struct daemon *daemon, const char *before)
 static void on_tick(void *arg)
 {
     struct daemon *daemon = arg;
+    const int64_t now = clock_monotonic_us();
+    daemon->meters->lag =
+        now > daemon->tick_due ? (double)(now - daemon->tick_due) / US_PER_SECOND : 0;
+    daemon->tick_due = now + TICK_MS * US_PER_MS;
+    engine_look_for_oldest(daemon->engine);
     tell_status(daemon, "");
     daemon->shrink = engine_disk_low(daemon->engine);
     timer_set(daemon->tick, TICK_MS);
@@ -292,6 +307,7 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .shares = daemon->shares,
         .share_count = share_count,
         .breakers = breaker_options_of(config, places->system),
+        .meters = daemon->meters,
         .monitor = daemon->monitor};
     set_marks(config, &daemon->engine_options);
     daemon->db = open_store(config, places, err);
@@ -301,39 +317,6 @@ static int start_engine(struct daemon *daemon, const struct config *config,
     if (daemon->engine == NULL || db_commit(daemon->db, err) < 0)
         return -1;
     engine_committed(daemon->engine);
-    return 0;
-}
-
-int daemon_take_socket(int *ret_fd, struct error *err)
-{
-    int count = sd_listen_fds(1);
-    *ret_fd = -1;
-    if (count <= 0)
-        return 0;
-    if (count > 1)
-        return error_set_field(err, "socket", "systemd passed %d sockets; batchd takes one", count);
-    if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
-        return error_set_field(err, "socket",
-                               "what systemd passed is not a listening Unix stream "
-                               "socket");
-    (void)fcntl(SD_LISTEN_FDS_START, F_SETFD, FD_CLOEXEC);
-    if (fd_set_nonblock(SD_LISTEN_FDS_START, true) < 0)
-        return error_set_errno(err, "socket");
-    *ret_fd = SD_LISTEN_FDS_START;
-    return 0;
-}
-
-/* The socket that systemd handed over, else our own. */
-static int open_socket(struct daemon *daemon, const struct places *places, int *ret_fd,
-                       struct error *err)
-{
-    if (places->socket_fd >= 0) { /* a copy: the listener closes it, and systemd keeps its own */
-        *ret_fd = fcntl(places->socket_fd, F_DUPFD_CLOEXEC, 0);
-        return *ret_fd < 0 ? error_set_errno(err, "socket") : 0;
-    }
-    if (fd_listen_unix(places->socket_path, 1024, ret_fd, err) < 0)
-        return -1;
-    daemon->socket_path = xstrdup(places->socket_path);
     return 0;
 }
 
@@ -348,16 +331,45 @@ static int start_network(struct daemon *daemon, const struct config *config,
                              .owner_uid = geteuid(),
                              .uid_min = places->system ? JOB_UID_MIN : 0,
                              .system = places->system,
+                             .meters = daemon->meters,
                              .monitor = daemon->monitor,
                              .gpus = daemon->gpus};
     daemon->api = api_new(daemon->base, daemon->engine, &daemon->api_options);
-    if (open_socket(daemon, places, &fd, err) < 0)
+    if (sockets_open_control(places, &fd, &daemon->socket_path, err) < 0)
         return -1;
-    const struct listener_options options = {.max_connections = config->daemon_max_connections,
+    const struct listener_options options = {.meters = daemon->meters,
+                                             .max_connections = config->daemon_max_connections,
                                              .max_per_user =
                                                  config->daemon_max_connections_per_user};
     daemon->listener = listener_new(daemon->base, fd, daemon->api, &options);
     return 0;
+}
+
+/* ---- HTTP ---- */
+
+static char *make_metrics(void *arg, bool of_users, size_t *ret_bytes)
+{
+    const struct daemon *daemon = arg;
+    return metrics_text(daemon->api, of_users ? daemon->http_users : 0, ret_bytes);
+}
+
+static const char *why_unready(void *arg)
+{
+    const struct daemon *daemon = arg;
+    return engine_disk_low(daemon->engine) ? "the disk is full: no jobs are taken\n" : NULL;
+}
+
+static int start_http(struct daemon *daemon, const struct config *config,
+                      const struct places *places, struct error *err)
+{
+    const struct http_options options = {.owner_uid = geteuid(),
+                                         .metrics = make_metrics,
+                                         .unready = why_unready,
+                                         .arg = daemon,
+                                         .connections = &daemon->meters->scrapers};
+    daemon->http_users = config->http_users;
+    daemon->http = http_server_new(daemon->base, &options);
+    return sockets_open_http(config, places, daemon->http, &daemon->http_path, err);
 }
 
 static int start_loop(struct daemon *daemon, struct error *err)
@@ -377,6 +389,7 @@ static int start_loop(struct daemon *daemon, struct error *err)
     event_must_add(daemon->on_int, NULL);
     event_must_add(daemon->on_hup, NULL);
     timer_set(daemon->tick, TICK_MS);
+    daemon->tick_due = clock_monotonic_us() + TICK_MS * US_PER_MS;
     return 0;
 }
 
@@ -385,6 +398,7 @@ struct daemon *daemon_new(const struct config *config, const struct places *plac
 {
     struct daemon *daemon = xcalloc(1, sizeof(*daemon));
     daemon->lock_fd = -1;
+    daemon->meters = meters_new();
     (void)signal(SIGPIPE, SIG_IGN);
     if (places->system && geteuid() == 0)
         log_warning("batchd runs as root; batchd.service runs it as user batchd");
@@ -392,7 +406,8 @@ struct daemon *daemon_new(const struct config *config, const struct places *plac
     machine_ask_for_short_slices();
     if (take_lock(daemon, places, err) < 0 || read_boot_id(daemon, err) < 0 ||
         start_loop(daemon, err) < 0 || start_engine(daemon, config, places, err) < 0 ||
-        start_network(daemon, config, places, err) < 0) {
+        start_network(daemon, config, places, err) < 0 ||
+        start_http(daemon, config, places, err) < 0) {
         daemon_free(daemon);
         return NULL;
     }
@@ -405,12 +420,14 @@ void daemon_free(struct daemon *daemon)
 {
     if (daemon == NULL)
         return;
+    http_server_free(daemon->http);
     listener_free(daemon->listener);
     api_free(daemon->api);
     monitor_free(daemon->monitor);
     gpu_watch_free(daemon->gpus);
     engine_free(daemon->engine);
     free(daemon->shares);
+    meters_free(daemon->meters);
     db_close(daemon->db);
     timer_free(daemon->tick);
     struct event *const signals[] = {daemon->on_term, daemon->on_int, daemon->on_hup, daemon->pace};
@@ -422,15 +439,26 @@ void daemon_free(struct daemon *daemon)
         event_base_free(daemon->base);
     if (daemon->socket_path != NULL)
         (void)unlink(daemon->socket_path);
+    if (daemon->http_path != NULL)
+        (void)unlink(daemon->http_path);
     free(daemon->socket_path);
+    free(daemon->http_path);
     cleanup_close(&daemon->lock_fd);
     free(daemon);
+}
+
+static void meter(struct buckets *buckets, int64_t from, int64_t to)
+{
+    buckets_add(buckets, buckets_of_turns, (double)(to - from) / US_PER_SECOND);
 }
 
 /* The end of a pass of the loop: decide, commit, and only then say and start. */
 static int end_turn(struct daemon *daemon, struct error *err)
 {
+    const int64_t began = clock_monotonic_us();
     engine_schedule(daemon->engine);
+    const int64_t chosen = clock_monotonic_us();
+    meter(&daemon->meters->choices, began, chosen);
     if (engine_sound(daemon->engine, err) < 0)
         return -1;
 #ifdef BATCHD_MUTANT_REPLY_EARLY /* crash tests build this to show that they can fail */
@@ -440,8 +468,10 @@ static int end_turn(struct daemon *daemon, struct error *err)
     bool wrote = db_in_transaction(daemon->db);
     if (db_commit(daemon->db, err) < 0)
         return -1;
-    if (wrote)
+    if (wrote) {
         daemon->committed_at = clock_monotonic_us();
+        meter(&daemon->meters->commits, chosen, daemon->committed_at);
+    }
     engine_committed(daemon->engine);
     api_committed(daemon->api);
     listener_flush(daemon->listener);

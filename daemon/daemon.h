@@ -26,10 +26,6 @@ int daemon_run(struct daemon *daemon, struct error *err);
 bool daemon_wait_for_room(const struct config *config, const struct places *places,
                           const sigset_t *stops);
 
-/* Takes the socket that systemd may have handed over; *ret_fd is -1 when it has not. Once in a
- * process. 0, or -1 with ERROR_INVALID. */
-int daemon_take_socket(int *ret_fd, struct error *err);
-
 /* Only checks the store of these places. 0 or -1. */
 int daemon_check_store(const struct config *config, const struct places *places, struct error *err);
 

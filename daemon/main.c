@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
+#include "daemon/sockets.h"
 #include "daemon/places.h"
 
 #include <getopt.h>
@@ -191,7 +192,7 @@ static int serve(const struct arguments *arguments, const struct config *config,
         places_add_processors(places, config->processors_path);
     if (arguments->check_store)
         return daemon_check_store(config, places, &err) < 0 ? fail(&err) : EX_OK;
-    if (daemon_take_socket(&places->socket_fd, &err) < 0)
+    if (sockets_take(places, &err) < 0)
         return fail(&err);
     return serve_daemons(config, places);
 }

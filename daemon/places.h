@@ -5,9 +5,14 @@
 #include "common/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#define PLACES_HTTP_MAX 2U /* a Unix socket and one of loopback */
 
 struct places {
-    int socket_fd; /* the socket that systemd handed over; -1: none. Not owned. */
+    int socket_fd; /* the socket that systemd handed over; -1: none. Not owned, as the next. */
+    int http_fds[PLACES_HTTP_MAX]; /* those for HTTP */
+    size_t http_count;
     char *state_dir;
     char *socket_path;
     char *config_path;     /* NULL: none */

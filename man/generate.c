@@ -97,9 +97,10 @@ static void put_setting(const struct config_key *key)
         [CONFIG_SPAN] = "A span",          [CONFIG_SIZE] = "A size",
         [CONFIG_WORD] = "A text",          [CONFIG_COUNT_OR_AUTO] = "\\(dqauto\\(dq or a number",
         [CONFIG_COUNTER] = "A number",     [CONFIG_BACKOFF] = "A text",
-        [CONFIG_DISK_MARKS] = "A text",    [CONFIG_INODE_MARKS] = "A text",
-        [CONFIG_FALLING_MARKS] = "A text", [CONFIG_MARKS] = "A text",
-        [CONFIG_RETRY_ON] = "A text",      [CONFIG_BOOLEAN] = "true or false"};
+        [CONFIG_LOOPBACK] = "A text",      [CONFIG_DISK_MARKS] = "A text",
+        [CONFIG_INODE_MARKS] = "A text",   [CONFIG_FALLING_MARKS] = "A text",
+        [CONFIG_MARKS] = "A text",         [CONFIG_RETRY_ON] = "A text",
+        [CONFIG_BOOLEAN] = "true or false"};
     bool text = strcmp(types[key->type], "A text") == 0;
     (void)printf(".It Cm %s\n", strrchr(key->name, '.') + 1);
     put_sentence(key->help);

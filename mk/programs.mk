@@ -42,7 +42,7 @@ $(CLIENT_LIBRARY): $(call obj,$(addprefix common/,$(addsuffix .c,alloc base64 cl
 	$(Q)rm -f $@ && ld -r -o $(OUT)/batchd-client.o $^ && \
 	  objcopy --wildcard --keep-global-symbol='batchd_*' $(OUT)/batchd-client.o && ar rcsD $@ $(OUT)/batchd-client.o
 
-CORE_LIBS := $(call libs_of,libevent_core sqlite3 jansson libsystemd glib-2.0)
+CORE_LIBS := $(call libs_of,libevent_core libevent_extra sqlite3 jansson libsystemd glib-2.0)
 CLIENT_LIBS := $(call libs_of,jansson smartcols zlib glib-2.0)
 # What processors/lib needs, for every processor's link.
 PROCESSOR_LIBS := $(call libs_of,libseccomp nettle jansson)

@@ -10,10 +10,12 @@
 #include "daemon/api/slices.h"
 #include "daemon/api/users.h"
 #include "daemon/api/verb.h"
+#include "daemon/core/meters.h"
 #include "daemon/engine/schedules.h"
 #include "daemon/engine/values.h"
 #include "daemon/exec/snapshot.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const struct api_verb *const verbs[] = {
@@ -74,6 +76,8 @@ static const struct api_verb *const verbs[] = {
     &verb_schedules_next,
 };
 
+#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
+
 /* Of calls that sum up what has ended. */
 #define SUMS_OF_USER 4
 
@@ -109,13 +113,23 @@ void api_free(struct api *api)
     free(api);
 }
 
-static const struct api_verb *find_verb(const char *method)
+static_assert(VERB_COUNT <= METER_VERBS_MAX, "each method is counted by itself");
+
+static const struct api_verb *find_verb(const char *method, struct verb_meters **ret_meters,
+                                        struct meters *meters)
 {
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        if (strcmp(verbs[i]->method, method) == 0)
-            return verbs[i];
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        if (strcmp(verbs[i]->method, method) != 0)
+            continue;
+        *ret_meters = &meters->verbs[i];
+        return verbs[i];
     }
     return NULL;
+}
+
+const char *api_method(size_t number)
+{
+    return number < VERB_COUNT ? verbs[number]->method : NULL;
 }
 
 struct api_call *api_begin(struct api *api, const struct api_sink *sink, void *sink_arg,
@@ -154,9 +168,10 @@ static void refuse_parameter(struct api_call *call, const struct error *err)
 
 static void run_verb(struct api_call *call, const char *method, size_t bytes)
 {
-    const struct api_verb *verb = find_verb(method);
+    const struct api_verb *verb = find_verb(method, &call->meters, call->api->options.meters);
     struct error err;
     if (verb == NULL) {
+        call->api->options.meters->unknown_methods++;
         json_t *extra = json_object();
         json_put_text(extra, "method", method);
         CLEANUP_FREE char *text = xasprintf("no method \"%.100s\"", method);
@@ -175,7 +190,7 @@ static void run_verb(struct api_call *call, const char *method, size_t bytes)
     }
 }
 
-void api_request(struct api_call *call, const char *text, size_t bytes)
+static void answer(struct api_call *call, const char *text, size_t bytes)
 {
     struct error err;
     const char *method = "";
@@ -191,6 +206,15 @@ void api_request(struct api_call *call, const char *text, size_t bytes)
         refuse_parameter(call, &err);
     else
         run_verb(call, method, bytes);
+}
+
+void api_request(struct api_call *call, const char *text, size_t bytes)
+{
+    struct meters *meters = call->api->options.meters;
+    const int64_t began = clock_monotonic_us();
+    answer(call, text, bytes);
+    buckets_add(&meters->requests, buckets_of_turns,
+                (double)(clock_monotonic_us() - began) / US_PER_SECOND);
 }
 
 void api_committed(struct api *api)

@@ -17,6 +17,9 @@ struct api *api_new(struct event_base *base, struct engine *engine,
                     const struct api_options *options);
 void api_free(struct api *api);
 
+/* The name of a method by its place in the table; NULL behind the last. */
+const char *api_method(size_t number);
+
 /* Answers one request text. The call belongs to the api until its last reply or api_abort. */
 struct api_call *api_begin(struct api *api, const struct api_sink *sink, void *sink_arg,
                            uint32_t uid, uint32_t gid);

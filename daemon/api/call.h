@@ -9,7 +9,9 @@
 
 struct api;
 struct gpu_watch;
+struct meters;
 struct monitor;
+struct verb_meters;
 
 struct api_options {
     const char *state_dir, *socket_path; /* borrowed for life */
@@ -17,6 +19,7 @@ struct api_options {
     uint32_t owner_uid;                  /* may see and do everything, as root may */
     uint32_t uid_min;                    /* jobs of lower uids are refused; 0: none */
     bool system;                         /* the system daemon */
+    struct meters *meters;               /* what is counted; borrowed for life */
     const struct monitor *monitor;       /* of the machine; borrowed for life */
     const struct gpu_watch *gpus;        /* NULL: they are not looked at; borrowed for life */
 };
@@ -36,8 +39,9 @@ struct api_call {
     struct api *api;
     const struct api_sink *sink;
     void *sink_arg;
-    uint32_t uid, gid; /* of the connection, from the kernel */
-    json_t *params;    /* owned */
+    uint32_t uid, gid;          /* of the connection, from the kernel */
+    json_t *params;             /* owned */
+    struct verb_meters *meters; /* where its answer is counted; NULL: it asks for no known method */
     bool more;
     bool oneway;
     /* Set by a verb that answers later: releases what it waits on. Called when the caller went

@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/parse.h"
+#include "daemon/core/meters.h"
 
 #include <string.h>
 
@@ -28,6 +29,8 @@ static void finish(struct api_call *call, json_t *message)
 
 void reply_done(struct api_call *call, json_t *parameters)
 {
+    if (call->meters != NULL)
+        call->meters->answered++;
     json_t *message = json_object();
     json_put(message, "parameters", parameters == NULL ? json_object() : parameters);
     if (call->more)
@@ -51,6 +54,8 @@ void reply_error(struct api_call *call, const char *name, json_t *extra, const c
         strchr(name, '.') != NULL ? xstrdup(name) : xasprintf("io.batchd.%s", name);
     if (extra == NULL)
         extra = json_object();
+    if (call->meters != NULL)
+        call->meters->refused++;
     json_put_text(extra, "message", text);
     if (hint != NULL)
         json_put_text(extra, "hint", hint);

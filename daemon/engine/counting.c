@@ -2,6 +2,7 @@
  * happens costs no reading; each that changed is written once a turn. */
 #include "common/alloc.h"
 #include "common/clock.h"
+#include "daemon/core/meters.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/queues.h"
 #include "daemon/store/attempt_rows.h"
@@ -31,6 +32,24 @@ void statistics_free(struct statistics *statistics)
         statistics->entries = entry->next;
         entry_free(entry);
     }
+}
+
+static struct queue_meters *meters_of(const struct engine *engine, const struct job *job)
+{
+    return &engine->options.meters->queues[job->queue];
+}
+
+static void meter_ends(struct engine *engine, const struct job *job, enum meter_result result,
+                       uint64_t count)
+{
+    meters_of(engine, job)->finished[result] += count;
+    meters_user(engine->options.meters, job->uid)->finished[result] += count;
+}
+
+void engine_forget_counts(struct engine *engine, uint8_t queue)
+{
+    engine->options.meters->queues[queue] = (struct queue_meters){0};
+    engine->statistics.oldest.found[queue] = engine->statistics.oldest.passing[queue] = 0;
 }
 
 static bool same(const struct rollup_key *a, const struct rollup_key *b)
@@ -85,8 +104,11 @@ void engine_count_submit(struct engine *engine, const struct job_facts *facts)
     const struct job *job = jobset_find(engine->jobs, facts->id);
     const struct task_count *tasks =
         facts->array == NULL ? NULL : task_counts_find(&engine->tasks, facts->id);
+    const uint64_t count = tasks == NULL ? 1 : tasks->total;
     struct rollup *rollup = rollup_of(engine, job, facts->type, facts->submitted_at);
-    rollup->numbers[ROLLUP_SUBMITTED] += tasks == NULL ? 1 : (int64_t)tasks->total;
+    rollup->numbers[ROLLUP_SUBMITTED] += (int64_t)count;
+    meters_of(engine, job)->submitted += count;
+    meters_user(engine->options.meters, job->uid)->submitted += count;
 }
 
 /* From when on it waited for this start: since it could start at all, and since the attempt before
@@ -117,12 +139,25 @@ void engine_count_start(struct engine *engine, const struct active *entry)
     rollup->numbers[ROLLUP_STARTED]++;
     rollup->numbers[ROLLUP_WAIT_US] += wait_us;
     histogram_add(&rollup->waits, wait_us);
+    struct queue_meters *meters = meters_of(engine, job);
+    meters->started++;
+    buckets_add(&meters->waits, buckets_of_jobs, (double)wait_us / US_PER_SECOND);
 }
 
 void engine_count_retry(struct engine *engine, const struct active *entry)
 {
     const struct job *job = jobset_find(engine->jobs, entry->status.id);
     rollup_of(engine, job, entry->type, entry->status.ended_at)->numbers[ROLLUP_RETRIED]++;
+    meters_of(engine, job)->retried++;
+}
+
+/* Of an end. */
+static void meter_run(struct queue_meters *meters, const struct usage *usage)
+{
+    meters->cpu_us += usage->user_us + usage->system_us;
+    meters->output_bytes += usage->stdout_bytes + usage->stderr_bytes;
+    meters->output_lost_bytes += usage->cut_bytes + usage->lost_bytes;
+    buckets_add(&meters->runs, buckets_of_jobs, (double)usage->run_us / US_PER_SECOND);
 }
 
 void engine_count_end(struct engine *engine, const struct active *entry)
@@ -134,8 +169,11 @@ void engine_count_end(struct engine *engine, const struct active *entry)
     numbers[ROLLUP_COMPLETED] += status->state == JOB_STATE_COMPLETED;
     numbers[ROLLUP_FAILED] += status->state == JOB_STATE_FAILED;
     numbers[ROLLUP_CANCELLED] += status->state == JOB_STATE_CANCELLED && !status->is_task;
+    if (status->state != JOB_STATE_CANCELLED || !status->is_task)
+        meter_ends(engine, job, meter_result_of(status->state, status->outcome.class), 1);
     if (status->started_at == 0)
         return;
+    meter_run(meters_of(engine, job), &status->usage);
     numbers[ROLLUP_RAN]++;
     numbers[ROLLUP_RUN_US] += (int64_t)status->usage.run_us;
     numbers[ROLLUP_CPU_US] += (int64_t)(status->usage.user_us + status->usage.system_us);
@@ -145,8 +183,10 @@ void engine_count_end(struct engine *engine, const struct active *entry)
 void engine_count_cancels(struct engine *engine, const struct job *job, const char *type,
                           uint64_t count, int64_t at)
 {
-    if (count > 0)
-        rollup_of(engine, job, type, at)->numbers[ROLLUP_CANCELLED] += (int64_t)count;
+    if (count == 0)
+        return;
+    rollup_of(engine, job, type, at)->numbers[ROLLUP_CANCELLED] += (int64_t)count;
+    meter_ends(engine, job, METER_CANCELLED, count);
 }
 
 /* ---- the end of the turn ---- */

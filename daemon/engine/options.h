@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct meters;
 struct monitor;
 
 struct user_shares {
@@ -50,6 +51,7 @@ struct engine_options {
     const struct user_shares *shares;
     size_t share_count;
     struct breaker_options breakers;
+    struct meters *meters;                      /* what is counted goes there; borrowed for life */
     const struct monitor *monitor;              /* of the machine; borrowed for life */
     bool memory_headroom;                       /* what a job asks for must be available */
     struct volume_marks disk_free, inodes_free; /* of file systems that jobs write to */

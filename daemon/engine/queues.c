@@ -385,6 +385,7 @@ static void drop(struct engine *engine, struct named_queue *queue)
     engine->owed = engine->owed == queue->number ? -1 : engine->owed;
     engine_breaker_queue_gone(engine, queue->number);
     engine_drop_queue_estimate(engine, queue->number);
+    engine_forget_counts(engine, queue->number);
     free(queue->name);
     free(queue->move_to);
     size_t at = (size_t)(queue - engine->queues);

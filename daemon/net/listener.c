@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/timers.h"
+#include "daemon/core/meters.h"
 #include "daemon/net/conn.h"
 
 #include <event2/event.h>
@@ -69,7 +70,7 @@ static void on_closed(void *arg, struct conn *conn)
     if (links->next != NULL)
         conn_links(links->next)->prev = links->prev;
     user_of(listener, conn_uid(conn))->count--;
-    listener->count--;
+    listener->options.meters->connections = --listener->count;
 }
 
 static void on_held(void *arg, struct conn *conn)
@@ -106,16 +107,18 @@ static void admit(struct listener *listener, int client)
         return;
     }
     if (listener->count >= listener->options.max_connections) {
+        listener->options.meters->turned_away++;
         turn_away(fd, "too many connections (daemon.max_connections)");
         return;
     }
     struct user_conns *user = user_of(listener, peer.uid);
     if (user->count >= listener->options.max_per_user) {
+        listener->options.meters->turned_away++;
         turn_away(fd, "too many connections of yours (daemon.max_connections_per_user)");
         return;
     }
     user->count++;
-    listener->count++;
+    listener->options.meters->connections = ++listener->count;
     struct conn *conn = conn_new(listener->base, TAKE_FD(fd), listener->api, peer.uid, peer.gid,
                                  &conn_calls, listener);
     struct conn_links *links = conn_links(conn);

@@ -6,10 +6,12 @@
 #include "daemon/api/api.h"
 
 struct event_base;
+struct meters;
 struct listener;
 
 struct listener_options {
     uint32_t max_connections, max_per_user;
+    struct meters *meters; /* where clients are counted; borrowed for life */
 };
 
 /* Takes over the listening descriptor. */

@@ -9,6 +9,7 @@
 #include "daemon/api/submit_spec.h"
 #include "daemon/config.h"
 #include "daemon/core/queue_settings.h"
+#include "daemon/core/meters.h"
 #include "daemon/engine/engine.h"
 #include "daemon/resources/monitor.h"
 
@@ -34,6 +35,7 @@ static struct api *make_api(void)
     struct db *db = db_open(path, &db_options, &err);
     MUST(db != NULL);
     options = (struct engine_options){.state_dir = folder,
+                                      .meters = meters_new(),
                                       .socket_path = folder,
                                       .boot_id = "fuzz",
                                       .queue_limit_per_user = 1000,
@@ -48,6 +50,7 @@ static struct api *make_api(void)
     struct engine *engine = engine_new(base, db, &options, &err);
     MUST(engine != NULL);
     api_options = (struct api_options){.state_dir = folder,
+                                       .meters = options.meters,
                                        .socket_path = folder,
                                        .processor_dirs = no_folders,
                                        .monitor = options.monitor};

@@ -16,7 +16,8 @@ BELOW = {
 }
 BELOW["daemon/api"] = [*BELOW["daemon/engine"], "daemon/engine"]
 BELOW["daemon/net"] = [*BELOW["daemon/api"], "daemon/api"]
-BELOW["daemon"] = [*BELOW["daemon/net"], "daemon/net"]
+BELOW["daemon/web"] = BELOW["daemon/net"]
+BELOW["daemon"] = [*BELOW["daemon/net"], "daemon/net", "daemon/web"]
 BELOW["client"] = ["common", "daemon/core"]  # core is pure: simulate runs the scheduler itself
 for outside in ("worker", "step", "gpu", "processors/lib"):
     BELOW[outside] = ["common"]
@@ -29,7 +30,7 @@ LIBRARIES = {  # header prefix: where it may be included
     "sqlite3.h": ("daemon/store/",),
     "jansson.h": ("common/json.h", "common/client.h", "daemon/api/", "daemon/web/", "processors/"),
     "event2/": ("daemon/net/", "daemon/web/", "daemon/exec/", "common/timers.c", "daemon/daemon.c"),
-    "systemd/": ("daemon/daemon.c",),
+    "systemd/": ("daemon/daemon.c", "daemon/sockets.c"),
     "libsmartcols.h": ("client/",),
     "zlib.h": ("client/trace.c",),
     "seccomp.h": ("processors/lib/syscalls.c",),

@@ -54,7 +54,7 @@ check "systemd-sysusers" systemd-sysusers
 check "systemd-tmpfiles" systemd-tmpfiles --create /usr/lib/tmpfiles.d/batchd.conf
 check "the catalog is taken" journalctl --update-catalog
 same "systemd-analyze verify has nothing to say" "" \
-    "$(systemd-analyze verify --man=no batchd.service batchd.socket batchd-gpu.socket batchd-worker.service batchd-jobs.service 2>&1)"
+    "$(systemd-analyze verify --man=no batchd.service batchd.socket batchd-http.socket batchd-gpu.socket batchd-worker.service batchd-jobs.service 2>&1)"
 like "exposure of the front is at most 0.5" ' 0\.[0-5] ' \
     "$(systemd-analyze security --no-pager batchd.service | tail -1)"
 systemctl daemon-reload

@@ -1,0 +1,21 @@
+#include "daemon/api/metrics.h"
+
+#include "common/alloc.h"
+
+#include <string.h>
+
+char *metrics_text(const struct api *api, uint32_t users, size_t *ret_bytes)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, ret_bytes);
+    if (out == NULL)
+        out_of_memory();
+    metrics_queues(out, api);
+    if (users > 0)
+        metrics_users(out, api, users);
+    metrics_machine(out, api);
+    metrics_daemon(out, api);
+    if (fclose(out) != 0)
+        out_of_memory();
+    return text;
+}

@@ -1,0 +1,23 @@
+/* How many of something were at most so large, for fixed bounds, as Prometheus's histograms are:
+ * for who looks at the daemon from outside. Pure. */
+#ifndef BATCHD_DAEMON_CORE_BUCKETS_H
+#define BATCHD_DAEMON_CORE_BUCKETS_H
+
+#include <stdint.h>
+
+#define BUCKETS_MAX 12U
+
+/* Seconds; rising. The first is how long jobs wait and run, the second what the daemon does itself.
+ */
+extern const double buckets_of_jobs[BUCKETS_MAX];
+extern const double buckets_of_turns[BUCKETS_MAX];
+
+struct buckets {
+    uint64_t counts[BUCKETS_MAX + 1]; /* each by itself; the last: above all bounds */
+    double sum;                       /* seconds */
+};
+
+void buckets_add(struct buckets *buckets, const double *bounds, double seconds);
+void buckets_merge(struct buckets *buckets, const struct buckets *more);
+
+#endif

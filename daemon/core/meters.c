@@ -1,0 +1,61 @@
+#include "daemon/core/meters.h"
+
+#include "common/alloc.h"
+
+#include <stdlib.h>
+
+const char *const meter_result_words[METER_RESULT_COUNT] = {
+    [METER_OK] = "ok",           [METER_FAILED] = "failed", [METER_CANCELLED] = "cancelled",
+    [METER_TIMEOUT] = "timeout", [METER_OOM] = "oom",       [METER_LOST] = "lost"};
+
+enum meter_result meter_result_of(enum job_state state, enum outcome_class class)
+{
+    if (state == JOB_STATE_COMPLETED)
+        return METER_OK;
+    if (state == JOB_STATE_CANCELLED)
+        return METER_CANCELLED;
+    return class == OUTCOME_TIMEOUT ? METER_TIMEOUT
+           : class == OUTCOME_OOM   ? METER_OOM
+           : class == OUTCOME_LOST  ? METER_LOST
+                                    : METER_FAILED;
+}
+
+void queue_meters_merge(struct queue_meters *meters, const struct queue_meters *more)
+{
+    meters->submitted += more->submitted;
+    meters->started += more->started;
+    meters->retried += more->retried;
+    for (unsigned i = 0; i < METER_RESULT_COUNT; i++)
+        meters->finished[i] += more->finished[i];
+    meters->cpu_us += more->cpu_us;
+    meters->output_bytes += more->output_bytes;
+    meters->output_lost_bytes += more->output_lost_bytes;
+    buckets_merge(&meters->waits, &more->waits);
+    buckets_merge(&meters->runs, &more->runs);
+}
+
+struct meters *meters_new(void)
+{
+    return xcalloc(1, sizeof(struct meters));
+}
+
+void meters_free(struct meters *meters)
+{
+    if (meters == NULL)
+        return;
+    free(meters->users);
+    free(meters);
+}
+
+struct user_meters *meters_user(struct meters *meters, uint32_t uid)
+{
+    for (size_t i = 0; i < meters->user_count; i++) {
+        if (meters->users[i].uid == uid)
+            return &meters->users[i];
+    }
+    if (meters->user_count == METER_USERS_MAX)
+        return &meters->other_users;
+    meters->users = xreallocarray(meters->users, meters->user_count + 1, sizeof(*meters->users));
+    meters->users[meters->user_count] = (struct user_meters){.uid = uid};
+    return &meters->users[meters->user_count++];
+}

@@ -1,0 +1,63 @@
+/* What the daemon counts about itself since its start, for /metrics. Counting costs an addition;
+ * whoever may count has a pointer to it, and api/metrics.c reads it. Pure. */
+#ifndef BATCHD_DAEMON_CORE_METERS_H
+#define BATCHD_DAEMON_CORE_METERS_H
+
+#include "daemon/core/buckets.h"
+#include "daemon/core/job.h"
+#include "daemon/core/scheduler.h"
+
+/* How a job ended. */
+enum meter_result {
+    METER_OK,
+    METER_FAILED,
+    METER_CANCELLED,
+    METER_TIMEOUT,
+    METER_OOM,
+    METER_LOST,
+    METER_RESULT_COUNT
+};
+extern const char *const meter_result_words[METER_RESULT_COUNT];
+enum meter_result meter_result_of(enum job_state state, enum outcome_class class);
+
+struct queue_meters {
+    uint64_t submitted, started, retried;
+    uint64_t finished[METER_RESULT_COUNT];
+    uint64_t cpu_us, output_bytes, output_lost_bytes; /* of what has ended */
+    struct buckets waits, runs;
+};
+void queue_meters_merge(struct queue_meters *meters, const struct queue_meters *more);
+
+/* Of the first users that had a job, and of all others. */
+#define METER_USERS_MAX 1000U
+struct user_meters {
+    uint32_t uid;
+    uint64_t submitted, finished[METER_RESULT_COUNT];
+};
+
+/* Of a method of the protocol. */
+#define METER_VERBS_MAX 128U
+struct verb_meters {
+    uint64_t answered, refused;
+};
+
+struct meters {
+    struct queue_meters queues[SCHEDULER_QUEUES]; /* by number */
+    struct user_meters *users;                    /* owned */
+    size_t user_count;
+    struct user_meters other_users;
+    struct verb_meters verbs[METER_VERBS_MAX]; /* by their place in the table (api/api.c) */
+    uint64_t unknown_methods;
+    struct buckets requests, choices, commits; /* seconds of handling, scheduling, committing */
+    double lag;                                /* by which the last second's timer was late */
+    uint32_t connections, scrapers;
+    uint64_t turned_away; /* clients over the limits */
+};
+
+struct meters *meters_new(void);
+void meters_free(struct meters *meters);
+
+/* The user's, or those of all others. */
+struct user_meters *meters_user(struct meters *meters, uint32_t uid);
+
+#endif
