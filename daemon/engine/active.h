@@ -27,6 +27,7 @@ struct active {
     int64_t held_since;    /* 0: it never had them: after a restart another one may stand for it */
     uint32_t volumes;      /* file systems that it writes to (disk_room.c) */
     uint64_t memory_taken; /* what its processes had when they were looked at (headroom.c) */
+    bool memory_hidden;    /* that cannot be seen */
     uint64_t memory_round; /* and in which round that was */
     bool charged;          /* for its time, with its end (usage.c) */
     bool unjudged;         /* its worker does not name it, and the log could not be read yet */

@@ -10,6 +10,8 @@
 #include <sys/statvfs.h>
 
 #define FILE_BYTES_MAX (16U << 20)
+/* What systemd mounts over what a unit is not to see (ProtectHome=, InaccessiblePaths=). */
+#define HIDDEN "/systemd/inaccessible/"
 
 struct mounts {
     struct mount *list; /* in the order they were made in; points are owned */
@@ -84,10 +86,11 @@ static void add_line(struct mounts *mounts, char *line)
     type[strcspn(type, " ")] = '\0';
     if (!parse_device(fields[2], &device))
         return;
+    const bool hidden = strncmp(fields[3], HIDDEN, strlen(HIDDEN)) == 0;
     unescape(fields[4]);
     mounts->list = xreallocarray(mounts->list, mounts->count + 1, sizeof(*mounts->list));
-    mounts->list[mounts->count++] =
-        (struct mount){.point = xstrdup(fields[4]), .device = device, .local = is_local(type)};
+    mounts->list[mounts->count++] = (struct mount){
+        .point = xstrdup(fields[4]), .device = device, .local = !hidden && is_local(type)};
 }
 
 struct mounts *mounts_read(const char *root)

@@ -1,7 +1,8 @@
 /* On which file system a path is, by the kernel's list of mounts alone (ROOT/proc/self/mountinfo,
  * proc(5)): nothing on the way is touched, so a network file system that hangs hangs nobody. For
  * the same reason only file systems of this machine's disks and memory are asked what is free;
- * those of a network or of a program (NFS, SMB, FUSE, 9p) are not. */
+ * those of a network or of a program (NFS, SMB, FUSE, 9p) are not; nor what our own unit hides from
+ * us, as /home from the system's batchd. */
 #ifndef BATCHD_DAEMON_RESOURCES_MOUNTS_H
 #define BATCHD_DAEMON_RESOURCES_MOUNTS_H
 

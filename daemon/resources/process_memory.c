@@ -84,10 +84,14 @@ static uint64_t own_memory(struct walk *walk, uint32_t pid)
     return resident > shared ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
-bool process_memory_below(const char *root, uint32_t pid, uint32_t *looks, uint64_t *ret_bytes)
+enum memory_seen process_memory_below(const char *root, uint32_t pid, uint32_t *looks,
+                                      uint64_t *ret_bytes)
 {
     struct walk walk = {.root = root, .looks = *looks};
+    CLEANUP_FREE char *task = xasprintf("%s/proc/%u/task", root, pid);
     *ret_bytes = 0;
+    if (access(task, R_OK | X_OK) < 0)
+        return MEMORY_HIDDEN;
     add_children(&walk, pid);
     while (walk.count > 0 && walk.looks > 0) {
         const uint32_t child = walk.pids[--walk.count];
@@ -96,5 +100,37 @@ bool process_memory_below(const char *root, uint32_t pid, uint32_t *looks, uint6
     }
     free(walk.pids);
     *looks = walk.looks;
-    return walk.looks > 0;
+    return walk.looks > 0 ? MEMORY_ALL : MEMORY_PART;
+}
+
+/* "anon 4096" on a line of its own; 0: there is none. */
+static uint64_t line_of(const char *text, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, name, length) == 0 && line[length] == ' ')
+            return strtoull(line + length, NULL, 10);
+    }
+    return 0;
+}
+
+enum memory_seen process_memory_of_group(const char *root, uint64_t worker, uint64_t *ret_bytes)
+{
+    size_t bytes = 0;
+    *ret_bytes = 0;
+    CLEANUP_FREE char *own_path = xasprintf("%s/proc/self/cgroup", root);
+    CLEANUP_FREE char *own = fd_read_file(AT_FDCWD, own_path, FILE_BYTES_MAX, &bytes);
+    if (own == NULL || strncmp(own, "0::/", 4) != 0)
+        return MEMORY_HIDDEN;
+    own[strcspn(own, "\n")] = '\0';
+    *strrchr(own, '/') = '\0'; /* the slice that our unit is in */
+    CLEANUP_FREE char *path =
+        xasprintf("%s/sys/fs/cgroup%s/batchd-jobs.service/worker-%llu/job/memory.stat", root,
+                  own + strlen("0::"), (unsigned long long)worker);
+    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, FILE_BYTES_MAX, &bytes);
+    if (text == NULL)
+        return MEMORY_HIDDEN;
+    *ret_bytes = line_of(text, "anon") + line_of(text, "shmem");
+    return MEMORY_ALL;
 }

@@ -100,17 +100,17 @@ START_TEST(batteries_that_are_none)
 }
 END_TEST
 
-static uint64_t below(uint32_t pid, uint32_t looks, bool *ret_all)
+static uint64_t below(uint32_t pid, uint32_t looks, enum memory_seen *ret)
 {
     uint64_t bytes;
-    *ret_all = process_memory_below(root, pid, &looks, &bytes);
+    *ret = process_memory_below(root, pid, &looks, &bytes);
     return bytes / (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /* 10 has the threads 10 and 11, whose children are 20 and 30; 30 has 40. */
 START_TEST(all_that_descend)
 {
-    bool all;
+    enum memory_seen seen;
     put("proc/10/task/10/children", "20 ");
     put("proc/10/task/11/children", "30 ");
     put("proc/10/statm", "9000 9000 0 0 0 0 0\n");
@@ -119,15 +119,36 @@ START_TEST(all_that_descend)
     put("proc/30/task/30/children", "40 50 "); /* 50 has ended */
     put("proc/30/statm", "5000 10 0 0 0 0 0\n");
     put("proc/40/statm", "5000 1 7 0 0 0 0\n");
-    ck_assert_uint_eq(below(10, 100, &all), 110);
-    ck_assert(all);
-    ck_assert_uint_eq(below(20, 100, &all), 0);
-    ck_assert_uint_le(below(10, 3, &all), 110);
-    ck_assert(!all);
+    ck_assert_uint_eq(below(10, 100, &seen), 110);
+    ck_assert_int_eq(seen, MEMORY_ALL);
+    ck_assert_uint_eq(below(20, 100, &seen), 0);
+    ck_assert_uint_le(below(10, 3, &seen), 110);
+    ck_assert_int_eq(seen, MEMORY_PART);
     put("proc/20/statm", "x");
     put("proc/30/task/30/children", "-1 x 40");
-    ck_assert_uint_eq(below(10, 100, &all), 10);
-    ck_assert_uint_eq(below(99, 100, &all), 0);
+    ck_assert_uint_eq(below(10, 100, &seen), 10);
+    ck_assert_uint_eq(below(99, 100, &seen), 0);
+    ck_assert_int_eq(seen, MEMORY_HIDDEN);
+}
+END_TEST
+
+/* Of the system's daemon: below the unit beside its own. */
+START_TEST(of_a_group)
+{
+    uint64_t bytes = 1;
+    ck_assert_int_eq(process_memory_of_group(root, 7, &bytes), MEMORY_HIDDEN);
+    put("proc/self/cgroup", "0::/system.slice/batchd.service\n");
+    ck_assert_int_eq(process_memory_of_group(root, 7, &bytes), MEMORY_HIDDEN);
+    put("sys/fs/cgroup/system.slice/batchd-jobs.service/worker-7/job/memory.stat",
+        "anon 4096\nfile 77\nanon_thp 5\nshmem 100\nfile_mapped 1\n");
+    ck_assert_int_eq(process_memory_of_group(root, 7, &bytes), MEMORY_ALL);
+    ck_assert_uint_eq(bytes, 4196);
+    ck_assert_int_eq(process_memory_of_group(root, 8, &bytes), MEMORY_HIDDEN);
+    ck_assert_uint_eq(bytes, 0);
+    put("proc/self/cgroup", "12:cpu:/x\n0::/system.slice/batchd.service\n"); /* hybrid: no memory */
+    ck_assert_int_eq(process_memory_of_group(root, 7, &bytes), MEMORY_HIDDEN);
+    put("proc/self/cgroup", "0::/\n");
+    ck_assert_int_eq(process_memory_of_group(root, 7, &bytes), MEMORY_HIDDEN);
 }
 END_TEST
 
@@ -153,7 +174,7 @@ START_TEST(real_ones)
     ck_assert_int_eq(read(ready[0], &byte, 1), 1);
     uint32_t looks = 1000;
     uint64_t bytes = 0;
-    ck_assert(process_memory_below("", (uint32_t)getpid(), &looks, &bytes));
+    ck_assert_int_eq(process_memory_below("", (uint32_t)getpid(), &looks, &bytes), MEMORY_ALL);
     ck_assert_int_eq(write(end[1], "x", 1), 1);
     (void)waitpid(child, NULL, 0);
     ck_assert_uint_ge(bytes, 32 * MIB);
@@ -170,6 +191,7 @@ int main(void)
     tcase_add_test(all, a_laptop);
     tcase_add_test(all, batteries_that_are_none);
     tcase_add_test(all, all_that_descend);
+    tcase_add_test(all, of_a_group);
     tcase_add_test(all, real_ones);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

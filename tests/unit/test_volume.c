@@ -226,6 +226,7 @@ static const char table[] = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 
                             "32 22 8:3 / /with\\040blank rw - btrfs /dev/sdb rw\n"
                             "33 22 8:4 / /data rw - ext4 /dev/over rw\n"
                             "34 22 8:2 /sub /bound rw - xfs /dev/sda2 rw\n"
+                            "37 22 0:24 /systemd/inaccessible/dir /home ro - tmpfs tmpfs rw\n"
                             "garbage\n35 22 x:y / /bad rw - ext4 z rw\n36 22 8:9 / /cut";
 
 static const struct {
@@ -245,7 +246,8 @@ static const struct {
               {"", "/bad/x", "/", 1, true},
               {"/data", "out/x", "/data", 4, true},
               {"/data/net", "../x", "/data", 4, true},
-              {"/data/net", "/home", "/", 1, true}};
+              {"/data/net", "/srv", "/", 1, true},
+              {"", "/home/alice", "/home", 24, false}};
 
 START_TEST(which_file_system)
 {
