@@ -39,7 +39,7 @@ struct config {
     struct config_names named;
     uint32_t workers_min, workers_max;
     uint32_t workers_prefetch;
-    uint64_t workers_idle_exit_ms;
+    uint64_t workers_idle_exit_ms, workers_batch_target_ms;
     uint64_t workers_stop_grace_ms;
     uint64_t workers_output_max_bytes;
     uint64_t retention_completed_ms, retention_failed_ms, retention_cancelled_ms; /* 0: for ever */

@@ -110,7 +110,8 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     struct engine *engine = xcalloc(1, sizeof(*engine));
     const struct pool_options pool_options = {.state_dir = options->state_dir,
                                               .worker_binary = options->worker_binary,
-                                              .prefetch = options->prefetch};
+                                              .prefetch = options->prefetch,
+                                              .batch_target_us = options->batch_target_us};
     engine->options = *options;
     engine->db = db;
     engine->disk = disk_new(options->state_dir, options->disk_reserve_bytes);

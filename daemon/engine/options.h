@@ -29,6 +29,7 @@ struct engine_options {
     bool system;               /* jobs run as other users than we do */
     const char *boot_id;
     uint32_t workers_min, workers_max, prefetch;
+    uint64_t batch_target_us; /* pool_options.h */
     int64_t worker_idle_us; /* so long more of them are kept than are needed */
     uint64_t output_max_bytes;
     uint64_t stop_grace_ms;

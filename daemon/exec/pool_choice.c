@@ -3,16 +3,20 @@
 #include "daemon/exec/pool.h"
 #include "daemon/exec/pool_workers.h"
 
-/* Jobs shorter than this are prefetched: waiting for a commit would cost a noticeable part. */
-#define SHORT_JOB_US (50 * US_PER_MS)
-static bool has_short_jobs(const struct worker *worker)
+/* How many are handed over behind the one that runs: as many as it does within batch_target, by
+ * what its jobs took lately. Behind longer ones nobody notices the wait for a commit. */
+static uint32_t ahead_of(const struct worker *worker)
 {
-    return worker->recent_run_us > 0 && worker->recent_run_us < SHORT_JOB_US;
+    const struct pool_options *options = &worker->pool->options;
+    if (worker->recent_run_us == 0)
+        return 0;
+    const uint64_t fit = options->batch_target_us / worker->recent_run_us;
+    return fit < options->prefetch ? (uint32_t)fit : options->prefetch;
 }
 
 static uint32_t room_of(const struct worker *worker)
 {
-    uint32_t room = 1 + (has_short_jobs(worker) ? worker->pool->options.prefetch : 0);
+    uint32_t room = 1 + ahead_of(worker);
     return room < WORKER_QUEUE_MAX ? room : WORKER_QUEUE_MAX;
 }
 
@@ -48,9 +52,8 @@ uint64_t pool_choose_behind(const struct pool *pool, const struct job_kind *kind
 bool pool_hands_on(const struct pool *pool, const struct job_kind *kind)
 {
     const struct worker *worker = pool->workers;
-    while (worker != NULL &&
-           (worker->load == 0 || !job_kind_equal(&worker->kind, kind) || !takes_jobs(worker) ||
-            !has_short_jobs(worker) || pool->options.prefetch == 0))
+    while (worker != NULL && (worker->load == 0 || !job_kind_equal(&worker->kind, kind) ||
+                              !takes_jobs(worker) || ahead_of(worker) == 0))
         worker = worker->next;
     return worker != NULL;
 }

@@ -7,7 +7,8 @@
 struct pool_options {
     const char *state_dir;     /* borrowed for life, as the next */
     const char *worker_binary; /* NULL: the spawner is somebody else's (systemd's) to start */
-    uint32_t prefetch;         /* jobs handed over beyond the running one, when jobs are short */
+    uint32_t prefetch;         /* at most so many jobs are handed over behind the running one */
+    uint64_t batch_target_us;  /* and no more than it does in this time */
 };
 
 enum worker_state { WORKER_WANTED, WORKER_READY, WORKER_LEAVING, WORKER_GONE, WORKER_STATE_COUNT };

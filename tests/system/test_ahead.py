@@ -19,7 +19,7 @@ MANY = 2000  # SHORT ones: more than run while a test does what it does
 def flow(make_daemon):
     """A daemon whose workers have as many short jobs ahead as they may."""
     def start(cpus, more=""):
-        daemon = make_daemon(config=settings(cpus, more).replace("prefetch = 2", "prefetch = 6"))
+        daemon = make_daemon(config=settings(cpus, more).replace("prefetch = 2", 'prefetch = 6\nbatch_target = "300ms"'))
         daemon.start()
         return daemon
     return start
@@ -237,3 +237,19 @@ def test_a_lower_limit_counts_while_short_jobs_flow(flow, limit):
     wait_until(lambda: ended(daemon) >= before + 100, seconds=120)
     last = ran(daemon, jobs)[before + 40:]
     assert len(last) > 50 and most_at_once(last, lambda job: 1) == 1
+
+
+@pytest.mark.parametrize("target,most", [(10, 6), (0, 0)])
+def test_as_many_are_ahead_as_a_worker_does_in_the_time(make_daemon, target, most):
+    """Jobs that take milliseconds; of 10 seconds only prefetch is the bound."""
+    daemon = make_daemon(config=settings(1).replace("prefetch = 2", f'prefetch = 6\nbatch_target = "{target}s"'))
+    daemon.start()
+    make_short(daemon)
+    worker, = daemon.processes("--worker")
+    os.kill(worker, signal.SIGSTOP)
+    with_it = lambda: [job["state"] for job in daemon.jobs()].count("starting") - 1  # but the one that runs
+    submit(daemon, 20, *NOTHING)
+    wait_until(lambda: with_it() >= most)
+    submit(daemon, 20, *NOTHING)  # and no more come
+    assert with_it() == most
+    os.kill(worker, signal.SIGCONT)

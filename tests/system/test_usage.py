@@ -15,7 +15,7 @@ OTHER = 12345
 
 
 def settings(policy):
-    return f'[workers]\nmax = 2\n[resources]\ncpus = 1\n[queues.default]\npolicy = "{policy}"\n'
+    return f'[workers]\nmax = 2\nbatch_target = "10s"\n[resources]\ncpus = 1\n[queues.default]\npolicy = "{policy}"\n'
 
 
 def give_usage(daemon, job, seconds, uid=OTHER):
