@@ -7,6 +7,8 @@ maximum show the noise). `make bench` runs it; `make bench ROUNDS=9 ONLY=jobs` a
   submits   durable submits by one client, one at a time / SQLite FULL commits of one row
   array     one submit of a 1,000,000-task array
   latency   p99 of a submit while 2 slots run jobs / while nothing runs
+  serve     10,000 jobs of 1 ms of one type, a Python script, by two workers: with "serve" / without (1,000
+            jobs, 10 times as long); and p99 of an urgent job's wait meanwhile, less the longest of them
   memory    resident bytes a queued job, from 20,000 to 120,000 queued
   scheduler one decision with 1,000 and with 1,000,000 jobs waiting, under each policy (fair: of
             1,000 users; blocked: no memory for any, with backfill); p99, and the mean in decisions a
@@ -24,6 +26,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import serving  # noqa: E402
 from daemon import OUT, Daemon  # noqa: E402
 
 LIMITS, LOAD = OUT / "tests/bench/limits", OUT / "tests/bench/load"
@@ -40,10 +43,10 @@ def run(*words):
     return [float(word) for word in out.split()]
 
 
-def daemon(workers):
+def daemon(workers, more=""):
     private = Daemon(config=f"[daemon]\nlog_level = \"warning\"\n"
                             f"[workers]\nmin = {workers}\nmax = {workers}\n"
-                            f"[breakers]\nenabled = true\n")
+                            f"[breakers]\nenabled = true\n{more}")
     private.start()
     deadline = time.monotonic() + 20
     while sum(w["state"] == "idle" for w in private.call("io.batchd.Server.Status")["workers"]) < workers:
@@ -104,6 +107,43 @@ def bench_array(figures):
         figures.add("array of 1,000,000 tasks, ms", run(LOAD, "array", private.socket, 1000000, PROGRAM)[0] * 1e3)
     finally:
         private.destroy()
+
+
+def typed(server, kind, count):
+    """Seconds for an array of jobs that sleep 1 ms."""
+    begun = time.monotonic()
+    job = server.call("io.batchd.Jobs.Submit", type=kind, params={"script": "time.sleep(0.001)"}, cwd="/",
+                      array=f"0-{count - 1}")["id"]
+    assert server.wait(job, seconds=600)[0]["array"]["completed"] == count
+    return time.monotonic() - begun
+
+
+def urgent_waits(server, count):
+    """Of so many urgent jobs, one after another, while others of 1 ms run: milliseconds."""
+    job = server.call("io.batchd.Jobs.Submit", type="server", params={"script": "time.sleep(0.001)"}, cwd="/",
+                      array="0-9999")["id"]
+    server.wait_running(job)
+    waits = []
+    for _ in range(count):
+        ended = server.wait(server.submit(PROGRAM, priority="urgent"))[0]
+        waits.append((ended["started_at"] - ended["submitted_at"]) / 1000)
+    assert server.job(job)["array"]["pending"] > 0, "they were too quick"
+    server.call("io.batchd.Jobs.Cancel", id=job)
+    server.wait(job)
+    tasks = server.call("io.batchd.Jobs.List", ids=[job], tasks=True, all=True, limit=1000)["jobs"]
+    longest = max(task["usage"]["run_us"] / 1000 for task in tasks if task["usage"])
+    return sorted(waits)[int(len(waits) * 0.99)] - longest
+
+
+def bench_serve(figures):
+    with tempfile.TemporaryDirectory() as folder:
+        serving.install(pathlib.Path(folder))
+        serving.install(pathlib.Path(folder), "alone", serve=False)
+        server = daemon(2, f'[processors]\npath = "{folder}"\n')
+        typed(server, "server", 100)
+        figures.add("served jobs / each by itself", 10 * typed(server, "alone", 1000) / typed(server, "server", 10000))
+        figures.add("urgent p99 wait - longest job, ms", urgent_waits(server, 100))
+        server.destroy()
 
 
 def bench_latency(figures):
@@ -191,12 +231,13 @@ class Figures:
 
 AIMS = {"jobs/s / xargs -P8": ">=1.6", "jobs/s / raw posix_spawn by 8": ">=0.9",
         "submits/s / SQLite commits/s": ">=0.6", "array of 1,000,000 tasks, ms": "<20",
-        "submit p99 busy / idle": "<=3", "bytes a queued job": "<=100",
+        "submit p99 busy / idle": "<=3",
+        "served jobs / each by itself": ">=5", "urgent p99 wait - longest job, ms": "<=50", "bytes a queued job": "<=100",
         **{f"{kind} on {cpus:,}, s": "<5" for kind, cpus in SIMULATED},
         **{f"{policy}: {what}, a million / 1,000": "<=5" if policy == "fair" else "<=3"
            for policy in ("fifo", "priority", "sjf", "fair", "blocked") for what in ("mean", "p99")}}
 BENCHES = {"jobs": bench_jobs, "submits": bench_submits, "array": bench_array,
-           "latency": bench_latency, "memory": bench_memory, "scheduler": bench_scheduler,
+           "serve": bench_serve, "latency": bench_latency, "memory": bench_memory, "scheduler": bench_scheduler,
            "simulate": bench_simulate}
 
 
