@@ -106,6 +106,19 @@ def test_a_variable_rate_becomes_a_constant_one(tmp_path):
     assert all(after[int(time * 48)] == before[n] for n, time in enumerate(was))
 
 
+def test_pictures_may_change_their_size(tmp_path):
+    """In the middle of a file: all become as large as the first, and what lies between them is made of those."""
+    for name, size in (("a.ts", "160:90"), ("b.ts", "96:54")):
+        ffmpeg("-ss", 3, "-t", 1, "-i", CLIP, "-an", "-vf", f"scale={size},setsar=1", "-c:v", "libx264", "-crf", 5,
+               tmp_path / name)
+    ffmpeg("-i", f"concat:{tmp_path}/a.ts|{tmp_path}/b.ts", "-c", "copy", tmp_path / "in.ts")
+    result = made(tmp_path, tmp_path / "in.ts", factor=2, **EXACT)
+    found = result["media"]["output"]["video"]
+    assert (result["frames_in"], result["frames_out"], found["width"], found["height"]) == (48, 96, 160, 90)
+    was, after = sums(tmp_path / "in.ts", "scale=160:90:flags=bicubic"), sums(tmp_path / "out.mp4")
+    assert [n for n, one in enumerate(was) if after[2 * n] != one] == []
+
+
 def test_matroska_says_the_new_rate(tmp_path, small):
     done = run("interpolate", tmp_path, input=small, output="out.mkv", fps=50, method="blend",
                preset="ultrafast")

@@ -5,6 +5,7 @@
 #include "processors/interpolate/scene_change.h"
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,7 +91,111 @@ START_TEST(what_is_small_does_not_move)
 }
 END_TEST
 
-/* ---- the plainest way ---- */
+/* ---- the plainest search ---- */
+
+#define REACH 32
+#define COST_A_STEP 64
+
+/* Where a window stays within the pictures, and so far around it. */
+static int kept(int block, int blocks, int *ret_room)
+{
+    const int least = MOTION_BLOCK / 2;
+    const int most = (blocks - 1) * MOTION_BLOCK - MOTION_BLOCK / 2;
+    const int at = block * MOTION_BLOCK;
+    const int inside = at < least ? least : at > most ? most : at;
+    *ret_room = inside - least < most - inside ? inside - least : most - inside;
+    return inside - MOTION_BLOCK / 2;
+}
+
+static int within(int value, int room)
+{
+    return value < -room ? -room : value > room ? room : value;
+}
+
+static int cost_at(const struct motion *motion, int at, int x, int y)
+{
+    int room_x = 0, room_y = 0, sum = 0;
+    const int left = kept(at % motion->columns, motion->columns, &room_x);
+    const int top = kept(at / motion->columns, motion->rows, &room_y);
+    const int by_x = within(x, room_x);
+    const int by_y = within(y, room_y);
+    for (int i = 0; i < 4 * OVERLAP_CELL; i++) {
+        const int across = left + i % (2 * MOTION_BLOCK);
+        const int down = top + i / (2 * MOTION_BLOCK);
+        sum += abs(before[(down + by_y) * STRIDE + across + by_x] -
+                   after[(down - by_y) * STRIDE + across - by_x]);
+    }
+    return sum + COST_A_STEP * (abs(x) + abs(y));
+}
+
+/* A block may go where a block can be. */
+static bool is_tried(const struct motion *motion, int at, int x, int y)
+{
+    const int column = at % motion->columns * MOTION_BLOCK + x;
+    const int row = at / motion->columns * MOTION_BLOCK + y;
+    return abs(x) <= REACH && abs(y) <= REACH && column >= 0 && row >= 0 &&
+           column <= (motion->columns - 1) * MOTION_BLOCK &&
+           row <= (motion->rows - 1) * MOTION_BLOCK;
+}
+
+static bool step(const struct motion *motion, int at, const int (*diamond)[2], int count,
+                 struct vector *best)
+{
+    const struct vector from = *best;
+    for (int i = 0; i < count; i++) {
+        const int x = from.x + diamond[i][0];
+        const int y = from.y + diamond[i][1];
+        if (is_tried(motion, at, x, y) &&
+            cost_at(motion, at, x, y) < cost_at(motion, at, best->x, best->y))
+            *best = (struct vector){(int16_t)x, (int16_t)y};
+    }
+    return from.x != best->x || from.y != best->y;
+}
+
+static struct vector searched(const struct motion *motion, int at)
+{
+    static const int large[][2] = {{-2, 0}, {-1, -1}, {0, -2}, {1, -1},
+                                   {2, 0},  {1, 1},   {0, 2},  {-1, 1}};
+    static const int small[][2] = {{-1, 0}, {0, -1}, {1, 0}, {0, 1}};
+    struct vector best = {0, 0};
+    if (cost_at(motion, at, 0, 0) == 0)
+        return best;
+    while (step(motion, at, large, 8, &best))
+        continue;
+    (void)step(motion, at, small, 4, &best);
+    return best;
+}
+
+/* Long ways, edges, and many that cost the same. */
+static const struct {
+    int width, height, by_x, by_y, noise;
+} films[] = {{160, 160, 14, 3, 1}, {160, 160, -24, -20, 1}, {160, 96, 3, 0, 9},
+             {48, 160, 0, 18, 1},  {150, 90, 30, 0, 1},     {32, 32, 4, 4, 5},
+             {160, 160, 0, 0, 90}, {64, 48, -9, 9, 3},      {160, 160, 40, 36, 1}};
+
+START_TEST(the_search_goes_in_diamonds)
+{
+    struct motion motion;
+    unsigned state = 7;
+    const struct plane planes[] = {plane_of(before, films[_i].width, films[_i].height),
+                                   plane_of(after, films[_i].width, films[_i].height)};
+    draw(before, -films[_i].by_x, -films[_i].by_y);
+    draw(after, films[_i].by_x, films[_i].by_y);
+    for (int i = 0; i < BYTES; i++)
+        after[i] = (uint8_t)(after[i] + any(&state) % (unsigned)films[_i].noise);
+    motion_init(films[_i].width, films[_i].height, &motion);
+    motion_search(&motion, &planes[0], &planes[1]);
+    for (int i = 0; i < motion.columns * motion.rows; i++) {
+        const struct vector wanted = searched(&motion, i);
+        ck_assert_msg(motion.vectors[i].x == wanted.x && motion.vectors[i].y == wanted.y,
+                      "block %d: %d,%d, not %d,%d", i, motion.vectors[i].x, motion.vectors[i].y,
+                      wanted.x, wanted.y);
+    }
+    motion_done(&motion);
+}
+END_TEST
+
+/* ---- the plainest picture ---- */
 
 /* Of one that may be halved: what is asked for lies outside, then the edge. */
 static int sample(const struct plane *plane, int x, int y)
@@ -239,6 +344,8 @@ static Suite *motion_suite(void)
     const int pictures_count = (int)(sizeof(pictures) / sizeof(pictures[0]));
     tcase_add_loop_test(tcase, what_moves_is_found, 0, (int)(sizeof(ways) / sizeof(ways[0])));
     tcase_add_loop_test(tcase, what_is_small_does_not_move, 0, 4);
+    tcase_add_loop_test(tcase, the_search_goes_in_diamonds, 0,
+                        (int)(sizeof(films) / sizeof(films[0])));
     tcase_add_loop_test(tcase, a_picture_is_the_sum_of_its_blocks, 0, pictures_count);
     tcase_add_loop_test(tcase, without_motion_it_fades, 0, pictures_count);
     tcase_add_loop_test(tcase, a_scene_changes_where_the_difference_does, 0, 8);
