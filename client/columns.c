@@ -19,6 +19,7 @@ enum kind {
     KIND_TEXT, /* the member `key` */
     KIND_AT,   /* a time */
     KIND_COUNT,
+    KIND_REAL, /* in few digits */
     KIND_BYTES,
     KIND_SPAN_MS,
     KIND_PRIORITY,
@@ -53,7 +54,7 @@ static const struct column all[] = {
     {"WORKER", KIND_COUNT, "worker", true, false},
     {"CPUS", KIND_COUNT, "cpus", true, false},
     {"MEMORY", KIND_BYTES, "memory_bytes", true, false},
-    {"GPUS", KIND_COUNT, "gpus", true, false},
+    {"GPUS", KIND_REAL, "gpus", true, false},
     {"DISK", KIND_BYTES, "disk_bytes", true, false},
     {"BEGIN", KIND_AT, "begin_at", false, false},
     {"STARTED", KIND_AT, "started_at", false, false},
@@ -72,12 +73,21 @@ static const char *text_of(const json_t *job, const char *key)
     return text == NULL ? "" : text;
 }
 
-static int64_t number_of(const json_t *job, const char *key)
+static const json_t *value_of(const json_t *job, const char *key)
 {
     const json_t *value = json_object_get(job, key);
-    if (value == NULL)
-        value = json_object_get(json_object_get(job, "resources"), key);
-    return json_integer_value(value);
+    return value != NULL ? value : json_object_get(json_object_get(job, "resources"), key);
+}
+
+static int64_t number_of(const json_t *job, const char *key)
+{
+    return json_integer_value(value_of(job, key));
+}
+
+/* "2", "0.5"; nothing for 0. */
+static char *real_text(double number)
+{
+    return number > 0 ? xasprintf("%g", number) : xstrdup("");
 }
 
 /* "3m ago" on a terminal, else the whole time. */
@@ -138,6 +148,8 @@ static char *cell_text(const struct cli *cli, const struct column *column, const
     case KIND_BYTES:
     case KIND_SPAN_MS:
         return number_text(cli, column->kind, number_of(job, column->key));
+    case KIND_REAL:
+        return real_text(json_number_value(value_of(job, column->key)));
     case KIND_ID:
         return cli_id_text(job);
     case KIND_TIME:
@@ -273,6 +285,9 @@ static int compare_by(const struct cli *cli, const struct column *column, const 
     case KIND_SPAN_MS:
     case KIND_ID:
         return compare_numbers(number_of(a, column->key), number_of(b, column->key));
+    case KIND_REAL:
+        return compare_numbers((int64_t)(1000 * json_number_value(value_of(a, column->key))),
+                               (int64_t)(1000 * json_number_value(value_of(b, column->key))));
     case KIND_TEXT:
     case KIND_RESULT:
     case KIND_COMMAND:

@@ -118,16 +118,36 @@ static int take_size_or_span(struct submission *submission, const char *name, co
 {
     struct error err;
     uint64_t number = 0;
-    bool size = strcmp(name, "memory") == 0 || strcmp(name, "disk") == 0;
+    bool size =
+        strcmp(name, "memory") == 0 || strcmp(name, "disk") == 0 || strcmp(name, "gpu-memory") == 0;
     int result = size ? parse_size(value, &number, &err) : parse_span_ms(value, &number, &err);
     if (result < 0)
         return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
     if (strcmp(name, "estimate") == 0 && number == 0)
         return cli_fail(EXIT_USAGE, NULL, "--estimate \"%s\" must be at least 1ms", value);
-    const char *field = strcmp(name, "timeout") == 0    ? "timeout_ms"
-                        : strcmp(name, "estimate") == 0 ? "estimate_ms"
-                                                        : name;
+    const char *field = strcmp(name, "timeout") == 0      ? "timeout_ms"
+                        : strcmp(name, "estimate") == 0   ? "estimate_ms"
+                        : strcmp(name, "gpu-memory") == 0 ? "gpu_memory"
+                                                          : name;
     json_put_int(submission->request, field, (int64_t)number);
+    return 0;
+}
+
+/* A number of them, or a share of one: which there may be is the daemon's to say. */
+static int take_gpus(struct submission *submission, const char *value)
+{
+    uint64_t number = 0;
+    char *end = NULL;
+    if (parse_u64(value, 0, 1000000, &number, NULL) == 0) {
+        json_put_int(submission->request, "gpus", (int64_t)number);
+        return 0;
+    }
+    const double share = strtod(value, &end);
+    if (strspn(value, "0123456789.") != strlen(value) || end == value || *end != '\0')
+        return cli_fail(EXIT_USAGE, "batchctl submit -g 0.5 --gpu-memory 8G -- COMMAND",
+                        "--gpus \"%s\" must be a whole number, or a share of one GPU such as 0.5",
+                        value);
+    json_put(submission->request, "gpus", json_real(share));
     return 0;
 }
 
@@ -136,10 +156,10 @@ static int take_count(struct submission *submission, const char *name, const cha
     struct error err;
     uint64_t number = 0;
     bool attempts = strcmp(name, "max-attempts") == 0;
-    bool gpus = strcmp(name, "gpus") == 0;
-    if (parse_u64(value, gpus ? 0 : 1, attempts ? RETRY_ATTEMPTS_MAX : 1000000, &number, &err) < 0)
-        return cli_fail(EXIT_USAGE, gpus ? "a GPU is given to one job as a whole" : NULL,
-                        "--%s: %s", name, err.text);
+    if (strcmp(name, "gpus") == 0)
+        return take_gpus(submission, value);
+    if (parse_u64(value, 1, attempts ? RETRY_ATTEMPTS_MAX : 1000000, &number, &err) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "--%s: %s", name, err.text);
     json_put_int(submission->request, attempts ? "max_attempts" : name, (int64_t)number);
     return 0;
 }
@@ -274,7 +294,8 @@ int submission_take(void *arg, const char *name, const char *value)
             return 0;
         }
     }
-    if (strcmp(name, "memory") == 0 || strcmp(name, "disk") == 0 || strcmp(name, "timeout") == 0 ||
+    if (strcmp(name, "memory") == 0 || strcmp(name, "disk") == 0 ||
+        strcmp(name, "gpu-memory") == 0 || strcmp(name, "timeout") == 0 ||
         strcmp(name, "estimate") == 0)
         return take_size_or_span(submission, name, value);
     if (strcmp(name, "cpus") == 0 || strcmp(name, "gpus") == 0 || strcmp(name, "max-attempts") == 0)

@@ -90,15 +90,17 @@ static void print_bytes(const json_t *resources, const char *what, const char *k
 /* The fixed kinds, then each counter by its name. */
 static void print_resources(const json_t *job)
 {
-    static const char fixed[] = " cpus memory_bytes gpus disk_bytes ";
+    static const char fixed[] = " cpus memory_bytes gpus gpu_memory_bytes disk_bytes ";
     const json_t *resources = json_object_get(job, "resources");
     const json_t *indices = json_object_get(job, "gpu_indices");
     const json_t *value;
     const char *name;
     (void)printf("%12s: %lld cpus", "resources", number_of(resources, "cpus"));
     print_bytes(resources, "memory", "memory_bytes");
-    if (number_of(resources, "gpus") > 0)
-        (void)printf(", %lld gpus", number_of(resources, "gpus"));
+    const double gpus = json_number_value(json_object_get(resources, "gpus"));
+    if (gpus > 0)
+        (void)printf(", %g gpus", gpus);
+    print_bytes(resources, "gpu memory", "gpu_memory_bytes");
     print_bytes(resources, "disk", "disk_bytes");
     json_object_foreach((json_t *)(uintptr_t)resources, name, value) {
         CLEANUP_FREE char *word = xasprintf(" %s ", name);

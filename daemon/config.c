@@ -419,6 +419,13 @@ struct volume_marks config_inodes_free(const struct config *config)
     return marks;
 }
 
+struct admission_marks config_gpu_marks(const struct config *config)
+{
+    struct admission_marks marks;
+    (void)admission_marks_parse(config->monitor_gpu_memory_used, false, &marks, NULL);
+    return marks;
+}
+
 struct retry_rule config_retry(const struct config *config)
 {
     struct retry_rule rule = {.max_attempts = config->retry_max_attempts};

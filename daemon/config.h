@@ -49,7 +49,7 @@ struct config {
     uint32_t http_users;
     uint64_t monitor_interval_ms;
     char *monitor_root;
-    char *monitor_gpus, *monitor_gpu_library;
+    char *monitor_gpus, *monitor_gpu_library, *monitor_gpu_memory_used;
     uint64_t monitor_gpu_deadline_ms;
     char *monitor_memory_used, *monitor_memory_pressure, *monitor_io_pressure;
     char *monitor_cpu_pressure, *monitor_battery;
@@ -114,6 +114,8 @@ void config_marks(const struct config *config,
 /* The same of file systems. */
 struct volume_marks config_disk_free(const struct config *config);
 struct volume_marks config_inodes_free(const struct config *config);
+/* Those of monitor.gpu_memory_used. */
+struct admission_marks config_gpu_marks(const struct config *config);
 
 /* What [retry] says. */
 struct retry_rule config_retry(const struct config *config);

@@ -258,17 +258,22 @@ static void set_marks(const struct config *config, struct engine_options *option
     options->memory_headroom = config->monitor_memory_headroom;
     options->disk_free = config_disk_free(config);
     options->inodes_free = config_inodes_free(config);
+    options->gpu_memory_used = config_gpu_marks(config);
+}
+
+static uint32_t workers_max(const struct config *config, uint64_t cpus)
+{
+    if (config->workers_max > 0)
+        return config->workers_max;
+    return cpus < WORKERS_MAX ? (uint32_t)cpus : WORKERS_MAX;
 }
 
 static int start_engine(struct daemon *daemon, const struct config *config,
                         const struct places *places, struct error *err)
 {
     const struct scheduler_options scheduler = scheduler_options_of(config, places->state_dir);
-    uint64_t cpus = scheduler.total.amount[RESOURCE_CPUS];
-    uint32_t workers = cpus < WORKERS_MAX ? (uint32_t)cpus : WORKERS_MAX;
+    const uint32_t workers = workers_max(config, scheduler.total.amount[RESOURCE_CPUS]);
     size_t share_count = 0;
-    if (config->workers_max > 0)
-        workers = config->workers_max;
     daemon->shares = user_shares_find(config, &share_count);
     daemon->monitor = monitor_new(daemon->base, config->monitor_root, config->monitor_interval_ms);
     watch_gpus(daemon, config, places);
@@ -308,6 +313,7 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .shares = daemon->shares,
         .share_count = share_count,
         .breakers = breaker_options_of(config, places->system),
+        .gpus = daemon->gpus,
         .meters = daemon->meters,
         .monitor = daemon->monitor};
     set_marks(config, &daemon->engine_options);

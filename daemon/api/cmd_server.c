@@ -110,6 +110,14 @@ static void put_counters(json_t *object, const struct resource_names *names,
     json_put(object, "counters", counters);
 }
 
+/* Of a machine that was given fewer jobs may have more than there are. */
+static int64_t gpus_free(const struct scheduler *scheduler)
+{
+    const uint64_t by_number = scheduler_free_resources(scheduler)->amount[RESOURCE_GPUS];
+    const uint64_t one_by_one = gpu_pool_free(scheduler_gpus(scheduler));
+    return (int64_t)(by_number < one_by_one ? by_number : one_by_one);
+}
+
 /* What there is, and what is not given to a job. disk_free_bytes is what the file system has. */
 static void put_resources(json_t *object, const struct engine *engine)
 {
@@ -121,8 +129,8 @@ static void put_resources(json_t *object, const struct engine *engine)
     json_put_int(object, "memory_bytes", (int64_t)total->amount[RESOURCE_MEMORY]);
     json_put_int(object, "memory_free_bytes", (int64_t)unused->amount[RESOURCE_MEMORY]);
     json_put_int(object, "memory_elsewhere_bytes", (int64_t)scheduler_elsewhere(scheduler));
-    json_put_int(object, "gpus", (int64_t)total->amount[RESOURCE_GPUS]);
-    json_put_int(object, "gpus_free", (int64_t)unused->amount[RESOURCE_GPUS]);
+    json_put_int(object, "gpus", scheduler_gpus(scheduler)->count);
+    json_put_int(object, "gpus_free", gpus_free(scheduler));
     json_put_int(object, "disk_bytes", (int64_t)total->amount[RESOURCE_DISK]);
     json_put_int(object, "disk_unpromised_bytes", (int64_t)unused->amount[RESOURCE_DISK]);
     put_counters(object, &engine_limits(engine)->names, total, unused);

@@ -6,6 +6,8 @@
 #include "daemon/engine/gpus.h"
 #include "daemon/exec/gpu_watch.h"
 
+#include <stdio.h>
+
 static void put_known(json_t *object, const char *name, uint64_t value)
 {
     if (gpu_known(value) && value <= INT64_MAX)
@@ -61,12 +63,15 @@ static json_t *view_processes(const struct api_call *call, const struct gpu_fact
 static json_t *view_gpu(const struct api_call *call, const struct gpu_facts *gpu, uint32_t index)
 {
     json_t *object = json_object();
-    json_put_int(object, "index", index);
+    const int given = engine_gpu_index(call->api->engine, gpu);
+    json_put_int(object, "index", given < 0 ? (int64_t)index : given);
     json_put_text(object, "vendor", gpu_vendor_words[gpu->vendor]);
     put_known_text(object, "name", gpu->name);
     put_known_text(object, "uuid", gpu->uuid);
     put_known_text(object, "pci", gpu->pci);
-    put_known_text(object, "fault", gpu->fault);
+    put_known_text(object, "fault",
+                   given < 0 ? gpu->fault : engine_gpu(call->api->engine, (unsigned)given)->fault);
+    json_put(object, "given", json_boolean(given >= 0));
     put_known(object, "memory_total_bytes", gpu->memory_total_bytes);
     put_known(object, "memory_used_bytes", gpu->memory_used_bytes);
     put_known(object, "busy_percent", gpu->busy_percent);
@@ -76,18 +81,47 @@ static json_t *view_gpu(const struct api_call *call, const struct gpu_facts *gpu
     return object;
 }
 
+/* One that was there: what is known of it is why no job is given it. */
+static json_t *view_gone(const struct api_call *call, unsigned index)
+{
+    const struct gpu_device *device = engine_gpu(call->api->engine, index);
+    struct gpu_facts gone = {.vendor = engine_gpu_vendor(call->api->engine),
+                             .memory_total_bytes = GPU_UNKNOWN,
+                             .memory_used_bytes = GPU_UNKNOWN,
+                             .busy_percent = GPU_UNKNOWN,
+                             .temperature = GPU_UNKNOWN,
+                             .numa_node = GPU_UNKNOWN,
+                             .process_count = GPU_UNKNOWN};
+    (void)snprintf(gone.name, sizeof(gone.name), "%s", device->name);
+    (void)snprintf(gone.pci, sizeof(gone.pci), "%s", device->pci);
+    return view_gpu(call, &gone, index);
+}
+
+static void put_gone(const struct api_call *call, uint64_t there, json_t *list)
+{
+    const uint32_t count = scheduler_gpus(engine_scheduler(call->api->engine))->count;
+    for (uint32_t i = 0; i < count; i++) {
+        if ((there >> i & 1U) == 0 && engine_gpu(call->api->engine, i)->seen)
+            (void)json_array_append_new(list, view_gone(call, i));
+    }
+}
+
 void view_gpus(const struct api_call *call, json_t *machine)
 {
     const struct gpu_watch *watch = call->api->options.gpus;
     const struct gpu_report *report = gpu_watch_report(watch);
     const char *trouble = gpu_watch_trouble(watch);
     uint32_t index = 0;
+    uint64_t there = 0;
     json_t *list = json_array();
     for (uint32_t i = 0; report != NULL && i < report->count; i++) {
         const struct gpu_facts *gpu = &report->gpu[i];
+        const int given = engine_gpu_index(call->api->engine, gpu);
         index = i > 0 && gpu[-1].vendor == gpu->vendor ? index + 1 : 0;
+        there |= given < 0 ? 0 : UINT64_C(1) << given;
         (void)json_array_append_new(list, view_gpu(call, gpu, index));
     }
+    put_gone(call, there, list);
     json_put(machine, "gpus", list);
     if (trouble == NULL && report != NULL)
         trouble = report->trouble;

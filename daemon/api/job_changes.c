@@ -12,14 +12,23 @@ static const struct {
     const char *member;
     enum job_edit_part part;
 } parts[] = {
-    {"queue", JOB_EDIT_QUEUE},           {"priority", JOB_EDIT_PRIORITY},
-    {"cpus", JOB_EDIT_RESOURCES},        {"memory", JOB_EDIT_RESOURCES},
-    {"gpus", JOB_EDIT_RESOURCES},        {"disk", JOB_EDIT_RESOURCES},
-    {"resources", JOB_EDIT_RESOURCES},   {"timeout_ms", JOB_EDIT_LIMITS},
-    {"estimate_ms", JOB_EDIT_LIMITS},    {"max_attempts", JOB_EDIT_LIMITS},
-    {"retry", JOB_EDIT_LIMITS},          {"rerun_if_lost", JOB_EDIT_LIMITS},
-    {"timeout_signal", JOB_EDIT_LIMITS}, {"timeout_signal_ms", JOB_EDIT_LIMITS},
-    {"begin", JOB_EDIT_BEGIN},           {"depends", JOB_EDIT_DEPENDS},
+    {"queue", JOB_EDIT_QUEUE},
+    {"priority", JOB_EDIT_PRIORITY},
+    {"cpus", JOB_EDIT_RESOURCES},
+    {"memory", JOB_EDIT_RESOURCES},
+    {"gpus", JOB_EDIT_RESOURCES},
+    {"disk", JOB_EDIT_RESOURCES},
+    {"gpu_memory", JOB_EDIT_RESOURCES},
+    {"resources", JOB_EDIT_RESOURCES},
+    {"timeout_ms", JOB_EDIT_LIMITS},
+    {"estimate_ms", JOB_EDIT_LIMITS},
+    {"max_attempts", JOB_EDIT_LIMITS},
+    {"retry", JOB_EDIT_LIMITS},
+    {"rerun_if_lost", JOB_EDIT_LIMITS},
+    {"timeout_signal", JOB_EDIT_LIMITS},
+    {"timeout_signal_ms", JOB_EDIT_LIMITS},
+    {"begin", JOB_EDIT_BEGIN},
+    {"depends", JOB_EDIT_DEPENDS},
 };
 
 unsigned job_changes_parts(const json_t *params)

@@ -7,9 +7,9 @@
 #include "daemon/api/verb.h"
 
 /* The members, as a list of texts; each verb adds its own. */
-#define JOB_CHANGES_FIELDS                                                            \
-    "queue", "priority", "cpus", "memory", "gpus", "disk", "resources", "timeout_ms", \
-        "estimate_ms", "max_attempts", "retry", "rerun_if_lost", "begin", "depends",  \
+#define JOB_CHANGES_FIELDS                                                                         \
+    "queue", "priority", "cpus", "memory", "gpus", "gpu_memory", "disk", "resources",              \
+        "timeout_ms", "estimate_ms", "max_attempts", "retry", "rerun_if_lost", "begin", "depends", \
         "timeout_signal", "timeout_signal_ms"
 
 /* Which of them are given: bits of enum job_edit_part. */

@@ -5,6 +5,7 @@
 #include "common/parse.h"
 #include "daemon/core/job_request.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,18 +36,49 @@ static int take_amount(const json_t *params, const json_t *by_name, enum resourc
     return json_get_int(by_name, name, false, fixed[kind].least, fixed[kind].most, ret, err);
 }
 
-/* Somebody who asks for half a GPU means something else than a wrong type. */
-static int check_gpus(const json_t *params, const json_t *by_name, struct error *err)
+/* A real number is a share of one GPU. 1: there is one, *ret_share. */
+static int take_share(const json_t *params, const json_t *by_name, uint32_t *ret_share,
+                      struct error *err)
 {
     const json_t *value = json_object_get(params, "gpus");
-    if (value == NULL)
-        value = json_object_get(by_name, "gpus");
-    if (!json_is_real(value))
+    const json_t *named = json_object_get(by_name, "gpus");
+    if (!json_is_real(value) && !json_is_real(named))
         return 0;
-    return error_set_field(err, "gpus",
-                           "gpus is %g; it must be a whole number: a GPU is given to one job as a "
-                           "whole",
-                           json_real_value(value));
+    if (value != NULL && named != NULL)
+        return error_set_field(err, "gpus", "gpus is given twice: by itself and in resources");
+    value = value != NULL ? value : named;
+    const double share = json_real_value(value) * GPU_WHOLE;
+    if (share < 1 || share >= GPU_WHOLE || fabs(share - round(share)) > 1e-6)
+        return error_set_field(err, "gpus",
+                               "gpus is %g; it must be a whole number, or a share of one GPU from "
+                               "0.001 to 0.999",
+                               json_real_value(value));
+    *ret_share = (uint32_t)lround(share);
+    return 1;
+}
+
+static int take_gpus(const json_t *params, const json_t *by_name, struct job_facts *facts,
+                     struct error *err)
+{
+    int64_t count = facts->gpus;
+    int64_t memory = (int64_t)facts->gpu_memory_bytes;
+    uint32_t share = facts->gpu_share;
+    const int shared = take_share(params, by_name, &share, err);
+    const int counted =
+        shared != 0 ? shared : take_amount(params, by_name, RESOURCE_GPUS, &count, err);
+    if (counted < 0 || json_get_int(params, "gpu_memory", false, 0, BYTES_MAX, &memory, err) < 0)
+        return -1;
+    if (counted > 0) {
+        facts->gpus = shared > 0 ? 0 : (uint32_t)count;
+        facts->gpu_share = shared > 0 ? share : 0;
+    }
+    facts->gpu_memory_bytes = (uint64_t)memory;
+    if (memory > 0 && facts->gpus == 0 && facts->gpu_share == 0)
+        return error_set_field(err, "gpu_memory",
+                               "gpu_memory is %lld, and no GPU is asked for; gpus must be given, "
+                               "too: a number, or a share such as 0.5",
+                               (long long)memory);
+    return 0;
 }
 
 static int take_counter(const json_t *by_name, const struct resource_names *names, const char *name,
@@ -93,32 +125,55 @@ int job_resources_decode(const json_t *params, const struct resource_names *name
     json_t *by_name = NULL;
     int64_t cpus = facts->cpus;
     int64_t memory = (int64_t)facts->memory_bytes;
-    int64_t gpus = facts->gpus;
     int64_t disk = (int64_t)facts->disk_bytes;
     if (json_get_object(params, "resources", false, &by_name, err) < 0 ||
-        check_gpus(params, by_name, err) < 0 ||
+        take_gpus(params, by_name, facts, err) < 0 ||
         take_amount(params, by_name, RESOURCE_CPUS, &cpus, err) < 0 ||
         take_amount(params, by_name, RESOURCE_MEMORY, &memory, err) < 0 ||
-        take_amount(params, by_name, RESOURCE_GPUS, &gpus, err) < 0 ||
         take_amount(params, by_name, RESOURCE_DISK, &disk, err) < 0 ||
         take_counters(by_name, names, facts, err) < 0)
         return -1;
     facts->cpus = (uint32_t)cpus;
     facts->memory_bytes = (uint64_t)memory;
-    facts->gpus = (uint32_t)gpus;
     facts->disk_bytes = (uint64_t)disk;
     return 0;
 }
 
 /* ---- what never fits ---- */
 
+/* None of them has as much memory. Of what is not known it is not said. */
+static bool gpus_too_small(const struct gpu_pool *gpus, const struct job_facts *facts,
+                           struct job_misfit *ret)
+{
+    char asked[32], most[32];
+    uint64_t largest = 0;
+    for (uint32_t i = 0; i < gpus->count; i++) {
+        if (gpus->slot[i].total_bytes == 0)
+            return false;
+        largest = gpus->slot[i].total_bytes > largest ? gpus->slot[i].total_bytes : largest;
+    }
+    if (facts->gpu_memory_bytes <= largest)
+        return false;
+    (void)snprintf(ret->name, sizeof(ret->name), "gpu_memory");
+    ret->requested = facts->gpu_memory_bytes;
+    ret->largest = largest;
+    format_size(ret->requested, asked, sizeof(asked));
+    format_size(largest, most, sizeof(most));
+    (void)snprintf(ret->text, sizeof(ret->text),
+                   "gpu_memory = %s never fits: the largest GPU of this machine has %s", asked,
+                   most);
+    return true;
+}
+
 json_t *job_resources_misfit(const struct api_call *call, const struct job_facts *facts,
                              const struct resources *had, struct error *err)
 {
     const struct engine *engine = call->api->engine;
     struct job_misfit misfit;
-    if (!job_never_fits(facts, &engine_limits(engine)->names,
-                        scheduler_total(engine_scheduler(engine)), had, &misfit))
+    const struct gpu_pool *gpus = scheduler_gpus(engine_scheduler(engine));
+    const struct resources total = scheduler_installed(engine_scheduler(engine));
+    if (!job_never_fits(facts, &engine_limits(engine)->names, &total, had, &misfit) &&
+        !gpus_too_small(gpus, facts, &misfit))
         return NULL;
     json_t *extra = json_object();
     json_put_text(extra, "resource", misfit.name);
@@ -157,7 +212,7 @@ static json_t *view_lacking(const struct api *api, const struct job_row *row)
     const struct job_facts *facts = &row->facts;
     bool whole_array = facts->array != NULL && !row->status.is_task;
     const struct resource_names *names = &engine_limits(api->engine)->names;
-    const struct resources *total = scheduler_total(engine_scheduler(api->engine));
+    const struct resources total = scheduler_installed(engine_scheduler(api->engine));
     const struct resources wanted = job_facts_wanted(facts, names);
     const char *counters = facts->counters;
     char name[RESOURCE_NAME_MAX + 1];
@@ -168,12 +223,12 @@ static json_t *view_lacking(const struct api *api, const struct job_row *row)
         return lacking;
     for (int kind = 0; kind < RESOURCE_COUNTER; kind++) {
         const char *word = resource_names_word(names, (enum resource_kind)kind);
-        if (wanted.amount[kind] > total->amount[kind])
+        if (wanted.amount[kind] > total.amount[kind])
             (void)json_array_append_new(lacking, json_string(word));
     }
     while (resource_counters_next(&counters, name, &amount)) {
         int kind = resource_names_find(names, name);
-        if (kind < RESOURCE_COUNTER || amount > total->amount[kind])
+        if (kind < RESOURCE_COUNTER || amount > total.amount[kind])
             (void)json_array_append_new(lacking, json_string(name));
     }
     return lacking;
@@ -188,7 +243,11 @@ void job_resources_view(const struct api *api, const struct job_row *row, json_t
     json_t *resources = json_object();
     json_put_int(resources, "cpus", facts->cpus);
     json_put_int(resources, "memory_bytes", (int64_t)facts->memory_bytes);
-    json_put_int(resources, "gpus", facts->gpus);
+    json_put(resources, "gpus",
+             facts->gpu_share > 0 ? json_real((double)facts->gpu_share / GPU_WHOLE)
+                                  : json_integer(facts->gpus));
+    if (facts->gpu_memory_bytes > 0)
+        json_put_int(resources, "gpu_memory_bytes", (int64_t)facts->gpu_memory_bytes);
     json_put_int(resources, "disk_bytes", (int64_t)facts->disk_bytes);
     while (resource_counters_next(&counters, name, &amount))
         json_put_int(resources, name, (int64_t)amount);

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/parse.h"
 #include "daemon/api/pressure_text.h"
+#include "daemon/api/reason_gpus.h"
 #include "daemon/api/users.h"
 #include "daemon/api/wording.h"
 #include "daemon/core/array_spec.h"
@@ -126,7 +127,7 @@ static bool is_in_way(const struct account *account, const struct job *job,
         return job->uid == account->of->job->uid;
     if (account->of_queue)
         return true;
-    for (int kind = 0; kind < RESOURCE_KINDS; kind++) {
+    for (int kind = 0; kind < RESOURCE_COUNTED; kind++) {
         if (account->of->lack.amount[kind] > 0 && held->amount[kind] > 0)
             return true;
     }
@@ -392,7 +393,7 @@ static void tell_never_fits(struct account *account)
     const struct resources *wanted = scheduler_wanted(account->of->scheduler, account->of->job);
     const struct resources *total = scheduler_total(account->of->scheduler);
     const char *before = "it asks for ";
-    for (int kind = 0; kind < RESOURCE_KINDS; kind++) {
+    for (int kind = 0; kind < RESOURCE_COUNTED; kind++) {
         if (wanted->amount[kind] <= total->amount[kind])
             continue;
         (void)fputs(before, account->detail);
@@ -435,7 +436,16 @@ static void tell_lack(struct account *account)
         before = ", ";
     }
     put_running(account);
+    reason_put_out_gpus(account->of->call->api->engine, account->of->job, account->detail);
     lift(account, "enough of that ends");
+}
+
+static void tell_gpus(struct account *account)
+{
+    reason_put_gpus(account->of->call->api->engine, account->of->job, account->detail);
+    lift(account, scheduler_ever_fits(account->of->scheduler, account->of->job)
+                      ? "enough of that ends"
+                      : "these can be given to jobs again");
 }
 
 static void tell_slots(struct account *account)
@@ -476,15 +486,21 @@ static void tell_reservation(struct account *account)
 
 static void tell_resources(struct account *account)
 {
-    if (!scheduler_ever_fits(account->of->scheduler, account->of->job)) {
+    const struct resources installed = scheduler_installed(account->of->scheduler);
+    const bool ever_fits = scheduler_ever_fits(account->of->scheduler, account->of->job);
+    const bool lacks_gpus = reason_lacks_gpus(account->of->call->api->engine, account->of->job);
+    if (!ever_fits &&
+        !resources_fit(scheduler_wanted(account->of->scheduler, account->of->job), &installed)) {
         tell_never_fits(account);
         return;
     }
-    if (reason_lacks(account->of))
+    if (!ever_fits || (lacks_gpus && !reason_lacks(account->of)))
+        tell_gpus(account);
+    else if (reason_lacks(account->of))
         tell_lack(account);
     if (reason_slots_full(account->of))
         tell_slots(account);
-    else if (!reason_lacks(account->of))
+    else if (!reason_lacks(account->of) && !lacks_gpus)
         tell_kept(account);
     tell_reservation(account);
 }

@@ -1,5 +1,6 @@
 #include "daemon/api/reasons.h"
 
+#include "daemon/api/reason_gpus.h"
 #include "daemon/api/reason_texts.h"
 #include "daemon/core/array_spec.h"
 #include "daemon/engine/gate.h"
@@ -92,7 +93,8 @@ static unsigned all_reasons(const struct reason_subject *subject)
         reasons &= ~BIT(REASON_RESOURCES);
     if (lacks_memory(subject->call->api, subject->job))
         reasons |= BIT(REASON_PRESSURE);
-    if (reason_lacks(subject) || reason_slots_full(subject))
+    if (reason_lacks(subject) || reason_lacks_gpus(subject->call->api->engine, subject->job) ||
+        reason_slots_full(subject))
         reasons |= BIT(REASON_RESOURCES);
     return reasons;
 }

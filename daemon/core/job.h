@@ -49,7 +49,8 @@ struct job {
     uint8_t rank : 4;  /* its level now, lifted by ageing, or RANK_OVERDUE; owned by the queue */
     uint8_t packed;    /* state in the low 3 bits, enum job_block, an array; owned by the jobset */
     uint8_t queue;     /* number of its queue in the scheduler */
-    bool queued;       /* it stands in its queue; owned by the scheduler */
+    bool queued : 1;   /* it stands in its queue; owned by the scheduler, as the next */
+    bool parked : 1;   /* it is to, and now the GPUs that it asks for are not there */
 };
 
 /* What is submitted; of a waiting job some of it may be edited. Strings are owned
@@ -59,8 +60,9 @@ struct job_facts {
     uint32_t uid, gid;
     enum job_priority priority;
     uint32_t cpus, gpus;
-    uint64_t memory_bytes, disk_bytes;
-    int64_t estimate_us;     /* its user's, 0: none */
+    uint32_t gpu_share; /* of one GPU, in thousandths; then gpus is 0 */
+    uint64_t memory_bytes, disk_bytes, gpu_memory_bytes; /* the last of each of its GPUs */
+    int64_t estimate_us;                                 /* its user's, 0: none */
     char *counters;          /* what else it asks for (resource_names.h); NULL: nothing */
     struct retry_rule retry; /* resolved as it is submitted */
     bool hold;           /* as submitted, as the next: not in the job's row (condition_rows.h) */

@@ -28,10 +28,13 @@ uint64_t job_memory_grown(uint64_t asked_bytes, uint64_t used_bytes, uint64_t ca
 
 struct resources job_facts_wanted(const struct job_facts *facts, const struct resource_names *names)
 {
-    struct resources wanted = {.amount = {[RESOURCE_CPUS] = facts->cpus,
-                                          [RESOURCE_MEMORY] = job_whole_mib(facts->memory_bytes),
-                                          [RESOURCE_GPUS] = facts->gpus,
-                                          [RESOURCE_DISK] = job_whole_mib(facts->disk_bytes)}};
+    struct resources wanted = {
+        .amount = {[RESOURCE_CPUS] = facts->cpus,
+                   [RESOURCE_MEMORY] = job_whole_mib(facts->memory_bytes),
+                   [RESOURCE_GPUS] = facts->gpus,
+                   [RESOURCE_DISK] = job_whole_mib(facts->disk_bytes),
+                   [RESOURCE_GPU_SHARE] = facts->gpu_share,
+                   [RESOURCE_GPU_MEMORY] = job_whole_mib(facts->gpu_memory_bytes)}};
     resource_counters_add(names, facts->counters, &wanted);
     return wanted;
 }
@@ -70,13 +73,15 @@ bool job_never_fits(const struct job_facts *facts, const struct resource_names *
                     const struct resources *total, const struct resources *had,
                     struct job_misfit *ret)
 {
-    const struct resources wanted = job_facts_wanted(facts, names);
+    struct resources wanted = job_facts_wanted(facts, names);
     char asked[32], most[32];
     unsigned kind = 0;
-    while (kind < RESOURCE_KINDS && (wanted.amount[kind] <= total->amount[kind] ||
-                                     (had != NULL && wanted.amount[kind] <= had->amount[kind])))
+    if (facts->gpu_share > 0) /* of one that there is to be */
+        wanted.amount[RESOURCE_GPUS] = 1;
+    while (kind < RESOURCE_COUNTED && (wanted.amount[kind] <= total->amount[kind] ||
+                                       (had != NULL && wanted.amount[kind] <= had->amount[kind])))
         kind++;
-    if (kind == RESOURCE_KINDS)
+    if (kind == RESOURCE_COUNTED)
         return false;
     if (kind == RESOURCE_REMOVED) {
         find_removed(facts, names, ret);

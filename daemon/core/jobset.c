@@ -254,7 +254,7 @@ void jobset_unblock(struct jobset *set, struct job *job, enum job_block block, i
 
 void jobset_set_since(struct jobset *set, struct job *job, int64_t since, int64_t now)
 {
-    bool queued = job->queued;
+    bool queued = job->queued || job->parked;
     scheduler_unqueue(set->scheduler, job);
     job->since = since;
     if (queued)
@@ -264,7 +264,7 @@ void jobset_set_since(struct jobset *set, struct job *job, int64_t since, int64_
 /* It must not change while the job stands in its queue. */
 static void set_estimate(struct jobset *set, struct job *job, int64_t estimate_us, int64_t now)
 {
-    bool queued = job->queued;
+    bool queued = job->queued || job->parked;
     scheduler_unqueue(set->scheduler, job);
     job->estimate_us = estimate_us;
     if (queued)
@@ -298,9 +298,18 @@ void jobset_look(struct jobset *set, uint32_t *at, uint32_t looks,
         *at = 0;
 }
 
+void jobset_review(struct jobset *set, int64_t now)
+{
+    for (uint32_t i = 0; i < set->used; i++) {
+        struct job *job = record_at(set, i);
+        if (!job_state_terminal(job_state_of(job))) /* so is what a removed one left behind */
+            scheduler_review(set->scheduler, job, now);
+    }
+}
+
 void jobset_set_queue(struct jobset *set, struct job *job, uint8_t queue, int64_t now)
 {
-    bool queued = job->queued;
+    bool queued = job->queued || job->parked;
     scheduler_unqueue(set->scheduler, job);
     set->in_queue[job->queue]--;
     count_out(set, job);
@@ -314,7 +323,7 @@ void jobset_set_queue(struct jobset *set, struct job *job, uint8_t queue, int64_
 void jobset_change(struct jobset *set, struct job *job, const struct job *as,
                    const struct resources *wanted, int64_t now)
 {
-    bool queued = job->queued;
+    bool queued = job->queued || job->parked;
     scheduler_unqueue(set->scheduler, job);
     uint32_t alarm_at = job->alarm_at; /* it may wait for its begin time */
     scheduler_forget(set->scheduler, job);

@@ -54,6 +54,9 @@ void jobset_estimate(struct jobset *set, uint32_t *at, uint32_t looks,
 void jobset_look(struct jobset *set, uint32_t *at, uint32_t looks,
                  void (*each)(void *arg, struct job *job), void *arg);
 
+/* GPUs came or went: each is looked at (scheduler_review). */
+void jobset_review(struct jobset *set, int64_t now);
+
 /* It has the level, queue, class and estimate of `as`, and asks for `wanted`, from now on; one that
  * stood in its queue stands in the new place. The caller asks to queue what did not fit before. */
 void jobset_change(struct jobset *set, struct job *job, const struct job *as,

@@ -8,7 +8,8 @@
 
 bool ready_limits_within(const struct ready_limits *limits, const struct ready_limits *others)
 {
-    return limits->window_us <= others->window_us && resources_fit(&limits->free, &others->free) &&
+    return limits->gpu_news == others->gpu_news && limits->gpus_beside <= others->gpus_beside &&
+           limits->window_us <= others->window_us && resources_fit(&limits->free, &others->free) &&
            resources_fit(&limits->left_over, &others->left_over);
 }
 

@@ -5,6 +5,7 @@
 #ifndef BATCHD_DAEMON_CORE_READY_BOUNDS_H
 #define BATCHD_DAEMON_CORE_READY_BOUNDS_H
 
+#include "daemon/core/gpu_pool.h"
 #include "daemon/core/request_table.h"
 
 #include <stddef.h>
@@ -18,11 +19,14 @@
  * `left_over` too. */
 struct ready_limits {
     const struct request_table *requests;
+    const struct gpu_pool *gpus; /* as they are; NULL: they are not looked at one by one */
+    uint64_t gpu_news;           /* another number when they changed by themselves */
     struct resources free;
     struct resources left_over;
     int64_t window_us;
-    uint64_t depth;  /* a search looks at so many jobs and nodes, 0: at all */
-    uint64_t visits; /* so many more in the set that is searched now; counts down */
+    bool gpus_beside; /* whether what asks for GPUs may fit into left_over */
+    uint64_t depth;   /* a search looks at so many jobs and nodes, 0: at all */
+    uint64_t visits;  /* so many more in the set that is searched now; counts down */
 };
 
 /* Whether all that is within `limits` is within `others` too. */

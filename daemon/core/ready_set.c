@@ -370,8 +370,11 @@ bool ready_fits(const struct job *job, const struct ready_limits *limits)
     if (job->cpus > limits->free.amount[RESOURCE_CPUS])
         return false;
     const struct resources *wanted = request_table_at(limits->requests, job->request);
+    const bool gpus = gpu_pool_asked(wanted);
     return resources_fit(wanted, &limits->free) &&
-           (job->estimate_us <= limits->window_us || resources_fit(wanted, &limits->left_over));
+           (!gpus || limits->gpus == NULL || gpu_pool_fits(limits->gpus, wanted)) &&
+           (job->estimate_us <= limits->window_us ||
+            ((!gpus || limits->gpus_beside) && resources_fit(wanted, &limits->left_over)));
 }
 
 /* What is searched for in one set. */

@@ -116,3 +116,13 @@ const struct resources *request_table_at(const struct request_table *table, uint
 {
     return &table->requests[number].wanted;
 }
+
+bool request_table_any(const struct request_table *table,
+                       bool (*is)(void *arg, const struct resources *wanted), void *arg)
+{
+    for (uint32_t number = 0; number < table->used; number++) {
+        if (table->requests[number].holders > 0 && is(arg, &table->requests[number].wanted))
+            return true;
+    }
+    return false;
+}

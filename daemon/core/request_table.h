@@ -18,4 +18,8 @@ void request_table_release(struct request_table *table, uint32_t number);
 /* Valid until the next take. */
 const struct resources *request_table_at(const struct request_table *table, uint32_t number);
 
+/* Whether `is` says so of any that somebody holds. */
+bool request_table_any(const struct request_table *table,
+                       bool (*is)(void *arg, const struct resources *wanted), void *arg);
+
 #endif

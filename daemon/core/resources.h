@@ -15,6 +15,11 @@ enum resource_kind {
     RESOURCE_COUNTER, /* the first of the named counters */
     /* Counters that a job asks for and the configuration no longer names: a machine has 0. */
     RESOURCE_REMOVED = 15,
+    RESOURCE_COUNTED, /* so many kinds are summed and compared */
+    /* What a job asks of GPUs beside whole ones: gpu_pool.h knows whether it is there. */
+    RESOURCE_GPU_SHARE =
+        RESOURCE_COUNTED, /* of one GPU, in thousandths; then it has no whole ones */
+    RESOURCE_GPU_MEMORY,  /* bytes of each of its GPUs */
     RESOURCE_KINDS
 };
 
@@ -22,7 +27,7 @@ struct resources {
     uint64_t amount[RESOURCE_KINDS];
 };
 
-/* Whether each amount of `wanted` is there. */
+/* Whether each amount of `wanted` that is counted is there. */
 bool resources_fit(const struct resources *wanted, const struct resources *there);
 bool resources_equal(const struct resources *a, const struct resources *b);
 /* How many times `wanted` is there, at most `limit`. */

@@ -15,6 +15,7 @@ struct running {
     uint64_t run; /* its number, given here; later ones have greater ones */
     uint32_t request, uid;
     int64_t ends_at; /* NEVER when nobody knows */
+    uint64_t gpus;   /* which it has */
     uint8_t queue;
 };
 

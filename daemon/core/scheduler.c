@@ -19,6 +19,10 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 {
     struct scheduler *scheduler = xcalloc(1, sizeof(*scheduler));
     scheduler->machine.total = scheduler->whole = options->total;
+    scheduler->gpus.count = options->total.amount[RESOURCE_GPUS] < GPUS_MAX
+                                ? (uint32_t)options->total.amount[RESOURCE_GPUS]
+                                : GPUS_MAX;
+    scheduler->limits.gpus = &scheduler->gpus;
     scheduler->limits.depth = options->backfill_depth;
     scheduler->requests = request_table_new();
     scheduler->share = fair_share_new(options->half_life_us);
@@ -187,9 +191,15 @@ const struct resources *scheduler_wanted(const struct scheduler *scheduler, cons
     return request_table_at(scheduler->requests, job->request);
 }
 
+static bool ever_fits(const struct scheduler *scheduler, const struct resources *wanted)
+{
+    return resources_fit(wanted, &scheduler->machine.total) &&
+           (!gpu_pool_asked(wanted) || gpu_pool_ever_fits(&scheduler->gpus, wanted));
+}
+
 bool scheduler_ever_fits(const struct scheduler *scheduler, const struct job *job)
 {
-    return resources_fit(scheduler_wanted(scheduler, job), &scheduler->machine.total);
+    return ever_fits(scheduler, scheduler_wanted(scheduler, job));
 }
 
 void scheduler_learn(struct scheduler *scheduler, struct job *job, const struct resources *wanted)
@@ -199,7 +209,7 @@ void scheduler_learn(struct scheduler *scheduler, struct job *job, const struct 
                     ? UINT32_MAX
                     : (uint32_t)wanted->amount[RESOURCE_CPUS];
     job->alarm_at = NO_ALARM;
-    job->queued = false;
+    job->queued = job->parked = false;
 }
 
 void scheduler_forget(struct scheduler *scheduler, struct job *job)
@@ -213,6 +223,7 @@ static void open_round(struct scheduler *scheduler)
 {
     scheduler->reserved = NULL;
     scheduler->limits.window_us = NEVER;
+    scheduler->limits.gpus_beside = true;
     memset(&scheduler->limits.left_over, 0, sizeof(scheduler->limits.left_over));
     for (unsigned i = 0; i < scheduler->lane_count; i++)
         scheduler->lanes[i].closed = scheduler->lanes[i].blocked = false;
@@ -235,9 +246,14 @@ static bool is_owed(const struct scheduler *scheduler, const struct job *job)
 
 void scheduler_queue(struct scheduler *scheduler, struct job *job, int64_t now)
 {
-    if (job->queued || !scheduler_ever_fits(scheduler, job))
+    if (job->queued)
         return;
+    if (!scheduler_ever_fits(scheduler, job)) {
+        job->parked = gpu_pool_asked(scheduler_wanted(scheduler, job));
+        return;
+    }
     job->queued = true;
+    job->parked = false;
     if (queue_count(queue_of(scheduler, job)) == 0)
         catch_up(scheduler, &scheduler->lanes[job->queue]);
     queue_add(queue_of(scheduler, job), job, now);
@@ -247,6 +263,7 @@ void scheduler_queue(struct scheduler *scheduler, struct job *job, int64_t now)
 
 void scheduler_unqueue(struct scheduler *scheduler, struct job *job)
 {
+    job->parked = false;
     if (!job->queued)
         return;
     job->queued = false;
@@ -257,18 +274,22 @@ void scheduler_unqueue(struct scheduler *scheduler, struct job *job)
         open_round(scheduler);
 }
 
-/* When nobody knows when it can start, only what fits beside it may: window 0. */
+/* When nobody knows when it can start, only what fits beside it may: window 0. Where GPUs are free
+ * and not as it needs them, none is left over: shares on one after the other would keep it waiting.
+ */
 static void reserve(struct scheduler *scheduler, const struct job *job)
 {
     struct occupancy then = scheduler->machine;
-    const struct resources room =
-        scheduler_room_of(scheduler, scheduler_wanted(scheduler, job), &then);
+    const struct resources *wanted = scheduler_wanted(scheduler, job);
+    const struct resources room = scheduler_room_of(scheduler, wanted, &then);
     int64_t at =
         running_set_room(&scheduler->running, scheduler->requests, &room, scheduler->now, &then);
     resources_add(&then.used, &room);
     scheduler->reserved = job;
     scheduler->reserved_at = at;
     resources_left(&then.total, &then.used, &scheduler->limits.left_over);
+    scheduler->limits.gpus_beside =
+        !gpu_pool_asked(wanted) || !resources_fit(wanted, &scheduler->limits.free);
     scheduler->limits.window_us = at == NEVER ? 0 : at - scheduler->now;
 }
 
@@ -421,11 +442,19 @@ uint64_t scheduler_running(const struct scheduler *scheduler)
 
 uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64_t started_at)
 {
+    return scheduler_run_on(scheduler, job, started_at, scheduler_choose_gpus(scheduler, job));
+}
+
+uint64_t scheduler_run_on(struct scheduler *scheduler, const struct job *job, int64_t started_at,
+                          uint64_t gpus)
+{
     const struct resources *wanted = request_table_at(scheduler->requests, job->request);
     const struct running running = {.request = job->request,
                                     .uid = job->uid,
                                     .queue = job->queue,
-                                    .ends_at = later(started_at, job->estimate_us)};
+                                    .ends_at = later(started_at, job->estimate_us),
+                                    .gpus = gpus};
+    gpu_pool_take(&scheduler->gpus, gpus, wanted);
     request_table_hold(scheduler->requests, job->request);
     resources_add(&scheduler->machine.used, wanted);
     scheduler_count_free(scheduler);
@@ -453,7 +482,7 @@ void scheduler_end(struct scheduler *scheduler, uint64_t run, int64_t now)
     fair_share_end(scheduler->share, fair_share_user(scheduler->share, was.uid),
                    resources_dominant(wanted, &scheduler->whole), now);
     resources_take(&scheduler->machine.used, wanted);
-    scheduler_count_free(scheduler);
+    scheduler_give_gpus_back(scheduler, was.gpus, wanted);
     queue_end(scheduler->lanes[was.queue].queue, was.uid);
     request_table_release(scheduler->requests, was.request);
 }

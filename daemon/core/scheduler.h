@@ -72,6 +72,20 @@ const struct resources *scheduler_wanted(const struct scheduler *scheduler, cons
 /* Whether it could start on an empty machine. What never fits is not queued: a machine that was
  * made smaller has such jobs, and they stop nobody. */
 bool scheduler_ever_fits(const struct scheduler *scheduler, const struct job *job);
+/* What it has in all, also GPUs that are out now. */
+struct resources scheduler_installed(const struct scheduler *scheduler);
+/* The GPUs, one by one. Borrowed. */
+const struct gpu_pool *scheduler_gpus(const struct scheduler *scheduler);
+/* What is known of each of them from now on: out, and what was measured. */
+void scheduler_see_gpus(struct scheduler *scheduler, const struct gpu_pool *seen);
+/* Whether something that asks for GPUs ever fits that did not, or no longer does, since this was
+ * asked last: the caller has every job reviewed. */
+bool scheduler_gpus_changed(struct scheduler *scheduler);
+/* One that was queued leaves its queue while it does not fit whatever ends, so that it stops
+ * nobody, and comes back. */
+void scheduler_review(struct scheduler *scheduler, struct job *job, int64_t now);
+/* Which it would get now. */
+uint64_t scheduler_choose_gpus(const struct scheduler *scheduler, const struct job *job);
 /* From now on it waits, or no longer; no-op when it is so already. */
 void scheduler_queue(struct scheduler *scheduler, struct job *job, int64_t now);
 void scheduler_unqueue(struct scheduler *scheduler, struct job *job);
@@ -96,6 +110,9 @@ unsigned scheduler_reasons(const struct scheduler *scheduler, const struct job *
 /* The job, or one task of the array, runs since `started_at`. Returns the number by which its end
  * is told; never 0. */
 uint64_t scheduler_run(struct scheduler *scheduler, const struct job *job, int64_t started_at);
+/* The same on these GPUs. */
+uint64_t scheduler_run_on(struct scheduler *scheduler, const struct job *job, int64_t started_at,
+                          uint64_t gpus);
 /* It goes where another one's room will be its own, and starts there unasked: its queue has had its
  * turn. */
 void scheduler_hand_ahead(struct scheduler *scheduler, const struct job *job);

@@ -19,6 +19,8 @@ struct lane {
 
 struct scheduler {
     struct occupancy machine;
+    struct gpu_pool gpus;    /* its GPUs, one by one */
+    bool gpus_changed;       /* for what ever fits */
     struct resources whole;  /* what it has in all, without what was lent */
     struct resources unused; /* of it nobody runs with; some of it may be elsewhere */
     uint64_t elsewhere;      /* memory that others than jobs have */
@@ -46,5 +48,8 @@ void scheduler_count_free(struct scheduler *scheduler);
 bool scheduler_may_start_alone(const struct scheduler *scheduler, const struct job *job);
 struct resources scheduler_room_of(const struct scheduler *scheduler,
                                    const struct resources *wanted, struct occupancy *machine);
+/* scheduler_gpus.c: of what has ended. */
+void scheduler_give_gpus_back(struct scheduler *scheduler, uint64_t set,
+                              const struct resources *wanted);
 
 #endif

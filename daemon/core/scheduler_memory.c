@@ -20,6 +20,7 @@ bool scheduler_may_start_alone(const struct scheduler *scheduler, const struct j
     const struct resources *wanted = scheduler_wanted(scheduler, job);
     return exceeds(scheduler, wanted) && running_set_is_empty(&scheduler->running) &&
            (scheduler->reserved == NULL || scheduler->reserved == job) &&
+           (!gpu_pool_asked(wanted) || gpu_pool_fits(&scheduler->gpus, wanted)) &&
            scheduler_ever_fits(scheduler, job);
 }
 

@@ -10,12 +10,16 @@
 void scheduler_lend(struct scheduler *scheduler, enum resource_kind kind, uint64_t amount)
 {
     scheduler->machine.total.amount[kind] += amount;
+    if (kind == RESOURCE_GPUS)
+        scheduler->gpus.lent += (uint32_t)amount;
     scheduler_count_free(scheduler);
 }
 
 void scheduler_take_back(struct scheduler *scheduler, enum resource_kind kind, uint64_t amount)
 {
     scheduler->machine.total.amount[kind] -= amount;
+    if (kind == RESOURCE_GPUS)
+        scheduler->gpus.lent -= (uint32_t)amount;
     scheduler_count_free(scheduler);
 }
 

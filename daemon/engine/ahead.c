@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "daemon/core/job_kind.h"
 #include "daemon/engine/arrays.h"
+#include "daemon/engine/gpus.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/queues.h"
 
@@ -49,7 +50,7 @@ void engine_hold(struct engine *engine, struct active *entry, int64_t since)
     as_started.estimate_us =
         entry->status.predicted_us > 0 ? entry->status.predicted_us : ESTIMATE_UNKNOWN;
     scheduler_learn(engine->scheduler, &as_started, &entry->asked);
-    entry->run = scheduler_run(engine->scheduler, &as_started, since);
+    entry->run = scheduler_run_on(engine->scheduler, &as_started, since, entry->status.gpu_set);
     scheduler_forget(engine->scheduler, &as_started);
     entry->held_since = since;
 }
@@ -71,6 +72,7 @@ void engine_release(struct engine *engine, struct active *entry)
     struct active *next = entry->run == 0 ? NULL : next_behind(engine, entry);
     if (entry->run != 0)
         scheduler_end(engine->scheduler, entry->run, now);
+    engine_gpus_settle(engine, entry->status.gpu_set);
     entry->run = 0;
     engine_charge(engine, entry, now);
     if (next == NULL)
@@ -115,6 +117,7 @@ static bool goes_on(const struct engine *engine, uint8_t number)
 static bool may_wait_behind(const struct engine *engine, const struct job *job)
 {
     return scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_GPUS] == 0 &&
+           scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_GPU_SHARE] == 0 &&
            engine_breaker_allows_ahead(engine, job) && goes_on(engine, job->queue);
 }
 

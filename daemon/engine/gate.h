@@ -3,6 +3,7 @@
 #define BATCHD_DAEMON_ENGINE_GATE_H
 
 #include "daemon/core/admission.h"
+#include "daemon/engine/gpu_state.h"
 #include "daemon/engine/volumes.h"
 
 #include <stdint.h>
@@ -19,6 +20,7 @@ struct gate {
     int64_t seen_at;         /* of the sample that it has seen */
     int64_t stored;          /* what stops jobs, as the store has it (admission.c) */
     uint64_t memory_round;   /* in which jobs are looked at (headroom.c) */
+    struct gpu_devices gpus; /* each of them by itself */
 };
 
 /* What stopped jobs before this start, when the machine has not been restarted since: between the

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct gpu_watch;
 struct meters;
 struct monitor;
 
@@ -57,6 +58,8 @@ struct engine_options {
     bool memory_headroom;                       /* what a job asks for must be available */
     struct volume_marks disk_free, inodes_free; /* of file systems that jobs write to */
     struct admission_marks marks[ADMISSION_FIGURE_COUNT];
+    const struct gpu_watch *gpus;           /* NULL: they are not looked at; borrowed for life */
+    struct admission_marks gpu_memory_used; /* of each GPU by other programs */
 };
 
 #endif

@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
+#include "daemon/engine/gpus.h"
 #include "daemon/engine/internal.h"
 #include "daemon/resources/disk.h"
 
@@ -48,6 +49,7 @@ void engine_schedule(struct engine *engine)
     engine_spread_estimates(engine, now);
     engine_see_machine(engine);
     engine_volumes_due(engine, now);
+    engine_look_at_gpus(engine);
     scheduler_begin(engine->scheduler, now);
     engine->put_off = 0;
     while (engine_admits(engine) && !engine->broken && engine->put_off < ENGINE_PUT_OFF_MAX &&

@@ -187,8 +187,8 @@ static void cancel_last(struct engine *engine, const struct planned *planned)
 static int check_fits(const struct engine *engine, const struct job_facts *facts, struct error *err)
 {
     struct job_misfit misfit;
-    if (!job_never_fits(facts, &engine->options.names, scheduler_total(engine->scheduler), NULL,
-                        &misfit))
+    const struct resources total = scheduler_installed(engine->scheduler);
+    if (!job_never_fits(facts, &engine->options.names, &total, NULL, &misfit))
         return 0;
     return error_set(err, ERROR_LIMIT, "%s", misfit.text);
 }

@@ -10,6 +10,7 @@
 #include "daemon/engine/checkpoints.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
+#include "daemon/engine/gpus.h"
 #include "daemon/engine/internal.h"
 #include "daemon/store/task_rows.h"
 #include "daemon/store/value_rows.h"
@@ -49,16 +50,22 @@ static void set_env(struct job_run *run, const char *name, const char *value)
 static void add_gpu_env(const struct engine *engine, const struct job_row *row, struct job_run *run)
 {
     char indices[GPUS_TEXT_BYTES], positions[GPUS_TEXT_BYTES];
-    if (scheduler_total(engine->scheduler)->amount[RESOURCE_GPUS] == 0 && row->facts.gpus == 0)
+    const uint64_t set = row->status.gpu_set;
+    if (scheduler_gpus(engine->scheduler)->count == 0 && set == 0)
         return;
-    gpus_format(row->status.gpu_set, indices);
-    gpus_format(gpus_lowest_free(0, row->facts.gpus, GPUS_MAX), positions);
+    gpus_format(set, indices);
+    gpus_format(gpus_lowest_free(0, (uint64_t)__builtin_popcountll(set), GPUS_MAX), positions);
     set_env(run, "CUDA_DEVICE_ORDER", "PCI_BUS_ID");
     set_env(run, "CUDA_VISIBLE_DEVICES", indices);
     set_env(run, "ROCR_VISIBLE_DEVICES", indices);
     set_env(run, "HIP_VISIBLE_DEVICES", positions);
-    if (row->facts.gpus > 0)
+    if (engine_gpu_vendor(engine) == GPU_INTEL)
+        set_env(run, "ZE_AFFINITY_MASK", indices);
+    if (set != 0)
         job_run_add_env(run, xasprintf("BATCHD_GPUS=%s", indices));
+    if (row->facts.gpu_memory_bytes > 0)
+        job_run_add_env(run, xasprintf("BATCHD_GPU_MEMORY_BYTES=%llu",
+                                       (unsigned long long)row->facts.gpu_memory_bytes));
 }
 
 static void add_job_env(const struct engine *engine, const struct job_facts *facts,
@@ -181,20 +188,17 @@ static int take_task(struct engine *engine, struct job_row *row, struct error *e
     return again ? task_rows_load(engine->db, row->facts.id, index, &row->status, err) : 0;
 }
 
-/* The lowest that nobody has. Every active job that asked for GPUs has its own from its start to
- * its end: none is handed ahead (ahead.c). There are enough, since the scheduler counts what
- * active jobs asked for, also those whose GPUs are no longer counted in. */
-static int give_gpus(const struct engine *engine, struct job_row *row, struct error *err)
+/* Every active job that asked for GPUs has its own from its start to its end: none is handed ahead
+ * (ahead.c). There is room, since the scheduler has asked for it. */
+static int give_gpus(const struct engine *engine, const struct job *job, struct job_row *row,
+                     struct error *err)
 {
-    uint64_t used = 0;
-    uint64_t total = scheduler_total(engine->scheduler)->amount[RESOURCE_GPUS];
-    for (const struct active *entry = engine->active; entry != NULL; entry = entry->next)
-        used |= entry->status.gpu_set;
-    row->status.gpu_set = gpus_lowest_free(used, row->facts.gpus, total);
-    if ((uint32_t)__builtin_popcountll(row->status.gpu_set) == row->facts.gpus)
+    const uint32_t wanted = row->facts.gpu_share > 0 ? 1 : row->facts.gpus;
+    row->status.gpu_set = scheduler_choose_gpus(engine->scheduler, job);
+    if ((uint32_t)__builtin_popcountll(row->status.gpu_set) == wanted)
         return 0;
     return error_set(err, ERROR_INTERNAL, "job %llu was to start and %u GPUs are not free",
-                     (unsigned long long)row->facts.id, row->facts.gpus);
+                     (unsigned long long)row->facts.id, wanted);
 }
 
 /* A task that had too little gets what it waited for, as its row says; no more than there is on a
@@ -236,7 +240,7 @@ static int load(struct engine *engine, struct job *job, struct start *start, str
     row->status.attempt++;
     row->status.worker = start->worker;
     row->status.started_at = row->status.ended_at = 0;
-    if (give_gpus(engine, row, err) == 0 && build_run(engine, row, run, err) == 0)
+    if (give_gpus(engine, job, row, err) == 0 && build_run(engine, row, run, err) == 0)
         return 0;
     job_run_done(run);
     job_row_done(row);

@@ -47,9 +47,18 @@ static unsigned long long vendor_of(const char *path)
     return text == NULL ? 0 : strtoull(text, NULL, 16);
 }
 
+/* ".../card0/device/vendor"; "card0-DP-1" is a plug. */
+static bool is_of_card(const char *path)
+{
+    static const char word[] = "/drm/card";
+    const char *card = strstr(path, word);
+    const char *digits = card == NULL ? "" : card + strlen(word);
+    return digits[strspn(digits, "0123456789")] == '/';
+}
+
 static bool is_amd(const char *path)
 {
-    return vendor_of(path) == VENDOR_AMD;
+    return is_of_card(path) && vendor_of(path) == VENDOR_AMD;
 }
 
 static bool is_known(const char *path)

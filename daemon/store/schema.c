@@ -257,6 +257,11 @@ static const char *const migrations[] = {
     "ALTER TABLE worker ADD COLUMN drain_at INTEGER NOT NULL DEFAULT 0;"
     "UPDATE worker SET sum=checksum(boot_id,made_at,why,waiting,drain,drain_at)"
     " WHERE sum=checksum(boot_id,made_at);",
+
+    /* 10: a job may ask for a share of a GPU, in thousandths, and for memory of each of its GPUs.
+     */
+    "ALTER TABLE job ADD COLUMN gpu_share INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN gpu_memory_bytes INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

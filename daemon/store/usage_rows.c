@@ -9,11 +9,13 @@
 
 /* The last attempt of a job or a task is in its own row, earlier ones are history. */
 static const char sql[] =
-    "SELECT uid,cpus,memory_bytes,gpus,started_at,ended_at FROM job"
+    "SELECT uid,cpus,memory_bytes,gpus,gpu_share,started_at,ended_at FROM job"
     " WHERE array IS NULL AND started_at>0 AND ended_at>?1 "
-    "UNION ALL SELECT job.uid,job.cpus," OF_TASK ",job.gpus,task.started_at,task.ended_at"
+    "UNION ALL SELECT job.uid,job.cpus," OF_TASK
+    ",job.gpus,job.gpu_share,task.started_at,task.ended_at"
     " FROM task JOIN job ON job.id=task.job WHERE task.started_at>0 AND task.ended_at>?1 "
-    "UNION ALL SELECT job.uid,job.cpus," OF_ATTEMPT ",job.gpus,attempt.started_at,attempt.ended_at"
+    "UNION ALL SELECT job.uid,job.cpus," OF_ATTEMPT
+    ",job.gpus,job.gpu_share,attempt.started_at,attempt.ended_at"
     " FROM attempt JOIN job ON job.id=attempt.job"
     " WHERE attempt.started_at>0 AND attempt.ended_at>?1";
 
@@ -25,9 +27,10 @@ static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
     const struct use use = {.uid = (uint32_t)COLUMN(0),
                             .held = {.amount = {[RESOURCE_CPUS] = (uint64_t)COLUMN(1),
                                                 [RESOURCE_MEMORY] = (uint64_t)COLUMN(2),
-                                                [RESOURCE_GPUS] = (uint64_t)COLUMN(3)}},
-                            .started_at = COLUMN(4),
-                            .ended_at = COLUMN(5)};
+                                                [RESOURCE_GPUS] = (uint64_t)COLUMN(3),
+                                                [RESOURCE_GPU_SHARE] = (uint64_t)COLUMN(4)}},
+                            .started_at = COLUMN(5),
+                            .ended_at = COLUMN(6)};
 #undef COLUMN
     listener->each(listener->arg, &use);
     return 0;
@@ -47,13 +50,13 @@ int usage_rows_of(struct db *db, uint64_t job, enum use_part part, int64_t most,
                   const struct use_listener *listener, struct error *err)
 {
     static const char *const texts[USE_PART_COUNT] = {
-        [USE_OF_JOB] = "SELECT uid,cpus,memory_bytes,gpus,started_at,ended_at FROM job"
+        [USE_OF_JOB] = "SELECT uid,cpus,memory_bytes,gpus,gpu_share,started_at,ended_at FROM job"
                        " WHERE id=?1 AND array IS NULL LIMIT ?2",
-        [USE_OF_TASKS] = "SELECT uid,cpus," OF_TASK ",gpus,task.started_at,task.ended_at"
+        [USE_OF_TASKS] = "SELECT uid,cpus," OF_TASK ",gpus,gpu_share,task.started_at,task.ended_at"
                          " FROM task JOIN job ON id=task.job WHERE task.job=?1"
                          " ORDER BY task_index LIMIT ?2",
         [USE_OF_ATTEMPTS] =
-            "SELECT uid,cpus," OF_ATTEMPT ",gpus,attempt.started_at,attempt.ended_at"
+            "SELECT uid,cpus," OF_ATTEMPT ",gpus,gpu_share,attempt.started_at,attempt.ended_at"
             " FROM attempt JOIN job ON id=attempt.job WHERE attempt.job=?1"
             " ORDER BY task_index,attempt.attempt LIMIT ?2",
     };

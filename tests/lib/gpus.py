@@ -20,6 +20,11 @@ class Nvidia:
              ROOT / "tests/lib/nvml_stub.c"], capture_output=True, text=True, check=False)
         assert made.returncode == 0, made.stderr
 
+    def inits(self):
+        """How often it was begun."""
+        count = self.file.with_name(self.file.name + ".inits")
+        return count.stat().st_size if count.exists() else 0
+
     def has(self, *lines):
         """From now on; all at once."""
         made = self.file.with_suffix(".new")

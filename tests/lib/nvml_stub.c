@@ -82,8 +82,19 @@ static int of(const void *device)
     return (int)((uintptr_t)device - 1);
 }
 
+/* How often it was begun is the length of a file beside. */
+static void count_init(void)
+{
+    FILE *file = fopen(STUB_FILE ".inits", "a");
+    if (file != NULL) {
+        (void)fputc('.', file);
+        (void)fclose(file);
+    }
+}
+
 int nvmlInit(void)
 {
+    count_init();
     look();
     if (now.crash)
         abort();

@@ -94,14 +94,17 @@ def refusal(daemon, **asked):
     ({"resources": {"licence": 1.5}}, "resources", ["licence must be an integer"]),
     ({"resources": {"licence": "1"}}, "resources", ["licence must be an integer"]),
     ({"resources": [1]}, "resources", ["object"]),
-    ({"gpus": 0.5}, "gpus", ["0.5", "whole"]),
-    ({"resources": {"gpus": 0.5}}, "gpus", ["0.5", "whole"]),
+    ({"gpus": 1.5}, "gpus", ["1.5", "whole", "share"]),
+    ({"resources": {"gpus": 0.0001}}, "gpus", ["0.0001", "share"]),
     ({"gpus": -1}, "gpus", ["-1", "from 0"]),
     ({"gpus": 1 << 40}, "gpus", [str(1 << 40)]),
     ({"disk": -1}, "disk", ["-1"]),
     ({"disk": 1 << 60}, "disk", [str(1 << 60)]),
     ({"resources": {"cpus": 0}}, "cpus", ["cpus is 0"]),
     ({"gpus": 1, "resources": {"gpus": 1}}, "gpus", ["twice"]),
+    ({"gpus": 0.5, "resources": {"gpus": 1}}, "gpus", ["twice"]),
+    ({"gpu_memory": 1 << 30}, "gpu_memory", ["gpus must be given"]),
+    ({"gpus": 1, "gpu_memory": -1}, "gpu_memory", ["-1"]),
 ])
 def test_wrong_amounts(make_daemon, asked, field, words):
     daemon = make_daemon(config=settings("gpus = 2\nlicence = 2\ntape = 1"))
@@ -149,7 +152,7 @@ def test_asked_for_on_the_command_line(make_daemon):
     assert "resources: 1 cpus, 1 gpus, disk 10.0G, 2 licence, 1 tape\n" in text
     assert "gpus: [0]\n" in text
     for words, code, told in [(["-R", "licence"], 2, "NAME=N"), (["-R", "licence=two"], 2, "two"),
-                              (["-g", "0.5"], 2, "a GPU is given to one job as a whole"),
+                              (["-g", "half"], 2, "a share of one GPU such as 0.5"), (["-g", "1.5"], 1, "from 0.001 to 0.999"),
                               (["-R", "a=1"], 1, "licence, tape")]:
         done = daemon.ctl("submit", *words, "--", "true")
         assert done.returncode == code and told in done.stderr

@@ -1,0 +1,288 @@
+"""GPUs are handed out: shares and memory of them, none that fails, vanished or is used by others, and why."""
+import os
+import time
+
+import pytest
+
+import gpus
+from daemon import Refused, wait_until
+from gpus import Machine, Nvidia
+
+GIB = 1 << 30
+HOLD = 'echo "$BATCHD_GPUS $CUDA_VISIBLE_DEVICES ${BATCHD_GPU_MEMORY_BYTES-none}"; until [ -e "$0" ]; do sleep 0.02; done'
+
+
+def gpu(index, used=0, total=10240):
+    return f"gpu A{index} GPU-{index} {index + 1:02x} {total} {used} 0 30"
+
+
+@pytest.fixture
+def machine(tmp_path):
+    made = Machine(tmp_path / "machine")
+    made.nvidia("01", "02")
+    return made
+
+
+@pytest.fixture
+def nvidia(tmp_path):
+    made = Nvidia(tmp_path / "nvidia")
+    made.has(gpu(0), gpu(1))
+    return made
+
+
+def seen(daemon):
+    return daemon.call("io.batchd.Server.Status")["machine"]["gpus"]
+
+
+def faults(daemon):
+    return [one["fault"] for one in sorted(seen(daemon), key=lambda one: one["index"])]
+
+
+def hold(daemon, name, **asked):
+    return daemon.submit("sh", "-c", HOLD, str(daemon.state / name), **asked)
+
+
+def held(daemon, name, **asked):
+    job = hold(daemon, name, **asked)
+    daemon.wait_running(job)
+    return job
+
+
+def end(daemon, name, job):
+    (daemon.state / name).touch()
+    [ended] = daemon.wait(job)
+    assert ended["state"] == "completed", ended
+    return ended
+
+
+def indices(daemon, *jobs):
+    return [daemon.job(job)["gpu_indices"] for job in jobs]
+
+
+def why(daemon, job):
+    return [(reason["reason"], reason["detail"]) for reason in daemon.call("io.batchd.Jobs.Why", id=job)["reasons"]]
+
+
+# ---- shares ----
+
+
+def test_shares_of_one_gpu(make_daemon):
+    """They fill one before the next; who has one for itself has it alone."""
+    daemon = make_daemon(config="[resources]\ncpus = 8\ngpus = 2\n")
+    daemon.start()
+    a, b = held(daemon, "a", gpus=0.5), held(daemon, "b", gpus=0.5)
+    whole = held(daemon, "whole", gpus=1)
+    assert indices(daemon, a, b, whole) == [[0], [0], [1]]
+    assert daemon.job(a)["resources"]["gpus"] == 0.5
+    c, d = hold(daemon, "c", gpus=0.25), hold(daemon, "d", gpus=1)
+    daemon.wait(daemon.submit("true"))
+    assert [daemon.job(job)["state"] for job in (c, d)] == ["pending"] * 2
+    assert why(daemon, c)[0][1].startswith(
+        "it asks for 0.25 of a gpu (GPU 0: 1 of it is given to jobs; GPU 1: a job has it)")
+    assert "1 gpus (0 free)" not in daemon.ctl("status").stdout and "2 gpus (0 free)" in daemon.ctl("status").stdout
+    end(daemon, "a", a)
+    daemon.wait_running(c)
+    assert indices(daemon, c) == [[0]] and daemon.job(d)["state"] == "pending"
+    end(daemon, "whole", whole)
+    daemon.wait_running(d)
+    assert indices(daemon, d) == [[1]]
+    shown = daemon.ctl("show", str(c)).stdout
+    assert "0.25 gpus" in shown and "gpus: [0]" in shown
+    assert daemon.ctl("logs", str(c)).stdout == "0 0 none\n"
+    for name, job in (("b", b), ("c", c), ("d", d)):
+        end(daemon, name, job)
+    assert daemon.call("io.batchd.Server.Status")["resources"]["gpus_free"] == 2
+
+
+def test_a_whole_one_is_not_kept_waiting_by_shares(make_daemon):
+    """Shares on one after the other would keep it waiting for ever."""
+    daemon = make_daemon(config="[resources]\ncpus = 8\ngpus = 2\n[queues.default]\nbackfill = \"easy\"\n")
+    daemon.start()
+    a = held(daemon, "a", gpus=0.6)
+    b = held(daemon, "b", gpus=0.6)
+    assert indices(daemon, a, b) == [[0], [1]]
+    whole = hold(daemon, "whole", gpus=1)
+    small = [hold(daemon, f"small{i}", gpus=0.4) for i in range(3)]
+    other = daemon.submit("true")
+    assert daemon.wait(other)[0]["state"] == "completed"
+    assert {daemon.job(job)["state"] for job in [whole, *small]} == {"pending"}
+    end(daemon, "a", a)
+    daemon.wait_running(whole)
+    assert indices(daemon, whole) == [[0]]
+    daemon.wait_running(small[0])
+    assert indices(daemon, small[0]) == [[1]]
+
+
+def test_shares_are_kept_over_a_restart(make_daemon):
+    daemon = make_daemon(config="[resources]\ncpus = 8\ngpus = 2\n")
+    daemon.start()
+    jobs = [held(daemon, name, gpus=0.5, gpu_memory=GIB) for name in "abc"]
+    daemon.restart()
+    assert indices(daemon, *jobs) == [[0], [0], [1]]
+    assert daemon.job(jobs[0])["resources"]["gpu_memory_bytes"] == GIB
+    one, waiting = held(daemon, "one", gpus=0.4), hold(daemon, "waiting", gpus=2)
+    daemon.restart()
+    assert indices(daemon, one) == [[1]] and daemon.job(waiting)["state"] == "pending"
+    for name, job in (*zip("abc", jobs, strict=True), ("one", one)):
+        end(daemon, name, job)
+    daemon.wait_running(waiting)
+    assert indices(daemon, waiting) == [[0, 1]]
+
+
+def test_many_shares_never_overlap(make_daemon):
+    """Each takes its part of a file for each GPU, and fails when that is more than a whole."""
+    daemon = make_daemon(config="[resources]\ncpus = 8\ngpus = 2\n[workers]\nmax = 8\n")
+    daemon.start()
+    script = """
+import fcntl, os, sys, time
+folder, share = sys.argv[1], float(sys.argv[2])
+def add(index, more):
+    with open(f"{folder}/gpu{index}", "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        now = float(file.read() or 0) + more
+        file.truncate(0)
+        file.write(str(now))
+        return now
+mine = os.environ["BATCHD_GPUS"].split(",")
+sums = [add(index, share) for index in mine]
+time.sleep(0.01)
+for index in mine: add(index, -share)
+sys.exit(max(sums) > 1.0001)
+"""
+    asked = [0.5, 0.3, 1, 0.7, 2, 0.25, 0.1, 1, 0.6] * 6
+    jobs = [daemon.submit("python3", "-c", script, str(daemon.state), str(min(1, one)), gpus=one) for one in asked]
+    ended = [daemon.wait(job)[0] for job in jobs]
+    assert {job["state"] for job in ended} == {"completed"}
+    assert [len(job["gpu_indices"]) for job in ended] == [2 if one == 2 else 1 for one in asked]
+
+
+# ---- memory ----
+
+
+def test_memory_of_a_gpu(machine, nvidia):
+    with gpus.daemon(machine, nvidia) as daemon:
+        wait_until(lambda: len(seen(daemon)) == 2)
+        with pytest.raises(Refused) as refused:
+            daemon.submit("true", gpus=1, gpu_memory=11 * GIB)
+        assert refused.value.name == "io.batchd.NeverFits"
+        assert (refused.value.parameters["resource"], refused.value.parameters["largest"]) == ("gpu_memory", 10 * GIB)
+        a, b = held(daemon, "a", gpus=0.3, gpu_memory=6 * GIB), held(daemon, "b", gpus=0.3, gpu_memory=6 * GIB)
+        assert indices(daemon, a, b) == [[0], [1]]
+        c = hold(daemon, "c", gpus=0.3, gpu_memory=5 * GIB)
+        daemon.wait(daemon.submit("true"))
+        assert daemon.job(c)["state"] == "pending"
+        assert ("it asks for 0.3 of a gpu with 5.0G memory (GPU 0 (A0): 0.3 of it is given to jobs, 4.0G of its 10.0G "
+                "memory free; GPU 1 (A1): 0.3 of it is given to jobs, 4.0G of its 10.0G memory free)") in (
+                    why(daemon, c)[0][1])
+        end(daemon, "b", b)
+        daemon.wait_running(c)
+        assert indices(daemon, c, held(daemon, "d", gpus=0.3, gpu_memory=4 * GIB)) == [[1], [0]]
+        assert daemon.ctl("submit", "-q", "-g", "0.1", "--gpu-memory", "1G", "--", "true").returncode == 0
+        edited = daemon.submit("true", gpus=1, hold=True)
+        assert daemon.ctl("edit", str(edited), "-g", "0.2", "--gpu-memory", "2G").returncode == 0
+        assert (daemon.job(edited)["resources"]["gpus"], daemon.job(edited)["resources"]["gpu_memory_bytes"]) == (
+            0.2, 2 * GIB)
+
+
+# ---- those that are not to be had ----
+
+
+def test_one_that_vanished_gets_no_job_and_stops_nobody(machine, nvidia):
+    """What runs on it goes on; who needs both waits, and says for which; then it comes back."""
+    with gpus.daemon(machine, nvidia) as daemon:
+        wait_until(lambda: len(seen(daemon)) == 2)
+        a, b = held(daemon, "a", gpus=1), held(daemon, "b", gpus=1)
+        nvidia.has(gpu(1))
+        gone = "its driver no longer shows it"
+        wait_until(lambda: faults(daemon) == [gone, None])
+        assert daemon.job(a)["state"] == "running"
+        end(daemon, "a", a)
+        both = daemon.submit("true", gpus=2)
+        one = daemon.submit("sh", "-c", "echo $BATCHD_GPUS", gpus=1)
+        end(daemon, "b", b)
+        assert daemon.wait(one)[0]["gpu_indices"] == [1]
+        assert daemon.job(both)["state"] == "pending" and daemon.job(both)["reasons"] == ["Resources"]
+        [(_, detail)] = why(daemon, both)
+        assert f"it asks for 2 gpus (GPU 0 (A0): {gone}; GPU 1 (A1): no job has it" in detail
+        assert f"gpu 0: A0 (0000:01:00.0): no job is given it: {gone}" in daemon.ctl("status").stdout
+        assert "GPU 0 (A0) is given to no job" in daemon.log.read_text()
+        nvidia.has(gpu(0), gpu(1))
+        assert daemon.wait(both)[0]["gpu_indices"] == [0, 1]
+        assert "GPU 0 (A0) is given to jobs again" in daemon.log.read_text()
+
+
+@pytest.mark.parametrize("line,said", [("lost 1", "nvmlDeviceGetMemoryInfo_v2: GPU is lost"),
+                                       ("init 18", "nvmlInit: Driver/library version mismatch")])
+def test_one_that_fails(machine, nvidia, line, said):
+    with gpus.daemon(machine, nvidia, more='gpu_deadline = "500ms"\n') as daemon:
+        wait_until(lambda: len(seen(daemon)) == 2)
+        if line.startswith("init"):  # which is asked again when the library was begun anew
+            nvidia.has(gpu(0), gpu(1), "lost 0")
+            wait_until(lambda: faults(daemon)[0] is not None)
+        nvidia.has(gpu(0), gpu(1), line)
+        wait_until(lambda: faults(daemon)[1] == said)
+        jobs = [daemon.submit("true", gpus=1) for _ in range(2)]
+        if line == "lost 1":
+            assert [daemon.wait(job)[0]["gpu_indices"] for job in jobs] == [[0], [0]]
+        else:
+            daemon.wait(daemon.submit("true"))
+            assert [daemon.job(job)["state"] for job in jobs] == ["pending"] * 2
+            assert said in daemon.ctl("why", str(jobs[0])).stdout
+            nvidia.has(gpu(0), gpu(1))
+            assert {daemon.wait(job)[0]["state"] for job in jobs} == {"completed"}
+
+
+def test_a_driver_that_hangs_gets_no_job(machine, nvidia):
+    with gpus.daemon(machine, nvidia, more='gpu_deadline = "300ms"\n') as daemon:
+        wait_until(lambda: len(seen(daemon)) == 2)
+        nvidia.has(gpu(0), gpu(1), "hang memory")
+        wait_until(lambda: faults(daemon) == ["batchd-gpu does not answer within 300ms"] * 2)
+        job = daemon.submit("true", gpus=1)
+        assert daemon.wait(daemon.submit("true"))[0]["state"] == "completed"
+        assert daemon.job(job)["state"] == "pending"
+        nvidia.has(gpu(0), gpu(1))
+        assert daemon.wait(job)[0]["state"] == "completed"
+
+
+def test_one_that_others_use(machine, nvidia):
+    """From one mark to the other, by the memory of programs that are no jobs."""
+    machine.process(os.getpid())
+    me = f"process 0 {os.getpid()}"
+    with gpus.daemon(machine, nvidia) as daemon:
+        nvidia.has(gpu(0, 8192), gpu(1), f"{me} 8192")
+        wait_until(lambda: len(seen(daemon)) == 2 and faults(daemon)[0] is not None)
+        said = "other programs use 8.0G of its 10.0G memory (80%), until it is 60% or less"
+        assert faults(daemon) == [said, None]
+        jobs = [held(daemon, "a", gpus=1), hold(daemon, "b", gpus=1)]
+        assert indices(daemon, jobs[0]) == [[1]]
+        assert said in daemon.ctl("why", str(jobs[1])).stdout
+        nvidia.has(gpu(0, 7168), gpu(1), f"{me} 7168")
+        wait_until(lambda: "70%" in faults(daemon)[0])
+        assert daemon.job(jobs[1])["state"] == "pending"
+        nvidia.has(gpu(0, 6144), gpu(1), f"{me} 6144")
+        daemon.wait_running(jobs[1])
+        assert indices(daemon, jobs[1]) == [[0]] and faults(daemon) == [None, None]
+        end(daemon, "b", jobs[1])
+        large = hold(daemon, "c", gpus=1, gpu_memory=5 * GIB)  # 4 are free of the other
+        daemon.wait(daemon.submit("true"))
+        assert daemon.job(large)["state"] == "pending"
+        nvidia.has(gpu(0), gpu(1))
+        daemon.wait_running(large)
+
+
+def test_what_a_job_used_is_not_others(machine, nvidia):
+    """The driver tells of a job that has ended a little later; and of no processes at all."""
+    with gpus.daemon(machine, nvidia) as daemon:
+        wait_until(lambda: len(seen(daemon)) == 2)
+        a, b = held(daemon, "a", gpus=1), held(daemon, "b", gpus=1)
+        nvidia.has(gpu(0, 9500), gpu(1), "process 0 4000001 9500")
+        wait_until(lambda: seen(daemon)[0]["memory_used_bytes"] > 9 * GIB)
+        assert faults(daemon) == [None, None]
+        (daemon.state / "a").touch()
+        daemon.wait(a)
+        nvidia.has(gpu(0), gpu(1))
+        before = time.monotonic()
+        assert daemon.wait(daemon.submit("true", gpus=1))[0]["gpu_indices"] == [0]
+        assert time.monotonic() - before < 10 and "is given to no job" not in daemon.log.read_text()
+        end(daemon, "b", b)
