@@ -22,6 +22,8 @@ enum kind {
     KIND_REAL, /* in few digits */
     KIND_BYTES,
     KIND_SPAN_MS,
+    KIND_CPU,  /* what it uses of processors; nothing when that is not known */
+    KIND_USED, /* and of memory */
     KIND_PRIORITY,
     KIND_ID, /* the others are table.h's */
     KIND_TIME,
@@ -55,6 +57,9 @@ static const struct column all[] = {
     {"CPUS", KIND_COUNT, "cpus", true, false},
     {"MEMORY", KIND_BYTES, "memory_bytes", true, false},
     {"GPUS", KIND_REAL, "gpus", true, false},
+    {"CPU", KIND_CPU, "", true, false},
+    {"USED", KIND_USED, "memory_bytes", true, false},
+    {"PEAK", KIND_USED, "max_rss_bytes", true, false},
     {"DISK", KIND_BYTES, "disk_bytes", true, false},
     {"BEGIN", KIND_AT, "begin_at", false, false},
     {"STARTED", KIND_AT, "started_at", false, false},
@@ -137,6 +142,38 @@ static char *number_text(const struct cli *cli, enum kind kind, int64_t number)
     return xstrdup(text);
 }
 
+/* Of one processor; -1: that is not known. */
+static int64_t permille_of(const json_t *job)
+{
+    const json_t *share = json_object_get(json_object_get(job, "live"), "cpu_percent");
+    return share == NULL ? -1 : (int64_t)(json_number_value(share) * 10 + 0.5);
+}
+
+/* "85%" */
+static char *share_text(const json_t *job)
+{
+    const int64_t share = permille_of(job);
+    return share < 0 ? xstrdup("") : xasprintf("%lld%%", (long long)(share + 5) / 10);
+}
+
+/* While it runs, and of its peak when it has ended; -1: that is not known. */
+static int64_t used_of(const json_t *job, const char *key)
+{
+    const json_t *used = json_object_get(json_object_get(job, "live"), key);
+    if (used == NULL)
+        used = json_object_get(json_object_get(job, "usage"), key);
+    return json_is_integer(used) ? json_integer_value(used) : -1;
+}
+
+static char *used_text(const json_t *job, const char *key)
+{
+    char text[32] = "";
+    const int64_t used = used_of(job, key);
+    if (used >= 0)
+        format_size((uint64_t)used, text, sizeof(text));
+    return xstrdup(text);
+}
+
 static char *cell_text(const struct cli *cli, const struct column *column, const json_t *job)
 {
     switch (column->kind) {
@@ -150,6 +187,10 @@ static char *cell_text(const struct cli *cli, const struct column *column, const
         return number_text(cli, column->kind, number_of(job, column->key));
     case KIND_REAL:
         return real_text(json_number_value(value_of(job, column->key)));
+    case KIND_CPU:
+        return share_text(job);
+    case KIND_USED:
+        return used_text(job, column->key);
     case KIND_ID:
         return cli_id_text(job);
     case KIND_TIME:
@@ -288,6 +329,10 @@ static int compare_by(const struct cli *cli, const struct column *column, const 
     case KIND_REAL:
         return compare_numbers((int64_t)(1000 * json_number_value(value_of(a, column->key))),
                                (int64_t)(1000 * json_number_value(value_of(b, column->key))));
+    case KIND_CPU:
+        return compare_numbers(permille_of(a), permille_of(b));
+    case KIND_USED:
+        return compare_numbers(used_of(a, column->key), used_of(b, column->key));
     case KIND_TEXT:
     case KIND_RESULT:
     case KIND_COMMAND:

@@ -1,6 +1,7 @@
 #include "client/submission.h"
 
 #include "client/environment.h"
+#include "client/limit_options.h"
 #include "client/retry_options.h"
 
 #include "common/alloc.h"
@@ -283,6 +284,12 @@ static int take_one_more(struct submission *submission, const char *field, const
     return 0;
 }
 
+static int take_options(json_t *request, const char *name, const char *value)
+{
+    return limit_options_have(name) ? limit_options_take(request, name, value)
+                                    : retry_options_take(request, name, value);
+}
+
 int submission_take(void *arg, const char *name, const char *value)
 {
     struct submission *submission = arg;
@@ -302,8 +309,8 @@ int submission_take(void *arg, const char *name, const char *value)
         return take_count(submission, name, value);
     if (strcmp(name, "timeout-signal") == 0)
         return take_warning(submission, value);
-    if (retry_options_have(name))
-        return retry_options_take(submission->request, name, value);
+    if (limit_options_have(name) || retry_options_have(name))
+        return take_options(submission->request, name, value);
     if (strcmp(name, "resource") == 0)
         return take_resource(submission, value);
     if (strcmp(name, "output") == 0 || strcmp(name, "check") == 0)

@@ -62,6 +62,29 @@ static long long number_of(const json_t *object, const char *key)
     return json_integer_value(json_object_get(object, key));
 }
 
+/* What keeps a peak of memory from being exact. */
+static const char *source_text(const json_t *usage)
+{
+    const char *source = json_string_value(json_object_get(usage, "memory_source"));
+    if (source != NULL && strcmp(source, "sampled") == 0)
+        return " (seen now and then)";
+    return source != NULL && strcmp(source, "process") == 0 ? " (of one process)" : "";
+}
+
+/* Of a job that runs. */
+static void print_live(const json_t *live)
+{
+    char cpu[32], memory[32], peak[32];
+    if (!json_is_object(live))
+        return;
+    format_span((uint64_t)number_of(live, "cpu_ms"), cpu, sizeof(cpu));
+    format_size((uint64_t)number_of(live, "memory_bytes"), memory, sizeof(memory));
+    format_size((uint64_t)number_of(live, "max_rss_bytes"), peak, sizeof(peak));
+    (void)printf("%12s: cpu %.0f %% now, %s in all, memory %s now, %s at most%s, %lld processes\n",
+                 "uses", json_number_value(json_object_get(live, "cpu_percent")), cpu, memory, peak,
+                 source_text(live), number_of(live, "processes"));
+}
+
 static void print_usage(const json_t *usage)
 {
     char cpu[32], memory[32], out[32], errors[32];
@@ -71,8 +94,8 @@ static void print_usage(const json_t *usage)
     format_size((uint64_t)number_of(usage, "max_rss_bytes"), memory, sizeof(memory));
     format_size((uint64_t)number_of(usage, "stdout_bytes"), out, sizeof(out));
     format_size((uint64_t)number_of(usage, "stderr_bytes"), errors, sizeof(errors));
-    (void)printf("%12s: cpu %s, memory %s, stdout %s, stderr %s\n", "usage", cpu, memory, out,
-                 errors);
+    (void)printf("%12s: cpu %s, memory %s%s, stdout %s, stderr %s\n", "usage", cpu, memory,
+                 source_text(usage), out, errors);
     if (number_of(usage, "cut_bytes") + number_of(usage, "lost_bytes") > 0)
         (void)printf("%12s: %lld bytes were cut out, %lld were lost\n", "output",
                      number_of(usage, "cut_bytes"), number_of(usage, "lost_bytes"));
@@ -162,6 +185,14 @@ static void print_tries(const json_t *job)
     }
 }
 
+/* How it asked to stand beside others. */
+static void print_standing(const json_t *limits)
+{
+    show_value("nice", json_object_get(limits, "nice"));
+    show_value("io priority", json_object_get(limits, "io_priority"));
+    show_value("pids", json_object_get(limits, "pids"));
+}
+
 static void print_limits(const json_t *job)
 {
     char text[32];
@@ -175,6 +206,7 @@ static void print_limits(const json_t *job)
         (void)printf("%12s: SIG%s %s before its timeout\n", "warning",
                      json_string_value(json_object_get(job, "timeout_signal")), text);
     }
+    print_standing(json_object_get(job, "limits"));
     if (json_is_integer(json_object_get(job, "estimate_ms"))) {
         format_span((uint64_t)number_of(job, "estimate_ms"), text, sizeof(text));
         (void)printf("%12s: %s (%s)\n", "estimate", text,
@@ -288,6 +320,7 @@ static void print_job(const json_t *job)
     print_words("outputs", json_object_get(job, "outputs"));
     print_words("checks", json_object_get(job, "checks"));
     print_checkpoints(job);
+    print_live(json_object_get(job, "live"));
     print_usage(json_object_get(job, "usage"));
     print_pairs("tags", json_object_get(job, "tags"));
     if (json_is_object(env))

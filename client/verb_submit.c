@@ -1,5 +1,6 @@
 /* batchctl submit: builds the request, makes a key of its own so that a repeated send is safe. */
 #include "client/pipeline_submit.h"
+#include "client/limit_options.h"
 #include "client/retry_options.h"
 #include "client/submission.h"
 #include "client/values_submit.h"
@@ -140,6 +141,7 @@ static const struct cli_option options[] = {
      "GPUs it is given, or a share of one (0.5): told to it as CUDA_VISIBLE_DEVICES and BATCHD_GPUS"},
     {"gpu-memory", 0, "SIZE", "Memory it uses of each of its GPUs"},
     {"disk", 0, "SIZE", "disk it needs"},
+    LIMIT_OPTIONS,
     {"resource", 'R', "NAME=N", "so much of a counter that the configuration names (licences)"},
     {"timeout", 't', "SPAN", "stop it after this running time (default: never)"},
     {"timeout-signal", 0, "SIG[@SPAN]", "a signal so long before that and before a deadline (60s)"},

@@ -16,7 +16,7 @@
 #define WAITING_MAX 200
 /* A daemon that does not answer for so long is told of; meanwhile keys are not heard. */
 #define ANSWER_MS 3000
-#define TABLE_COLUMNS "id,state,priority,queue,user,time,cpus,memory,name,result"
+#define TABLE_COLUMNS "id,state,priority,queue,user,time,cpus,cpu,memory,used,name,result"
 
 struct view {
     struct cli *cli;

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define TEXT_MAX 199U /* fits the char[200] fields with a NUL */
+/* Of what once was `core` alone, 0 or 1: so older and newer ones read each other's ends. */
+#define SOURCE_SHIFT 1U
 
 static void put_id(struct record_writer *writer, const struct attempt_id *id)
 {
@@ -159,6 +161,8 @@ void put_run(struct record_writer *writer, const struct job_run *run)
     record_put_u32(writer, run->checkpoint_signal);
     record_put_u64(writer, run->memory_bytes);
     record_put_u8(writer, run->serve);
+    if (job_limits_any(&run->limits)) /* else it can be read by what knows none */
+        job_limits_put(writer, &run->limits);
     record_end(writer);
 }
 
@@ -191,6 +195,8 @@ int get_run(struct record *record, struct job_run *ret)
     }
     if (!record_complete(record)) /* or here */
         ret->serve = record_get_u8(record);
+    if (!record_complete(record))
+        job_limits_get(record, &ret->limits);
     if (record_complete(record) && ret->argc > 0)
         return 0;
     job_run_done(ret);
@@ -222,6 +228,22 @@ void job_run_add_env(struct job_run *run, char *text)
     run->env = xreallocarray(run->env, run->envc + 2, sizeof(char *));
     run->env[run->envc++] = text;
     run->env[run->envc] = NULL;
+}
+
+void put_limits(struct record_writer *writer, const struct attempt_id *id,
+                const struct job_limits *limits)
+{
+    record_begin(writer, MESSAGE_LIMITS);
+    put_id(writer, id);
+    job_limits_put(writer, limits);
+    record_end(writer);
+}
+
+int get_limits(struct record *record, struct attempt_id *ret_id, struct job_limits *ret)
+{
+    get_id(record, ret_id);
+    job_limits_get(record, ret);
+    return done(record);
 }
 
 void put_stop(struct record_writer *writer, const struct job_stop *stop)
@@ -373,7 +395,7 @@ void put_exit(struct record_writer *writer, enum worker_message type, const stru
     record_put_u8(writer, end->cause);
     record_put_u8(writer, end->has_code);
     record_put_u8(writer, end->has_signal);
-    record_put_u8(writer, end->core);
+    record_put_u8(writer, (uint8_t)(end->core | end->memory_source << SOURCE_SHIFT));
     record_put_u32(writer, end->exit_code);
     record_put_u32(writer, end->signal);
     record_put_u32(writer, end->spawn_errno);
@@ -396,7 +418,9 @@ int get_exit(struct record *record, struct job_exit *ret)
     ret->cause = record_get_u8(record);
     ret->has_code = record_get_u8(record);
     ret->has_signal = record_get_u8(record);
-    ret->core = record_get_u8(record);
+    const uint8_t flags = record_get_u8(record);
+    ret->core = flags & 1U;
+    ret->memory_source = flags >> SOURCE_SHIFT;
     ret->exit_code = record_get_u32(record);
     ret->signal = record_get_u32(record);
     ret->spawn_errno = record_get_u32(record);
@@ -408,7 +432,8 @@ int get_exit(struct record *record, struct job_exit *ret)
     ret->notes = (struct job_notes){0};
     if (!record_complete(record)) /* an older one ends here */
         get_notes_part(record, &ret->notes);
-    return ret->cause < EXIT_CAUSE_COUNT ? done(record) : -1;
+    return ret->cause < EXIT_CAUSE_COUNT && ret->memory_source < MEMORY_SOURCE_COUNT ? done(record)
+                                                                                     : -1;
 }
 
 void put_dropped(struct record_writer *writer, const struct job_dropped *dropped)
@@ -426,6 +451,35 @@ int get_dropped(struct record *record, struct job_dropped *ret)
     ret->rest_ms = record_get_u32(record);
     get_text(record, ret->text);
     return done(record);
+}
+
+void put_watch(struct record_writer *writer, uint32_t interval_ms)
+{
+    record_begin(writer, MESSAGE_WATCH);
+    record_put_u32(writer, interval_ms);
+    record_end(writer);
+}
+
+int get_watch(struct record *record, uint32_t *ret_interval_ms)
+{
+    *ret_interval_ms = record_get_u32(record);
+    return done(record);
+}
+
+void put_usage(struct record_writer *writer, const struct attempt_id *id,
+               const struct job_usage *usage)
+{
+    record_begin(writer, MESSAGE_USAGE);
+    put_id(writer, id);
+    job_usage_put(writer, usage);
+    record_end(writer);
+}
+
+int get_usage(struct record *record, struct attempt_id *ret_id, struct job_usage *ret)
+{
+    get_id(record, ret_id);
+    job_usage_get(record, ret);
+    return ret->source < MEMORY_SOURCE_COUNT ? done(record) : -1;
 }
 
 void put_progress(struct record_writer *writer, const struct attempt_id *id, const void *data,

@@ -20,6 +20,8 @@
 #ifndef BATCHD_COMMON_WORKER_PROTOCOL_H
 #define BATCHD_COMMON_WORKER_PROTOCOL_H
 
+#include "common/job_limits.h"
+#include "common/job_usage.h"
 #include "common/record.h"
 
 #include <stdbool.h>
@@ -69,6 +71,11 @@ enum worker_message {
     /* batchd -> spawner and back (job_folders.h) */
     MESSAGE_REMOVE_JOBS = 48, /* struct job_folders: remove these */
     MESSAGE_JOBS_REMOVED,     /* struct job_folders: which of them are */
+    /* batchd -> worker: of the RUN that follows; an older worker does without */
+    MESSAGE_LIMITS = 56, /* struct attempt_id, struct job_limits */
+    /* batchd -> worker, after HELLO; from then on the worker tells USAGE of what it runs */
+    MESSAGE_WATCH, /* u32 interval in milliseconds; 0: no more */
+    MESSAGE_USAGE, /* struct attempt_id, struct job_usage */
     /* log only */
     LOG_GO = 64, /* struct job_started (pid 0): written before exec */
     LOG_EXIT,    /* struct job_exit */
@@ -106,6 +113,7 @@ struct job_run {
     uint32_t checkpoint_signal; /* asks its main process for a checkpoint; 0: it knows none */
     uint64_t memory_bytes;      /* its limit, where memory can be limited; 0: none */
     uint8_t serve;              /* its processor knows --serve */
+    struct job_limits limits;   /* as stored: what its user asked for; to a worker: LIMITS */
 };
 
 struct job_stop {
@@ -151,10 +159,11 @@ struct job_notes {
 
 struct job_exit {
     struct attempt_id id;
-    uint8_t cause;      /* enum exit_cause */
-    uint8_t has_code;   /* exit_code counts */
-    uint8_t has_signal; /* signal counts; never both */
-    uint8_t core;       /* it dumped core */
+    uint8_t cause;         /* enum exit_cause */
+    uint8_t has_code;      /* exit_code counts */
+    uint8_t has_signal;    /* signal counts; never both */
+    uint8_t core;          /* it dumped core */
+    uint8_t memory_source; /* enum memory_source of max_rss_bytes */
     uint32_t exit_code, signal, spawn_errno;
     int64_t started_at, ended_at; /* microseconds since the epoch */
     uint64_t run_us;              /* monotonic */
@@ -200,6 +209,9 @@ int get_spawn_failed(struct record *record, uint64_t *ret_worker, char text[200]
 void put_run(struct record_writer *writer, const struct job_run *run);
 int get_run(struct record *record, struct job_run *ret);
 void job_run_done(struct job_run *run);
+void put_limits(struct record_writer *writer, const struct attempt_id *id,
+                const struct job_limits *limits);
+int get_limits(struct record *record, struct attempt_id *ret_id, struct job_limits *ret);
 void job_run_add_env(struct job_run *run, char *text); /* takes NAME=VALUE */
 void put_stop(struct record_writer *writer, const struct job_stop *stop);
 int get_stop(struct record *record, struct job_stop *ret);
@@ -224,6 +236,11 @@ int get_dropped(struct record *record, struct job_dropped *ret);
 void put_notes(struct record_writer *writer, const struct attempt_id *id,
                const struct job_notes *notes);
 int get_notes(struct record *record, struct attempt_id *ret_id, struct job_notes *ret);
+void put_watch(struct record_writer *writer, uint32_t interval_ms);
+int get_watch(struct record *record, uint32_t *ret_interval_ms);
+void put_usage(struct record_writer *writer, const struct attempt_id *id,
+               const struct job_usage *usage);
+int get_usage(struct record *record, struct attempt_id *ret_id, struct job_usage *ret);
 void put_progress(struct record_writer *writer, const struct attempt_id *id, const void *data,
                   size_t bytes);
 int get_progress(struct record *record, struct attempt_id *ret_id, const void **ret_data,

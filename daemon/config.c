@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define FILE_BYTES_MAX (1U << 20)
-#define KEYS_MAX 64U
+#define KEYS_MAX 128U
 
 /* One load: where problems go. */
 struct loading {
@@ -424,6 +424,22 @@ struct admission_marks config_gpu_marks(const struct config *config)
     struct admission_marks marks;
     (void)admission_marks_parse(config->monitor_gpu_memory_used, false, &marks, NULL);
     return marks;
+}
+
+struct limit_policy config_limits(const struct config *config)
+{
+    struct limit_policy policy = {.memory_bytes = config->limits_memory_bytes,
+                                  .pids = config->limits_pids,
+                                  .open_files = config->limits_open_files,
+                                  .file_bytes = config->limits_file_bytes,
+                                  .cpu_weight = config->limits_cpu_weight,
+                                  .io_weight = config->limits_io_weight,
+                                  .high_percent = config->limits_memory_high,
+                                  .swap_percent = config->limits_swap,
+                                  .nice = (uint8_t)config->limits_nice,
+                                  .bounds_data = config->limits_data_segment};
+    (void)job_io_priority_parse(config->limits_io_priority, &policy.io_priority, NULL);
+    return policy;
 }
 
 struct retry_rule config_retry(const struct config *config)

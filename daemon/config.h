@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "daemon/config_names.h"
 #include "daemon/core/admission.h"
+#include "daemon/core/limit_policy.h"
 #include "daemon/core/resource_names.h"
 #include "daemon/core/retry_rule.h"
 #include "daemon/core/volume.h"
@@ -42,6 +43,10 @@ struct config {
     uint64_t workers_idle_exit_ms, workers_batch_target_ms;
     uint64_t workers_stop_grace_ms;
     uint64_t workers_output_max_bytes;
+    uint64_t limits_memory_bytes, limits_pids, limits_open_files, limits_file_bytes;
+    uint32_t limits_memory_high, limits_swap, limits_cpu_weight, limits_io_weight, limits_nice;
+    char *limits_io_priority;
+    bool limits_data_segment;
     uint64_t retention_completed_ms, retention_failed_ms, retention_cancelled_ms; /* 0: for ever */
     uint64_t retention_statistics_ms;                                             /* 0: for ever */
     char *processors_path;
@@ -116,6 +121,9 @@ struct volume_marks config_disk_free(const struct config *config);
 struct volume_marks config_inodes_free(const struct config *config);
 /* Those of monitor.gpu_memory_used. */
 struct admission_marks config_gpu_marks(const struct config *config);
+
+/* What [limits] says. */
+struct limit_policy config_limits(const struct config *config);
 
 /* What [retry] says. */
 struct retry_rule config_retry(const struct config *config);

@@ -268,6 +268,14 @@ static uint32_t workers_max(const struct config *config, uint64_t cpus)
     return cpus < WORKERS_MAX ? (uint32_t)cpus : WORKERS_MAX;
 }
 
+/* What the settings say as rules for each job. */
+static void set_rules(const struct config *config, struct engine_options *options)
+{
+    options->watch_ms = (uint32_t)config->monitor_interval_ms;
+    options->limits = config_limits(config);
+    options->retry = config_retry(config);
+}
+
 static int start_engine(struct daemon *daemon, const struct config *config,
                         const struct places *places, struct error *err)
 {
@@ -294,7 +302,6 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .schedule_limit_per_user = config->daemon_schedule_limit_per_user,
         .disk_reserve_bytes = config->store_reserve_bytes,
         .array_max = config->daemon_array_max,
-        .retry = config_retry(config),
         .retry_types = config->named.retry_types,
         .retry_type_count = config->named.retry_type_count,
         .memory_cap_bytes = config->retry_memory_cap_bytes,
@@ -317,6 +324,7 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .meters = daemon->meters,
         .monitor = daemon->monitor};
     set_marks(config, &daemon->engine_options);
+    set_rules(config, &daemon->engine_options);
     daemon->db = open_store(config, places, err);
     if (daemon->db == NULL)
         return -1;

@@ -42,8 +42,9 @@ install-service:
 	  sed -E '/^Exec[A-Za-z]*=/s|=/usr/(sbin\|libexec)/|=$(PREFIX)/\1/|' "$$unit" > '$(DESTDIR)$(UNITDIR)'/"$${unit##*/}" && \
 	  chmod 644 '$(DESTDIR)$(UNITDIR)'/"$${unit##*/}" || exit 1; done
 	install -d '$(DESTDIR)$(USERUNITDIR)'
-	sed -E '/^ExecStart=/s|=/usr/|=$(PREFIX)/|' systemd/user/batchd.service > '$(DESTDIR)$(USERUNITDIR)/batchd.service'
-	chmod 644 '$(DESTDIR)$(USERUNITDIR)/batchd.service'
+	@for unit in systemd/user/*.service; do \
+	  sed -E '/^ExecStart=/s|=/usr/|=$(PREFIX)/|' "$$unit" > '$(DESTDIR)$(USERUNITDIR)'/"$${unit##*/}" && \
+	  chmod 644 '$(DESTDIR)$(USERUNITDIR)'/"$${unit##*/}" || exit 1; done
 	install -m644 systemd/sysusers.d/batchd.conf '$(DESTDIR)$(PREFIX)/lib/sysusers.d/batchd.conf'
 	install -m644 systemd/tmpfiles.d/batchd.conf '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/batchd.conf'
 	install -m644 systemd/batchd.catalog '$(DESTDIR)$(PREFIX)/lib/systemd/catalog/batchd.catalog'

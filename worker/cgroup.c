@@ -44,7 +44,7 @@ static char *own_group(void)
 /* What is below it may have these limits, as far as it may itself. */
 static void hand_on(const char *group)
 {
-    static const char *const controllers[] = {"+memory", "+pids"};
+    static const char *const controllers[] = {"+memory", "+pids", "+cpu", "+io"};
     CLEANUP_FREE char *path = xasprintf("%s/cgroup.subtree_control", group);
     for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++) {
         CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -53,12 +53,38 @@ static void hand_on(const char *group)
     }
 }
 
-char *cgroup_base(void)
+/* Of a person's own batchd: that of their batchd-jobs.service, if their services' manager runs it
+ * and we are among what it has; in it a group for each state folder, since they may have several.
+ */
+static char *user_base(const char *own)
+{
+    struct stat state;
+    CLEANUP_FREE char *unit = xasprintf("/user@%u.service/", geteuid());
+    const char *manager = strstr(own, unit);
+    if (manager == NULL || stat(".", &state) < 0)
+        return NULL;
+    CLEANUP_FREE char *jobs =
+        xasprintf("%.*s%sapp.slice/" JOBS_UNIT, (int)(manager - own), own, unit);
+    if (access(jobs, W_OK) < 0)
+        return NULL;
+    hand_on(jobs);
+    CLEANUP_FREE char *base =
+        xasprintf("%s/state-%llx-%llx", jobs, (unsigned long long)state.st_dev,
+                  (unsigned long long)state.st_ino);
+    if (mkdir(base, 0755) < 0 && errno != EEXIST)
+        return NULL;
+    hand_on(base);
+    return TAKE_PTR(base);
+}
+
+char *cgroup_base(bool system_mode)
 {
     CLEANUP_FREE char *own = own_group();
     const char *slash = own == NULL ? NULL : strrchr(own, '/');
     if (slash == NULL)
         return NULL;
+    if (!system_mode)
+        return user_base(own);
     CLEANUP_FREE char *jobs = xasprintf("%.*s/" JOBS_UNIT, (int)(slash - own), own);
     if (strcmp(slash + 1, SPAWNER_UNIT) != 0 || access(jobs, F_OK) < 0)
         return TAKE_PTR(own);
@@ -66,23 +92,28 @@ char *cgroup_base(void)
     return TAKE_PTR(jobs);
 }
 
-char *cgroup_of_worker(void)
+char *cgroup_of_worker(uint64_t worker)
 {
     CLEANUP_FREE char *own = own_group();
-    char *slash = own == NULL ? NULL : strrchr(own, '/');
-    if (slash == NULL || strcmp(slash, "/" CGROUP_WORKER_NAME) != 0)
+    CLEANUP_FREE char *end =
+        xasprintf("/worker-%llu/" CGROUP_WORKER_NAME, (unsigned long long)worker);
+    const size_t length = own == NULL ? 0 : strlen(own);
+    if (length < strlen(end) || strcmp(own + length - strlen(end), end) != 0)
         return NULL;
-    *slash = '\0';
+    own[length - strlen("/" CGROUP_WORKER_NAME)] = '\0';
     return TAKE_PTR(own);
 }
 
+/* In it a job's own user may read what its limits are, whatever our umask is: programs size
+ * themselves by that. */
 char *cgroup_make(const char *base, uint64_t worker)
 {
     if (base == NULL)
         return NULL;
     CLEANUP_FREE char *group = xasprintf("%s/worker-%llu", base, (unsigned long long)worker);
     CLEANUP_FREE char *leaf = xasprintf("%s/" CGROUP_WORKER_NAME, group);
-    if ((mkdir(group, 0755) < 0 && errno != EEXIST) || (mkdir(leaf, 0755) < 0 && errno != EEXIST))
+    if ((mkdir(group, 0755) < 0 && errno != EEXIST) || (mkdir(leaf, 0755) < 0 && errno != EEXIST) ||
+        chmod(group, 0755) < 0)
         return NULL;
     hand_on(group);
     return TAKE_PTR(group);

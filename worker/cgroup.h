@@ -6,8 +6,9 @@
  * BASE is the group of batchd-jobs.service, which systemd delegates to us and in which nothing else
  * is but its keeper, in a group of its own: only there can memory be limited, since a group that
  * hands controllers on may hold no process, and systemd puts each new spawner into the spawner's
- * own. Without that unit BASE is the spawner's. Without a delegated group there is none: then
- * parentage alone decides (worker/tree.h). Paths are absolute, made here, and owned by the caller.
+ * own. Without that unit BASE is the spawner's. A person's own batchd has them in that unit of the
+ * manager of their services, or none. Without a delegated group there is none: then parentage alone
+ * decides (worker/tree.h). Paths are absolute, made here, and owned by the caller.
  */
 #ifndef BATCHD_WORKER_CGROUP_H
 #define BATCHD_WORKER_CGROUP_H
@@ -19,10 +20,11 @@
 #define CGROUP_JOB_NAME "job"
 #define CGROUP_SERVER_NAME "server"
 
-/* For the spawner: where workers have theirs; NULL: there is none that we may divide. */
-char *cgroup_base(void);
-/* For a worker: its own; NULL: it has none. */
-char *cgroup_of_worker(void);
+/* For the spawner, whose current folder is in the state folder: where workers have theirs; NULL:
+ * there is none that we may divide. */
+char *cgroup_base(bool system_mode);
+/* For the worker of this id: its own; NULL: it has none. */
+char *cgroup_of_worker(uint64_t worker);
 /* Makes the worker's group below `base`; NULL when that cannot be done. */
 char *cgroup_make(const char *base, uint64_t worker);
 /* Makes the calling process the worker in it: may follow a fork. 0 or -1. */

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/program.h"
+#include "worker/process_limits.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -33,6 +34,7 @@ enum stage {
     STAGE_GATE,
     STAGE_STDIN,
     STAGE_DESCRIPTORS,
+    STAGE_LIMITS,
     STAGE_USER,
     STAGE_FOLDER,
     STAGE_PROGRAM,
@@ -179,6 +181,8 @@ static int child_main(void *arg)
     (void)umask((mode_t)run->umask);
     if (place_descriptors(plan) < 0)
         give_up(call, STAGE_DESCRIPTORS);
+    if (process_limits_set(&run->limits, plan->group_fd < 0 ? run->memory_bytes : 0) < 0)
+        give_up(call, STAGE_LIMITS);
     if (plan->change_user && become_user(plan) < 0)
         give_up(call, STAGE_USER);
     if (chdir(run->cwd) < 0)
@@ -339,7 +343,7 @@ static pid_t fork_in_group(int group_fd)
 static pid_t fork_child(struct child_starter *starter, struct child_call *call)
 {
     const struct child_plan *plan = call->plan;
-    if (starter->quick && !plan->change_user)
+    if (starter->quick && !plan->change_user && plan->group_fd < 0)
         return fork_quickly(starter, call);
     pid_t pid = plan->group_fd < 0 ? -1 : fork_in_group(plan->group_fd);
     /* This kernel cannot, or the group is gone. Where there is no room for a process there is none
@@ -407,6 +411,8 @@ int child_failed(const struct child_starter *starter, const struct job_run *run,
         return error_set_errno(err, "cannot become user %u", run->uid);
     case STAGE_DESCRIPTORS:
         return error_set_errno(err, "cannot set up its descriptors");
+    case STAGE_LIMITS:
+        return error_set_errno(err, "cannot set its limits");
     case STAGE_GATE:
         break;
     }

@@ -35,7 +35,7 @@ struct child_plan {
     int lines_fd;     /* becomes 3; -1: none */
     int notes_fd;     /* becomes 4; -1: none */
     struct talk talk; /* borrowed */
-    int group_fd;     /* the folder of its control group; -1: none. Only where the user changes. */
+    int group_fd;     /* the folder of its control group; -1: none */
     bool change_user;
     bool no_new_privs;
     char *const *env;

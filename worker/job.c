@@ -168,7 +168,7 @@ static int start_as(struct job *job, const struct job_run *run, struct journal *
     if (start_prepare(&start, &job->options, job->pipes, run, job->served || step_begins(run),
                       err) < 0)
         return -1;
-    job_group_begin(job->group, run->memory_bytes);
+    job_group_begin(job->group, run->memory_bytes, &run->limits);
     start.group_fd = job_group_fd(job->group);
     return go(job, run, &start, journal, err);
 }
@@ -192,6 +192,8 @@ int job_start(struct job *job, struct job_run *run, struct journal *journal,
         return -1;
     }
     job->phase = PHASE_RUNNING;
+    autogroup_begin(&job->autogroup, job->pid, run->limits.nice, clock_running_us());
+    sampler_begin(&job->sampler, clock_running_us());
     job->run = *run;
     *run = (struct job_run){.argv = NULL};
     return 1;
@@ -275,6 +277,11 @@ bool job_suspended(const struct job *job)
     return job->suspended;
 }
 
+void job_watch(struct job *job, int64_t interval_us)
+{
+    sampler_tell_every(&job->sampler, interval_us, clock_running_us());
+}
+
 /* Its main process has ended, and what comes behind it is not done. */
 static bool is_behind(const struct job *job)
 {
@@ -343,10 +350,25 @@ static void commit_beside(struct job *job, int64_t now, int *ret_wait_ms)
         commit_start(job->commit, &job->run, &job->user, job_group_fd(job->group), now);
 }
 
+static void sample(struct job *job, int64_t now, int *ret_wait_ms)
+{
+    struct job_usage usage;
+    if (job->stage != STAGE_JOB || job->served) /* a server has what other jobs used, too */
+        return;
+    if (sampler_take(&job->sampler, job->group, now, &usage))
+        job->events->usage(job->arg, &job->id, &usage);
+    if (job->sampler.next_at != INT64_MAX)
+        lower(ret_wait_ms, job->sampler.next_at - now);
+}
+
 static void follow_times(struct job *job, int *ret_wait_ms)
 {
     int64_t now = clock_running_us();
     commit_beside(job, now, ret_wait_ms);
+    sample(job, now, ret_wait_ms);
+    const int64_t say_at = autogroup_tend(&job->autogroup, now);
+    if (say_at != INT64_MAX)
+        lower(ret_wait_ms, say_at - now);
     switch (timetable_due(&job->times, now)) {
     case DUE_KILL:
         job->keeps_server = false;
@@ -376,6 +398,14 @@ static void follow_times(struct job *job, int *ret_wait_ms)
         lower(ret_wait_ms, next - now);
 }
 
+/* What comes behind the job is not its own, nor is a server, which had other jobs. */
+static void note_orphan(void *arg, pid_t pid, const struct rusage *usage)
+{
+    struct job *job = arg;
+    if (job->stage == STAGE_JOB && pid != server_pid(job->server))
+        sampler_add_orphan(&job->sampler, usage);
+}
+
 /* Reaps what ended: orphans of the running job fall to us, and must not stay as zombies; so many at
  * a time, for a job can have more of them than we can take. True when the main process ended. */
 static bool reap(struct job *job, int *ret_wait_ms)
@@ -388,8 +418,10 @@ static bool reap(struct job *job, int *ret_wait_ms)
             continue;
         if (pid > 0 && pid == commit_pid(job->commit))
             commit_ended(job->commit, status);
-        if (pid > 0 && pid == server_pid(job->server))
+        else if (pid > 0 && pid == server_pid(job->server))
             server_ended(job->server, status);
+        else if (pid > 0 && pid != job->pid)
+            note_orphan(job, pid, &usage);
         if (pid == job->pid)
             job_note_status(job, status, &usage);
         if (pid <= 0 || pid == job->pid)
@@ -407,7 +439,7 @@ static bool sweep(struct job *job)
 {
     if (++job->rounds > SPARED_ROUNDS)
         job->keeps_server = false;
-    if (tree_sweep(job->keeps_server ? server_pid(job->server) : 0))
+    if (tree_sweep(job->keeps_server ? server_pid(job->server) : 0, note_orphan, job))
         return true;
     (void)job_group_kill(job->group);
     if (!job->keeps_server)

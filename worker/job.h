@@ -16,6 +16,7 @@ struct job;
 struct job_events {
     void (*lines)(void *arg, const struct attempt_id *id, const void *data, size_t bytes);
     void (*notes)(void *arg, const struct attempt_id *id, const struct job_notes *notes);
+    void (*usage)(void *arg, const struct attempt_id *id, const struct job_usage *usage);
 };
 
 /* Of the job, and of what is made beside it. */
@@ -44,6 +45,8 @@ void job_signal(const struct job *job, int number, enum signal_whom whom);
 void job_suspend(struct job *job);
 void job_resume(struct job *job);
 bool job_suspended(const struct job *job); /* or about to be */
+/* How often the loop is told of its usage (job_events), and of that of jobs after it; 0: never. */
+void job_watch(struct job *job, int64_t interval_us);
 
 /* For poll: fills up to JOB_POLL_FDS entries and returns how many; then the same entries back. */
 nfds_t job_poll(const struct job *job, struct pollfd *fds);

@@ -98,10 +98,11 @@ static int start_step(struct job *job, enum stage stage, struct job_run step, st
     step_done(&job->step);
     job->step = step;
     job->stage = stage;
-    job->suspended = false; /* its time goes on, or this might never end */
+    autogroup_begin(&job->autogroup, 0, 0, 0); /* the job's leader is no more */
+    job->suspended = false;                    /* its time goes on, or this might never end */
     /* A new group: what is born into a halted one stands, and into one that has been killed some
      * kernels (6.1.176) let nothing be born alive. */
-    job_group_begin(job->group, job->run.memory_bytes);
+    job_group_begin(job->group, job->run.memory_bytes, &job->run.limits);
     (void)job_group_freeze(job->group, false);
     start.group_fd = job_group_fd(job->group);
     start.user = &job->user;
@@ -172,6 +173,7 @@ bool job_goes_on(struct job *job)
     if (job->stage == STAGE_JOB) {
         if (job_served_again(job))
             return true;
+        sampler_settle(&job->sampler, &job->end);
         job->out_of_memory = job_group_usage(job->group, &job->end);
         job_served_usage(job);
         if (commits(job))

@@ -16,6 +16,9 @@
 #define FILE_BYTES 4096U
 /* Of the processes and threads that there may be on the machine: what systemd gives a unit. */
 #define PIDS_PERCENT 15
+/* The kernel's for what has none. */
+#define WEIGHT_DEFAULT 100U
+#define BFQ_WEIGHT_MAX 1000U
 
 struct job_group {
     const char *name; /* in the worker's; borrowed */
@@ -44,10 +47,22 @@ void job_group_free(struct job_group *group)
 
 /* ---- the files of a group ---- */
 
+static int put_at(int dirfd, const char *file, const char *value)
+{
+    CLEANUP_CLOSE int fd = openat(dirfd, file, O_WRONLY | O_CLOEXEC);
+    return fd < 0 ? -1 : fd_write_all(fd, value, strlen(value));
+}
+
 static int put(const struct job_group *group, const char *file, const char *value)
 {
-    CLEANUP_CLOSE int fd = openat(group->fd, file, O_WRONLY | O_CLOEXEC);
-    return fd < 0 ? -1 : fd_write_all(fd, value, strlen(value));
+    return put_at(group->fd, file, value);
+}
+
+static int put_number(int dirfd, const char *file, uint64_t number)
+{
+    char text[24];
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+    return put_at(dirfd, file, text);
 }
 
 static uint64_t read_number(int dirfd, const char *file)
@@ -79,19 +94,34 @@ static uint64_t pids_max(void)
     return (pids < threads ? pids : threads) * PIDS_PERCENT / 100;
 }
 
-static void set_limits(const struct job_group *group, uint64_t memory_bytes)
+/* Of a controller that the group does not have there is no file: then there is no such limit. */
+static void limit_memory(const struct job_group *group, uint64_t memory_bytes,
+                         const struct job_limits *limits)
 {
-    char number[24];
-    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)pids_max());
-    (void)put(group, "pids.max", number);
     (void)put(group, "memory.oom.group", "1");
     if (memory_bytes == 0)
         return;
-    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)memory_bytes);
-    (void)put(group, "memory.max", number);
+    if (limits->memory_high_bytes != 0)
+        (void)put_number(group->fd, "memory.high", limits->memory_high_bytes);
+    if (limits->has_swap != 0)
+        (void)put_number(group->fd, "memory.swap.max", limits->swap_bytes);
+    (void)put_number(group->fd, "memory.max", memory_bytes);
 }
 
-void job_group_begin(struct job_group *group, uint64_t memory_bytes)
+/* Each time, since the job before may have had another. Which file is there depends on who shares
+ * the disk out: iocost has the range of weights, BFQ one up to 1000. */
+static void set_weights(const struct job_group *group, const struct job_limits *limits)
+{
+    const uint32_t cpu = limits->cpu_weight == 0 ? WEIGHT_DEFAULT : limits->cpu_weight;
+    const uint32_t io = limits->io_weight == 0 ? WEIGHT_DEFAULT : limits->io_weight;
+    (void)put_number(group->parent_fd, "cpu.weight", cpu);
+    if (put_number(group->parent_fd, "io.weight", io) < 0)
+        (void)put_number(group->parent_fd, "io.bfq.weight",
+                         io < BFQ_WEIGHT_MAX ? io : BFQ_WEIGHT_MAX);
+}
+
+void job_group_begin(struct job_group *group, uint64_t memory_bytes,
+                     const struct job_limits *limits)
 {
     if (group->parent_fd < 0)
         return;
@@ -103,8 +133,12 @@ void job_group_begin(struct job_group *group, uint64_t memory_bytes)
         return;
     }
     group->fd = openat(group->parent_fd, group->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (group->fd >= 0)
-        set_limits(group, memory_bytes);
+    if (group->fd < 0)
+        return;
+    (void)fchmod(group->fd, 0755); /* whatever our umask is: its user may read it */
+    (void)put_number(group->fd, "pids.max", limits->pids == 0 ? pids_max() : limits->pids);
+    limit_memory(group, memory_bytes, limits);
+    set_weights(group, limits);
 }
 
 int job_group_fd(const struct job_group *group)
@@ -122,6 +156,18 @@ bool job_group_kill(const struct job_group *group)
     return group->fd >= 0 && put(group, "cgroup.kill", "1") == 0;
 }
 
+bool job_group_sample(const struct job_group *group, struct job_usage *ret)
+{
+    if (group->fd < 0)
+        return false;
+    *ret = (struct job_usage){.cpu_us = read_entry(group, "cpu.stat", "usage_usec"),
+                              .memory_bytes = read_number(group->fd, "memory.current"),
+                              .peak_bytes = read_number(group->fd, "memory.peak"),
+                              .processes = (uint32_t)read_number(group->fd, "pids.current")};
+    ret->source = ret->peak_bytes > 0 ? MEMORY_GROUP : MEMORY_UNKNOWN;
+    return ret->memory_bytes > 0;
+}
+
 bool job_group_usage(const struct job_group *group, struct job_exit *end)
 {
     if (group->fd < 0)
@@ -129,8 +175,10 @@ bool job_group_usage(const struct job_group *group, struct job_exit *end)
     uint64_t peak = read_number(group->fd, "memory.peak");
     uint64_t user_us = read_entry(group, "cpu.stat", "user_usec");
     uint64_t system_us = read_entry(group, "cpu.stat", "system_usec");
-    if (peak > 0)
+    if (peak > 0) {
         end->max_rss_bytes = peak;
+        end->memory_source = MEMORY_GROUP;
+    }
     if (user_us + system_us > 0) {
         end->user_us = user_us;
         end->system_us = system_us;

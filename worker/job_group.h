@@ -5,6 +5,8 @@
 #ifndef BATCHD_WORKER_JOB_GROUP_H
 #define BATCHD_WORKER_JOB_GROUP_H
 
+#include "common/job_limits.h"
+#include "common/job_usage.h"
 #include "common/worker_protocol.h"
 
 #include <stdbool.h>
@@ -16,8 +18,9 @@ struct job_group *job_group_new(const char *worker_group, const char *name);
 void job_group_free(struct job_group *group);
 
 /* A new, empty group. `memory_bytes`: what it may have, if memory can be limited here; 0: no limit.
- */
-void job_group_begin(struct job_group *group, uint64_t memory_bytes);
+ * Weights are the worker's group's, which is what stands beside the groups of others. */
+void job_group_begin(struct job_group *group, uint64_t memory_bytes,
+                     const struct job_limits *limits);
 /* For clone3: the folder of the group, or -1. Ours to close. */
 int job_group_fd(const struct job_group *group);
 /* True when that was done. */
@@ -26,6 +29,9 @@ bool job_group_kill(const struct job_group *group);
 /* Puts what it used so far in the place of what wait4 said. True when the kernel killed some of it
  * for want of memory. */
 bool job_group_usage(const struct job_group *group, struct job_exit *end);
+/* What it uses now; the peak is 0 and of no source where the kernel keeps none. False: there is no
+ * such group, or it counts nothing. */
+bool job_group_sample(const struct job_group *group, struct job_usage *ret);
 /* When nothing is in it any more. */
 void job_group_end(struct job_group *group);
 

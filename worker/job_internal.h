@@ -3,10 +3,12 @@
 #ifndef BATCHD_WORKER_JOB_INTERNAL_H
 #define BATCHD_WORKER_JOB_INTERNAL_H
 
+#include "worker/autogroup.h"
 #include "worker/commit.h"
 #include "worker/output.h"
 #include "worker/start.h"
 #include "worker/job_group.h"
+#include "worker/sampler.h"
 #include "worker/server.h"
 #include "worker/step.h"
 #include "worker/timetable.h"
@@ -42,6 +44,8 @@ struct job {
     int64_t files_from;                /* what it writes is stamped no earlier; clock_file_us */
     struct timetable times, own_times; /* the latter while another is that of a step */
     int64_t behind_kill_at; /* who stopped it when its main process had ended; INT64_MAX: nobody */
+    struct autogroup autogroup;
+    struct sampler sampler;
     uint64_t grace_ms;
     int warn_signal;
     bool suspended;          /* or about to be */

@@ -49,7 +49,7 @@ bool job_served_again(struct job *job)
     job->served = false;
     server_release(job->server, false, 0);
     start.user = &job->user;
-    job_group_begin(job->group, job->run.memory_bytes);
+    job_group_begin(job->group, job->run.memory_bytes, &job->run.limits);
     start.group_fd = job_group_fd(job->group);
     if (start_prepare(&start, &job->options, job->pipes, &job->run, false, &err) == 0 &&
         job_start_process(job, &job->run, &start, &err) == 0) {
@@ -68,6 +68,8 @@ void job_served_usage(struct job *job)
     job->out_of_memory = job->out_of_memory || server_out_of_memory(job->server);
     job->end.user_us += job->news.user_us;
     job->end.system_us += job->news.system_us;
-    if (job->news.max_rss_bytes > job->end.max_rss_bytes)
-        job->end.max_rss_bytes = job->news.max_rss_bytes;
+    if (job->news.max_rss_bytes <= job->end.max_rss_bytes)
+        return;
+    job->end.max_rss_bytes = job->news.max_rss_bytes;
+    job->end.memory_source = MEMORY_PROCESS;
 }

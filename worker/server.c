@@ -72,6 +72,15 @@ static void key_done(struct key *key)
     *key = (struct key){.bytes = NULL};
 }
 
+/* A server has those of all its jobs. */
+static void add_limits(FILE *out, const struct job_limits *limits)
+{
+    struct record_writer writer = {0};
+    job_limits_put(&writer, limits);
+    (void)fwrite(writer.data, 1, writer.used, out);
+    record_writer_done(&writer);
+}
+
 static struct key key_of(const struct job_run *run, char *const *env)
 {
     struct key key = {.bytes = NULL};
@@ -80,6 +89,7 @@ static struct key key_of(const struct job_run *run, char *const *env)
         out_of_memory();
     (void)fprintf(out, "%u %u %o %llu %s", run->uid, run->gid, run->umask,
                   (unsigned long long)run->memory_bytes, run->program);
+    add_limits(out, &run->limits);
     for (uint32_t i = 0; i < run->argc; i++)
         (void)fprintf(out, "%c%s", '\0', run->argv[i]);
     for (size_t i = 0; env[i] != NULL; i++) {
@@ -183,7 +193,7 @@ static int start_process(struct server *server, const struct user *user, struct 
                                     .stderr_fd = theirs.fds[2],
                                     .lines_fd = theirs.fds[0],
                                     .notes_fd = -1,
-                                    .group_fd = user->change ? job_group_fd(server->group) : -1,
+                                    .group_fd = job_group_fd(server->group),
                                     .change_user = user->change,
                                     .groups = user->groups,
                                     .group_count = user->group_count,
@@ -219,7 +229,7 @@ static bool start(struct server *server, const struct job_run *run, const struct
     server->run.argc = 2;
     server->run.env = env_of(user->env != NULL ? user->env : run->env, &server->run.envc);
     server->ended = false;
-    job_group_begin(server->group, run->memory_bytes);
+    job_group_begin(server->group, run->memory_bytes, &run->limits);
     if (server->starter == NULL) /* most workers never have a server */
         server->starter = child_starter_new(!server->options->system_mode);
     if (server->starter == NULL)

@@ -57,8 +57,18 @@ struct spawner {
     bool handing_over; /* SIGUSR1: leave, the workers go on without us */
 };
 
+/* The unit that has them may have been started since, or anew. */
+static void look_for_groups(struct spawner *spawner)
+{
+    if (spawner->cgroup != NULL && access(spawner->cgroup, F_OK) == 0)
+        return;
+    free(spawner->cgroup);
+    spawner->cgroup = cgroup_base(spawner->options.system_mode);
+}
+
 static int spawn(struct spawner *spawner, uint64_t id)
 {
+    look_for_groups(spawner);
     const struct launcher launcher = {.options = &spawner->options,
                                       .jobs_fd = spawner->jobs_fd,
                                       .users_fd = spawner->users_fd,
@@ -356,8 +366,7 @@ static int prepare(struct spawner *spawner)
     (void)sigprocmask(SIG_SETMASK, &wanted, NULL);
     spawner->signal_fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     spawner->busy_at = clock_monotonic_us();
-    if (spawner->options.system_mode)
-        spawner->cgroup = cgroup_base();
+    look_for_groups(spawner);
     return spawner->listen_fd < 0 || spawner->signal_fd < 0 ? -1 : 0;
 }
 

@@ -55,7 +55,7 @@ int start_child(const struct start *start, struct child_starter *starter, const 
                                     .lines_fd = start->writers[PIPE_LINES],
                                     .notes_fd = start->writers[PIPE_NOTES],
                                     .talk = start->talk,
-                                    .group_fd = user->change ? start->group_fd : -1,
+                                    .group_fd = start->group_fd,
                                     .change_user = user->change,
                                     .groups = user->groups,
                                     .group_count = user->group_count,

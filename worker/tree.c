@@ -25,6 +25,9 @@
 #define LOOK_US (1000 * US_PER_MS)
 #define LOOK_FOR_HALTED_US (10000 * US_PER_MS)
 
+/* One that is taken for a figure costs no more than that, however many there are. */
+#define LOOK_FOR_ALL_US (20 * US_PER_MS)
+
 struct process {
     pid_t pid;
     unsigned long long born; /* ticks since the boot: with the pid nobody else's */
@@ -289,6 +292,17 @@ enum tree_found tree_signal(int number, tree_skip_fn skip, void *arg)
     return signal_tree(&search, number);
 }
 
+/* Signal 0 is sent to nobody. */
+void tree_each(tree_each_fn each, void *arg)
+{
+    struct search search = {.begun = clock_monotonic_us(), .look_us = LOOK_FOR_ALL_US};
+    look_around(&search);
+    for (size_t i = 0; i < search.finds.count; i++)
+        each(arg, search.finds.processes[i].pid);
+    free(search.finds.processes);
+    free(search.finds.sorted);
+}
+
 bool tree_kill(tree_skip_fn skip, void *arg)
 {
     if (tree_signal(SIGSTOP, skip, arg) == TREE_EMPTY)
@@ -307,14 +321,16 @@ static bool kill_all_but(pid_t spared)
     return true;
 }
 
-bool tree_sweep(pid_t spared)
+bool tree_sweep(pid_t spared, tree_reaped_fn reaped, void *arg)
 {
-    for (unsigned reaped = 0; reaped < TREE_REAPS_MAX; reaped++) {
-        pid_t pid = waitpid(-1, NULL, WNOHANG | __WALL);
+    for (unsigned count = 0; count < TREE_REAPS_MAX; count++) {
+        struct rusage usage;
+        pid_t pid = wait4(-1, NULL, WNOHANG | __WALL, &usage);
         if (pid < 0)
             return errno == ECHILD;
         if (pid == 0)
             break;
+        reaped(arg, pid, &usage);
     }
     return !kill_all_but(spared) && spared != 0;
 }

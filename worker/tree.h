@@ -8,6 +8,7 @@
 #define BATCHD_WORKER_TREE_H
 
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /* Whether a direct child is left alone, with all that is below it. NULL: none is. */
@@ -24,6 +25,10 @@ enum tree_found {
  * that reached all nothing moves any more, since who has it pending cannot fork. */
 enum tree_found tree_signal(int number, tree_skip_fn skip, void *arg);
 
+/* Each process below us, once, as far as one short look finds them. */
+typedef void (*tree_each_fn)(void *arg, pid_t pid);
+void tree_each(tree_each_fn each, void *arg);
+
 /* Halts all of it, so that nothing can outrun us by forking, and kills it. False only when
  * there is certainly nothing, else to be called again after SIGCHLD or a short while. */
 bool tree_kill(tree_skip_fn skip, void *arg);
@@ -33,7 +38,8 @@ bool tree_kill(tree_skip_fn skip, void *arg);
 #define TREE_REAPS_MAX 16384U
 
 /* Kills and reaps what is left below us, one round: true when nothing is, but a direct child that
- * is spared (0: none). What is below that is not. */
-bool tree_sweep(pid_t spared);
+ * is spared (0: none). What is below that is not. Who is reaped is told. */
+typedef void (*tree_reaped_fn)(void *arg, pid_t pid, const struct rusage *usage);
+bool tree_sweep(pid_t spared, tree_reaped_fn reaped, void *arg);
 
 #endif

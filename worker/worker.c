@@ -45,6 +45,8 @@ struct worker {
     struct journal *journal;
     struct job_run queue[WORKER_QUEUE_MAX];
     unsigned queued;
+    struct attempt_id limited; /* whose limits came, ahead of its RUN */
+    struct job_limits limits;
     struct owed *owed, **owed_end;
     uint64_t ended, failed; /* of the jobs whose end was acknowledged (struct worker_hello) */
     int signal_fd;
@@ -165,7 +167,15 @@ static void on_notes(void *arg, const struct attempt_id *id, const struct job_no
         put_notes(&worker->front.out, id, notes);
 }
 
-static const struct job_events job_calls = {.lines = on_lines, .notes = on_notes};
+static void on_usage(void *arg, const struct attempt_id *id, const struct job_usage *usage)
+{
+    struct worker *worker = arg;
+    if (worker->front.fd >= 0 && link_unsent(&worker->front) < PROGRESS_UNSENT_MAX)
+        put_usage(&worker->front.out, id, usage);
+}
+
+static const struct job_events job_calls = {
+    .lines = on_lines, .notes = on_notes, .usage = on_usage};
 
 static void tell_started(struct worker *worker, int *wait_ms)
 {
@@ -248,6 +258,8 @@ static void on_run(struct worker *worker, struct record *record)
              "the worker takes no more");
         job_run_done(&run);
     } else {
+        if (attempt_equal(&run.id, &worker->limited))
+            run.limits = worker->limits;
         worker->queue[worker->queued++] = run;
     }
 }
@@ -287,8 +299,14 @@ static void handle(struct worker *worker, struct record *record)
     struct job_stop stop;
     struct job_signal signal;
     struct attempt_id id;
+    uint32_t interval_ms;
     if (record->type == MESSAGE_RUN)
         on_run(worker, record);
+    else if (record->type == MESSAGE_LIMITS &&
+             get_limits(record, &worker->limited, &worker->limits) == 0)
+        return;
+    else if (record->type == MESSAGE_WATCH && get_watch(record, &interval_ms) == 0)
+        job_watch(worker->job, interval_ms * US_PER_MS);
     else if (record->type == MESSAGE_STOP && get_stop(record, &stop) == 0)
         on_stop(worker, &stop);
     else if ((record->type == MESSAGE_ACK || record->type == MESSAGE_SUSPEND ||
@@ -424,7 +442,7 @@ static int prepare(struct worker *worker)
     CLEANUP_CLOSE int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     CLEANUP_CLOSE int low = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     worker->signal_fd = fcntl(low, F_DUPFD_CLOEXEC, 10);
-    CLEANUP_FREE char *group = worker->options.system_mode ? cgroup_of_worker() : NULL;
+    CLEANUP_FREE char *group = cgroup_of_worker(worker->options.id);
     const struct job_options options = {.jobs_fd = WORKER_FD_JOBS,
                                         .users_fd =
                                             worker->options.system_mode ? WORKER_FD_USERS : -1,

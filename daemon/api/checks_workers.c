@@ -61,6 +61,16 @@ static void lacks_groups(const char *fix, struct finding *ret)
                    "%s", fix);
 }
 
+/* Workers that are made from then on have them. Without the manager of one's services there are
+ * none to be had. */
+static const char *fix_for_user(void)
+{
+    CLEANUP_FREE char *groups = fd_read_file(AT_FDCWD, "/proc/self/cgroup", GROUP_PATH_BYTES, NULL);
+    if (groups == NULL || strstr(groups, "/user@") == NULL)
+        return "let systemd start it (see start: service manager), or the machine's batchd run them";
+    return "systemctl --user start batchd-jobs.service";
+}
+
 /* By what the worker that runs has, since batchd itself may be kept from the groups. */
 static void check_groups(const struct api *api, struct finding *ret)
 {
@@ -68,13 +78,6 @@ static void check_groups(const struct api *api, struct finding *ret)
     struct statfs mount;
     const bool mounted =
         statfs("/sys/fs/cgroup", &mount) == 0 && mount.f_type == CGROUP2_SUPER_MAGIC;
-    if (!api->options.system) {
-        finding_set(ret, CHECK_WARNING, "a person's own batchd gives jobs none");
-        lacks_groups(
-            "let the machine's batchd run them; as root: systemctl enable --now batchd.service",
-            ret);
-        return;
-    }
     pool_each(engine_pool(api->engine), look, &seen);
     CLEANUP_FREE char *group = seen.group;
     if (group != NULL) {
@@ -84,7 +87,7 @@ static void check_groups(const struct api *api, struct finding *ret)
         lacks_groups("boot with systemd.unified_cgroup_hierarchy=1, as Debian 12 does", ret);
     } else if (seen.workers > 0 && !seen.denied) {
         finding_set(ret, CHECK_WARNING, "none is delegated to batchd: jobs have none");
-        lacks_groups("systemctl start batchd-jobs.service, then restart batchd-worker.service",
+        lacks_groups(api->options.system ? "systemctl start batchd-jobs.service" : fix_for_user(),
                      ret);
     } else {
         finding_set(ret, CHECK_UNKNOWN, "%s",

@@ -6,6 +6,7 @@
 #include "common/parse.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
+#include "daemon/api/limit_members.h"
 #include "daemon/api/array_values.h"
 #include "daemon/api/outputs.h"
 #include "daemon/api/processors.h"
@@ -68,6 +69,9 @@ const char *const submit_fields[] = {"argv",
                                      "checkpoint_signal",
                                      "timeout_signal_ms",
                                      "retry",
+                                     "nice",
+                                     "io_priority",
+                                     "pids",
                                      NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
@@ -246,6 +250,8 @@ static int decode_limits(const struct api_call *call, const json_t *params, stru
     retry_rule_resolve(&facts->retry, &layers);
     facts->estimate_us = estimate * US_PER_MS;
     run->timeout_ms = (uint64_t)timeout;
+    if (limit_members_take(params, &limits->limits, &run->limits, err) < 0)
+        return -1;
     return submit_spec_warning(params, run, json_is_integer(json_object_get(params, "deadline")),
                                err);
 }

@@ -5,6 +5,8 @@
 #include "common/parse.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
+#include "daemon/api/limit_members.h"
+#include "daemon/engine/live.h"
 #include "daemon/api/outputs.h"
 #include "daemon/api/reasons.h"
 #include "daemon/api/users.h"
@@ -49,6 +51,7 @@ json_t *view_usage(const struct job_status *status, enum job_state state)
     json_put_int(object, "system_us", (int64_t)usage->system_us);
     json_put_int(object, "run_us", (int64_t)usage->run_us);
     json_put_int(object, "max_rss_bytes", (int64_t)usage->max_rss_bytes);
+    json_put_text(object, "memory_source", memory_source_word(usage->memory_source));
     json_put_int(object, "stdout_bytes", (int64_t)usage->stdout_bytes);
     json_put_int(object, "stderr_bytes", (int64_t)usage->stderr_bytes);
     json_put_int(object, "cut_bytes", (int64_t)usage->cut_bytes);
@@ -87,6 +90,7 @@ static void add_command(json_t *object, const struct job_row *row)
     if (view_decode_run(row, &run) < 0) {
         json_put(object, "argv", json_null());
         outputs_view(&(struct job_run){.argc = 0}, object);
+        limit_members_view(&(struct job_limits){0}, object);
         return;
     }
     json_t *argv = json_array();
@@ -98,6 +102,7 @@ static void add_command(json_t *object, const struct job_row *row)
              run.timeout_ms == 0 ? json_null() : json_integer((int64_t)run.timeout_ms));
     put_warning(object, &run);
     outputs_view(&run, object);
+    limit_members_view(&run.limits, object);
     if (row->facts.type != NULL) {
         json_t *input = view_text_or_null(run.input);
         json_t *params = json_object_get(input, "params");
@@ -136,6 +141,24 @@ static json_t *view_line(const char *text)
     return line;
 }
 
+/* What it uses while it runs, as it was seen last. */
+static json_t *view_live(const struct api *api, const struct attempt_id *id)
+{
+    int64_t at = 0;
+    const struct job_usage *usage = engine_usage(api->engine, id, &at);
+    if (usage == NULL)
+        return json_null();
+    json_t *object = json_object();
+    json_put_int(object, "seen_at", at);
+    json_put_int(object, "cpu_ms", (int64_t)(usage->cpu_us / 1000));
+    json_put(object, "cpu_percent", json_real(usage->cpu_permille / 10.0));
+    json_put_int(object, "memory_bytes", (int64_t)usage->memory_bytes);
+    json_put_int(object, "max_rss_bytes", (int64_t)usage->peak_bytes);
+    json_put_text(object, "memory_source", memory_source_word((enum memory_source)usage->source));
+    json_put_int(object, "processes", usage->processes);
+    return object;
+}
+
 static void add_news(const struct api *api, json_t *object, const struct job_row *row)
 {
     const struct attempt_id id = {.job = row->facts.id,
@@ -144,6 +167,7 @@ static void add_news(const struct api *api, json_t *object, const struct job_row
                                   .is_task = row->status.is_task};
     json_put(object, "progress", view_line(engine_progress(api->engine, &id)));
     json_put(object, "preview", view_line(engine_preview(api->engine, &id)));
+    json_put(object, "live", view_live(api, &id));
 }
 
 /* What it was submitted to wait for; true when it still does. */

@@ -2,6 +2,8 @@
 #ifndef BATCHD_DAEMON_CORE_OUTCOME_H
 #define BATCHD_DAEMON_CORE_OUTCOME_H
 
+#include "common/job_usage.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,6 +38,7 @@ struct outcome {
 struct usage {
     uint64_t user_us, system_us, run_us, max_rss_bytes;
     uint64_t stdout_bytes, stderr_bytes, cut_bytes, lost_bytes;
+    enum memory_source memory_source; /* of max_rss_bytes */
 };
 
 #endif

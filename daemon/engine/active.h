@@ -33,8 +33,10 @@ struct active {
     bool unjudged;         /* its worker does not name it, and the log could not be read yet */
     bool asked_back; /* it was handed ahead, and its worker is to drop it if it has not begun */
     struct active_probe probes[ACTIVE_PROBES];
-    char *progress; /* newest, as JSON text, or NULL */
-    char *preview;  /* the same */
+    struct job_usage usage; /* newest, if used_at is set */
+    int64_t used_at;        /* wall clock */
+    char *progress;         /* newest, as JSON text, or NULL */
+    char *preview;          /* the same */
 };
 
 struct active *active_add(struct active **list, const struct job_status *status);

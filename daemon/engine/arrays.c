@@ -244,8 +244,10 @@ static void add_usage(struct usage *sum, const struct usage *task)
     sum->user_us += task->user_us;
     sum->system_us += task->system_us;
     sum->run_us += task->run_us;
-    sum->max_rss_bytes =
-        sum->max_rss_bytes > task->max_rss_bytes ? sum->max_rss_bytes : task->max_rss_bytes;
+    if (task->max_rss_bytes > sum->max_rss_bytes) {
+        sum->max_rss_bytes = task->max_rss_bytes;
+        sum->memory_source = task->memory_source;
+    }
     sum->stdout_bytes += task->stdout_bytes;
     sum->stderr_bytes += task->stderr_bytes;
     sum->cut_bytes += task->cut_bytes;

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/internal.h"
+#include "daemon/engine/live.h"
 #include "daemon/engine/values.h"
 #include "daemon/resources/disk.h"
 #include "daemon/store/last_ids.h"
@@ -110,6 +111,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     struct engine *engine = xcalloc(1, sizeof(*engine));
     const struct pool_options pool_options = {.state_dir = options->state_dir,
                                               .worker_binary = options->worker_binary,
+                                              .watch_ms = options->watch_ms,
                                               .prefetch = options->prefetch,
                                               .batch_target_us = options->batch_target_us};
     engine->options = *options;
@@ -183,6 +185,16 @@ const char *engine_preview(const struct engine *engine, const struct attempt_id 
 {
     const struct active *entry = active_find_attempt(engine->active, id);
     return entry == NULL ? NULL : entry->preview;
+}
+
+const struct job_usage *engine_usage(const struct engine *engine, const struct attempt_id *id,
+                                     int64_t *ret_at)
+{
+    const struct active *entry = active_find_attempt(engine->active, id);
+    if (entry == NULL || entry->used_at == 0)
+        return NULL;
+    *ret_at = entry->used_at;
+    return &entry->usage;
 }
 
 bool engine_array_live(const struct engine *engine, uint64_t id, struct array_progress *ret_tasks,

@@ -47,9 +47,8 @@ int engine_find_key(struct engine *engine, const struct request_key *key, uint64
 int engine_find_unique(struct engine *engine, const struct job_facts *facts, uint64_t *ret_id,
                        struct error *err);
 /* A new job, whose key no other has: facts->id. ERROR_CONFLICT: another has what it is to be unique
- * by. ERROR_LIMIT: the user has too many waiting.
- * ERROR_BUSY: the disk is full. ERROR_DRAINING: its queue takes no new jobs. facts->queue names one
- * that there is. */
+ * by. ERROR_LIMIT: the user has too many waiting. ERROR_BUSY: the disk is full. ERROR_DRAINING: its
+ * queue takes no new jobs. facts->queue names one that there is. */
 int engine_submit(struct engine *engine, struct job_facts *facts, struct error *err);
 
 /* Cancels a job: at once while it waits, else its worker is told to stop it. grace_ms < 0: the

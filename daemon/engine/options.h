@@ -4,6 +4,7 @@
 
 #include "daemon/core/admission.h"
 #include "daemon/core/job_state.h"
+#include "daemon/core/limit_policy.h"
 #include "daemon/core/resource_names.h"
 #include "daemon/core/retry_rule.h"
 #include "daemon/core/scheduler.h"
@@ -29,6 +30,7 @@ struct engine_options {
     const char *worker_binary; /* NULL: the spawner is started by systemd */
     bool system;               /* jobs run as other users than we do */
     const char *boot_id;
+    uint32_t watch_ms; /* how often what running jobs use is looked at; 0: never */
     uint32_t workers_min, workers_max, prefetch;
     uint64_t batch_target_us; /* pool_options.h */
     int64_t worker_idle_us; /* so long more of them are kept than are needed */
@@ -36,6 +38,7 @@ struct engine_options {
     uint64_t stop_grace_ms;
     uint64_t queue_limit_per_user, schedule_limit_per_user;
     uint64_t disk_reserve_bytes;
+    struct limit_policy limits;
     struct retry_rule retry; /* for what neither a job nor its queue nor its type says */
     const struct retry_of_type *retry_types;
     size_t retry_type_count;

@@ -53,6 +53,7 @@ void outcome_from_exit(const struct job_exit *end, bool is_processor, struct job
                                    .system_us = end->system_us,
                                    .run_us = end->run_us,
                                    .max_rss_bytes = end->max_rss_bytes,
+                                   .memory_source = (enum memory_source)end->memory_source,
                                    .stdout_bytes = end->stdout_bytes,
                                    .stderr_bytes = end->stderr_bytes,
                                    .cut_bytes = end->cut_bytes,

@@ -3,6 +3,7 @@
  * acknowledged and otherwise ignored, so a result is recorded exactly once. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/timers.h"
 #include "daemon/engine/checkpoints.h"
@@ -108,6 +109,17 @@ static void on_notes(void *arg, const struct attempt_id *id, const struct job_no
     struct engine *engine = arg;
     if (active_find_attempt(engine->active, id) != NULL)
         engine_note_attempt(engine, id, notes);
+}
+
+/* Kept in memory alone: at its end the whole comes with EXITED. */
+static void on_usage(void *arg, const struct attempt_id *id, const struct job_usage *usage)
+{
+    struct engine *engine = arg;
+    struct active *entry = active_find_attempt(engine->active, id);
+    if (entry == NULL)
+        return;
+    entry->usage = *usage;
+    entry->used_at = clock_wall_us();
 }
 
 /* ---- a worker introduces itself: who runs what after a reconnect ---- */
@@ -305,5 +317,6 @@ const struct pool_events engine_pool_events = {.hello = on_hello,
                                                .dropped = on_dropped,
                                                .progress = on_progress,
                                                .notes = on_notes,
+                                               .usage = on_usage,
                                                .gone = on_gone,
                                                .folders = on_folders};

@@ -153,7 +153,10 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
     ret->gid = row->facts.gid;
     ret->output_max = engine->options.output_max_bytes;
     ret->grace_ms = engine->options.stop_grace_ms;
-    ret->memory_bytes = row->facts.memory_bytes;
+    ret->memory_bytes = row->facts.memory_bytes != 0 ? row->facts.memory_bytes
+                                                     : engine->options.limits.memory_bytes;
+    ret->limits = limit_policy_settle(&engine->options.limits, &ret->limits, row->facts.cpus,
+                                      ret->memory_bytes);
     add_job_env(engine, &row->facts, ret);
     add_gpu_env(engine, row, ret);
     add_job_input(&row->facts, ret);

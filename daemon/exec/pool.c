@@ -100,6 +100,8 @@ static void on_hello(struct worker *worker, struct record *record)
     worker->pid = hello.pid;
     worker->ended = hello.ended;
     worker->failed = hello.failed;
+    if (worker->pool->options.watch_ms > 0)
+        put_watch(channel_writer(worker->channel), worker->pool->options.watch_ms);
     worker->pool->events->hello(worker->pool->arg, worker->id, &hello);
 }
 
@@ -128,6 +130,14 @@ static void on_exited(struct worker *worker, const struct job_exit *end)
     worker->pool->events->exited(worker->pool->arg, worker->id, end);
 }
 
+static void on_usage(const struct worker *worker, struct record *record)
+{
+    struct attempt_id id;
+    struct job_usage usage;
+    if (get_usage(record, &id, &usage) == 0)
+        worker->pool->events->usage(worker->pool->arg, &id, &usage);
+}
+
 static void on_record(void *arg, struct record *record)
 {
     struct worker *worker = arg;
@@ -147,6 +157,8 @@ static void on_record(void *arg, struct record *record)
         on_progress(worker, record);
     else if (record->type == MESSAGE_NOTES)
         on_notes(worker, record);
+    else if (record->type == MESSAGE_USAGE)
+        on_usage(worker, record);
     else
         log_warning("worker %llu sent an unknown record of type %u", (unsigned long long)worker->id,
                     record->type);
@@ -164,12 +176,20 @@ static void on_closed(void *arg)
 
 static const struct channel_events worker_events = {.record = on_record, .closed = on_closed};
 
+/* A spawner can prove the tree of a worker dead that another one made: root's always, another where
+ * the worker has a control group. */
+static bool can_sweep(const struct worker *worker)
+{
+    CLEANUP_FREE char *group = worker_path(worker, "cgroup");
+    return pool_spawner_is_root(worker->pool) || access(group, F_OK) == 0;
+}
+
 /* False while the spawner is still to say whether the tree of this dead worker is dead too: the one
  * that made it may have died before. */
 static bool tree_judged(struct worker *worker)
 {
     struct error err;
-    if (!pool_spawner_is_root(worker->pool) || worker->sweep == SWEEP_ANSWERED)
+    if (!can_sweep(worker) || worker->sweep == SWEEP_ANSWERED)
         return true;
     struct worker_log *log = worker_log_load(worker->pool->options.state_dir, worker->id, &err);
     bool swept = log != NULL && worker_log_swept(log);

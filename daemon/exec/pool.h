@@ -26,6 +26,7 @@ struct pool_events {
     void (*progress)(void *arg, uint64_t worker, const struct attempt_id *id, const void *data,
                      size_t bytes);
     void (*notes)(void *arg, const struct attempt_id *id, const struct job_notes *notes);
+    void (*usage)(void *arg, const struct attempt_id *id, const struct job_usage *usage);
     /* The worker is dead and so is its tree; its log is final. The engine settles its jobs and then
      * calls pool_forget. `never_made`: the spawner refused it. */
     void (*gone)(void *arg, uint64_t worker, bool never_made);

@@ -14,8 +14,13 @@ static struct record_writer *writer_of(struct pool *pool, uint64_t id)
 void pool_run(struct pool *pool, uint64_t id, const struct job_run *run)
 {
     struct record_writer *writer = writer_of(pool, id);
-    if (writer != NULL) /* else its death is being looked at: without GO the job comes back */
-        put_run(writer, run);
+    if (writer == NULL) /* its death is being looked at: without GO the job comes back */
+        return;
+    struct job_run plain = *run;
+    plain.limits = (struct job_limits){0};
+    if (job_limits_any(&run->limits))
+        put_limits(writer, &run->id, &run->limits);
+    put_run(writer, &plain);
 }
 
 void pool_stop(struct pool *pool, uint64_t id, const struct job_stop *stop)

@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,21 +44,32 @@ static uint32_t sum_status(const struct job_status *status)
 
 /* ---- columns ---- */
 
+/* Whole pages, or KiB: what they are by is in the bits that are 0. It is 0 in what was stored
+ * before that was kept, so columns and sums are as they were. */
+#define SOURCE_MASK UINT64_C(3)
+static_assert(MEMORY_SOURCE_COUNT == SOURCE_MASK + 1, "it has two bits");
+
+static uint64_t pack_memory(const struct usage *usage)
+{
+    return (usage->max_rss_bytes & ~SOURCE_MASK) | (uint64_t)usage->memory_source;
+}
+
 void usage_numbers(const struct usage *usage, int64_t ret[USAGE_WIDTH])
 {
     const uint64_t numbers[USAGE_WIDTH] = {
-        usage->user_us,      usage->system_us,    usage->run_us,    usage->max_rss_bytes,
+        usage->user_us,      usage->system_us,    usage->run_us,    pack_memory(usage),
         usage->stdout_bytes, usage->stderr_bytes, usage->cut_bytes, usage->lost_bytes};
     memcpy(ret, numbers, sizeof(numbers));
 }
 
 struct usage usage_read(sqlite3_stmt *statement, int at)
 {
-#define COLUMN(number) (uint64_t) sqlite3_column_int64(statement, at + (number))
+#define COLUMN(number) ((uint64_t)sqlite3_column_int64(statement, at + (number)))
     return (struct usage){.user_us = COLUMN(0),
                           .system_us = COLUMN(1),
                           .run_us = COLUMN(2),
-                          .max_rss_bytes = COLUMN(3),
+                          .max_rss_bytes = COLUMN(3) & ~SOURCE_MASK,
+                          .memory_source = (enum memory_source)(COLUMN(3) & SOURCE_MASK),
                           .stdout_bytes = COLUMN(4),
                           .stderr_bytes = COLUMN(5),
                           .cut_bytes = COLUMN(6),

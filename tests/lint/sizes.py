@@ -7,7 +7,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDERS = ["common", "daemon", "worker", "step", "gpu", "client", "processors"]
-HEADER_MAX = {"common/worker_protocol.h": 240}  # the contract of both sides, in one place
+HEADER_MAX = {"common/worker_protocol.h": 280}  # the contract of both sides, in one place
 
 
 def functions(paths):

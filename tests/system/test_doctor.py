@@ -110,8 +110,8 @@ def test_a_store_in_memory_is_a_warning(make_daemon):
     assert found["store: file system"]["state"] == "warning" and "in memory" in found["store: file system"]["found"]
 
 
-def test_a_persons_own_has_no_groups_for_its_jobs(daemon):
-    """tests/vm/doctor.sh looks at the machine's."""
+def test_without_the_manager_of_services_jobs_have_no_groups(daemon):
+    """tests/vm/doctor.sh looks at the machine's, and at a person's own that systemd started."""
     assert daemon.ctl("submit", "--wait", "--", "true").returncode == 0
     assert not any(daemon.state.glob("workers/*/cgroup"))
     check = doctor(daemon)[0]["jobs: control groups"]

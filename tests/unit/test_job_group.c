@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 static char folder[] = "/tmp/batchd-group-XXXXXX";
+static const struct job_limits none;
 
 static void write_file(const char *name, const char *text)
 {
@@ -50,7 +51,7 @@ START_TEST(limits_and_orders)
     struct job_group *group = job_group_new(folder, "job");
     ck_assert_int_eq(job_group_fd(group), -1);
     ck_assert(!job_group_freeze(group, true) && !job_group_kill(group));
-    job_group_begin(group, 64U << 20U);
+    job_group_begin(group, 64U << 20U, &none);
     ck_assert_int_ge(job_group_fd(group), 0);
     ck_file("memory.max", "67108864");
     ck_file("memory.oom.group", "1");
@@ -69,11 +70,54 @@ START_TEST(limits_and_orders)
 }
 END_TEST
 
+static void make_file(const char *name)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/%s", folder, name);
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ck_assert_int_ge(fd, 0);
+}
+
+/* What stands beside the groups of other jobs is the worker's, not the job's. */
+START_TEST(limits_of_the_settings)
+{
+    const struct job_limits limits = {.pids = 77,
+                                      .memory_high_bytes = 4096000,
+                                      .has_swap = 1,
+                                      .swap_bytes = 0,
+                                      .cpu_weight = 300,
+                                      .io_weight = 2000};
+    make_group("");
+    write_file("memory.high", "");
+    write_file("memory.swap.max", "");
+    make_file("cpu.weight");
+    make_file("io.weight");
+    struct job_group *group = job_group_new(folder, "job");
+    job_group_begin(group, 8192000, &limits);
+    ck_file("pids.max", "77");
+    ck_file("memory.high", "4096000");
+    ck_file("memory.swap.max", "0");
+    ck_file("memory.max", "8192000");
+    ck_file("../cpu.weight", "300");
+    ck_file("../io.weight", "2000");
+    make_file("cpu.weight");
+    job_group_begin(group, 0, &none); /* what the job before had does not stay */
+    ck_file("../cpu.weight", "100");
+    job_group_free(group);
+    CLEANUP_FREE char *other = xasprintf("%s/io.weight", folder);
+    ck_assert_int_eq(unlink(other), 0);
+    make_file("io.bfq.weight");
+    group = job_group_new(folder, "job");
+    job_group_begin(group, 0, &limits);
+    ck_file("../io.bfq.weight", "1000");
+    job_group_free(group);
+}
+END_TEST
+
 START_TEST(without_a_request_memory_is_not_limited)
 {
     make_group("");
     struct job_group *group = job_group_new(folder, "job");
-    job_group_begin(group, 0);
+    job_group_begin(group, 0, &none);
     ck_file("memory.max", "");
     job_group_free(group);
 }
@@ -83,7 +127,7 @@ static bool used(const char *events, struct job_exit *end)
 {
     make_group(events);
     struct job_group *group = job_group_new(folder, "job");
-    job_group_begin(group, 0);
+    job_group_begin(group, 0, &none);
     bool killed = job_group_usage(group, end);
     job_group_free(group);
     return killed;
@@ -105,7 +149,7 @@ START_TEST(without_a_group_nothing_is_done)
 {
     struct job_group *group = job_group_new(NULL, "job");
     struct job_exit end = {.max_rss_bytes = 1, .user_us = 1};
-    job_group_begin(group, 1);
+    job_group_begin(group, 1, &none);
     ck_assert_int_eq(job_group_fd(group), -1);
     ck_assert(!job_group_freeze(group, true) && !job_group_kill(group));
     ck_assert(!job_group_usage(group, &end) && end.max_rss_bytes == 1 && end.user_us == 1);
@@ -121,6 +165,7 @@ int main(void)
     Suite *suite = suite_create("job_group");
     TCase *all = tcase_create("all");
     tcase_add_test(all, limits_and_orders);
+    tcase_add_test(all, limits_of_the_settings);
     tcase_add_test(all, without_a_request_memory_is_not_limited);
     tcase_add_test(all, usage_and_want_of_memory);
     tcase_add_test(all, without_a_group_nothing_is_done);

@@ -58,7 +58,8 @@ wait_for 20 alice batchctl ping
 same "by hand" warning "$(state start 'service manager')"
 mend start "service manager"
 same "jobs end at logout" warning "$(state start 'boot and logout')"
-same "no groups for jobs" warning "$(state jobs 'control groups')"
+alice batchctl submit --wait -q -- true >/dev/null
+same "a spawner that was started by hand has no groups for jobs" warning "$(state jobs 'control groups')"
 loginctl enable-linger alice # she would be asked for a password
 same "lingering and enabled" ok "$(state start 'boot and logout')"
 # Nothing of the one that was started by hand is left, whose processes are no part of the unit.
@@ -68,7 +69,8 @@ alice systemctl --user start batchd.service; wait_for 20 alice batchctl ping
 alice batchctl submit -q -n sleeper -- sleep 1000 >/dev/null
 wait_for 20 bash -c 'pgrep -x -u alice sleep'
 sleeper=$(pgrep -x -u alice sleep)
-like "its job is in the unit" 'user@.*/batchd.service' "$(cat "/proc/$sleeper/cgroup")"
+like "its job is in the unit for jobs" 'user@.*/batchd-jobs.service/.*/job' "$(cat "/proc/$sleeper/cgroup")"
+same "which gives each job a group" ok "$(state jobs 'control groups')"
 alice systemctl --user restart batchd.service; wait_for 20 alice batchctl ping
 alice systemctl --user kill --signal=KILL --kill-whom=main batchd.service; wait_for 20 alice batchctl ping
 same "its job went on all the while" "$sleeper" "$(pgrep -x -u alice sleep)"

@@ -119,6 +119,48 @@ wait_for 60 is "$id" state cancelled
 echo "     a fork bomb of 500 is gone after $((($(date +%s%N) - begun) / 1000000)) ms"
 same "a fork bomb is gone" 0 "$(pgrep -cu alice python3)"
 
+# ---- what the settings say ----
+printf '[resources]\ncpus = 4\n[workers]\nstop_grace = "2s"\n
+[limits]\nmemory = "48M"\nmemory_high = 50\nswap = 25\npids = 90\nio_weight = 250\nnice = 2\n' >/etc/batchd/config.toml
+systemctl restart batchd.service
+in_group() { cat "$group/$1" 2>/dev/null || echo none; }
+id=$(alice submit -q -n spins -c 3 -m 64M --pids 40 --nice 5 -- sh -c 'while :; do :; done')
+other=$(alice submit -q -n spins -c 1 --nice 5 -- sh -c 'while :; do :; done')
+wait_for 20 is "$id" state running; wait_for 20 is "$other" state running
+group=$(group_of "$id")
+same "memory, where it is taken back, swap, processes" "$((64 << 20)) $((32 << 20)) $((16 << 20)) 40" \
+    "$(in_group memory.max) $(in_group memory.high) $(in_group memory.swap.max) $(in_group pids.max)"
+same "a share of processors by what it asked for" 300 "$(in_group ../cpu.weight)"
+like "one of disks, where the kernel has such" '^(default 250|250|none)$' "$(in_group ../io.weight)"
+spent() { sed -n 's/^usage_usec //p' "$(group_of "$1")/cpu.stat"; }
+before=$(spent "$id") before_other=$(spent "$other"); sleep 10
+share=$((($(spent "$id") - before) * 100 / ($(spent "$other") - before_other)))
+check "three times as much of a busy processor is had (ratio $share / 100)" test $share -ge 240 -a $share -le 360
+systemctl restart batchd.service batchd-worker.service
+wait_for 20 alice show "$id"
+same "all of it stands over restarts" "$((64 << 20)) 40 300" "$(in_group memory.max) $(in_group pids.max) $(in_group ../cpu.weight)"
+group=$(group_of "$other")
+same "a job that asks for no memory has that of the settings" $((48 << 20)) "$(in_group memory.max)"
+alice cancel --grace 0 "$id" "$other" >/dev/null; wait_for 20 is "$id" state cancelled
+id=$(alice submit -q -w -- sh -c 'd=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup); find $d $d/.. $d/../.. -maxdepth 1 -writable; nice')
+same "nothing of its group is for its user to change; it is nice" 2 "$(batchctl logs "${id:-@last}" 2>&1)"
+id=$(alice submit -q -w -m 64M -- sh -c 'cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/memory.max')
+same "but its user may read it" $((64 << 20)) "$(batchctl logs "${id:-@last}" 2>&1)"
+id=$(alice submit -q -n reads -m 64M -C /home/alice -- sh -c 'head -c 90M /dev/zero >big; cat big >/dev/null; rm big
+    sed -n "s/^high //p" /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/memory.events; exit 3')
+wait_for 60 is "$id" state failed
+same "what is taken back at its mark is no want of memory" "exit 3" "$(field "$id" outcome.class) $(field "$id" outcome.exit_code)"
+like "though much was" '^[1-9]' "$(batchctl logs "$id")"
+id=$(alice submit -q -n forks --pids 30 -- python3 -c 'import os, time
+made = 0
+try:
+    while True:
+        if os.fork() == 0: time.sleep(60)
+        made += 1
+except OSError as error: print(error.errno, made)')
+wait_for 60 is "$id" state completed
+like "a fork bomb makes no more processes than it may have" '^11 (2[0-9])$' "$(batchctl logs "$id")"
+
 # ---- a worker that dies with its job in a group ----
 id=$(alice submit -q -n counts --never-rerun -- sh -c "$count")
 wait_for 20 is "$id" state running
@@ -128,6 +170,41 @@ check "and nothing of it is left" stands /tmp/hidden
 systemctl stop batchd.service batchd.socket
 systemctl kill --kill-whom=main --signal=TERM batchd-worker.service
 check "no group is left behind" wait_for 20 bash -c "! ls -d $jobs/worker-*"
+
+# ---- a person's own ----
+loginctl enable-linger bob; uid=$(id -u bob)
+bob() { (cd /tmp && runuser -u bob -- env XDG_RUNTIME_DIR="/run/user/$uid" "$@"); }
+bobs() { bob batchctl --json show "$1" | jq -r ".$2"; }
+bobs_is() { [ "$(bobs "$1" "$2")" = "$3" ]; }
+jobs=/sys/fs/cgroup/user.slice/user-$uid.slice/user@$uid.service/app.slice/batchd-jobs.service
+wait_for 20 bob systemctl --user is-system-running
+bob mkdir -p /home/bob/.config/batchd
+printf '[resources]\ncpus = 4\n' | bob tee /home/bob/.config/batchd/config.toml >/dev/null
+bob systemctl --user start batchd.service
+id=$(bob batchctl submit -q -m 64M --max-attempts 1 -- python3 -c "$hog")
+wait_for 60 bobs_is "$id" state failed
+same "a person's own: over its memory" "oom 9" "$(bobs "$id" outcome.class) $(bobs "$id" outcome.signal)"
+id=$(bob batchctl submit -q -m 64M --pids 40 -n counts -- sh -c "$count")
+wait_for 20 bobs_is "$id" state running
+group=$(echo "$jobs"/state-*/worker-"$(bobs "$id" worker)"/job)
+same "limits and a share of processors" "$((64 << 20)) 40 100" "$(in_group memory.max) $(in_group pids.max) $(in_group ../cpu.weight)"
+check "its tree is in it" test "$(wc -l <"$group/cgroup.procs")" -ge 2
+bob systemctl --user restart batchd.service
+pkill -KILL -u bob batchd-spawner
+check "a new spawner has a job with limits, too" wait_for 60 bob batchctl submit -q -w -m 32M -- true
+same "the first goes on with its own" "$((64 << 20)) running" "$(in_group memory.max) $(bobs "$id" state)"
+pkill -KILL -f "batchd-worker --worker $(bobs "$id" worker) "
+check "a worker that dies, whose spawner is dead: its tree is proved dead, and the job runs again" wait_for 60 bobs_is "$id" attempt 2
+wait_for 20 bobs_is "$id" state running
+begun=$SECONDS
+bob systemctl --user stop batchd.service
+bob systemctl --user stop batchd-jobs.service
+check "the end of the unit ends the jobs" test $((SECONDS - begun)) -lt 40 -a ! -e "$jobs"
+bob systemctl --user start batchd.service
+check "which run again" wait_for 60 bobs_is "$id" attempt 3
+check "in groups" wait_for 20 ls -d "$jobs"/state-*/worker-*/job
+bob batchctl cancel --grace 0 "$id"; wait_for 20 bobs_is "$id" state cancelled
+same "what was told to end was no attempt" 0 "$(bobs "$id" charged)"
 [ $failed = 0 ] || { journalctl -u batchd.service -u batchd-worker.service --no-pager | tail -30; }
 echo "$failed failed"
 [ $failed = 0 ]

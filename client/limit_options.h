@@ -1,0 +1,20 @@
+/* --nice, --io-priority and --pids: the members nice, io_priority and pids of a request. */
+#ifndef BATCHD_CLIENT_LIMIT_OPTIONS_H
+#define BATCHD_CLIENT_LIMIT_OPTIONS_H
+
+#include "client/cli.h"
+
+/* The rows of an option table. */
+#define LIMIT_OPTIONS                                                                            \
+    {"nice", 0, "N", "let others go before it where processors are short, 1 to 19 as nice(1)"},  \
+        {"io-priority", 0, "CLASS",                                                              \
+         "the same for disks, as ionice(1): idle, or best-effort:N with N from 0 (first) to 7"}, \
+    {                                                                                            \
+        "pids", 0, "N", "processes and threads it has at most, where it has a control group"     \
+    }
+
+bool limit_options_have(const char *name);
+/* 0, or the exit code after reporting. */
+int limit_options_take(json_t *request, const char *name, const char *value);
+
+#endif

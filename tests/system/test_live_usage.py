@@ -1,0 +1,87 @@
+"""What jobs use: while they run, and in all; where there is no control group, by their processes."""
+import pytest
+from daemon import wait_until
+
+MIB = 1 << 20
+PYTHON = "/usr/bin/python3"
+BURN = """import time
+end = time.process_time() + {0}
+while time.process_time() < end: pass
+"""
+HOLD = """import sys, time
+data = bytearray({0} << 20)
+time.sleep({1})
+"""
+
+
+@pytest.fixture
+def watched(make_daemon):
+    daemon = make_daemon(config='[monitor]\ninterval = "200ms"\n')
+    daemon.start()
+    return daemon
+
+
+def live(daemon, job):
+    return daemon.job(job)["live"] or {"cpu_percent": -1, "memory_bytes": 0, "processes": 0, "cpu_ms": 0}
+
+
+def test_a_job_that_runs_is_seen(watched):
+    """All of its tree: one child computes, another, in a session of its own, holds memory."""
+    job = watched.submit("sh", "-c", f'{PYTHON} -c "{BURN.format(600)}" & setsid {PYTHON} -c "{HOLD.format(80, 600)}"; wait')
+    wait_until(lambda: live(watched, job)["memory_bytes"] > 80 * MIB and live(watched, job)["cpu_ms"] > 300)
+    seen = live(watched, job)
+    assert seen["processes"] == 3 and seen["memory_source"] == "sampled"
+    assert 5 < seen["cpu_percent"] < 130 and seen["max_rss_bytes"] >= seen["memory_bytes"] > 0
+    assert seen["memory_bytes"] < 160 * MIB
+    assert watched.job(job)["usage"] is None
+    shown = watched.ctl("show", str(job)).stdout
+    assert " % now, " in shown and "3 processes" in shown and "(seen now and then)" in shown
+    head, line = watched.ctl("list", "--columns", "id,cpu,used,peak").stdout.splitlines()
+    assert head.split() == ["ID", "CPU", "USED", "PEAK"] and line.split()[1].endswith("%") and line.count("M") == 2
+    top = watched.ctl("top", "--once").stdout
+    assert "USED" in top and "%" in top.split("running:")[1]
+    watched.call("io.batchd.Jobs.Suspend", id=job)
+    wait_until(lambda: live(watched, job)["cpu_percent"] == 0)
+    watched.call("io.batchd.Jobs.Cancel", id=job, grace_ms=0)
+    ended = watched.wait(job)[0]
+    assert ended["live"] is None and ended["usage"]["memory_source"] == "sampled"
+    assert ended["usage"]["max_rss_bytes"] >= seen["max_rss_bytes"] and ended["usage"]["cpu_ms"] >= seen["cpu_ms"]
+
+
+def test_a_new_batchd_sees_it_too(watched):
+    job = watched.submit(PYTHON, "-c", HOLD.format(50, 600))
+    wait_until(lambda: live(watched, job)["memory_bytes"] > 50 * MIB)
+    watched.kill()
+    watched.start()
+    wait_until(lambda: live(watched, job)["memory_bytes"] > 50 * MIB)
+    watched.call("io.batchd.Jobs.Cancel", id=job, grace_ms=0)
+
+
+def test_what_nobody_waited_for_counts(watched):
+    """An orphan's processor time, and its memory; also of one that is killed at the end."""
+    job = watched.submit("sh", "-c", f'(setsid {PYTHON} -c "{BURN.format(0.5)}" &); (setsid {PYTHON} -c "{BURN.format(600)}" &); '
+                         "while ! [ $(ps -o comm= --ppid $PPID | grep -c python) = 1 ]; do sleep 0.1; done; sleep 1")
+    usage = watched.wait(job)[0]["usage"]
+    assert usage["cpu_ms"] >= 900
+
+
+def test_a_short_job_has_that_of_one_process(watched):
+    job = watched.submit(PYTHON, "-c", "bytearray(60 << 20)")
+    usage = watched.wait(job)[0]["usage"]
+    assert usage["memory_source"] == "process" and 60 * MIB < usage["max_rss_bytes"] < 100 * MIB
+    assert "(of one process)" in watched.ctl("show", str(job)).stdout
+
+
+def test_it_is_kept_for_every_attempt(watched):
+    """After a restart, too; the peak of several processes is more than that of one."""
+    hold = f'{PYTHON} -c "{HOLD.format(40, 1)}"'
+    job = watched.submit("sh", "-c", f"{hold} & {hold}; wait; exit 1", max_attempts=2, retry={"base_ms": 1})
+    watched.wait(job)
+    watched.kill()
+    watched.start()
+    shown = watched.call("io.batchd.Jobs.Show", id=job, attempts=True)["job"]
+    assert len(shown["attempts"]) == 2
+    for attempt in shown["attempts"]:
+        assert attempt["usage"]["memory_source"] == "sampled" and attempt["usage"]["max_rss_bytes"] > 80 * MIB
+    assert shown["usage"]["memory_source"] == "sampled"
+    watched.check_store()
