@@ -2,6 +2,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/manifest_rules.h"
 #include "common/suggest.h"
 
 #include <string.h>
@@ -226,6 +227,10 @@ int manifest_check(const json_t *manifest, const json_t *values, json_t **ret, s
         if (take_param(param, values, checked, err) < 0)
             return -1;
     }
+    json_array_foreach(json_object_get(manifest, "params"), i, param) {
+        if (manifest_rules_check(param, checked, err) < 0)
+            return -1;
+    }
     *ret = TAKE_PTR(checked);
     return 0;
 }
@@ -254,8 +259,8 @@ static bool is_word_list(const json_t *words)
 
 static int check_param(const json_t *param, struct error *err)
 {
-    static const char *const known[] = {"name", "type",   "required", "default", "min", "max",
-                                        "enum", "access", "suffixes", "help",    NULL};
+    static const char *const known[] = {"name", "type",   "required", "default", "min",  "max",
+                                        "enum", "access", "suffixes", "help",    "when", NULL};
     const char *name = text_of(param, "name");
     const json_t *words = json_object_get(param, "enum");
     const json_t *min = json_object_get(param, "min");
@@ -352,7 +357,8 @@ static int check_manifest(const json_t *manifest, struct error *err)
     json_array_foreach((json_t *)(uintptr_t)params, i, param) {
         if (check_param(param, err) < 0 || check_access(param, err) < 0 ||
             check_suffixes(param, err) < 0 ||
-            refuse_second(params, i, text_of(param, "name"), err) < 0)
+            refuse_second(params, i, text_of(param, "name"), err) < 0 ||
+            manifest_rules_valid(param, params, err) < 0)
             return -1;
     }
     return 0;

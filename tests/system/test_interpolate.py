@@ -229,7 +229,7 @@ def test_a_killed_run_is_gone_on_with(tmp_path, small):
     ({"fps": 24}, 64, ["params.fps is 24", "more than the input's 24"]),
     ({"factor": 1}, 64, ["params.factor is 1", "from 2 to 16"]),
     ({"factor": 2, "method": "moton"}, 64, ['"moton"', "did you mean motion?"]),
-    ({"factor": 2, "output": "out.webm"}, 64, ["h264", "WebM takes"]),
+    ({"factor": 2, "output": "out.webm"}, 64, ["h264", ".webm goes with codec vp9"]),
     ({"factor": 2, "crf": 60}, 64, ["params.crf is 60", "with codec h264", "from 0 to 51"]),
     ({"factor": 2, "output": "out.avi"}, 64, ["out.avi"]),
     ({"factor": 2, "input": "absent.mp4"}, 66, ["absent.mp4", "No such file"]),

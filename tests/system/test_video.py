@@ -309,3 +309,25 @@ def test_wrong_parameters_are_refused_at_submit(daemon):
     assert done.returncode == 1
     assert done.stderr.startswith("batchctl: params.crf is 99; it must be from 0 to 63")
     assert not daemon.jobs()
+
+
+@pytest.mark.parametrize("name,params,words", [
+    ("video", {"output": "a.avi"}, '"a.avi"; with mode transcode and codec h264 it must end in .mp4, .m4v, .mov or .mkv'),
+    ("video", {"output": "a.webm"}, ".webm goes with codec vp9 or av1"), ("video", {}, "missing; it is required"),
+    ("video", {"output": "a.mov", "codec": "av1"}, "it must end in .mp4, .m4v, .mkv or .webm; .mov goes with codec h264"),
+    ("video", {"output": "a.mp4", "mode": "thumbnail"}, "it must end in .jpg, .jpeg or .png; .mp4 goes with mode transcode"),
+    ("video", {"output": "a.mp4", "mode": "probe"}, "given; it is not allowed with mode probe"),
+    ("interpolate", {"output": "a.webm", "factor": 2}, "with codec h264 it must end in")])
+def test_an_output_that_cannot_be_made_is_refused_at_submit(daemon, name, params, words):
+    given = [word for key, value in {"input": "a", **params}.items() for word in ("--param", f"{key}={value}")]
+    done = daemon.ctl("submit", "--type", name, *given)
+    assert done.returncode == 1 and done.stderr.startswith("batchctl: params.output is ") and words in done.stderr
+    assert not daemon.jobs()
+
+
+@pytest.mark.parametrize("codec,endings", [("h264", "mp4 m4v mov mkv"), ("vp9", "mp4 m4v mkv webm")])
+def test_the_endings_that_are_taken_can_be_made(tmp_path, codec, endings):
+    for ending in endings.split():
+        done = run("video", tmp_path, input=str(SAMPLES / "bear_vp9_161x121.webm"), output=f"out.{ending.upper()}", codec=codec,
+                   preset="ultrafast")
+        assert done.code == 0 and frames(tmp_path / f"out.{ending.upper()}") == 30, done.error

@@ -122,6 +122,10 @@ START_TEST(words_become_a_list)
 }
 END_TEST
 
+#define WHEN                                                                                    \
+    "parameter a: when must be a list as [{\"with\": {\"mode\": [\"fast\"]}, \"given\": true, " \
+    "\"suffixes\": [\".png\"]}], with names of parameters, and suffixes for type path"
+
 static const struct {
     const char *manifest, *text;
 } broken[] = {
@@ -153,9 +157,67 @@ static const struct {
      "parameter a: suffixes must be a list as [\".png\"], of one that is written"},
     {HEAD "{\"name\":\"a\",\"type\":\"path\",\"access\":\"write\",\"suffixes\":[\"png\"]}]}",
      "parameter a: suffixes must be a list as [\".png\"], of one that is written"},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"when\":{}}]}", WHEN},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"when\":[1]}]}", WHEN},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"when\":[{\"given\":true}]}]}", WHEN},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"when\":[{\"with\":{\"b\":\"x\"}}]}]}", WHEN},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"when\":[{\"with\":{\"a\":1}}]}]}", WHEN},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"when\":[{\"with\":{\"a\":[]}}]}]}", WHEN},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"when\":[{\"with\":{},\"given\":1}]}]}", WHEN},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"when\":[{\"with\":{},\"gives\":true}]}]}", WHEN},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"when\":[{\"with\":{},\"suffixes\":[]}]}]}", WHEN},
+    {HEAD "{\"name\":\"a\",\"type\":\"path\",\"when\":[{\"with\":{},\"suffixes\":[\"png\"]}]}]}",
+     WHEN},
+    {HEAD "{\"name\":\"a\",\"type\":\"int\",\"when\":[{\"with\":{},\"suffixes\":[\".png\"]}]}]}",
+     WHEN},
     {HEAD "{\"name\":\"a\",\"type\":\"int\"},{\"name\":\"a\",\"type\":\"string\"}]}",
      "parameter a is given twice"},
 };
+
+static const char conditional[] = HEAD
+    "{\"name\":\"mode\",\"type\":\"string\",\"enum\":[\"look\",\"make\"],\"default\":\"make\"},"
+    "{\"name\":\"codec\",\"type\":\"string\",\"default\":\"a\"},"
+    "{\"name\":\"out\",\"type\":\"path\",\"access\":\"write\",\"when\":["
+    "{\"with\":{\"mode\":\"look\"},\"given\":false},"
+    "{\"with\":{\"mode\":\"make\",\"codec\":[\"a\",\"b\"]},\"given\":true,"
+    "\"suffixes\":[\".x\",\".y\",\".z\"]},"
+    "{\"with\":{\"codec\":\"c\"},\"suffixes\":[\".w\"]}]}]}";
+
+static const struct {
+    const char *values, *text; /* NULL: it is taken */
+} chosen[] = {
+    {"{\"mode\":\"look\"}", NULL},
+    {"{\"mode\":\"look\",\"out\":\"f.x\"}",
+     "params.out is given; it is not allowed with mode look"},
+    {"{}", "params.out is missing; it is required with mode make and codec a"},
+    {"{\"out\":\"f.x\"}", NULL},
+    {"{\"out\":\"d.d/f.Y\",\"codec\":\"b\"}", NULL},
+    {"{\"out\":\"d.x/f\"}",
+     "params.out is \"d.x/f\"; with mode make and codec a it must end in .x, .y or .z"},
+    {"{\"out\":\"f.w\",\"codec\":\"b\"}",
+     "params.out is \"f.w\"; with mode make and codec b it must end in .x, .y or .z; .w goes with codec c"},
+    {"{\"out\":\"f.y\",\"codec\":\"c\"}",
+     "params.out is \"f.y\"; with codec c it must end in .w; .y goes with codec a or b"},
+    {"{\"codec\":\"c\"}", NULL},
+    {"{\"codec\":\"d\",\"out\":\"f\"}", NULL},
+};
+
+START_TEST(what_one_may_be_depends_on_others)
+{
+    CLEANUP_JSON json_t *manifest = load(conditional);
+    for (size_t i = 0; i < sizeof(chosen) / sizeof(chosen[0]); i++) {
+        struct error err = {0};
+        CLEANUP_JSON json_t *values = json_loads(chosen[i].values, 0, NULL);
+        CLEANUP_JSON json_t *checked = NULL;
+        ck_assert_int_eq(manifest_check(manifest, values, &checked, &err),
+                         chosen[i].text == NULL ? 0 : -1);
+        if (chosen[i].text == NULL)
+            continue;
+        ck_assert_str_eq(err.text, chosen[i].text);
+        ck_assert_str_eq(err.field, "params.out");
+    }
+}
+END_TEST
 
 START_TEST(broken_manifests_are_refused)
 {
@@ -176,6 +238,7 @@ int main(void)
     TCase *tests = tcase_create("all");
     tcase_add_loop_test(tests, wrong_values_are_named, 0,
                         (int)(sizeof(refusals) / sizeof(refusals[0])));
+    tcase_add_test(tests, what_one_may_be_depends_on_others);
     tcase_add_test(tests, right_values_pass_with_defaults);
     tcase_add_test(tests, words_become_a_list);
     tcase_add_loop_test(tests, broken_manifests_are_refused, 0,
