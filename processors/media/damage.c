@@ -8,6 +8,7 @@
 #include "processors/media/facts.h"
 #include "processors/media/reader.h"
 #include "processors/media/reader_proof.h"
+#include "processors/media/time_joint.h"
 
 #include <string.h>
 
@@ -127,7 +128,14 @@ static void describe(const struct survey *survey, struct error *err)
     if (survey->expected > 0)
         (void)snprintf(counts, sizeof(counts), ", %lld of %lld frames decode%s",
                        (long long)reader->frames, (long long)survey->expected, flawed);
-    if (survey->lacking.code != ERROR_NONE)
+    if (damage->joint_us > 0)
+        (void)error_set(
+            err, ERROR_DAMAGED,
+            "%s was put together of several recordings: after %lld frames (%.2f s) time "
+            "begins anew, %.2f s back; " TIME_JOINT_HELP,
+            reader->label, (long long)damage->frames_before, (double)damage->time_us / AV_TIME_BASE,
+            (double)damage->joint_us / AV_TIME_BASE);
+    else if (survey->lacking.code != ERROR_NONE)
         (void)error_set(err, ERROR_DAMAGED, "%s%s", survey->lacking.text, counts);
     else
         (void)error_set(err, ERROR_DAMAGED,

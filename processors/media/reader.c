@@ -5,6 +5,7 @@
 #include "processors/media/media_log.h"
 #include "processors/media/packet_time.h"
 #include "processors/media/still.h"
+#include "processors/media/time_joint.h"
 
 #include <stdbool.h>
 
@@ -81,7 +82,7 @@ static void note_fault(struct reader *reader, const char *what)
         const int64_t time = time_of(reader, reader->packet);
         reader_tell_damage(reader);
         damage->frames_before = reader->frames;
-        damage->time_us = time < 0 ? reader_duration_us(reader) : time;
+        damage->time_us = time < 0 || damage->joint_us > 0 ? reader_duration_us(reader) : time;
         damage->byte = reader->packet->pos;
         (void)snprintf(damage->what, sizeof(damage->what), "%s", what);
     }
@@ -304,18 +305,62 @@ static int check_clear(const struct reader *reader, struct error *err)
                : reader_say_encrypted(reader, reader->format->streams[stream], err);
 }
 
+/* In a transport stream the last packet of each stream before it is marked as corrupt: what counts
+ * packets does not go on. */
+static void note_joint(struct reader *reader, int64_t back_us)
+{
+    struct reader_damage *damage = &reader->damage;
+    if (damage->faults > damage->marks || damage->marks > reader->format->nb_streams)
+        return;
+    damage->faults = damage->marks = 0; /* it becomes the first one */
+    damage->joint_us = back_us;
+}
+
+/* Where the latest time of decoding of the packet's stream is kept; NULL: it is neither the picture
+ * nor the sound. */
+static int64_t *latest_of(struct reader *reader)
+{
+    const int stream = reader->packet->stream_index;
+    if (reader->video != NULL && stream == reader->video->index)
+        return &reader->video_dts;
+    return reader->audio != NULL && stream == reader->audio->index ? &reader->audio_dts : NULL;
+}
+
+static int check_joint(struct reader *reader, struct error *err)
+{
+    char what[120];
+    int64_t *latest = latest_of(reader);
+    const int64_t back_us =
+        latest == NULL ? 0 : time_joint_us(reader->format, reader->packet, latest);
+    if (back_us == 0)
+        return 0;
+    if (reader->damage.tolerated)
+        note_joint(reader, back_us);
+    (void)snprintf(what, sizeof(what), "time begins anew there, %.2f s back: " TIME_JOINT_HELP,
+                   (double)back_us / AV_TIME_BASE);
+    return damaged(reader, what, "", err);
+}
+
+static int check_mark(struct reader *reader, struct error *err)
+{
+    if ((reader->packet->flags & AV_PKT_FLAG_CORRUPT) == 0)
+        return 0;
+    reader->damage.marks++;
+    return damaged(reader, "a packet is marked as corrupt", "", err);
+}
+
 static int read_packet(struct reader *reader, const struct reader_calls *calls, struct error *err)
 {
-    const bool corrupt = (reader->packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
     const bool timely = settle(reader);
     note_reached(reader);
-    if (check_clear(reader, err) < 0 || (!timely && damaged(reader, no_time, "", err) < 0))
+    if (check_clear(reader, err) < 0 || (!timely && damaged(reader, no_time, "", err) < 0) ||
+        check_joint(reader, err) < 0)
         return -1;
     if (take_packet(reader, calls, err) < 0 || check_health(reader, err) < 0)
         return -1;
     if (reader->is_still && !still_is_whole(reader->video->codecpar->codec_id, reader->packet))
         return damaged(reader, "a JPEG without its end", "", err);
-    return corrupt ? damaged(reader, "a packet is marked as corrupt", "", err) : 0;
+    return check_mark(reader, err);
 }
 
 static int fail_reading(struct reader *reader, int rc, struct error *err)

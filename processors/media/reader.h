@@ -31,7 +31,9 @@ struct reader_damage {
     int64_t frames_flawed;   /* of the video's frames: handed out with parts that were made up */
     int64_t packets_refused; /* by the decoders */
     int64_t frames_before, time_us;
-    int64_t byte; /* of the packet; -1: unknown */
+    int64_t byte;     /* of the packet; -1: unknown */
+    int64_t marks;    /* of the faults: packets that the container marks as corrupt */
+    int64_t joint_us; /* > 0: the first one is a joint of recordings (time_joint.h) */
     char what[READER_FAULT_BYTES];
     int64_t doubted[READER_DOUBTED]; /* times of the packets that came last with a fault */
     size_t doubted_count;
@@ -77,6 +79,7 @@ struct reader {
     int64_t audio_samples;                /* decoded */
     int64_t decode_errors;                /* packets refused, frames flagged */
     int64_t first_pts, last_pts, end_pts; /* of the frames, in video->time_base */
+    int64_t video_dts, audio_dts;         /* of the packets that came last (time_joint.h) */
     int64_t range_keys;                   /* key packets that reader_run_range decoded */
     int64_t step_min, step_max;           /* between two frames; 0 before the second frame */
     int64_t times_repaired;               /* frames whose time stamp was missing or did not rise */

@@ -217,6 +217,7 @@ static int begin(const char *path, const char *label, struct reader *ret, struct
     ret->packet = av_packet_alloc();
     ret->frame = av_frame_alloc();
     ret->first_pts = ret->last_pts = AV_NOPTS_VALUE;
+    ret->video_dts = ret->audio_dts = AV_NOPTS_VALUE;
     ret->progress_to = 1;
     ret->reached_us = -1;
     ret->damage.stream = -1;

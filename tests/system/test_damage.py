@@ -3,6 +3,7 @@ decodes is counted by ffprobe, what there was by the whole file."""
 import json
 import os
 import random
+import re
 import subprocess
 
 import pytest
@@ -205,6 +206,38 @@ def test_an_end_within_the_headers_is_no_error_of_the_disk(tmp_path, copies):
         (tmp_path / "cut.mkv").write_bytes((copies / "clip.mkv").read_bytes()[:count])
         done = run("video", tmp_path, mode="probe", input="cut.mkv")
         assert done.code == 65 and "cut.mkv" in done.error, (count, done.error)
+
+
+def test_how_far_a_container_could_be_read_is_told(tmp_path, copies):
+    """By one who decodes nothing: a thumbnail needs the index alone. ffprobe knows the last packet's time."""
+    source = cut(copies / "clip.mkv", tmp_path / "cut.mkv", 0.6)
+    last = json.loads(subprocess.run(["ffprobe", "-v", "quiet", "-show_packets", "-of", "json", source],
+                                     capture_output=True, check=True).stdout)["packets"][-1]
+    done = run("video", tmp_path, mode="thumbnail", input="cut.mkv", output="out.png")
+    told = re.search(r"input is damaged or cut off behind ([0-9.]+) s: the container", done.error)
+    assert done.code == 65 and told and abs(float(told[1]) - float(last["pts_time"])) < 0.2, done.error
+
+
+@pytest.mark.parametrize("kind", ["ts", "vob"])
+@pytest.mark.parametrize("mode", [{"mode": "probe"}, {"output": "out.mp4", "preset": "ultrafast"}])
+def test_recordings_that_were_put_together_are_told(tmp_path, kind, mode):
+    """Of which the frames of the second lay on those of the first. What is told to do mends it."""
+    subprocess.run(["ffmpeg", "-v", "error", "-i", SAMPLES / "bbb_180p24_8s.mp4", "-t", "3", *(
+        ["-c", "copy"] if kind == "ts" else ["-c:v", "mpeg2video", "-c:a", "mp2"]), tmp_path / f"one.{kind}"], check=True)
+    one = (tmp_path / f"one.{kind}").read_bytes()
+    (tmp_path / f"two.{kind}").write_bytes(one + one)
+    done = run("video", tmp_path, input=f"two.{kind}", **mode)
+    found = damage_of(done)
+    first = frames(tmp_path / f"one.{kind}")
+    told = re.search(r"input was put together of several recordings: after (\d+) frames \(([0-9.]+) s\) time begins anew, "
+                     r"([0-9.]+) s back; (ffmpeg [^;]* makes one whose times go on)$", done.error)
+    assert told and first - 3 <= int(told[1]) <= first and all(abs(float(told[i]) - 3) < 0.15 for i in (2, 3)), done.error
+    assert found["frames_decoded"] == 2 * first and found["first_fault"]["frames_before"] == int(told[1])
+    names = {"FILE": str(tmp_path / f"two.{kind}"), "NEW.ts": str(tmp_path / "new.ts")}
+    subprocess.run([names.get(word, word) for word in told[4].split(" makes ")[0].split()], check=True, capture_output=True)
+    done = run("video", tmp_path, input="new.ts", **mode)
+    assert done.code == 0 and done.result["frames_in"] == 2 * first, done.error
+    assert abs(done.result["duration_us"] / 1e6 - 2 * first / 24) < 0.2
 
 
 def test_where_nothing_decodes_there_is_no_part(tmp_path):
