@@ -111,7 +111,7 @@ static int on_finished(void *arg, AVFrame *frame, AVRational time_base, struct e
     frame->pict_type = AV_PICTURE_TYPE_NONE;
     note_time(chunk, frame->pts);
     chunk->captions |= av_frame_get_side_data(frame, AV_FRAME_DATA_A53_CC) != NULL;
-    preview_picture(frame);
+    preview_picture(frame, chunk->recipe->settings.light);
     return encode(chunk, frame, err);
 }
 

@@ -6,11 +6,14 @@
 
 #include <libavutil/frame.h>
 
+struct colour;
+
 /* Its longer side, in pixels. */
 #define PREVIEW_SIDE 320
 
 /* Borrows the frame and changes nothing of it; any thread, for each frame. What does not work is
- * left out. */
-void preview_picture(const AVFrame *frame);
+ * left out. `colour`: of the film, borrowed; of HDR it is shown in the light of ordinary pictures.
+ * NULL: it is none. */
+void preview_picture(const AVFrame *frame, const struct colour *colour);
 
 #endif

@@ -15,10 +15,11 @@
 #include "processors/media/picture_graph.h"
 #include "processors/media/reader.h"
 #include "processors/media/still_encoder.h"
+#include "processors/media/tone_map.h"
 #include "processors/video/geometry.h"
-#include "processors/video/tone_map.h"
 
 #include <fcntl.h>
+#include <libavutil/pixdesc.h>
 #include <string.h>
 #include <strings.h>
 
@@ -34,17 +35,14 @@ struct shot {
     struct reader reader;
     struct packet_index index;
     struct geometry geometry;
-    char filters[900];
-    bool mapped; /* from HDR to the light of stills */
-    struct picture_graph graph;
-    AVFrame *picture; /* what came out; its pts is the input's */
+    bool mapped;      /* from HDR to the light of stills */
+    AVFrame *picture; /* what was decoded, then what is made of it; its pts is the input's */
     int64_t wanted;   /* time stamp of the frame */
     int64_t taken;    /* of the one that was taken */
 };
 
 static void shot_close(struct shot *shot)
 {
-    picture_graph_close(&shot->graph);
     av_frame_free(&shot->picture);
     packet_index_done(&shot->index);
     reader_close(&shot->reader);
@@ -92,21 +90,17 @@ static int choose(struct shot *shot, struct error *err)
 
 /* ---- the picture ---- */
 
-static int on_filtered(void *arg, AVFrame *frame, AVRational time_base, struct error *err)
-{
-    struct shot *shot = arg;
-    (void)time_base;
-    (void)err;
-    if (shot->picture == NULL)
-        shot->picture = av_frame_clone(frame);
-    return 0;
-}
-
 static int on_frame(void *arg, AVFrame *frame, struct error *err)
 {
     struct shot *shot = arg;
+    (void)err;
+    if (shot->picture != NULL)
+        return 0;
     shot->taken = frame->pts;
-    return picture_graph_push(&shot->graph, frame, err);
+    shot->picture = av_frame_clone(frame);
+    if (shot->picture == NULL)
+        out_of_memory();
+    return 0;
 }
 
 static int read_from(struct shot *shot, int64_t key, struct error *err)
@@ -134,35 +128,67 @@ static int find_picture(struct shot *shot, struct error *err)
     return result;
 }
 
-/* Light is counted in numbers of 32 bits: of the few pictures of the still's size. */
-static void set_filters(struct shot *shot)
+static int on_filtered(void *arg, AVFrame *frame, AVRational time_base, struct error *err)
 {
-    const struct geometry *geometry = &shot->geometry;
-    char map[500];
-    char size[64] = "";
-    shot->mapped = tone_map_filters(&shot->reader.colour, map, sizeof(map));
-    if (shot->mapped)
-        (void)snprintf(size, sizeof(size), "scale=%d:%d:flags=bicubic,", geometry->width,
-                       geometry->height);
-    (void)snprintf(shot->filters, sizeof(shot->filters), "%s%s%s%s%s", geometry->turn,
-                   geometry->crop, size, map, geometry->scale);
+    AVFrame **made = arg;
+    (void)time_base;
+    (void)err;
+    if (*made == NULL && (*made = av_frame_clone(frame)) == NULL)
+        out_of_memory();
+    return 0;
 }
 
+/* Takes the place of the one before. */
+static int filter(struct shot *shot, const char *filters, struct error *err)
+{
+    AVFrame *made = NULL;
+    struct picture_graph graph = {.filters = filters,
+                                  .time_base = shot->reader.video->time_base,
+                                  .threads = 1,
+                                  .take = on_filtered,
+                                  .arg = &made};
+    int result = picture_graph_push(&graph, shot->picture, err);
+    if (result == 0)
+        result = picture_graph_finish(&graph, err);
+    picture_graph_close(&graph);
+    if (result == 0 && made == NULL)
+        result = error_set(err, ERROR_INTERNAL, "no picture comes of \"%s\"", filters);
+    av_frame_free(&shot->picture);
+    shot->picture = made;
+    return result;
+}
+
+/* Of the still's size before its light is mapped: of its few pixels. */
+static int map(struct shot *shot, struct error *err)
+{
+    const struct geometry *geometry = &shot->geometry;
+    char filters[300];
+    AVFrame *mapped = NULL;
+    (void)snprintf(filters, sizeof(filters), "%s%sscale=%d:%d:flags=bicubic,format=%s",
+                   geometry->turn, geometry->crop, geometry->width, geometry->height,
+                   av_get_pix_fmt_name(TONE_MAP_FORMAT));
+    if (filter(shot, filters, err) < 0 ||
+        tone_map_picture(shot->picture, &shot->reader.colour, &mapped, err) < 0)
+        return -1;
+    av_frame_free(&shot->picture);
+    shot->picture = mapped;
+    return filter(shot, geometry->scale, err);
+}
+
+/* The decoder is gone by then, with its pictures. */
 static int decode(struct shot *shot, enum AVPixelFormat format, struct error *err)
 {
-    if (geometry_plan(shot->request, &shot->reader, format, &shot->geometry, err) < 0)
+    const struct geometry *geometry = &shot->geometry;
+    char filters[400];
+    shot->mapped = tone_map_can(&shot->reader.colour);
+    if (geometry_plan(shot->request, &shot->reader, format, &shot->geometry, err) < 0 ||
+        find_picture(shot, err) < 0)
         return -1;
-    set_filters(shot);
-    shot->graph = (struct picture_graph){.filters = shot->filters,
-                                         .time_base = shot->reader.video->time_base,
-                                         .threads = 1,
-                                         .take = on_filtered,
-                                         .arg = shot};
-    if (find_picture(shot, err) < 0 || picture_graph_finish(&shot->graph, err) < 0)
-        return -1;
-    return shot->picture == NULL
-               ? error_set(err, ERROR_DAMAGED, "input has no frame that decodes at that time")
-               : 0;
+    if (shot->picture == NULL)
+        return error_set(err, ERROR_DAMAGED, "input has no frame that decodes at that time");
+    (void)snprintf(filters, sizeof(filters), "%s%s%s", geometry->turn, geometry->crop,
+                   geometry->scale);
+    return shot->mapped ? map(shot, err) : filter(shot, filters, err);
 }
 
 static int write_packet(const struct shot *shot, const AVPacket *packet, struct error *err)

@@ -11,6 +11,7 @@ import pytest
 from clock import LIBRARY
 from daemon import Daemon, wait_until
 from processor import SAMPLES, Run, names, run
+from test_colour import hdr_of, mean
 
 CLIP = str(SAMPLES / "roadtrip_vp9_10bit.webm")
 FAST_CLOCK = {"LD_PRELOAD": str(LIBRARY), "FAKETIME": "+0 x50", "DONT_FAKE_MONOTONIC": "0",
@@ -48,6 +49,21 @@ def test_a_picture_is_shown_while_it_is_made(tmp_path, name, more, size):
     assert set(shown(one.lines)) <= {str(tmp_path / "kept/work/preview.jpg")}
     assert 1 + len(shown(one.lines)) <= 1 + one.result["elapsed_us"] / 5e6
     assert names(tmp_path) == ["kept", "out.mp4"] and not list(tmp_path.glob("kept/work/preview*"))
+
+
+def test_of_hdr_it_has_the_colours_of_ordinary_light(tmp_path):
+    """As a thumbnail has; without that they are pale: (120, 74, 61)."""
+    hdr_of(tmp_path / "one.mp4", (200, 30, 40), "smpte2084", 203)
+    subprocess.run(["ffmpeg", "-v", "error", "-stream_loop", "300", "-i", tmp_path / "one.mp4", "-c", "copy", tmp_path / "in.mp4"],
+                   check=True)
+    one = begin("video", tmp_path, input="in.mp4", output="out.mp4", preset="slower")
+    lines = []
+    while not shown(lines):
+        lines.append(json.loads(one.news.readline()))
+    os.kill(one.process.pid, signal.SIGSTOP)
+    found = mean(shown(lines)[0])
+    one.process.kill()
+    assert found == pytest.approx((200, 30, 40), abs=12)
 
 
 def test_it_changes_no_byte_of_the_output(tmp_path):
