@@ -8,6 +8,8 @@
 #include "daemon/api/workers_view.h"
 #include "daemon/engine/workers.h"
 #include "daemon/resources/machine.h"
+#include "daemon/resources/monitor.h"
+#include "daemon/resources/process_memory.h"
 
 #include <string.h>
 
@@ -34,16 +36,31 @@ static void put_job(json_t *object, const struct api_call *call, uint64_t worker
     json_put(object, "started_at", view_time(shown ? job.started_at : 0));
 }
 
+/* Files of /proc that are looked at for one list: some 10 ms. What is not reached is not known. */
+#define LOOKS 2000U
+
 struct listing {
     const struct api_call *call;
     bool memory;
+    uint32_t looks; /* that are left for it */
     json_t *workers;
 };
+
+/* Its own, and what its job's processes have of their own. */
+static json_t *view_memory(struct listing *listing, uint32_t pid)
+{
+    const char *root = monitor_root(listing->call->api->options.monitor);
+    uint64_t below = 0;
+    if (pid == 0 || !process_memory_below(root, pid, &listing->looks, &below))
+        return json_null();
+    uint64_t own = machine_resident_bytes(pid);
+    return number_or_null(own > 0, own + below);
+}
 
 /* The pool has the newest first. */
 static void add_worker(void *arg, const struct pool_worker_view *worker)
 {
-    const struct listing *listing = arg;
+    struct listing *listing = arg;
     const struct worker_facts *facts = &worker->facts;
     json_t *object = json_object();
     json_put_int(object, "id", (int64_t)worker->id);
@@ -58,16 +75,15 @@ static void add_worker(void *arg, const struct pool_worker_view *worker)
     json_put_text(object, "drain", drain_words[facts->drain]);
     json_put(object, "drain_at", view_time(facts->drain_at));
     json_put(object, "pid", number_or_null(worker->pid > 0, worker->pid));
-    if (listing->memory) {
-        uint64_t bytes = worker->pid > 0 ? machine_resident_bytes(worker->pid) : 0;
-        json_put(object, "memory_bytes", number_or_null(bytes > 0, bytes));
-    }
+    if (listing->memory)
+        json_put(object, "memory_bytes", view_memory(listing, worker->pid));
     (void)json_array_insert_new(listing->workers, 0, object);
 }
 
 json_t *view_workers(const struct api_call *call, bool memory)
 {
-    struct listing listing = {.call = call, .memory = memory, .workers = json_array()};
+    struct listing listing = {
+        .call = call, .memory = memory, .looks = LOOKS, .workers = json_array()};
     pool_each(engine_pool(call->api->engine), add_worker, &listing);
     return listing.workers;
 }

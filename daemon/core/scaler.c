@@ -129,6 +129,8 @@ void scaler_step(struct scaler *scaler, const struct scaler_input *input,
     uint64_t wanted = input->busy + more_for(input);
     uint32_t undamped = (uint32_t)smaller(larger(wanted, input->min), most);
     *ret = (struct scaler_decision){.most = most, .needed = damped(scaler, input, undamped)};
+    if (ret->needed < smaller(input->busy, input->max)) /* they have their job already */
+        ret->needed = (uint32_t)smaller(input->busy, input->max);
     advance(scaler, input->now);
     forget_above(scaler, most);
     note(scaler, ret->needed);

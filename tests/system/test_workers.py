@@ -262,6 +262,14 @@ def test_as_a_table_and_as_json(four):
     release(four)
 
 
+def test_memory_is_that_of_its_job_too(four):
+    script = f"x = bytearray(100 << 20)\nimport os, time\nwhile not os.path.exists('{four.state}/go'): time.sleep(0.02)"
+    job = four.submit("python3", "-c", script)
+    four.wait_running(job)
+    wait_until(lambda: 100 << 20 < workers(four)[worker_of(four, job)]["memory_bytes"] < 200 << 20)
+    release(four)
+
+
 def test_a_row_of_nonsense_is_damage(four):
     busy(four, 1)
     release(four)

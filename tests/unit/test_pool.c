@@ -109,12 +109,34 @@ START_TEST(one_that_comes_again_takes_jobs_when_it_has_said_what_it_has)
 }
 END_TEST
 
+/* Workers go on over an upgrade: those of before do not say what became of their jobs. */
+START_TEST(a_worker_of_an_older_version_is_understood)
+{
+    struct record_writer writer = {.data = NULL};
+    struct worker_hello hello = {.ended = 7};
+    struct record record;
+    size_t used;
+    record_begin(&writer, MESSAGE_HELLO);
+    record_put_u64(&writer, WORKER);
+    record_put_u32(&writer, 3);
+    record_put_u32(&writer, 0);
+    record_end(&writer);
+    ck_assert_int_eq(record_parse(writer.data, writer.used, &record, &used), RECORD_OK);
+    ck_assert_int_eq(get_hello(&record, &hello), 0);
+    ck_assert_uint_eq(hello.worker, WORKER);
+    ck_assert_uint_eq(hello.pid, 3);
+    ck_assert_uint_eq(hello.ended, 0);
+    record_writer_done(&writer);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("pool");
     TCase *tests = tcase_create("workers");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, one_that_comes_again_takes_jobs_when_it_has_said_what_it_has);
+    tcase_add_test(tests, a_worker_of_an_older_version_is_understood);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
