@@ -220,8 +220,6 @@ static void on_hello(void *arg, uint64_t worker, const struct worker_hello *hell
     }
     if (unlisted)
         judge_all_unlisted(engine, worker);
-    if (pool_drains(engine->pool, worker)) /* batchd may have died before it could */
-        engine_ask_back_all(engine, worker);
 }
 
 /* ---- a worker is dead, and so is its tree: its log is the last word ---- */

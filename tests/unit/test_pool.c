@@ -63,7 +63,7 @@ static int accept_pool(struct event_base *base, int listener)
 
 static void introduce(struct event_base *base, int fd, const unsigned *hellos)
 {
-    const struct worker_hello hello = {.worker = WORKER, .pid = 1};
+    const struct worker_hello hello = {.worker = WORKER, .pid = 1, .ended = 5, .failed = 2};
     const unsigned before = *hellos;
     struct record_writer writer = {.data = NULL};
     put_hello(&writer, &hello);
@@ -79,6 +79,13 @@ static void on_hello(void *arg, uint64_t worker, const struct worker_hello *hell
     ck_assert_uint_eq(worker, WORKER);
     ck_assert_uint_eq(hello->count, 0);
     (*hellos)++;
+}
+
+static void check_counts(void *arg, const struct pool_worker_view *worker)
+{
+    (void)arg;
+    ck_assert_uint_eq(worker->ended, 5);
+    ck_assert_uint_eq(worker->failed, 2);
 }
 
 /* What it is handed between its new connection and its list would not be on the list: it would be
@@ -102,6 +109,7 @@ START_TEST(one_that_comes_again_takes_jobs_when_it_has_said_what_it_has)
     ck_assert_uint_eq(pool_choose_idle(pool), 0);
     introduce(base, fd, &hellos);
     ck_assert_uint_eq(pool_choose_idle(pool), WORKER);
+    pool_each(pool, check_counts, NULL); /* as it says, not once for each time */
     pool_free(pool);
     (void)close(fd);
     (void)close(listener);
