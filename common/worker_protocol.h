@@ -249,8 +249,7 @@ int get_progress(struct record *record, struct attempt_id *ret_id, const void **
 bool job_exit_failed(const struct job_exit *end); /* also: its outputs are not as declared */
 bool attempt_equal(const struct attempt_id *a, const struct attempt_id *b);
 
-/* STATE/jobs/ID or STATE/jobs/ID/INDEX: where the files of its attempts are (worker/output.h). The
- * caller frees, as the next. */
+/* STATE/jobs/ID[/INDEX], where its attempts' files are (worker/output.h). The caller frees both. */
 char *job_folder(const char *state_dir, const struct attempt_id *id);
 /* There, ATTEMPT: its files without their suffix. */
 char *attempt_path(const char *state_dir, const struct attempt_id *id);

@@ -134,7 +134,8 @@ const struct config_key config_keys[] = {
      "A job that asks for memory starts only when so much is available beside what running jobs asked for and have not taken; one that asks for more than is left by other programs starts when no job runs. Not looked at where resources.memory is more than the machine has."},
     {"monitor.disk_free", CONFIG_DISK_MARKS, AT(monitor_disk_free), 0, 0, NULL, "\"256M:512M\"",
      false,
-     "On a file system with less free than the first size (of a small one: a twentieth of it) no job starts that writes there, until there is the second (a tenth); percentages such as \"5%:10%\" are taken as they are. Jobs write to that of the state folder, of the folder they run in and of their outputs; what running jobs asked for (submit --disk) is kept for them there. Network file systems, FUSE and what the unit of batchd hides from it (ProtectHome=: below /home of the system's batchd) are not looked at."},
+     "On a file system with less free than the first size (of a small one: a twentieth of it) no job starts that writes there, until there is the second (a tenth); percentages such as \"5%:10%\" are taken as they are. "
+     "Jobs write to that of the state folder, of the folder they run in and of their outputs; what running jobs asked for (submit --disk) is kept for them there. Network file systems, FUSE and what the unit of batchd hides from it (ProtectHome=: below /home of the system's batchd) are not looked at."},
     {"monitor.inodes_free", CONFIG_INODE_MARKS, AT(monitor_inodes_free), 0, 0, NULL, "\"1%:2%\"",
      false, "The same for inodes, in percent."},
     {"monitor.root", CONFIG_WORD, AT(monitor_root), 0, 0, NULL, "\"\"", false,

@@ -33,7 +33,7 @@ struct engine_options {
     uint32_t watch_ms; /* how often what running jobs use is looked at; 0: never */
     uint32_t workers_min, workers_max, prefetch;
     uint64_t batch_target_us; /* pool_options.h */
-    int64_t worker_idle_us; /* so long more of them are kept than are needed */
+    int64_t worker_idle_us;   /* so long more of them are kept than are needed */
     uint64_t output_max_bytes;
     uint64_t stop_grace_ms;
     uint64_t queue_limit_per_user, schedule_limit_per_user;
