@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const struct check_group *const groups[] = {&checks_processors, &checks_sandbox,
-                                                   &checks_workers, &checks_store, &checks_start};
+                                                   &checks_workers,    &checks_store,
+                                                   &checks_start,      &checks_gpus};
 
 static const char *state_word(enum check_state state)
 {

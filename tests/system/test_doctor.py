@@ -30,7 +30,7 @@ def test_it_tells_of_each_in_words_and_in_json(daemon):
     found, worst = doctor(daemon)
     assert worst != "failed" and found["daemon: answers"]["state"] == "ok"
     assert {name.split(":")[0] for name in found} == {"daemon", "processors", "sandbox", "jobs", "store",
-                                                            "start"}
+                                                            "start", "gpus"}
     told = daemon.ctl("doctor").stdout
     for name, check in found.items():
         assert f"{name} " in told and check["found"] in told

@@ -169,6 +169,21 @@ def test_a_driver_that_hangs_hangs_nobody(machine, nvidia, how):
         assert [said.count(text) for text in ("GPUs cannot be looked at", "GPUs are looked at again")] == [1, 1]
 
 
+def test_doctor(machine, nvidia):
+    nvidia.has(A100, OTHER)
+    machine.nvidia("65", "ca")
+    with gpus.daemon(machine, nvidia) as daemon:
+        def told():
+            checks = daemon.call("io.batchd.Server.Doctor")["checks"]
+            return [(one["state"], one["found"]) for one in checks if one["group"] == "gpus"]
+        wait_until(lambda: told() == [("ok", "2 given to jobs, 2 seen")])
+        nvidia.has(A100, OTHER, "lost 1")
+        wait_until(lambda: told() == [("warning", "1 of 2 given to no job; GPU 1 (L40S): "
+                                                  "nvmlDeviceGetMemoryInfo_v2: GPU is lost")])
+        nvidia.has(A100, OTHER, "init 18", "lost 0")
+        wait_until(lambda: told() == [("warning", "nvmlInit: Driver/library version mismatch")])
+
+
 def test_it_goes_when_batchd_does(machine, nvidia):
     nvidia.has(A100)
     with gpus.daemon(machine, nvidia) as daemon:

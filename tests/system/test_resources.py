@@ -417,7 +417,7 @@ def test_the_store_notices_a_changed_request(make_daemon):
             before = db.execute(f"SELECT {column} FROM job WHERE id=?", (job,)).fetchone()[0]
             db.execute(f"UPDATE job SET {column}=? WHERE id=?", (value, job))
             return before
-    for column, value in (("gpus", 2), ("disk_bytes", 7), ("counters", "licence=3"), ("gpu_set", 2)):
+    for column, value in (("gpus", 2), ("gpu_share", 3), ("gpu_memory_bytes", 7), ("disk_bytes", 7), ("counters", "licence=3"), ("gpu_set", 2)):
         before = write(column, value)
         done = subprocess.run(check, capture_output=True, text=True, check=False)
         assert done.returncode == 65 and f"job {job}" in done.stderr, (column, done)
