@@ -129,9 +129,7 @@ const struct config_key config_keys[] = {
      "NVIDIA's management library; empty: libnvidia-ml.so.1, where the loader finds it. Not of the system's batchd: there batchd-gpu has a unit of its own."},
     {"monitor.battery", CONFIG_FALLING_MARKS, AT(monitor_battery), 0, 0, NULL, "\"off\"", false,
      "On battery no job starts from this charge in percent down, until it is up to the second number or something else supplies the machine; \"100:100\": none at all on battery."},
-    {"monitor.memory_headroom", CONFIG_BOOLEAN, AT(monitor_memory_headroom), 0, 0, NULL, "true",
-     false,
-     "A job that asks for memory starts only when so much is available beside what running jobs asked for and have not taken; one that asks for more than is left by other programs starts when no job runs. Not looked at where resources.memory is more than the machine has."},
+    {"monitor.memory_headroom", CONFIG_BOOLEAN, AT(monitor_memory_headroom), 0, 0, NULL, "true", false, "A job that asks for memory starts only when so much is available beside what running jobs asked for and have not taken; one that asks for more than is left by other programs starts when no job runs. Not looked at where resources.memory is more than the machine has."},
     {"monitor.disk_free", CONFIG_DISK_MARKS, AT(monitor_disk_free), 0, 0, NULL, "\"256M:512M\"",
      false,
      "On a file system with less free than the first size (of a small one: a twentieth of it) no job starts that writes there, until there is the second (a tenth); percentages such as \"5%:10%\" are taken as they are. "
