@@ -67,7 +67,7 @@ class Machine:
         (self.root / f"proc/{pid}").symlink_to(f"/proc/{pid}")
 
 
-def daemon(machine, library=None, more="", resources=""):
+def daemon(machine, library=None, more="", resources="", interval="100ms"):
     of_nvidia = f'gpu_library = "{library.library}"\n' if library else ""
-    return Daemon(config=f'[monitor]\nroot = "{machine.root}"\ninterval = "100ms"\n{of_nvidia}{more}'
+    return Daemon(config=f'[monitor]\nroot = "{machine.root}"\ninterval = "{interval}"\n{of_nvidia}{more}'
                          f"[resources]\ncpus = 8\n{resources}")

@@ -231,6 +231,7 @@ def test_cards_of_amd_and_intel(machine):
         assert (other["index"], other["name"], other["pci"], other["memory_total_bytes"], other["numa_node"]) == (
             0, "AMD GPU 744c", "0000:43:00.0", None, None)
         assert (intel["index"], intel["vendor"], intel["name"]) == (0, "intel", "Intel GPU 4680")
+        assert daemon.call("io.batchd.Server.Status")["resources"]["gpus"] == 2  # Intel's is not given
         machine.remove_card(1)
         wait_until(lambda: [(gpu["pci"], gpu["fault"]) for gpu in seen(daemon)["gpus"]] == [
             ("0000:43:00.0", None), ("0000:00:02.0", None), ("0000:c3:00.0", "its driver no longer shows it")])
