@@ -235,6 +235,11 @@ def test_what_never_has_room_is_passed_over(volume):
         wait_until(lambda: reasons(daemon, large) == ["DiskLow"])
         assert why(daemon, large)[1] == "files there are removed"
         assert daemon.wait(daemon.submit("true", cwd=str(volume), disk=90 * MIB))[0]["state"] == "completed"
+        fill(volume, 99)
+        small = daemon.submit("true", cwd=str(volume), disk=20 * MIB)  # and where it waits behind it
+        wait_until(lambda: reasons(daemon, small) == ["DiskLow"])
+        fill(volume, 0)
+        assert daemon.wait(small)[0]["state"] == "completed" and reasons(daemon, large) == ["DiskLow"]
         subprocess.run(["mount", "-o", "remount,size=200m", volume], check=True)
         assert daemon.wait(large)[0]["state"] == "completed"
 

@@ -317,8 +317,8 @@ def test_after_a_stop_jobs_start_a_few_at_a_time(machine, tmp_path):
         for ident in jobs:
             daemon.wait_running(ident)
         started = sorted(daemon.job(ident)["started_at"] for ident in jobs)
-        for first, then, apart in ((0, 1, 200_000), (1, 2, 200_000), (3, 4, 200_000), (4, 5, 1_500_000)):
-            assert started[then] - started[first] > apart, started
+        # 0, 0.4, 0.8, 0.8, 2 and 4 s after the first by the samples; what workers take for it comes on top.
+        assert started[5] - started[0] > 2_500_000 and started[4] - started[0] > 800_000, started
         (tmp_path / "go").touch()
         assert {job["state"] for job in daemon.wait(*jobs)} == {"completed"}
 
