@@ -36,7 +36,7 @@ struct check_group {
 };
 
 extern const struct check_group checks_processors, checks_sandbox, checks_workers, checks_store;
-extern const struct check_group checks_start, checks_gpus;
+extern const struct check_group checks_start, checks_gpus, checks_machine;
 
 void finding_set(struct finding *finding, enum check_state state, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -99,6 +99,49 @@ static void check_groups(const struct api *api, struct finding *ret)
     }
 }
 
-static const struct check checks[] = {
-    {"workers", check_made}, {"control groups", check_groups}, {NULL, NULL}};
+static bool has_word(const char *words, const char *word)
+{
+    const size_t length = strlen(word);
+    for (const char *at = words; at != NULL; at = strchr(at, ' ')) {
+        at += *at == ' ';
+        if (strncmp(at, word, length) == 0 && strchr(" \n", at[length]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Which limits the groups of jobs can have: what was handed on to them. */
+static void check_limits(const struct api *api, struct finding *ret)
+{
+    struct seen seen = {.state_dir = api->options.state_dir};
+    pool_each(engine_pool(api->engine), look, &seen);
+    CLEANUP_FREE char *group = seen.group;
+    CLEANUP_FREE char *path = xasprintf("%s/cgroup.subtree_control", group == NULL ? "" : group);
+    CLEANUP_FREE char *words =
+        group == NULL ? NULL : fd_read_file(AT_FDCWD, path, GROUP_PATH_BYTES, NULL);
+    if (words == NULL) {
+        finding_set(ret, CHECK_UNKNOWN, "they are those of control groups, and no job has one now");
+        return;
+    }
+    words[strcspn(words, "\n")] = '\0';
+    const char *unit = api->options.system ? "batchd-jobs.service" : "user@.service";
+    const bool whole = has_word(words, "memory") && has_word(words, "pids");
+    finding_set(ret, whole && has_word(words, "cpu") ? CHECK_OK : CHECK_WARNING,
+                "of these resources jobs have limits or shares: %.80s",
+                words[0] == '\0' ? "none" : words);
+    if (ret->state == CHECK_OK)
+        return;
+    finding_advise(ret,
+                   whole ? "jobs do not get processors by what they asked for"
+                         : "a job may take all memory and processes of the machine",
+                   "as root: mkdir -p /etc/systemd/system/%s.d && printf "
+                   "'[Service]\\nDelegate=cpu cpuset io memory pids\\n' "
+                   ">/etc/systemd/system/%s.d/batchd.conf; then start the machine again",
+                   unit, unit);
+}
+
+static const struct check checks[] = {{"workers", check_made},
+                                      {"control groups", check_groups},
+                                      {"limits", check_limits},
+                                      {NULL, NULL}};
 const struct check_group checks_workers = {.name = "jobs", .checks = checks};

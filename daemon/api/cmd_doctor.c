@@ -7,9 +7,9 @@
 #include <stdarg.h>
 #include <string.h>
 
-static const struct check_group *const groups[] = {&checks_processors, &checks_sandbox,
-                                                   &checks_workers,    &checks_store,
-                                                   &checks_start,      &checks_gpus};
+static const struct check_group *const groups[] = {
+    &checks_processors, &checks_sandbox, &checks_workers, &checks_machine,
+    &checks_store,      &checks_start,   &checks_gpus};
 
 static const char *state_word(enum check_state state)
 {

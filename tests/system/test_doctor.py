@@ -29,8 +29,8 @@ def doctor(daemon, code=0):
 def test_it_tells_of_each_in_words_and_in_json(daemon):
     found, worst = doctor(daemon)
     assert worst != "failed" and found["daemon: answers"]["state"] == "ok"
-    assert {name.split(":")[0] for name in found} == {"daemon", "processors", "sandbox", "jobs", "store",
-                                                            "start", "gpus"}
+    assert {name.split(":")[0] for name in found} == {"daemon", "processors", "sandbox", "jobs", "machine",
+                                                            "store", "start", "gpus"}
     told = daemon.ctl("doctor").stdout
     for name, check in found.items():
         assert f"{name} " in told and check["found"] in told
@@ -116,6 +116,43 @@ def test_without_the_manager_of_services_jobs_have_no_groups(daemon):
     assert not any(daemon.state.glob("workers/*/cgroup"))
     check = doctor(daemon)[0]["jobs: control groups"]
     assert check["state"] == "warning" and "its memory is not limited" in check["consequence"]
+
+
+def test_without_groups_what_can_be_limited_is_unknown(daemon):
+    check = doctor(daemon)[0]["jobs: limits"]
+    assert check["state"] == "unknown" and "no job has one" in check["found"]
+
+
+@pytest.mark.parametrize("pressure, state", [(None, "warning"), ("some avg10=1.00 avg60=0.00 avg300=0.00 total=1\n", "ok")])
+def test_whether_pressure_is_seen(make_daemon, tmp_path, pressure, state):
+    """By the machine that the monitor looks at."""
+    (tmp_path / "proc/pressure").mkdir(parents=True)
+    if pressure is not None:
+        (tmp_path / "proc/pressure/memory").write_text(pressure)
+    daemon = make_daemon(config=f'[monitor]\nroot = "{tmp_path}"\n')
+    daemon.start()
+    check = doctor(daemon)[0]["machine: pressure"]
+    assert check["state"] == state and ("psi=1" in (check["fix"] or "")) == (state == "warning")
+
+
+def test_the_clock_and_the_disk_are_told_of(daemon):
+    """As the kernel has it here."""
+    found = doctor(daemon)[0]
+    assert found["machine: clock"]["state"] in ("ok", "warning", "unknown")
+    assert (found["machine: clock"]["fix"] is None) == (found["machine: clock"]["state"] == "ok")
+    number = os.stat(daemon.state).st_dev
+    device = pathlib.Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
+    caches = [path / "write_cache" for path in (device / "queue", device.resolve().parent / "queue")]
+    known = any(cache.exists() for cache in caches)
+    assert found["machine: disk cache"]["state"] == ("ok" if known else "unknown")
+
+
+def test_what_writes_nothing_out_is_told_of(make_daemon, tmp_path):
+    shutil.copy("/lib/x86_64-linux-gnu/libm.so.6", tmp_path / "libeatmydata.so")  # any library will do
+    daemon = make_daemon(env={"LD_PRELOAD": str(tmp_path / "libeatmydata.so")})
+    daemon.start()
+    check = doctor(daemon, code=1)[0]["machine: disk cache"]
+    assert check["state"] == "failed" and "power fails" in check["consequence"] and "without it" in check["fix"]
 
 
 def test_without_workers_it_fails(make_daemon, tmp_path):
