@@ -203,8 +203,8 @@ check "the end of the unit ends the jobs" test $((SECONDS - begun)) -lt 40 -a ! 
 bob systemctl --user start batchd.service
 check "which run again" wait_for 60 bobs_is "$id" attempt 3
 check "in groups" wait_for 20 ls -d "$jobs"/state-*/worker-*/job
-bob batchctl cancel --grace 0 "$id"; wait_for 20 bobs_is "$id" state cancelled
 same "what was told to end was no attempt" 0 "$(bobs "$id" charged)"
+bob batchctl cancel --grace 0 "$id"; wait_for 20 bobs_is "$id" state cancelled
 [ $failed = 0 ] || { journalctl -u batchd.service -u batchd-worker.service --no-pager | tail -30; }
 echo "$failed failed"
 [ $failed = 0 ]
