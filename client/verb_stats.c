@@ -1,5 +1,6 @@
 /* batchctl stats: what happened to jobs, in sums, and how well their length was predicted. */
 #include "client/grid.h"
+#include "client/machine_table.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
@@ -181,6 +182,10 @@ static int take_option(void *arg, const char *name, const char *value)
         json_put_text(parameters, "by", value);
         return 0;
     }
+    if (strcmp(name, "machine") == 0) {
+        json_put(parameters, "machine", json_true());
+        return 0;
+    }
     if (parse_time(value, clock_wall_us(), 0, &at, &err) < 0)
         return cli_fail(EXIT_USAGE, NULL, "--since: %s", err.text);
     json_put_int(parameters, "since_us", at);
@@ -217,12 +222,15 @@ static int run(struct cli *cli, int argc, char **argv)
         if (json_array_size(estimates) > 0 && !cli->quiet)
             print_estimates(cli, estimates);
     }
+    if (!cli->json && json_array_size(json_object_get(reply, "machine")) > 0)
+        machine_table_print(cli, json_object_get(reply, "machine"));
     return EXIT_DONE;
 }
 
 static const struct cli_option options[] = {
     {"since", 0, "TIME",
      "only what happened since then, from the beginning of that minute (default: all that is kept)"},
+    {"machine", 0, NULL, "what the machine was like, too, minute by minute of the last day"},
     {"by", 0, "FIELD", "user, queue, name or type (default: name)"},
     {NULL, 0, NULL, NULL},
 };

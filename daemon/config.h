@@ -52,7 +52,7 @@ struct config {
     char *processors_path;
     char *http_socket, *http_listen;
     uint32_t http_users;
-    uint64_t monitor_interval_ms;
+    uint64_t monitor_interval_ms, monitor_history_ms; /* history 0: none */
     char *monitor_root;
     char *monitor_gpus, *monitor_gpu_library, *monitor_gpu_memory_used;
     uint64_t monitor_gpu_deadline_ms;

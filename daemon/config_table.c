@@ -109,6 +109,8 @@ const struct config_key config_keys[] = {
      "One more folder with processors, searched first."},
     {"monitor.interval", CONFIG_SPAN, AT(monitor_interval_ms), 100, 3600000, NULL, "\"2s\"", false,
      "How often processors, memory and pressure of the machine are looked at; each time costs some 0.2 ms."},
+    {"monitor.history", CONFIG_SPAN, AT(monitor_history_ms), 0, 3650 * DAY_MS, NULL, "\"7d\"",
+     false, "How long the machine is kept by the minute (stats --machine); 0: not at all."},
     {"monitor.memory_used", CONFIG_MARKS, AT(monitor_memory_used), 0, 0, NULL, "\"95:90\"", false,
      "No job starts from so many percent of the memory in use on (what MemAvailable leaves; without huge pages set aside), until it is down to the second number; between the two one job at a time starts while none runs; off: whatever is in use."},
     {"monitor.memory_pressure", CONFIG_MARKS, AT(monitor_memory_pressure), 0, 0, NULL, "\"40:20\"",

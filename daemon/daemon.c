@@ -313,6 +313,7 @@ static int start_engine(struct daemon *daemon, const struct config *config,
                          [JOB_STATE_CANCELLED] =
                              (int64_t)config->retention_cancelled_ms * US_PER_MS},
         .statistics_us = (int64_t)config->retention_statistics_ms * US_PER_MS,
+        .machine_us = (int64_t)config->monitor_history_ms * US_PER_MS,
         .scheduler = scheduler,
         .names = config->counters,
         .queues = config->named.queues,

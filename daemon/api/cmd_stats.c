@@ -1,6 +1,6 @@
-/* io.batchd.Server.Stats {since_us, by} -> {since_us, by, summary, totals, left_out, depth,
- * estimates} What happened since then, all together and by user, queue or type from the sums of
- * each minute, by name from the jobs that are kept; what waits; and what was learned of how long
+/* io.batchd.Server.Stats {since_us, by, machine} -> {since_us, by, summary, totals, left_out,
+ * depth, estimates} What happened since then, all together and by user, queue or type from the sums
+ * of each minute, by name from the jobs that are kept; what waits; and what was learned of how long
  * jobs run, with how far off its predictions were (core/run_history.h says by which measure). Each
  * sees his own jobs; who may see all sees all, and the queues' means. */
 #include "common/alloc.h"
@@ -11,12 +11,16 @@
 #include "daemon/api/verb.h"
 #include "daemon/core/estimates.h"
 #include "daemon/engine/queues.h"
+#include "daemon/store/machine_rows.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Of either list, so that a reply stays small. */
 #define LINES_MAX 1000U
+/* Of the machine, the newest: a day, in some 400 kB. */
+#define MINUTES_MAX 1440
 /* A millisecond or two. */
 #define PART_ROWS 500U
 /* What who asks asks while as many as may be are made should wait. */
@@ -31,7 +35,7 @@ struct sums {
     struct totals *totals;
     struct slice *slice; /* for the next part */
     struct rollup_cursor minutes;
-    bool minutes_done;
+    bool minutes_done, machine;
     struct total_cursor cursor;
     enum rate_by by;
 };
@@ -162,6 +166,39 @@ static json_t *view_depth(const struct api_call *call)
     return depths.list;
 }
 
+/* ---- the machine ---- */
+
+static json_t *view_figure(const struct machine_sums *sums)
+{
+    if (sums->count == 0)
+        return json_null();
+    json_t *figure = json_object();
+    json_put(figure, "mean", json_real(round((double)sums->sum / (double)sums->count) / 1000));
+    json_put(figure, "highest", json_real((double)sums->highest / 1000));
+    return figure;
+}
+
+static void add_minute(void *arg, const struct machine_minute *minute)
+{
+    json_t *object = json_object();
+    json_put_int(object, "at", minute->minute * ROLLUP_MINUTE_US);
+    json_put_int(object, "samples", minute->samples);
+    for (unsigned i = 0; i < MACHINE_FIGURE_COUNT; i++)
+        json_put(object, machine_figure_words[i], view_figure(&minute->figures[i]));
+    (void)json_array_insert_new(arg, 0, object); /* the oldest first */
+}
+
+/* NULL with err. */
+static json_t *view_minutes(const struct api_call *call, int64_t since, struct error *err)
+{
+    json_t *list = json_array();
+    if (machine_rows_each(engine_db(call->api->engine), since / ROLLUP_MINUTE_US, MINUTES_MAX,
+                          add_minute, list, err) == 0)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 /* ---- the answer ---- */
 
 static void finish(struct api_call *call)
@@ -169,6 +206,15 @@ static void finish(struct api_call *call)
     const struct sums *sums = call->state;
     uint64_t left_out = 0;
     json_t *reply = json_object();
+    struct error err;
+    json_t *minutes = sums->machine ? view_minutes(call, sums->cursor.since, &err) : json_null();
+    if (minutes == NULL) {
+        json_decref(reply);
+        release(call);
+        reply_failure(call, &err);
+        return;
+    }
+    json_put(reply, "machine", minutes);
     rates_set_span(sums->rates, sums->cursor.since, clock_wall_us());
     json_t *totals = sums->by == RATE_BY_NAME
                          ? totals_view(sums->totals, LINES_MAX, &left_out)
@@ -213,8 +259,10 @@ static void run(struct api_call *call)
 {
     enum rate_by by = RATE_BY_NAME;
     int64_t since = 0;
+    bool machine = false;
     struct error err;
-    if (json_get_int(call->params, "since_us", false, 0, INT64_MAX, &since, &err) < 0 ||
+    if (json_get_bool(call->params, "machine", false, &machine, &err) < 0 ||
+        json_get_int(call->params, "since_us", false, 0, INT64_MAX, &since, &err) < 0 ||
         get_by(call, &by, &err) < 0) {
         reply_failure(call, &err);
         return;
@@ -222,6 +270,7 @@ static void run(struct api_call *call)
     struct sums *sums = xcalloc(1, sizeof(*sums));
     *sums =
         (struct sums){.by = by,
+                      .machine = machine,
                       .minutes = {.minute = since / ROLLUP_MINUTE_US, .uid = -1, .rows = PART_ROWS},
                       .cursor = {.since = since, .rows = PART_ROWS}};
     sums->rates = rates_new(by, access_all(call), call->uid);
@@ -235,6 +284,6 @@ static void run(struct api_call *call)
     reply_busy(call, &err, RETRY_MS, NULL);
 }
 
-static const char *const fields[] = {"since_us", "by", NULL};
+static const char *const fields[] = {"since_us", "by", "machine", NULL};
 const struct api_verb verb_stats = {
     .method = "io.batchd.Server.Stats", .fields = fields, .run = run};

@@ -14,7 +14,6 @@ static void put_given(FILE *out, const struct api *api)
         {"batchd_cpu_capacity_cores", "batchd_cpu_allocated_cores", "Processors", RESOURCE_CPUS},
         {"batchd_memory_capacity_bytes", "batchd_memory_allocated_bytes", "Memory",
          RESOURCE_MEMORY},
-        {"batchd_gpus_capacity", "batchd_gpus_allocated", "GPUs", RESOURCE_GPUS},
     };
     const struct scheduler *scheduler = engine_scheduler(api->engine);
     const struct resources *total = scheduler_total(scheduler);
@@ -28,6 +27,11 @@ static void put_given(FILE *out, const struct api *api)
         (void)snprintf(help, sizeof(help), "%s that jobs were given.", kinds[i].of);
         exposition_gauge(out, kinds[i].allocated, help, (all - left));
     }
+    const struct gpu_pool *gpus = scheduler_gpus(scheduler);
+    exposition_gauge(out, "batchd_gpus_capacity", "GPUs that jobs may be given.", gpus->count);
+    exposition_gauge(out, "batchd_gpus_allocated",
+                     "GPUs that jobs were given, wholly or a share of them, or may not be given.",
+                     (double)gpus->count - (double)gpu_pool_free(gpus));
     exposition_gauge(out, "batchd_disk_free_bytes", "Free space of the state's file system.",
                      (double)engine_disk_free_bytes(api->engine));
     exposition_gauge(out, "batchd_disk_low", "1 while new jobs are refused for want of disk.",

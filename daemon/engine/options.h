@@ -48,6 +48,7 @@ struct engine_options {
     size_t event_backlog;
     int64_t retention_us[JOB_STATE_COUNT]; /* by the state a job ended in; 0: it is kept */
     int64_t statistics_us;                 /* statistics are kept so long; 0: for ever */
+    int64_t machine_us;                    /* and what the machine was like; 0: not at all */
     struct resource_names names;           /* of the counters in scheduler.total */
     struct scheduler_options scheduler;    /* its queue is the one named "default" */
     const struct queue_config *queues;     /* the others of the configuration */

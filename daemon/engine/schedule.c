@@ -63,6 +63,7 @@ void engine_schedule(struct engine *engine)
     arrays_end_turn(engine);
     engine_store_estimates(engine);
     engine_store_statistics(engine);
+    engine_note_machine(engine);
     engine_store_breakers(engine);
     removals_go_on(engine);
     disk_watch(engine->disk); /* may make room for the commit that follows */

@@ -5,6 +5,7 @@
 #define BATCHD_DAEMON_ENGINE_STATISTICS_H
 
 #include "daemon/core/job.h"
+#include "daemon/engine/machine_history.h"
 #include "daemon/engine/oldest.h"
 
 #include <stdbool.h>
@@ -19,6 +20,7 @@ struct statistics {
     int64_t pruned_at;            /* the minute in which old ones were looked for; 0: never */
     bool prune_more;
     struct oldest oldest;
+    struct machine_history machine;
 };
 
 /* A job was submitted, and added to the jobset. */

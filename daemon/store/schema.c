@@ -262,6 +262,21 @@ static const char *const migrations[] = {
      */
     "ALTER TABLE job ADD COLUMN gpu_share INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN gpu_memory_bytes INTEGER NOT NULL DEFAULT 0;",
+
+    /* 11: the machine in each minute (machine_rows.c), in thousandths. */
+    "CREATE TABLE machine_minute("
+    " minute INTEGER PRIMARY KEY, samples INTEGER NOT NULL,"
+    " cpu_count INTEGER NOT NULL, cpu_sum INTEGER NOT NULL, cpu_highest INTEGER NOT NULL,"
+    " load_count INTEGER NOT NULL, load_sum INTEGER NOT NULL, load_highest INTEGER NOT NULL,"
+    " memory_count INTEGER NOT NULL, memory_sum INTEGER NOT NULL,"
+    " memory_highest INTEGER NOT NULL,"
+    " swap_count INTEGER NOT NULL, swap_sum INTEGER NOT NULL, swap_highest INTEGER NOT NULL,"
+    " cpu_pressure_count INTEGER NOT NULL, cpu_pressure_sum INTEGER NOT NULL,"
+    " cpu_pressure_highest INTEGER NOT NULL,"
+    " memory_pressure_count INTEGER NOT NULL, memory_pressure_sum INTEGER NOT NULL,"
+    " memory_pressure_highest INTEGER NOT NULL,"
+    " io_pressure_count INTEGER NOT NULL, io_pressure_sum INTEGER NOT NULL,"
+    " io_pressure_highest INTEGER NOT NULL, sum INTEGER NOT NULL);",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -30,7 +30,8 @@ def by(reply, key, value):
 def test_nothing_ended_yet(daemon):
     reply = daemon.call(METHOD)
     summary = reply.pop("summary")
-    assert reply == {"since_us": 0, "by": "name", "totals": [], "left_out": 0, "depth": [], "estimates": []}
+    assert reply == {"since_us": 0, "by": "name", "totals": [], "left_out": 0, "depth": [], "estimates": [],
+                     "machine": None}
     assert set(summary.values()) == {0, None}
     done = daemon.ctl("stats")
     assert (done.returncode, done.stdout) == (0, "") and "nothing has ended" in done.stderr
