@@ -199,8 +199,7 @@ void overlap_make(const struct overlap_weights *weights, const struct motion *mo
                                 .size = size,
                                 .x = column * size - size / 2,
                                 .y = row * size - size / 2};
-            cell.inner = column > 0 && column < motion->columns && row > 0 && row < motion->rows &&
-                         cell.x + size < pair->before.width && cell.y + size < pair->before.height;
+            cell.inner = column > 0 && column < motion->columns && row > 0 && row < motion->rows;
             add_blocks(&cell, weights, motion, column, row);
             write_cell(&cell, to, stride);
         }

@@ -10,9 +10,9 @@
 
 /* Of the input a chunk, at least: what is decoded before it, from a key frame on, costs too. */
 #define SLOTS_CHUNK_LEAST 48
-/* Up to its end a chunk needs the frame there, and the change of a scene is compared with the one
- * before. With these frames more on its sides a chunk is equal to one long run. */
-#define SLOTS_ROLL_IN 2
+/* A chunk ends at a frame, which it needs, and the change of a scene is compared with what changed
+ * before it. With these frames more on its sides a chunk is equal to one long run. */
+#define SLOTS_ROLL_IN 1
 #define SLOTS_ROLL_OUT 1
 #define SLOTS_FILTERS_BYTES 128
 

@@ -58,7 +58,7 @@ SOURCES = {
     "4:4:4": (MOVING, "scale=160:90,format=yuv444p", 59.94),
     "10 bits": (MOVING, "scale=160:90,format=yuv420p10", 36),
     "a still picture": (["-loop", 1, "-framerate", 24, "-t", 1, "-i", COFFEE], "scale=200:134,format=yuv420p", 60),
-    "shaken, with cuts": (["-loop", 1, "-framerate", 24, "-t", 2, "-i", COFFEE], SHAKEN + ",format=yuv420p", 120),
+    "shaken, with cuts": (["-loop", 1, "-framerate", 24, "-t", 2, "-i", COFFEE], SHAKEN + ",format=yuv420p", 96),
     "noise": (["-f", "lavfi", "-t", 1, "-i", "nullsrc=s=96x80:r=24,geq=random(1)*255:128:128"], "format=yuv420p", 50),
     "jumps": (["-i", CLIP], "scale=160:90,select='not(mod(n,9))',setpts=N/24/TB", 100),
 }
@@ -72,6 +72,15 @@ def test_frames_are_those_of_minterpolate(tmp_path, name, method):
     ours, result = between(tmp_path, source, rate, method)
     same(ours, judge(source, rate, method))
     assert (result["metrics"]["scene_cuts"] > 0) is (name in ("shaken, with cuts", "noise"))
+
+
+def test_cuts_beside_a_seam_are_those_of_one_long_run(tmp_path):
+    """What changes much with each frame is no cut: a chunk knows how much it did before."""
+    words = ["-loop", 1, "-framerate", 24, "-t", 5, "-i", COFFEE]
+    source = made(tmp_path, words, "scale=300:-2," + SHAKEN.replace("250", "120").replace("180", "90") + ",format=yuv420p")
+    ours, result = between(tmp_path, source, 48, "blend", cpus=4)
+    assert result["checkpoints"]["made"] > 1
+    same(ours, judge(source, 48, "blend"))
 
 
 @pytest.mark.long
