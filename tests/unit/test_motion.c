@@ -166,23 +166,52 @@ static struct vector searched(const struct motion *motion, int at)
     return best;
 }
 
-/* Long ways, edges, and many that cost the same. */
+enum film_kind { HILLS, SLOPE, DIAGONAL, FLAT };
+
+/* Edges; a way that is longer than what is searched; ways that are as good as each other; noise
+ * alone, where many are worth as much as they cost. */
 static const struct {
     int width, height, by_x, by_y, noise;
-} films[] = {{160, 160, 14, 3, 1}, {160, 160, -24, -20, 1}, {160, 96, 3, 0, 9},
-             {48, 160, 0, 18, 1},  {150, 90, 30, 0, 1},     {32, 32, 4, 4, 5},
-             {160, 160, 0, 0, 90}, {64, 48, -9, 9, 3},      {160, 160, 40, 36, 1}};
+    enum film_kind kind;
+} films[] = {
+    {160, 160, 14, 3, 1, HILLS},   {160, 160, -24, -20, 1, HILLS}, {160, 96, 3, 0, 9, HILLS},
+    {48, 160, 0, 18, 1, HILLS},    {150, 90, 30, 0, 1, HILLS},     {32, 32, 4, 4, 5, HILLS},
+    {160, 160, 0, 0, 90, HILLS},   {64, 48, -9, 9, 3, HILLS},      {160, 160, 40, 36, 1, HILLS},
+    {160, 160, 6, 0, 1, DIAGONAL}, {160, 160, -6, 0, 1, DIAGONAL}, {160, 160, 40, 0, 1, SLOPE},
+    {160, 160, -40, 0, 1, SLOPE},  {160, 160, 0, 0, 3, FLAT},      {160, 160, 0, 0, 4, FLAT},
+    {160, 160, 0, 0, 5, FLAT},     {160, 160, 0, 0, 6, FLAT},      {160, 160, 0, 0, 8, FLAT},
+    {160, 160, 0, 0, 11, FLAT},    {160, 160, 0, 0, 14, FLAT}};
+
+static void draw_slope(uint8_t *data, int by_x, int down)
+{
+    for (int i = 0; i < BYTES; i++)
+        data[i] = (uint8_t)(i % STRIDE + down * (i / STRIDE) + 40 - by_x);
+}
+
+static void draw_film(int number)
+{
+    unsigned state = 7;
+    memset(before, 0, sizeof(before));
+    memset(after, 0, sizeof(after));
+    if (films[number].kind == SLOPE || films[number].kind == DIAGONAL) {
+        draw_slope(before, -films[number].by_x, films[number].kind == DIAGONAL);
+        draw_slope(after, films[number].by_x, films[number].kind == DIAGONAL);
+    } else if (films[number].kind == HILLS) {
+        draw(before, -films[number].by_x, -films[number].by_y);
+        draw(after, films[number].by_x, films[number].by_y);
+    }
+    for (int i = 0; i < BYTES; i++) {
+        before[i] = (uint8_t)(before[i] + any(&state) % (unsigned)films[number].noise);
+        after[i] = (uint8_t)(after[i] + any(&state) % (unsigned)films[number].noise);
+    }
+}
 
 START_TEST(the_search_goes_in_diamonds)
 {
     struct motion motion;
-    unsigned state = 7;
     const struct plane planes[] = {plane_of(before, films[_i].width, films[_i].height),
                                    plane_of(after, films[_i].width, films[_i].height)};
-    draw(before, -films[_i].by_x, -films[_i].by_y);
-    draw(after, films[_i].by_x, films[_i].by_y);
-    for (int i = 0; i < BYTES; i++)
-        after[i] = (uint8_t)(after[i] + any(&state) % (unsigned)films[_i].noise);
+    draw_film(_i);
     motion_init(films[_i].width, films[_i].height, &motion);
     motion_search(&motion, &planes[0], &planes[1]);
     for (int i = 0; i < motion.columns * motion.rows; i++) {
