@@ -236,6 +236,7 @@ def test_what_never_has_room_is_passed_over(volume):
         assert why(daemon, large)[1] == "files there are removed"
         assert daemon.wait(daemon.submit("true", cwd=str(volume), disk=90 * MIB))[0]["state"] == "completed"
         fill(volume, 99)
+        until_seen(daemon)
         small = daemon.submit("true", cwd=str(volume), disk=20 * MIB)  # and where it waits behind it
         wait_until(lambda: reasons(daemon, small) == ["DiskLow"])
         fill(volume, 0)
