@@ -155,6 +155,7 @@ vm:
 	else $(MAKE) --no-print-directory all PREFIX=/usr OUT=build/vm-programs && \
 	  '$(TESTBED)/vm/run.sh' --out build/vm --env PROGRAMS=build/vm-programs . tests/vm/service.sh && \
 	  '$(TESTBED)/vm/run.sh' --env PROGRAMS=build/vm-programs . tests/vm/limits.sh && \
+	  '$(TESTBED)/vm/run.sh' --env PROGRAMS=build/vm-programs . tests/vm/served.sh && \
 	  '$(TESTBED)/vm/run.sh' --env PROGRAMS=build/vm-programs . tests/vm/doctor.sh && \
 	  $(MAKE) --no-print-directory vm-poweroff; fi
 

@@ -1,0 +1,81 @@
+#!/bin/bash
+# Jobs that a server of their processor does (worker/server.h), on a machine with systemd: its control
+# group, its memory, its end and its halt. Run as service.sh is (make vm).
+set -uo pipefail
+PROGRAMS=${PROGRAMS:-build/vm-programs}
+failed=0
+note() { if [ "$1" = 0 ]; then echo "ok   $2"; else echo "FAIL $2${3:+: $3}"; failed=$((failed + 1)); fi; }
+check() { local what=$1 out; shift; out=$("$@" 2>&1); note $? "$what" "$(echo "$out" | tail -5)"; }
+same() { [ "$2" = "$3" ]; note $? "$1" "expected \"$2\", got \"$3\""; }
+wait_for() {
+    local end=$((SECONDS + $1)); shift
+    until "$@" >/dev/null 2>&1; do [ $SECONDS -lt $end ] || return 1; sleep 0.1; done
+}
+alice() { (cd /tmp && runuser -u alice -- batchctl "$@"); }
+field() { batchctl --json show "$1" | jq -r ".$2"; }
+is() { [ "$(field "$1" "$2")" = "$3" ]; }
+counts() { local before; before=$(wc -c <"$1"); sleep 0.5; [ "$(wc -c <"$1")" != "$before" ]; }
+stands() { ! counts "$1"; }
+
+make install PREFIX=/usr OUT="$PROGRAMS" >/tmp/install.log 2>&1 || { tail /tmp/install.log; exit 1; }
+systemd-sysusers; systemd-tmpfiles --create /usr/lib/tmpfiles.d/batchd.conf
+python3 -c 'import pathlib, sys; sys.path.insert(0, "tests/lib"); import serving; serving.install(pathlib.Path("/srv/types"))'
+mkdir -p /etc/batchd
+printf '[resources]\ncpus = 4\n[workers]\nmin = 1\nmax = 1\nstop_grace = "2s"\n[processors]\npath = "/srv/types"\n[breakers]\nenabled = false\n' \
+    >/etc/batchd/config.toml
+systemctl daemon-reload
+systemctl start batchd.socket batchd-worker.service
+server() { alice submit -q -m 64M --type server --param "script=$1"; }
+fact() { field "$1" "result.facts.$2"; }
+ended() { [ "$(field "$1" ended_at)" != null ]; }
+serve() { local id; id=$(server "${1:-}"); wait_for 60 ended "$id"; echo "$id"; }
+
+serve >/tmp/first; id=$(serve)
+same "the second is served" true "$(fact "$id" served)"
+pid=$(fact "$id" pid)
+group=/sys/fs/cgroup$(cut -d: -f3 "/proc/$pid/cgroup")
+same "in a group of its own beside the job's" server "$(basename "$group")"
+same "with the memory of its jobs" $((64 << 20)) "$(cat "$group/memory.max")"
+id=$(serve "data = bytearray(20 << 20)")
+same "the next is done by the same" "$pid" "$(fact "$id" pid)"
+check "and what that used is the job's" test "$(field "$id" usage.max_rss_bytes)" -ge $((20 << 20))
+
+id=$(serve "data = [bytearray(1 << 20) for _ in range(400)]")
+same "over its memory: class and signal" "oom 9" "$(field "$id" outcome.class) $(field "$id" outcome.signal)"
+check "the server is gone" test ! -e "/proc/$pid"
+serve >/tmp/first; id=$(serve)
+pid=$(fact "$id" pid)
+same "others are served again" true "$(fact "$id" served)"
+
+id=$(server "
+f = open('/tmp/counted', 'w')
+while not os.path.exists('/tmp/enough'): f.write('x'); f.flush(); time.sleep(0.05)")
+wait_for 20 counts /tmp/counted
+check "it is suspended" alice suspend "$id"
+wait_for 20 stands /tmp/counted
+check "then it stands" stands /tmp/counted
+check "and so does its server by the kernel" grep -q "frozen 1" "$group/cgroup.events"
+check "it is resumed" alice resume "$id"
+check "then it goes on" wait_for 20 counts /tmp/counted
+touch /tmp/enough; wait_for 20 ended "$id"
+same "and ends well, by the server it had" "$pid" "$(fact "$id" pid)"
+
+serve >/tmp/first; id=$(serve); pid=$(fact "$id" pid)
+id=$(server "
+if os.fork() == 0:
+    os.setsid(); f = open('/tmp/counted', 'w')
+    while True: f.write('x'); f.flush(); time.sleep(0.05)
+time.sleep(1000)")
+wait_for 20 counts /tmp/counted
+check "it is cancelled" alice cancel "$id"
+wait_for 20 is "$id" state cancelled
+same "as cancelled" cancelled "$(field "$id" state)"
+check "its server and what that had made are gone" test ! -e "/proc/$pid" -a -z "$(cat "$group/cgroup.procs" 2>/dev/null)"
+check "no child of it counts" stands /tmp/counted
+
+serve >/tmp/first; id=$(serve); pid=$(fact "$id" pid)
+check "without jobs it ends" wait_for 20 test ! -e "/proc/$pid"
+check "and its group with it" wait_for 20 test ! -e "$group"
+[ $failed = 0 ] || { journalctl -u batchd.service -u batchd-worker.service --no-pager | tail -30; }
+echo "$failed failed"
+[ $failed = 0 ]
