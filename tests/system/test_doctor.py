@@ -148,8 +148,7 @@ def test_the_clock_and_the_disk_are_told_of(daemon):
 
 
 def test_what_writes_nothing_out_is_told_of(make_daemon, tmp_path):
-    shutil.copy("/lib/x86_64-linux-gnu/libm.so.6", tmp_path / "libeatmydata.so")  # any library will do
-    daemon = make_daemon(env={"LD_PRELOAD": str(tmp_path / "libeatmydata.so")})
+    daemon = make_daemon(env={"LD_PRELOAD": str(tmp_path / "libeatmydata.so")})  # that it is asked for is enough
     daemon.start()
     check = doctor(daemon, code=1)[0]["machine: disk cache"]
     assert check["state"] == "failed" and "power fails" in check["consequence"] and "without it" in check["fix"]

@@ -9,7 +9,7 @@ from daemon import OUT, Refused, wait_until
 
 JOBS = "io.batchd.Jobs."
 CONFIG = """[limits]
-nice = 3
+nice = 15
 io_priority = "best-effort:6"
 open_files = 123
 file_size = "1M"
@@ -47,7 +47,7 @@ def look(daemon, **more):
 
 def test_the_settings_hold_for_all_jobs(limited):
     seen = look(limited, memory=50 << 20)
-    assert seen["nice"] == nice(3) and seen["disks"] == "best-effort: prio 6"
+    assert seen["nice"] == nice(15) and seen["disks"] == "best-effort: prio 6"
     assert seen["files"] == [123, 123] and seen["size"] == [1 << 20, 1 << 20]
     assert seen["data"] == [-1, -1]  # not asked for
 
@@ -59,13 +59,13 @@ def test_nothing_is_set_by_default(daemon):
 
 
 def test_a_job_may_stand_back_further(limited):
-    seen = look(limited, nice=9, io_priority="idle", pids=100)
-    assert seen["nice"] == nice(9) and seen["disks"] == "idle"
-    assert limited.job(1)["limits"] == {"nice": 9, "io_priority": "idle", "pids": 100}
+    seen = look(limited, nice=18, io_priority="idle", pids=100)
+    assert seen["nice"] == nice(18) and seen["disks"] == "idle"
+    assert limited.job(1)["limits"] == {"nice": 18, "io_priority": "idle", "pids": 100}
 
 
 @pytest.mark.parametrize("field, value, rule", [
-    ("nice", 2, "nice is 2; limits.nice makes it at least 3"),
+    ("nice", 14, "nice is 14; limits.nice makes it at least 15"),
     ("nice", 20, "0 to 19"),
     ("nice", -1, "0 to 19"),
     ("io_priority", "best-effort:5", "limits.io_priority lets a job have best-effort:6 or less"),
@@ -81,11 +81,11 @@ def test_no_less_than_the_settings(limited, field, value, rule):
 
 
 def test_from_the_command_line(limited):
-    done = limited.ctl("submit", "-q", "--hold", "--nice", "5", "--io-priority", "idle", "--pids", "64", "--", "true")
+    done = limited.ctl("submit", "-q", "--hold", "--nice", "16", "--io-priority", "idle", "--pids", "64", "--", "true")
     job = done.stdout.strip()
-    assert limited.job(int(job))["limits"] == {"nice": 5, "io_priority": "idle", "pids": 64}
+    assert limited.job(int(job))["limits"] == {"nice": 16, "io_priority": "idle", "pids": 64}
     shown = limited.ctl("show", job).stdout
-    assert "nice: 5\n" in shown and "io priority: idle\n" in shown and "pids: 64\n" in shown
+    assert "nice: 16\n" in shown and "io priority: idle\n" in shown and "pids: 64\n" in shown
     for option, value, rule in (("--nice", "20", "0 to 19"), ("--pids", "0", "1 to 4194304"),
                                 ("--io-priority", "slow", "best-effort:N")):
         done = limited.ctl("submit", option, value, "--", "true")

@@ -57,12 +57,15 @@ def test_a_new_batchd_sees_it_too(watched):
     watched.call("io.batchd.Jobs.Cancel", id=job, grace_ms=0)
 
 
-def test_what_nobody_waited_for_counts(watched):
+def test_what_nobody_waited_for_counts(watched, tmp_path):
     """An orphan's processor time, and its memory; also of one that is killed at the end."""
-    job = watched.submit("sh", "-c", f'(setsid {PYTHON} -c "{BURN.format(0.5)}" &); (setsid {PYTHON} -c "{BURN.format(600)}" &); '
-                         "while ! [ $(ps -o comm= --ppid $PPID | grep -c python) = 1 ]; do sleep 0.1; done; sleep 1")
+    burns = BURN.format(0.8)
+    goes_on = BURN.format(0.4) + "open('told', 'w').write('x')\n" + BURN.format(600)
+    job = watched.submit("sh", "-c", "mkfifo told; read -r ready <told & "
+                         f'(setsid {PYTHON} -c "{burns}open(\'first\', \'w\')" &); (setsid {PYTHON} -c "{goes_on}" &); wait; '
+                         "while ! [ -e first ]; do sleep 0.2; done", cwd=str(tmp_path))
     usage = watched.wait(job)[0]["usage"]
-    assert usage["cpu_ms"] >= 900
+    assert usage["cpu_ms"] >= 1100
 
 
 def test_a_short_job_has_that_of_one_process(watched):
