@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from daemon import Refused, wait_until
+from daemon import OUT, Refused, wait_until
 from exposition import parse
 
 
@@ -210,6 +210,10 @@ def test_health(daemon):
     assert get(at_home(daemon), "/metrics", "POST")[0] in (405, 501)
 
 
+# ASan keeps what was freed for a while.
+GROWTH = (3 if OUT.name != "san" else 64) * 2**20
+
+
 def raw(daemon, data, shut=False):
     """What comes back, until the other side closes."""
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as client:
@@ -239,7 +243,7 @@ def test_what_is_no_request_is_not_answered_so(daemon, data):
     for _ in range(20):
         assert b"batchd_jobs" not in raw(daemon, data, shut=True)
     assert of(scrape(daemon), "batchd_http_connections") >= 1
-    assert daemon.resident_bytes() - before < 3 * 2**20
+    assert daemon.resident_bytes() - before < GROWTH
 
 
 # ---- slow and many ----
@@ -312,7 +316,7 @@ def test_ten_thousand_that_say_nothing(daemon):
     while clients:
         clients.popleft().close()
     wait_until(lambda: descriptors(daemon) <= idle, seconds=30)
-    assert daemon.resident_bytes() - before < 8 * 2**20
+    assert daemon.resident_bytes() - before < 2 * GROWTH
     assert scrape(daemon)
 
 
