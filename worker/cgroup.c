@@ -97,7 +97,9 @@ char *cgroup_of_worker(uint64_t worker)
     CLEANUP_FREE char *own = own_group();
     CLEANUP_FREE char *end =
         xasprintf("/worker-%llu/" CGROUP_WORKER_NAME, (unsigned long long)worker);
-    const size_t length = own == NULL ? 0 : strlen(own);
+    if (own == NULL)
+        return NULL;
+    const size_t length = strlen(own);
     if (length < strlen(end) || strcmp(own + length - strlen(end), end) != 0)
         return NULL;
     own[length - strlen("/" CGROUP_WORKER_NAME)] = '\0';
