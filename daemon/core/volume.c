@@ -69,26 +69,34 @@ uint64_t volume_go(const struct volume *volume, enum volume_kind kind)
 /* Whether it is closed now, where it `was` before. */
 static bool closes(const struct volume *volume, enum volume_kind kind, uint64_t left, bool was)
 {
-    if (left < volume_stop(volume, kind))
-        return true;
-    return (was || !volume->seen) && left < volume_go(volume, kind);
+    return left < (was ? volume_go(volume, kind) : volume_stop(volume, kind));
 }
 
 void volume_see(struct volume *volume, const struct volume_room *room)
 {
     volume->room = *room;
     if (!room->known) {
-        volume->seen = volume->low = volume->few_inodes = false;
+        volume->low = volume->few_inodes = false;
         return;
     }
     volume->low = closes(volume, VOLUME_DISK, room->free_bytes, volume->low);
     volume->few_inodes = closes(volume, VOLUME_INODES, room->inodes_free, volume->few_inodes);
-    volume->seen = true;
 }
 
 bool volume_open(const struct volume *volume)
 {
     return !volume->low && !volume->few_inodes;
+}
+
+uint64_t volume_closed(const struct volume *volume)
+{
+    return (uint64_t)volume->low << VOLUME_DISK | (uint64_t)volume->few_inodes << VOLUME_INODES;
+}
+
+void volume_restore(struct volume *volume, uint64_t closed)
+{
+    volume->low = (closed >> VOLUME_DISK & 1U) != 0;
+    volume->few_inodes = (closed >> VOLUME_INODES & 1U) != 0;
 }
 
 uint64_t volume_left(const struct volume *volume, uint64_t kept_bytes)

@@ -27,7 +27,7 @@ struct volume_room {
 struct volume {
     struct volume_marks disk, inodes; /* the caller's to set */
     struct volume_room room;          /* the rest is zeroed at first */
-    bool seen, low, few_inodes;
+    bool low, few_inodes;
 };
 
 enum volume_kind { VOLUME_DISK, VOLUME_INODES };
@@ -37,10 +37,12 @@ enum volume_kind { VOLUME_DISK, VOLUME_INODES };
 int volume_marks_parse(const char *text, enum volume_kind kind, struct volume_marks *ret,
                        struct error *err);
 
-/* It was asked. Between the marks it stays as it was, and is closed when it was not seen before: so
- * a restart lets nobody in. What is not known stops nobody. */
+/* It was asked. Between the marks it stays as it was. What is not known stops nobody. */
 void volume_see(struct volume *volume, const struct volume_room *room);
 bool volume_open(const struct volume *volume);
+/* Why it is closed: bits by kind. And after a restart: what it was before it. */
+uint64_t volume_closed(const struct volume *volume);
+void volume_restore(struct volume *volume, uint64_t closed);
 
 /* The marks as they are for a file system of its size: bytes, or inodes. */
 uint64_t volume_stop(const struct volume *volume, enum volume_kind kind);

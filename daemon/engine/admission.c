@@ -102,6 +102,7 @@ void engine_see_machine(struct engine *engine)
     engine_see_volumes(engine);
     tell(&engine->gate.admission, &was);
     store(engine);
+    engine_store_volumes(engine);
 }
 
 bool engine_admits(const struct engine *engine)

@@ -25,6 +25,8 @@ void engine_begin_volumes(struct engine *engine);
 void engine_end_volumes(struct engine *engine);
 /* Of each sample of the machine. */
 void engine_see_volumes(struct engine *engine);
+/* Which are closed: what changed. */
+void engine_store_volumes(struct engine *engine);
 
 /* Those that the job writes to, as bits of struct active. What is on none that is looked at has
  * none. */

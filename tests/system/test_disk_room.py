@@ -152,15 +152,32 @@ def test_of_a_small_one_a_twentieth_is_enough(volume):
 
 
 def test_a_restart_lets_nobody_in_between_the_marks(volume):
-    fill(volume, 93)
+    fill(volume, 97)
     with watching('disk_free = "5%:10%"\n') as daemon:
         there = daemon.submit("true", cwd=str(volume))
         wait_until(lambda: reasons(daemon, there) == ["DiskLow"])
+        fill(volume, 93)
+        until_seen(daemon)
         daemon.kill()
         daemon.start()
         wait_until(lambda: reasons(daemon, there) == ["DiskLow"])
+        until_seen(daemon)
+        assert reasons(daemon, there) == ["DiskLow"]
         fill(volume, 10)
         assert daemon.wait(there)[0]["state"] == "completed"
+
+
+def test_what_always_is_between_the_marks_is_open_after_a_restart_too(volume):
+    """That of the state, which is every job's: nothing would start any more."""
+    with watching('disk_free = "20%:60%"\n', folder=volume) as daemon:
+        assert daemon.wait(daemon.submit("true"))[0]["state"] == "completed"
+        fill(volume, 50)
+        until_seen(daemon)
+        daemon.kill()
+        daemon.start()
+        until_seen(daemon)
+        assert disks(daemon)[str(volume)]["free_bytes"] < 60 * MIB
+        assert daemon.wait(daemon.submit("true"))[0]["state"] == "completed"
 
 
 def test_it_is_not_looked_at_when_it_is_off(volume):
@@ -243,6 +260,69 @@ def test_what_never_has_room_is_passed_over(volume):
         assert daemon.wait(small)[0]["state"] == "completed" and reasons(daemon, large) == ["DiskLow"]
         subprocess.run(["mount", "-o", "remount,size=200m", volume], check=True)
         assert daemon.wait(large)[0]["state"] == "completed"
+
+
+def test_many_that_never_have_room_keep_nobody_out(volume, tmp_path):
+    """They came first, and neither hide who came before others nor let later ones wait."""
+    with watching() as daemon:
+        never = [daemon.submit("true", cwd=str(volume), disk=97 * MIB) for _ in range(600)]
+        wait_until(lambda: disks(daemon)[str(volume)]["waiting"] == len(never))
+        first = daemon.submit(*hold(tmp_path, "first"), cwd=str(volume), disk=50 * MIB)
+        daemon.wait_running(first)
+        large = daemon.submit(*hold(tmp_path, "large"), cwd=str(volume), disk=60 * MIB)
+        small = daemon.submit("true", cwd=str(volume), disk=20 * MIB)
+        wait_until(lambda: reasons(daemon, large) == reasons(daemon, small) == ["DiskLow"])
+        until_seen(daemon)
+        assert reasons(daemon, small) == ["DiskLow"]  # the large one came before
+        (tmp_path / "first").touch()
+        daemon.wait_running(large)
+        assert daemon.wait(small)[0]["state"] == "completed"
+        fill(volume, 99)
+        until_seen(daemon)
+        later = daemon.submit("true", cwd=str(volume), disk=20 * MIB)
+        wait_until(lambda: reasons(daemon, later) == ["DiskLow"])
+        (volume / "filled").unlink()
+        (tmp_path / "large").touch()
+        assert {job["state"] for job in daemon.wait(large, later)} == {"completed"}
+        subprocess.run(["mount", "-o", "remount,size=200m", volume], check=True)
+        assert {job["state"] for job in daemon.wait(*never, seconds=60)} == {"completed"}
+
+
+def test_who_asks_for_no_disk_goes_when_it_is_open_again(volume, tmp_path):
+    """Although one that came before waits for the end of another."""
+    with watching() as daemon:
+        running = daemon.submit(*hold(tmp_path, "go"), cwd=str(volume), disk=50 * MIB)
+        daemon.wait_running(running)
+        fill(volume, 97)
+        until_seen(daemon)
+        large = daemon.submit("true", cwd=str(volume), disk=60 * MIB)
+        none = daemon.submit("true", cwd=str(volume))
+        wait_until(lambda: reasons(daemon, large) == reasons(daemon, none) == ["DiskLow"])
+        (volume / "filled").unlink()
+        assert daemon.wait(none)[0]["state"] == "completed" and reasons(daemon, large) == ["DiskLow"]
+        (tmp_path / "go").touch()
+        assert {job["state"] for job in daemon.wait(running, large)} == {"completed"}
+
+
+@pytest.mark.parametrize("kept_by", ["hold", "pause"])
+def test_who_could_not_start_anyway_keeps_nobody_out(volume, tmp_path, kept_by):
+    with watching() as daemon:
+        assert daemon.ctl("queue", "add", "other").returncode == 0
+        running = daemon.submit(*hold(tmp_path, "go"), cwd=str(volume), disk=50 * MIB)
+        daemon.wait_running(running)
+        large = daemon.submit("true", cwd=str(volume), disk=60 * MIB, queue="other")
+        small = daemon.submit("true", cwd=str(volume), disk=20 * MIB)
+        wait_until(lambda: reasons(daemon, large) == reasons(daemon, small) == ["DiskLow"])
+        verb, back, what = {"hold": ("hold", "release", str(large)), "pause": ("queue pause", "queue resume", "other")}[kept_by]
+        assert daemon.ctl(*verb.split(), what).returncode == 0
+        assert daemon.wait(small)[0]["state"] == "completed" and "DiskLow" in reasons(daemon, large)
+        assert daemon.ctl(*back.split(), what).returncode == 0
+        until_seen(daemon)
+        until_seen(daemon)
+        later = daemon.submit("true", cwd=str(volume), disk=20 * MIB)
+        wait_until(lambda: reasons(daemon, later) == ["DiskLow"])  # it has its claim back
+        (tmp_path / "go").touch()
+        assert {job["state"] for job in daemon.wait(running, large, later)} == {"completed"}
 
 
 def test_one_that_waits_for_room_may_be_changed_and_ended(volume):

@@ -16,7 +16,7 @@
 
 static struct volume with(const char *disk, const char *inodes)
 {
-    struct volume volume = {.seen = false};
+    struct volume volume = {.low = false};
     ck_assert_int_eq(volume_marks_parse(disk, VOLUME_DISK, &volume.disk, NULL), 0);
     ck_assert_int_eq(volume_marks_parse(inodes, VOLUME_INODES, &volume.inodes, NULL), 0);
     return volume;
@@ -48,12 +48,20 @@ START_TEST(between_the_marks_nothing_changes)
 }
 END_TEST
 
-START_TEST(at_first_sight_it_is_closed_between_them)
+START_TEST(at_first_sight_it_is_as_it_was_before_a_restart)
 {
-    struct volume volume = with("256M:512M", "off");
-    ck_assert(!see(&volume, 100 * GIB, 300 * MIB, 0));
-    volume = with("256M:512M", "off");
-    ck_assert(see(&volume, 100 * GIB, 512 * MIB, 0) && see(&volume, 100 * GIB, 300 * MIB, 0));
+    struct volume volume = with("256M:512M", "1%:2%");
+    ck_assert(see(&volume, 100 * GIB, 300 * MIB, 150)); /* nobody said that it was full */
+    ck_assert(!see(&volume, 100 * GIB, GIB, 50));
+    const uint64_t few_inodes = volume_closed(&volume);
+    ck_assert(!see(&volume, 100 * GIB, 200 * MIB, 5000));
+    const uint64_t low = volume_closed(&volume);
+    volume = with("256M:512M", "1%:2%");
+    volume_restore(&volume, few_inodes);
+    ck_assert(!see(&volume, 100 * GIB, 300 * MIB, 150) && volume.few_inodes && !volume.low);
+    volume_restore(&volume, low);
+    ck_assert(!see(&volume, 100 * GIB, 300 * MIB, 150) && volume.low && !volume.few_inodes);
+    ck_assert(see(&volume, 100 * GIB, 512 * MIB, 150) && volume_closed(&volume) == 0);
 }
 END_TEST
 
@@ -296,7 +304,7 @@ int main(void)
     Suite *suite = suite_create("volumes and mounts");
     TCase *all = tcase_create("all");
     tcase_add_test(all, between_the_marks_nothing_changes);
-    tcase_add_test(all, at_first_sight_it_is_closed_between_them);
+    tcase_add_test(all, at_first_sight_it_is_as_it_was_before_a_restart);
     tcase_add_test(all, what_is_not_known_stops_nobody);
     tcase_add_test(all, marks_of_a_small_one);
     tcase_add_test(all, what_is_left);
