@@ -20,9 +20,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -46,6 +48,7 @@ struct conversation {
     size_t used;
     uint64_t job;
     json_t *answer; /* owned; the line with the result */
+    bool broken;    /* a line of its could not be read: that may have been it */
 };
 
 static void conversation_done(struct conversation *talk)
@@ -116,7 +119,10 @@ static void pass_on(json_t *line)
 /* Lines of another job are of a server that says more than it was asked for. */
 static void take_line(struct conversation *talk, const char *text, size_t bytes)
 {
+    static const char start[] = "{\"job\":";
     CLEANUP_JSON json_t *line = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, NULL);
+    if (line == NULL && bytes >= strlen(start) && memcmp(text, start, strlen(start)) == 0)
+        talk->broken = true;
     const json_t *number = json_object_get(line, "job");
     if (talk->answer != NULL || !json_is_integer(number) ||
         (uint64_t)json_integer_value(number) != talk->job ||
@@ -138,7 +144,7 @@ static void take_lines(struct conversation *talk)
     memmove(talk->heard, talk->heard + at, talk->used - at);
     talk->used -= at;
     if (talk->used > LINE_BYTES_MAX)
-        talk->used = 0;
+        talk->broken = true;
 }
 
 /* False: there is nobody any more. */
@@ -183,7 +189,7 @@ static void converse(struct conversation *talk)
 {
     int logs[] = {SERVER_STDOUT_FD, SERVER_STDERR_FD};
     bool there = true;
-    while (there && talk->answer == NULL) {
+    while (there && talk->answer == NULL && !talk->broken) {
         struct pollfd waits[] = {{.fd = TALK_FD, .events = POLLIN},
                                  {.fd = logs[0], .events = POLLIN},
                                  {.fd = logs[1], .events = POLLIN}};
@@ -223,6 +229,22 @@ static int exit_code(const json_t *answer)
     return code < 1 || code > 255 ? EX_SOFTWARE : (int)code;
 }
 
+/* The process that did it in the server was killed: so is this one, for whoever looks at it. */
+static void end_by_signal(const json_t *answer)
+{
+    const json_t *error = json_object_get(json_object_get(answer, "result"), "error");
+    const json_int_t number = json_integer_value(json_object_get(error, "signal"));
+    const struct rlimit no_core = {.rlim_cur = 0};
+    sigset_t none;
+    if (number < 1 || number >= NSIG)
+        return;
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    (void)signal((int)number, SIG_DFL);
+    (void)kill(getpid(), (int)number);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* How the server ended is the worker's to see, and then what the job's end is. */
 static _Noreturn void end_unanswered(pid_t server)
 {
@@ -255,11 +277,17 @@ int step_serve(const struct step *step)
         fd_set_nonblock(SERVER_STDERR_FD, true) < 0 || read_job(&talk, &err) < 0)
         end_unanswered((pid_t)server);
     forget_the_rest();
+    server_usage_begin((pid_t)server);
     server_usage_read((pid_t)server, &before);
     converse(&talk);
+    if (talk.broken)
+        (void)fputs(
+            "batchd: what the processor's server said of the job is no JSON, or longer than 16 MiB\n",
+            stderr);
     if (talk.answer == NULL)
         end_unanswered((pid_t)server);
     server_usage_read((pid_t)server, &after);
     server_usage_tell(json_object_get(talk.answer, "usage"), &before, &after);
+    end_by_signal(talk.answer);
     return exit_code(talk.answer);
 }

@@ -45,6 +45,15 @@ static void read_peak(pid_t server, struct usage *ret)
     ret->max_rss_bytes = at == NULL ? 0 : strtoull(at + strlen(name), NULL, 10) * 1024;
 }
 
+void server_usage_begin(pid_t server)
+{
+    char path[32];
+    (void)snprintf(path, sizeof(path), "/proc/%d/clear_refs", server);
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)fd_write_all(fd, "5", 1); /* proc(5): the peak of what is resident begins anew */
+}
+
 void server_usage_read(pid_t server, struct usage *ret)
 {
     *ret = (struct usage){0};

@@ -9,9 +9,11 @@
 
 struct usage {
     uint64_t user_us, system_us; /* of it and its reaped children, in steps of the clock tick */
-    uint64_t max_rss_bytes;      /* the most that it had so far */
+    uint64_t max_rss_bytes;      /* the most that it had since server_usage_begin */
 };
 
+/* Its peak of memory begins anew, where the kernel lets us. */
+void server_usage_begin(pid_t server);
 /* Zeros where it cannot be read. */
 void server_usage_read(pid_t server, struct usage *ret);
 /* `told`: the member "usage" of its result, or NULL. */

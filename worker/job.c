@@ -112,6 +112,7 @@ static void set_begin(struct job *job, const struct job_run *run)
     job->grace_ms = run->grace_ms;
     job->warn_signal = (int)run->warn_signal;
     job->suspended = job->out_of_memory = job->keeps_server = false;
+    job->answered = job->served = false;
     job->news = (struct step_news){.spawn_errno = 0};
     job->cause = EXIT_CAUSE_NORMAL;
     job->stage = STAGE_JOB;
@@ -159,12 +160,22 @@ static int go(struct job *job, const struct job_run *run, struct start *start,
     return 0;
 }
 
+/* Who is told what is meant for the job alone. */
+static pid_t main_process(const struct job *job)
+{
+    const pid_t server = job->served && job->stage == STAGE_JOB ? server_pid(job->server) : 0;
+    return server != 0 ? server : job->pid;
+}
+
 static int start_as(struct job *job, const struct job_run *run, struct journal *journal,
                     struct error *err)
 {
     CLEANUP(start_done) struct start start = START_NONE;
     start.user = &job->user;
-    job->served = server_takes(job->server, run, &job->user, &start.talk);
+    const int served = server_takes(job->server, run, &job->user, &start.talk, err);
+    if (served < 0)
+        return -1;
+    job->served = served > 0;
     if (start_prepare(&start, &job->options, job->pipes, run, job->served || step_begins(run),
                       err) < 0)
         return -1;
@@ -192,7 +203,7 @@ int job_start(struct job *job, struct job_run *run, struct journal *journal,
         return -1;
     }
     job->phase = PHASE_RUNNING;
-    autogroup_begin(&job->autogroup, job->pid, run->limits.nice, clock_running_us());
+    autogroup_begin(&job->autogroup, main_process(job), run->limits.nice, clock_running_us());
     sampler_begin(&job->sampler, clock_running_us());
     job->run = *run;
     *run = (struct job_run){.argv = NULL};
@@ -211,13 +222,6 @@ void job_handle(struct job *job, const struct pollfd *fds, nfds_t count)
 {
     pipes_handle(job->pipes, fds, count);
     commit_handle(job->commit, fds, count);
-}
-
-/* Who is told what is meant for the job alone. */
-static pid_t main_process(const struct job *job)
-{
-    const pid_t server = job->served && job->stage == STAGE_JOB ? server_pid(job->server) : 0;
-    return server != 0 ? server : job->pid;
 }
 
 static void send_signal(const struct job *job, int number, enum signal_whom whom)
@@ -289,13 +293,15 @@ static bool is_behind(const struct job *job)
                                         (job->phase == PHASE_SWEEPING && job->stage == STAGE_JOB));
 }
 
-/* Its end is its own, whoever stops it now, unless its outputs are still to be placed. A checkpoint
+/* Its end is its own, whoever stops it now, unless its outputs are still to be placed or its server
+ * did not begin it. A checkpoint
  * that is being made has as long as the job would have had; none is begun for who cancels. */
 static void stop_behind(struct job *job, enum exit_cause cause, int64_t kill_at)
 {
     struct timetable *own = job->stage == STAGE_CHECKPOINT ? &job->own_times : &job->times;
     const int64_t now = clock_running_us();
-    if (!own->stopping && job->run.output_count > 0 && job_end_well(&job->end))
+    if (!own->stopping &&
+        ((job->run.output_count > 0 && job_end_well(&job->end)) || job_served_unbegun(job)))
         job->cause = cause;
     timetable_stop(own, now, kill_at);
     timetable_stop(&job->times, now, kill_at);
@@ -402,7 +408,9 @@ static void follow_times(struct job *job, int *ret_wait_ms)
 static void note_orphan(void *arg, pid_t pid, const struct rusage *usage)
 {
     struct job *job = arg;
-    if (job->stage == STAGE_JOB && pid != server_pid(job->server))
+    if (pid == server_pid(job->server))
+        server_ended(job->server, SIGKILL, usage); /* by the sweep */
+    else if (job->stage == STAGE_JOB)
         sampler_add_orphan(&job->sampler, usage);
 }
 
@@ -419,7 +427,7 @@ static bool reap(struct job *job, int *ret_wait_ms)
         if (pid > 0 && pid == commit_pid(job->commit))
             commit_ended(job->commit, status);
         else if (pid > 0 && pid == server_pid(job->server))
-            server_ended(job->server, status);
+            server_ended(job->server, status, &usage);
         else if (pid > 0 && pid != job->pid)
             note_orphan(job, pid, &usage);
         if (pid == job->pid)

@@ -51,7 +51,8 @@ struct job {
     bool suspended;          /* or about to be */
     bool out_of_memory;      /* the kernel killed some of it */
     bool served;             /* the server does it, or did */
-    bool keeps_server;       /* it did, and goes on */
+    bool answered;           /* it did */
+    bool keeps_server;       /* and goes on */
     unsigned rounds;         /* of the sweep */
     enum exit_cause cause;   /* why it was stopped */
     struct job_exit end;     /* filled as it becomes known */
@@ -66,7 +67,9 @@ int job_start_process(struct job *job, const struct job_run *run, struct start *
                       struct error *err);
 /* The main process ended so: whether the server goes on, and else, how the job ended. */
 int job_served_status(struct job *job, int status);
-/* The server did not begin it. True: it was started as a process of its own. */
+/* The server ended and says that it did not begin it. */
+bool job_served_unbegun(const struct job *job);
+/* Then: true: it was started as a process of its own. */
 bool job_served_again(struct job *job);
 /* What the server used for it is the job's. */
 void job_served_usage(struct job *job);

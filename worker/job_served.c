@@ -2,9 +2,11 @@
 #include "worker/job_internal.h"
 
 #include "common/cleanup.h"
-#include "common/log.h"
+#include "common/clock.h"
 #include "worker/server.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <sys/wait.h>
 
 /* By the server, as itself, or by batchd-job where there is something to do first. */
@@ -20,22 +22,34 @@ int job_start_process(struct job *job, const struct job_run *run, struct start *
     return start_child(start, job->starter, &job->step, &job->pid, err);
 }
 
+/* It may be dead, and this not known yet. */
+static void look_at_server(const struct job *job)
+{
+    int status;
+    struct rusage usage;
+    const pid_t server = server_pid(job->server);
+    if (server != 0 && wait4(server, &status, WNOHANG, &usage) > 0)
+        server_ended(job->server, status, &usage);
+}
+
 /* Its process exits when the server has answered, and only then (step/serve.c). */
 int job_served_status(struct job *job, int status)
 {
+    struct error ignored;
     if (!job->served)
         return status;
-    job->keeps_server = WIFEXITED(status) && job->cause == EXIT_CAUSE_NORMAL &&
-                        !job->times.stopping && server_pid(job->server) != 0;
-    if (WIFEXITED(status))
-        return status;
-    if (server_pid(job->server) != 0) { /* it may be dead, and this not known yet */
-        int its_status;
-        if (waitpid(server_pid(job->server), &its_status, WNOHANG) > 0)
-            server_ended(job->server, its_status);
-    }
+    job->answered = WIFEXITED(status) && child_failed(job->starter, &job->step, &ignored) == 0;
+    if (!job->answered)
+        look_at_server(job);
+    job->keeps_server = job->answered && job->cause == EXIT_CAUSE_NORMAL && !job->times.stopping &&
+                        server_pid(job->server) != 0;
     const int server = server_status(job->server);
-    return server < 0 ? status : server;
+    return WIFEXITED(status) || server < 0 ? status : server;
+}
+
+bool job_served_unbegun(const struct job *job)
+{
+    return job->served && !job->answered && server_declined(job->server);
 }
 
 /* The attempt is the same, and so is its GO: nothing of it was begun. */
@@ -43,8 +57,7 @@ bool job_served_again(struct job *job)
 {
     CLEANUP(start_done) struct start start = START_NONE;
     struct error err;
-    if (!job->served || job->keeps_server || job->cause != EXIT_CAUSE_NORMAL ||
-        !server_declined(job->server))
+    if (!job_served_unbegun(job) || job->cause != EXIT_CAUSE_NORMAL || job->times.stopping)
         return false;
     job->served = false;
     server_release(job->server, false, 0);
@@ -53,23 +66,31 @@ bool job_served_again(struct job *job)
     start.group_fd = job_group_fd(job->group);
     if (start_prepare(&start, &job->options, job->pipes, &job->run, false, &err) == 0 &&
         job_start_process(job, &job->run, &start, &err) == 0) {
+        autogroup_begin(&job->autogroup, job->pid, job->run.limits.nice, clock_running_us());
         child_go_on(job->starter);
         return true;
     }
-    log_warning("job %llu is not begun again: %s", (unsigned long long)job->id.job, err.text);
+    job->end.spawn_errno = (uint32_t)(err.saved_errno != 0 ? err.saved_errno : EAGAIN);
+    (void)snprintf(job->end.text, sizeof(job->end.text), "%.199s", err.text);
     pipes_close(job->pipes);
     return false;
 }
 
 void job_served_usage(struct job *job)
 {
+    const struct step_news *news = &job->news;
     if (!job->served)
         return;
     job->out_of_memory = job->out_of_memory || server_out_of_memory(job->server);
-    job->end.user_us += job->news.user_us;
-    job->end.system_us += job->news.system_us;
-    if (job->news.max_rss_bytes <= job->end.max_rss_bytes)
+    if (!job->answered) {
+        server_usage(job->server, &job->end);
         return;
-    job->end.max_rss_bytes = job->news.max_rss_bytes;
+    }
+    server_note_usage(job->server, news->user_us, news->system_us);
+    job->end.user_us += news->user_us;
+    job->end.system_us += news->system_us;
+    if (news->max_rss_bytes <= job->end.max_rss_bytes)
+        return;
+    job->end.max_rss_bytes = news->max_rss_bytes;
     job->end.memory_source = MEMORY_PROCESS;
 }

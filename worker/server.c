@@ -5,15 +5,19 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "worker/cgroup.h"
+#include "worker/job_end.h"
 #include "worker/job_group.h"
 #include "worker/step.h"
+#include "worker/tree.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 /* To start a processor of many libraries takes some 60 ms, of a script 20: behind a job of more
  * than this nobody would notice. */
@@ -24,6 +28,10 @@
 #define IDLE_US (5 * US_PER_SECOND)
 /* It closed its files, and was asked for nothing: it has this long for its end. */
 #define ENDING_US (2 * US_PER_SECOND)
+/* One that was killed is gone within a few ms, unless the kernel holds it: then it is looked at
+ * this often. */
+#define END_TRIES 50U
+#define DYING_US (500 * US_PER_MS)
 /* Of its exit codes: it began nothing that it did not answer (processors/README.md). */
 #define EXIT_RECYCLE 80
 /* Above what place_descriptors (child.c) writes to. */
@@ -42,15 +50,18 @@ struct server {
     struct key last;  /* of the job before; it ran so long: */
     uint64_t last_us; /* running time */
     bool refused;     /* such jobs are their own processes: no server of theirs lives */
-    struct job_run
-        run;   /* of the server; argv and env are owned, the texts of env borrowed at start */
-    pid_t pid; /* 0: there is none */
+    /* Of the server: argv and env are owned, the texts of env borrowed at its start. */
+    struct job_run run;
+    pid_t pid;        /* 0: there is none */
     struct talk talk; /* ours; -1 */
     unsigned jobs;    /* that it had */
-    int status;       /* of wait4, when `ended` */
+    int status;       /* of wait4, when `ended`, as the next */
+    struct rusage used;
     bool ended;
-    int64_t idle_since; /* on clock_running_us */
-    int64_t kill_at;    /* it was told to end; 0: it was not */
+    bool dying;                  /* killed, and not dead yet */
+    uint64_t user_us, system_us; /* what the jobs before used in it */
+    int64_t idle_since;          /* on clock_running_us */
+    int64_t kill_at;             /* it was told to end; 0: it was not */
 };
 
 /* ---- which jobs ---- */
@@ -81,14 +92,28 @@ static void add_limits(FILE *out, const struct job_limits *limits)
     record_writer_done(&writer);
 }
 
-static struct key key_of(const struct job_run *run, char *const *env)
+/* After an upgrade the program is another, and whoever was taken out of a group is not in it. */
+static void add_origin(FILE *out, const struct job_run *run, const struct user *user)
 {
+    struct stat info = {.st_ino = 0};
+    (void)stat(run->program, &info);
+    (void)fprintf(out, "%llu %llu %lld.%09ld", (unsigned long long)info.st_dev,
+                  (unsigned long long)info.st_ino, (long long)info.st_mtim.tv_sec,
+                  info.st_mtim.tv_nsec);
+    for (int i = 0; i < user->group_count; i++)
+        (void)fprintf(out, " %u", user->groups[i]);
+}
+
+static struct key key_of(const struct job_run *run, const struct user *user)
+{
+    char *const *env = user->env != NULL ? user->env : run->env;
     struct key key = {.bytes = NULL};
     FILE *out = open_memstream(&key.bytes, &key.count);
     if (out == NULL)
         out_of_memory();
     (void)fprintf(out, "%u %u %o %llu %s", run->uid, run->gid, run->umask,
                   (unsigned long long)run->memory_bytes, run->program);
+    add_origin(out, run, user);
     add_limits(out, &run->limits);
     for (uint32_t i = 0; i < run->argc; i++)
         (void)fprintf(out, "%c%s", '\0', run->argv[i]);
@@ -110,12 +135,22 @@ static bool key_equal(const struct key *a, const struct key *b)
 /* What is a line of at most 1 MiB (processors/README.md) with all that batchd-job adds. */
 #define INPUT_MAX ((size_t)512 << 10)
 
+/* Between two jobs what a server holds is nobody's: on a GPU it would be in the way of the next. */
+static bool has_gpus(const struct job_run *run)
+{
+    for (uint32_t i = 0; i < run->envc; i++) {
+        if (strncmp(run->env[i], "BATCHD_GPUS=", 12) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What a server cannot do: what comes before and with the processor, and signals of its own. */
 static bool may_serve(const struct job_run *run)
 {
-    return run->serve && run->is_processor && !step_begins(run) && run->argc == 1 &&
-           strlen(run->input) <= INPUT_MAX && run->stdin_path[0] == '\0' && run->warn_signal == 0 &&
-           run->checkpoint_signal == 0;
+    return run->serve && !has_gpus(run) && run->is_processor && !step_begins(run) &&
+           run->argc == 1 && strlen(run->input) <= INPUT_MAX && run->stdin_path[0] == '\0' &&
+           run->warn_signal == 0 && run->checkpoint_signal == 0;
 }
 
 /* ---- its life ---- */
@@ -138,25 +173,52 @@ static void forget(struct server *server)
     server->pid = 0;
     server->jobs = 0;
     server->kill_at = 0;
+    server->dying = false;
+    server->user_us = server->system_us = 0;
 }
 
-/* It is ours and unreaped, so it is nobody else. */
-static void end_now(struct server *server)
+/* Whether it still is as it was: it may have died behind its last answer, and been reaped with what
+ * was left of the job. */
+static bool lives(struct server *server)
 {
-    if (server->pid != 0 && !server->ended) {
+    siginfo_t info = {.si_pid = 0};
+    if (server->pid == 0 || server->ended)
+        return false;
+    server->ended = waitid(P_PID, (id_t)server->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0;
+    return !server->ended && info.si_pid == 0;
+}
+
+static void ignore(void *arg, pid_t pid, const struct rusage *usage)
+{
+    (void)arg;
+    (void)pid;
+    (void)usage;
+}
+
+/* False: it is not gone yet. What hangs in the kernel must not keep us, who have a daemon to serve.
+ * With it goes what it made, which would stand in the tree of the next job. */
+static bool end_now(struct server *server)
+{
+    static const struct timespec pause = {.tv_nsec = 1000000};
+    for (unsigned i = 0; i < END_TRIES && lives(server); i++) {
+        server->dying = true;
         (void)job_group_kill(server->group);
-        (void)kill(server->pid, SIGKILL);
-        while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
+        (void)kill(server->pid, SIGKILL); /* ours and unreaped, so it is nobody else */
+        (void)nanosleep(&pause, NULL);
     }
+    if (lives(server))
+        return false;
+    if (server->pid != 0)
+        (void)tree_sweep(0, ignore, NULL);
     forget(server);
+    return true;
 }
 
 void server_free(struct server *server)
 {
     if (server == NULL)
         return;
-    end_now(server);
+    (void)end_now(server); /* else the spawner's */
     key_done(&server->last);
     job_group_free(server->group);
     child_starter_free(server->starter);
@@ -244,52 +306,38 @@ static bool start(struct server *server, const struct job_run *run, const struct
     return false;
 }
 
-bool server_takes(struct server *server, const struct job_run *run, const struct user *user,
-                  struct talk *ret_talk)
+int server_takes(struct server *server, const struct job_run *run, const struct user *user,
+                 struct talk *ret_talk, struct error *err)
 {
     struct key key = {.bytes = NULL};
     if (may_serve(run))
-        key = key_of(run, user->env != NULL ? user->env : run->env);
-    const bool same = key_equal(&key, &server->last);
-    const bool is_short = server->last_us < SHORT_JOB_US;
+        key = key_of(run, user);
+    const bool same = key_equal(&key, &server->last) && server->last_us < SHORT_JOB_US;
     key_done(&server->last);
     server->last = key;
     server->refused = server->refused && same;
-    if (!same || !is_short || server->jobs >= JOBS_MAX || server->kill_at != 0 || server->ended)
-        end_now(server);
-    if (!same || !is_short || server->refused)
-        return false;
+    const bool worn = server->jobs >= JOBS_MAX || server->kill_at != 0 || server->dying;
+    if ((!same || worn || !lives(server)) && !end_now(server))
+        return error_set(err, ERROR_BUSY, "%s", "a processor that was killed does not end");
+    if (!same || server->refused)
+        return 0;
     if (server->pid == 0 && !start(server, run, user)) {
         server->refused = true;
-        return false;
+        return 0;
     }
     server->jobs++;
     *ret_talk = server->talk;
-    return true;
-}
-
-/* Whether it still is as it was: it may have died behind its last answer, and been reaped with what
- * was left of the job. */
-static bool lives(struct server *server)
-{
-    siginfo_t info = {.si_pid = 0};
-    if (server->pid == 0 || server->ended)
-        return false;
-    server->ended = waitid(P_PID, (id_t)server->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0;
-    return !server->ended && info.si_pid == 0;
+    return 1;
 }
 
 void server_release(struct server *server, bool kept, uint64_t run_us)
 {
     server->last_us = run_us;
     server->idle_since = clock_running_us();
-    if (server->pid == 0)
-        return;
     if (server->jobs <= 1 && server_declined(server))
         server->refused = true; /* it never did any */
-    const bool there = lives(server);
-    if (!kept || !there)
-        end_now(server);
+    if (!kept || !lives(server))
+        (void)end_now(server);
 }
 
 pid_t server_pid(const struct server *server)
@@ -297,10 +345,16 @@ pid_t server_pid(const struct server *server)
     return server->ended ? 0 : server->pid;
 }
 
-void server_ended(struct server *server, int status)
+void server_ended(struct server *server, int status, const struct rusage *usage)
 {
     server->ended = true;
     server->status = status;
+    server->used = *usage;
+}
+
+static bool exited_with(const struct server *server, int code)
+{
+    return WIFEXITED(server->status) && WEXITSTATUS(server->status) == code;
 }
 
 bool server_declined(const struct server *server)
@@ -308,14 +362,42 @@ bool server_declined(const struct server *server)
     struct error ignored;
     if (!server->ended || server->pid == 0)
         return false;
-    return child_failed(server->starter, &server->run, &ignored) < 0 ||
-           (WIFEXITED(server->status) &&
-            (WEXITSTATUS(server->status) == 0 || WEXITSTATUS(server->status) == EXIT_RECYCLE));
+    return child_failed(server->starter, &server->run, &ignored) < 0 || exited_with(server, 0) ||
+           exited_with(server, EXIT_RECYCLE);
 }
 
 int server_status(const struct server *server)
 {
-    return server->pid != 0 && server->ended ? server->status : -1;
+    return server->pid != 0 && server->ended && !exited_with(server, 0) ? server->status : -1;
+}
+
+/* ---- what it used ---- */
+
+void server_note_usage(struct server *server, uint64_t user_us, uint64_t system_us)
+{
+    server->user_us += user_us;
+    server->system_us += system_us;
+}
+
+static uint64_t more(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : 0;
+}
+
+void server_usage(const struct server *server, struct job_exit *end)
+{
+    struct job_exit all = {.id = end->id};
+    if (server->pid == 0)
+        return;
+    if (server->ended)
+        job_end_status(&all, server->status, &server->used);
+    (void)job_group_usage(server->group, &all);
+    end->user_us += more(all.user_us, server->user_us);
+    end->system_us += more(all.system_us, server->system_us);
+    if (all.max_rss_bytes > end->max_rss_bytes) {
+        end->max_rss_bytes = all.max_rss_bytes;
+        end->memory_source = all.memory_source;
+    }
 }
 
 /* ---- between jobs ---- */
@@ -332,13 +414,14 @@ void server_rest(struct server *server, int *ret_wait_ms)
     const int64_t now = clock_running_us();
     if (server->pid == 0)
         return;
-    if (!lives(server) || (server->kill_at != 0 && now >= server->kill_at)) {
-        end_now(server);
+    if ((!lives(server) || server->dying || (server->kill_at != 0 && now >= server->kill_at)) &&
+        end_now(server))
         return;
-    }
     if (server->kill_at == 0 && now >= server->idle_since + IDLE_US)
         ask_to_end(server, now);
-    int64_t until = server->kill_at != 0 ? server->kill_at : server->idle_since + IDLE_US;
+    int64_t until = server->dying          ? now + DYING_US
+                    : server->kill_at != 0 ? server->kill_at
+                                           : server->idle_since + IDLE_US;
     int ms = (int)((until - now) / US_PER_MS) + 1;
     if (*ret_wait_ms < 0 || ms < *ret_wait_ms)
         *ret_wait_ms = ms;

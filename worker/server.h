@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 struct server;
@@ -22,21 +23,27 @@ struct server *server_new(const struct job_options *options);
 /* Kills it, if it is there. */
 void server_free(struct server *server);
 
-/* Before each job. True: there is a server, which does it; its ends for batchd-job are in
- * *ret_talk. False: there is none any more, and the job is its own process. */
-bool server_takes(struct server *server, const struct job_run *run, const struct user *user,
-                  struct talk *ret_talk);
+/* Before each job. 1: there is a server, which does it; its ends for batchd-job are in *ret_talk.
+ * 0: there is none any more, and the job is its own process. -1 with err: one that was killed does
+ * not end (a file system or a driver holds it), so no job can begin here; it passes. */
+int server_takes(struct server *server, const struct job_run *run, const struct user *user,
+                 struct talk *ret_talk, struct error *err);
 /* After each job. `kept`: it is as it was before, and nothing that the job made is left. Else it is
- * dead and reaped. */
+ * killed, if it is not dead yet. */
 void server_release(struct server *server, bool kept, uint64_t run_us);
 
 /* 0: it is not there. It is unreaped. */
 pid_t server_pid(const struct server *server);
-/* wait4 gave it. Of the job that it had: whether it says that it did not begin it. */
-void server_ended(struct server *server, int status);
+/* wait4 gave it. */
+void server_ended(struct server *server, int status, const struct rusage *usage);
+/* Of the job that it had and did not answer: it did not begin it. */
 bool server_declined(const struct server *server);
-/* How it ended while it had the job; -1: it did not end by itself. */
+/* How it ended while it had the job; -1: it did not end by itself, or as if all was well. */
 int server_status(const struct server *server);
+/* What a job used in it, as it told. */
+void server_note_usage(struct server *server, uint64_t user_us, uint64_t system_us);
+/* Adds what it used since then, of a job of which it told nothing, as far as that can be known. */
+void server_usage(const struct server *server, struct job_exit *end);
 
 /* Between two jobs: ends it when it had nothing to do for long. *ret_wait_ms is lowered to when it
  * wants to be called again. */

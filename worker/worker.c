@@ -260,6 +260,7 @@ static void on_run(struct worker *worker, struct record *record)
     } else {
         if (attempt_equal(&run.id, &worker->limited))
             run.limits = worker->limits;
+        worker->limited = (struct attempt_id){.job = 0}; /* it may come again, and without any */
         worker->queue[worker->queued++] = run;
     }
 }

@@ -130,7 +130,7 @@ static uint64_t choose_behind(const struct engine *engine, const struct job *job
     uint64_t worker = pool_choose_behind(engine->pool, &kind);
     /* What runs there may have been moved to another queue. */
     const struct active *holder = worker == 0 ? NULL : holder_of(engine, worker);
-    if (holder == NULL)
+    if (holder == NULL || holder->status.state != JOB_STATE_STARTING) /* it is a long one */
         return 0;
     const struct job_kind held = kind_of(engine, holder);
     return job_kind_equal(&held, &kind) ? worker : 0;

@@ -10,6 +10,8 @@
 #include <limits.h>
 #include <string.h>
 
+/* What the kernel takes as one text of the environment (MAX_ARG_STRLEN). */
+#define VALUE_BYTES_MAX (128U << 10)
 #define CPUS_MAX 1024 /* more threads than this help no codec */
 
 static char *read_line(int fd, size_t *ret_bytes, struct error *err)
@@ -81,8 +83,12 @@ static int enter_attempt(const json_t *line, const struct request *request, stru
     if (!json_is_object(own))
         return 0;
     json_object_foreach(own, name, value) {
-        if (strncmp(name, "BATCHD_", 7) == 0 && json_is_string(value) &&
-            setenv(name, json_string_value(value), 1) < 0) /* NOLINT(concurrency-mt-unsafe) */
+        CLEANUP_FREE char *text = NULL;
+        if (strncmp(name, "BATCHD_", 7) != 0)
+            continue;
+        if (json_get_bytes(own, name, true, VALUE_BYTES_MAX, &text, err) < 0)
+            return -1;
+        if (setenv(name, text, 1) < 0) /* NOLINT(concurrency-mt-unsafe) */
             return error_set_errno(err, "cannot set %.80s", name);
     }
     if (chdir(request->cwd) < 0)

@@ -173,19 +173,23 @@ void served_job_read(struct server *server, struct served_job *job)
 
 /* ---- its end ---- */
 
-static char *failure(const struct server *server, const struct error *err)
+/* `signal`: the process was killed by it; 0: it was not. */
+static char *failure(const struct server *server, const struct error *err, int signal)
 {
     const struct served_calls *calls = server->calls;
     CLEANUP_JSON json_t *line = json_object();
     json_put_text(line, "type", "result");
-    json_put(line, "result", calls->failure(calls->processor, NULL, err));
+    json_t *result = calls->failure(calls->processor, NULL, err);
+    json_put(line, "result", result);
+    if (signal != 0)
+        json_put_int(json_object_get(result, "error"), "signal", signal);
     CLEANUP_FREE char *text = json_to_text(line, NULL);
     return xstrdup(text + 1);
 }
 
 static void refuse(struct server *server, const struct served_job *job, const struct error *err)
 {
-    CLEANUP_FREE char *rest = failure(server, err);
+    CLEANUP_FREE char *rest = failure(server, err, 0);
     hand_on(server, job, rest);
 }
 
@@ -243,7 +247,7 @@ void served_job_end(struct server *server, unsigned index)
     int status = reap(job->process, &used);
     if (job->answer == NULL) {
         explain(server, status, &err);
-        job->answer = failure(server, &err);
+        job->answer = failure(server, &err, WIFSIGNALED(status) ? WTERMSIG(status) : 0);
     }
     answer(server, job, &used);
     served_job_done(job);

@@ -67,7 +67,7 @@ static void rewrite_news(struct record *record, struct record_writer *writer)
     else if (record->type == MESSAGE_PROGRESS && get_progress(record, &id, &data, &bytes) == 0)
         put_progress(writer, &id, data, bytes);
     if (writer->used > 0)
-        same(writer, record, false);
+        same(writer, record, record->type == MESSAGE_HELLO);
 }
 
 static void rewrite_rest(struct record *record, struct record_writer *writer)

@@ -253,3 +253,16 @@ def test_as_many_are_ahead_as_a_worker_does_in_the_time(make_daemon, target, mos
     submit(daemon, 20, *NOTHING)  # and no more come
     assert with_it() == most
     os.kill(worker, signal.SIGCONT)
+
+
+def test_nothing_waits_behind_a_long_one(make_daemon):
+    """However long a batch may take: others are done meanwhile by who is free."""
+    daemon = make_daemon(config=settings(2).replace("prefetch = 2", 'prefetch = 6\nbatch_target = "10s"'))
+    daemon.start()
+    make_short(daemon)
+    long = daemon.submit(*gate(daemon))
+    daemon.wait_running(long)
+    daemon.wait(*submit(daemon, 60, *NOTHING), seconds=60)
+    assert daemon.job(long)["state"] == "running"
+    (daemon.state / "go").touch()
+    daemon.wait(long)

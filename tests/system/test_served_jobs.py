@@ -10,11 +10,16 @@ from daemon import Daemon, wait_until
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory):
+def types(tmp_path_factory):
     folder = tmp_path_factory.mktemp("processors")
     serving.install(folder)
     serving.install(folder, "alone", serve=False)
-    with Daemon(config=f'[workers]\nmin = 1\nmax = 1\n[processors]\npath = "{folder}"\n') as running:
+    return folder
+
+
+@pytest.fixture(scope="module")
+def daemon(types):
+    with Daemon(config=f'[workers]\nmin = 1\nmax = 1\n[processors]\npath = "{types}"\n') as running:
         yield running
 
 
@@ -115,6 +120,51 @@ def test_what_a_server_did_not_begin_is_done_all_the_same(daemon, tmp_path, code
     assert len(daemon.call("io.batchd.Jobs.Show", id=job, attempts=True)["job"]["attempts"]) == 1
 
 
+@pytest.mark.parametrize("code", [0, 80, 7])
+def test_one_that_ends_behind_its_answer_has_answered(daemon, tmp_path, code):
+    """And is not done a second time."""
+    server = warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "with open(job['cwd'] + '/done', 'a') as f: f.write('x')\n"
+                 f"answered = True; say(type='result', result={{'processor': 'server', 'facts': facts}}); os._exit({code})")
+    assert facts(daemon, job)["pid"] == server
+    assert facts(daemon, submit(daemon, tmp_path))["pid"] != server
+    assert (tmp_path / "done").read_text() == "x"
+
+
+def test_a_line_that_is_none_ends_it(daemon, tmp_path):
+    """It might have been the answer, for which batchd would wait for ever."""
+    server = warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "answered = True; os.write(3, b'{\"job\":%d,\"type\":\"result\"' % job['job'] + b'\\n')")
+    assert daemon.wait(job)[0]["state"] == "failed"
+    assert "is no JSON" in daemon.ctl("logs", str(job)).stderr and not is_there(server)
+
+
+def test_of_one_that_was_killed_in_its_server_the_end_is_the_jobs(daemon, tmp_path):
+    warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "answered = True; say(type='result', result={'processor': 'server', "
+                 "'error': {'message': 'killed', 'exit_code': 70, 'signal': 11}})")
+    outcome = daemon.wait(job)[0]["outcome"]
+    assert (outcome["class"], outcome["signal"]) == ("signal", 11)
+
+
+def test_a_program_that_was_replaced_is_started_anew(daemon, tmp_path, types):
+    server = warm(daemon, tmp_path)
+    program = types / "server" / "server"
+    (types / "new").write_text(program.read_text())
+    (types / "new").chmod(0o755)
+    (types / "new").rename(program)
+    found = facts(daemon, submit(daemon, tmp_path))
+    assert found["pid"] != server and not is_there(server)
+
+
+def test_with_a_gpu_it_comes_alone(make_daemon, types, tmp_path):
+    daemon = make_daemon(config=f'[workers]\nmax = 1\n[resources]\ngpus = 1\n[monitor]\ngpus = "off"\n'
+                                f'[processors]\npath = "{types}"\n')
+    daemon.start()
+    found = [facts(daemon, submit(daemon, tmp_path, resources={"gpus": 1})) for _ in range(3)]
+    assert [f["served"] for f in found] == [False] * 3
+
+
 def test_cancelled(daemon, tmp_path):
     server = warm(daemon, tmp_path)
     job = submit(daemon, tmp_path, "open(job['cwd'] + '/here', 'w'); time.sleep(1000)")
@@ -129,7 +179,7 @@ def test_its_time_is_over(daemon, tmp_path):
     """Its server hears SIGTERM as the processor would."""
     server = warm(daemon, tmp_path)
     job = submit(daemon, tmp_path, "signal.signal(15, lambda *_: (print('told', flush=True), os._exit(75)))\n"
-                 "time.sleep(1000)", timeout_ms=200, retry={"max_attempts": 1})
+                 "time.sleep(1000)", timeout_ms=3000, retry={"max_attempts": 1})
     ended = daemon.wait(job)[0]
     assert (ended["state"], ended["outcome"]["class"]) == ("failed", "timeout")
     assert log(daemon, job) == "told\n"
@@ -197,7 +247,8 @@ def test_one_that_dies_between_two_jobs(daemon, tmp_path):
     server = warm(daemon, tmp_path)
     os.kill(server, signal.SIGKILL)
     wait_until(lambda: not is_there(server))
-    assert facts(daemon, submit(daemon, tmp_path))["count"] == 1
+    found = facts(daemon, submit(daemon, tmp_path))
+    assert (found["served"], found["count"]) == (True, 1)
 
 
 def test_a_long_job_is_not_followed_by_a_served_one(daemon, tmp_path):

@@ -26,7 +26,7 @@ printf '[resources]\ncpus = 4\n[workers]\nmin = 1\nmax = 1\nstop_grace = "2s"\n[
 systemctl daemon-reload
 systemctl start batchd.socket batchd-worker.service
 # Three of a kind, the last of which is served and runs this; then what it is shown as. Between two jobs
-# of this slow machine a server may have ended, for want of another.
+# a server may have ended on a slow machine, for want of another.
 server() {
     local id script
     script="if env['BATCHD_ARRAY_INDEX'] == '2':
@@ -57,6 +57,7 @@ check "what the server used is the job's" test "$(field "$id" usage.max_rss_byte
 
 id=$(serve "data = [bytearray(1 << 20) for _ in range(400)]")
 same "over its memory: class and signal" "oom 9" "$(field "$id" outcome.class) $(field "$id" outcome.signal)"
+check "and what it had is told" test "$(field "$id" usage.max_rss_bytes)" -ge $((50 << 20))
 id=$(serve "pass")
 same "others are served again" true "$(fact "$id" served)"
 
