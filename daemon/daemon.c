@@ -12,6 +12,7 @@
 #include "daemon/core/job_request.h"
 #include "daemon/core/meters.h"
 #include "daemon/engine/engine.h"
+#include "daemon/engine/gpu_places.h"
 #include "daemon/engine/oldest.h"
 #include "daemon/exec/gpu_watch.h"
 #include "daemon/net/listener.h"
@@ -200,7 +201,7 @@ static struct resources total_of(const struct config *config, const char *state_
         config->resources_cpus > 0 ? config->resources_cpus : machine_cpus();
     total.amount[RESOURCE_MEMORY] = job_whole_mib(memory);
     total.amount[RESOURCE_GPUS] = config->resources_gpus == CONFIG_AUTO
-                                      ? gpu_devices_count(config->monitor_root)
+                                      ? gpu_devices_count(config->monitor_root, NULL)
                                       : config->resources_gpus;
     total.amount[RESOURCE_DISK] = job_whole_mib(disk);
     for (unsigned i = 0; i < config->counters.count; i++)
@@ -276,6 +277,17 @@ static void set_rules(const struct config *config, struct engine_options *option
     options->retry = config_retry(config);
 }
 
+/* One that vanished before a restart has its place still, and so have those behind it. */
+static int keep_gpus(struct daemon *daemon, const struct config *config, struct error *err)
+{
+    struct engine_options *options = &daemon->engine_options;
+    const struct gpu_places_of of = {daemon->boot_id, options->gpu_vendor};
+    return config->resources_gpus != CONFIG_AUTO || daemon->gpus == NULL
+               ? 0
+               : gpu_places_keep(daemon->db, &of, &options->scheduler.total.amount[RESOURCE_GPUS],
+                                 err);
+}
+
 static int start_engine(struct daemon *daemon, const struct config *config,
                         const struct places *places, struct error *err)
 {
@@ -326,8 +338,9 @@ static int start_engine(struct daemon *daemon, const struct config *config,
         .monitor = daemon->monitor};
     set_marks(config, &daemon->engine_options);
     set_rules(config, &daemon->engine_options);
+    (void)gpu_devices_count(config->monitor_root, &daemon->engine_options.gpu_vendor);
     daemon->db = open_store(config, places, err);
-    if (daemon->db == NULL)
+    if (daemon->db == NULL || keep_gpus(daemon, config, err) < 0)
         return -1;
     daemon->engine = engine_new(daemon->base, daemon->db, &daemon->engine_options, err);
     if (daemon->engine == NULL || db_commit(daemon->db, err) < 0)

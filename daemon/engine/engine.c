@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/engine/arrays.h"
+#include "daemon/engine/gpu_places.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/live.h"
 #include "daemon/engine/values.h"
@@ -132,8 +133,8 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine->bus = bus_new((uint64_t)life + 1, options->event_backlog);
     engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
     if (engine_begin_scaling(engine, err) < 0 || engine_load_admission(engine, err) < 0 ||
-        engine_charge_past(engine, err) < 0 || engine_restore(engine, err) < 0 ||
-        schedules_load(engine, err) < 0) {
+        gpu_places_load(engine, err) < 0 || engine_charge_past(engine, err) < 0 ||
+        engine_restore(engine, err) < 0 || schedules_load(engine, err) < 0) {
         engine_free(engine);
         return NULL;
     }

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/parse.h"
+#include "daemon/engine/gpu_places.h"
 #include "daemon/engine/internal.h"
 #include "daemon/exec/gpu_watch.h"
 
@@ -21,16 +22,16 @@ static bool is_given(const struct gpu_facts *gpu)
     return gpu->vendor != GPU_INTEL || strcmp(gpu->pci, INTEL_INTEGRATED) != 0;
 }
 
-/* Jobs are given those of one vendor: each numbers its own from 0. */
-static bool choose_vendor(const struct gpu_report *report, enum gpu_vendor *ret)
+/* Jobs are given those of one vendor: each numbers its own from 0. It is that of those that were
+ * counted (resources/gpu_devices.h), else the first of a report that lacks none. */
+static bool has_vendor(struct gpu_devices *devices, const struct gpu_report *report)
 {
-    for (uint32_t i = 0; i < report->count; i++) {
-        if (is_given(&report->gpu[i])) {
-            *ret = report->gpu[i].vendor;
-            return true;
-        }
+    const bool whole = report->trouble[0] == '\0';
+    for (uint32_t i = 0; i < report->count && whole && devices->vendor == GPU_VENDOR_COUNT; i++) {
+        if (is_given(&report->gpu[i]))
+            devices->vendor = report->gpu[i].vendor;
     }
-    return false;
+    return devices->vendor != GPU_VENDOR_COUNT;
 }
 
 static int find_device(const struct gpu_devices *devices, uint32_t count, const char *pci)
@@ -42,16 +43,16 @@ static int find_device(const struct gpu_devices *devices, uint32_t count, const 
     return -1;
 }
 
-/* A new one takes the first place that none was seen at; one without an address that of its turn.
- */
+/* A new one takes the first place whose GPU has never told its address; one without an address that
+ * of its turn. None takes what is taken in this report. */
 static int place_of(const struct gpu_devices *devices, uint32_t count, const struct gpu_facts *gpu,
-                    uint32_t turn)
+                    uint32_t turn, const bool taken[GPUS_MAX])
 {
     int at = find_device(devices, count, gpu->pci);
     if (gpu->pci[0] == '\0')
-        return turn < count ? (int)turn : -1;
+        return turn < count && !taken[turn] ? (int)turn : -1;
     for (uint32_t i = 0; i < count && at < 0; i++) {
-        if (!devices->device[i].seen)
+        if (!taken[i] && devices->device[i].pci[0] == '\0')
             at = (int)i;
     }
     return at;
@@ -111,6 +112,8 @@ static void take_facts(const struct engine *engine, const struct gpu_facts *gpu,
         (void)snprintf(device->pci, sizeof(device->pci), "%s", gpu->pci);
     if (gpu->name[0] != '\0')
         (void)snprintf(device->name, sizeof(device->name), "%s", gpu->name);
+    if (gpu->uuid[0] != '\0')
+        (void)snprintf(device->uuid, sizeof(device->uuid), "%s", gpu->uuid);
     slot->total_bytes = gpu_known(gpu->memory_total_bytes) ? gpu->memory_total_bytes : 0;
     slot->foreign_bytes = foreign_bytes(gpu, slot, device);
     slot->used_bytes = gpu_known(gpu->memory_used_bytes) && device->settling == 0
@@ -130,10 +133,11 @@ static void note_fault(unsigned index, struct gpu_device *device, struct gpu_slo
                        const char *fault)
 {
     slot->out = fault[0] != '\0';
-    if (slot->out && device->fault[0] == '\0')
+    if (slot->out && !device->told)
         log_warning("GPU %u (%s) is given to no job: %s", index, device->name, fault);
-    if (!slot->out && device->fault[0] != '\0')
+    if (!slot->out && device->told)
         log_info("GPU %u (%s) is given to jobs again", index, device->name);
+    device->told = slot->out;
     (void)snprintf(device->fault, sizeof(device->fault), "%s", fault);
 }
 
@@ -149,10 +153,12 @@ static void take_report(struct engine *engine, const struct gpu_report *report,
         const struct gpu_facts *gpu = &report->gpu[i];
         if (gpu->vendor != devices->vendor || !is_given(gpu))
             continue;
-        const int at = place_of(devices, pool->count, gpu, turn++);
+        const uint32_t position = turn++;
+        const int at = place_of(devices, pool->count, gpu, position, there);
         if (at < 0)
             continue;
         there[at] = true;
+        devices->device[at].position = position;
         take_facts(engine, gpu, &devices->device[at], &pool->slot[at], fault, sizeof(fault));
         note_fault((unsigned)at, &devices->device[at], &pool->slot[at], fault);
     }
@@ -179,15 +185,13 @@ void engine_look_at_gpus(struct engine *engine)
     const struct gpu_report *report = gpu_watch_report(watch);
     struct gpu_pool pool = *scheduler_gpus(engine->scheduler);
     const uint64_t serial = gpu_watch_serial(watch);
-    bool seen = false;
     if (serial != engine->gate.gpus.seen_at) {
         engine->gate.gpus.seen_at = serial;
-        for (uint32_t i = 0; i < pool.count; i++)
-            seen |= engine->gate.gpus.device[i].seen;
         if (gpu_watch_trouble(watch) != NULL)
             take_trouble(engine, gpu_watch_trouble(watch), &pool);
-        else if (seen || choose_vendor(report, &engine->gate.gpus.vendor))
+        else if (has_vendor(&engine->gate.gpus, report))
             take_report(engine, report, &pool);
+        gpu_places_store(engine);
         scheduler_see_gpus(engine->scheduler, &pool);
     }
     if (scheduler_gpus_changed(engine->scheduler))

@@ -2,6 +2,7 @@
 #ifndef BATCHD_DAEMON_ENGINE_OPTIONS_H
 #define BATCHD_DAEMON_ENGINE_OPTIONS_H
 
+#include "common/gpu_report.h"
 #include "daemon/core/admission.h"
 #include "daemon/core/job_state.h"
 #include "daemon/core/limit_policy.h"
@@ -63,6 +64,7 @@ struct engine_options {
     struct volume_marks disk_free, inodes_free; /* of file systems that jobs write to */
     struct admission_marks marks[ADMISSION_FIGURE_COUNT];
     const struct gpu_watch *gpus;           /* NULL: they are not looked at; borrowed for life */
+    enum gpu_vendor gpu_vendor;             /* of those counted; GPU_VENDOR_COUNT: of none */
     struct admission_marks gpu_memory_used; /* of each GPU by other programs */
 };
 

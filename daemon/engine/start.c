@@ -10,6 +10,7 @@
 #include "daemon/engine/checkpoints.h"
 #include "daemon/engine/arrays.h"
 #include "daemon/engine/engine.h"
+#include "daemon/engine/gpu_places.h"
 #include "daemon/engine/gpus.h"
 #include "daemon/engine/internal.h"
 #include "daemon/store/task_rows.h"
@@ -45,8 +46,8 @@ static void set_env(struct job_run *run, const char *name, const char *value)
 
 /* On a machine that has GPUs a job sees those that it was given, and none if it asked for none.
  * AMD's runtime takes ROCR_VISIBLE_DEVICES first; HIP counts within what that leaves, and heeds
- * CUDA_VISIBLE_DEVICES when it has no variable of its own. The order is that of the bus, which is
- * the same for every program. */
+ * CUDA_VISIBLE_DEVICES when it has no variable of its own. Who counts does so in the order of the
+ * bus, what the driver shows: so they are told its numbers, and CUDA their names, which stay. */
 static void add_gpu_env(const struct engine *engine, const struct job_row *row, struct job_run *run)
 {
     char indices[GPUS_TEXT_BYTES], positions[GPUS_TEXT_BYTES];
@@ -55,12 +56,14 @@ static void add_gpu_env(const struct engine *engine, const struct job_row *row, 
         return;
     gpus_format(set, indices);
     gpus_format(gpus_lowest_free(0, (uint64_t)__builtin_popcountll(set), GPUS_MAX), positions);
+    CLEANUP_FREE char *names = gpu_places_names(engine, set);
+    CLEANUP_FREE char *numbers = gpu_places_numbers(engine, set);
     set_env(run, "CUDA_DEVICE_ORDER", "PCI_BUS_ID");
-    set_env(run, "CUDA_VISIBLE_DEVICES", indices);
-    set_env(run, "ROCR_VISIBLE_DEVICES", indices);
+    set_env(run, "CUDA_VISIBLE_DEVICES", names != NULL ? names : numbers);
+    set_env(run, "ROCR_VISIBLE_DEVICES", numbers);
     set_env(run, "HIP_VISIBLE_DEVICES", positions);
     if (engine_gpu_vendor(engine) == GPU_INTEL)
-        set_env(run, "ZE_AFFINITY_MASK", indices);
+        set_env(run, "ZE_AFFINITY_MASK", numbers);
     if (set != 0)
         job_run_add_env(run, xasprintf("BATCHD_GPUS=%s", indices));
     if (row->facts.gpu_memory_bytes > 0)

@@ -80,18 +80,24 @@ static uint32_t count(const char *root, const char *pattern, bool (*counts)(cons
     return found;
 }
 
-uint32_t gpu_devices_count(const char *root)
+uint32_t gpu_devices_count(const char *root, enum gpu_vendor *ret_vendor)
 {
     static const struct {
         const char *pattern;
         bool (*counts)(const char *path);
-    } places[] = {{"/proc/driver/nvidia/gpus/*", any},
-                  {"/dev/nvidia[0-9]*", is_numbered},
-                  {"/sys/class/kfd/kfd/topology/nodes/*/gpu_id", has_gpu_id},
-                  {"/sys/class/drm/card[0-9]*/device/vendor", is_amd}};
+        enum gpu_vendor vendor;
+    } places[] = {{"/proc/driver/nvidia/gpus/*", any, GPU_NVIDIA},
+                  {"/dev/nvidia[0-9]*", is_numbered, GPU_NVIDIA},
+                  {"/sys/class/kfd/kfd/topology/nodes/*/gpu_id", has_gpu_id, GPU_AMD},
+                  {"/sys/class/drm/card[0-9]*/device/vendor", is_amd, GPU_AMD}};
     uint32_t found = 0;
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && found == 0; i++)
+    enum gpu_vendor vendor = GPU_VENDOR_COUNT;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && found == 0; i++) {
         found = count(root, places[i].pattern, places[i].counts);
+        vendor = found > 0 ? places[i].vendor : vendor;
+    }
+    if (ret_vendor != NULL)
+        *ret_vendor = vendor;
     return found;
 }
 

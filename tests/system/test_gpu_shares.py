@@ -1,10 +1,12 @@
 """GPUs are handed out: shares and memory of them, none that fails, vanished or is used by others, and why."""
+import contextlib
 import os
+import sqlite3
 
 import pytest
 
 import gpus
-from daemon import Refused, wait_until
+from daemon import Refused, wait_until, worker_sum
 from gpus import Machine, Nvidia
 
 GIB = 1 << 30
@@ -198,9 +200,10 @@ def test_one_that_vanished_gets_no_job_and_stops_nobody(machine, nvidia):
         assert daemon.job(a)["state"] == "running"
         end(daemon, "a", a)
         both = daemon.submit("true", gpus=2)
-        one = daemon.submit("sh", "-c", "echo $BATCHD_GPUS", gpus=1)
+        one = daemon.submit("sh", "-c", "echo $BATCHD_GPUS $CUDA_VISIBLE_DEVICES $ROCR_VISIBLE_DEVICES", gpus=1)
         end(daemon, "b", b)
         assert daemon.wait(one)[0]["gpu_indices"] == [1]
+        assert daemon.ctl("logs", str(one)).stdout == "1 GPU-1 0\n"  # its name stays; the driver counts one less
         assert daemon.job(both)["state"] == "pending" and daemon.job(both)["reasons"] == ["Resources"]
         [(_, detail)] = why(daemon, both)
         assert f"it asks for 2 gpus (GPU 0 (A0): {gone}; GPU 1 (A1): no job has it" in detail
@@ -209,6 +212,79 @@ def test_one_that_vanished_gets_no_job_and_stops_nobody(machine, nvidia):
         nvidia.has(gpu(0), gpu(1))
         assert daemon.wait(both)[0]["gpu_indices"] == [0, 1]
         assert "GPU 0 (A0) is given to jobs again" in daemon.log.read_text()
+
+
+def test_one_that_vanished_keeps_its_place_over_a_restart(machine, nvidia):
+    """So those behind it keep theirs, and none is given twice, also when the kernel counts one less."""
+    with gpus.daemon(machine, nvidia) as daemon:
+        wait_until(lambda: len(seen(daemon)) == 2)
+        a, b = held(daemon, "a", gpus=1), held(daemon, "b", gpus=1)
+        nvidia.has(gpu(1))
+        wait_until(lambda: faults(daemon)[0] is not None)
+        end(daemon, "a", a)
+        (machine.root / "proc/driver/nvidia/gpus/0000:01:00.0").rmdir()
+        daemon.restart()
+        wait_until(lambda: faults(daemon) == ["its driver no longer shows it", None])
+        assert [one["pci"] for one in sorted(seen(daemon), key=lambda one: one["index"])] == [
+            "0000:01:00.0", "0000:02:00.0"]
+        other = hold(daemon, "c", gpus=1)
+        daemon.wait(daemon.submit("true"))
+        assert indices(daemon, b) == [[1]] and daemon.job(other)["state"] == "pending"
+        end(daemon, "b", b)
+        daemon.wait_running(other)
+        assert indices(daemon, other) == [[1]]
+        end(daemon, "c", other)
+        assert daemon.ctl("logs", str(other)).stdout == "1 GPU-1 none\n"
+
+
+def test_places_are_of_one_boot(machine, nvidia):
+    """After it the machine may have others."""
+    with gpus.daemon(machine, nvidia) as daemon:
+        wait_until(lambda: len(seen(daemon)) == 2)
+        daemon.kill()
+        with contextlib.closing(sqlite3.connect(daemon.state / "batchd.db")) as db, db:
+            rows = db.execute("SELECT name,value FROM number WHERE name LIKE 'gpu_place_%'").fetchall()
+            assert len(rows) == 2
+            for name, value in rows:
+                value ^= 1 << 40  # of what tells the boot
+                db.execute("UPDATE number SET value=?, sum=? WHERE name=?", (value, worker_sum(name, value), name))
+        nvidia.has(gpu(1))
+        daemon.start()
+        wait_until(lambda: [(one["index"], one["pci"]) for one in seen(daemon)] == [(0, "0000:02:00.0")])
+
+
+def test_one_that_fails_at_the_first_look(machine, nvidia):
+    """Its place is kept, and it is given when it works."""
+    nvidia.has(gpu(0), gpu(1), "no-handle 0")
+    with gpus.daemon(machine, nvidia) as daemon:
+        wait_until(lambda: seen(daemon))
+        job = held(daemon, "a", gpus=1)
+        assert indices(daemon, job) == [[1]]
+        other = hold(daemon, "b", gpus=1)
+        daemon.wait(daemon.submit("true"))
+        assert daemon.job(other)["state"] == "pending"
+        nvidia.has(gpu(0), gpu(1))
+        daemon.wait_running(other)
+        assert indices(daemon, other) == [[0]]
+        end(daemon, "a", job)
+        end(daemon, "b", other)
+        assert [daemon.ctl("logs", str(one)).stdout for one in (job, other)] == ["1 GPU-1 none\n", "0 GPU-0 none\n"]
+
+
+@pytest.mark.parametrize("vendor,number", [("amd", "0x1002"), ("intel", "0x8086")])
+def test_a_display_beside_those_that_fail_at_first(machine, nvidia, vendor, number):
+    """Those that jobs are given are NVIDIA's, whether the kernel counts them or not, although another's card is all
+    that is seen."""
+    machine.card(0, "0000:08:00.0", vendor=number, device="0x164e")
+    if vendor == "intel":  # which is not counted either
+        for bus in ("01", "02"):
+            (machine.root / f"proc/driver/nvidia/gpus/0000:{bus}:00.0").rmdir()
+    nvidia.has(gpu(0), gpu(1), "init 18")
+    with gpus.daemon(machine, nvidia, resources="gpus = 2\n" if vendor == "intel" else "") as daemon:
+        wait_until(lambda: len(seen(daemon)) == 1)
+        nvidia.has(gpu(0), gpu(1))
+        wait_until(lambda: [(one["vendor"], one["given"]) for one in seen(daemon)] == [
+            ("nvidia", True), ("nvidia", True), (vendor, False)])
 
 
 @pytest.mark.parametrize("line,said", [("lost 1", "nvmlDeviceGetMemoryInfo_v2: GPU is lost"),

@@ -187,38 +187,44 @@ static void put(const char *path, const char *text)
 
 START_TEST(no_gpus)
 {
+    enum gpu_vendor vendor = GPU_INTEL;
     put("/dev/nvidiactl", "");
     put("/dev/nvidia-uvm", "");
     put("/sys/class/drm/card0/device/vendor", "0x8086\n");
     put("/sys/class/kfd/kfd/topology/nodes/0/gpu_id", "0\n");
-    ck_assert_uint_eq(gpu_devices_count(root), 0);
+    ck_assert_uint_eq(gpu_devices_count(root, &vendor), 0);
+    ck_assert_int_eq(vendor, GPU_VENDOR_COUNT);
 }
 END_TEST
 
 START_TEST(gpus_of_nvidia)
 {
+    enum gpu_vendor vendor = GPU_INTEL;
     put("/dev/nvidia0", "");
     put("/dev/nvidia1", "");
     put("/dev/nvidia10", "");
     put("/dev/nvidiactl", "");
     put("/sys/class/drm/card0/device/vendor", "0x1002\n");
-    ck_assert_uint_eq(gpu_devices_count(root), 3);
+    ck_assert_uint_eq(gpu_devices_count(root, &vendor), 3);
     put("/proc/driver/nvidia/gpus/0000:01:00.0/information", "Model: a\n");
     put("/proc/driver/nvidia/gpus/0000:81:00.0/information", "Model: b\n");
-    ck_assert_uint_eq(gpu_devices_count(root), 2);
+    ck_assert_uint_eq(gpu_devices_count(root, &vendor), 2);
+    ck_assert_int_eq(vendor, GPU_NVIDIA);
 }
 END_TEST
 
 START_TEST(gpus_of_amd)
 {
+    enum gpu_vendor vendor = GPU_INTEL;
     put("/sys/class/drm/card0/device/vendor", "0x1002\n");
     put("/sys/class/drm/card1/device/vendor", "0x8086\n");
     put("/sys/class/drm/renderD128/device/vendor", "0x1002\n");
-    ck_assert_uint_eq(gpu_devices_count(root), 1);
+    ck_assert_uint_eq(gpu_devices_count(root, &vendor), 1);
     put("/sys/class/kfd/kfd/topology/nodes/0/gpu_id", "0\n");
     put("/sys/class/kfd/kfd/topology/nodes/1/gpu_id", "51140\n");
     put("/sys/class/kfd/kfd/topology/nodes/2/gpu_id", "3212\n");
-    ck_assert_uint_eq(gpu_devices_count(root), 2);
+    ck_assert_uint_eq(gpu_devices_count(root, &vendor), 2);
+    ck_assert_int_eq(vendor, GPU_AMD);
 }
 END_TEST
 
