@@ -68,17 +68,45 @@ static void fill(struct between *between, struct pair *pair, int time, AVFrame *
     }
 }
 
+/* ---- closed captions ---- */
+
+/* They lie within pictures, as the parts of a text: each is given once, with the first slot from
+ * its frame on, whatever that shows. Chunks agree on which that is. */
+static void settle_captions(const struct between *between, const AVFrame *of, AVFrame *frame)
+{
+    const AVRational step = av_inv_q(between->plan->rate);
+    const AVFrameSideData *captions = av_frame_get_side_data(of, AV_FRAME_DATA_A53_CC);
+    av_frame_remove_side_data(frame, AV_FRAME_DATA_A53_CC);
+    if (captions == NULL || av_compare_ts(between->slot - 1, step, of->pts, between->base) >= 0)
+        return;
+    AVBufferRef *data = av_buffer_ref(captions->buf);
+    if (data == NULL || av_frame_new_side_data_from_buf(frame, AV_FRAME_DATA_A53_CC, data) == NULL)
+        out_of_memory();
+}
+
+/* The last frame that begins by the slot. */
+static const AVFrame *shown(const struct between *between, const struct pair *pair)
+{
+    const AVRational step = av_inv_q(between->plan->rate);
+    return av_compare_ts(between->slot, step, pair->after->pts, between->base) < 0 ? pair->before
+                                                                                   : pair->after;
+}
+
 /* ---- a slot ---- */
 
 /* The slot's, in parts of OVERLAP_TIME_MAX of the way from one frame to the other. */
 static int time_between(const struct between *between, const struct pair *pair)
 {
     const int64_t start = pair->before->pts;
-    const int64_t slot = av_rescale(
-        between->slot, (int64_t)OVERLAP_TIME_MAX * between->plan->rate.den * between->base.den,
-        (int64_t)between->plan->rate.num * between->base.num);
-    return (int)av_clip64((slot - start * OVERLAP_TIME_MAX) / (pair->after->pts - start), 0,
-                          OVERLAP_TIME_MAX);
+    const int64_t multiplier = (int64_t)between->plan->rate.den * between->base.den;
+    const int64_t divisor = (int64_t)between->plan->rate.num * between->base.num;
+    const int64_t whole = av_rescale_rnd(between->slot, multiplier, divisor, AV_ROUND_DOWN);
+    /* Less than the divisor, whatever the products leave out of 64 bits. */
+    const uint64_t rest =
+        (uint64_t)between->slot * (uint64_t)multiplier - (uint64_t)whole * (uint64_t)divisor;
+    const int64_t parts = av_rescale((int64_t)rest, OVERLAP_TIME_MAX, divisor);
+    const double behind = (double)(whole - start) * OVERLAP_TIME_MAX + (double)parts;
+    return (int)av_clipd(behind / (double)(pair->after->pts - start), 0, OVERLAP_TIME_MAX);
 }
 
 static int give(struct between *between, AVFrame *frame, struct error *err)
@@ -87,11 +115,13 @@ static int give(struct between *between, AVFrame *frame, struct error *err)
     return between->sink.take(between->sink.arg, frame, av_inv_q(between->plan->rate), err);
 }
 
-static int give_copy(struct between *between, const AVFrame *of, struct error *err)
+static int give_copy(struct between *between, const AVFrame *of, const AVFrame *captions,
+                     struct error *err)
 {
     AVFrame *copy = av_frame_clone(of);
     if (copy == NULL)
         out_of_memory();
+    settle_captions(between, captions, copy);
     int result = give(between, copy, err);
     av_frame_free(&copy);
     return result;
@@ -112,6 +142,7 @@ static int give_made(struct between *between, struct pair *pair, int time, struc
         (void)media_error(err, ERROR_BUSY, result, "a picture in between");
     } else {
         fill(between, pair, time, made);
+        settle_captions(between, pair->before, made);
         result = give(between, made, err);
     }
     av_frame_free(&made);
@@ -123,7 +154,7 @@ static int give_slot(struct between *between, struct pair *pair, struct error *e
     const int time = time_between(between, pair);
     const AVFrame *nearest = time > OVERLAP_TIME_MAX / 2 ? pair->after : pair->before;
     if (time == 0 || time == OVERLAP_TIME_MAX || pair->cut)
-        return give_copy(between, nearest, err);
+        return give_copy(between, nearest, shown(between, pair), err);
     return give_made(between, pair, time, err);
 }
 
@@ -193,7 +224,8 @@ static int between_push(void *arg, AVFrame *frame, AVRational base, struct error
     } else {
         struct pair pair = {.before = between->before, .after = frame};
         pair.cut = is_cut(between, &pair);
-        between->cuts += pair.cut && between->sink.wants(between->sink.arg, frame->pts, base);
+        between->cuts +=
+            pair.cut && between->sink.wants(between->sink.arg, between->before->pts, base);
         if (fill_slots(between, &pair, err) < 0)
             return -1;
         av_frame_unref(between->before);
@@ -214,7 +246,7 @@ static int between_finish(void *arg, json_t *facts, struct error *err)
     for (; between->slot < between->plan->end_slot &&
            av_compare_ts(between->slot, step, end, between->base) < 0;
          between->slot++) {
-        if (is_wanted(between) && give_copy(between, between->before, err) < 0)
+        if (is_wanted(between) && give_copy(between, between->before, between->before, err) < 0)
             return -1;
     }
     return 0;

@@ -15,8 +15,8 @@ struct between_plan {
     int64_t hold;     /* how long the last frame is shown, in the frames' time base */
 };
 
-/* Its plan is a struct between_plan. It notes scene_cuts: how often the scene changes at a frame
- * that is the chunk's. */
+/* Its plan is a struct between_plan. It notes scene_cuts: how often the scene changes behind a
+ * frame that is the chunk's: it knows how much it changed before that. */
 extern const struct frame_stage between_stage;
 
 #endif

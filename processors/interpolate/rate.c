@@ -7,16 +7,25 @@
 #include <math.h>
 #include <stdbool.h>
 
+/* Of a rate's numerator and denominator: with 2^31 some encoders refuse the times made of it. */
+#define PART_MAX 1000000
 /* Containers that round times are off by less in the mean. */
 #define CONSTANT_TOLERANCE 0.01
 
-AVRational rate_of_source(AVRational average, AVRational guessed)
+static AVRational choose(AVRational average, AVRational guessed)
 {
     const bool has_average = average.num > 0 && average.den > 0;
     const bool has_guess = guessed.num > 0 && guessed.den > 0;
     if (!has_average || !has_guess)
         return has_average ? average : guessed;
     return fabs(av_q2d(average) / av_q2d(guessed) - 1) < CONSTANT_TOLERANCE ? guessed : average;
+}
+
+AVRational rate_of_source(AVRational average, AVRational guessed)
+{
+    AVRational rate = choose(average, guessed);
+    (void)av_reduce(&rate.num, &rate.den, rate.num, rate.den, PART_MAX);
+    return rate;
 }
 
 int rate_read(const struct request *request, AVRational source, AVRational *ret, struct error *err)

@@ -39,8 +39,7 @@ void slots_plan(AVRational rate, struct chunk_recipe *recipe, struct slots *ret)
     recipe->last_filters = ret->last_filters;
     recipe->stage = &between_stage;
     recipe->stage_plan = &ret->plan;
-    recipe->roll_in = SLOTS_ROLL_IN;
-    recipe->roll_out = SLOTS_ROLL_OUT;
+    recipe->roll_in = recipe->roll_out = recipe->index->each_shows ? SLOTS_ROLL : SLOTS_ROLL_HIDDEN;
     settings->rate = rate;
     settings->time_base = av_inv_q(rate);
 }

@@ -11,9 +11,10 @@
 /* Of the input a chunk, at least: what is decoded before it, from a key frame on, costs too. */
 #define SLOTS_CHUNK_LEAST 48
 /* A chunk ends at a frame, which it needs, and the change of a scene is compared with what changed
- * before it. With these frames more on its sides a chunk is equal to one long run. */
-#define SLOTS_ROLL_IN 1
-#define SLOTS_ROLL_OUT 1
+ * before it. With one frame more on its sides a chunk is equal to one long run; packets are
+ * counted, of which some in VP8 and VP9 show none, two at most one behind the other. */
+#define SLOTS_ROLL 1
+#define SLOTS_ROLL_HIDDEN 3
 #define SLOTS_FILTERS_BYTES 128
 
 struct slots {

@@ -107,6 +107,8 @@ static int on_finished(void *arg, AVFrame *frame, AVRational time_base, struct e
     struct chunk *chunk = arg;
     if (!is_own(chunk, frame->pts, time_base))
         return 0;
+    if (lane_advance(chunk->lane, 0, err) < 0) /* of one frame that was read there may be many */
+        return -1;
     frame->pts = av_rescale_q(frame->pts, time_base, chunk->encoder->time_base);
     frame->pict_type = AV_PICTURE_TYPE_NONE;
     note_time(chunk, frame->pts);

@@ -22,8 +22,8 @@ struct frame_sink {
 };
 
 struct frame_stage {
-    const void *plan; /* for open; the same for all chunks, borrowed */
-    /* What it is to work with from the first frame on; released by close, which takes NULL. */
+    /* What it is to work with from the first frame on, by the recipe's plan, which is borrowed;
+     * released by close, which takes NULL. */
     void *(*open)(const void *plan, const struct frame_sink *sink);
     void (*close)(void *stage);
     /* In the order of their times; the frame's content is referenced, not taken. */

@@ -81,6 +81,22 @@ def test_cuts_beside_a_seam_are_those_of_one_long_run(tmp_path):
     ours, result = between(tmp_path, source, 48, "blend", cpus=4)
     assert result["checkpoints"]["made"] > 1
     same(ours, judge(source, 48, "blend"))
+    once, whole = between(tmp_path, source, 48, "blend", cpus=1)
+    assert (ours, whole["checkpoints"]["made"]) == (once, 1)
+    assert result["metrics"]["scene_cuts"] == whole["metrics"]["scene_cuts"] > 0
+
+
+@pytest.mark.parametrize("method", ["motion", "blend"])
+def test_fine_times_and_uneven_steps(tmp_path, method):
+    """In nanoseconds, some 51, 51 and 17 ms: what is in between is neither of both."""
+    uneven = "scale=160:90,settb=1/1000000000,setpts='floor(N/3)*119000017+mod(N,3)*51000007'"
+    ffmpeg("-ss", 3, "-t", 2, "-i", CLIP, "-an", "-vf", uneven, "-fps_mode", "passthrough", "-enc_time_base", "1:1000000000",
+           "-video_track_timescale", 1000000000, "-c:v", "libx264", "-bf", 0, "-crf", 5, tmp_path / "in.mp4")
+    done = run("interpolate", tmp_path, cpus=2, input="in.mp4", output="out.mkv", factor=2, method=method, crf=0, preset="ultrafast")
+    assert done.code == 0, done.error
+    ours, source = sums(tmp_path / "out.mkv"), sums(tmp_path / "in.mp4")
+    assert len(ours) == pytest.approx(2 * len(source), abs=3)
+    assert len(set(ours) - set(source)) > 0.9 * (len(ours) - len(source))
 
 
 @pytest.mark.long

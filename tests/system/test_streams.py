@@ -395,6 +395,10 @@ def test_captions_within_the_pictures(tmp_path):
     done = run("video", tmp_path, input="in.mp4", output="out.mkv", codec="vp9", **FAST)
     assert done.code == 0 and captions(tmp_path / "out.mkv") == 0
     assert len(done.result["warnings"]) == 1 and "closed captions" in done.result["warnings"][0]
+    for rate in (60, 40):
+        done = run("interpolate", tmp_path, input="in.mp4", output="out.mp4", fps=rate, preset="ultrafast")
+        assert done.code == 0 and done.result["frames_out"] == rate
+        assert captions(tmp_path / "out.mp4") == 24  # each once, not with each frame that is made of it
 
 
 def test_another_programme_is_not_meant(tmp_path, film):
