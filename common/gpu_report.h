@@ -42,8 +42,10 @@ struct gpu_report {
     struct gpu_facts gpu[GPU_REPORT_GPUS]; /* by vendor, then by the order of the bus */
 };
 
-/* The question is one record without content. */
+/* The question: u32, after so many seconds (1 to 3600) without an answer batchd-gpu ends itself. */
 #define MESSAGE_GPU_LOOK 0x70U
+#define GPU_LOOK_BYTES (RECORD_HEADER_BYTES + sizeof(uint32_t))
+#define GPU_LOOK_SECONDS_MAX 3600U
 #define MESSAGE_GPU_REPORT 0x71U
 
 void put_gpu_report(struct record_writer *writer, const struct gpu_report *report);

@@ -2,14 +2,13 @@
  * drivers' library may hang or crash: it ends itself when a look takes too long, and batchd goes
  * on.
  *
- *   batchd-gpu [--root DIR] [--library PATH] [--state DIR] [--deadline SECONDS]
+ *   batchd-gpu [--root DIR] [--library PATH] [--state DIR]
  *
  * Questions come on standard input, answers (common/gpu_report.h) go to standard output; it ends
  * when the input does. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/fd.h"
-#include "common/parse.h"
 #include "gpu/cards.h"
 #include "gpu/nvml.h"
 
@@ -21,19 +20,15 @@
 #include <sysexits.h>
 
 #define LIBRARY "libnvidia-ml.so.1"
-#define DEADLINE_SECONDS 10U
 
 struct options {
     struct look look;
     const char *library;
-    unsigned deadline_seconds;
 };
 
 static int usage(void)
 {
-    (void)fputs(
-        "usage: batchd-gpu [--root DIR] [--library PATH] [--state DIR] [--deadline SECONDS]\n",
-        stderr);
+    (void)fputs("usage: batchd-gpu [--root DIR] [--library PATH] [--state DIR]\n", stderr);
     return EX_USAGE;
 }
 
@@ -42,9 +37,7 @@ static int read_options(int argc, char **argv, struct options *ret)
     static const struct option names[] = {{"root", required_argument, NULL, 'r'},
                                           {"library", required_argument, NULL, 'l'},
                                           {"state", required_argument, NULL, 's'},
-                                          {"deadline", required_argument, NULL, 'd'},
                                           {NULL, 0, NULL, 0}};
-    uint64_t seconds = DEADLINE_SECONDS;
     int option;
     *ret = (struct options){.look = {.root = ""}};
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -54,36 +47,39 @@ static int read_options(int argc, char **argv, struct options *ret)
             ret->library = optarg;
         else if (option == 's')
             ret->look.state = optarg;
-        else if (option != 'd' || parse_u64(optarg, 1, 3600, &seconds, NULL) < 0)
+        else
             return -1;
     }
-    ret->deadline_seconds = (unsigned)seconds;
     return optind < argc ? -1 : 0;
 }
 
 /* One question; false: there are no more. */
-static bool take_question(void)
+static bool take_question(unsigned *ret_seconds)
 {
-    uint8_t header[RECORD_HEADER_BYTES];
+    uint8_t question[GPU_LOOK_BYTES];
     struct record record;
     size_t used;
     size_t got = 0;
-    while (got < sizeof(header)) {
-        const ssize_t more = read(STDIN_FILENO, header + got, sizeof(header) - got);
+    while (got < sizeof(question)) {
+        const ssize_t more = read(STDIN_FILENO, question + got, sizeof(question) - got);
         if (more == 0 || (more < 0 && errno != EINTR))
             return false;
         got += more > 0 ? (size_t)more : 0;
     }
-    return record_parse(header, sizeof(header), &record, &used) == RECORD_OK &&
-           record.type == MESSAGE_GPU_LOOK;
+    if (record_parse(question, sizeof(question), &record, &used) != RECORD_OK ||
+        record.type != MESSAGE_GPU_LOOK)
+        return false;
+    *ret_seconds = record_get_u32(&record);
+    return record_complete(&record) && *ret_seconds >= 1 && *ret_seconds <= GPU_LOOK_SECONDS_MAX;
 }
 
 /* SIGALRM ends the process: what hangs in a driver cannot be waited for. */
-static void answer(const struct options *options, struct nvml *nvml, struct gpu_report *report)
+static void answer(const struct options *options, unsigned seconds, struct nvml *nvml,
+                   struct gpu_report *report)
 {
     struct record_writer writer = {.used = 0};
     memset(report, 0, sizeof(*report));
-    (void)alarm(options->deadline_seconds);
+    (void)alarm(seconds);
     nvml_look(nvml, &options->look, report);
     cards_look(&options->look, report);
     (void)alarm(0);
@@ -96,6 +92,7 @@ static void answer(const struct options *options, struct nvml *nvml, struct gpu_
 int main(int argc, char **argv)
 {
     struct options options;
+    unsigned seconds = 0;
     if (read_options(argc, argv, &options) < 0)
         return usage();
     (void)signal(SIGPIPE, SIG_IGN);
@@ -103,8 +100,8 @@ int main(int argc, char **argv)
     struct gpu_report *report = xcalloc(1, sizeof(*report));
     struct nvml *nvml =
         nvml_new(options.library != NULL ? options.library : LIBRARY, options.library != NULL);
-    while (take_question())
-        answer(&options, nvml, report);
+    while (take_question(&seconds))
+        answer(&options, seconds, nvml, report);
     nvml_free(nvml);
     free(report);
     return EX_OK;

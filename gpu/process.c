@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Deeper trees are not followed: a parent may change while one climbs, and then it might not end.
  */
@@ -52,21 +54,83 @@ static bool is_ours(const struct look *look, uint64_t pid)
                          target[length] == '/');
 }
 
+static const char *after(const char *text, const char *begin)
+{
+    const char *found = strstr(text, begin);
+    return found == NULL ? NULL : found + strlen(begin);
+}
+
+/* Of the group that the kernel tells, "0::/PATH" of cgroup v2: batchd's workers have one each, in
+ * the service's batchd-jobs.service (or its batchd-worker.service), or below a person's own, where
+ * the state folder has one (worker/cgroup.c). What is in a person's folder is no service's. */
+static bool is_in_group(const struct look *look, const char *path, uint64_t *ret_number)
+{
+    struct stat state;
+    char number[24];
+    CLEANUP_FREE char *own = NULL;
+    const char *const units[] = {"/batchd-jobs.service/worker-", "/batchd-worker.service/worker-"};
+    const char *found = NULL;
+    if (look->state == NULL) {
+        for (size_t i = 0; i < 2 && found == NULL && strstr(path, "/user@") == NULL; i++)
+            found = after(path, units[i]);
+    } else if (stat(look->state, &state) == 0) {
+        own = xasprintf("/user@%u.service/app.slice/batchd-jobs.service/state-%llx-%llx/worker-",
+                        geteuid(), (unsigned long long)state.st_dev,
+                        (unsigned long long)state.st_ino);
+        found = after(path, own);
+    }
+    if (found == NULL)
+        return false;
+    (void)snprintf(number, sizeof(number), "%.*s", (int)strcspn(found, "/"), found);
+    return parse_u64(number, 1, INT64_MAX, ret_number, NULL) == 0;
+}
+
+static bool has_group(const struct look *look, uint64_t pid, uint64_t *ret_number)
+{
+    static const char begin[] = "0::/";
+    size_t bytes = 0;
+    CLEANUP_FREE char *text = read_proc(look, pid, "cgroup", &bytes);
+    char *line = text;
+    while (line != NULL && strncmp(line, begin, strlen(begin)) != 0) {
+        line = strchr(line, '\n');
+        line += line != NULL;
+    }
+    if (line == NULL)
+        return false;
+    line[strcspn(line, "\n")] = '\0';
+    return is_in_group(look, line + strlen(begin) - 1, ret_number);
+}
+
+/* Others' words may say anything, and to read them may wait for them: they can be of a file that
+ * the process itself serves. The system's workers are root's. */
+static bool has_trusted_words(const struct look *look, uint64_t pid)
+{
+    struct stat owner;
+    CLEANUP_FREE char *path = xasprintf("%s/proc/%llu/stat", look->root, (unsigned long long)pid);
+    return stat(path, &owner) == 0 &&
+           (owner.st_uid == geteuid() || (look->state == NULL && owner.st_uid == 0));
+}
+
 /* Its words: "batchd-worker", "--worker", NUMBER. */
 static bool is_worker(const struct look *look, uint64_t pid, uint64_t *ret_number)
 {
     static const char begin[] = "batchd-worker\0--worker";
     size_t bytes = 0;
+    if (!has_trusted_words(look, pid))
+        return false;
     CLEANUP_FREE char *words = read_proc(look, pid, "cmdline", &bytes);
     return words != NULL && bytes > sizeof(begin) && memcmp(words, begin, sizeof(begin)) == 0 &&
            parse_u64(words + sizeof(begin), 1, INT64_MAX, ret_number, NULL) == 0 &&
            is_ours(look, pid);
 }
 
-/* The worker's number, or GPU_UNKNOWN: it has none, or is not of our pid namespace. */
-static uint64_t worker_above(const struct look *look, uint64_t pid)
+/* The worker's number, or GPU_UNKNOWN: it has none, or is not of our pid namespace. Where there are
+ * no groups, it is a process above. */
+static uint64_t worker_of(const struct look *look, uint64_t pid)
 {
     uint64_t number = 0;
+    if (has_group(look, pid, &number))
+        return number;
     for (unsigned i = 0; i < CLIMB_MAX && pid > 1; i++) {
         if (is_worker(look, pid, &number))
             return number;
@@ -95,7 +159,7 @@ void process_add(const struct look *look, struct gpu_facts *gpu, uint64_t pid,
         return;
     struct gpu_process *process = &gpu->process[gpu->listed++];
     *process = (struct gpu_process){
-        .pid = pid, .worker = worker_above(look, pid), .memory_bytes = memory_bytes};
+        .pid = pid, .worker = worker_of(look, pid), .memory_bytes = memory_bytes};
     CLEANUP_FREE char *path = xasprintf("/proc/%llu/comm", (unsigned long long)pid);
     if (look_line(look, path, process->name, sizeof(process->name)) < 0)
         process->name[0] = '\0';

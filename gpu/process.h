@@ -1,5 +1,5 @@
-/* A process that uses a GPU, and whose job it belongs to: that of the worker of batchd that it
- * descends from. */
+/* A process that uses a GPU, and whose job it belongs to: that of the worker of batchd in whose
+ * control group it is, or from which it descends. */
 #ifndef BATCHD_GPU_PROCESS_H
 #define BATCHD_GPU_PROCESS_H
 

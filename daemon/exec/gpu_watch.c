@@ -23,6 +23,7 @@
 struct gpu_watch {
     struct event_base *base;
     struct gpu_watch_options options;
+    char *state;             /* the folder's own path: the kernel shows workers' files below it */
     struct channel *channel; /* NULL: there is none now */
     pid_t pid;               /* of our child, until it was waited for; 0: none */
     struct timer *timer;     /* the next question, the end of an answer's time, or the next try */
@@ -74,14 +75,11 @@ static int start_child(struct gpu_watch *watch, int *ret_fd, struct error *err)
 {
     const struct gpu_watch_options *options = &watch->options;
     int fds[2];
-    char seconds[24];
-    (void)snprintf(seconds, sizeof(seconds), "%llu",
-                   (unsigned long long)options->deadline_ms / 1000 + OWN_DEADLINE_MORE_S);
-    const char *argv[] = {"batchd-gpu", "--root", options->root, "--state", options->state,
-                          "--deadline", seconds,  NULL,          NULL,      NULL};
+    const char *argv[] = {"batchd-gpu", "--root", options->root, "--state",
+                          watch->state, NULL,     NULL,          NULL};
     if (options->library[0] != '\0') {
-        argv[7] = "--library";
-        argv[8] = options->library;
+        argv[5] = "--library";
+        argv[6] = options->library;
     }
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
         return error_set_errno(err, "cannot make a socket for batchd-gpu");
@@ -150,6 +148,7 @@ static void ask(struct gpu_watch *watch)
 {
     struct record_writer *writer = channel_writer(watch->channel);
     record_begin(writer, MESSAGE_GPU_LOOK);
+    record_put_u32(writer, (uint32_t)(watch->options.deadline_ms / 1000) + OWN_DEADLINE_MORE_S);
     record_end(writer);
     watch->asked = true;
     timer_set(watch->timer, watch->options.deadline_ms);
@@ -199,6 +198,9 @@ struct gpu_watch *gpu_watch_new(struct event_base *base, const struct gpu_watch_
                                 .pause_ms = PAUSE_MIN_MS,
                                 .report = xcalloc(1, sizeof(*watch->report)),
                                 .next = xcalloc(1, sizeof(*watch->next))};
+    watch->state = realpath(options->state, NULL);
+    if (watch->state == NULL)
+        watch->state = xstrdup(options->state);
     watch->timer = timer_new(base, on_time, watch);
     start(watch);
     return watch;
@@ -215,6 +217,7 @@ void gpu_watch_free(struct gpu_watch *watch)
     timer_free(watch->timer);
     free(watch->report);
     free(watch->next);
+    free(watch->state);
     free(watch);
 }
 

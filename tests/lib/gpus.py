@@ -66,8 +66,18 @@ class Machine:
         """This machine's own."""
         (self.root / f"proc/{pid}").symlink_to(f"/proc/{pid}")
 
+    def process_of(self, pid, group="/", words=()):
+        """One that there is not, in a control group."""
+        folder = self.root / f"proc/{pid}"
+        folder.mkdir()
+        (folder / "comm").write_text("program\n")
+        (folder / "stat").write_text(f"{pid} (program) S 1 {pid} {pid} 0\n")
+        (folder / "cgroup").write_text(f"1:name=systemd:/other\n0::{group}\n")
+        (folder / "cmdline").write_text("".join(f"{word}\0" for word in words))
+        return folder
 
-def daemon(machine, library=None, more="", resources="", interval="100ms"):
+
+def daemon(machine, library=None, more="", resources="", interval="100ms", folder=None):
     of_nvidia = f'gpu_library = "{library.library}"\n' if library else ""
     return Daemon(config=f'[monitor]\nroot = "{machine.root}"\ninterval = "{interval}"\n{of_nvidia}{more}'
-                         f"[resources]\ncpus = 8\n{resources}")
+                         f"[resources]\ncpus = 8\n{resources}", folder=folder)
