@@ -6,6 +6,7 @@
 #include "common/parse.h"
 #include "common/suggest.h"
 #include "common/toml.h"
+#include "daemon/resources/machine.h"
 #include "daemon/web/peer.h"
 
 #include <fcntl.h>
@@ -429,7 +430,8 @@ struct admission_marks config_gpu_marks(const struct config *config)
 struct limit_policy config_limits(const struct config *config)
 {
     struct limit_policy policy = {.memory_bytes = config->limits_memory_bytes,
-                                  .pids = config->limits_pids,
+                                  .pids = config->limits_pids != 0 ? config->limits_pids
+                                                                   : machine_pids_of_a_job(),
                                   .open_files = config->limits_open_files,
                                   .file_bytes = config->limits_file_bytes,
                                   .cpu_weight = config->limits_cpu_weight,

@@ -122,7 +122,7 @@ struct volume_marks config_inodes_free(const struct config *config);
 /* Those of monitor.gpu_memory_used. */
 struct admission_marks config_gpu_marks(const struct config *config);
 
-/* What [limits] says. */
+/* What [limits] says, with what this machine has where it leaves processes open. */
 struct limit_policy config_limits(const struct config *config);
 
 /* What [retry] says. */

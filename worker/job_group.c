@@ -14,8 +14,6 @@
 #include <sys/stat.h>
 
 #define FILE_BYTES 4096U
-/* Of the processes and threads that there may be on the machine: what systemd gives a unit. */
-#define PIDS_PERCENT 15
 /* The kernel's for what has none. */
 #define WEIGHT_DEFAULT 100U
 #define BFQ_WEIGHT_MAX 1000U
@@ -87,13 +85,6 @@ static uint64_t read_entry(const struct job_group *group, const char *file, cons
 
 /* ---- its life ---- */
 
-static uint64_t pids_max(void)
-{
-    uint64_t pids = read_number(AT_FDCWD, "/proc/sys/kernel/pid_max");
-    uint64_t threads = read_number(AT_FDCWD, "/proc/sys/kernel/threads-max");
-    return (pids < threads ? pids : threads) * PIDS_PERCENT / 100;
-}
-
 /* Of a controller that the group does not have there is no file: then there is no such limit. */
 static void limit_memory(const struct job_group *group, uint64_t memory_bytes,
                          const struct job_limits *limits)
@@ -136,7 +127,8 @@ void job_group_begin(struct job_group *group, uint64_t memory_bytes,
     if (group->fd < 0)
         return;
     (void)fchmod(group->fd, 0755); /* whatever our umask is: its user may read it */
-    (void)put_number(group->fd, "pids.max", limits->pids == 0 ? pids_max() : limits->pids);
+    if (limits->pids != 0)
+        (void)put_number(group->fd, "pids.max", limits->pids);
     limit_memory(group, memory_bytes, limits);
     set_weights(group, limits);
 }

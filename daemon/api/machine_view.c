@@ -18,10 +18,7 @@ static json_t *view_cpu(const struct monitor *monitor)
     if (!monitor_cpu_shares(monitor, shares))
         return json_null();
     json_t *object = json_object();
-    double busy = 0; /* one less the others may be a little below 0 */
-    for (unsigned i = 0; i < CPU_CLASS_COUNT; i++)
-        busy += i == CPU_IDLE || i == CPU_IOWAIT ? 0 : shares[i];
-    json_put(object, "busy", rounded(busy));
+    json_put(object, "busy", rounded(host_sample_busy(shares)));
     for (unsigned i = 0; i < CPU_CLASS_COUNT; i++)
         json_put(object, cpu_class_words[i], rounded(shares[i]));
     return object;

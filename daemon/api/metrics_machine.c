@@ -98,7 +98,7 @@ void metrics_machine(FILE *out, const struct api *api)
     if (monitor_cpu_shares(api->options.monitor, shares))
         exposition_gauge(out, "batchd_machine_cpu_busy_ratio",
                          "Part of the processors' time that was used, of the last interval.",
-                         1 - shares[CPU_IDLE] - shares[CPU_IOWAIT]);
+                         host_sample_busy(shares));
     if (sample->load_known)
         exposition_gauge(out, "batchd_machine_load1", "Load average of a minute.", sample->load[0]);
     if (sample->memory_known) {

@@ -8,7 +8,7 @@
 
 struct limit_policy {
     uint64_t memory_bytes; /* of a job that asks for none; 0: no limit */
-    uint64_t pids;         /* 0: what the worker takes for right, and no bound for who asks */
+    uint64_t pids;         /* 0: no limit */
     uint64_t open_files, file_bytes;
     uint32_t cpu_weight;   /* for each cpu that was asked for; 0: all jobs alike */
     uint32_t io_weight;    /* of each job; 0: all alike */

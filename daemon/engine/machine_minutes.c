@@ -21,7 +21,7 @@ static void add_sample(struct machine_minute *minute, const struct monitor *moni
     double shares[CPU_CLASS_COUNT];
     minute->samples++;
     if (monitor_cpu_shares(monitor, shares))
-        machine_minute_add(minute, MACHINE_CPU, 1 - shares[CPU_IDLE] - shares[CPU_IOWAIT]);
+        machine_minute_add(minute, MACHINE_CPU, host_sample_busy(shares));
     machine_minute_add(minute, MACHINE_LOAD, sample->load_known ? sample->load[0] : -1);
     machine_minute_add(minute, MACHINE_MEMORY,
                        used_part(sample->memory_known, sample->memory_total_bytes,

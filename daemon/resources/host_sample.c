@@ -100,12 +100,31 @@ static bool take_kibi(const char *text, const char *name, uint64_t *ret_bytes)
     return true;
 }
 
+/* The cache of ZFS gives way down to its least size, as that of the kernel does, but MemAvailable
+ * does not count it: it is memory of a module. */
+static uint64_t take_arc(const char *root)
+{
+    CLEANUP_FREE char *text = read_proc(root, "spl/kstat/zfs/arcstats");
+    const char *size_at = text == NULL ? NULL : behind(text, "size ");
+    const char *least_at = text == NULL ? NULL : behind(text, "c_min ");
+    uint64_t kind, size, least; /* "size 4 1234", in bytes */
+    if (size_at == NULL || !take_number(&size_at, &kind) || !take_number(&size_at, &size) ||
+        least_at == NULL || !take_number(&least_at, &kind) || !take_number(&least_at, &least))
+        return 0;
+    return size > least ? size - least : 0;
+}
+
 static bool take_memory(const char *root, struct host_sample *ret)
 {
     CLEANUP_FREE char *text = read_proc(root, "meminfo");
     if (text == NULL || !take_kibi(text, "MemTotal:", &ret->memory_total_bytes) ||
         !take_kibi(text, "MemAvailable:", &ret->memory_available_bytes))
         return false;
+    if (ret->memory_available_bytes < ret->memory_total_bytes) {
+        const uint64_t rest = ret->memory_total_bytes - ret->memory_available_bytes;
+        const uint64_t arc = take_arc(root);
+        ret->memory_available_bytes += arc < rest ? arc : rest;
+    }
     (void)take_kibi(text, "Hugetlb:", &ret->memory_huge_bytes); /* since Linux 4.16; else 0 */
     if (!take_kibi(text, "SwapTotal:", &ret->swap_total_bytes) ||
         !take_kibi(text, "SwapFree:", &ret->swap_free_bytes))
@@ -155,4 +174,12 @@ bool host_sample_shares(const struct host_sample *from, const struct host_sample
     for (unsigned i = 0; sum > 0 && i < CPU_CLASS_COUNT; i++)
         ret_shares[i] /= sum;
     return sum > 0;
+}
+
+double host_sample_busy(const double shares[static CPU_CLASS_COUNT])
+{
+    double busy = 0;
+    for (unsigned i = 0; i < CPU_CLASS_COUNT; i++)
+        busy += i == CPU_IDLE || i == CPU_IOWAIT ? 0 : shares[i];
+    return busy;
 }

@@ -40,7 +40,7 @@ struct host_sample {
     bool load_known;
     double load[3]; /* of 1, 5 and 15 minutes */
     bool memory_known;
-    uint64_t memory_total_bytes, memory_available_bytes;
+    uint64_t memory_total_bytes, memory_available_bytes; /* with what the cache of ZFS gives */
     uint64_t memory_huge_bytes; /* of it set aside for huge pages, used or not: never available */
     uint64_t swap_total_bytes, swap_free_bytes;
     struct pressure pressure[PRESSURE_KIND_COUNT];
@@ -57,5 +57,7 @@ void host_sample_take(const char *root, struct host_sample *ret);
  * does not know, or a counter went back (a container that moved). */
 bool host_sample_shares(const struct host_sample *from, const struct host_sample *to,
                         double ret_shares[static CPU_CLASS_COUNT]);
+/* Of these parts those in which processors worked, never below 0, as one less the others may be. */
+double host_sample_busy(const double shares[static CPU_CLASS_COUNT]);
 
 #endif

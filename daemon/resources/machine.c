@@ -14,6 +14,9 @@
 /* The shortest that the kernel takes. */
 #define SLICE_NS 100000U
 
+/* systemd-system.conf(5), DefaultTasksMax=. */
+#define PIDS_PERCENT 15U
+
 /* sched_setattr(2), the first version; the kernel's header for it and glibc's <sched.h> clash. */
 struct scheduling {
     uint32_t size, policy;
@@ -37,6 +40,19 @@ uint64_t machine_memory_bytes(void)
     long pages = sysconf(_SC_PHYS_PAGES);
     long bytes = sysconf(_SC_PAGESIZE);
     return pages > 0 && bytes > 0 ? (uint64_t)pages * (uint64_t)bytes : 0;
+}
+
+static uint64_t read_number(const char *path)
+{
+    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, 256, NULL);
+    return text == NULL ? 0 : strtoull(text, NULL, 10);
+}
+
+uint64_t machine_pids_of_a_job(void)
+{
+    const uint64_t pids = read_number("/proc/sys/kernel/pid_max");
+    const uint64_t threads = read_number("/proc/sys/kernel/threads-max");
+    return (pids < threads ? pids : threads) * PIDS_PERCENT / 100;
 }
 
 /* /proc/PID/statm, proc(5): pages of its size, and of these the resident ones. */

@@ -6,6 +6,9 @@
 
 uint32_t machine_cpus(void);         /* processors this process may use, at least 1 */
 uint64_t machine_memory_bytes(void); /* physical memory */
+/* Processes and threads that a job may have where nobody says: 15 percent of what there may be on
+ * the machine, as systemd gives a unit. 0: it cannot be told. */
+uint64_t machine_pids_of_a_job(void);
 /* What a process has of it, the pages that it shares included; 0: it cannot be told. */
 uint64_t machine_resident_bytes(uint32_t pid);
 

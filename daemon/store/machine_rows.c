@@ -120,6 +120,12 @@ int machine_rows_prune(struct db *db, int64_t minute, struct error *err)
     return db_run(db, statement, err);
 }
 
+int machine_rows_clear(struct db *db, struct error *err)
+{
+    sqlite3_stmt *statement = db_writing(db, "DELETE FROM machine_minute", err);
+    return statement == NULL ? -1 : db_run(db, statement, err);
+}
+
 int machine_rows_check(struct db *db, struct error *err)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM machine_minute";

@@ -15,6 +15,7 @@ int machine_rows_each(struct db *db, int64_t since, int64_t most, machine_minute
 
 /* Removes what is older; a day of it at a time. */
 int machine_rows_prune(struct db *db, int64_t minute, struct error *err);
+int machine_rows_clear(struct db *db, struct error *err); /* removes all */
 int machine_rows_check(struct db *db, struct error *err);
 
 #endif

@@ -80,6 +80,15 @@ def test_no_less_than_the_settings(limited, field, value, rule):
     assert limited.call(JOBS + "List", all=True)["jobs"] == []
 
 
+def test_by_default_processes_are_bounded_for_who_asks_too(daemon):
+    """What systemd gives a unit: 15 percent of what there may be."""
+    most = min(int(pathlib.Path(f"/proc/sys/kernel/{name}").read_text()) for name in ("pid_max", "threads-max")) * 15 // 100
+    with pytest.raises(Refused) as refused:
+        daemon.submit("true", pids=most + 1)
+    assert f"pids is {most + 1}; limits.pids lets a job have {most}" in refused.value.parameters["message"]
+    assert daemon.wait(daemon.submit("true", pids=most))[0]["state"] == "completed"
+
+
 def test_from_the_command_line(limited):
     done = limited.ctl("submit", "-q", "--hold", "--nice", "16", "--io-priority", "idle", "--pids", "64", "--", "true")
     job = done.stdout.strip()

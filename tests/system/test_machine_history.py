@@ -16,21 +16,25 @@ class Machine:
     """proc files that say what a test wants."""
 
     def __init__(self, folder):
-        self.proc = folder / "proc"
-        (self.proc / "pressure").mkdir(parents=True)
+        self.folder = folder
         self.busy = self.idle = 1000
 
     def write(self, load, used_percent, pressure):
+        """All of them at once, so that no sample is of some old and some new ones."""
         self.busy += 300
         self.idle += 700
-        (self.proc / "stat").write_text(f"cpu  {self.busy} 0 0 {self.idle} 0 0 0 0 0 0\n")
-        (self.proc / "loadavg").write_text(f"{load:.2f} 0.00 0.00 1/1 1\n")
-        (self.proc / "meminfo").write_text(f"MemTotal: 1000000 kB\nMemAvailable: {(100 - used_percent) * 10000} kB\n"
+        proc = self.folder / f"proc.{self.busy}"
+        (proc / "pressure").mkdir(parents=True)
+        (proc / "stat").write_text(f"cpu  {self.busy} 0 0 {self.idle} 0 0 0 0 0 0\n")
+        (proc / "loadavg").write_text(f"{load:.2f} 0.00 0.00 1/1 1\n")
+        (proc / "meminfo").write_text(f"MemTotal: 1000000 kB\nMemAvailable: {(100 - used_percent) * 10000} kB\n"
                                            "SwapTotal: 0 kB\nSwapFree: 0 kB\n")
         for name in ("cpu", "memory", "io"):
-            (self.proc / "pressure" / name).write_text(
+            (proc / "pressure" / name).write_text(
                 f"some avg10={pressure:.2f} avg60=0.00 avg300=0.00 total=0\n"
                 "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n")
+        (self.folder / "new").symlink_to(proc)
+        (self.folder / "new").rename(self.folder / "proc")
 
 
 @pytest.fixture(name="world")
@@ -121,9 +125,16 @@ def test_a_damaged_minute_is_found(world):
 
 
 def test_not_at_all_where_it_is_not_wanted(make_daemon, tmp_path):
+    """Nor is what was kept before."""
     clock = Clock(tmp_path)
-    daemon = make_daemon(config='[monitor]\ninterval = "100ms"\nhistory = 0\n', env=clock.env)
+    daemon = make_daemon(config='[monitor]\ninterval = "100ms"\nhistory = "7d"\n', env=clock.env)
     daemon.start()
+    wait_samples(daemon, 1)
+    next_minute(clock)
+    wait_until(lambda: len(minutes(daemon)) == 1)
+    daemon.config.write_text(daemon.config.read_text().replace('"7d"', "0"))
+    daemon.restart()
+    assert minutes(daemon) == []
     wait_samples(daemon, 1)
     next_minute(clock, 2)
     wait_samples(daemon, 2)

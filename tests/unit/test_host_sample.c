@@ -115,6 +115,55 @@ START_TEST(what_is_not_there)
 END_TEST
 
 static const struct {
+    const char *text;
+    uint64_t available_kibi;
+} caches[] = {
+    {"size                            4    409600\nc_min 4 102400\nc_max 4 819200\n", 1024 + 300},
+    {"c 4 1\nc_min                           4    102400\nmru_size 4 999999\nsize 4 102399\n",
+     1024},
+    {"size 4 9999999999\nc_min 4 1\n", 2048}, /* no more than there is */
+    {"size 4 409600\n", 1024},
+    {"size 4 -409600\nc_min 4 0\n", 1024},
+    {"", 1024},
+};
+
+START_TEST(the_cache_of_zfs_is_available)
+{
+    static const char *const folders[] = {"spl", "spl/kstat", "spl/kstat/zfs"};
+    struct host_sample sample;
+    char path[256];
+    for (unsigned i = 0; i < 3; i++) {
+        path_of(folders[i], path, sizeof(path));
+        ck_assert_int_eq(mkdir(path, 0700), 0);
+    }
+    put("spl/kstat/zfs/arcstats", caches[_i].text);
+    host_sample_take(root, &sample);
+    ck_assert_uint_eq(sample.memory_available_bytes, caches[_i].available_kibi * 1024);
+    remove_file("spl/kstat/zfs/arcstats");
+    for (unsigned i = 3; i > 0; i--) {
+        path_of(folders[i - 1], path, sizeof(path));
+        ck_assert_int_eq(rmdir(path), 0);
+    }
+}
+END_TEST
+
+START_TEST(never_less_than_nothing)
+{
+    struct host_sample from = {.cpu_known = true}, to = {.cpu_known = true};
+    double shares[CPU_CLASS_COUNT];
+    double least = 0;
+    for (uint64_t idle = 1; idle < 200; idle++) {
+        to.cpu[CPU_IDLE] = idle;
+        to.cpu[CPU_IOWAIT] = 200 - idle;
+        ck_assert(host_sample_shares(&from, &to, shares));
+        ck_assert(!(host_sample_busy(shares) < 0) && near(host_sample_busy(shares), 0));
+        least = fmin(least, 1 - shares[CPU_IDLE] - shares[CPU_IOWAIT]);
+    }
+    ck_assert(least < 0); /* as one would work it out */
+}
+END_TEST
+
+static const struct {
     const char *name, *text;
 } garbage[] = {
     {"stat", ""},
@@ -184,6 +233,9 @@ int main(void)
     tcase_add_checked_fixture(all, set_up, tear_down);
     tcase_add_test(all, all_of_it);
     tcase_add_test(all, what_is_not_there);
+    tcase_add_loop_test(all, the_cache_of_zfs_is_available, 0,
+                        (int)(sizeof(caches) / sizeof(caches[0])));
+    tcase_add_test(all, never_less_than_nothing);
     tcase_add_loop_test(all, what_is_no_number_is_unknown, 0,
                         (int)(sizeof(garbage) / sizeof(garbage[0])));
     tcase_add_test(all, shares_of_the_time_between);

@@ -55,9 +55,7 @@ START_TEST(limits_and_orders)
     ck_assert_int_ge(job_group_fd(group), 0);
     ck_file("memory.max", "67108864");
     ck_file("memory.oom.group", "1");
-    CLEANUP_FREE char *path = xasprintf("%s/job/pids.max", folder);
-    CLEANUP_FREE char *pids = fd_read_file(AT_FDCWD, path, 64, NULL);
-    ck_assert_uint_gt(strtoull(pids, NULL, 10), 100);
+    ck_file("pids.max", "");
     ck_assert(job_group_freeze(group, true));
     ck_file("cgroup.freeze", "1");
     ck_assert(job_group_freeze(group, false));
