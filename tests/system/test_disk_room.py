@@ -355,10 +355,10 @@ def test_many_wait_and_all_go(volume):
     with watching() as daemon:
         jobs = [daemon.submit("true", cwd=str(volume)) for _ in range(700)]
         wait_until(lambda: disks(daemon)[str(volume)]["waiting"] == len(jobs))
-        before = daemon.cpu_seconds()
+        before, began = daemon.cpu_seconds(), time.monotonic()
         until_seen(daemon)
         until_seen(daemon)
-        assert daemon.cpu_seconds() - before < 0.2  # those that wait cost nothing
+        assert (daemon.cpu_seconds() - before) / (time.monotonic() - began) < 0.3  # those that wait cost nothing
         (volume / "filled").unlink()
         assert {job["state"] for job in daemon.wait(*jobs, seconds=60)} == {"completed"}
 
@@ -398,17 +398,17 @@ def memory():
 def test_a_program_that_takes_memory_stops_starts_until_it_goes():
     """A real one, of memory of this machine: a percent of it by each line that it reads."""
     total, used = memory()
-    if used > 75:
+    if used > 65:
         pytest.skip("this machine has no memory to spare")
     take = f"import sys\nheld = []\nfor line in sys.stdin: held.append(b'x' * {total // 100}); print(flush=True)"
-    go = int(used) + 3
+    go = int(used) + 8  # other tests beside it take and give some, too
     with watching(f'memory_used = "{go + 2}:{go}"\n') as daemon:
         hog = subprocess.Popen([sys.executable, "-c", take], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
         def stopped():
             return daemon.call("io.batchd.Server.Status")["machine"]["stops"] != []
         try:
-            for _ in range(15):
+            for _ in range(20):
                 hog.stdin.write(b"\n")
                 hog.stdin.flush()
                 hog.stdout.readline()
