@@ -348,16 +348,18 @@ def test_one_that_others_use(machine, nvidia):
 
 def test_what_a_job_used_is_not_others(machine, nvidia):
     """The driver tells of a job that has ended a little later; and of no processes at all."""
-    with gpus.daemon(machine, nvidia, interval="1s") as daemon:
+    after = nvidia.file.with_suffix(".after")  # one look still finds it
+    after.write_text("\n".join([gpu(0, 9600), gpu(1), "process 0 4000001 9600", "from 2", gpu(0, 1), gpu(1), ""]))
+    with gpus.daemon(machine, nvidia) as daemon:
         wait_until(lambda: len(seen(daemon)) == 2)
-        a = held(daemon, "a", gpus=1)
+        a = daemon.submit("sh", "-c", 'until [ -e "$0" ]; do sleep 0.02; done; mv "$1" "$2"', str(daemon.state / "a"),
+                          str(after), str(nvidia.file), gpus=1)
+        daemon.wait_running(a)
         nvidia.has(gpu(0, 9500), gpu(1), "process 0 4000001 9500")
         wait_until(lambda: seen(daemon)[0]["memory_used_bytes"] > 9 * GIB)
         assert faults(daemon) == [None, None]
         end(daemon, "a", a)
-        nvidia.has(gpu(0, 9600), gpu(1), "process 0 4000001 9600")  # one look still finds it
-        wait_until(lambda: seen(daemon)[0]["memory_used_bytes"] == 9600 << 20)
-        nvidia.has(gpu(0), gpu(1))
+        wait_until(lambda: seen(daemon)[0]["memory_used_bytes"] == 1 << 20)
         assert faults(daemon) == [None, None]
         assert daemon.wait(daemon.submit("true", gpus=1))[0]["gpu_indices"] == [0]
         assert "is given to no job" not in daemon.log.read_text()

@@ -153,7 +153,8 @@ def test_no_library(machine, nvidia):
 def test_a_driver_that_hangs_hangs_nobody(machine, nvidia, how):
     """It is told of once, and the next one is asked when it works."""
     nvidia.has(A100, how)
-    with gpus.daemon(machine, nvidia, more='gpu_deadline = "300ms"\n') as daemon:
+    deadline = "1min" if how == "crash init" else "300ms"
+    with gpus.daemon(machine, nvidia, more=f'gpu_deadline = "{deadline}"\n') as daemon:
         wait_until(lambda: seen(daemon)["gpus_trouble"] is not None)
         assert seen(daemon)["gpus_trouble"] == ("batchd-gpu has ended" if how == "crash init" else
                                                 "batchd-gpu does not answer within 300ms")
@@ -164,9 +165,10 @@ def test_a_driver_that_hangs_hangs_nobody(machine, nvidia, how):
         wait_until(lambda: nvidia.inits() >= 2)  # and the second
         nvidia.has(A100)
         assert first_look(daemon, 1)[0]["name"] == "A100"
-        assert seen(daemon)["gpus_trouble"] is None
-        said = daemon.log.read_text()
-        assert [said.count(text) for text in ("GPUs cannot be looked at", "GPUs are looked at again")] == [1, 1]
+        wait_until(lambda: seen(daemon)["gpus_trouble"] is None)
+        again = "GPUs are looked at again"  # on a slow machine a look may then take too long once more
+        wait_until(lambda: again in daemon.log.read_text())
+        assert daemon.log.read_text().split(again)[0].count("GPUs cannot be looked at") == 1
 
 
 def test_doctor(machine, nvidia):
