@@ -18,15 +18,17 @@
 #include <sysexits.h>
 
 #define REPORT_FD 3
-/* A result of ten thousand files has 3 MiB; a longer line is dropped. */
-#define LINE_BYTES_MAX (16U << 20)
+/* A result of ten thousand files has 3 MiB; a longer line is dropped. Who reads takes as much, of
+ * which so much is for what is added here: number and usage. */
+#define LINE_BYTES_MAX ((16U << 20) - ADDED_BYTES_MAX)
+#define ADDED_BYTES_MAX 256U
 #define READ_BYTES 65536U
 
 void served_job_done(struct served_job *job)
 {
     free(job->number);
     free(job->text);
-    free(job->answer);
+    json_decref(job->answer);
     cleanup_close(&job->file);
     cleanup_close(&job->ended);
     cleanup_close(&job->lines);
@@ -125,14 +127,15 @@ static void take_line(struct server *server, struct served_job *job, const char 
 {
     CLEANUP_JSON json_t *value = json_loadb(line, bytes, JSON_REJECT_DUPLICATES, NULL);
     const char *type = json_string_value(json_object_get(value, "type"));
-    if (job->answer != NULL || type == NULL || line[0] != '{' ||
+    if (job->answer != NULL || type == NULL || line[0] != '{' || bytes > LINE_BYTES_MAX ||
         json_object_get(value, "job") != NULL)
         return;
+    if (strcmp(type, "result") == 0) {
+        job->answer = TAKE_PTR(value);
+        return;
+    }
     CLEANUP_FREE char *rest = xasprintf("%.*s", (int)bytes - 1, line + 1);
-    if (strcmp(type, "result") == 0)
-        job->answer = TAKE_PTR(rest);
-    else
-        hand_on(server, job, rest);
+    hand_on(server, job, rest);
 }
 
 static void take_lines(struct server *server, struct served_job *job)
@@ -174,23 +177,28 @@ void served_job_read(struct server *server, struct served_job *job)
 /* ---- its end ---- */
 
 /* `signal`: the process was killed by it; 0: it was not. */
-static char *failure(const struct server *server, const struct error *err, int signal)
+static json_t *failure(const struct server *server, const struct error *err, int signal)
 {
     const struct served_calls *calls = server->calls;
-    CLEANUP_JSON json_t *line = json_object();
+    json_t *line = json_object();
     json_put_text(line, "type", "result");
     json_t *result = calls->failure(calls->processor, NULL, err);
     json_put(line, "result", result);
     if (signal != 0)
         json_put_int(json_object_get(result, "error"), "signal", signal);
+    return line;
+}
+
+static void hand_on_result(struct server *server, const struct served_job *job, const json_t *line)
+{
     CLEANUP_FREE char *text = json_to_text(line, NULL);
-    return xstrdup(text + 1);
+    hand_on(server, job, text + 1); /* without the brace in front */
 }
 
 static void refuse(struct server *server, const struct served_job *job, const struct error *err)
 {
-    CLEANUP_FREE char *rest = failure(server, err, 0);
-    hand_on(server, job, rest);
+    CLEANUP_JSON json_t *line = failure(server, err, 0);
+    hand_on_result(server, job, line);
 }
 
 static int64_t micros(struct timeval time)
@@ -198,15 +206,15 @@ static int64_t micros(struct timeval time)
     return time.tv_sec * US_PER_SECOND + time.tv_usec;
 }
 
-/* Its result, and what it used, in one line. */
+/* Its result, and what it used, in one line, whatever else it said there. */
 static void answer(struct server *server, const struct served_job *job, const struct rusage *used)
 {
-    const int open = (int)strlen(job->answer) - 1; /* without the brace at its end */
-    CLEANUP_FREE char *rest =
-        xasprintf("%.*s,\"usage\":{\"user_us\":%lld,\"system_us\":%lld,\"max_rss_bytes\":%lld}}",
-                  open, job->answer, (long long)micros(used->ru_utime),
-                  (long long)micros(used->ru_stime), (long long)used->ru_maxrss * 1024);
-    hand_on(server, job, rest);
+    json_t *usage = json_object();
+    json_put_int(usage, "user_us", micros(used->ru_utime));
+    json_put_int(usage, "system_us", micros(used->ru_stime));
+    json_put_int(usage, "max_rss_bytes", (int64_t)used->ru_maxrss * 1024);
+    json_put(job->answer, "usage", usage);
+    hand_on_result(server, job, job->answer);
 }
 
 void served_job_refuse(struct server *server, const struct error *err)

@@ -1,11 +1,8 @@
 /* The jobs of a processor that serves: each a process of its own, forked, which does its job as if
  * it had come alone (descriptor 0 holds its line, 3 is a pipe; what its line has as "env" is in its
- * environment). Here its lines are read, checked,
- * given
- * `"job":N` in front and handed on; what it says after its result is left out, and where it ends
- * without one, its result is made here; either is told when its process is no more. So a process
- * that was taken over cannot speak for others.
- */
+ * environment). Here its lines are read, checked, given `"job":N` in front and handed on; what it
+ * says after its result is left out, and where it ends without one, its result is made here; either
+ * is told when its process is no more. So a process that was taken over cannot speak for others. */
 #ifndef BATCHD_PROCESSORS_LIB_SERVED_JOB_H
 #define BATCHD_PROCESSORS_LIB_SERVED_JOB_H
 
@@ -42,7 +39,7 @@ struct served_job {
     int lines;  /* the pipe that it writes to, not blocking; -1: it said all */
     char *text; /* owned; of the line that is coming, `used` bytes */
     size_t used;
-    char *answer; /* owned; its result, without what is in front of it; NULL: not said yet */
+    json_t *answer; /* owned; the line with its result; NULL: not said yet */
 };
 
 struct server {

@@ -240,7 +240,7 @@ static void lie(void)
         "nonsense\n"
         "{\"type\":\"log\",\"text\":\"a\"} {\"job\":7,\"type\":\"result\"}\n"
         "{\"type\":\"log\",\"text\":\"mine\"}\n"
-        "{\"type\":\"result\",\"result\":{\"first\":1}}\n";
+        "{\"type\":\"result\",\"usage\":{\"user_us\":7},\"result\":{\"first\":1}} \r\n";
     ssize_t ignored = write(3, lines, sizeof(lines) - 1);
     ignored += write(STDOUT_FILENO, lines, sizeof(lines) - 1);
     (void)ignored;
