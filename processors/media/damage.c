@@ -132,9 +132,9 @@ static void describe(const struct survey *survey, struct error *err)
         (void)error_set(
             err, ERROR_DAMAGED,
             "%s was put together of several recordings: after %lld frames (%.2f s) time "
-            "begins anew, %.2f s back; " TIME_JOINT_HELP,
+            "begins anew, %.2f s back; %s",
             reader->label, (long long)damage->frames_before, (double)damage->time_us / AV_TIME_BASE,
-            (double)damage->joint_us / AV_TIME_BASE);
+            (double)damage->joint_us / AV_TIME_BASE, time_joint_help(reader->format));
     else if (survey->lacking.code != ERROR_NONE)
         (void)error_set(err, ERROR_DAMAGED, "%s%s", survey->lacking.text, counts);
     else

@@ -336,8 +336,8 @@ static int check_joint(struct reader *reader, struct error *err)
         return 0;
     if (reader->damage.tolerated)
         note_joint(reader, back_us);
-    (void)snprintf(what, sizeof(what), "time begins anew there, %.2f s back: " TIME_JOINT_HELP,
-                   (double)back_us / AV_TIME_BASE);
+    (void)snprintf(what, sizeof(what), "time begins anew there, %.2f s back: %s",
+                   (double)back_us / AV_TIME_BASE, time_joint_help(reader->format));
     return damaged(reader, what, "", err);
 }
 

@@ -2,9 +2,19 @@
 #include "processors/media/time_joint.h"
 
 #include <libavformat/avformat.h>
+#include <string.h>
 
 /* Muxers that are a little out of order are not meant; recordings are longer. */
 #define JUMP_US_MIN 500000
+
+/* Of Ogg a copy has the headers of the second recording among its pictures. */
+const char *time_joint_help(const AVFormatContext *format)
+{
+    return strcmp(format->iformat->name, "ogg") == 0
+               ? "ffmpeg -f concat -i LIST -c copy NEW.mkv makes one of the recordings whose times "
+                 "go on"
+               : "ffmpeg -i FILE -map 0 -c copy NEW.ts makes one whose times go on";
+}
 
 int64_t time_joint_us(const AVFormatContext *format, const AVPacket *packet, int64_t *last)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Recordings that were put together byte by byte (cat a.ts b.ts, the files of a DVD): behind the
- * joint time begins anew. Frames there would lie on those of before. */
+ * Recordings that were put together byte by byte (cat a.ts b.ts, the files of a DVD, chained Ogg):
+ * behind the joint time begins anew. Frames there would lie on those of before. */
 #ifndef BATCHD_PROCESSORS_MEDIA_TIME_JOINT_H
 #define BATCHD_PROCESSORS_MEDIA_TIME_JOINT_H
 
@@ -11,7 +11,7 @@ struct AVFormatContext;
 struct AVPacket;
 
 /* What a user can do, for error texts. */
-#define TIME_JOINT_HELP "ffmpeg -i FILE -map 0 -c copy NEW.ts makes one whose times go on"
+const char *time_joint_help(const struct AVFormatContext *format);
 
 /* By how much the packet's time of decoding is before *last, that of the packet of its stream
  * before it (AV_NOPTS_VALUE: there is none), which becomes the packet's; 0 where it is not, or
