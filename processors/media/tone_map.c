@@ -46,12 +46,11 @@ bool tone_map_can(const struct colour *colour)
 static void name_filters(const struct colour *colour, char *ret, size_t bytes)
 {
     (void)snprintf(ret, bytes,
-                   "setparams=colorspace=bt2020nc:color_primaries=bt2020:color_trc=%s:range=%s,"
+                   "setparams=colorspace=bt2020nc:color_primaries=bt2020:color_trc=%s:range=tv,"
                    "zscale=t=linear:p=bt709:npl=%.0f,format=gbrpf32le,"
                    "tonemap=mobius:param=%.1f:peak=%.3f:desat=0,zscale=t=bt709,format=gbrp,"
                    "setparams=color_trc=iec61966-2-1",
-                   av_color_transfer_name(colour->transfer),
-                   colour->range == AVCOL_RANGE_JPEG ? "pc" : "tv", WHITE, BEND, peak_of(colour));
+                   av_color_transfer_name(colour->transfer), WHITE, BEND, peak_of(colour));
 }
 
 struct mapping {
@@ -123,6 +122,9 @@ int tone_map_picture(const AVFrame *picture, const struct colour *colour, AVFram
     if (result == 0)
         result = picture_graph_finish(&graph, err);
     picture_graph_close(&graph);
+    if (result == 0 && mapping.row < picture->height)
+        result = error_set(err, ERROR_INTERNAL, "light was mapped in %d of %d rows", mapping.row,
+                           picture->height);
     if (result == 0)
         *ret = mapping.made;
     else

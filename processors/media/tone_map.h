@@ -11,7 +11,8 @@
 
 struct AVFrame;
 
-/* What pictures must have to be mapped: each pixel stands for itself. (libavutil/pixfmt.h) */
+/* What pictures must have to be mapped: each pixel stands for itself (libavutil/pixfmt.h);
+ * and their range is the limited one. */
 #define TONE_MAP_FORMAT AV_PIX_FMT_YUV444P16
 
 /* Whether it is HDR, and of a kind that can be mapped. */

@@ -164,7 +164,7 @@ static int map(struct shot *shot, struct error *err)
     const struct geometry *geometry = &shot->geometry;
     char filters[300];
     AVFrame *mapped = NULL;
-    (void)snprintf(filters, sizeof(filters), "%s%sscale=%d:%d:flags=bicubic,format=%s",
+    (void)snprintf(filters, sizeof(filters), "%s%sscale=%d:%d:flags=bicubic:out_range=tv,format=%s",
                    geometry->turn, geometry->crop, geometry->width, geometry->height,
                    av_get_pix_fmt_name(TONE_MAP_FORMAT));
     if (filter(shot, filters, err) < 0 ||

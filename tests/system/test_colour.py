@@ -134,13 +134,13 @@ def test_rgb_is_the_same_colour_afterwards(tmp_path, colour):
         assert done.code == 0 and mean(tmp_path / "out.jpg") == pytest.approx(colour, abs=5)
 
 
-def hdr_of(path, colour, transfer, nits):
+def hdr_of(path, colour, transfer, nits, shades="tv"):
     """A film of one colour that an ordinary picture has, its white at so many cd/m2."""
     ffmpeg("-f", "lavfi", "-i", f"color=0x{bytes(colour).hex()}:s=160x90:d=0.2", "-vf",
            "format=gbrp,setparams=color_primaries=bt709:color_trc=bt709:colorspace=gbr:range=pc,"
            f"zscale=t=linear:npl={nits},format=gbrpf32le,zscale=p=bt2020,"
-           f"zscale=t={transfer}:m=bt2020nc:r=tv:npl={nits},format=yuv420p10le", "-c:v", "libx265", "-x265-params",
-           "log-level=none", "-crf", 8, "-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc", path)
+           f"zscale=t={transfer}:m=bt2020nc:r={shades}:npl={nits},format=yuv420p10le", "-c:v", "libx265", "-x265-params",
+           "log-level=none", "-color_range", shades, "-crf", 8, "-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc", path)
 
 
 @pytest.mark.parametrize("colour", [(200, 30, 40), (20, 180, 60), (30, 60, 190), (128, 128, 128)])
@@ -154,6 +154,14 @@ def test_a_thumbnail_of_hdr_has_the_colours_of_ordinary_light(tmp_path, colour, 
     assert done.code == 0 and logged(done) == done.result["warnings"] == [
         f"the film is HDR ({name}), the still is not: it shows what is brighter than white as white"]
     assert mean(tmp_path / output) == pytest.approx(colour, abs=7)
+
+
+@pytest.mark.parametrize("colour", [(200, 30, 40), (12, 12, 12), (240, 240, 240)])
+def test_a_thumbnail_of_hdr_with_all_shades(tmp_path, colour):
+    hdr_of(tmp_path / "in.mp4", colour, "smpte2084", 203, "pc")
+    assert tags(tmp_path / "in.mp4")[0]["color_range"] == "pc"
+    done = run("video", tmp_path, mode="thumbnail", input="in.mp4", output="out.png")
+    assert done.code == 0 and mean(tmp_path / "out.png") == pytest.approx(colour, abs=7)
 
 
 def test_what_is_brighter_is_still_told_apart_in_a_thumbnail(tmp_path):
