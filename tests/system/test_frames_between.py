@@ -3,7 +3,7 @@ import os
 import subprocess
 
 import pytest
-from processor import SAMPLES, frames, run
+from processor import SAMPLES, ffprobe, frames, run
 
 CLIP = SAMPLES / "bbb_180p24_8s.mp4"
 COFFEE = SAMPLES / "coffee.png"
@@ -88,6 +88,30 @@ def test_cuts_beside_a_seam_are_those_of_one_long_run(tmp_path):
     once, whole = between(tmp_path, source, 48, "blend", cpus=1)
     assert (ours, whole["checkpoints"]["made"]) == (once, 1)
     assert result["metrics"]["scene_cuts"] == whole["metrics"]["scene_cuts"] > 0
+
+
+def pts(path, kind):
+    return [int(one["pts"]) for one in ffprobe(path, f"-show_{kind}s", "-select_streams", "v:0")[f"{kind}s"]]
+
+
+def test_packets_that_show_nothing_lie_behind_seams(tmp_path):
+    """VP8's alternate references; a chunk needs the frame behind it."""
+    pan = "scale=600:-2,crop=120:90:floor(240*abs(mod(n\\,96)/48-1))*2:100"
+    for number in (1, 2):  # the first measures: the second hides pictures then
+        ffmpeg("-loop", 1, "-framerate", 24, "-t", 9, "-i", COFFEE, "-vf", pan, "-c:v", "libvpx", "-b:v", "600k", "-cpu-used", 4,
+               "-auto-alt-ref", 1, "-lag-in-frames", 16, "-g", 48, "-pass", number, "-passlogfile", tmp_path / "log",
+               tmp_path / "ties.webm")
+    ffmpeg("-i", tmp_path / "ties.webm", "-c", "copy", "-bsf:v", "setts=ts=PTS-eq(PTS\\,NEXT_PTS)", tmp_path / "all.webm")
+    packets, shown = pts(tmp_path / "all.webm", "packet"), pts(tmp_path / "all.webm", "frame")
+    hidden = {n for n, time in enumerate(packets) if time not in shown}
+    count = max(range(192, 225), key=lambda count: len({count * i // 4 for i in (1, 2, 3)} & hidden))
+    assert any(count * i // 4 in hidden for i in (1, 2, 3))
+    ffmpeg("-i", tmp_path / "all.webm", "-c", "copy", "-frames:v", count, tmp_path / "in.webm")
+    ours, result = between(tmp_path, tmp_path / "in.webm", 48, "blend", cpus=4)
+    once, whole = between(tmp_path, tmp_path / "in.webm", 48, "blend", cpus=1)
+    assert result["checkpoints"]["made"] == 4 and whole["checkpoints"]["made"] == 1
+    assert [n for n, (a, b) in enumerate(zip(ours, once, strict=True)) if a != b] == []
+    assert result["metrics"]["scene_cuts"] == whole["metrics"]["scene_cuts"]
 
 
 @pytest.mark.parametrize("method", ["motion", "blend"])
