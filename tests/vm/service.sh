@@ -188,7 +188,7 @@ id=$(ctl alice submit -q -c4 -e 10s --array 1-20000 -- true)
 pid=$(main_of batchd.service)
 predict() { while :; do batchctl why "$id" >/dev/null 2>&1; done; }
 predict & predicting=$!
-check "a prediction's process is behind the jobs" wait_for 20 bash -c "ps --ppid $pid -o ni= | grep -qw 10"
+check "a prediction's process is behind the jobs" timeout 30 bash -c "until ps --ppid $pid -o ni= | grep -qw 10; do :; done" # it lasts some ms
 kill $predicting; wait $predicting 2>/dev/null
 ctl alice cancel -q "$id" "$first"
 check "and what it was about is gone" wait_for 20 is "$first" state cancelled
