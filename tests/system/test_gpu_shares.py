@@ -130,6 +130,7 @@ def test_shares_are_kept_over_a_restart(make_daemon):
     assert indices(daemon, waiting) == [[0, 1]]
 
 
+@pytest.mark.long
 def test_many_shares_never_overlap(make_daemon):
     """Each takes its part of a file for each GPU, and fails when that is more than a whole."""
     daemon = make_daemon(config="[resources]\ncpus = 8\ngpus = 2\n[workers]\nmax = 8\n")
