@@ -58,8 +58,11 @@ wait_for 20 alice batchctl ping
 same "by hand" warning "$(state start 'service manager')"
 mend start "service manager"
 same "jobs end at logout" warning "$(state start 'boot and logout')"
-alice batchctl submit --wait -q -- true >/dev/null
-same "a spawner that was started by hand has no groups for jobs" warning "$(state jobs 'control groups')"
+id=$(alice batchctl submit -q -- sleep 999)
+wait_for 20 pgrep -fx -u alice "sleep 999"
+has=warning; grep -q '/job$' "/proc/$(pgrep -fx -u alice "sleep 999")/cgroup" && has=ok
+same "whether jobs have groups is as it is told" "$has" "$(state jobs 'control groups')"
+alice batchctl cancel -q "$id" >/dev/null
 loginctl enable-linger alice # she would be asked for a password
 same "lingering and enabled" ok "$(state start 'boot and logout')"
 # Nothing of the one that was started by hand is left, whose processes are no part of the unit.
@@ -67,14 +70,14 @@ alice systemctl --user stop batchd.service
 pkill -KILL -u alice batchd-spawner; pkill -KILL -u alice batchd-worker
 alice systemctl --user start batchd.service; wait_for 20 alice batchctl ping
 alice batchctl submit -q -n sleeper -- sleep 1000 >/dev/null
-wait_for 20 bash -c 'pgrep -x -u alice sleep'
-sleeper=$(pgrep -x -u alice sleep)
+wait_for 20 pgrep -fx -u alice "sleep 1000"
+sleeper=$(pgrep -fx -u alice "sleep 1000") # the unit for jobs has a keeper of that name
 like "its job is in the unit for jobs" 'user@.*/batchd-jobs.service/.*/job' "$(cat "/proc/$sleeper/cgroup")"
 same "which gives each job a group" ok "$(state jobs 'control groups')"
 alice systemctl --user restart batchd.service; wait_for 20 alice batchctl ping
 alice systemctl --user kill --signal=KILL --kill-whom=main batchd.service; wait_for 20 alice batchctl ping
-same "its job went on all the while" "$sleeper" "$(pgrep -x -u alice sleep)"
-like "and is its still" '"running"' "$(alice batchctl list --json | jq '.[0].state')"
+same "its job went on all the while" "$sleeper" "$(pgrep -fx -u alice "sleep 1000")"
+like "and is its still" '"running"' "$(alice batchctl list --json | jq '.[] | select(.name == "sleeper").state')"
 alice systemctl --user disable -q batchd.service
 like "lingering alone does not start it" "none of them" "$(told start 'boot and logout' found)"
 mend start "boot and logout"
