@@ -89,7 +89,8 @@ class Batch:
             except (OSError, ValueError):
                 continue
             values = dict(word.split(b"=", 1) for word in environment if b"=" in word)
-            if arguments and values.get(b"BATCHD_SOCKET", b"").startswith(str(self.state).encode()):
+            # A processor that serves is of no one job: each that it does has a process beside it.
+            if arguments and b"BATCHD_JOB_ID" in values and values[b"BATCHD_SOCKET"].startswith(str(self.state).encode()):
                 found[int(values[b"BATCHD_JOB_ID"])] = int(entry.name)
         return found
 
