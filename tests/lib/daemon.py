@@ -242,6 +242,10 @@ class Daemon:
                 return found
             after = reply["next"]
 
+    def jobs_kept(self):
+        """All of them, without what changes by itself: what those that run use."""
+        return [{**job, "live": None} for job in self.jobs()]
+
     def ctl_words(self):
         return [OUT / "batchctl", "--socket", self.socket]
 

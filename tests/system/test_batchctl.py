@@ -183,11 +183,11 @@ def test_cancel_dry_run_says_what_cancel_would(daemon):
     daemon.call("io.batchd.Jobs.Cancel", id=daemon.submit("sleep", "60"))
     daemon.wait(4)
     daemon.wait_running(running)
-    before = daemon.jobs()
+    before = daemon.jobs_kept()
     for words in (["1"], ["2"], ["3-3"], ["4"], ["5"], ["3-7"], ["1-7"]):
         dry = daemon.ctl("cancel", "--dry-run", *words)
         assert dry.stdout == ("3\n" if words[0].startswith(("3", "1-")) else ""), words
-        assert daemon.jobs() == before
+        assert daemon.jobs_kept() == before
         if words[0] in ("1", "2", "4", "5"):
             real = daemon.ctl("cancel", *words)
             assert (re.sub(r"[\w.]+ ago", "ago", real.stderr), real.returncode) == (

@@ -36,26 +36,26 @@ def named(daemon, words):
 @pytest.mark.parametrize("pattern", ("name:ren*", "1-1000000", "1-9007199254740992"))
 @pytest.mark.parametrize("words", CHANGES, ids=" ".join)
 def test_a_pattern_names_only_jobs_that_the_verb_is_for(mixed, words, pattern):
-    before = mixed.jobs()
+    before = mixed.jobs_kept()
     done = mixed.ctl(*words, "--dry-run", pattern)
     assert (ids(done.stdout), done.stderr, done.returncode) == (named(mixed, words), "", 0)
     documents = json.loads(mixed.ctl(*words, "--dry-run", "--json", pattern).stdout)
     assert [one["id"] for one in documents] == named(mixed, words)
     assert all(one["dry_run"] for one in documents)
-    assert mixed.jobs() == before
+    assert mixed.jobs_kept() == before
 
 
 @pytest.mark.parametrize("words", CHANGES, ids=" ".join)
 def test_a_dry_run_is_refused_as_the_change_is(mixed, words):
     wrong = str(mixed.running if words[0] == "retry" else mixed.ended)
-    before = mixed.jobs()
+    before = mixed.jobs_kept()
     dry, real = (mixed.ctl(*words, *more, wrong) for more in (["--dry-run"], []))
     assert dry.returncode == real.returncode == 1 and dry.stdout == ""
     assert dry.stderr.split(" ago")[0][:40] == real.stderr.split(" ago")[0][:40]
     for one, code in (("4711", 4), ("name:nothing", 4), ("4000-5000", 4)):
         dry = mixed.ctl(*words, "--dry-run", one)
         assert (dry.returncode, dry.stdout) == (code, "")
-    assert mixed.jobs() == before
+    assert mixed.jobs_kept() == before
 
 
 @pytest.mark.parametrize("change, code, text", (
@@ -65,11 +65,11 @@ def test_a_dry_run_is_refused_as_the_change_is(mixed, words):
 @pytest.mark.parametrize("verb", ("edit", "retry"))
 def test_a_dry_run_checks_what_is_asked_for(mixed, verb, change, code, text):
     job = mixed.waiting if verb == "edit" else mixed.ended
-    before = mixed.jobs()
+    before = mixed.jobs_kept()
     dry, real = (mixed.ctl(verb, *more, *change, str(job)) for more in (["--dry-run"], []))
     assert dry.returncode == real.returncode == code and text in dry.stderr
     assert (dry.stderr, dry.stdout) == (real.stderr, "")
-    assert mixed.jobs() == before
+    assert mixed.jobs_kept() == before
 
 
 def test_a_dry_run_finds_the_cycle(mixed):
@@ -141,7 +141,7 @@ def test_submit_test_submits_nothing(daemon):
     values = daemon.state / "values"
     values.write_text("a\nb\n")
     parent = daemon.submit("true", hold=True)
-    before = daemon.jobs()
+    before = daemon.jobs_kept()
     for words, code, text in (([], 0, ""), (["--each-line", str(values)], 0, ""), (["-d", f"afterok:{parent}"], 0, ""),
                               (["-Q", "nope"], 4, "nope"), (["-c", "1000"], 1, "never fits"),
                               (["-d", "afterok:4711"], 1, "4711"), (["--deadline", "2020-01-01"], 1, "has passed")):
@@ -149,7 +149,7 @@ def test_submit_test_submits_nothing(daemon):
         assert (done.returncode, done.stdout) == (code, "" if code else "The job would be taken\n"), done.stderr
         assert text in done.stderr
     assert json.loads(daemon.ctl("submit", "--test", "--json", "true").stdout)["dry_run"] is True
-    assert daemon.jobs() == before
+    assert daemon.jobs_kept() == before
     first = daemon.submit("true", key="k", hold=True)
     assert daemon.call("io.batchd.Jobs.Submit", argv=["true"], cwd="/", env={"PATH": os.environ["PATH"]}, key="k",
                        hold=True, dry_run=True)["id"] == first

@@ -4,10 +4,10 @@ from daemon import Daemon, Refused
 
 
 def refusal(daemon, method, **parameters):
-    before = daemon.jobs()
+    before = daemon.jobs_kept()
     with pytest.raises(Refused) as refused:
         daemon.call(f"io.batchd.{method}", **parameters)
-    assert daemon.jobs() == before
+    assert daemon.jobs_kept() == before
     return refused.value
 
 

@@ -32,10 +32,10 @@ def many(daemon, jobs, **more):
 
 def refusal(daemon, jobs, **more):
     """The error; nothing is there that was not there before."""
-    before = daemon.jobs()
+    before = daemon.jobs_kept()
     with pytest.raises(Refused) as refused:
         daemon.call(MANY, jobs=jobs, **more)
-    assert daemon.jobs() == before
+    assert daemon.jobs_kept() == before
     return refused.value
 
 
@@ -240,11 +240,11 @@ def test_values_of_a_refused_request_are_not_kept(daemon):
 
 
 def test_with_dry_run_it_is_only_looked_at(one):
-    before = one.jobs()
+    before = one.jobs_kept()
     reply = one.call(MANY, jobs={"a": job(depends="afterok:b"), "b": job()}, dry_run=True, key="dry")
     assert reply == {"jobs": [{"name": "b", "id": 0, "state": "pending"}, {"name": "a", "id": 0, "state": "pending"}],
                      "existing": False, "dry_run": True}
-    assert one.jobs() == before
+    assert one.jobs_kept() == before
     assert not one.call(MANY, jobs={"a": job(hold=True)}, key="dry")["existing"]
 
 
@@ -381,10 +381,10 @@ def test_wrong_words(one, tmp_path, words, says):
     ('{"jobs": {"a": {"argv": ["' + "x" * (1 << 20) + '"]}}}', 2, "1048576"),
 ), ids=lambda value: str(value)[:40])
 def test_wrong_files(one, text, code, says):
-    before = one.jobs()
+    before = one.jobs_kept()
     done = one.ctl("submit", "--file", "-", input=text)
     assert done.returncode == code and says in done.stderr, done.stderr
-    assert one.jobs() == before
+    assert one.jobs_kept() == before
 
 
 def test_a_file_that_is_not_there_and_set_without_one(one):
