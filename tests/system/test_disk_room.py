@@ -395,6 +395,7 @@ def memory():
     return (total - huge) * 1024, 100 * (1 - left / (total - huge))
 
 
+@pytest.mark.long
 def test_a_program_that_takes_memory_stops_starts_until_it_goes():
     """A real one, of memory of this machine: a percent of it by each line that it reads."""
     total, used = memory()

@@ -94,6 +94,7 @@ def pts(path, kind):
     return [int(one["pts"]) for one in ffprobe(path, f"-show_{kind}s", "-select_streams", "v:0")[f"{kind}s"]]
 
 
+@pytest.mark.long
 def test_packets_that_show_nothing_lie_behind_seams(tmp_path):
     """VP8's alternate references; a chunk needs the frame behind it."""
     pan = "scale=600:-2,crop=120:90:floor(240*abs(mod(n\\,96)/48-1))*2:100"

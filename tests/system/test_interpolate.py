@@ -203,6 +203,7 @@ def test_odd_sizes_deep_pixels_and_few_frames(tmp_path, name, shape):
     assert abs(result["frames_out"] - 2 * len(times)) <= 1
 
 
+@pytest.mark.long
 def test_a_killed_run_is_gone_on_with(tmp_path, small):
     """Of three chunks, made one behind the other, the first is done; the rest is made, and the file is the one of an
     undisturbed run."""
