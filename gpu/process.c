@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/fd.h"
 #include "common/parse.h"
+#include "common/process_stat.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,17 +27,12 @@ static char *read_proc(const struct look *look, uint64_t pid, const char *name, 
     return fd_read_file(AT_FDCWD, path, FILE_BYTES_MAX, ret_bytes);
 }
 
-/* proc(5): "PID (NAME) STATE PPID ..."; the name may have brackets and blanks in it. 0: none. */
+/* 0: none. */
 static uint64_t parent_of(const struct look *look, uint64_t pid)
 {
-    size_t bytes = 0;
-    unsigned long long parent = 0;
-    CLEANUP_FREE char *text = read_proc(look, pid, "stat", &bytes);
-    const char *behind = text == NULL ? NULL : strrchr(text, ')');
-    if (behind == NULL || strlen(behind) < 5)
-        return 0;
-    parent = strtoull(behind + 4, NULL, 10); /* ") S " */
-    return parent;
+    struct process_stat stat;
+    CLEANUP_FREE char *text = read_proc(look, pid, "stat", NULL);
+    return text == NULL || process_stat_parse(text, &stat) < 0 ? 0 : (uint64_t)stat.parent;
 }
 
 /* Another batchd of the machine has workers with the same numbers. Who may not look into it

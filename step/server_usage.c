@@ -1,8 +1,8 @@
 #include "step/server_usage.h"
 
 #include "common/cleanup.h"
-#include "common/clock.h"
 #include "common/fd.h"
+#include "common/process_stat.h"
 #include "step/notes.h"
 
 #include <fcntl.h>
@@ -10,30 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FILE_BYTES 8192U
-
-/* proc_pid_stat(5): utime, stime, cutime and cstime are the fields 14 to 17. The name, the second,
- * may hold anything, so the last ")" counts. */
-static void read_times(pid_t server, struct usage *ret)
-{
-    char path[32];
-    uint64_t ticks[4] = {0};
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", server);
-    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, FILE_BYTES, NULL);
-    const char *at = text == NULL ? NULL : strrchr(text, ')');
-    for (int field = 2; field < 13 && at != NULL; field++)
-        at = strchr(at + 1, ' ');
-    for (int i = 0; i < 4 && at != NULL; i++) {
-        char *end;
-        ticks[i] = strtoull(at, &end, 10);
-        at = end;
-    }
-    const uint64_t tick_us = US_PER_SECOND / (uint64_t)sysconf(_SC_CLK_TCK);
-    ret->user_us = (ticks[0] + ticks[2]) * tick_us;
-    ret->system_us = (ticks[1] + ticks[3]) * tick_us;
-}
 
 static void read_peak(pid_t server, struct usage *ret)
 {
@@ -56,8 +34,9 @@ void server_usage_begin(pid_t server)
 
 void server_usage_read(pid_t server, struct usage *ret)
 {
-    *ret = (struct usage){0};
-    read_times(server, ret);
+    struct process_stat stat = {.user_us = 0};
+    (void)process_stat_read(server, &stat);
+    *ret = (struct usage){.user_us = stat.user_us, .system_us = stat.system_us};
     read_peak(server, ret);
 }
 

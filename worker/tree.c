@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fd.h"
+#include "common/process_stat.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,7 +17,6 @@
 
 /* proc_pid_children(5): pids separated by blanks; some 100,000 of them. */
 #define LIST_BYTES ((size_t)1 << 20)
-#define STAT_BYTES 4096U
 /* What forks faster than we look is looked for this long before the caller has its turn again. */
 #define SIGNAL_US (50 * US_PER_MS)
 /* And no look takes longer than this: what is ended makes room for others. Only a look that stops
@@ -30,7 +30,7 @@
 
 struct process {
     pid_t pid;
-    unsigned long long born; /* ticks since the boot: with the pid nobody else's */
+    uint64_t born; /* ticks since the boot: with the pid nobody else's */
 };
 
 /* Those that were found, in the order in which they were. */
@@ -89,49 +89,10 @@ static void remember(struct finds *finds, const struct process *process)
 
 /* ---- /proc ---- */
 
-struct look {
-    pid_t parent;
-    unsigned long long born;
-    bool is_dead; /* its parent has not reaped it */
-};
-
-/* The blank before the field so many behind this one; NULL: there are not so many. */
-static const char *field_behind(const char *at, int fields)
-{
-    while (fields-- > 0 && at != NULL)
-        at = strchr(at + 1, ' ');
-    return at;
-}
-
-/* proc_pid_stat(5): "PID (NAME) STATE PARENT ...", the 22nd field is when it was born. The name may
- * hold anything, so the last ")" counts. */
-static int look_at(pid_t pid, struct look *ret)
-{
-    char path[32];
-    char *end;
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, STAT_BYTES, NULL);
-    const char *rest = text == NULL ? NULL : strrchr(text, ')');
-    if (rest == NULL || strlen(rest) < 4)
-        return -1;
-    const char state = rest[2];
-    rest += 3; /* the blank before the fourth field */
-    ret->parent = (pid_t)strtol(rest, &end, 10);
-    if (end == rest)
-        return -1;
-    const char *threads = field_behind(rest, 20 - 4);
-    const char *born = field_behind(rest, 22 - 4);
-    if (born == NULL)
-        return -1;
-    ret->is_dead = state == 'Z' && strtol(threads, NULL, 10) <= 1;
-    ret->born = strtoull(born, &end, 10);
-    return end == born ? -1 : 0;
-}
-
 static bool is_still(const struct process *process)
 {
-    struct look look;
-    return look_at(process->pid, &look) == 0 && look.born == process->born;
+    struct process_stat look;
+    return process_stat_read(process->pid, &look) == 0 && look.born == process->born;
 }
 
 /* The pids in a list of children, 0 behind the last; NULL: it cannot be read. */
@@ -156,10 +117,10 @@ static pid_t *read_children(const char *path)
 static void find_own(struct search *search, pid_t pid)
 {
     struct process found = {.pid = pid};
-    struct look look = {.born = 0};
+    struct process_stat look = {.born = 0};
     if (is_known(&search->finds, pid) || (search->skip != NULL && search->skip(search->arg, pid)))
         return;
-    (void)look_at(pid, &look);
+    (void)process_stat_read(pid, &look);
     found.born = look.born;
     if (pid != search->spared)
         (void)kill(pid, search->number);
@@ -168,13 +129,13 @@ static void find_own(struct search *search, pid_t pid)
 
 static void find_below(struct search *search, const struct process *parent, pid_t pid)
 {
-    struct look look;
+    struct process_stat look;
     if (is_known(&search->finds, pid))
         return;
     CLEANUP_CLOSE int fd = pidfd_open(pid, 0);
-    if (fd < 0 || look_at(pid, &look) < 0 || look.parent != parent->pid)
+    if (fd < 0 || process_stat_read(pid, &look) < 0 || look.parent != parent->pid)
         return; /* it is nobody any more, or another's child, or ours: then it is found there */
-    if (look.is_dead && parent->pid == search->spared)
+    if (look.is_zombie && look.threads <= 1 && parent->pid == search->spared)
         return; /* who is spared may take its time to reap it */
     const struct process found = {.pid = pid, .born = look.born};
     (void)pidfd_send_signal(fd, search->number, NULL, 0);
