@@ -5,12 +5,12 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "daemon/config.h"
-#include "daemon/daemon.h"
-#include "daemon/sockets.h"
 #include "daemon/places.h"
+#include "daemon/service.h"
+#include "daemon/sockets.h"
+#include "daemon/state_folder.h"
 
 #include <getopt.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -144,44 +144,39 @@ static int set_log_level(const struct arguments *arguments, const struct config 
     return 0;
 }
 
+/* CLI.md, "Places". */
+static int exit_status(const struct error *err)
+{
+    switch (err->code) {
+    case ERROR_BUSY:
+    case ERROR_DRAINING:
+        return EX_TEMPFAIL;
+    case ERROR_DAMAGED:
+        return EX_DATAERR;
+    case ERROR_INVALID:
+        return EX_CONFIG;
+    case ERROR_NOT_FOUND:
+    case ERROR_UNREACHABLE:
+        return EX_UNAVAILABLE;
+    case ERROR_NONE:
+    case ERROR_DENIED:
+    case ERROR_CONFLICT:
+    case ERROR_LIMIT:
+    case ERROR_PROTOCOL:
+    case ERROR_IO:
+    case ERROR_INTERNAL:
+    case ERROR_CODE_COUNT:
+        break;
+    }
+    return EX_IOERR;
+}
+
 static int fail(const struct error *err)
 {
     log_error("%s", err->text);
     if (err->code == ERROR_DAMAGED)
         log_error("nothing was changed; restore a backup, or move the file away to begin anew");
-    return daemon_exit_status(err);
-}
-
-/* Runs daemons one after another until one was told to stop: a store that has no room is closed,
- * and opened again when there is some. SIGTERM and SIGINT are let in only while a daemon runs, so
- * that none is lost between two. */
-static int serve_daemons(const struct config *config, const struct places *places)
-{
-    struct error err;
-    sigset_t stops;
-    bool was_up = false;
-    (void)sigemptyset(&stops);
-    (void)sigaddset(&stops, SIGTERM);
-    (void)sigaddset(&stops, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &stops, NULL);
-    (void)signal(SIGHUP, SIG_IGN);
-    for (;;) {
-        struct daemon *daemon = daemon_new(config, places, &err);
-        int result = -1;
-        if (daemon != NULL) {
-            was_up = true;
-            (void)sigprocmask(SIG_UNBLOCK, &stops, NULL);
-            result = daemon_run(daemon, &err);
-            (void)sigprocmask(SIG_BLOCK, &stops, NULL);
-        }
-        daemon_free(daemon);
-        if (result == 0)
-            return EX_OK;
-        if (!was_up || err.saved_errno != ENOSPC)
-            return fail(&err);
-        if (!daemon_wait_for_room(config, places, &stops))
-            return EX_OK;
-    }
+    return exit_status(err);
 }
 
 static int serve(const struct arguments *arguments, const struct config *config,
@@ -191,10 +186,10 @@ static int serve(const struct arguments *arguments, const struct config *config,
     if (config->processors_path[0] != '\0')
         places_add_processors(places, config->processors_path);
     if (arguments->check_store)
-        return daemon_check_store(config, places, &err) < 0 ? fail(&err) : EX_OK;
+        return state_folder_check_store(config, places, &err) < 0 ? fail(&err) : EX_OK;
     if (sockets_take(places, &err) < 0)
         return fail(&err);
-    return serve_daemons(config, places);
+    return service_run(config, places, &err) < 0 ? fail(&err) : EX_OK;
 }
 
 static int run(const struct arguments *arguments)
@@ -217,7 +212,7 @@ static int run(const struct arguments *arguments)
                          : serve(arguments, &config, &places);
         config_done(&config);
     } else {
-        status = daemon_exit_status(&err);
+        status = exit_status(&err);
     }
     places_done(&places);
     return status;

@@ -14,7 +14,7 @@
 #include <time.h>
 
 #define LEVELS 5
-#define BACKFILL_DEPTH 1000 /* as in daemon.c */
+#define BACKFILL_DEPTH 1000 /* as in engine_settings.c */
 
 struct bench {
     struct scheduler *scheduler;

@@ -20,4 +20,4 @@ run() { # name, define, file, program, arguments of torture.py
     echo "mutant $mutant was found: $(grep -c VIOLATION "$work/log") violations shown"
 }
 run go-after-exec BATCHD_MUTANT_GO_AFTER_EXEC worker/job batchd-worker --kills 40 --workers --settle 15
-run reply-before-commit BATCHD_MUTANT_REPLY_EARLY daemon/daemon batchd --kills 20 --settle 15
+run reply-before-commit BATCHD_MUTANT_REPLY_EARLY daemon/turn batchd --kills 20 --settle 15

@@ -161,7 +161,7 @@ static void lay(struct damage *damage, const struct image *db, const struct imag
     put(damage->shm_path, NULL, 0);
 }
 
-/* As daemon_check_store. */
+/* As state_folder_check_store. */
 static int check(struct damage *damage, struct error *err)
 {
     const struct db_options options = {.cache_bytes = 1 << 20, .wal_limit_bytes = 1 << 20};

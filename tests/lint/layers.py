@@ -29,8 +29,9 @@ MEDIA = ("processors/media/", "processors/video/", "processors/interpolate/", "p
 LIBRARIES = {  # header prefix: where it may be included
     "sqlite3.h": ("daemon/store/",),
     "jansson.h": ("common/json.h", "common/client.h", "daemon/api/", "daemon/web/", "processors/"),
-    "event2/": ("daemon/net/", "daemon/web/", "daemon/exec/", "common/timers.c", "daemon/daemon.c"),
-    "systemd/": ("daemon/daemon.c", "daemon/sockets.c"),
+    "event2/": ("daemon/net/", "daemon/web/", "daemon/exec/", "common/timers.c", "daemon/daemon.c",
+                "daemon/turn.c"),
+    "systemd/": ("daemon/notices.c", "daemon/sockets.c"),
     "libsmartcols.h": ("client/",),
     "zlib.h": ("client/trace.c",),
     "seccomp.h": ("processors/lib/syscalls.c",),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The hard limits of size: file 600 lines, function 60, header 150 (tables of data may exceed)."""
+"""The hard limits of size: file 600 lines, function 60, header 170 (tables of data may exceed)."""
 import pathlib
 import statistics
 import subprocess

@@ -10,7 +10,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "daemon/config.h"
-#include "daemon/daemon.h"
+#include "daemon/state_folder.h"
 #include "daemon/places.h"
 #include "tests/power/claims.h"
 #include "tests/power/medium.h"
@@ -130,7 +130,7 @@ static void look_at_image(struct run *run, size_t moment, const struct medium_lo
                                        .wal_limit_bytes = run->config.store_wal_limit_bytes};
     bool absent = access(path, F_OK) < 0; /* nothing was promised yet, or else it is lost */
     struct db *db = NULL;
-    if (absent || daemon_check_store(&run->config, &run->places, &err) == 0)
+    if (absent || state_folder_check_store(&run->config, &run->places, &err) == 0)
         db = db_open(path, &options, &err);
     int result = db == NULL ? -1 : claims_check(run->claims, db, &run->last, &err);
     db_close(db);

@@ -22,4 +22,4 @@ run() { # name, define, file, what must be seen
 lost='[1-9][0-9]* lack what was acknowledged'
 run synchronous-normal 'BATCHD_MUTANT_SYNCHRONOUS="\"1\""' daemon/store/db "$lost"
 run synchronous-off 'BATCHD_MUTANT_SYNCHRONOUS="\"0\""' daemon/store/db '[1-9][0-9]* damaged'
-run reply-before-commit BATCHD_MUTANT_REPLY_EARLY daemon/daemon "$lost"
+run reply-before-commit BATCHD_MUTANT_REPLY_EARLY daemon/turn "$lost"

@@ -308,15 +308,20 @@ def test_signals_while_it_waits_for_room(small_disk):
 
 
 def test_it_lives_while_it_waits_for_room(small_disk, tmp_path):
-    """So its watchdog does not start it anew."""
+    """So its watchdog does not start it anew, nor when there is room again."""
     daemon = small_disk
     daemon.stop()
     with Watchdog(tmp_path, 3) as watchdog:
         daemon.env.update(watchdog.env)
         daemon.start()
         daemon.wait_running(*[daemon.submit("sleep", "600") for _ in range(4)])
-        fill_until_it_waits(daemon)
+        ballast = fill_until_it_waits(daemon)
         for _ in range(20):  # of a loop that has gone round before there may be some
+            assert watchdog.fed(3)
+        ballast.unlink()
+        submit_when_there_is_room(daemon)
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline:  # what it sent while it waited is read first
             assert watchdog.fed(3)
 
 
