@@ -138,14 +138,15 @@ static int give_scaling(struct cli *cli, const char *method, json_t *request)
     return EXIT_DONE;
 }
 
-/* 0, or the exit code after reporting. */
+/* As the daemon has it, at least one may be allowed. 0, or the exit code after reporting. */
 static int take_number(const char *word, const char *name, json_t *request)
 {
+    const uint64_t least = strcmp(name, "max") == 0 ? 1 : 0;
     uint64_t number = 0;
     struct error err;
-    if (parse_u64(word, 0, WORKERS_MAX, &number, &err) < 0)
-        return cli_fail(EXIT_USAGE, NULL, "%s \"%s\" must be a number of workers from 0 to %u",
-                        name, word, WORKERS_MAX);
+    if (parse_u64(word, least, WORKERS_MAX, &number, &err) < 0)
+        return cli_fail(EXIT_USAGE, NULL, "%s \"%s\" must be a number of workers from %u to %u",
+                        name, word, (unsigned)least, WORKERS_MAX);
     json_put_int(request, name, (int64_t)number);
     return 0;
 }

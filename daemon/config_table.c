@@ -44,7 +44,7 @@ const struct config_key config_keys[] = {
     {"workers.prefetch", CONFIG_INTEGER32, AT(workers_prefetch), 0, 6, NULL, "2", false,
      "But no more than so many behind the one that runs. They are taken back for what goes first."},
     {"workers.idle_exit", CONFIG_SPAN, AT(workers_idle_exit_ms), 1000, 365 * DAY_MS, NULL,
-     "\"60s\"", false,
+     "\"10s\"", false,
      "As many workers are kept as were needed at a time within this span; then half of those above that leave at a time."},
     {"workers.stop_grace", CONFIG_SPAN, AT(workers_stop_grace_ms), 0, DAY_MS, NULL, "\"10s\"",
      false, "Time between SIGTERM and SIGKILL when a job is cancelled or timed out."},

@@ -9,7 +9,16 @@
  * the window", autoscaling/v2 behavior.scaleDown). What is above that goes in steps, half of it at
  * a time, each a sixteenth of that time after the one before.
  * So after a step up no step down follows within hold_us: in any such span the number turns down
- * at most once, and at most once up. */
+ * at most once, and at most once up.
+ *
+ * What that costs: the number needed varies about its mean m by sqrt(m), as that of all that comes
+ * by chance does (Poisson), and the longer hold_us is beside a job, the more of this is within it.
+ * Simulated, 16 workers, busy 47 % in a day that rises and falls as a sine, jobs of 20 s: 64 % of
+ * the worker-seconds of 16 that always stay with a hold_us of 60 s (idle 1.0 sqrt(m)), 57 % with
+ * 15 s, 55 % with 10 s (0.5 sqrt(m)), 50 % with 2 s; jobs of 2 s: 67 % with 10 s, 58 % with 2 s.
+ * It is the span and not the rule: one that lets all go that have no job at the first moment which
+ * the line above allows needs 61 % with 60 s, since for that long after a step the number can only
+ * rise. All that a long span saves is starts: with 10 s one start in each is a 500th of it. */
 #ifndef BATCHD_DAEMON_CORE_SCALER_H
 #define BATCHD_DAEMON_CORE_SCALER_H
 

@@ -91,7 +91,7 @@ def test_what_is_kept_ready_is_there_at_once_and_stays(make_daemon):
 
 
 def test_what_a_worker_did_is_known_over_restarts(make_daemon):
-    daemon = make_daemon(config="[workers]\nmax = 1\n")
+    daemon = make_daemon(config='[workers]\nmax = 1\nidle_exit = "60s"\n')
     daemon.start()
     for command in ("true", "false", "true"):
         daemon.wait(daemon.submit(command, max_attempts=1))
@@ -254,6 +254,8 @@ def test_what_cannot_be_is_refused(four):
                   ["list", "1"], ["--dry-run", "set", "1"]):
         done = four.ctl("workers", *words)
         assert done.returncode == 2 and done.stderr.startswith("batchctl: "), words
+    for words, least in ((["limit", "0"], 1), (["set", "0", "0"], 1), (["set", "x", "1"], 0)):
+        assert f"from {least} to 4096" in four.ctl("workers", *words).stderr, words
     assert scaling(four)["ordered"] is False
     release(four)
 

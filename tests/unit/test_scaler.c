@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#define HOLD (60 * S)
+#define HOLD (10 * S) /* as workers.idle_exit */
 
 static const struct scaler_class ten = {.waiting = 10, .estimate_us = -1};
 
@@ -153,7 +153,7 @@ END_TEST
 /* ---- days ---- */
 
 #define DAY (86400 * S)
-#define JOBS_MAX 60000
+#define JOBS_MAX 400000
 
 static double chance(void)
 {
@@ -189,6 +189,43 @@ static size_t make_days_and_nights(struct sim_job *jobs)
             (struct sim_job){.arrived = (int64_t)(at * S), .run_us = some_time(), .cpus = 1};
     }
     return count;
+}
+
+/* `workers` are busy for `low` of the time at midnight and for `high` of it at noon. */
+static size_t make_sine(struct sim_job *jobs, int workers, double low, double high, int64_t shorter)
+{
+    double at = 0;
+    size_t count = 0;
+    while (count < JOBS_MAX) {
+        double part = low + (high - low) * (1 - cos(2 * M_PI * at / 86400)) / 2;
+        at += exponential(20 / (double)shorter / (workers * part));
+        if (at * S >= DAY)
+            break;
+        jobs[count++] = (struct sim_job){
+            .arrived = (int64_t)(at * S), .run_us = some_time() / shorter, .cpus = 1};
+    }
+    return count;
+}
+
+static size_t make_plain_day(struct sim_job *jobs)
+{
+    return make_sine(jobs, 16, 0.05, 0.9, 1);
+}
+
+static size_t make_plain_day_of_four(struct sim_job *jobs)
+{
+    return make_sine(jobs, 4, 0.05, 0.9, 1);
+}
+
+static size_t make_even_day(struct sim_job *jobs)
+{
+    return make_sine(jobs, 16, 0.4, 0.5, 1);
+}
+
+/* Of two seconds, a fifth of the hold: see scaler.h for what that costs. */
+static size_t make_short_jobs(struct sim_job *jobs)
+{
+    return make_sine(jobs, 16, 0.05, 0.9, 10);
 }
 
 /* Twenty to two hundred at once, each quarter of an hour. */
@@ -233,7 +270,12 @@ static void full_disk(int64_t now, bool *ret_open, double *ret_load)
     *ret_load = 1;
 }
 
-static void compare_with_fixed(const char *name, const struct sim *plan, int64_t span)
+/* At most so much of the worker-seconds of the fixed pool, where the work is below half of them. */
+#define PART_MAX 0.6
+#define PART_MAX_SHORT 0.7
+
+static void compare_with_fixed(const char *name, const struct sim *plan, int64_t span,
+                               double part_max)
 {
     static struct sim fixed, scaled;
     fixed = scaled = *plan;
@@ -251,7 +293,7 @@ static void compare_with_fixed(const char *name, const struct sim *plan, int64_t
             name, plan->count, mean[0], mean[1], p99[0], p99[1], 100 * part, scaled.turns);
     ck_assert_msg(mean[1] <= 1.1 * mean[0] + start, "%s: mean %f and %f", name, mean[0], mean[1]);
     ck_assert_msg(p99[1] <= 1.1 * p99[0] + start, "%s: p99 %f and %f", name, p99[0], p99[1]);
-    ck_assert_msg(part <= 0.6, "%s: %f of the worker-seconds", name, part);
+    ck_assert_msg(part <= part_max, "%s: %f of the worker-seconds", name, part);
     const double holds = (double)(scaled.now - plan->jobs[0].arrived) / (double)plan->hold_us;
     ck_assert_msg((double)scaled.turns <= 1 + 2 * holds, "%s: it turned %" PRIu64 " times", name,
                   scaled.turns);
@@ -267,13 +309,18 @@ static const struct {
     sim_machine_fn machine;
     int64_t estimate_us;
     uint32_t min, max;
+    double part_max;
 } days[] = {
-    {"days and nights", make_days_and_nights, NULL, 20 * S, 0, 16},
-    {"bursts", make_bursts, NULL, -1, 0, 16},
-    {"bursts, at least two", make_bursts, NULL, 5 * S, 2, 16},
-    {"a trickle", make_trickle, NULL, S / 10, 0, 8},
-    {"with a memory hog", make_days_and_nights, hog, -1, 1, 32},
-    {"with a full disk", make_bursts, full_disk, -1, 0, 16},
+    {"days and nights", make_days_and_nights, NULL, 20 * S, 0, 16, PART_MAX},
+    {"a plain day", make_plain_day, NULL, 20 * S, 0, 16, PART_MAX},
+    {"a plain day of four", make_plain_day_of_four, NULL, 20 * S, 0, 4, PART_MAX},
+    {"an even day", make_even_day, NULL, -1, 0, 16, PART_MAX},
+    {"short jobs", make_short_jobs, NULL, 2 * S, 0, 16, PART_MAX_SHORT},
+    {"bursts", make_bursts, NULL, -1, 0, 16, PART_MAX},
+    {"bursts, at least two", make_bursts, NULL, 5 * S, 2, 16, PART_MAX},
+    {"a trickle", make_trickle, NULL, S / 10, 0, 8, PART_MAX},
+    {"with a memory hog", make_days_and_nights, hog, -1, 1, 32, PART_MAX},
+    {"with a full disk", make_bursts, full_disk, -1, 0, 16, PART_MAX},
 };
 
 START_TEST(a_day)
@@ -287,7 +334,7 @@ START_TEST(a_day)
                            .hold_us = HOLD,
                            .estimate_us = days[_i].estimate_us,
                            .machine = days[_i].machine};
-        compare_with_fixed(days[_i].name, &plan, DAY);
+        compare_with_fixed(days[_i].name, &plan, DAY, days[_i].part_max);
     }
 }
 END_TEST
@@ -342,7 +389,7 @@ START_TEST(a_recorded_trace)
                        .max = 96, /* of its 128 processors, so that they wait */
                        .hold_us = HOLD,
                        .estimate_us = -1};
-    compare_with_fixed("NASA iPSC/860", &plan, 0);
+    compare_with_fixed("NASA iPSC/860", &plan, 0, PART_MAX);
 }
 END_TEST
 
