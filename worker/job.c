@@ -204,7 +204,7 @@ int job_start(struct job *job, struct job_run *run, struct journal *journal,
     }
     job->phase = PHASE_RUNNING;
     autogroup_begin(&job->autogroup, main_process(job), run->limits.nice, clock_running_us());
-    sampler_begin(&job->sampler, clock_running_us());
+    (job->served ? sampler_begin_served : sampler_begin)(&job->sampler, clock_running_us());
     job->run = *run;
     *run = (struct job_run){.argv = NULL};
     return 1;
@@ -359,9 +359,10 @@ static void commit_beside(struct job *job, int64_t now, int *ret_wait_ms)
 static void sample(struct job *job, int64_t now, int *ret_wait_ms)
 {
     struct job_usage usage;
-    if (job->stage != STAGE_JOB || job->served) /* a server has what other jobs used, too */
+    const struct job_group *server = job->served ? server_group(job->server) : NULL;
+    if (job->stage != STAGE_JOB)
         return;
-    if (sampler_take(&job->sampler, job->group, now, &usage))
+    if (sampler_take(&job->sampler, job->group, server, now, &usage))
         job->events->usage(job->arg, &job->id, &usage);
     if (job->sampler.next_at != INT64_MAX)
         lower(ret_wait_ms, job->sampler.next_at - now);

@@ -160,6 +160,25 @@ bool job_group_sample(const struct job_group *group, struct job_usage *ret)
     return ret->memory_bytes > 0;
 }
 
+/* tmpfs is counted as file, too, and is no cache. */
+static uint64_t read_cache(const struct job_group *group)
+{
+    const uint64_t file = read_entry(group, "memory.stat", "file");
+    const uint64_t shmem = read_entry(group, "memory.stat", "shmem");
+    return file > shmem ? file - shmem : 0;
+}
+
+bool job_group_sample_server(const struct job_group *group, struct job_usage *ret)
+{
+    if (!job_group_sample(group, ret))
+        return false;
+    const uint64_t cache = read_cache(group);
+    ret->memory_bytes -= cache < ret->memory_bytes ? cache : ret->memory_bytes;
+    ret->peak_bytes = 0;
+    ret->source = MEMORY_UNKNOWN;
+    return true;
+}
+
 bool job_group_usage(const struct job_group *group, struct job_exit *end)
 {
     if (group->fd < 0)

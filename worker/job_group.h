@@ -32,6 +32,9 @@ bool job_group_usage(const struct job_group *group, struct job_exit *end);
 /* What it uses now; the peak is 0 and of no source where the kernel keeps none. False: there is no
  * such group, or it counts nothing. */
 bool job_group_sample(const struct job_group *group, struct job_usage *ret);
+/* Of a group that had other jobs before, whose peak and whose files in the cache it has, too:
+ * without these. */
+bool job_group_sample_server(const struct job_group *group, struct job_usage *ret);
 /* When nothing is in it any more. */
 void job_group_end(struct job_group *group);
 

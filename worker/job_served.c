@@ -67,6 +67,7 @@ bool job_served_again(struct job *job)
     if (start_prepare(&start, &job->options, job->pipes, &job->run, false, &err) == 0 &&
         job_start_process(job, &job->run, &start, &err) == 0) {
         autogroup_begin(&job->autogroup, job->pid, job->run.limits.nice, clock_running_us());
+        sampler_begin(&job->sampler, clock_running_us());
         child_go_on(job->starter);
         return true;
     }
@@ -74,6 +75,14 @@ bool job_served_again(struct job *job)
     (void)snprintf(job->end.text, sizeof(job->end.text), "%.199s", err.text);
     pipes_close(job->pipes);
     return false;
+}
+
+static void raise_peak(struct job_exit *end, uint64_t bytes, enum memory_source source)
+{
+    if (bytes <= end->max_rss_bytes)
+        return;
+    end->max_rss_bytes = bytes;
+    end->memory_source = source;
 }
 
 void job_served_usage(struct job *job)
@@ -89,8 +98,6 @@ void job_served_usage(struct job *job)
     server_note_usage(job->server, news->user_us, news->system_us);
     job->end.user_us += news->user_us;
     job->end.system_us += news->system_us;
-    if (news->max_rss_bytes <= job->end.max_rss_bytes)
-        return;
-    job->end.max_rss_bytes = news->max_rss_bytes;
-    job->end.memory_source = MEMORY_PROCESS;
+    raise_peak(&job->end, news->max_rss_bytes, MEMORY_PROCESS);
+    raise_peak(&job->end, job->sampler.peak_bytes, MEMORY_SAMPLED);
 }

@@ -7,6 +7,8 @@
  * until it is batchd's interval. */
 #define FIRST_US (250 * US_PER_MS)
 #define PAUSE_MAX_US (2 * US_PER_SECOND)
+/* Until the look at what a server used before the job. */
+#define BEGIN_US (20 * US_PER_MS)
 
 void sampler_begin(struct sampler *sampler, int64_t now)
 {
@@ -14,6 +16,13 @@ void sampler_begin(struct sampler *sampler, int64_t now)
                                 .pause_us = FIRST_US,
                                 .looked_at = now,
                                 .next_at = now + FIRST_US};
+}
+
+void sampler_begin_served(struct sampler *sampler, int64_t now)
+{
+    sampler_begin(sampler, now);
+    sampler->begins = true;
+    sampler->next_at = now + BEGIN_US;
 }
 
 void sampler_tell_every(struct sampler *sampler, int64_t interval_us, int64_t now)
@@ -37,17 +46,40 @@ void sampler_add_orphan(struct sampler *sampler, const struct rusage *usage)
         sampler->orphan_rss_bytes = rss;
 }
 
+static bool look_at_groups(const struct job_group *group, const struct job_group *server,
+                           struct job_usage *ret)
+{
+    struct job_usage own;
+    if (server == NULL)
+        return job_group_sample(group, ret);
+    if (!job_group_sample_server(server, ret))
+        return false;
+    if (job_group_sample(group, &own)) { /* of batchd-job, which speaks with it */
+        ret->cpu_us += own.cpu_us;
+        ret->memory_bytes += own.memory_bytes;
+        ret->processes += own.processes;
+    }
+    return true;
+}
+
+static uint64_t more(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : 0;
+}
+
 /* By its control group, else by its processes. */
-static void look(struct sampler *sampler, const struct job_group *group, struct job_usage *ret)
+static void look(struct sampler *sampler, const struct job_group *group,
+                 const struct job_group *server, struct job_usage *ret)
 {
     struct tree_usage tree;
-    if (!job_group_sample(group, ret)) {
+    if (!look_at_groups(group, server, ret)) {
         tree_usage_take(&tree);
         *ret = (struct job_usage){.cpu_us = tree.cpu_us + sampler->orphan_user_us +
                                             sampler->orphan_system_us,
                                   .memory_bytes = tree.memory_bytes,
                                   .processes = tree.processes};
     }
+    ret->cpu_us = more(ret->cpu_us, sampler->before_us);
     if (ret->memory_bytes > sampler->peak_bytes)
         sampler->peak_bytes = ret->memory_bytes;
     if (ret->peak_bytes != 0)
@@ -73,12 +105,25 @@ static void plan_next(struct sampler *sampler, const struct job_usage *usage, in
     sampler->next_at = wanted ? now + sampler->pause_us : INT64_MAX;
 }
 
-bool sampler_take(struct sampler *sampler, const struct job_group *group, int64_t now,
-                  struct job_usage *ret)
+/* The first look at a job that a server does. */
+static void note_before(struct sampler *sampler, uint64_t cpu_us, int64_t now)
+{
+    sampler->before_us = cpu_us;
+    sampler->begins = false;
+    sampler->looked_at = now;
+    sampler->next_at = now + FIRST_US;
+}
+
+bool sampler_take(struct sampler *sampler, const struct job_group *group,
+                  const struct job_group *server, int64_t now, struct job_usage *ret)
 {
     if (now < sampler->next_at)
         return false;
-    look(sampler, group, ret);
+    look(sampler, group, server, ret);
+    if (sampler->begins) {
+        note_before(sampler, ret->cpu_us, now);
+        return false;
+    }
     ret->cpu_permille = share_of(sampler, ret, now);
     sampler->looked_at = now;
     sampler->looked_cpu_us = ret->cpu_us;

@@ -400,6 +400,11 @@ void server_usage(const struct server *server, struct job_exit *end)
     }
 }
 
+const struct job_group *server_group(const struct server *server)
+{
+    return server->group;
+}
+
 /* ---- between jobs ---- */
 
 /* At the end of its input it ends by itself. */

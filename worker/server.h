@@ -45,6 +45,9 @@ void server_note_usage(struct server *server, uint64_t user_us, uint64_t system_
 /* Adds what it used since then, of a job of which it told nothing, as far as that can be known. */
 void server_usage(const struct server *server, struct job_exit *end);
 
+/* Its group, borrowed, and an empty one where it has none. */
+const struct job_group *server_group(const struct server *server);
+
 /* Between two jobs: ends it when it had nothing to do for long. *ret_wait_ms is lowered to when it
  * wants to be called again. */
 void server_rest(struct server *server, int *ret_wait_ms);

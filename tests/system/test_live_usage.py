@@ -1,5 +1,6 @@
 """What jobs use: while they run, and in all; where there is no control group, by their processes."""
 import pytest
+import serving
 from daemon import wait_until
 
 MIB = 1 << 20
@@ -11,6 +12,10 @@ while time.process_time() < end: pass
 HOLD = """import sys, time
 data = bytearray({0} << 20)
 time.sleep({1})
+"""
+HELD = """import os, time
+data = bytearray(60 << 20)
+while not os.path.exists('done'): time.sleep(0.05)
 """
 
 
@@ -88,3 +93,34 @@ def test_it_is_kept_for_every_attempt(watched):
         assert attempt["usage"]["memory_source"] == "sampled" and attempt["usage"]["max_rss_bytes"] > 80 * MIB
     assert shown["usage"]["memory_source"] == "sampled"
     watched.check_store()
+
+
+def test_a_served_job_is_seen_without_what_its_server_did_before(make_daemon, tmp_path):
+    """By the processes of the server, too; what one of a few milliseconds used is told when it ends, as before."""
+    serving.install(tmp_path / "types")
+    daemon = make_daemon(config='[monitor]\ninterval = "200ms"\n[workers]\nmin = 1\nmax = 1\n'
+                                f'[processors]\npath = "{tmp_path}/types"\n')
+    daemon.start()
+
+    burn = "end = time.process_time() + {0}\n    while time.process_time() < end: pass"
+    script = (f"if count <= 6:\n    {burn.format(0.2)}\nelse:\n    open('lasts', 'w')\n    data = bytearray(80 << 20)\n"
+              f"    {burn.format(0.4)}\n    while not os.path.exists('enough'): time.sleep(0.05)\n"
+              f"    import subprocess; subprocess.run(['{PYTHON}', '-c', {HELD!r}])")
+    for _ in range(60):  # a server ends behind a job that was slow, and they are counted anew
+        job = daemon.call("io.batchd.Jobs.Submit", type="server", params={"script": script}, cwd=str(tmp_path))["id"]
+        wait_until(lambda: (tmp_path / "lasts").exists() or daemon.job(job)["state"] == "completed")
+        if (tmp_path / "lasts").exists():
+            break
+    wait_until(lambda: live(daemon, job)["cpu_ms"] > 300)
+    wait_until(lambda: live(daemon, job)["cpu_percent"] < 20)
+    seen = live(daemon, job)
+    assert 300 < seen["cpu_ms"] < 1000
+    assert 80 * MIB < seen["memory_bytes"] <= seen["max_rss_bytes"] < 160 * MIB
+    assert seen["processes"] == 2 and seen["memory_source"] == "sampled"
+    (tmp_path / "enough").touch()
+    wait_until(lambda: live(daemon, job)["processes"] == 3 and live(daemon, job)["memory_bytes"] > 140 * MIB)
+    assert "%" in daemon.ctl("top", "--once").stdout.split("running:")[1]
+    (tmp_path / "done").touch()
+    ended = daemon.wait(job)[0]
+    assert (ended["state"], ended["live"]) == ("completed", None)
+    assert ended["usage"]["max_rss_bytes"] > 140 * MIB and seen["cpu_ms"] <= ended["usage"]["cpu_ms"] < 1500

@@ -143,6 +143,27 @@ START_TEST(usage_and_want_of_memory)
 }
 END_TEST
 
+/* Of one that had other jobs: their files may still be in its cache; tmpfs is none. */
+START_TEST(what_a_server_uses_now)
+{
+    struct job_usage usage;
+    make_group("");
+    write_file("memory.current", "90000\n");
+    write_file("memory.stat", "anon 20000\nfile 70000\nkernel 0\nshmem 30000\n");
+    write_file("pids.current", "2\n");
+    struct job_group *group = job_group_new(folder, "job");
+    job_group_begin(group, 0, &none);
+    ck_assert(job_group_sample(group, &usage));
+    ck_assert_uint_eq(usage.memory_bytes, 90000);
+    ck_assert(usage.peak_bytes == 12345678 && usage.source == MEMORY_GROUP);
+    ck_assert(job_group_sample_server(group, &usage));
+    ck_assert_uint_eq(usage.memory_bytes, 50000);
+    ck_assert(usage.peak_bytes == 0 && usage.source == MEMORY_UNKNOWN);
+    ck_assert(usage.cpu_us == 30 && usage.processes == 2);
+    job_group_free(group);
+}
+END_TEST
+
 START_TEST(without_a_group_nothing_is_done)
 {
     struct job_group *group = job_group_new(NULL, "job");
@@ -166,6 +187,7 @@ int main(void)
     tcase_add_test(all, limits_of_the_settings);
     tcase_add_test(all, without_a_request_memory_is_not_limited);
     tcase_add_test(all, usage_and_want_of_memory);
+    tcase_add_test(all, what_a_server_uses_now);
     tcase_add_test(all, without_a_group_nothing_is_done);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

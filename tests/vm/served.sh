@@ -55,6 +55,16 @@ check "and its group with it" wait_for 20 test ! -e "$group"
 id=$(serve "data = bytearray(20 << 20)")
 check "what the server used is the job's" test "$(field "$id" usage.max_rss_bytes)" -ge $((20 << 20))
 
+rm -f /tmp/enough
+at_least() { [ "$(field "$1" "$2")" -ge "$3" ]; }
+id=$(server "import subprocess
+subprocess.run(['/usr/bin/python3', '-c', 'import os, time; data = bytearray(30 << 20)\\nwhile not os.path.exists(\"/tmp/enough\"): time.sleep(0.05)'])")
+check "what it uses is seen while it runs" wait_for 60 at_least "$id" live.memory_bytes $((30 << 20))
+same "of batchd-job, the server and its child" "3 sampled" "$(field "$id" live.processes) $(field "$id" live.memory_source)"
+touch /tmp/enough; wait_for 60 ended "$id"
+check "of a child of the server the peak is the job's, too" at_least "$id" usage.max_rss_bytes $((30 << 20))
+same "who was served and ended well" "completed true" "$(field "$id" state) $(fact "$id" served)"
+
 id=$(serve "data = [bytearray(1 << 20) for _ in range(400)]")
 same "over its memory: class and signal" "oom 9" "$(field "$id" outcome.class) $(field "$id" outcome.signal)"
 check "and what it had is told" test "$(field "$id" usage.max_rss_bytes)" -ge $((50 << 20))
