@@ -1,4 +1,5 @@
-/* --nice, --io-priority and --pids: the members nice, io_priority and pids of a request. */
+/* --nice, --io-priority, --pids and --cpu-bind: the members nice, io_priority, pids and cpu_bind of
+ * a request. */
 #ifndef BATCHD_CLIENT_LIMIT_OPTIONS_H
 #define BATCHD_CLIENT_LIMIT_OPTIONS_H
 
@@ -9,8 +10,9 @@
     {"nice", 0, "N", "let others go before it where processors are short, 1 to 19 as nice(1)"},  \
         {"io-priority", 0, "CLASS",                                                              \
          "the same for disks, as ionice(1): idle, or best-effort:N with N from 0 (first) to 7"}, \
+        {"pids", 0, "N", "processes and threads it has at most, where it has a control group"},  \
     {                                                                                            \
-        "pids", 0, "N", "processes and threads it has at most, where it has a control group"     \
+        "cpu-bind", 0, "HOW", "cores: to as many processors of its own as its cpus; or none"     \
     }
 
 bool limit_options_have(const char *name);

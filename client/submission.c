@@ -361,6 +361,8 @@ int submission_take_change(struct submission *submission, const char *name, cons
         json_put_int(submission->request, "begin", 0);
     else if (strcmp(name, "depends") == 0)
         json_put_text(submission->request, "depends", "");
+    else if (strcmp(name, "pids") == 0)
+        json_put_int(submission->request, "pids", 0);
     else if (strcmp(name, "timeout-signal") == 0)
         json_put_text(submission->request, "timeout_signal", "");
     else

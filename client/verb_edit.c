@@ -1,5 +1,6 @@
 /* batchctl edit, move: change jobs that wait. */
 #include "client/change.h"
+#include "client/limit_options.h"
 #include "client/retry_options.h"
 #include "client/submission.h"
 #include "client/verbs.h"
@@ -56,6 +57,7 @@ static const struct cli_option edit_options[] = {
     {"gpus", 'g', "N", "GPUs it is given, or a share of one (0.5)"},
     {"gpu-memory", 0, "SIZE", "Memory it uses of each of its GPUs"},
     {"disk", 0, "SIZE", "disk it needs"},
+    LIMIT_OPTIONS,
     {"resource", 'R', "NAME=N", "so much of a counter; what is not named is 0 then"},
     {"timeout", 't', "SPAN", "stop it after this running time, or none"},
     {"timeout-signal", 0, "SIG[@SPAN]", "what it is sent so long before that (60s); none: nothing"},

@@ -110,6 +110,17 @@ static void print_bytes(const json_t *resources, const char *what, const char *k
         (void)printf(", %s %s", what, text);
 }
 
+/* The processors of its own that it runs on, or ran on last. */
+static void print_binding(const json_t *job)
+{
+    const json_t *bind = json_object_get(job, "cpu_bind");
+    const json_t *list = json_object_get(job, "cpu_list");
+    if (json_is_string(list))
+        (void)printf("%12s: processors %s\n", "bound to", json_string_value(list));
+    else if (json_is_string(bind) && strcmp(json_string_value(bind), "cores") == 0)
+        show_line("bound to", "processors of its own, once it starts");
+}
+
 /* The fixed kinds, then each counter by its name. */
 static void print_resources(const json_t *job)
 {
@@ -133,6 +144,7 @@ static void print_resources(const json_t *job)
     (void)putchar('\n');
     if (json_array_size(indices) > 0)
         show_value("gpus", indices);
+    print_binding(job);
     print_words("lacking", json_object_get(job, "lacking"));
 }
 

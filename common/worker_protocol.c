@@ -246,6 +246,27 @@ int get_limits(struct record *record, struct attempt_id *ret_id, struct job_limi
     return done(record);
 }
 
+void put_bind(struct record_writer *writer, const struct attempt_id *id,
+              const struct cpu_list *cpus)
+{
+    char text[CPU_LIST_TEXT_BYTES];
+    cpu_list_format(cpus, text);
+    record_begin(writer, MESSAGE_BIND);
+    put_id(writer, id);
+    record_put_string(writer, text);
+    record_end(writer);
+}
+
+int get_bind(struct record *record, struct attempt_id *ret_id, struct cpu_list *ret)
+{
+    struct error err;
+    get_id(record, ret_id);
+    char *text = record_get_string(record, CPU_LIST_TEXT_BYTES);
+    int result = text == NULL ? -1 : cpu_list_parse(text, ret, &err);
+    free(text);
+    return result == 0 ? done(record) : -1;
+}
+
 void put_stop(struct record_writer *writer, const struct job_stop *stop)
 {
     record_begin(writer, MESSAGE_STOP);

@@ -20,6 +20,7 @@
 #ifndef BATCHD_COMMON_WORKER_PROTOCOL_H
 #define BATCHD_COMMON_WORKER_PROTOCOL_H
 
+#include "common/cpu_list.h"
 #include "common/job_limits.h"
 #include "common/job_usage.h"
 #include "common/record.h"
@@ -76,6 +77,10 @@ enum worker_message {
     /* batchd -> worker, after HELLO; from then on the worker tells USAGE of what it runs */
     MESSAGE_WATCH, /* u32 interval in milliseconds; 0: no more */
     MESSAGE_USAGE, /* struct attempt_id, struct job_usage */
+    /* batchd -> worker: of the RUN that follows */
+    MESSAGE_BIND, /* struct attempt_id, string: a list of processors (cpu_list.h) */
+    /* worker -> batchd, ahead of HELLO: no payload; it heeds BIND, as those of before do not */
+    MESSAGE_BINDS,
     /* log only */
     LOG_GO = 64, /* struct job_started (pid 0): written before exec */
     LOG_EXIT,    /* struct job_exit */
@@ -114,6 +119,7 @@ struct job_run {
     uint64_t memory_bytes;      /* its limit, where memory can be limited; 0: none */
     uint8_t serve;              /* its processor knows --serve */
     struct job_limits limits;   /* as stored: what its user asked for; to a worker: LIMITS */
+    struct cpu_list bound;      /* to a worker: BIND; empty: it may run on any processor */
 };
 
 struct job_stop {
@@ -212,6 +218,9 @@ void job_run_done(struct job_run *run);
 void put_limits(struct record_writer *writer, const struct attempt_id *id,
                 const struct job_limits *limits);
 int get_limits(struct record *record, struct attempt_id *ret_id, struct job_limits *ret);
+void put_bind(struct record_writer *writer, const struct attempt_id *id,
+              const struct cpu_list *cpus);
+int get_bind(struct record *record, struct attempt_id *ret_id, struct cpu_list *ret);
 void job_run_add_env(struct job_run *run, char *text); /* takes NAME=VALUE */
 void put_stop(struct record_writer *writer, const struct job_stop *stop);
 int get_stop(struct record *record, struct job_stop *ret);

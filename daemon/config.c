@@ -439,7 +439,8 @@ struct limit_policy config_limits(const struct config *config)
                                   .high_percent = config->limits_memory_high,
                                   .swap_percent = config->limits_swap,
                                   .nice = (uint8_t)config->limits_nice,
-                                  .bounds_data = config->limits_data_segment};
+                                  .bounds_data = config->limits_data_segment,
+                                  .bound = strcmp(config->limits_cpu_bind, "cores") == 0};
     (void)job_io_priority_parse(config->limits_io_priority, &policy.io_priority, NULL);
     return policy;
 }

@@ -45,7 +45,7 @@ struct config {
     uint64_t workers_output_max_bytes;
     uint64_t limits_memory_bytes, limits_pids, limits_open_files, limits_file_bytes;
     uint32_t limits_memory_high, limits_swap, limits_cpu_weight, limits_io_weight, limits_nice;
-    char *limits_io_priority;
+    char *limits_io_priority, *limits_cpu_bind;
     bool limits_data_segment;
     uint64_t retention_completed_ms, retention_failed_ms, retention_cancelled_ms; /* 0: for ever */
     uint64_t retention_statistics_ms;                                             /* 0: for ever */

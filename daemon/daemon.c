@@ -14,6 +14,7 @@
 #include "daemon/engine/oldest.h"
 #include "daemon/exec/gpu_watch.h"
 #include "daemon/net/listener.h"
+#include "daemon/resources/cpu_topology.h"
 #include "daemon/resources/gpu_devices.h"
 #include "daemon/resources/machine.h"
 #include "daemon/resources/monitor.h"
@@ -49,6 +50,7 @@ struct daemon {
     struct notices *notices; /* borrowed */
     struct monitor *monitor;
     struct gpu_watch *gpus; /* NULL: they are not looked at */
+    struct cpu_layout cpus;
     struct engine_options engine_options;
     struct user_shares *shares;
     struct api_options api_options;
@@ -148,9 +150,12 @@ static int start_engine(struct daemon *daemon, const struct config *config,
     daemon->shares = user_shares_find(config, &options->share_count);
     daemon->monitor = monitor_new(daemon->base, config->monitor_root, config->monitor_interval_ms);
     watch_gpus(daemon, config, places);
+    cpu_topology_read(config->monitor_root, &daemon->cpus);
+    options->scheduler.total.amount[RESOURCE_BOUND] = cpu_list_count(&daemon->cpus.usable);
     options->boot_id = daemon->boot_id;
     options->shares = daemon->shares;
     options->gpus = daemon->gpus;
+    options->cpus = &daemon->cpus;
     options->meters = daemon->meters;
     options->monitor = daemon->monitor;
     daemon->db = state_folder_open_store(config, places, err);

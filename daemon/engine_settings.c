@@ -119,6 +119,7 @@ struct engine_options engine_settings(const struct config *config, const struct 
         .statistics_us = (int64_t)config->retention_statistics_ms * US_PER_MS,
         .machine_us = (int64_t)config->monitor_history_ms * US_PER_MS,
         .scheduler = scheduler,
+        .sysfs_root = config->monitor_root,
         .names = config->counters,
         .queues = config->named.queues,
         .queue_count = config->named.queue_count,

@@ -44,7 +44,7 @@ static char *own_group(void)
 /* What is below it may have these limits, as far as it may itself. */
 static void hand_on(const char *group)
 {
-    static const char *const controllers[] = {"+memory", "+pids", "+cpu", "+io"};
+    static const char *const controllers[] = {"+memory", "+pids", "+cpu", "+io", "+cpuset"};
     CLEANUP_FREE char *path = xasprintf("%s/cgroup.subtree_control", group);
     for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++) {
         CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);

@@ -35,6 +35,7 @@ enum stage {
     STAGE_STDIN,
     STAGE_DESCRIPTORS,
     STAGE_LIMITS,
+    STAGE_BINDING,
     STAGE_USER,
     STAGE_FOLDER,
     STAGE_PROGRAM,
@@ -183,6 +184,8 @@ static int child_main(void *arg)
         give_up(call, STAGE_DESCRIPTORS);
     if (process_limits_set(&run->limits, plan->group_fd < 0 ? run->memory_bytes : 0) < 0)
         give_up(call, STAGE_LIMITS);
+    if (process_limits_bind(&run->bound) < 0)
+        give_up(call, STAGE_BINDING);
     if (plan->change_user && become_user(plan) < 0)
         give_up(call, STAGE_USER);
     if (chdir(run->cwd) < 0)
@@ -413,6 +416,8 @@ int child_failed(const struct child_starter *starter, const struct job_run *run,
         return error_set_errno(err, "cannot set up its descriptors");
     case STAGE_LIMITS:
         return error_set_errno(err, "cannot set its limits");
+    case STAGE_BINDING:
+        return error_set_errno(err, "cannot bind it to its processors");
     case STAGE_GATE:
         break;
     }

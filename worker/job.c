@@ -180,6 +180,7 @@ static int start_as(struct job *job, const struct job_run *run, struct journal *
                       err) < 0)
         return -1;
     job_group_begin(job->group, run->memory_bytes, &run->limits);
+    job_group_bind(job->group, &run->bound);
     start.group_fd = job_group_fd(job->group);
     return go(job, run, &start, journal, err);
 }

@@ -133,6 +133,15 @@ void job_group_begin(struct job_group *group, uint64_t memory_bytes,
     set_weights(group, limits);
 }
 
+void job_group_bind(const struct job_group *group, const struct cpu_list *cpus)
+{
+    char list[CPU_LIST_TEXT_BYTES];
+    if (group->fd < 0 || cpu_list_is_empty(cpus))
+        return;
+    cpu_list_format(cpus, list);
+    (void)put(group, "cpuset.cpus", list);
+}
+
 int job_group_fd(const struct job_group *group)
 {
     return group->fd;

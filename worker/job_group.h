@@ -5,6 +5,7 @@
 #ifndef BATCHD_WORKER_JOB_GROUP_H
 #define BATCHD_WORKER_JOB_GROUP_H
 
+#include "common/cpu_list.h"
 #include "common/job_limits.h"
 #include "common/job_usage.h"
 #include "common/worker_protocol.h"
@@ -21,6 +22,9 @@ void job_group_free(struct job_group *group);
  * Weights are the worker's group's, which is what stands beside the groups of others. */
 void job_group_begin(struct job_group *group, uint64_t memory_bytes,
                      const struct job_limits *limits);
+/* What is in it runs on these alone, where the group has that controller: its user cannot widen
+ * that. An empty set: on any. */
+void job_group_bind(const struct job_group *group, const struct cpu_list *cpus);
 /* For clone3: the folder of the group, or -1. Ours to close. */
 int job_group_fd(const struct job_group *group);
 /* True when that was done. */

@@ -63,6 +63,7 @@ bool job_served_again(struct job *job)
     server_release(job->server, false, 0);
     start.user = &job->user;
     job_group_begin(job->group, job->run.memory_bytes, &job->run.limits);
+    job_group_bind(job->group, &job->run.bound);
     start.group_fd = job_group_fd(job->group);
     if (start_prepare(&start, &job->options, job->pipes, &job->run, false, &err) == 0 &&
         job_start_process(job, &job->run, &start, &err) == 0) {

@@ -1,5 +1,6 @@
 #include "worker/process_limits.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -47,4 +48,19 @@ int process_limits_set(const struct job_limits *limits, uint64_t memory_bytes)
     if (bound(RLIMIT_NOFILE, limits->open_files) < 0 || bound(RLIMIT_FSIZE, limits->file_bytes) < 0)
         return -1;
     return limits->bounds_data != 0 ? bound(RLIMIT_DATA, memory_bytes) : 0;
+}
+
+/* One that has been taken from the machine meanwhile is left out by the kernel, as long as there is
+ * another. */
+int process_limits_bind(const struct cpu_list *cpus)
+{
+    cpu_set_t set;
+    if (cpu_list_is_empty(cpus))
+        return 0;
+    CPU_ZERO(&set);
+    for (unsigned i = 0; i < CPU_LIST_MAX; i++) {
+        if (cpu_list_has(cpus, i))
+            CPU_SET(i, &set);
+    }
+    return sched_setaffinity(0, sizeof(set), &set);
 }

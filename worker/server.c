@@ -145,12 +145,18 @@ static bool has_gpus(const struct job_run *run)
     return false;
 }
 
+/* A server is on whatever processors, and a job's own are its own. */
+static bool is_bound(const struct job_run *run)
+{
+    return !cpu_list_is_empty(&run->bound);
+}
+
 /* What a server cannot do: what comes before and with the processor, and signals of its own. */
 static bool may_serve(const struct job_run *run)
 {
-    return run->serve && !has_gpus(run) && run->is_processor && !step_begins(run) &&
-           run->argc == 1 && strlen(run->input) <= INPUT_MAX && run->stdin_path[0] == '\0' &&
-           run->warn_signal == 0 && run->checkpoint_signal == 0;
+    return run->serve && !has_gpus(run) && !is_bound(run) && run->is_processor &&
+           !step_begins(run) && run->argc == 1 && strlen(run->input) <= INPUT_MAX &&
+           run->stdin_path[0] == '\0' && run->warn_signal == 0 && run->checkpoint_signal == 0;
 }
 
 /* ---- its life ---- */

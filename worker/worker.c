@@ -47,6 +47,8 @@ struct worker {
     unsigned queued;
     struct attempt_id limited; /* whose limits came, ahead of its RUN */
     struct job_limits limits;
+    struct attempt_id bound; /* the same of its processors */
+    struct cpu_list cpus;
     struct owed *owed, **owed_end;
     uint64_t ended, failed; /* of the jobs whose end was acknowledged (struct worker_hello) */
     int signal_fd;
@@ -260,7 +262,10 @@ static void on_run(struct worker *worker, struct record *record)
     } else {
         if (attempt_equal(&run.id, &worker->limited))
             run.limits = worker->limits;
-        worker->limited = (struct attempt_id){.job = 0}; /* it may come again, and without any */
+        if (attempt_equal(&run.id, &worker->bound))
+            run.bound = worker->cpus;
+        worker->limited = worker->bound =
+            (struct attempt_id){.job = 0}; /* it may come again, and without any */
         worker->queue[worker->queued++] = run;
     }
 }
@@ -303,8 +308,9 @@ static void handle(struct worker *worker, struct record *record)
     uint32_t interval_ms;
     if (record->type == MESSAGE_RUN)
         on_run(worker, record);
-    else if (record->type == MESSAGE_LIMITS &&
-             get_limits(record, &worker->limited, &worker->limits) == 0)
+    else if ((record->type == MESSAGE_LIMITS &&
+              get_limits(record, &worker->limited, &worker->limits) == 0) ||
+             (record->type == MESSAGE_BIND && get_bind(record, &worker->bound, &worker->cpus) == 0))
         return;
     else if (record->type == MESSAGE_WATCH && get_watch(record, &interval_ms) == 0)
         job_watch(worker->job, interval_ms * US_PER_MS);
@@ -357,6 +363,7 @@ static void say_hello(struct worker *worker)
         hello.jobs[hello.count].id = worker->queue[i].id;
         hello.jobs[hello.count++].state = HELLO_QUEUED;
     }
+    put_empty(&worker->front.out, MESSAGE_BINDS);
     put_hello(&worker->front.out, &hello);
     for (const struct owed *owed = worker->owed; owed != NULL; owed = owed->next)
         send_owed(worker, owed);

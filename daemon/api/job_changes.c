@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
+#include "daemon/api/limit_members.h"
 #include "daemon/api/retry_members.h"
 #include "daemon/api/submit_spec.h"
 
@@ -12,22 +13,16 @@ static const struct {
     const char *member;
     enum job_edit_part part;
 } parts[] = {
-    {"queue", JOB_EDIT_QUEUE},
-    {"priority", JOB_EDIT_PRIORITY},
-    {"cpus", JOB_EDIT_RESOURCES},
-    {"memory", JOB_EDIT_RESOURCES},
-    {"gpus", JOB_EDIT_RESOURCES},
-    {"disk", JOB_EDIT_RESOURCES},
-    {"gpu_memory", JOB_EDIT_RESOURCES},
-    {"resources", JOB_EDIT_RESOURCES},
-    {"timeout_ms", JOB_EDIT_LIMITS},
-    {"estimate_ms", JOB_EDIT_LIMITS},
-    {"max_attempts", JOB_EDIT_LIMITS},
-    {"retry", JOB_EDIT_LIMITS},
-    {"rerun_if_lost", JOB_EDIT_LIMITS},
-    {"timeout_signal", JOB_EDIT_LIMITS},
-    {"timeout_signal_ms", JOB_EDIT_LIMITS},
-    {"begin", JOB_EDIT_BEGIN},
+    {"queue", JOB_EDIT_QUEUE},           {"priority", JOB_EDIT_PRIORITY},
+    {"cpus", JOB_EDIT_RESOURCES},        {"memory", JOB_EDIT_RESOURCES},
+    {"gpus", JOB_EDIT_RESOURCES},        {"disk", JOB_EDIT_RESOURCES},
+    {"gpu_memory", JOB_EDIT_RESOURCES},  {"resources", JOB_EDIT_RESOURCES},
+    {"cpu_bind", JOB_EDIT_RESOURCES},    {"timeout_ms", JOB_EDIT_LIMITS},
+    {"estimate_ms", JOB_EDIT_LIMITS},    {"max_attempts", JOB_EDIT_LIMITS},
+    {"retry", JOB_EDIT_LIMITS},          {"rerun_if_lost", JOB_EDIT_LIMITS},
+    {"timeout_signal", JOB_EDIT_LIMITS}, {"timeout_signal_ms", JOB_EDIT_LIMITS},
+    {"nice", JOB_EDIT_LIMITS},           {"io_priority", JOB_EDIT_LIMITS},
+    {"pids", JOB_EDIT_LIMITS},           {"begin", JOB_EDIT_BEGIN},
     {"depends", JOB_EDIT_DEPENDS},
 };
 
@@ -70,7 +65,9 @@ static int take_limits(const struct api_call *call, struct job_facts *facts, str
     if (json_get_int(call->params, "timeout_ms", false, 0, SUBMIT_SPAN_MS_MAX, &timeout, err) < 0 ||
         json_get_int(call->params, "estimate_ms", false, 0, SUBMIT_SPAN_MS_MAX, &estimate, err) <
             0 ||
-        retry_members_take(call->params, &retry, err) < 0)
+        retry_members_take(call->params, &retry, err) < 0 ||
+        limit_members_take(call->params, &engine_limits(call->api->engine)->limits, 0, &run.limits,
+                           err) < 0)
         result = -1;
     if (result == 0) {
         run.timeout_ms = (uint64_t)timeout;

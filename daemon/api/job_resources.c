@@ -119,6 +119,18 @@ static int take_counters(json_t *by_name, const struct resource_names *names,
     return 0;
 }
 
+static int take_binding(const json_t *params, struct job_facts *facts, struct error *err)
+{
+    const char *word = NULL;
+    int found = json_get_string(params, "cpu_bind", false, &word, err);
+    if (found <= 0)
+        return found;
+    if (strcmp(word, "none") != 0 && strcmp(word, "cores") != 0)
+        return error_set_field(err, "cpu_bind", "cpu_bind \"%.40s\" must be none or cores", word);
+    facts->bound = word[0] == 'c';
+    return 0;
+}
+
 int job_resources_decode(const json_t *params, const struct resource_names *names,
                          struct job_facts *facts, struct error *err)
 {
@@ -131,7 +143,7 @@ int job_resources_decode(const json_t *params, const struct resource_names *name
         take_amount(params, by_name, RESOURCE_CPUS, &cpus, err) < 0 ||
         take_amount(params, by_name, RESOURCE_MEMORY, &memory, err) < 0 ||
         take_amount(params, by_name, RESOURCE_DISK, &disk, err) < 0 ||
-        take_counters(by_name, names, facts, err) < 0)
+        take_binding(params, facts, err) < 0 || take_counters(by_name, names, facts, err) < 0)
         return -1;
     facts->cpus = (uint32_t)cpus;
     facts->memory_bytes = (uint64_t)memory;
@@ -223,7 +235,8 @@ static json_t *view_lacking(const struct api *api, const struct job_row *row)
         return lacking;
     for (int kind = 0; kind < RESOURCE_COUNTER; kind++) {
         const char *word = resource_names_word(names, (enum resource_kind)kind);
-        if (wanted.amount[kind] > total.amount[kind])
+        if (wanted.amount[kind] > total.amount[kind] ||
+            (kind == RESOURCE_CPUS && wanted.amount[RESOURCE_BOUND] > total.amount[RESOURCE_BOUND]))
             (void)json_array_append_new(lacking, json_string(word));
     }
     while (resource_counters_next(&counters, name, &amount)) {
@@ -239,6 +252,7 @@ void job_resources_view(const struct api *api, const struct job_row *row, json_t
     const struct job_facts *facts = &row->facts;
     const char *counters = facts->counters;
     char name[RESOURCE_NAME_MAX + 1];
+    char list[CPU_LIST_TEXT_BYTES];
     uint64_t amount;
     json_t *resources = json_object();
     json_put_int(resources, "cpus", facts->cpus);
@@ -252,6 +266,9 @@ void job_resources_view(const struct api *api, const struct job_row *row, json_t
     while (resource_counters_next(&counters, name, &amount))
         json_put_int(resources, name, (int64_t)amount);
     json_put(object, "resources", resources);
+    cpu_list_format(&row->status.cpus, list);
+    json_put_text(object, "cpu_bind", facts->bound ? "cores" : "none");
+    json_put_text(object, "cpu_list", list[0] == '\0' ? NULL : list);
     json_put(object, "gpu_indices", view_indices(row->status.gpu_set));
     json_put(object, "lacking", view_lacking(api, row));
 }

@@ -139,7 +139,7 @@ static void put_holding(const struct account *account, const char *holds,
                         const struct resources *held)
 {
     const char *between = holds;
-    for (int kind = 0; kind < RESOURCE_REMOVED; kind++) {
+    for (int kind = 0; kind < RESOURCE_COUNTED; kind++) {
         if (account->of->lack.amount[kind] == 0 || held->amount[kind] == 0)
             continue;
         (void)fputs(between, account->detail);
@@ -425,7 +425,7 @@ static void tell_lack(struct account *account)
     const struct resources *wanted = scheduler_wanted(account->of->scheduler, account->of->job);
     const struct resources *there = scheduler_free_resources(account->of->scheduler);
     const char *before = "it asks for ";
-    for (int kind = 0; kind < RESOURCE_REMOVED; kind++) {
+    for (int kind = 0; kind < RESOURCE_COUNTED; kind++) {
         if (account->of->lack.amount[kind] == 0)
             continue;
         (void)fputs(before, account->detail);

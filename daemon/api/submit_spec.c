@@ -72,6 +72,7 @@ const char *const submit_fields[] = {"argv",
                                      "nice",
                                      "io_priority",
                                      "pids",
+                                     "cpu_bind",
                                      NULL};
 
 static int decode_argv(const json_t *params, struct job_run *run, struct error *err)
@@ -250,7 +251,7 @@ static int decode_limits(const struct api_call *call, const json_t *params, stru
     retry_rule_resolve(&facts->retry, &layers);
     facts->estimate_us = estimate * US_PER_MS;
     run->timeout_ms = (uint64_t)timeout;
-    if (limit_members_take(params, &limits->limits, &run->limits, err) < 0)
+    if (limit_members_take(params, &limits->limits, 1, &run->limits, err) < 0)
         return -1;
     return submit_spec_warning(params, run, json_is_integer(json_object_get(params, "deadline")),
                                err);
@@ -477,7 +478,10 @@ void submit_spec_put_run(const struct job_run *run, struct job_facts *facts)
 int submit_spec_decode(const struct api_call *call, const json_t *params, struct job_facts *ret,
                        struct error *err)
 {
-    struct job_facts facts = {.uid = call->uid, .gid = call->gid, .cpus = 1};
+    struct job_facts facts = {.uid = call->uid,
+                              .gid = call->gid,
+                              .cpus = 1,
+                              .bound = engine_limits(call->api->engine)->limits.bound};
     struct job_run run = {0};
     int result = decode(call, params, &facts, &run, err);
     if (result == 0) {

@@ -24,6 +24,8 @@ char *wording_number(enum resource_kind kind, uint64_t amount)
 char *wording_amount(const struct resource_names *names, enum resource_kind kind, uint64_t amount,
                      const char *more)
 {
+    if (kind == RESOURCE_BOUND)
+        return wording_count(amount, more, "bound cpu");
     if (kind == RESOURCE_CPUS || kind == RESOURCE_GPUS)
         return wording_count(amount, more, kind == RESOURCE_CPUS ? "cpu" : "gpu");
     CLEANUP_FREE char *number = wording_number(kind, amount);

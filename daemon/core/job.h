@@ -4,6 +4,7 @@
 #ifndef BATCHD_DAEMON_CORE_JOB_H
 #define BATCHD_DAEMON_CORE_JOB_H
 
+#include "common/cpu_list.h"
 #include "daemon/core/estimates.h"
 #include "daemon/core/dependency_spec.h"
 #include "daemon/core/fails_limit.h"
@@ -65,6 +66,7 @@ struct job_facts {
     int64_t estimate_us;                                 /* its user's, 0: none */
     char *counters;          /* what else it asks for (resource_names.h); NULL: nothing */
     struct retry_rule retry; /* resolved as it is submitted */
+    bool bound;              /* to as many processors of its own as its cpus */
     bool hold;           /* as submitted, as the next: not in the job's row (condition_rows.h) */
     int64_t begin_at;    /* 0: at once */
     int64_t deadline_at; /* 0: none */
@@ -104,6 +106,7 @@ struct job_status {
     bool cancelling;       /* a cancel was acknowledged; the worker is being told */
     uint64_t worker;       /* 0: none */
     uint64_t gpu_set;      /* the GPUs of this attempt (gpus.h) */
+    struct cpu_list cpus;  /* the processors that it is bound to, of its own; none: it is not */
     uint64_t memory_bytes; /* of a task that had too little: what it asks for; 0: as its array */
     int64_t predicted_us;  /* how long it was to run, as it started; 0: nobody knew */
     enum estimate_source predicted_by;

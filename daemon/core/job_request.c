@@ -33,6 +33,7 @@ struct resources job_facts_wanted(const struct job_facts *facts, const struct re
                    [RESOURCE_MEMORY] = job_whole_mib(facts->memory_bytes),
                    [RESOURCE_GPUS] = facts->gpus,
                    [RESOURCE_DISK] = job_whole_mib(facts->disk_bytes),
+                   [RESOURCE_BOUND] = facts->bound ? facts->cpus : 0,
                    [RESOURCE_GPU_SHARE] = facts->gpu_share,
                    [RESOURCE_GPU_MEMORY] = job_whole_mib(facts->gpu_memory_bytes)}};
     resource_counters_add(names, facts->counters, &wanted);
@@ -69,6 +70,18 @@ static void find_removed(const struct job_facts *facts, const struct resource_na
     ret->largest = 0;
 }
 
+/* The configuration may give jobs more cpus than there are processors. */
+static void say_not_bound(uint64_t cpus, uint64_t most, struct job_misfit *ret)
+{
+    (void)snprintf(ret->name, sizeof(ret->name), "cpus");
+    ret->requested = cpus;
+    ret->largest = most;
+    (void)snprintf(ret->text, sizeof(ret->text),
+                   "cpus = %llu with cpu_bind = cores never fits: jobs can be bound to %llu "
+                   "processors here",
+                   (unsigned long long)cpus, (unsigned long long)most);
+}
+
 bool job_never_fits(const struct job_facts *facts, const struct resource_names *names,
                     const struct resources *total, const struct resources *had,
                     struct job_misfit *ret)
@@ -83,6 +96,10 @@ bool job_never_fits(const struct job_facts *facts, const struct resource_names *
         kind++;
     if (kind == RESOURCE_COUNTED)
         return false;
+    if (kind == RESOURCE_BOUND) {
+        say_not_bound(facts->cpus, total->amount[kind], ret);
+        return true;
+    }
     if (kind == RESOURCE_REMOVED) {
         find_removed(facts, names, ret);
     } else {

@@ -16,6 +16,7 @@ struct limit_policy {
     uint32_t swap_percent; /* as much again, of the memory, may be swapped */
     uint8_t nice, io_priority;
     bool bounds_data;
+    bool bound; /* to processors of its own, a job that does not say: no bound, only a default */
 };
 
 /* 0, or -1 with ERROR_INVALID naming the field: what is asked for is more than the settings let a

@@ -15,6 +15,9 @@ enum resource_kind {
     RESOURCE_COUNTER, /* the first of the named counters */
     /* Counters that a job asks for and the configuration no longer names: a machine has 0. */
     RESOURCE_REMOVED = 15,
+    /* Processors of its own, of a job that is bound to them: as many as its RESOURCE_CPUS. The sum
+     * says whether it fits, since any will do (cpu_layout.h). */
+    RESOURCE_BOUND,
     RESOURCE_COUNTED, /* so many kinds are summed and compared */
     /* What a job asks of GPUs beside whole ones: gpu_pool.h knows whether it is there. */
     RESOURCE_GPU_SHARE =

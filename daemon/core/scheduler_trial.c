@@ -12,6 +12,8 @@ void scheduler_lend(struct scheduler *scheduler, enum resource_kind kind, uint64
     scheduler->machine.total.amount[kind] += amount;
     if (kind == RESOURCE_GPUS)
         scheduler->gpus.lent += (uint32_t)amount;
+    if (kind == RESOURCE_CPUS) /* to be bound to as well */
+        scheduler->machine.total.amount[RESOURCE_BOUND] += amount;
     scheduler_count_free(scheduler);
 }
 
@@ -20,6 +22,8 @@ void scheduler_take_back(struct scheduler *scheduler, enum resource_kind kind, u
     scheduler->machine.total.amount[kind] -= amount;
     if (kind == RESOURCE_GPUS)
         scheduler->gpus.lent -= (uint32_t)amount;
+    if (kind == RESOURCE_CPUS)
+        scheduler->machine.total.amount[RESOURCE_BOUND] -= amount;
     scheduler_count_free(scheduler);
 }
 

@@ -7,8 +7,8 @@
  * that waits again.
  * Where the queue has a limit for each user, whose slot it is matters, and nothing is handed ahead.
  * Not those of a kind that failed lately: when its breaker opens, none of it is to start any more.
- * Not those that ask for GPUs: which ones they have is told to them when they are handed over, and
- * each has its own (start.c). */
+ * Not those that ask for GPUs or are bound to processors: which ones they have is told to them when
+ * they are handed over, and each has its own (start.c). */
 #include "common/clock.h"
 #include "daemon/core/job_kind.h"
 #include "daemon/engine/arrays.h"
@@ -116,8 +116,8 @@ static bool goes_on(const struct engine *engine, uint8_t number)
 
 static bool may_wait_behind(const struct engine *engine, const struct job *job)
 {
-    return scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_GPUS] == 0 &&
-           scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_GPU_SHARE] == 0 &&
+    const struct resources *wanted = scheduler_wanted(engine->scheduler, job);
+    return !gpu_pool_asked(wanted) && wanted->amount[RESOURCE_BOUND] == 0 &&
            engine_breaker_allows_ahead(engine, job) && goes_on(engine, job->queue);
 }
 

@@ -21,10 +21,12 @@ static int check_state(const struct job *job, unsigned parts, struct error *err)
                          (unsigned long long)job->id, job_state_word(state));
     if ((parts & ~PARTS_OF_BEGUN) == 0)
         return 0;
-    return error_set(err, ERROR_CONFLICT,
-                     "cannot edit this of array %llu: tasks of it have started; its queue, "
-                     "priority, timeout, estimate and max_attempts may still change",
-                     (unsigned long long)job->id);
+    return error_set(
+        err, ERROR_CONFLICT,
+        "cannot edit this of array %llu: tasks of it have started; its queue, "
+        "priority, timeout, estimate, max_attempts, nice, io_priority and pids may still "
+        "change",
+        (unsigned long long)job->id);
 }
 
 static int check_queue(const struct engine *engine, const struct job *job,

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cpu_layout;
 struct gpu_watch;
 struct meters;
 struct monitor;
@@ -66,6 +67,8 @@ struct engine_options {
     const struct gpu_watch *gpus;           /* NULL: they are not looked at; borrowed for life */
     enum gpu_vendor gpu_vendor;             /* of those counted; GPU_VENDOR_COUNT: of none */
     struct admission_marks gpu_memory_used; /* of each GPU by other programs */
+    const struct cpu_layout *cpus;          /* that jobs may be bound to; borrowed for life */
+    const char *sysfs_root;                 /* in front of /sys; "" but in tests */
 };
 
 #endif

@@ -18,12 +18,18 @@ static bool start(struct engine *engine, struct job *job, uint64_t worker, bool 
     return true;
 }
 
+static uint64_t choose_idle(struct engine *engine, const struct job *job)
+{
+    const bool bound = scheduler_wanted(engine->scheduler, job)->amount[RESOURCE_BOUND] > 0;
+    return bound ? pool_choose_binding(engine->pool) : pool_choose_idle(engine->pool);
+}
+
 /* The next job by the policy: to an idle worker when it fits. When it does not, or when no worker
  * is idle, the job that goes first may still be handed ahead. False: nothing more starts now. */
 static bool start_next(struct engine *engine)
 {
     struct job *job = scheduler_next(engine->scheduler);
-    uint64_t worker = job == NULL ? 0 : pool_choose_idle(engine->pool);
+    uint64_t worker = job == NULL ? 0 : choose_idle(engine, job);
     if (worker != 0)
         return start(engine, job, worker, true);
     engine->unplaced = job;

@@ -9,6 +9,7 @@
 #include "daemon/core/job_request.h"
 #include "daemon/engine/checkpoints.h"
 #include "daemon/engine/arrays.h"
+#include "daemon/engine/binding.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/gpu_places.h"
 #include "daemon/engine/gpus.h"
@@ -69,6 +70,17 @@ static void add_gpu_env(const struct engine *engine, const struct job_row *row, 
     if (row->facts.gpu_memory_bytes > 0)
         job_run_add_env(run, xasprintf("BATCHD_GPU_MEMORY_BYTES=%llu",
                                        (unsigned long long)row->facts.gpu_memory_bytes));
+}
+
+/* Its worker binds it; a program that wants to place its threads reads which they are. */
+static void add_cpus(const struct job_row *row, struct job_run *run)
+{
+    char list[CPU_LIST_TEXT_BYTES];
+    if (!row->facts.bound)
+        return;
+    run->bound = row->status.cpus;
+    cpu_list_format(&run->bound, list);
+    job_run_add_env(run, xasprintf("BATCHD_CPU_LIST=%s", list));
 }
 
 static void add_job_env(const struct engine *engine, const struct job_facts *facts,
@@ -162,6 +174,7 @@ static int build_run(const struct engine *engine, const struct job_row *row, str
                                       ret->memory_bytes);
     add_job_env(engine, &row->facts, ret);
     add_gpu_env(engine, row, ret);
+    add_cpus(row, ret);
     add_job_input(&row->facts, ret);
     return add_value(engine, ret, err);
 }
@@ -246,7 +259,9 @@ static int load(struct engine *engine, struct job *job, struct start *start, str
     row->status.attempt++;
     row->status.worker = start->worker;
     row->status.started_at = row->status.ended_at = 0;
-    if (give_gpus(engine, job, row, err) == 0 && build_run(engine, row, run, err) == 0)
+    if (give_gpus(engine, job, row, err) == 0 &&
+        engine_bind(engine, &row->facts, &row->status, err) == 0 &&
+        build_run(engine, row, run, err) == 0)
         return 0;
     job_run_done(run);
     job_row_done(row);

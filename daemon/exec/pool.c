@@ -159,6 +159,8 @@ static void on_record(void *arg, struct record *record)
         on_notes(worker, record);
     else if (record->type == MESSAGE_USAGE)
         on_usage(worker, record);
+    else if (record->type == MESSAGE_BINDS)
+        worker->binds = true;
     else
         log_warning("worker %llu sent an unknown record of type %u", (unsigned long long)worker->id,
                     record->type);

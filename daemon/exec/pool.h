@@ -82,6 +82,9 @@ void pool_remove_jobs(struct pool *pool, const struct job_folders *folders);
 
 /* A worker that has nothing to do, 0 when there is none. */
 uint64_t pool_choose_idle(const struct pool *pool);
+/* The same of those that can bind a job to processors; of an older version, which cannot, those of
+ * an earlier daemon are let go, for others to come in their place. */
+uint64_t pool_choose_binding(struct pool *pool);
 /* The busy worker that should be handed a job of this kind ahead of time: its jobs are of the same,
  * are short, and few of them wait there. 0 when there is none. */
 uint64_t pool_choose_behind(const struct pool *pool, const struct job_kind *kind);

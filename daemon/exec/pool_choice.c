@@ -37,6 +37,19 @@ uint64_t pool_choose_idle(const struct pool *pool)
     return 0;
 }
 
+uint64_t pool_choose_binding(struct pool *pool)
+{
+    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
+        if (worker->load > 0 || !takes_jobs(worker))
+            continue;
+        if (worker->binds)
+            return worker->id;
+        if (worker->made_at == 0)
+            pool_quit(pool, worker->id);
+    }
+    return 0;
+}
+
 uint64_t pool_choose_behind(const struct pool *pool, const struct job_kind *kind)
 {
     const struct worker *best = NULL;

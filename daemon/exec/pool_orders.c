@@ -20,6 +20,8 @@ void pool_run(struct pool *pool, uint64_t id, const struct job_run *run)
     plain.limits = (struct job_limits){0};
     if (job_limits_any(&run->limits))
         put_limits(writer, &run->id, &run->limits);
+    if (!cpu_list_is_empty(&run->bound))
+        put_bind(writer, &run->id, &run->bound);
     put_run(writer, &plain);
 }
 

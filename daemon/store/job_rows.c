@@ -10,7 +10,7 @@
 #define FACTS_COLUMNS                                                                           \
     "uid,gid,priority,cpus,memory_bytes,max_attempts,rerun_if_lost,submitted_at,name,type,key," \
     "tags,array,estimate_us,run,facts_sum,gpus,disk_bytes,counters,queue,"                      \
-    "edited_at,digest,unique_key,retry,queue_sum,gpu_share,gpu_memory_bytes"
+    "edited_at,digest,unique_key,retry,queue_sum,gpu_share,gpu_memory_bytes,bound"
 /* A whole row: the id, the progress of an array, the status, the facts. */
 #define PROGRESS_COLUMNS "id,next,tasks_completed,tasks_failed,tasks_cancelled,"
 #define STATUS_AT 5
@@ -63,6 +63,8 @@ static uint32_t sum_facts(const struct job_facts *facts, const char *retry)
     }
     if (facts->gpu_share > 0 || facts->gpu_memory_bytes > 0)
         sum = sum_number(sum_number(sum, facts->gpu_share), (int64_t)facts->gpu_memory_bytes);
+    if (facts->bound)
+        sum = sum_number(sum, 1);
     if (facts->edited_at > 0)
         sum = sum_number(sum, facts->edited_at);
     if (facts->digest != NULL)
@@ -97,8 +99,8 @@ static void bind_facts(sqlite3_stmt *statement, int at, const struct job_facts *
     bind_text(statement, at + 22, facts->unique);
     (void)sqlite3_bind_text(statement, at + 23, retry, -1, SQLITE_TRANSIENT);
     const int64_t last[] = {sum_text(0, facts->queue), facts->gpu_share,
-                            (int64_t)facts->gpu_memory_bytes};
-    bind_numbers(statement, at + 24, last, 3);
+                            (int64_t)facts->gpu_memory_bytes, facts->bound};
+    bind_numbers(statement, at + 24, last, 4);
 }
 
 /* ---- reading ---- */
@@ -154,6 +156,7 @@ static int read_facts(sqlite3_stmt *statement, int at, struct job_facts *ret, st
                               .unique = column_text(statement, at + 22),
                               .gpu_share = (uint32_t)COLUMN(at + 25),
                               .gpu_memory_bytes = (uint64_t)COLUMN(at + 26),
+                              .bound = COLUMN(at + 27) != 0,
                               .run = xmemdup(run, run_bytes),
                               .run_bytes = run_bytes};
     int64_t stored = COLUMN(at + 15);
@@ -204,7 +207,7 @@ int job_rows_insert(struct db *db, struct job_facts *facts, struct error *err)
     static const char sql[] =
         "INSERT INTO job(" ROW_COLUMNS ") VALUES(?1,0,0,0,0,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
         "?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,"
-        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45,?46,?47,?48,?49,?50,?51,?52,?53,?54,?55)";
+        "?35,?36,?37,?38,?39,?40,?41,?42,?43,?44,?45,?46,?47,?48,?49,?50,?51,?52,?53,?54,?55,?56,?57)";
     struct job_status status = {.outcome.exit_code = -1};
     if (db_begin(db, err) < 0 || next_id(db, &status.id, err) < 0)
         return -1;
@@ -225,8 +228,8 @@ int job_rows_update(struct db *db, const struct job_status *status, struct error
         "started_at=?8,ended_at=?9,class=?10,exit_code=?11,signal=?12,message=?13,user_us=?14,"
         "system_us=?15,run_us=?16,max_rss_bytes=?17,stdout_bytes=?18,stderr_bytes=?19,"
         "cut_bytes=?20,lost_bytes=?21,result=?22,predicted_us=?23,predicted_by=?24,gpu_set=?25,"
-        "retry_at=?26,retry_us=?27,status_sum=?28,next=?29,tasks_completed=?30,tasks_failed=?31,"
-        "tasks_cancelled=?32 "
+        "retry_at=?26,retry_us=?27,cpu_list=?28,status_sum=?29,next=?30,tasks_completed=?31,"
+        "tasks_failed=?32,tasks_cancelled=?33 "
         "WHERE id=?1";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
@@ -251,7 +254,7 @@ int job_rows_rewrite(struct db *db, const struct job_facts *facts, struct error 
         "rerun_if_lost=?8,submitted_at=?9,name=?10,type=?11,key=?12,tags=?13,array=?14,"
         "estimate_us=?15,run=?16,facts_sum=?17,gpus=?18,disk_bytes=?19,counters=?20,queue=?21,"
         "edited_at=?22,digest=?23,unique_key=?24,retry=?25,queue_sum=?26,"
-        "gpu_share=?27,gpu_memory_bytes=?28 WHERE id=?1";
+        "gpu_share=?27,gpu_memory_bytes=?28,bound=?29 WHERE id=?1";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
@@ -393,7 +396,8 @@ enum open_column {
     OPEN_QUEUE,
     OPEN_QUEUE_SUM,
     OPEN_GPU_SHARE,
-    OPEN_GPU_MEMORY
+    OPEN_GPU_MEMORY,
+    OPEN_BOUND
 };
 
 static char *open_text(sqlite3_stmt *statement, enum open_column column)
@@ -427,6 +431,7 @@ static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status
                            .disk_bytes = (uint64_t)open_number(statement, OPEN_DISK),
                            .gpu_share = (uint32_t)open_number(statement, OPEN_GPU_SHARE),
                            .gpu_memory_bytes = (uint64_t)open_number(statement, OPEN_GPU_MEMORY),
+                           .bound = open_number(statement, OPEN_BOUND) != 0,
                            .counters = open_text(statement, OPEN_COUNTERS),
                            .array = open_text(statement, OPEN_ARRAY),
                            .queue = open_text(statement, OPEN_QUEUE)};
@@ -464,7 +469,7 @@ int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error 
     static const char sql[] =
         "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS
         ",uid,priority,submitted_at,array,cpus,memory_bytes,name,type,estimate_us,gpus,"
-        "disk_bytes,counters,queue,queue_sum,gpu_share,gpu_memory_bytes FROM job "
+        "disk_bytes,counters,queue,queue_sum,gpu_share,gpu_memory_bytes,bound FROM job "
         "INDEXED BY job_open WHERE state<4 ORDER BY id";
     struct reading_open reading = {each, arg};
     return db_each(db, db_statement(db, sql, err), read_one_open, &reading, err);

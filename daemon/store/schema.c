@@ -277,6 +277,11 @@ static const char *const migrations[] = {
     " memory_pressure_highest INTEGER NOT NULL,"
     " io_pressure_count INTEGER NOT NULL, io_pressure_sum INTEGER NOT NULL,"
     " io_pressure_highest INTEGER NOT NULL, sum INTEGER NOT NULL);",
+
+    /* 12: a job may be bound to processors of its own; NULL: to none. */
+    "ALTER TABLE job ADD COLUMN bound INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN cpu_list TEXT;"
+    "ALTER TABLE task ADD COLUMN cpu_list TEXT;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

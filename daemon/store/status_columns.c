@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What only tasks and arrays have is left out for plain jobs, and so are a prediction, GPUs, a wait
- * for another attempt and memory of its own where there were none: their sums are those of schema
- * 1. */
+/* What only tasks and arrays have is left out for plain jobs, and so are a prediction, GPUs,
+ * processors, a wait for another attempt and memory of its own where there were none: their sums
+ * are those of schema 1. */
 static uint32_t sum_status(const struct job_status *status)
 {
     const struct outcome *outcome = &status->outcome;
@@ -39,6 +39,11 @@ static uint32_t sum_status(const struct job_status *status)
         sum = sum_number(sum_number(sum, status->retry_at), status->retry_us);
     if (status->memory_bytes != 0)
         sum = sum_number(sum, (int64_t)status->memory_bytes);
+    if (!cpu_list_is_empty(&status->cpus)) {
+        char list[CPU_LIST_TEXT_BYTES];
+        cpu_list_format(&status->cpus, list);
+        sum = sum_text(sum, list);
+    }
     return sum_text(sum_text(sum, outcome->message), status->result);
 }
 
@@ -93,6 +98,13 @@ char *column_text(sqlite3_stmt *statement, int column)
     return xstrdup((const char *)sqlite3_column_text(statement, column));
 }
 
+static void bind_cpus(sqlite3_stmt *statement, int at, const struct cpu_list *cpus)
+{
+    char text[CPU_LIST_TEXT_BYTES];
+    cpu_list_format(cpus, text);
+    (void)sqlite3_bind_text(statement, at, text[0] == '\0' ? NULL : text, -1, SQLITE_TRANSIENT);
+}
+
 void status_bind(sqlite3_stmt *statement, int at, const struct job_status *status)
 {
     const struct outcome *outcome = &status->outcome;
@@ -107,8 +119,17 @@ void status_bind(sqlite3_stmt *statement, int at, const struct job_status *statu
     bind_numbers(statement, at + 12, used, USAGE_WIDTH);
     bind_text(statement, at + 20, status->result);
     const int64_t tail[] = {status->predicted_us, status->predicted_by, (int64_t)status->gpu_set,
-                            status->retry_at,     status->retry_us,     sum_status(status)};
-    bind_numbers(statement, at + 21, tail, 6);
+                            status->retry_at, status->retry_us};
+    bind_numbers(statement, at + 21, tail, 5);
+    bind_cpus(statement, at + 26, &status->cpus);
+    (void)sqlite3_bind_int64(statement, at + 27, sum_status(status));
+}
+
+static bool read_cpus(sqlite3_stmt *statement, int column, struct cpu_list *ret)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    struct error err;
+    return text == NULL || cpu_list_parse(text, ret, &err) == 0;
 }
 
 static int damaged(struct job_status *status, struct error *err)
@@ -157,9 +178,10 @@ int status_read(sqlite3_stmt *statement, int at, struct job_status *status, stru
     status->gpu_set = (uint64_t)COLUMN(23);
     status->retry_at = COLUMN(24);
     status->retry_us = COLUMN(25);
-    int64_t stored = COLUMN(26);
+    bool sound = read_cpus(statement, at + 26, &status->cpus);
+    int64_t stored = COLUMN(27);
 #undef COLUMN
-    if (sum_status(status) != stored || status->state >= JOB_STATE_COUNT)
+    if (!sound || sum_status(status) != stored || status->state >= JOB_STATE_COUNT)
         return damaged(status, err);
     drop_unsummed(status);
     return 0;

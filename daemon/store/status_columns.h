@@ -11,8 +11,8 @@
 #define STATUS_COLUMNS                                                                           \
     "state,attempt,charged,losses,cancelling,worker,started_at,ended_at,class,exit_code,signal," \
     "message,user_us,system_us,run_us,max_rss_bytes,stdout_bytes,stderr_bytes,cut_bytes,"        \
-    "lost_bytes,result,predicted_us,predicted_by,gpu_set,retry_at,retry_us,status_sum"
-#define STATUS_WIDTH 27
+    "lost_bytes,result,predicted_us,predicted_by,gpu_set,retry_at,retry_us,cpu_list,status_sum"
+#define STATUS_WIDTH 28
 
 /* Binds STATUS_WIDTH parameters from `at` on. Borrows the texts until the statement is reset. */
 void status_bind(sqlite3_stmt *statement, int at, const struct job_status *status);

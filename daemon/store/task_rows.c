@@ -16,13 +16,13 @@ int task_rows_put(struct db *db, const struct job_status *status, struct error *
 {
     static const char sql[] =
         "INSERT INTO task(" TASK_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,"
-        "?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30)"
+        "?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31)"
         " ON CONFLICT(job,task_index) DO UPDATE SET "
         "memory_bytes=?3,state=?4,attempt=?5,charged=?6,losses=?7,cancelling=?8,worker=?9,"
         "started_at=?10,ended_at=?11,class=?12,exit_code=?13,signal=?14,message=?15,user_us=?16,"
         "system_us=?17,run_us=?18,max_rss_bytes=?19,stdout_bytes=?20,stderr_bytes=?21,"
         "cut_bytes=?22,lost_bytes=?23,result=?24,predicted_us=?25,predicted_by=?26,gpu_set=?27,"
-        "retry_at=?28,retry_us=?29,status_sum=?30";
+        "retry_at=?28,retry_us=?29,cpu_list=?30,status_sum=?31";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;

@@ -349,3 +349,44 @@ def test_waits_for_the_clock_after_an_edit(daemon):
     edit(daemon, job, begin=at)
     wait_until_time(at)
     assert daemon.wait(job)[0]["started_at"] >= at
+
+
+def test_how_it_stands_beside_others(full):
+    """What submit takes for that may be other, and none again; the settings bind it as they bind a submit."""
+    job = full.submit("sh", "-c", "nice; grep Cpus_allowed_list /proc/self/status", nice=3, hold=True)
+    changed = full.ctl("edit", str(job), "--nice", "19", "--io-priority", "idle", "--pids", "64", "--cpu-bind", "cores")
+    assert changed.returncode == 0, changed.stderr
+    for _ in range(2):
+        now = full.job(job)
+        assert now["limits"] == {"nice": 19, "io_priority": "idle", "pids": 64} and now["cpu_bind"] == "cores"
+        full.restart()
+    edit(full, job, timeout_ms=7000)  # what is not given stays
+    assert full.job(job)["limits"]["nice"] == 19
+    with pytest.raises(Refused) as refused:
+        edit(full, job, pids=5000000)
+    assert refused.value.parameters["field"] == "pids" and full.job(job)["limits"]["pids"] == 64
+    full.call("io.batchd.Jobs.Release", id=job)
+    open_gate(full)
+    assert full.wait(job)[0]["state"] == "completed"
+    nice, allowed = (full.state / f"jobs/{job}/1.out").read_text().splitlines()
+    assert nice == "19" and allowed.split()[1] == full.job(job)["cpu_list"]
+    again = full.submit("true", nice=3, pids=7, io_priority="idle", cpu_bind="cores", hold=True)
+    done = full.ctl("edit", str(again), "--nice", "0", "--io-priority", "none", "--pids", "none", "--cpu-bind", "none")
+    assert done.returncode == 0, done.stderr
+    now = full.job(again)
+    assert now["limits"] == {"nice": None, "io_priority": None, "pids": None} and now["cpu_bind"] == "none"
+
+
+def test_of_an_array_that_has_begun(make_daemon):
+    """How tasks stand beside others may change, not to what they are bound."""
+    daemon = make_daemon(config=settings(1, workers=1))
+    daemon.start()
+    array = daemon.submit("sh", "-c", f"nice; until [ -e {daemon.state}/go ]; do sleep 0.02; done", array="0-1")
+    daemon.wait_running(array)
+    edit(daemon, array, nice=17)
+    with pytest.raises(Refused) as refused:
+        edit(daemon, array, cpu_bind="cores")
+    assert refused.value.name == "io.batchd.InvalidState" and "nice" in refused.value.parameters["message"]
+    (daemon.state / "go").touch()
+    daemon.wait(array)
+    assert (daemon.state / f"jobs/{array}/1/1.out").read_text() == "17\n"

@@ -144,11 +144,11 @@ def test_an_older_batchd_refuses_a_newer_store(make_daemon):
     assert daemon.stop() == 0
     with sqlite3.connect(daemon.state / "batchd.db") as db:
         (stamp,) = db.execute("PRAGMA user_version").fetchone()
-        assert stamp & 0xff == 11
+        assert stamp & 0xff == 12
         db.execute(f"PRAGMA user_version={stamp + 1}")
     db.close()
     found = check_store(daemon)
-    assert found.returncode == 65 and "schema version 12, this batchd knows up to 11" in found.stderr
+    assert found.returncode == 65 and "schema version 13, this batchd knows up to 12" in found.stderr
 
 
 def killed_store(make_daemon, name, **options):

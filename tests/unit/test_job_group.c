@@ -68,6 +68,21 @@ START_TEST(limits_and_orders)
 }
 END_TEST
 
+START_TEST(processors_of_its_own)
+{
+    struct cpu_list cpus = {.bits = {0x0b}};
+    make_group("");
+    write_file("cpuset.cpus", "");
+    struct job_group *group = job_group_new(folder, "job");
+    job_group_bind(group, &cpus); /* there is none yet */
+    job_group_begin(group, 0, &none);
+    ck_file("cpuset.cpus", "");
+    job_group_bind(group, &cpus);
+    ck_file("cpuset.cpus", "0-1,3");
+    job_group_free(group);
+}
+END_TEST
+
 static void make_file(const char *name)
 {
     CLEANUP_FREE char *path = xasprintf("%s/%s", folder, name);
@@ -184,6 +199,7 @@ int main(void)
     Suite *suite = suite_create("job_group");
     TCase *all = tcase_create("all");
     tcase_add_test(all, limits_and_orders);
+    tcase_add_test(all, processors_of_its_own);
     tcase_add_test(all, limits_of_the_settings);
     tcase_add_test(all, without_a_request_memory_is_not_limited);
     tcase_add_test(all, usage_and_want_of_memory);

@@ -117,6 +117,35 @@ START_TEST(one_that_comes_again_takes_jobs_when_it_has_said_what_it_has)
 }
 END_TEST
 
+/* One that is of an earlier daemon and cannot bind a job goes when it is idle and a job is to be
+ * bound; one that says that it can is handed it. */
+START_TEST(one_that_cannot_bind_makes_way)
+{
+    static const struct pool_events events = {.hello = on_hello};
+    static const struct worker_facts facts = {.made_at = 1};
+    const struct pool_options options = {.state_dir = folder};
+    struct event_base *base = event_base_new();
+    struct record_writer writer = {.data = NULL};
+    unsigned hellos = 0;
+    int listener = listen_as_worker();
+    struct pool *pool = pool_new(base, &options, &events, &hellos);
+    pool_adopt(pool, WORKER, &facts);
+    int fd = accept_pool(base, listener);
+    ck_assert_uint_eq(pool_choose_binding(pool), 0);
+    put_empty(&writer, MESSAGE_BINDS);
+    if (_i == 1)
+        ck_assert_int_eq(fd_write_all(fd, writer.data, writer.used), 0);
+    introduce(base, fd, &hellos);
+    ck_assert_uint_eq(pool_choose_binding(pool), _i == 1 ? WORKER : 0);
+    ck_assert_uint_eq(pool_choose_idle(pool), _i == 1 ? WORKER : 0);
+    record_writer_done(&writer);
+    pool_free(pool);
+    (void)close(fd);
+    (void)close(listener);
+    event_base_free(base);
+}
+END_TEST
+
 /* Workers go on over an upgrade: those of before do not say what became of their jobs. */
 START_TEST(a_worker_of_an_older_version_is_understood)
 {
@@ -144,6 +173,7 @@ int main(void)
     TCase *tests = tcase_create("workers");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, one_that_comes_again_takes_jobs_when_it_has_said_what_it_has);
+    tcase_add_loop_test(tests, one_that_cannot_bind_makes_way, 0, 2);
     tcase_add_test(tests, a_worker_of_an_older_version_is_understood);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
