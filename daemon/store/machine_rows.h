@@ -5,7 +5,7 @@
 #include "daemon/core/machine_minute.h"
 #include "daemon/store/db.h"
 
-/* Writes it. A minute of which there is a row already (before a restart) is added to it. */
+/* Writes it. A minute of which there is a row already (the clock went back) is added to it. */
 int machine_rows_put(struct db *db, const struct machine_minute *minute, struct error *err);
 
 /* Calls `each` with those from this minute on, newest first, at most so many. */

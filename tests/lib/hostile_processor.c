@@ -3,6 +3,7 @@
  * The program's parameters are in test_sandbox.py, which writes the manifest. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/fd.h"
 #include "common/json.h"
 #include "processors/lib/processor.h"
 #include "processors/lib/report.h"
@@ -246,6 +247,19 @@ static void lie(void)
     (void)ignored;
 }
 
+/* A result whose line has so many bytes. */
+static void speak(size_t bytes)
+{
+    static const char start[] = "{\"type\":\"result\",\"result\":{\"fill\":\"";
+    static const char end[] = "\"}}\n";
+    char *line = xmalloc(bytes + 1);
+    memset(line, 'x', bytes + 1);
+    memcpy(line, start, sizeof(start) - 1);
+    memcpy(line + bytes + 1 - (sizeof(end) - 1), end, sizeof(end) - 1);
+    (void)fd_write_all(3, line, bytes + 1);
+    free(line);
+}
+
 /* Names in the output folder that no input gives. */
 static void other_names(const char *output, json_t *tries)
 {
@@ -269,6 +283,8 @@ static int run(const struct request *request, json_t **ret, struct error *err)
         abort();
     if (request_bool(request, "lie", 0))
         lie();
+    if (request_int(request, "line_bytes", 0) > 0)
+        speak((size_t)request_int(request, "line_bytes", 0));
     if (request_int(request, "megabytes", 0) > 0) {
         size_t bytes = (size_t)request_int(request, "megabytes", 0) << 20;
         void *memory =

@@ -134,9 +134,9 @@ def test_rgb_is_the_same_colour_afterwards(tmp_path, colour):
         assert done.code == 0 and mean(tmp_path / "out.jpg") == pytest.approx(colour, abs=5)
 
 
-def hdr_of(path, colour, transfer, nits, shades="tv"):
+def hdr_of(path, colour, transfer, nits, shades="tv", height=90, more=""):
     """A film of one colour that an ordinary picture has, its white at so many cd/m2."""
-    ffmpeg("-f", "lavfi", "-i", f"color=0x{bytes(colour).hex()}:s=160x90:d=0.2", "-vf",
+    ffmpeg("-f", "lavfi", "-i", f"color=0x{bytes(colour).hex()}:s=160x{height}:d=0.2{more}", "-vf",
            "format=gbrp,setparams=color_primaries=bt709:color_trc=bt709:colorspace=gbr:range=pc,"
            f"zscale=t=linear:npl={nits},format=gbrpf32le,zscale=p=bt2020,"
            f"zscale=t={transfer}:m=bt2020nc:r={shades}:npl={nits},format=yuv420p10le", "-c:v", "libx265", "-x265-params",
@@ -162,6 +162,18 @@ def test_a_thumbnail_of_hdr_with_all_shades(tmp_path, colour):
     assert tags(tmp_path / "in.mp4")[0]["color_range"] == "pc"
     done = run("video", tmp_path, mode="thumbnail", input="in.mp4", output="out.png")
     assert done.code == 0 and mean(tmp_path / "out.png") == pytest.approx(colour, abs=7)
+
+
+def test_the_rows_of_a_thumbnail_of_hdr_are_in_their_places(tmp_path):
+    """They are mapped 64 at a time, and the last ones are fewer."""
+    colours = [(200, 30, 40), (20, 180, 60), (30, 60, 190)]
+    boxes = "".join(f",drawbox=y={64 * i}:w=160:h=64:t=fill:c=0x{bytes(colours[i]).hex()}" for i in (1, 2))
+    hdr_of(tmp_path / "in.mp4", colours[0], "smpte2084", 203, height=150, more=boxes)
+    done = run("video", tmp_path, mode="thumbnail", input="in.mp4", output="out.png")
+    assert done.code == 0, done.error
+    for i, height in enumerate((64, 64, 22)):
+        ffmpeg("-i", tmp_path / "out.png", "-vf", f"crop=160:{height - 12}:0:{64 * i + 6}", tmp_path / "part.png")
+        assert mean(tmp_path / "part.png") == pytest.approx(colours[i], abs=9)
 
 
 def test_what_is_brighter_is_still_told_apart_in_a_thumbnail(tmp_path):

@@ -86,6 +86,27 @@ def test_means_and_the_highest(world):
     assert "FROM" in shown and "/ 60%" in shown
 
 
+def test_a_clock_that_goes_back_adds_to_its_minute(world):
+    daemon, machine, clock = world
+    first = int(clock.now()) // MINUTE
+    wait_samples(daemon, 6)
+    next_minute(clock)
+    wait_until(lambda: len(minutes(daemon)) == 1)
+    before = minutes(daemon)[0]
+    machine.write(5, 60, 30)
+    clock.set(first * MINUTE + 30)
+    wait_samples(daemon, 2)
+    clock.set((first + 2) * MINUTE + 1)
+
+    def now():
+        return next(one for one in minutes(daemon) if one["at"] == first * 60_000_000)
+
+    wait_until(lambda: now() != before)
+    found = now()
+    assert found["samples"] >= before["samples"] + 2 and found["load"]["highest"] == 5
+    assert 1 < found["load"]["mean"] < 3.5  # of the first samples, too, which are more
+
+
 def test_what_is_kept_and_for_how_long(world):
     daemon, _, clock = world
     wait_samples(daemon, 1)

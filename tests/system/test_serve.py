@@ -145,6 +145,18 @@ def test_nor_where_the_lines_go_to_stdout(program, tmp_path):
     assert said == [{"job": 1, "type": "log", "text": "mine"}, {"job": 1, "type": "result", "result": {"first": 1}}]
 
 
+def test_the_longest_result_comes_and_a_longer_one_is_none(program, tmp_path):
+    """Who reads takes 16 MiB, of which 256 bytes are for the job's number and what it used."""
+    (tmp_path / "clip").write_text("media")
+    server = Server(program, tmp_path)
+    for bytes_over in (0, 1):
+        server.send(2**53, input="clip", output="out", megabytes=1, line_bytes=(16 << 20) - 256 + bytes_over)
+        line = server.news.readline()
+        assert len(line) <= (16 << 20) + 1
+        assert ("fill" if bytes_over == 0 else "memory") in json.loads(line)["result"]  # the second one it gave
+    assert server.end() == (0, [])
+
+
 def test_more_cpus_than_jobs_that_run_at_once_are_not_one(program, tmp_path):
     (tmp_path / "clip").write_text("media")
     server = Server(program, tmp_path, cpus=128)

@@ -139,6 +139,13 @@ def test_a_line_that_is_none_ends_it(daemon, tmp_path):
     assert "is no JSON" in daemon.ctl("logs", str(job)).stderr and not is_there(server)
 
 
+def test_a_line_that_does_not_end_ends_it(daemon, tmp_path):
+    server = warm(daemon, tmp_path)
+    job = submit(daemon, tmp_path, "answered = True\nfor _ in range(17): os.write(3, b'x' * (1 << 20))\ntime.sleep(1000)")
+    assert daemon.wait(job)[0]["state"] == "failed"
+    assert "longer than 16 MiB" in daemon.ctl("logs", str(job)).stderr and not is_there(server)
+
+
 def test_of_one_that_was_killed_in_its_server_the_end_is_the_jobs(daemon, tmp_path):
     warm(daemon, tmp_path)
     job = submit(daemon, tmp_path, "answered = True; say(type='result', result={'processor': 'server', "
@@ -258,12 +265,15 @@ def test_a_long_job_is_not_followed_by_a_served_one(daemon, tmp_path):
 
 
 def test_what_it_used_is_the_jobs(daemon, tmp_path):
-    warm(daemon, tmp_path)
+    server = warm(daemon, tmp_path)
     job = submit(daemon, tmp_path, "end = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
                  "big = bytearray(100 << 20)\nfor i in range(0, len(big), 4096): big[i] = 1\nbig = None")
     facts(daemon, job)
     used = daemon.job(job)["usage"]
     assert used["user_us"] + used["system_us"] >= 250000 and used["max_rss_bytes"] >= 100 << 20, used
+    after = submit(daemon, tmp_path)
+    assert facts(daemon, after)["pid"] == server
+    assert daemon.job(after)["usage"]["max_rss_bytes"] < 60 << 20  # nor is the peak of before that of the next
 
 
 def test_a_restart_of_batchd_in_a_served_job(daemon, tmp_path):

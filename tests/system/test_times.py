@@ -125,6 +125,15 @@ def test_a_gap_is_filled_with_silence_piece_by_piece(tmp_path, film):
     assert sound["samples"] / sound["sample_rate"] == pytest.approx(1000.5, abs=0.5)
 
 
+def test_progress_goes_on_within_a_gap(tmp_path, film):
+    """25,000 pictures are made of one that was read, and who asks is still told the time that is left."""
+    with_times(film / "film.mkv", tmp_path / "in.mkv", TIME, 10**6, 2)
+    done = run("video", tmp_path, input="in.mkv", output="out.mkv", audio="none", fps=25, **FAST)
+    assert done.code == 0 and done.result["frames_out"] > 25000, done.error
+    seen = [line["frames"] for line in done.lines if line["type"] == "progress"]
+    assert max(map(seen.count, seen)) >= 3, seen
+
+
 @pytest.mark.parametrize("asked,code,text", [
     ({"output": "out.mp4", "fps": 25}, 65, "input has no picture for 3899999999 s; at most 86400 s are filled"),
     ({"output": "out.mp4", "audio": "none"}, 64, "params.output is mp4, which shows no picture for longer than 33554 s"),
