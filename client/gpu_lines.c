@@ -4,6 +4,8 @@
 #include "common/cleanup.h"
 #include "common/parse.h"
 
+#include <stdbool.h>
+
 /* Of one GPU so many are named. */
 #define JOBS_SHOWN 4U
 
@@ -24,7 +26,23 @@ static void print_memory(FILE *file, const json_t *gpu)
     (void)fprintf(file, ", %s of %s in use", json_is_integer(used) ? used_text : "?", total_text);
 }
 
-/* Jobs by name, other processes in number. */
+/* " (2.0G, 37%)": its memory there, and how busy it keeps it, as far as that is known. */
+static void print_use(FILE *file, const json_t *process)
+{
+    const json_t *memory = json_object_get(process, "memory_bytes");
+    const json_t *busy = json_object_get(process, "busy_percent");
+    const bool both = json_is_integer(memory) && json_is_integer(busy);
+    char text[32];
+    if (!json_is_integer(memory) && !json_is_integer(busy))
+        return;
+    format_size((uint64_t)json_integer_value(memory), text, sizeof(text));
+    (void)fprintf(file, " (%s%s", json_is_integer(memory) ? text : "", both ? ", " : "");
+    if (json_is_integer(busy))
+        (void)fprintf(file, "%lld%%", json_integer_value(busy));
+    (void)fputc(')', file);
+}
+
+/* Jobs by name, a process each, other processes in number. */
 static void print_processes(FILE *file, const json_t *processes)
 {
     size_t i;
@@ -35,8 +53,10 @@ static void print_processes(FILE *file, const json_t *processes)
         const char *job = text_of(one, "job");
         others += job == NULL;
         jobs += job != NULL;
-        if (job != NULL && jobs <= JOBS_SHOWN)
-            (void)fprintf(file, "%s%s", jobs == 1 ? ", job " : " ", job);
+        if (job == NULL || jobs > JOBS_SHOWN)
+            continue;
+        (void)fprintf(file, "%s%s", jobs == 1 ? ", job " : " ", job);
+        print_use(file, one);
     }
     if (jobs > JOBS_SHOWN)
         (void)fputs(" ...", file);

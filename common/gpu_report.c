@@ -12,6 +12,7 @@ static void put_process(struct record_writer *writer, const struct gpu_process *
     record_put_u64(writer, process->pid);
     record_put_u64(writer, process->worker);
     record_put_u64(writer, process->memory_bytes);
+    record_put_u64(writer, process->busy_percent);
     record_put_string(writer, process->name);
 }
 
@@ -28,6 +29,7 @@ static void put_facts(struct record_writer *writer, const struct gpu_facts *gpu)
     record_put_u64(writer, gpu->temperature);
     record_put_u64(writer, gpu->numa_node);
     record_put_u64(writer, gpu->process_count);
+    record_put_u8(writer, gpu->processes_partial);
     record_put_u32(writer, gpu->listed);
     for (uint32_t i = 0; i < gpu->listed; i++)
         put_process(writer, &gpu->process[i]);
@@ -60,6 +62,7 @@ static void get_process(struct record *record, struct gpu_process *ret)
     ret->pid = record_get_u64(record);
     ret->worker = record_get_u64(record);
     ret->memory_bytes = record_get_u64(record);
+    ret->busy_percent = record_get_u64(record);
     get_text(record, ret->name, sizeof(ret->name));
 }
 
@@ -78,6 +81,7 @@ static void get_facts(struct record *record, struct gpu_facts *ret)
     ret->temperature = record_get_u64(record);
     ret->numa_node = record_get_u64(record);
     ret->process_count = record_get_u64(record);
+    ret->processes_partial = record_get_u8(record) != 0;
     ret->listed = record_get_u32(record);
     record->failed |= ret->listed > GPU_REPORT_PROCESSES;
     for (uint32_t i = 0; i < ret->listed && !record->failed; i++)

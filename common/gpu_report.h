@@ -6,6 +6,8 @@
 
 #include "common/record.h"
 
+#include <stdbool.h>
+
 /* As many as a job's set of GPUs has bits (daemon/core/gpus.h). */
 #define GPU_REPORT_GPUS 64U
 /* Of one GPU; what is more is counted and not listed. */
@@ -19,7 +21,8 @@ struct gpu_process {
     uint64_t pid;
     uint64_t worker; /* the worker of this batchd that it descends from; GPU_UNKNOWN: of none */
     uint64_t memory_bytes;
-    char name[16]; /* as the kernel has it (comm) */
+    uint64_t busy_percent; /* as below, of what it kept busy itself */
+    char name[16];         /* as the kernel has it (comm) */
 };
 
 struct gpu_facts {
@@ -32,6 +35,7 @@ struct gpu_facts {
     uint64_t temperature;   /* degrees Celsius */
     uint64_t numa_node;     /* the one it is near to */
     uint64_t process_count; /* GPU_UNKNOWN: which there are cannot be told */
+    bool processes_partial; /* there may be others, which may not be looked into */
     uint32_t listed;        /* of them, below */
     struct gpu_process process[GPU_REPORT_PROCESSES];
 };

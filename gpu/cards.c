@@ -2,6 +2,8 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "gpu/drm_processes.h"
+#include "gpu/idle.h"
 
 #include <glob.h>
 #include <limits.h>
@@ -14,10 +16,16 @@
 #define VENDOR_AMD 0x1002U
 #define VENDOR_INTEL 0x8086U
 
+struct cards {
+    struct gpu_idle *idle;
+    struct drm_processes *processes;
+};
+
 struct card {
     enum gpu_vendor vendor;
     char pci[32];
-    char folder[48]; /* below the root: "/sys/class/drm/card0/device" */
+    char path[32];   /* below the root: "/sys/class/drm/card0" */
+    char folder[48]; /* "/sys/class/drm/card0/device" */
 };
 
 /* "card0", and not its plugs ("card0-DP-1"). */
@@ -55,7 +63,8 @@ static bool find_card(const struct look *look, const char *path, struct card *re
     struct card card = {.folder = ""};
     if (!is_card(path))
         return false;
-    (void)snprintf(card.folder, sizeof(card.folder), DRM "%.12s/device", strrchr(path, '/') + 1);
+    (void)snprintf(card.path, sizeof(card.path), DRM "%.12s", strrchr(path, '/') + 1);
+    (void)snprintf(card.folder, sizeof(card.folder), "%s/device", card.path);
     CLEANUP_FREE char *vendor = xasprintf("%s/vendor", card.folder);
     if (!vendor_of(look_number(look, vendor, 16), &card.vendor))
         return false;
@@ -106,9 +115,63 @@ static void name_card(const struct look *look, const struct card *card, struct g
         gpu->uuid[0] = '\0';
 }
 
-/* Documentation/gpu/amdgpu of Linux: mem_info_vram_*, gpu_busy_percent. Intel's drivers have none
- * of these; what is not there is unknown. */
-static void look_at_card(const struct look *look, const struct card *card,
+/* Documentation/gpu/amdgpu of Linux: mem_info_vram_*. */
+static void look_at_memory_of_amd(const struct look *look, const struct card *card,
+                                  struct gpu_facts *gpu)
+{
+    const uint64_t total = number_in(look, card, "mem_info_vram_total");
+    const uint64_t used = number_in(look, card, "mem_info_vram_used");
+    if (!gpu_known(total) || total == 0)
+        return;
+    gpu->memory_total_bytes = total;
+    gpu->memory_used_bytes = !gpu_known(used) || used <= total ? used : total;
+}
+
+/* Of cards with memory of their own: xe tells it of each tile, i915 only with Intel's own modules.
+ * What of it is in use they do not tell. */
+static void look_at_memory_of_intel(const struct look *look, const struct card *card,
+                                    struct gpu_facts *gpu)
+{
+    static const char *const places[] = {"/device/tile*/physical_vram_size_bytes",
+                                         "/device/tile*/memory/physical_vram_size_bytes",
+                                         "/lmem_total_bytes", "/device/lmem_total_bytes"};
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && sum == 0; i++) {
+        glob_t paths = {0};
+        CLEANUP_FREE char *pattern = xasprintf("%s%s%s", look->root, card->path, places[i]);
+        const int result = glob(pattern, 0, NULL, &paths);
+        for (size_t p = 0; result == 0 && p < paths.gl_pathc; p++) {
+            const uint64_t bytes = look_number(look, paths.gl_pathv[p] + strlen(look->root), 10);
+            sum += bytes <= INT64_MAX / GPU_REPORT_GPUS ? bytes : 0;
+        }
+        globfree(&paths);
+    }
+    gpu->memory_total_bytes = sum > 0 ? sum : GPU_UNKNOWN;
+}
+
+/* A card that sleeps as a whole does nothing, and to ask how much, or how warm it is, wakes it. */
+static bool sleeps(const struct look *look, const struct card *card)
+{
+    char state[16];
+    CLEANUP_FREE char *path = xasprintf("%s/power/runtime_status", card->folder);
+    return look_line(look, path, state, sizeof(state)) == 0 && strcmp(state, "suspended") == 0;
+}
+
+static void look_at_load(struct cards *cards, const struct look *look, const struct card *card,
+                         struct gpu_facts *gpu)
+{
+    if (sleeps(look, card)) {
+        gpu->busy_percent = 0;
+        return;
+    }
+    const uint64_t busy = card->vendor == GPU_AMD ? number_in(look, card, "gpu_busy_percent")
+                                                  : gpu_idle_busy(cards->idle, look, card->path);
+    gpu->busy_percent = busy <= 100 ? busy : GPU_UNKNOWN;
+    gpu->temperature = temperature_of(look, card);
+}
+
+/* What is not there is unknown. */
+static void look_at_card(struct cards *cards, const struct look *look, const struct card *card,
                          struct gpu_report *report)
 {
     struct gpu_facts *gpu = look_add(report, card->vendor);
@@ -116,30 +179,44 @@ static void look_at_card(const struct look *look, const struct card *card,
         return;
     (void)snprintf(gpu->pci, sizeof(gpu->pci), "%s", card->pci);
     name_card(look, card, gpu);
-    const uint64_t total = number_in(look, card, "mem_info_vram_total");
-    const uint64_t used = number_in(look, card, "mem_info_vram_used");
-    const uint64_t busy = number_in(look, card, "gpu_busy_percent");
-    if (gpu_known(total) && total > 0) {
-        gpu->memory_total_bytes = total;
-        gpu->memory_used_bytes = !gpu_known(used) || used <= total ? used : total;
-    }
-    gpu->busy_percent = busy <= 100 ? busy : GPU_UNKNOWN;
-    gpu->temperature = temperature_of(look, card);
+    if (card->vendor == GPU_AMD)
+        look_at_memory_of_amd(look, card, gpu);
+    else
+        look_at_memory_of_intel(look, card, gpu);
+    look_at_load(cards, look, card, gpu);
     gpu->numa_node = number_in(look, card, "numa_node");
 }
 
-void cards_look(const struct look *look, struct gpu_report *report)
+struct cards *cards_new(void)
 {
-    struct card cards[GPU_REPORT_GPUS];
+    struct cards *cards = xcalloc(1, sizeof(*cards));
+    *cards = (struct cards){.idle = gpu_idle_new(), .processes = drm_processes_new()};
+    return cards;
+}
+
+void cards_free(struct cards *cards)
+{
+    if (cards == NULL)
+        return;
+    gpu_idle_free(cards->idle);
+    drm_processes_free(cards->processes);
+    free(cards);
+}
+
+void cards_look(struct cards *cards, const struct look *look, struct gpu_report *report)
+{
+    struct card found[GPU_REPORT_GPUS];
     size_t count = 0;
+    const uint32_t first = report->count;
     glob_t paths = {0};
     CLEANUP_FREE char *pattern = xasprintf("%s" DRM "card[0-9]*", look->root);
     if (glob(pattern, 0, NULL, &paths) == 0) {
         for (size_t i = 0; i < paths.gl_pathc && count < GPU_REPORT_GPUS; i++)
-            count += find_card(look, paths.gl_pathv[i], &cards[count]);
+            count += find_card(look, paths.gl_pathv[i], &found[count]);
     }
     globfree(&paths);
-    qsort(cards, count, sizeof(cards[0]), by_vendor_and_address);
+    qsort(found, count, sizeof(found[0]), by_vendor_and_address);
     for (size_t i = 0; i < count; i++)
-        look_at_card(look, &cards[i], report);
+        look_at_card(cards, look, &found[i], report);
+    drm_processes_look(cards->processes, look, report, first);
 }

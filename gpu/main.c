@@ -75,13 +75,13 @@ static bool take_question(unsigned *ret_seconds)
 
 /* SIGALRM ends the process: what hangs in a driver cannot be waited for. */
 static void answer(const struct options *options, unsigned seconds, struct nvml *nvml,
-                   struct gpu_report *report)
+                   struct cards *cards, struct gpu_report *report)
 {
     struct record_writer writer = {.used = 0};
     memset(report, 0, sizeof(*report));
     (void)alarm(seconds);
     nvml_look(nvml, &options->look, report);
-    cards_look(&options->look, report);
+    cards_look(cards, &options->look, report);
     (void)alarm(0);
     put_gpu_report(&writer, report);
     if (fd_write_all(STDOUT_FILENO, writer.data, writer.used) < 0)
@@ -100,8 +100,10 @@ int main(int argc, char **argv)
     struct gpu_report *report = xcalloc(1, sizeof(*report));
     struct nvml *nvml =
         nvml_new(options.library != NULL ? options.library : LIBRARY, options.library != NULL);
+    struct cards *cards = cards_new();
     while (take_question(&seconds))
-        answer(&options, seconds, nvml, report);
+        answer(&options, seconds, nvml, cards, report);
+    cards_free(cards);
     nvml_free(nvml);
     free(report);
     return EX_OK;

@@ -73,8 +73,10 @@ static void look_at(nvml_processes_fn call, unsigned version, nvml_device device
     const unsigned stride = version == 1 ? NVML_PROCESS_V1_BYTES : stride_of(records, count);
     for (unsigned i = 0; i < count; i++) {
         const struct nvml_process process = record_at(records, stride, i);
+        const struct process_load load = {.memory_bytes = process.memory,
+                                          .busy_percent = GPU_UNKNOWN};
         if (process.pid > 0 && process.pid <= PID_MOST)
-            process_add(look, gpu, process.pid, process.memory);
+            process_add(look, gpu, process.pid, &load);
     }
 }
 

@@ -142,11 +142,11 @@ static void take_larger(uint64_t *known, uint64_t other)
 }
 
 void process_add(const struct look *look, struct gpu_facts *gpu, uint64_t pid,
-                 uint64_t memory_bytes)
+                 const struct process_load *load)
 {
     for (uint32_t i = 0; i < gpu->listed; i++) {
         if (gpu->process[i].pid == pid) {
-            take_larger(&gpu->process[i].memory_bytes, memory_bytes);
+            take_larger(&gpu->process[i].memory_bytes, load->memory_bytes);
             return;
         }
     }
@@ -154,8 +154,10 @@ void process_add(const struct look *look, struct gpu_facts *gpu, uint64_t pid,
     if (gpu->listed == GPU_REPORT_PROCESSES)
         return;
     struct gpu_process *process = &gpu->process[gpu->listed++];
-    *process = (struct gpu_process){
-        .pid = pid, .worker = worker_of(look, pid), .memory_bytes = memory_bytes};
+    *process = (struct gpu_process){.pid = pid,
+                                    .worker = worker_of(look, pid),
+                                    .memory_bytes = load->memory_bytes,
+                                    .busy_percent = load->busy_percent};
     CLEANUP_FREE char *path = xasprintf("/proc/%llu/comm", (unsigned long long)pid);
     if (look_line(look, path, process->name, sizeof(process->name)) < 0)
         process->name[0] = '\0';

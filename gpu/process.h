@@ -5,9 +5,13 @@
 
 #include "gpu/look.h"
 
+struct process_load {
+    uint64_t memory_bytes, busy_percent; /* GPU_UNKNOWN: not told */
+};
+
 /* One more process of the GPU, or more memory of one that is there already: of one that computes
  * and draws the memory is told twice, so the larger counts. */
 void process_add(const struct look *look, struct gpu_facts *gpu, uint64_t pid,
-                 uint64_t memory_bytes);
+                 const struct process_load *load);
 
 #endif

@@ -35,7 +35,8 @@ checkpoint-short: all
 	OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/crash/checkpoint.py --kills 6 --steps 400 --minutes 0
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(DAEMON_LIB) $(WORKER_LIB) $(PROCESSOR_LIB) $(COMMON_LIB)
-	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $< $(DAEMON_LIB) $(WORKER_LIB) $(PROCESSOR_LIB) $(COMMON_LIB) $(call libs_of,check) $(PROCESSOR_LIBS) $(CORE_LIBS) -lm
+	$(Q)$(CXX_FOR_CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(DAEMON_LIB) $(WORKER_LIB) $(PROCESSOR_LIB) $(COMMON_LIB) $(call libs_of,check) $(PROCESSOR_LIBS) $(CORE_LIBS) -lm
+$(OUT)/tests/unit/test_drm_client: $(addprefix $(OUT)/gpu/,drm_client.o drm_load.o)
 
 # What stands on FFmpeg's libraries.
 MEDIA_TESTS := $(addprefix $(OUT)/tests/unit/,test_hardware test_chunk_check test_motion)

@@ -44,6 +44,7 @@ static json_t *view_process(const struct api_call *call, const struct gpu_proces
     json_put_int(object, "pid", (int64_t)process->pid);
     put_known_text(object, "name", process->name);
     put_known(object, "memory_bytes", process->memory_bytes);
+    put_known(object, "busy_percent", process->busy_percent);
     json_put(object, "job", view_job_of(call, process->worker));
     return object;
 }
@@ -60,10 +61,11 @@ static json_t *view_processes(const struct api_call *call, const struct gpu_fact
     return list;
 }
 
-static json_t *view_gpu(const struct api_call *call, const struct gpu_facts *gpu, uint32_t index)
+/* given: its place among those that jobs are given; -1: it is none of them. */
+static json_t *view_gpu(const struct api_call *call, const struct gpu_facts *gpu, uint32_t index,
+                        int given)
 {
     json_t *object = json_object();
-    const int given = engine_gpu_index(call->api->engine, gpu);
     json_put_int(object, "index", given < 0 ? (int64_t)index : given);
     json_put_text(object, "vendor", gpu_vendor_words[gpu->vendor]);
     put_known_text(object, "name", gpu->name);
@@ -94,7 +96,7 @@ static json_t *view_gone(const struct api_call *call, unsigned index)
                              .process_count = GPU_UNKNOWN};
     (void)snprintf(gone.name, sizeof(gone.name), "%s", device->name);
     (void)snprintf(gone.pci, sizeof(gone.pci), "%s", device->pci);
-    return view_gpu(call, &gone, index);
+    return view_gpu(call, &gone, index, (int)index);
 }
 
 static void put_gone(const struct api_call *call, uint64_t there, json_t *list)
@@ -116,10 +118,10 @@ void view_gpus(const struct api_call *call, json_t *machine)
     json_t *list = json_array();
     for (uint32_t i = 0; report != NULL && i < report->count; i++) {
         const struct gpu_facts *gpu = &report->gpu[i];
-        const int given = engine_gpu_index(call->api->engine, gpu);
+        const int given = engine_gpu_index(call->api->engine, i);
         index = i > 0 && gpu[-1].vendor == gpu->vendor ? index + 1 : 0;
         there |= given < 0 ? 0 : UINT64_C(1) << given;
-        (void)json_array_append_new(list, view_gpu(call, gpu, index));
+        (void)json_array_append_new(list, view_gpu(call, gpu, index, given));
     }
     put_gone(call, there, list);
     json_put(machine, "gpus", list);

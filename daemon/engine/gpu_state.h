@@ -9,7 +9,8 @@
  * the bus when it was first seen since the machine started, whatever vanishes later. */
 struct gpu_device {
     bool seen;
-    char pci[32], name[96], uuid[96]; /* once it was seen */
+    bool present;                     /* in the newest report */
+    char pci[32], name[96], uuid[96]; /* once it was seen; "": that was never told */
     uint32_t position; /* among those that the driver shows: how it numbers them now */
     int64_t stored;    /* as the store has it (gpu_places.c) */
     char fault[160];   /* why no job is given it; "": it is */

@@ -61,23 +61,25 @@ static int place_of(const struct gpu_devices *devices, uint32_t count, const str
 /* ---- what is measured ---- */
 
 /* By programs that are no jobs. Where their processes are known they say; else all that is in use
- * where no job of ours is on it, and nothing where one is. */
+ * where no job of ours is on it, and where one is what those of the others have that are known. */
 static uint64_t foreign_bytes(const struct gpu_facts *gpu, const struct gpu_slot *slot,
                               const struct gpu_device *device)
 {
     uint64_t sum = 0;
-    bool known = gpu_known(gpu->process_count) && gpu->listed == gpu->process_count;
+    bool known = gpu_known(gpu->process_count) && gpu->listed == gpu->process_count &&
+                 !gpu->processes_partial;
     for (uint32_t i = 0; i < gpu->listed; i++) {
         const struct gpu_process *process = &gpu->process[i];
-        known &= gpu_known(process->memory_bytes) && process->name[0] != '\0';
-        if (known && !gpu_known(process->worker))
+        const bool whole = gpu_known(process->memory_bytes) && process->name[0] != '\0';
+        known &= whole;
+        if (whole && !gpu_known(process->worker))
             sum += process->memory_bytes;
     }
     if (known)
         return sum;
     if (slot->whole > 0 || slot->shares > 0 || device->settling > 0 ||
         !gpu_known(gpu->memory_used_bytes))
-        return 0;
+        return gpu->processes_partial && sum <= slot->total_bytes ? sum : 0;
     return gpu->memory_used_bytes;
 }
 
@@ -163,6 +165,7 @@ static void take_report(struct engine *engine, const struct gpu_report *report,
         note_fault((unsigned)at, &devices->device[at], &pool->slot[at], fault);
     }
     for (uint32_t i = 0; i < pool->count; i++) {
+        devices->device[i].present = there[i];
         if (!there[i] && devices->device[i].seen)
             note_fault(i, &devices->device[i], &pool->slot[i],
                        report->trouble[0] != '\0' ? report->trouble
@@ -208,12 +211,23 @@ void engine_gpus_settle(struct engine *engine, uint64_t set)
 
 /* ---- to ask ---- */
 
-int engine_gpu_index(const struct engine *engine, const struct gpu_facts *gpu)
+int engine_gpu_index(const struct engine *engine, uint32_t at)
 {
-    return gpu->vendor != engine->gate.gpus.vendor || gpu->pci[0] == '\0'
-               ? -1
-               : find_device(&engine->gate.gpus, scheduler_gpus(engine->scheduler)->count,
-                             gpu->pci);
+    const struct gpu_devices *devices = &engine->gate.gpus;
+    const struct gpu_report *report = gpu_watch_report(engine->options.gpus);
+    const uint32_t count = scheduler_gpus(engine->scheduler)->count;
+    uint32_t turn = 0;
+    if (report->gpu[at].vendor != devices->vendor || !is_given(&report->gpu[at]))
+        return -1;
+    if (report->gpu[at].pci[0] != '\0')
+        return find_device(devices, count, report->gpu[at].pci);
+    for (uint32_t i = 0; i < at; i++)
+        turn += report->gpu[i].vendor == devices->vendor && is_given(&report->gpu[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        if (devices->device[i].present && devices->device[i].position == turn)
+            return (int)i;
+    }
+    return -1;
 }
 
 const struct gpu_device *engine_gpu(const struct engine *engine, unsigned index)

@@ -14,8 +14,8 @@ struct gpu_watch;
 void engine_look_at_gpus(struct engine *engine);
 /* A job that had these has ended. */
 void engine_gpus_settle(struct engine *engine, uint64_t set);
-/* Which a report's are among those that jobs are given: -1: none. */
-int engine_gpu_index(const struct engine *engine, const struct gpu_facts *gpu);
+/* Which the newest report's GPU `at` is among those that jobs are given; -1: none. */
+int engine_gpu_index(const struct engine *engine, uint32_t at);
 /* Borrowed. */
 const struct gpu_device *engine_gpu(const struct engine *engine, unsigned index);
 enum gpu_vendor engine_gpu_vendor(const struct engine *engine);

@@ -76,6 +76,21 @@ class Machine:
         (folder / "cmdline").write_text("".join(f"{word}\0" for word in words))
         return folder
 
+    def client(self, pid, fd, text):
+        """What the kernel shows of a descriptor of a process, to a GPU's device; None: it is closed."""
+        link, info = (self.root / f"proc/{pid}/{name}/{fd}" for name in ("fd", "fdinfo"))
+        for path in (link, info):
+            path.parent.mkdir(exist_ok=True)
+        if text is None:
+            link.unlink()
+            info.unlink()
+            return
+        new = self.root / f"new-{pid}-{fd}"
+        new.write_text(text)
+        new.rename(info)
+        if not link.is_symlink():
+            link.symlink_to("/dev/dri/renderD128")
+
 
 def daemon(machine, library=None, more="", resources="", interval="100ms", folder=None):
     of_nvidia = f'gpu_library = "{library.library}"\n' if library else ""

@@ -32,10 +32,10 @@ def nvidia(tmp_path):
 
 
 @contextlib.contextmanager
-def of_the_system(machine, nvidia):
+def of_the_system(machine, nvidia=None, user=None):
     """A batchd-gpu that no batchd has started."""
-    argv = [OUT / "batchd-gpu", "--root", machine.root, "--library", nvidia.library]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    argv = [OUT / "batchd-gpu", "--root", machine.root, *(["--library", nvidia.library] if nvidia else [])]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, user=user) as process:
         try:
             yield process
         finally:

@@ -60,8 +60,8 @@ def test_what_the_library_says(machine, tmp_path, version):
             "index": 0, "vendor": "nvidia", "name": "A100", "uuid": "GPU-aaaa", "pci": "0000:65:00.0", "fault": None, "given": False,
             "memory_total_bytes": 81920 * MIB, "memory_used_bytes": 1024 * MIB, "busy_percent": 37, "temperature": 41,
             "numa_node": None, "processes": [
-                {"pid": 4000001, "name": None, "memory_bytes": 512 * MIB, "job": None},
-                {"pid": 4000002, "name": None, "memory_bytes": None, "job": None}]}
+                {"pid": 4000001, "name": None, "memory_bytes": 512 * MIB, "busy_percent": None, "job": None},
+                {"pid": 4000002, "name": None, "memory_bytes": None, "busy_percent": None, "job": None}]}
         assert (other["index"], other["pci"], other["temperature"]) == (1, "0000:ca:00.0", None)
         assert [process["pid"] for process in other["processes"]] == [4000003]
         lines = daemon.ctl("status").stdout.splitlines()
@@ -117,7 +117,7 @@ def test_whose_job_it_is(machine, nvidia, tmp_path):
         mine, other = seen(daemon)["gpus"][0]["processes"]
         assert (mine["pid"], mine["name"], mine["job"]) == (pid, "sleep", str(job))
         assert other["job"] is None
-        assert f"job {job}, 1 other process" in daemon.ctl("status").stdout
+        assert f"job {job} (10.0M), 1 other process" in daemon.ctl("status").stdout
         daemon.call("io.batchd.Jobs.Cancel", id=job)
 
 
@@ -128,6 +128,23 @@ def parents(pid):
             pid = int(file.read().rsplit(")", 1)[1].split()[1])
         found.append(pid)
     return found
+
+
+def test_one_without_an_address_is_one(machine, nvidia):
+    """Of one that the driver gives no handle for nothing is known but that it is there."""
+    machine.nvidia("65", "ca")
+    nvidia.has(A100, OTHER, "no-handle 0")
+    with gpus.daemon(machine, nvidia) as daemon:
+        def told():
+            return [(gpu["index"], gpu["pci"], gpu["given"], gpu["fault"]) for gpu in seen(daemon)["gpus"]]
+
+        no_handle = "nvmlDeviceGetHandleByIndex: Unknown Error"
+        first_look(daemon, 2)
+        assert told() == [(0, None, True, no_handle), (1, "0000:ca:00.0", True, None)]
+        nvidia.has(A100, OTHER)  # it comes to have one
+        wait_until(lambda: told() == [(0, "0000:65:00.0", True, None), (1, "0000:ca:00.0", True, None)])
+        nvidia.has(A100, OTHER, "no-handle 0")
+        wait_until(lambda: told() == [(0, None, True, no_handle), (1, "0000:ca:00.0", True, None)])
 
 
 @pytest.mark.parametrize("line,said", [("init 18", "nvmlInit: Driver/library version mismatch"),
