@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 /* cpu.weight and io.weight of Documentation/admin-guide/cgroup-v2.rst; without one it is 100. */
+#define JOB_WEIGHT_DEFAULT 100U
 #define JOB_WEIGHT_MAX 10000U
 #define JOB_NICE_MAX 19U
 /* What the kernel can count at all (PID_MAX_LIMIT). */

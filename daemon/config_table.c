@@ -75,7 +75,7 @@ const struct config_key config_keys[] = {
      "Where processors are short jobs get them by this weight for each cpu that they asked for (cpu.weight, 10000 at most); 0: all jobs alike."},
     {"limits.io_weight", CONFIG_INTEGER32, AT(limits_io_weight), 0, JOB_WEIGHT_MAX, NULL, "0",
      false,
-     "The weight of each job where disks are short (io.weight; 100 is what all else has); 0: that."},
+     "The weight of each job on disks that heed it (io.weight; 100 is what all else has); 0: that."},
     {"limits.nice", CONFIG_INTEGER32, AT(limits_nice), 0, JOB_NICE_MAX, NULL, "0", false,
      "How nice jobs are to all else, as nice(1); a job may ask for more (submit --nice), not for less."},
     {"limits.io_priority", CONFIG_WORD, AT(limits_io_priority), 0, 0,

@@ -14,8 +14,6 @@
 #include <sys/stat.h>
 
 #define FILE_BYTES 4096U
-/* The kernel's for what has none. */
-#define WEIGHT_DEFAULT 100U
 #define BFQ_WEIGHT_MAX 1000U
 
 struct job_group {
@@ -99,16 +97,16 @@ static void limit_memory(const struct job_group *group, uint64_t memory_bytes,
     (void)put_number(group->fd, "memory.max", memory_bytes);
 }
 
-/* Each time, since the job before may have had another. Which file is there depends on who shares
- * the disk out: iocost has the range of weights, BFQ one up to 1000. */
+/* Each time, since the job before may have had another. One file is of iocost and one of BFQ, which
+ * has weights up to 1000; where the kernel has both both are there, and which counts depends on who
+ * shares the disk out. */
 static void set_weights(const struct job_group *group, const struct job_limits *limits)
 {
-    const uint32_t cpu = limits->cpu_weight == 0 ? WEIGHT_DEFAULT : limits->cpu_weight;
-    const uint32_t io = limits->io_weight == 0 ? WEIGHT_DEFAULT : limits->io_weight;
+    const uint32_t cpu = limits->cpu_weight == 0 ? JOB_WEIGHT_DEFAULT : limits->cpu_weight;
+    const uint32_t io = limits->io_weight == 0 ? JOB_WEIGHT_DEFAULT : limits->io_weight;
     (void)put_number(group->parent_fd, "cpu.weight", cpu);
-    if (put_number(group->parent_fd, "io.weight", io) < 0)
-        (void)put_number(group->parent_fd, "io.bfq.weight",
-                         io < BFQ_WEIGHT_MAX ? io : BFQ_WEIGHT_MAX);
+    (void)put_number(group->parent_fd, "io.weight", io);
+    (void)put_number(group->parent_fd, "io.bfq.weight", io < BFQ_WEIGHT_MAX ? io : BFQ_WEIGHT_MAX);
 }
 
 void job_group_begin(struct job_group *group, uint64_t memory_bytes,

@@ -4,6 +4,8 @@
 #include "common/fd.h"
 #include "daemon/api/checks.h"
 #include "daemon/api/verb.h"
+#include "daemon/resources/disk_weights.h"
+#include "daemon/resources/monitor.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -140,8 +142,52 @@ static void check_limits(const struct api *api, struct finding *ret)
                    unit, unit);
 }
 
+/* What no scheduler heeds is no fault before somebody wants it. */
+static void tell_heedless(const struct disk_weights *disks, bool wanted, struct finding *ret)
+{
+    finding_set(ret, wanted ? CHECK_WARNING : CHECK_OK, "they do not count on %.140s%s%.100s",
+                disks->heedless, disks->heed[0] == '\0' ? "" : ", but on ", disks->heed);
+    finding_advise(
+        ret,
+        wanted ? "there jobs share the disk without regard to limits.io_weight and "
+                 "io_priority"
+               : "",
+        "as root: modprobe bfq && echo bfq >/sys/block/%.31s/queue/scheduler (an udev rule "
+        "keeps it); or, for a fast disk, iocost (io.cost.qos)",
+        disks->first);
+}
+
+/* Of jobs on disks: limits.io_weight and io_priority. */
+static void check_weights(const struct api *api, struct finding *ret)
+{
+    struct seen seen = {.state_dir = api->options.state_dir};
+    struct disk_weights disks;
+    const struct limit_policy *limits = &engine_limits(api->engine)->limits;
+    const bool wanted = limits->io_weight != 0 || limits->io_priority != JOB_IO_NONE;
+    pool_each(engine_pool(api->engine), look, &seen);
+    CLEANUP_FREE char *group = seen.group;
+    CLEANUP_FREE char *path = xasprintf("%s/io.stat", group == NULL ? "" : group);
+    disk_weights_take(monitor_root(api->options.monitor), &disks);
+    if (group == NULL || access(group, F_OK) < 0) { /* its worker may just have left */
+        finding_set(ret, CHECK_UNKNOWN, "they are those of control groups, and no job has one now");
+    } else if (access(path, F_OK) < 0) {
+        finding_set(ret, wanted ? CHECK_WARNING : CHECK_OK,
+                    "jobs have none: their groups were not handed on disks (io)");
+        if (wanted)
+            finding_advise(ret, "limits.io_weight is without effect", "%s",
+                           "let batchd run as the machine's, which systemd hands disks on to");
+    } else if (disks.first[0] != '\0') {
+        tell_heedless(&disks, wanted, ret);
+    } else if (disks.heed[0] != '\0') {
+        finding_set(ret, CHECK_OK, "they count on %.120s", disks.heed);
+    } else {
+        finding_set(ret, CHECK_UNKNOWN, "no disk is seen");
+    }
+}
+
 static const struct check checks[] = {{"workers", check_made},
                                       {"control groups", check_groups},
                                       {"limits", check_limits},
+                                      {"disk weights", check_weights},
                                       {NULL, NULL}};
 const struct check_group checks_workers = {.name = "jobs", .checks = checks};

@@ -11,7 +11,7 @@ struct limit_policy {
     uint64_t pids;         /* 0: no limit */
     uint64_t open_files, file_bytes;
     uint32_t cpu_weight;   /* for each cpu that was asked for; 0: all jobs alike */
-    uint32_t io_weight;    /* of each job; 0: all alike */
+    uint32_t io_weight;    /* of each job; 0: all alike. Of both the nice and gentle have less */
     uint32_t high_percent; /* of the memory; 0: no such mark */
     uint32_t swap_percent; /* as much again, of the memory, may be swapped */
     uint8_t nice, io_priority;

@@ -31,8 +31,8 @@ START_TEST(the_settings_are_the_default)
     ck_assert_uint_eq(given.pids, 50);
     ck_assert_uint_eq(given.open_files, 60);
     ck_assert_uint_eq(given.file_bytes, 70);
-    ck_assert_uint_eq(given.cpu_weight, 600);
-    ck_assert_uint_eq(given.io_weight, 30);
+    ck_assert_uint_eq(given.cpu_weight, 600 * 423 / 1024);
+    ck_assert_uint_eq(given.io_weight, 30 * 3 / 4);
     ck_assert_uint_eq(given.memory_high_bytes, 900);
     ck_assert(given.has_swap == 1 && given.swap_bytes == 500);
     ck_assert_uint_eq(given.nice, 4);
@@ -69,6 +69,32 @@ START_TEST(a_job_may_only_stand_back_further)
         ck_assert(asked->nice < 4 || given.nice == asked->nice);
         ck_assert(asked->pids == 0 || asked->pids > 50 || given.pids == asked->pids);
         ck_assert_int_eq(limit_policy_check(&no_policy, asked, &err), 0);
+    }
+}
+END_TEST
+
+/* Between groups neither niceness nor priorities on disks count, so weights say it. */
+START_TEST(who_stands_back_has_less_weight)
+{
+    const struct limit_policy policy = {.cpu_weight = 100, .io_weight = 200};
+    static const struct {
+        struct job_limits asked;
+        uint32_t cpu, io, cpu_alike, io_alike; /* the latter where no weights are set */
+    } rows[] = {{{.nice = 0}, 300, 200, 0, 0},
+                {{.nice = 5}, 98, 200, 32, 0},
+                {{.nice = 19}, 4, 200, 1, 0},
+                {{.io_priority = JOB_IO_BEST_EFFORT}, 300, 200, 0, 0}, /* not more than others */
+                {{.io_priority = JOB_IO_BEST_EFFORT + 4}, 300, 200, 0, 0},
+                {{.io_priority = JOB_IO_BEST_EFFORT + 6}, 300, 100, 0, 50},
+                {{.io_priority = JOB_IO_BEST_EFFORT + 7}, 300, 50, 0, 25},
+                {{.io_priority = JOB_IO_IDLE}, 300, 1, 0, 1}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct job_limits given = settle(&policy, &rows[i].asked);
+        const struct job_limits alike = settle(&no_policy, &rows[i].asked);
+        ck_assert_uint_eq(given.cpu_weight, rows[i].cpu);
+        ck_assert_uint_eq(given.io_weight, rows[i].io);
+        ck_assert_uint_eq(alike.cpu_weight, rows[i].cpu_alike);
+        ck_assert_uint_eq(alike.io_weight, rows[i].io_alike);
     }
 }
 END_TEST
@@ -190,6 +216,7 @@ int main(void)
     TCase *cases = tcase_create("all");
     tcase_add_test(cases, the_settings_are_the_default);
     tcase_add_test(cases, a_job_may_only_stand_back_further);
+    tcase_add_test(cases, who_stands_back_has_less_weight);
     tcase_add_test(cases, figures_stay_within_their_bounds);
     tcase_add_test(cases, records_keep_them);
     tcase_add_test(cases, a_run_without_any_is_as_before);

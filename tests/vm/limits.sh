@@ -130,7 +130,7 @@ wait_for 20 is "$id" state running; wait_for 20 is "$other" state running
 group=$(group_of "$id")
 same "memory, where it is taken back, swap, processes" "$((64 << 20)) $((32 << 20)) $((16 << 20)) 40" \
     "$(in_group memory.max) $(in_group memory.high) $(in_group memory.swap.max) $(in_group pids.max)"
-same "a share of processors by what it asked for" 300 "$(in_group ../cpu.weight)"
+same "a share of processors by what it asked for, less by its niceness" 98 "$(in_group ../cpu.weight)"
 like "one of disks, where the kernel has such" '^(default 250|250|none)$' "$(in_group ../io.weight)"
 spent() { sed -n 's/^usage_usec //p' "$(group_of "$1")/cpu.stat"; }
 before=$(spent "$id") before_other=$(spent "$other"); sleep 10
@@ -138,7 +138,7 @@ share=$((($(spent "$id") - before) * 100 / ($(spent "$other") - before_other)))
 check "three times as much of a busy processor is had (ratio $share / 100)" test $share -ge 240 -a $share -le 360
 systemctl restart batchd.service batchd-worker.service
 wait_for 20 alice show "$id"
-same "all of it stands over restarts" "$((64 << 20)) 40 300" "$(in_group memory.max) $(in_group pids.max) $(in_group ../cpu.weight)"
+same "all of it stands over restarts" "$((64 << 20)) 40 98" "$(in_group memory.max) $(in_group pids.max) $(in_group ../cpu.weight)"
 group=$(group_of "$other")
 same "a job that asks for no memory has that of the settings" $((48 << 20)) "$(in_group memory.max)"
 alice cancel --grace 0 "$id" "$other" >/dev/null; wait_for 20 is "$id" state cancelled
@@ -189,6 +189,12 @@ wait_for 20 bobs_is "$id" state running
 group=$(echo "$jobs"/state-*/worker-"$(bobs "$id" worker)"/job)
 same "limits and a share of processors" "$((64 << 20)) 40 100" "$(in_group memory.max) $(in_group pids.max) $(in_group ../cpu.weight)"
 check "its tree is in it" test "$(wc -l <"$group/cgroup.procs")" -ge 2
+bobs_check() { bob batchctl doctor --json | jq -r ".checks[] | select(.group == \"jobs\" and .name == \"$1\") | .$2"; }
+same "doctor tells which limits were handed on to a person's own" \
+    "ok of these resources jobs have limits or shares: $(cat "${group%/job}/cgroup.subtree_control")" \
+    "$(bobs_check limits state) $(bobs_check limits found)"
+like "and that disks were not, if so" "$(grep -q io "${group%/job}/cgroup.subtree_control" && echo count || echo '^jobs have none')" \
+    "$(bobs_check "disk weights" found)"
 bob systemctl --user restart batchd.service
 pkill -KILL -u bob batchd-spawner
 check "a new spawner has a job with limits, too" wait_for 60 bob batchctl submit -q -w -m 32M -- true
