@@ -198,7 +198,8 @@ static int start_network(struct daemon *daemon, const struct config *config,
 static char *make_metrics(void *arg, bool of_users, size_t *ret_bytes)
 {
     const struct daemon *daemon = arg;
-    return metrics_text(daemon->api, of_users ? daemon->http_users : 0, ret_bytes);
+    const struct metrics_reader reader = {.of_users = of_users, .users = daemon->http_users};
+    return metrics_text(daemon->api, &reader, ret_bytes);
 }
 
 static const char *why_unready(void *arg)

@@ -170,6 +170,8 @@ static void run_verb(struct api_call *call, const char *method, size_t bytes)
 {
     const struct api_verb *verb = find_verb(method, &call->meters, call->api->options.meters);
     struct error err;
+    call->submits =
+        verb != NULL && verb->submits && !json_is_true(json_object_get(call->params, "dry_run"));
     if (verb == NULL) {
         call->api->options.meters->unknown_methods++;
         json_t *extra = json_object();

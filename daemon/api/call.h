@@ -42,6 +42,7 @@ struct api_call {
     uint32_t uid, gid;          /* of the connection, from the kernel */
     json_t *params;             /* owned */
     struct verb_meters *meters; /* where its answer is counted; NULL: it asks for no known method */
+    bool submits;               /* it is to make jobs: refused, it is counted by why */
     bool more;
     bool oneway;
     /* Set by a verb that answers later: releases what it waits on. Called when the caller went

@@ -6,6 +6,7 @@
 #include "daemon/api/view.h"
 
 #include "common/alloc.h"
+#include "daemon/core/meters.h"
 
 #include <stdlib.h>
 
@@ -42,6 +43,7 @@ static bool send_event(struct api_call *call, const struct bus_event *event)
         return true;
     if (call->sink->backlog(call->sink_arg) > API_BACKLOG_MAX) {
         release(call);
+        call->api->options.meters->dropped++;
         reply_stale(call, event->seq, "this reader fell behind");
         return false;
     }

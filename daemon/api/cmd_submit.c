@@ -151,5 +151,8 @@ static void run(struct api_call *call)
         submit_answer(call, id, existing);
 }
 
-const struct api_verb verb_submit = {
-    .method = "io.batchd.Jobs.Submit", .fields = submit_fields, .large = true, .run = run};
+const struct api_verb verb_submit = {.method = "io.batchd.Jobs.Submit",
+                                     .fields = submit_fields,
+                                     .large = true,
+                                     .submits = true,
+                                     .run = run};

@@ -284,5 +284,8 @@ static void run(struct api_call *call)
 
 static const char *const fields[] = {"jobs", "key", "dry_run", NULL};
 
-const struct api_verb verb_submit_many = {
-    .method = "io.batchd.Jobs.SubmitMany", .fields = fields, .large = true, .run = run};
+const struct api_verb verb_submit_many = {.method = "io.batchd.Jobs.SubmitMany",
+                                          .fields = fields,
+                                          .large = true,
+                                          .submits = true,
+                                          .run = run};

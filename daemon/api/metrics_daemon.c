@@ -40,6 +40,15 @@ static void put_requests(FILE *out, const struct api *api)
     put_histogram(out, "batchd_rpc_handling_seconds",
                   "For how long a request kept the event loop; what it waits for is not counted.",
                   &meters->requests);
+    exposition_family(out, "batchd_jobs_rejected_total", "counter",
+                      "Requests to submit that were refused, by the error's name.");
+    for (unsigned i = 0; i < METER_REFUSALS; i++) {
+        const struct labels labels = {.name = {"reason"}, .value = {meter_refusal_words[i]}};
+        exposition_count(out, "batchd_jobs_rejected_total", &labels, meters->refusals[i]);
+    }
+    exposition_counter(out, "batchd_subscriber_drops_total",
+                       "Readers of events that fell behind and were let go.",
+                       (double)meters->dropped);
     exposition_gauge(out, "batchd_connections", "Clients of the control socket.",
                      meters->connections);
     exposition_counter(out, "batchd_connections_refused_total", "Clients that were one too many.",
@@ -65,6 +74,8 @@ static void put_turns(FILE *out, const struct api *api)
                   "How long the commits of turns took that wrote something.", &meters->commits);
     exposition_gauge(out, "batchd_event_loop_lag_seconds",
                      "By how much the last timer of a second was late.", meters->lag);
+    exposition_counter(out, "batchd_db_errors_total", "Calls that the store's library refused.",
+                       (double)db_errors(engine_db(api->engine)));
     exposition_gauge(out, "batchd_db_size_bytes", "The store, with its log.",
                      bytes_of(folder, "batchd.db") + bytes_of(folder, "batchd.db-wal"));
 }

@@ -16,7 +16,7 @@
 struct shown {
     const char *name;
     uint64_t jobs[STATES];
-    uint32_t slots, paused; /* of several: those that are */
+    uint32_t slots, used, paused; /* of several: those that are */
     int64_t oldest;
     struct queue_meters meters;
 };
@@ -34,6 +34,7 @@ static void add_queue(const struct api *api, const struct named_queue *queue, st
     for (unsigned state = 0; state < STATES; state++)
         shown->jobs[state] += jobset_in_state(jobs, queue->number, (enum job_state)state);
     shown->slots += queue->settings.slots;
+    shown->used += queue_running(scheduler_queue_at(engine_scheduler(api->engine), queue->number));
     shown->paused += queue->paused;
     if (oldest > 0 && (shown->oldest == 0 || oldest < shown->oldest))
         shown->oldest = oldest;
@@ -102,6 +103,12 @@ static void put_gauges(FILE *out, const struct shown_queues *shown)
         const struct labels labels = of_queue(&shown->queues[i]);
         exposition_count(out, "batchd_queue_slots", &labels, shown->queues[i].slots);
     }
+    exposition_family(out, "batchd_queue_slots_used", "gauge",
+                      "Jobs of the queue that have their resources, tasks of arrays one by one.");
+    for (size_t i = 0; i < shown->count; i++) {
+        const struct labels labels = of_queue(&shown->queues[i]);
+        exposition_count(out, "batchd_queue_slots_used", &labels, shown->queues[i].used);
+    }
     exposition_family(out, "batchd_queue_paused", "gauge", "1 while the queue starts nothing.");
     for (size_t i = 0; i < shown->count; i++) {
         const struct labels labels = of_queue(&shown->queues[i]);
@@ -144,6 +151,21 @@ static const struct {
 static uint64_t counter_of(const struct queue_meters *meters, size_t offset)
 {
     return *(const uint64_t *)(const void *)((const char *)meters + offset);
+}
+
+static void put_io(FILE *out, const struct shown_queues *shown)
+{
+    static const char name[] = "batchd_job_io_bytes_total";
+    exposition_family(out, name, "counter",
+                      "What the last attempts of jobs that ended read from disks and wrote.");
+    for (size_t i = 0; i < shown->count; i++) {
+        const struct queue_meters *meters = &shown->queues[i].meters;
+        struct labels labels = {.name = {"queue", "direction"},
+                                .value = {shown->queues[i].name, "read"}};
+        exposition_count(out, name, &labels, meters->read_bytes);
+        labels.value[1] = "write";
+        exposition_count(out, name, &labels, meters->written_bytes);
+    }
 }
 
 static void put_counters(FILE *out, const struct shown_queues *shown)
@@ -189,6 +211,7 @@ void metrics_queues(FILE *out, const struct api *api)
     put_jobs(out, shown);
     put_gauges(out, shown);
     put_counters(out, shown);
+    put_io(out, shown);
     put_finished(out, shown);
     put_histograms(out, shown);
 }

@@ -56,6 +56,8 @@ void reply_error(struct api_call *call, const char *name, json_t *extra, const c
         extra = json_object();
     if (call->meters != NULL)
         call->meters->refused++;
+    if (call->submits)
+        meters_refuse(call->api->options.meters, name);
     json_put_text(extra, "message", text);
     if (hint != NULL)
         json_put_text(extra, "hint", hint);

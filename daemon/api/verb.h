@@ -25,6 +25,7 @@ struct api_verb {
     const char *const *fields; /* the parameters it knows, NULL-terminated; others are refused */
     bool needs_more;           /* a stream: without "more" it is refused (ExpectedMore) */
     bool large;                /* may be longer than FRAME_BYTES_MAX_CONTROL */
+    bool submits;              /* makes jobs */
     void (*run)(struct api_call *call);
 };
 

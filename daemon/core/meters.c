@@ -3,10 +3,30 @@
 #include "common/alloc.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const char *const meter_result_words[METER_RESULT_COUNT] = {
     [METER_OK] = "ok",           [METER_FAILED] = "failed", [METER_CANCELLED] = "cancelled",
     [METER_TIMEOUT] = "timeout", [METER_OOM] = "oom",       [METER_LOST] = "lost"};
+
+const char *const meter_refusal_words[METER_REFUSALS] = {"InvalidSpec",
+                                                         "InvalidParameter",
+                                                         "PermissionDenied",
+                                                         "NoSuchQueue",
+                                                         "NoSuchType",
+                                                         "NoSuchJob",
+                                                         "KeyConflict",
+                                                         "Duplicate",
+                                                         "DependencyCycle",
+                                                         "NeverFits",
+                                                         "Draining",
+                                                         "QuotaExceeded",
+                                                         "Busy",
+                                                         "_other"};
+
+const char *const meter_missed_words[METER_MISSED_COUNT] = {[METER_MISSED_LATE] = "late",
+                                                            [METER_MISSED_OVERLAP] = "overlap",
+                                                            [METER_MISSED_REFUSED] = "refused"};
 
 enum meter_result meter_result_of(enum job_state state, enum outcome_class class)
 {
@@ -30,6 +50,8 @@ void queue_meters_merge(struct queue_meters *meters, const struct queue_meters *
     meters->cpu_us += more->cpu_us;
     meters->output_bytes += more->output_bytes;
     meters->output_lost_bytes += more->output_lost_bytes;
+    meters->read_bytes += more->read_bytes;
+    meters->written_bytes += more->written_bytes;
     buckets_merge(&meters->waits, &more->waits);
     buckets_merge(&meters->runs, &more->runs);
 }
@@ -45,6 +67,16 @@ void meters_free(struct meters *meters)
         return;
     free(meters->users);
     free(meters);
+}
+
+void meters_refuse(struct meters *meters, const char *error)
+{
+    const char *dot = strrchr(error, '.');
+    const char *word = dot == NULL ? error : dot + 1;
+    unsigned i = 0;
+    while (i < METER_REFUSALS - 1 && strcmp(meter_refusal_words[i], word) != 0)
+        i++;
+    meters->refusals[i]++;
 }
 
 struct user_meters *meters_user(struct meters *meters, uint32_t uid)

@@ -24,6 +24,7 @@ struct queue_meters {
     uint64_t submitted, started, retried;
     uint64_t finished[METER_RESULT_COUNT];
     uint64_t cpu_us, output_bytes, output_lost_bytes; /* of what has ended */
+    uint64_t read_bytes, written_bytes;               /* the same */
     struct buckets waits, runs;
 };
 void queue_meters_merge(struct queue_meters *meters, const struct queue_meters *more);
@@ -41,6 +42,19 @@ struct verb_meters {
     uint64_t answered, refused;
 };
 
+/* Why requests to submit were refused, by the name of the error of the protocol. */
+#define METER_REFUSALS 14U
+extern const char *const meter_refusal_words[METER_REFUSALS]; /* the last are all others */
+
+/* Why a run of a schedule was not made. */
+enum meter_missed {
+    METER_MISSED_LATE,
+    METER_MISSED_OVERLAP,
+    METER_MISSED_REFUSED,
+    METER_MISSED_COUNT
+};
+extern const char *const meter_missed_words[METER_MISSED_COUNT];
+
 struct meters {
     struct queue_meters queues[SCHEDULER_QUEUES]; /* by number */
     struct user_meters *users;                    /* owned */
@@ -48,6 +62,8 @@ struct meters {
     struct user_meters other_users;
     struct verb_meters verbs[METER_VERBS_MAX]; /* by their place in the table (api/api.c) */
     uint64_t unknown_methods;
+    uint64_t refusals[METER_REFUSALS], missed[METER_MISSED_COUNT];
+    uint64_t dropped;                          /* readers of events that fell behind */
     struct buckets requests, choices, commits; /* seconds of handling, scheduling, committing */
     double lag;                                /* by which the last second's timer was late */
     uint32_t connections, scrapers;
@@ -56,6 +72,9 @@ struct meters {
 
 struct meters *meters_new(void);
 void meters_free(struct meters *meters);
+
+/* Counts one refusal; the error's name may have its interface in front. */
+void meters_refuse(struct meters *meters, const char *error);
 
 /* The user's, or those of all others. */
 struct user_meters *meters_user(struct meters *meters, uint32_t uid);

@@ -38,7 +38,8 @@ struct outcome {
 struct usage {
     uint64_t user_us, system_us, run_us, max_rss_bytes;
     uint64_t stdout_bytes, stderr_bytes, cut_bytes, lost_bytes;
-    enum memory_source memory_source; /* of max_rss_bytes */
+    uint64_t read_bytes, written_bytes; /* of disks; not in the store */
+    enum memory_source memory_source;   /* of max_rss_bytes */
 };
 
 #endif

@@ -157,6 +157,8 @@ static void meter_run(struct queue_meters *meters, const struct usage *usage)
     meters->cpu_us += usage->user_us + usage->system_us;
     meters->output_bytes += usage->stdout_bytes + usage->stderr_bytes;
     meters->output_lost_bytes += usage->cut_bytes + usage->lost_bytes;
+    meters->read_bytes += usage->read_bytes;
+    meters->written_bytes += usage->written_bytes;
     buckets_add(&meters->runs, buckets_of_jobs, (double)usage->run_us / US_PER_SECOND);
 }
 

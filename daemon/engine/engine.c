@@ -8,6 +8,7 @@
 #include "daemon/engine/gpu_places.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/live.h"
+#include "daemon/engine/schedule_turns.h"
 #include "daemon/engine/values.h"
 #include "daemon/resources/disk.h"
 #include "daemon/store/last_ids.h"
@@ -94,6 +95,8 @@ void engine_tell(struct engine *engine, const struct job *job, const struct job_
         event.class = status->outcome.class;
         event.exit_code = status->outcome.exit_code;
         event.signal = status->outcome.signal;
+        if (!status->is_task)
+            schedules_run_ended(engine, status);
     }
     bus_add(engine->bus, event);
     if (kind == BUS_STARTED || kind == BUS_ENDED)

@@ -162,9 +162,5 @@ void engine_learn(struct engine *engine, const struct job *job, const struct job
 /* Waiting jobs follow what was learned; and it is put into the turn's transaction. */
 void engine_spread_estimates(struct engine *engine, int64_t now);
 void engine_store_estimates(struct engine *engine);
-/* schedules.c: the start, the end of each turn (what is due is submitted), the end. */
-int schedules_load(struct engine *engine, struct error *err);
-void schedules_due(struct engine *engine, int64_t now);
-void schedules_free(struct engine *engine);
 
 #endif

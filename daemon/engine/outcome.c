@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of ru_inblock and ru_oublock of getrusage(2), whatever the file system. */
+#define BLOCK_BYTES UINT64_C(512)
+
 /* There was no room on the machine for its process: the next machine, or the next hour, has some.
  */
 static bool host_refused(const struct job_exit *end)
@@ -54,6 +57,8 @@ void outcome_from_exit(const struct job_exit *end, bool is_processor, struct job
                                    .run_us = end->run_us,
                                    .max_rss_bytes = end->max_rss_bytes,
                                    .memory_source = (enum memory_source)end->memory_source,
+                                   .read_bytes = BLOCK_BYTES * end->read_blocks,
+                                   .written_bytes = BLOCK_BYTES * end->write_blocks,
                                    .stdout_bytes = end->stdout_bytes,
                                    .stderr_bytes = end->stderr_bytes,
                                    .cut_bytes = end->cut_bytes,

@@ -4,6 +4,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/gpus.h"
 #include "daemon/engine/internal.h"
+#include "daemon/engine/schedule_turns.h"
 #include "daemon/resources/disk.h"
 
 /* True when others may start behind it. */

@@ -6,8 +6,11 @@
 #include "common/log.h"
 #include "common/parse.h"
 #include "daemon/core/job_request.h"
+#include "daemon/core/meters.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
+#include "daemon/engine/schedule_runs.h"
+#include "daemon/engine/schedule_turns.h"
 #include "daemon/resources/disk.h"
 #include "daemon/resources/zone.h"
 #include "daemon/store/schedule_rows.h"
@@ -22,6 +25,7 @@ struct schedules {
     size_t count;
     int64_t earliest;    /* before then none is due; INT64_MAX: there is none */
     int64_t newest_done; /* of all done_until */
+    struct schedule_runs runs;
     schedule_job_fn job_fn;
     void *job_arg;
 };
@@ -106,8 +110,10 @@ void schedules_free(struct engine *engine)
     struct schedules *list = list_of(engine);
     for (size_t i = 0; list != NULL && i < list->count; i++)
         planned_free(list->entries[i]);
-    if (list != NULL)
+    if (list != NULL) {
+        schedule_runs_done(&list->runs);
         free(list->entries);
+    }
     free(list);
 }
 
@@ -198,7 +204,7 @@ static int check_fits(const struct engine *engine, const struct job_facts *facts
 static int submit(struct engine *engine, struct planned *planned, const char *key,
                   struct error *err)
 {
-    const struct schedules *list = list_of(engine);
+    struct schedules *list = list_of(engine);
     struct job_facts facts = {0};
     uint64_t id = 0;
     const struct request_key run = {.uid = planned->facts.uid, .text = key};
@@ -219,13 +225,17 @@ static int submit(struct engine *engine, struct planned *planned, const char *ke
         return -1;
     if (planned->facts.overlap == OVERLAP_REPLACE && last_unfinished(engine, planned))
         cancel_last(engine, planned);
+    if (jobset_find(engine->jobs, id) != NULL) /* what it depends on may have ended it already */
+        schedule_runs_add(&list->runs, id, planned->facts.id);
     planned->facts.last_job = id;
     planned->facts.last_run_at = clock_wall_us();
     return 0;
 }
 
-static void skip(struct planned *planned, int64_t at, char *why)
+static void skip(struct engine *engine, struct planned *planned, int64_t at,
+                 enum meter_missed missed, char *why)
 {
+    engine->options.meters->missed[missed]++;
     log_info("schedule %s of uid %u: a run was skipped: %s", planned->facts.name,
              planned->facts.uid, why);
     free(planned->facts.skipped_why);
@@ -245,7 +255,8 @@ static bool make_run(struct engine *engine, struct planned *planned, int64_t at)
         return true;
     if (err.code == ERROR_BUSY)
         return false;
-    skip(planned, at, xasprintf("it was not submitted: %s", err.text));
+    skip(engine, planned, at, METER_MISSED_REFUSED,
+         xasprintf("it was not submitted: %s", err.text));
     return true;
 }
 
@@ -257,10 +268,11 @@ static void decide(struct engine *engine, struct planned *planned, int64_t at, i
     char late[24];
     if (now - at > SCHEDULE_LATE_US && facts->catch_up == CATCH_UP_NONE) {
         format_span((uint64_t)((now - at) / US_PER_MS / 1000 * 1000), late, sizeof(late));
-        skip(planned, at,
+        skip(engine, planned, at, METER_MISSED_LATE,
              xasprintf("batchd or the machine was not running: it came %s late", late));
     } else if (facts->overlap == OVERLAP_SKIP && last_unfinished(engine, planned)) {
-        skip(planned, at, xasprintf("job %llu had not ended", (unsigned long long)facts->last_job));
+        skip(engine, planned, at, METER_MISSED_OVERLAP,
+             xasprintf("job %llu had not ended", (unsigned long long)facts->last_job));
     } else if (!make_run(engine, planned, at)) {
         planned->not_before = now + AGAIN_US;
         return;
@@ -295,6 +307,25 @@ void schedules_due(struct engine *engine, int64_t now)
     for (size_t i = 0; i < list->count && !engine->broken; i++)
         look_at(engine, list->entries[i], now);
     refresh(list);
+}
+
+static void note_end(struct planned *planned, enum job_state state, int64_t at)
+{
+    int64_t *known = state == JOB_STATE_COMPLETED ? &planned->completed_at
+                     : state == JOB_STATE_FAILED  ? &planned->failed_at
+                                                  : NULL;
+    if (known != NULL && at > *known)
+        *known = at;
+}
+
+void schedules_run_ended(struct engine *engine, const struct job_status *status)
+{
+    const struct schedules *list = list_of(engine);
+    const uint64_t schedule = schedule_runs_take(&list_of(engine)->runs, status->id);
+    for (size_t i = 0; i < list->count && schedule != 0; i++) {
+        if (list->entries[i]->facts.id == schedule)
+            note_end(list->entries[i], status->state, status->ended_at);
+    }
 }
 
 /* ---- changes ---- */
@@ -364,6 +395,8 @@ int schedules_change(struct engine *engine, struct schedule *schedule, const cha
         planned_free(planned);
         return -1;
     }
+    planned->completed_at = old->completed_at;
+    planned->failed_at = old->failed_at;
     struct planned passed = *old; /* the entry keeps its address */
     *old = *planned;
     *planned = passed;
@@ -462,6 +495,32 @@ static void add_loaded(void *arg, struct schedule *schedule)
     set_next(planned);
 }
 
+struct looking {
+    struct schedules *list;
+    struct planned *planned;
+};
+
+static void add_run(void *arg, const struct schedule_run_row *row)
+{
+    const struct looking *looking = arg;
+    if (row->state < JOB_STATE_COMPLETED)
+        schedule_runs_add(&looking->list->runs, row->job, looking->planned->facts.id);
+    else
+        note_end(looking->planned, row->state, row->ended_at);
+}
+
+static int load_runs(struct engine *engine, struct error *err)
+{
+    struct looking looking = {.list = list_of(engine)};
+    for (size_t i = 0; i < looking.list->count; i++) {
+        looking.planned = looking.list->entries[i];
+        if (schedule_rows_newest_runs(engine->db, &looking.planned->facts, add_run, &looking, err) <
+            0)
+            return -1;
+    }
+    return 0;
+}
+
 int schedules_load(struct engine *engine, struct error *err)
 {
     struct loading loading = {.list = xcalloc(1, sizeof(struct schedules)), .err = err};
@@ -469,5 +528,5 @@ int schedules_load(struct engine *engine, struct error *err)
     if (schedule_rows_each(engine->db, add_loaded, &loading, err) < 0 || loading.failed)
         return -1;
     refresh(loading.list);
-    return 0;
+    return load_runs(engine, err);
 }

@@ -37,6 +37,7 @@ struct db {
     bool in_transaction;
     uint32_t stamp;      /* what the last commit left in the header (stamp.h) */
     bool log_may_begin;  /* SQLite may begin the log anew with the next commit */
+    uint64_t errors;     /* calls that SQLite refused */
     uint64_t log_pages;  /* after the last commit */
     uint64_t pages_most; /* then the log is copied into the store */
 };
@@ -53,6 +54,7 @@ static bool is_full(struct db *db, int code)
  * and the advice differ. A full disk has ENOSPC in saved_errno. */
 static int fail(struct db *db, int code, const char *doing, struct error *err)
 {
+    db->errors++;
     (void)error_set(err, error_of_result(db->handle, code), "%s: %s", doing,
                     sqlite3_errmsg(db->handle));
     if (err != NULL && is_full(db, code))
@@ -263,6 +265,11 @@ int db_commit(struct db *db, struct error *err)
     if (db->log_pages >= db->pages_most) /* what cannot be copied now is copied later */
         (void)copy_log(db, SQLITE_CHECKPOINT_PASSIVE);
     return 0;
+}
+
+uint64_t db_errors(const struct db *db)
+{
+    return db->errors;
 }
 
 bool db_in_transaction(const struct db *db)

@@ -39,6 +39,8 @@ int db_check(struct db *db, struct error *err);
 int db_begin(struct db *db, struct error *err); /* no-op inside a transaction */
 int db_commit(struct db *db, struct error *err);
 bool db_in_transaction(const struct db *db);
+/* How often SQLite refused something since it was opened. */
+uint64_t db_errors(const struct db *db);
 
 /* Copies the WAL into the database and cuts it to nothing, to give its space back. What cannot be
  * done now, as within a transaction, is done by a later one. */

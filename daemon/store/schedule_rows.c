@@ -176,6 +176,41 @@ int schedule_rows_each(struct db *db, schedule_fn call, void *arg, struct error 
     return db_each(db, db_statement(db, sql, err), read_one, &reading, err);
 }
 
+struct reading_runs {
+    schedule_run_fn call;
+    void *arg;
+};
+
+static int read_run(void *arg, sqlite3_stmt *statement, struct error *err)
+{
+    const struct reading_runs *reading = arg;
+    const struct schedule_run_row row = {.job = (uint64_t)sqlite3_column_int64(statement, 0),
+                                         .state = (enum job_state)sqlite3_column_int(statement, 1),
+                                         .ended_at = sqlite3_column_int64(statement, 2)};
+    (void)err;
+    reading->call(reading->arg, &row);
+    return 0;
+}
+
+/* Keys of runs are "cron:SCHEDULE:SECONDS" (engine/schedules.c), the seconds in ten digits until
+ * the year 2286: the index of keys has them in their order. */
+int schedule_rows_newest_runs(struct db *db, const struct schedule *schedule, schedule_run_fn call,
+                              void *arg, struct error *err)
+{
+    static const char sql[] = "SELECT id,state,ended_at FROM (SELECT id,state,ended_at FROM job"
+                              " WHERE uid=?1 AND key>'cron:'||?2||':' AND key<'cron:'||?2||';'"
+                              " ORDER BY key DESC LIMIT 50)"
+                              " UNION SELECT id,state,ended_at FROM job WHERE id=?3";
+    struct reading_runs reading = {call, arg};
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_int64(statement, 1, schedule->uid);
+    (void)sqlite3_bind_int64(statement, 2, (int64_t)schedule->id);
+    (void)sqlite3_bind_int64(statement, 3, (int64_t)schedule->last_job);
+    return db_each(db, statement, read_run, &reading, err);
+}
+
 static void ignore(void *arg, struct schedule *schedule)
 {
     (void)arg;

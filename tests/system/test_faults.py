@@ -12,6 +12,7 @@ import time
 
 import pytest
 from daemon import Refused, wait_until
+from test_metrics import of, scrape
 from watchdog import Watchdog
 
 SUBMIT = "io.batchd.Jobs.Submit"
@@ -423,6 +424,7 @@ def test_replay_longer_than_a_reader_may_lag(make_daemon):
         while True:
             client.receive()
     assert refused.value.name == "io.batchd.StaleCursor"
+    assert of(scrape(daemon), "batchd_subscriber_drops_total") == 1
     assert daemon.call("io.batchd.Server.Ping")
 
 

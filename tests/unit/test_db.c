@@ -91,12 +91,26 @@ START_TEST(a_log_belongs_to_its_store_also_when_it_was_to_be_copied_too_early)
 }
 END_TEST
 
+START_TEST(what_it_refuses_is_counted)
+{
+    static const char sql[] = "INSERT INTO number VALUES('one', 1, 0)";
+    struct error err = {.text = ""};
+    struct db *db = open_store("store");
+    ck_assert_int_eq(db_run(db, db_writing(db, sql, &err), &err), 0);
+    ck_assert_uint_eq(db_errors(db), 0);
+    ck_assert_int_eq(db_run(db, db_writing(db, sql, &err), &err), -1);
+    ck_assert_uint_eq(db_errors(db), 1);
+    db_close(db);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("db");
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, a_log_belongs_to_its_store_also_when_it_was_to_be_copied_too_early);
+    tcase_add_test(all, what_it_refuses_is_counted);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
