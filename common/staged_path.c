@@ -11,21 +11,15 @@
  * 72. Of a longer name the end is kept. */
 #define NAME_BYTES_MAX 180U
 
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
-
 bool staged_path_possible(const char *path)
 {
-    const char *name = last_part(path);
+    const char *name = basename(path);
     return name[0] != '\0' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
 char *staged_path(const char *path, const struct attempt_id *id, unsigned number)
 {
-    const char *name = last_part(path);
+    const char *name = basename(path);
     size_t bytes = strlen(name);
     char index[24] = "";
     if (id->is_task)

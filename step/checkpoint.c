@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,14 +20,6 @@
 #include <unistd.h>
 
 #define TRIES_MAX 5
-
-/* Signals to the job's tree are the processor's. What ends the tree for good ends this, too. */
-static void outlive_signals(void)
-{
-    sigset_t all;
-    (void)sigfillset(&all);
-    (void)sigprocmask(SIG_BLOCK, &all, NULL);
-}
 
 /* Owned; NULL with err. */
 static char *path_in(const char *line, struct error *err)
@@ -122,7 +113,6 @@ static int commit(const char *path, struct error *err)
 int step_checkpoint(const struct step *step)
 {
     struct error err;
-    outlive_signals();
     CLEANUP_FREE char *path = path_in(step->rest[1], &err);
     if (path != NULL && check_place(step->rest[0], path, &err) == 0 && commit(path, &err) == 0)
         return EX_OK;

@@ -21,6 +21,7 @@
 #include "step/notes.h"
 #include "step/steps.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -76,6 +77,15 @@ static int usage(void)
     return EX_USAGE;
 }
 
+/* What is signalled in the job's tree is the processor, or its server. What ends the tree for good
+ * ends this, too. */
+static void outlive_signals(void)
+{
+    sigset_t all;
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 int main(int argc, char **argv)
 {
     struct words words = {.at = argv + 1, .left = argc - 1};
@@ -95,9 +105,10 @@ int main(int argc, char **argv)
         return step_finish(&step);
     if (strcmp(what, "discard") == 0)
         return step_discard(&step);
-    if (strcmp(what, "checkpoint") == 0 && words.left == 2)
-        return step_checkpoint(&step);
-    if (strcmp(what, "serve") == 0 && words.left == 1)
-        return step_serve(&step);
+    const bool checkpoint = strcmp(what, "checkpoint") == 0 && words.left == 2;
+    if (checkpoint || (strcmp(what, "serve") == 0 && words.left == 1)) {
+        outlive_signals();
+        return checkpoint ? step_checkpoint(&step) : step_serve(&step);
+    }
     return strcmp(what, "begin") == 0 && words.left >= 2 ? step_begin(&step) : usage();
 }

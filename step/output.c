@@ -20,12 +20,6 @@ void output_done(struct output *output)
     cleanup_close(&output->folder);
 }
 
-static const char *name_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
-
 /* Where it is now. */
 static const char *place(const struct output *output)
 {
@@ -34,7 +28,7 @@ static const char *place(const struct output *output)
 
 static int open_folder(struct output *output, struct error *err)
 {
-    const char *name = name_of(output->path);
+    const char *name = basename(output->path);
     CLEANUP_FREE char *folder = name == output->path
                                     ? xstrdup(".")
                                     : xasprintf("%.*s", (int)(name - output->path), output->path);
@@ -72,8 +66,10 @@ int output_find(struct output *output, int64_t started_at, struct error *err)
     struct stat new, there;
     if (open_folder(output, err) < 0)
         return -1;
-    bool has_new = fstatat(output->folder, name_of(output->staged), &new, AT_SYMLINK_NOFOLLOW) == 0;
-    bool has_old = fstatat(output->folder, name_of(output->path), &there, AT_SYMLINK_NOFOLLOW) == 0;
+    bool has_new =
+        fstatat(output->folder, basename(output->staged), &new, AT_SYMLINK_NOFOLLOW) == 0;
+    bool has_old =
+        fstatat(output->folder, basename(output->path), &there, AT_SYMLINK_NOFOLLOW) == 0;
     if (!has_new && has_old && changed_since(&there, started_at)) {
         output->in_place = true;
         return is_kept(&there) ? 0 : error_set(err, ERROR_CONFLICT, "it is no file and no folder");
@@ -102,7 +98,7 @@ static bool folder_empty(int parent, const char *name)
 static int check_content(const struct output *output, struct error *err)
 {
     struct stat info;
-    const char *name = name_of(place(output));
+    const char *name = basename(place(output));
     if (fstatat(output->folder, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
         return error_set_errno(err, "it cannot be looked at");
     bool empty = S_ISDIR(info.st_mode) ? folder_empty(output->folder, name) : info.st_size == 0;
@@ -156,7 +152,7 @@ int output_check(const struct output *output, const char *check, struct error *e
 int output_sync(const struct output *output, struct error *err)
 {
     struct stat info;
-    if (fstatat(output->folder, name_of(place(output)), &info, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(output->folder, basename(place(output)), &info, AT_SYMLINK_NOFOLLOW) < 0)
         return error_set_errno(err, "it was there before the checks");
     if (!is_kept(&info))
         return error_set(err, ERROR_CONFLICT, "it was a file or folder before the checks");
@@ -165,8 +161,8 @@ int output_sync(const struct output *output, struct error *err)
 
 int output_place(struct output *output, struct error *err)
 {
-    if (!output->in_place && renameat(output->folder, name_of(output->staged), output->folder,
-                                      name_of(output->path)) < 0)
+    if (!output->in_place && renameat(output->folder, basename(output->staged), output->folder,
+                                      basename(output->path)) < 0)
         return error_set_errno(err, "it cannot be put in its place");
     output->in_place = true;
     /* A file system that syncs no folders has done what it can. */

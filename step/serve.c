@@ -256,14 +256,6 @@ static _Noreturn void end_unanswered(pid_t server)
     abort();
 }
 
-/* Signals to the job's tree are the server's. What ends the tree for good ends this, too. */
-static void outlive_signals(void)
-{
-    sigset_t all;
-    (void)sigfillset(&all);
-    (void)sigprocmask(SIG_BLOCK, &all, NULL);
-}
-
 int step_serve(const struct step *step)
 {
     struct error err;
@@ -272,7 +264,6 @@ int step_serve(const struct step *step)
     struct usage before, after;
     if (parse_u64(step->rest[0], 1, INT_MAX, &server, NULL) < 0)
         return EX_USAGE;
-    outlive_signals();
     if (fd_set_nonblock(SERVER_STDOUT_FD, true) < 0 ||
         fd_set_nonblock(SERVER_STDERR_FD, true) < 0 || read_job(&talk, &err) < 0)
         end_unanswered((pid_t)server);

@@ -6,8 +6,21 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define READ_BYTES 65536U
+
+int link_accept(int listen_fd, uid_t front_uid)
+{
+    struct ucred peer;
+    socklen_t bytes = sizeof(peer);
+    CLEANUP_CLOSE int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) < 0)
+        return -1;
+    const bool allowed =
+        peer.uid == 0 || peer.uid == geteuid() || (front_uid != (uid_t)-1 && peer.uid == front_uid);
+    return allowed ? TAKE_FD(fd) : -1;
+}
 
 void link_open(struct link *link, int fd)
 {

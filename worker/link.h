@@ -6,6 +6,7 @@
 #include "common/record.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct link {
     int fd; /* -1: none */
@@ -15,6 +16,10 @@ struct link {
     size_t out_at;
     bool ended; /* the peer closed or failed; what it said before may still be in `in` */
 };
+
+/* The next connection at a listening socket whose peer is root, we ourselves or `front_uid`
+ * ((uid_t)-1: nobody else); -1: there is none. */
+int link_accept(int listen_fd, uid_t front_uid);
 
 void link_open(struct link *link, int fd);
 void link_close(struct link *link); /* also when not open */

@@ -50,6 +50,17 @@ void pipes_free(struct pipes *pipes)
     free(pipes);
 }
 
+int pipes_make(uid_t uid, gid_t gid, int ret[2])
+{
+    if (pipe2(ret, O_CLOEXEC) < 0)
+        return -1;
+    if (uid == (uid_t)-1 || fchown(ret[1], uid, gid) == 0)
+        return 0;
+    for (int i = 0; i < 2; i++)
+        cleanup_close(&ret[i]);
+    return -1;
+}
+
 int pipes_open(struct pipes *pipes, const struct pipes_wanted *wanted, int writers[PIPES_MAX])
 {
     const bool made[PIPES_MAX] = {true, true, wanted->lines, wanted->notes};
@@ -59,14 +70,11 @@ int pipes_open(struct pipes *pipes, const struct pipes_wanted *wanted, int write
         int pair[2];
         if (!made[i])
             continue;
-        if (pipe2(pair, O_CLOEXEC) < 0)
+        if (pipes_make(wanted->uid, wanted->gid, pair) < 0)
             return -1;
         pipes->fds[i] = pair[0];
         writers[i] = pair[1];
         if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0) /* our end only: the job's blocks */
-            return -1;
-        /* Its own, so that it may open /dev/stderr once more. */
-        if (wanted->uid != (uid_t)-1 && fchown(pair[1], wanted->uid, wanted->gid) < 0)
             return -1;
     }
     return 0;

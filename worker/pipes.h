@@ -18,6 +18,10 @@ typedef void (*pipes_sink_fn)(void *arg, enum pipe_kind which, const char *data,
 struct pipes *pipes_new(pipes_sink_fn sink, void *arg);
 void pipes_free(struct pipes *pipes);
 
+/* A pipe whose writing end, ret[1], is that user's, so that it may open /dev/stderr once more; of
+ * (uid_t)-1 it stays ours. 0, or -1 with errno. */
+int pipes_make(uid_t uid, gid_t gid, int ret[2]);
+
 /* Makes stdout, stderr and those of the others that are asked for; the job's ends go to `writers`,
  * the caller's to close, others are -1. They are the user's unless it is (uid_t)-1. 0, or -1 with
  * errno: whatever was made stays, for the caller to close. */

@@ -235,16 +235,16 @@ void server_free(struct server *server)
 static int open_talk(const struct server *server, struct talk *ret, struct talk *theirs)
 {
     const struct job_run *run = &server->run;
+    const uid_t uid = server->options->system_mode ? run->uid : (uid_t)-1;
     for (int i = 0; i < TALK_MAX; i++) {
         int pair[2];
         if ((i == 0 ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
-                    : pipe2(pair, O_CLOEXEC)) < 0)
+                    : pipes_make(uid, run->gid, pair)) < 0)
             return -1;
         theirs->fds[i] = pair[1];
         ret->fds[i] = fcntl(pair[0], F_DUPFD_CLOEXEC, FD_MIN);
         (void)close(pair[0]);
-        if (ret->fds[i] < 0 ||
-            (server->options->system_mode && i > 0 && fchown(pair[1], run->uid, run->gid) < 0))
+        if (ret->fds[i] < 0)
             return -1;
     }
     return 0;
@@ -255,19 +255,18 @@ static int start_process(struct server *server, const struct user *user, struct 
     CLEANUP(talk_close) struct talk theirs = TALK_NONE;
     if (open_talk(server, &server->talk, &theirs) < 0)
         return error_set_errno(err, "cannot make its pipes");
-    const struct child_plan plan = {.run = &server->run,
-                                    .stdin_fd = theirs.fds[0],
-                                    .stdout_fd = theirs.fds[1],
-                                    .stderr_fd = theirs.fds[2],
-                                    .lines_fd = theirs.fds[0],
-                                    .notes_fd = -1,
-                                    .group_fd = job_group_fd(server->group),
-                                    .change_user = user->change,
-                                    .groups = user->groups,
-                                    .group_count = user->group_count,
-                                    .env = server->run.env,
-                                    .no_new_privs = user->change && !server->options->allow_setuid};
-    return child_start(server->starter, &plan, &server->pid, err);
+    struct user whose = *user;
+    whose.env = NULL; /* run.env has what of it is not of one attempt */
+    const struct start start = {.user = &whose,
+                                .no_new_privs = user->change && !server->options->allow_setuid,
+                                .input = theirs.fds[0],
+                                .talk = TALK_NONE,
+                                .group_fd = job_group_fd(server->group),
+                                .writers = {[PIPE_STDOUT] = theirs.fds[1],
+                                            [PIPE_STDERR] = theirs.fds[2],
+                                            [PIPE_LINES] = theirs.fds[0],
+                                            [PIPE_NOTES] = -1}};
+    return start_child(&start, server->starter, &server->run, &server->pid, err);
 }
 
 static char **env_of(char *const *env, uint32_t *ret_count)

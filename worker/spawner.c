@@ -242,20 +242,10 @@ static void serve(struct spawner *spawner, struct link *link)
         link_close(link);
 }
 
-static bool peer_allowed(const struct spawner *spawner, int fd)
-{
-    struct ucred peer;
-    socklen_t bytes = sizeof(peer);
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) < 0)
-        return false;
-    return peer.uid == 0 || peer.uid == geteuid() ||
-           (spawner->options.front_uid != (uid_t)-1 && peer.uid == spawner->options.front_uid);
-}
-
 static void accept_link(struct spawner *spawner)
 {
-    CLEANUP_CLOSE int fd = accept4(spawner->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    for (int i = 0; fd >= 0 && i < LINKS_MAX && peer_allowed(spawner, fd); i++) {
+    CLEANUP_CLOSE int fd = link_accept(spawner->listen_fd, spawner->options.front_uid);
+    for (int i = 0; fd >= 0 && i < LINKS_MAX; i++) {
         if (spawner->links[i].fd < 0) {
             link_open(&spawner->links[i], TAKE_FD(fd));
             return;

@@ -1,5 +1,5 @@
 /* What one process of a job is started with: the user it becomes, its stdin, and the pipes that it
- * writes to. The job itself and the steps of batchd-job are started alike. */
+ * writes to. The job itself, the steps of batchd-job and servers (server.h) are started alike. */
 #ifndef BATCHD_WORKER_START_H
 #define BATCHD_WORKER_START_H
 

@@ -28,7 +28,9 @@ struct timetable {
     bool stopping;
 };
 
+/* A new attempt begins to run now. */
 void timetable_begin(struct timetable *table, const struct job_run *run, int64_t now);
+/* How long it has run since, without the time that it stood. */
 int64_t timetable_ran_us(const struct timetable *table, int64_t now);
 
 /* It was asked to stand: halted at a later time; then, it stands; and it goes on. */

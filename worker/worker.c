@@ -369,22 +369,12 @@ static void say_hello(struct worker *worker)
         send_owed(worker, owed);
 }
 
-static bool peer_allowed(const struct worker *worker, int fd)
-{
-    struct ucred peer;
-    socklen_t bytes = sizeof(peer);
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) < 0)
-        return false;
-    return peer.uid == 0 || peer.uid == geteuid() ||
-           (worker->options.front_uid != (uid_t)-1 && peer.uid == worker->options.front_uid);
-}
-
 static void accept_front(struct worker *worker)
 {
-    CLEANUP_CLOSE int fd = accept4(WORKER_FD_LISTEN, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0 || !peer_allowed(worker, fd))
+    const int fd = link_accept(WORKER_FD_LISTEN, worker->options.front_uid);
+    if (fd < 0)
         return;
-    link_open(&worker->front, TAKE_FD(fd));
+    link_open(&worker->front, fd);
     say_hello(worker);
 }
 
