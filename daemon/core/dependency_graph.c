@@ -79,18 +79,24 @@ static void resize(struct dependency_graph *graph, size_t bucket_count)
     free(old);
 }
 
+static struct dependency_node *add_node(struct dependency_graph *graph, uint64_t id, int64_t index)
+{
+    struct dependency_node *node = xcalloc(1, sizeof(*node));
+    node->id = id;
+    node->index = index;
+    if (++graph->nodes > graph->bucket_count)
+        resize(graph, graph->bucket_count * 2);
+    put(graph, node);
+    return node;
+}
+
 static struct dependency_node *whole_of(struct dependency_graph *graph, uint64_t id)
 {
     struct dependency_node *node = find(graph, id, WHOLE);
     if (node != NULL)
         return node;
-    if (++graph->nodes > graph->bucket_count)
-        resize(graph, graph->bucket_count * 2);
-    node = xcalloc(1, sizeof(*node));
-    node->id = id;
-    node->index = WHOLE;
+    node = add_node(graph, id, WHOLE);
     node->whole = node;
-    put(graph, node);
     return node;
 }
 
@@ -100,17 +106,12 @@ static struct dependency_node *task_of(struct dependency_graph *graph, uint64_t 
     struct dependency_node *whole = whole_of(graph, id);
     if (node != NULL)
         return node;
-    if (++graph->nodes > graph->bucket_count)
-        resize(graph, graph->bucket_count * 2);
-    node = xcalloc(1, sizeof(*node));
-    node->id = id;
-    node->index = index;
+    node = add_node(graph, id, index);
     node->whole = whole;
     node->next_task = whole->tasks;
     if (whole->tasks != NULL)
         whole->tasks->prev_task = node;
     whole->tasks = node;
-    put(graph, node);
     return node;
 }
 

@@ -16,11 +16,8 @@ static void numbers_of(const struct array_options *options, int64_t ret[NUMBERS]
 static uint32_t sum_of(const struct array_options *options)
 {
     int64_t numbers[NUMBERS];
-    uint32_t sum = 0;
     numbers_of(options, numbers);
-    for (int i = 0; i < NUMBERS; i++)
-        sum = sum_number(sum, numbers[i]);
-    return sum;
+    return sum_numbers(0, numbers, NUMBERS);
 }
 
 int array_rows_insert(struct db *db, const struct array_options *options, struct error *err)

@@ -43,11 +43,8 @@ static void numbers_of(const struct attempt_row *row, int64_t ret[NUMBERS])
 static uint32_t sum_of(const struct attempt_row *row)
 {
     int64_t numbers[NUMBERS];
-    uint32_t sum = 0;
     numbers_of(row, numbers);
-    for (unsigned i = 0; i < NUMBERS; i++)
-        sum = sum_number(sum, numbers[i]);
-    return sum_text(sum, row->status.outcome.message);
+    return sum_text(sum_numbers(0, numbers, NUMBERS), row->status.outcome.message);
 }
 
 int attempt_rows_keep(struct db *db, const struct attempt_row *row, struct error *err)

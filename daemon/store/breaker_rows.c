@@ -27,9 +27,7 @@ static uint32_t sum_of(const struct breaker_entry *entry, const int64_t numbers[
 {
     uint32_t sum = sum_text(0, entry->name);
     sum = sum_number(sum_number(sum, entry->kind), entry->uid);
-    for (size_t i = 0; i < NUMBERS; i++)
-        sum = sum_number(sum, numbers[i]);
-    return sum;
+    return sum_numbers(sum, numbers, NUMBERS);
 }
 
 static void bind_key(sqlite3_stmt *statement, const struct breaker_entry *entry)

@@ -15,14 +15,6 @@ static int64_t task_of(const struct attempt_id *id)
     return id->is_task ? (int64_t)id->index : -1;
 }
 
-static uint32_t sum_numbers(const int64_t *numbers, int count)
-{
-    uint32_t sum = 0;
-    for (int i = 0; i < count; i++)
-        sum = sum_number(sum, numbers[i]);
-    return sum;
-}
-
 static void read_numbers(sqlite3_stmt *statement, int64_t *ret, int count)
 {
     for (int i = 0; i < count; i++)
@@ -50,7 +42,7 @@ int checkpoint_rows_put(struct db *db, const struct attempt_id *of,
         return -1;
     bind_numbers(statement, 1, numbers, CHECKPOINT_NUMBERS);
     (void)sqlite3_bind_int64(statement, CHECKPOINT_NUMBERS + 1,
-                             sum_numbers(numbers, CHECKPOINT_NUMBERS));
+                             sum_numbers(0, numbers, CHECKPOINT_NUMBERS));
     return db_run(db, statement, err);
 }
 
@@ -59,7 +51,7 @@ static int read_checkpoint(void *arg, sqlite3_stmt *statement, struct error *err
     struct checkpoint_fact *ret = arg;
     int64_t numbers[CHECKPOINT_NUMBERS];
     read_numbers(statement, numbers, CHECKPOINT_NUMBERS);
-    if (sum_numbers(numbers, CHECKPOINT_NUMBERS) !=
+    if (sum_numbers(0, numbers, CHECKPOINT_NUMBERS) !=
         sqlite3_column_int64(statement, CHECKPOINT_NUMBERS))
         return damaged(numbers[0], err);
     *ret = (struct checkpoint_fact){.number = (uint64_t)numbers[2],
@@ -88,7 +80,7 @@ int checkpoint_rows_load(struct db *db, const struct attempt_id *of, struct chec
 
 static uint32_t note_sum(const int64_t numbers[NOTE_NUMBERS], const char *text)
 {
-    return sum_text(sum_numbers(numbers, NOTE_NUMBERS), text);
+    return sum_text(sum_numbers(0, numbers, NOTE_NUMBERS), text);
 }
 
 int note_rows_put(struct db *db, const struct attempt_id *of, const struct job_notes *notes,

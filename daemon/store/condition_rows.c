@@ -18,12 +18,9 @@ static void numbers_of(const struct condition *condition, int64_t ret[NUMBERS])
 static uint32_t sum_of(const struct condition *condition)
 {
     int64_t numbers[NUMBERS];
-    uint32_t sum = 0;
     numbers_of(condition, numbers);
     /* Without a deadline the sum is that of schema 3. */
-    for (int i = 0; i < NUMBERS - (condition->deadline_at == 0); i++)
-        sum = sum_number(sum, numbers[i]);
-    return sum;
+    return sum_numbers(0, numbers, condition->deadline_at == 0 ? NUMBERS - 1 : NUMBERS);
 }
 
 int condition_rows_put(struct db *db, const struct condition *condition, struct error *err)

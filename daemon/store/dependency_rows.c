@@ -19,14 +19,6 @@ static void numbers_of(const struct dependency_row *row, int64_t ret[NUMBERS])
     ret[6] = row->done_at;
 }
 
-static uint32_t sum_of(const int64_t numbers[NUMBERS])
-{
-    uint32_t sum = 0;
-    for (int i = 0; i < NUMBERS; i++)
-        sum = sum_number(sum, numbers[i]);
-    return sum;
-}
-
 int dependency_rows_put(struct db *db, const struct dependency_row *row, struct error *err)
 {
     static const char sql[] =
@@ -37,7 +29,7 @@ int dependency_rows_put(struct db *db, const struct dependency_row *row, struct 
         return -1;
     numbers_of(row, numbers);
     bind_numbers(statement, 1, numbers, NUMBERS);
-    (void)sqlite3_bind_int64(statement, NUMBERS + 1, sum_of(numbers));
+    (void)sqlite3_bind_int64(statement, NUMBERS + 1, sum_numbers(0, numbers, NUMBERS));
     return db_run(db, statement, err);
 }
 
@@ -66,7 +58,7 @@ static int read_row(void *arg, sqlite3_stmt *statement, struct error *err)
                                             .parent = (uint64_t)numbers[4],
                                             .index = is_task ? (uint64_t)numbers[5] : 0},
                                    .done_at = numbers[6]};
-    if (sum_of(numbers) == sqlite3_column_int64(statement, NUMBERS) &&
+    if (sum_numbers(0, numbers, NUMBERS) == sqlite3_column_int64(statement, NUMBERS) &&
         (unsigned)ret->what.type < DEPENDENCY_TYPE_COUNT)
         return 0;
     return error_set(err, ERROR_DAMAGED, "a row of dependencies of job %llu fails its checksum",

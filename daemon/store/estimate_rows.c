@@ -42,9 +42,8 @@ static uint32_t sum_of(const struct estimate *one, const void *runs, size_t byte
     const int64_t numbers[] = {
         one->kind,         one->uid,       (int64_t)one->history->samples, one->history->mean_us,
         one->published_us, one->learned_at};
-    uint32_t sum = sum_text(0, one->name);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        sum = sum_number(sum, numbers[i]);
+    uint32_t sum =
+        sum_numbers(sum_text(0, one->name), numbers, sizeof(numbers) / sizeof(numbers[0]));
     if (one->memory_bytes != 0) /* the sum of schema 4 */
         sum = sum_number(sum, (int64_t)one->memory_bytes);
     return crc32c(sum, runs, bytes);

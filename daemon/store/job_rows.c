@@ -46,9 +46,7 @@ static uint32_t sum_facts(const struct job_facts *facts, const char *retry)
 {
     int64_t numbers[FACT_NUMBERS];
     fact_numbers(facts, numbers);
-    uint32_t sum = 0;
-    for (size_t i = 0; i < FACT_NUMBERS; i++)
-        sum = sum_number(sum, numbers[i]);
+    uint32_t sum = sum_numbers(0, numbers, FACT_NUMBERS);
     sum = sum_text(sum, facts->name);
     sum = sum_text(sum, facts->type);
     sum = sum_text(sum, facts->key);
@@ -288,17 +286,24 @@ static int read_id(void *arg, sqlite3_stmt *statement, struct error *err)
     return 1;
 }
 
-int job_rows_find_key(struct db *db, uint32_t uid, const char *key, uint64_t *ret,
-                      struct error *err)
+/* The id of the job of this user (?1) with that text (?2); 0: there is none. */
+static int find_id(struct db *db, const char *sql, uint32_t uid, const char *text, uint64_t *ret,
+                   struct error *err)
 {
-    static const char sql[] = "SELECT id FROM job WHERE uid=?1 AND key=?2";
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
     (void)sqlite3_bind_int64(statement, 1, uid);
-    bind_text(statement, 2, key);
+    bind_text(statement, 2, text);
     *ret = 0;
     return db_each(db, statement, read_id, ret, err);
+}
+
+int job_rows_find_key(struct db *db, uint32_t uid, const char *key, uint64_t *ret,
+                      struct error *err)
+{
+    static const char sql[] = "SELECT id FROM job WHERE uid=?1 AND key=?2";
+    return find_id(db, sql, uid, key, ret, err);
 }
 
 int job_rows_find_unique(struct db *db, uint32_t uid, const char *unique, uint64_t *ret,
@@ -306,13 +311,7 @@ int job_rows_find_unique(struct db *db, uint32_t uid, const char *unique, uint64
 {
     static const char sql[] =
         "SELECT id FROM job INDEXED BY job_unique WHERE uid=?1 AND unique_key=?2 AND state<4";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    (void)sqlite3_bind_int64(statement, 1, uid);
-    bind_text(statement, 2, unique);
-    *ret = 0;
-    return db_each(db, statement, read_id, ret, err);
+    return find_id(db, sql, uid, unique, ret, err);
 }
 
 int job_rows_find_namesake(struct db *db, uint32_t uid, const char *name, uint64_t before,

@@ -29,6 +29,18 @@ int last_ids_note(struct db *db, const char *table, struct error *err)
     return noted == last ? 0 : number_rows_set(db, name, last, err);
 }
 
+int last_ids_delete(struct db *db, const char *table, const char *sql, uint64_t id,
+                    struct error *err)
+{
+    if (last_ids_note(db, table, err) < 0)
+        return -1;
+    sqlite3_stmt *statement = db_writing(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)id);
+    return db_run(db, statement, err);
+}
+
 static int compare(void *arg, sqlite3_stmt *row, struct error *err)
 {
     (void)arg;

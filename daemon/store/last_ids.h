@@ -9,6 +9,10 @@
 /* Before rows of this table are deleted. Writes only when it gave an id since the last time. */
 int last_ids_note(struct db *db, const char *table, struct error *err);
 
+/* Deletes the row `id` (?1 of `sql`) of this table. */
+int last_ids_delete(struct db *db, const char *table, const char *sql, uint64_t id,
+                    struct error *err);
+
 /* ERROR_DAMAGED: one is not what it was. */
 int last_ids_check(struct db *db, struct error *err);
 

@@ -24,14 +24,6 @@ static void to_numbers(const struct machine_minute *minute, int64_t ret[NUMBERS]
     }
 }
 
-static uint32_t sum_of(const int64_t numbers[NUMBERS])
-{
-    uint32_t sum = 0;
-    for (unsigned i = 0; i < NUMBERS; i++)
-        sum = sum_number(sum, numbers[i]);
-    return sum;
-}
-
 struct reading {
     machine_minute_fn each; /* may be NULL */
     void *arg;
@@ -44,7 +36,7 @@ static int read_row(void *arg, sqlite3_stmt *row, struct error *err)
     int64_t numbers[NUMBERS];
     for (int i = 0; i < NUMBERS; i++)
         numbers[i] = sqlite3_column_int64(row, i);
-    if (sum_of(numbers) != sqlite3_column_int64(row, NUMBERS))
+    if (sum_numbers(0, numbers, NUMBERS) != sqlite3_column_int64(row, NUMBERS))
         return error_set(err, ERROR_DAMAGED,
                          "the row of the machine in minute %lld fails its checksum",
                          (long long)numbers[0]);
@@ -90,7 +82,7 @@ int machine_rows_put(struct db *db, const struct machine_minute *minute, struct 
         return -1;
     to_numbers(&whole, numbers);
     bind_numbers(statement, 1, numbers, NUMBERS);
-    (void)sqlite3_bind_int64(statement, NUMBERS + 1, sum_of(numbers));
+    (void)sqlite3_bind_int64(statement, NUMBERS + 1, sum_numbers(0, numbers, NUMBERS));
     return db_run(db, statement, err);
 }
 

@@ -18,8 +18,7 @@ static uint32_t sum_of(const struct rollup_key *key, const int64_t *numbers, con
 {
     uint32_t sum = sum_number(sum_number(0, key->minute), key->uid);
     sum = sum_text(sum_text(sum, key->queue), key->type);
-    for (unsigned i = 0; i < ROLLUP_NUMBER_COUNT; i++)
-        sum = sum_number(sum, numbers[i]);
+    sum = sum_numbers(sum, numbers, ROLLUP_NUMBER_COUNT);
     return sum_text(sum_text(sum, waits), runs);
 }
 

@@ -12,6 +12,13 @@ uint32_t sum_number(uint32_t sum, int64_t value)
     return crc32c(sum, bytes, sizeof(bytes));
 }
 
+uint32_t sum_numbers(uint32_t sum, const int64_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sum = sum_number(sum, numbers[i]);
+    return sum;
+}
+
 uint32_t sum_text(uint32_t sum, const char *text)
 {
     if (text == NULL)

@@ -27,10 +27,8 @@ static void numbers_of(const struct schedule *schedule, int64_t ret[NUMBERS])
 static uint32_t sum_of(const struct schedule *schedule)
 {
     int64_t numbers[NUMBERS];
-    uint32_t sum = 0;
     numbers_of(schedule, numbers);
-    for (int i = 0; i < NUMBERS; i++)
-        sum = sum_number(sum, numbers[i]);
+    uint32_t sum = sum_numbers(0, numbers, NUMBERS);
     sum = sum_text(sum_text(sum, schedule->name), schedule->at);
     return sum_text(sum_text(sum, schedule->zone), schedule->skipped_why);
 }
@@ -93,13 +91,7 @@ int schedule_rows_set_job(struct db *db, uint64_t id, const char *job, struct er
 int schedule_rows_delete(struct db *db, uint64_t id, struct error *err)
 {
     static const char sql[] = "DELETE FROM schedule WHERE id=?1";
-    if (last_ids_note(db, "schedule", err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_writing(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    (void)sqlite3_bind_int64(statement, 1, (int64_t)id);
-    return db_run(db, statement, err);
+    return last_ids_delete(db, "schedule", sql, id, err);
 }
 
 static char *read_job(sqlite3_stmt *statement, int column, struct error *err)

@@ -18,19 +18,15 @@ static uint32_t sum_status(const struct job_status *status)
                                (int64_t)status->worker, status->started_at, status->ended_at,
                                outcome->class,          outcome->exit_code, outcome->signal};
     int64_t used[USAGE_WIDTH];
-    const uint64_t progress[] = {tasks->next, tasks->completed, tasks->failed, tasks->cancelled};
-    uint32_t sum = 0;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        sum = sum_number(sum, numbers[i]);
+    const int64_t progress[] = {(int64_t)tasks->next, (int64_t)tasks->completed,
+                                (int64_t)tasks->failed, (int64_t)tasks->cancelled};
+    uint32_t sum = sum_numbers(0, numbers, sizeof(numbers) / sizeof(numbers[0]));
     usage_numbers(&status->usage, used);
-    for (size_t i = 0; i < USAGE_WIDTH; i++)
-        sum = sum_number(sum, used[i]);
+    sum = sum_numbers(sum, used, USAGE_WIDTH);
     if (status->is_task)
         sum = sum_number(sum, (int64_t)status->index);
-    if ((tasks->next | tasks->completed | tasks->failed | tasks->cancelled) != 0) {
-        for (size_t i = 0; i < sizeof(progress) / sizeof(progress[0]); i++)
-            sum = sum_number(sum, (int64_t)progress[i]);
-    }
+    if ((tasks->next | tasks->completed | tasks->failed | tasks->cancelled) != 0)
+        sum = sum_numbers(sum, progress, sizeof(progress) / sizeof(progress[0]));
     if (status->predicted_us > 0)
         sum = sum_number(sum_number(sum, status->predicted_us), status->predicted_by);
     if (status->gpu_set != 0)

@@ -148,13 +148,7 @@ char *value_rows_find(struct db *db, uint64_t set, uint64_t position, size_t *re
 int value_rows_drop(struct db *db, uint64_t id, struct error *err)
 {
     static const char sql[] = "DELETE FROM value_set WHERE id=?1"; /* its chunks go with it */
-    if (last_ids_note(db, "value_set", err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_writing(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    (void)sqlite3_bind_int64(statement, 1, (int64_t)id);
-    return db_run(db, statement, err);
+    return last_ids_delete(db, "value_set", sql, id, err);
 }
 
 int value_rows_drop_unused(struct db *db, struct error *err)

@@ -16,10 +16,7 @@ static void numbers_of(const struct worker_facts *facts, int64_t ret[NUMBERS])
 /* The id is given by the insert. */
 static uint32_t sum_of(const char *boot_id, const int64_t numbers[NUMBERS])
 {
-    uint32_t sum = sum_text(0, boot_id);
-    for (size_t i = 0; i < NUMBERS; i++)
-        sum = sum_number(sum, numbers[i]);
-    return sum;
+    return sum_numbers(sum_text(0, boot_id), numbers, NUMBERS);
 }
 
 /* ?1 is the boot, ?2 to ?6 the facts, ?7 their sum. */
@@ -61,13 +58,7 @@ int worker_rows_update(struct db *db, const struct worker_row *row, struct error
 int worker_rows_delete(struct db *db, uint64_t id, struct error *err)
 {
     static const char sql[] = "DELETE FROM worker WHERE id=?1";
-    if (last_ids_note(db, "worker", err) < 0)
-        return -1;
-    sqlite3_stmt *statement = db_writing(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    (void)sqlite3_bind_int64(statement, 1, (int64_t)id);
-    return db_run(db, statement, err);
+    return last_ids_delete(db, "worker", sql, id, err);
 }
 
 struct reading {
