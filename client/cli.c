@@ -270,6 +270,14 @@ int cli_options(struct cli *cli, int argc, char **argv, cli_take_fn take, void *
     return failed ? EXIT_USAGE : 0;
 }
 
+int cli_take_flag(void *arg, const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    *(bool *)arg = true;
+    return 0;
+}
+
 int cli_operands(struct cli *cli, int argc, char **argv)
 {
     const char *value = NULL;
@@ -434,6 +442,6 @@ void cli_write_bytes(FILE *file, const json_t *value)
 {
     CLEANUP_FREE char *data = NULL;
     size_t bytes = 0;
-    if (json_value_bytes(value, "data", SIZE_MAX, true, &data, &bytes, NULL) == 0)
+    if (json_value_data(value, &data, &bytes) == 0)
         (void)fwrite(data, 1, bytes, file);
 }

@@ -86,6 +86,9 @@ typedef int (*cli_take_fn)(void *arg, const char *name, const char *value);
 int cli_options(struct cli *cli, int argc, char **argv, cli_take_fn take, void *arg,
                 int *ret_operand);
 
+/* A `take` for the one option that a verb has, which takes no value: sets the bool at `arg`. */
+int cli_take_flag(void *arg, const char *name, const char *value);
+
 /* For a verb without options of its own: where its operands begin, or -1 after reporting. */
 int cli_operands(struct cli *cli, int argc, char **argv);
 

@@ -1,5 +1,6 @@
 #include "client/columns.h"
 
+#include "client/reply.h"
 #include "client/table.h"
 #include "client/text.h"
 
@@ -71,12 +72,6 @@ static const struct column all[] = {
 };
 
 /* ---- cells ---- */
-
-static const char *text_of(const json_t *job, const char *key)
-{
-    const char *text = json_string_value(json_object_get(job, key));
-    return text == NULL ? "" : text;
-}
 
 static const json_t *value_of(const json_t *job, const char *key)
 {
@@ -179,7 +174,7 @@ static char *cell_text(const struct cli *cli, const struct column *column, const
     switch (column->kind) {
     case KIND_TEXT:
     case KIND_PRIORITY:
-        return xstrdup(text_of(job, column->key));
+        return xstrdup(reply_text(job, column->key));
     case KIND_AT:
     case KIND_COUNT:
     case KIND_BYTES:
@@ -307,7 +302,7 @@ static int64_t level_of(const json_t *job)
 {
     static const char *const levels[] = {"urgent", "high", "normal", "low", "background"};
     int64_t level = 0;
-    while (level < 4 && strcmp(levels[level], text_of(job, "priority")) != 0)
+    while (level < 4 && strcmp(levels[level], reply_text(job, "priority")) != 0)
         level++;
     return level;
 }

@@ -4,6 +4,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/words.h"
 
 #include <pwd.h>
 #include <string.h>
@@ -24,11 +25,8 @@ static bool is_secret(const char *name)
 static bool is_clean(const char *name)
 {
     static const char *const names[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    }
-    return strncmp(name, "LC_", 3) == 0;
+    return words_find(names, sizeof(names) / sizeof(names[0]), name) >= 0 ||
+           strncmp(name, "LC_", 3) == 0;
 }
 
 static bool is_name(const char *name)

@@ -13,8 +13,7 @@ static char *data_of(const json_t *part, size_t *ret_bytes)
 {
     char *data = NULL;
     *ret_bytes = 0;
-    if (json_value_bytes(json_object_get(part, "data"), "data", SIZE_MAX, true, &data, ret_bytes,
-                         NULL) < 0)
+    if (json_value_data(json_object_get(part, "data"), &data, ret_bytes) < 0)
         return xstrdup("");
     return data;
 }

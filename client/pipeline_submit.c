@@ -7,6 +7,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/frame.h"
+#include "common/words.h"
 
 #include <string.h>
 
@@ -34,11 +35,8 @@ int pipeline_order_take(struct pipeline_order *order, const char *name, const ch
         order->path = value;
         return 1;
     }
-    for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
-        if (strcmp(name, both[i]) == 0)
-            return 0;
-    }
-    order->other = name;
+    if (words_find(both, sizeof(both) / sizeof(both[0]), name) < 0)
+        order->other = name;
     return 0;
 }
 

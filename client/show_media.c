@@ -1,5 +1,6 @@
 #include "client/show_media.h"
 
+#include "client/reply.h"
 #include "client/show_line.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
@@ -11,12 +12,6 @@
 
 /* A film has a few; of a hundred those at the beginning tell enough. */
 #define STREAMS_MAX 8
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text == NULL ? "" : text;
-}
 
 /* The piece that was there goes. */
 static void append(char **text, const char *between, char *piece)
@@ -41,33 +36,33 @@ static char *size_of(const json_t *object, const char *width, const char *height
 /* "aac 5.1 ger" */
 static char *stream_text(const json_t *stream)
 {
-    const char *language = text_of(stream, "language");
-    const char *layout = text_of(stream, "layout");
+    const char *language = reply_text(stream, "language");
+    const char *layout = reply_text(stream, "layout");
     const bool named = language[0] != '\0' && strcmp(language, "und") != 0;
     CLEANUP_FREE char *size = size_of(stream, "width", "height");
-    return xasprintf("%s%s%s%s%s%s", text_of(stream, "codec"), size, layout[0] == '\0' ? "" : " ",
-                     layout, named ? " " : "", named ? language : "");
+    return xasprintf("%s%s%s%s%s%s", reply_text(stream, "codec"), size,
+                     layout[0] == '\0' ? "" : " ", layout, named ? " " : "", named ? language : "");
 }
 
 /* As it is shown, which other than the stream's own size is upright. "24000/1001" as 23.976. */
 static char *video_text(const json_t *video, bool moves)
 {
-    const char *hdr = text_of(video, "hdr");
-    const char *rate = text_of(video, "rate");
+    const char *hdr = reply_text(video, "hdr");
+    const char *rate = reply_text(video, "rate");
     const bool bright = hdr[0] != '\0' && strcmp(hdr, "none") != 0;
     char *end = NULL;
     const double above = strtod(rate, &end);
     const double below = *end == '/' ? strtod(end + 1, NULL) : 1;
     CLEANUP_FREE char *size = size_of(video, "shown_width", "shown_height");
-    CLEANUP_FREE char *text =
-        xasprintf("%s%s%s%s", text_of(video, "codec"), size, bright ? " " : "", bright ? hdr : "");
+    CLEANUP_FREE char *text = xasprintf("%s%s%s%s", reply_text(video, "codec"), size,
+                                        bright ? " " : "", bright ? hdr : "");
     return moves && above > 0 && below > 0 ? xasprintf("%s, %.5g frames/s", text, above / below)
                                            : TAKE_PTR(text);
 }
 
 static bool is_picture(const json_t *stream)
 {
-    return strcmp(text_of(stream, "type"), "video") == 0 &&
+    return strcmp(reply_text(stream, "type"), "video") == 0 &&
            !json_is_true(json_object_get(stream, "cover"));
 }
 
@@ -101,7 +96,7 @@ static void show_as(const char *of, char *text)
 static char *picture_text(const json_t *picture)
 {
     CLEANUP_FREE char *size = size_of(picture, "width", "height");
-    return xasprintf("%s%s", text_of(picture, "format"), size);
+    return xasprintf("%s%s", reply_text(picture, "format"), size);
 }
 
 void show_media(const json_t *media)

@@ -1,5 +1,6 @@
 #include "client/show_result.h"
 
+#include "client/reply.h"
 #include "client/show_line.h"
 #include "client/show_media.h"
 #include "common/alloc.h"
@@ -14,11 +15,6 @@
 #define PATHS_MAX 4
 #define SHA256_SHOWN 16
 
-static long long number_of(const json_t *object, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(object, key));
-}
-
 /* ", " and the text behind what is there. */
 static void append(char **text, const char *more)
 {
@@ -31,7 +27,7 @@ static void append_count(char **text, const json_t *result, const char *key, con
 {
     if (!json_is_integer(json_object_get(result, key)))
         return;
-    CLEANUP_FREE char *more = xasprintf("%lld %s", number_of(result, key), format);
+    CLEANUP_FREE char *more = xasprintf("%lld %s", reply_number(result, key), format);
     append(text, more);
 }
 
@@ -39,7 +35,7 @@ static void append_seconds(char **text, const json_t *result, const char *key, c
 {
     if (!json_is_integer(json_object_get(result, key)))
         return;
-    CLEANUP_FREE char *more = xasprintf("%s %.2f s", what, (double)number_of(result, key) / 1e6);
+    CLEANUP_FREE char *more = xasprintf("%s %.2f s", what, (double)reply_number(result, key) / 1e6);
     append(text, more);
 }
 
@@ -64,7 +60,7 @@ static void show_file(const char *label, const json_t *file)
         json_is_string(name) ? xstrdup(json_string_value(name)) : json_to_text(name, NULL);
     const char *sum = json_string_value(json_object_get(file, "sha256"));
     char bytes[32];
-    format_size((uint64_t)number_of(file, "bytes"), bytes, sizeof(bytes));
+    format_size((uint64_t)reply_number(file, "bytes"), bytes, sizeof(bytes));
     CLEANUP_FREE char *text =
         xasprintf("%s (%s%s%.*s)", path, bytes, sum == NULL ? "" : ", sha256 ", SHA256_SHOWN,
                   sum == NULL ? "" : sum);
@@ -172,13 +168,13 @@ static void show_damage(const json_t *damage)
         const json_t *first = json_object_get(one, "first_fault");
         CLEANUP_FREE char *lost =
             json_is_integer(json_object_get(one, "frames_lost"))
-                ? xasprintf(", %lld lost of %lld", number_of(one, "frames_lost"),
-                            number_of(one, "frames_expected"))
+                ? xasprintf(", %lld lost of %lld", reply_number(one, "frames_lost"),
+                            reply_number(one, "frames_expected"))
                 : xstrdup("");
         CLEANUP_FREE char *text = xasprintf(
             "%s: %lld frames decode, %lld flawed%s; the first fault after %lld frames (%.2f s)",
-            name, number_of(one, "frames_decoded"), number_of(one, "frames_flawed"), lost,
-            number_of(first, "frames_before"), (double)number_of(first, "time_us") / 1e6);
+            name, reply_number(one, "frames_decoded"), reply_number(one, "frames_flawed"), lost,
+            reply_number(first, "frames_before"), (double)reply_number(first, "time_us") / 1e6);
         show_line("damage", text);
     }
 }
@@ -226,10 +222,10 @@ void show_result(const json_t *result)
     show_metrics(json_object_get(result, "metrics"));
     show_damage(json_object_get(result, "damage"));
     show_warnings(json_object_get(result, "warnings"));
-    if (number_of(checkpoints, "reused") > 0) {
+    if (reply_number(checkpoints, "reused") > 0) {
         CLEANUP_FREE char *text =
             xasprintf("%lld parts of an earlier attempt, %lld made",
-                      number_of(checkpoints, "reused"), number_of(checkpoints, "made"));
+                      reply_number(checkpoints, "reused"), reply_number(checkpoints, "made"));
         show_line("taken over", text);
     }
     json_object_foreach((json_t *)(uintptr_t)result, name, member) {

@@ -1,6 +1,7 @@
 #include "client/status_lines.h"
 
 #include "client/gpu_lines.h"
+#include "client/reply.h"
 #include "client/text.h"
 #include "client/times.h"
 
@@ -27,17 +28,12 @@ static void print_counts(FILE *file, const json_t *counts)
     (void)fprintf(file, "%s\n", comma[0] == '\0' ? "none" : "");
 }
 
-static long long number_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
 static void print_bytes(FILE *file, const json_t *resources, const char *what,
                         const char *total_key, const char *free_key)
 {
     char total[32], left[32];
-    format_size((uint64_t)number_of(resources, total_key), total, sizeof(total));
-    format_size((uint64_t)number_of(resources, free_key), left, sizeof(left));
+    format_size((uint64_t)reply_number(resources, total_key), total, sizeof(total));
+    format_size((uint64_t)reply_number(resources, free_key), left, sizeof(left));
     (void)fprintf(file, ", %s %s (%s free)", total, what, left);
 }
 
@@ -45,22 +41,22 @@ static void print_resources(FILE *file, const json_t *resources)
 {
     const char *name;
     const json_t *counter;
-    (void)fprintf(file, "resources: %lld cpus (%lld free)", number_of(resources, "cpus"),
-                  number_of(resources, "cpus_free"));
+    (void)fprintf(file, "resources: %lld cpus (%lld free)", reply_number(resources, "cpus"),
+                  reply_number(resources, "cpus_free"));
     print_bytes(file, resources, "memory", "memory_bytes", "memory_free_bytes");
-    if (number_of(resources, "memory_elsewhere_bytes") > 0) {
+    if (reply_number(resources, "memory_elsewhere_bytes") > 0) {
         char elsewhere[32];
-        format_size((uint64_t)number_of(resources, "memory_elsewhere_bytes"), elsewhere,
+        format_size((uint64_t)reply_number(resources, "memory_elsewhere_bytes"), elsewhere,
                     sizeof(elsewhere));
         (void)fprintf(file, " less %s that other programs have", elsewhere);
     }
-    if (number_of(resources, "gpus") > 0)
-        (void)fprintf(file, ", %lld gpus (%lld free)", number_of(resources, "gpus"),
-                      number_of(resources, "gpus_free"));
+    if (reply_number(resources, "gpus") > 0)
+        (void)fprintf(file, ", %lld gpus (%lld free)", reply_number(resources, "gpus"),
+                      reply_number(resources, "gpus_free"));
     print_bytes(file, resources, "disk", "disk_bytes", "disk_unpromised_bytes");
     json_object_foreach(json_object_get(resources, "counters"), name, counter)
-        (void)fprintf(file, ", %lld %s (%lld free)", number_of(counter, "total"), name,
-                      number_of(counter, "free"));
+        (void)fprintf(file, ", %lld %s (%lld free)", reply_number(counter, "total"), name,
+                      reply_number(counter, "free"));
     (void)fputc('\n', file);
 }
 
@@ -68,16 +64,16 @@ static void print_resources(FILE *file, const json_t *resources)
 static void print_health(FILE *file, const json_t *health)
 {
     int64_t now = clock_wall_us();
-    int64_t ago = now - number_of(health, "last_death_at");
-    int64_t left = number_of(health, "next_at") - now;
+    int64_t ago = now - reply_number(health, "last_death_at");
+    int64_t left = reply_number(health, "next_at") - now;
     const char *spawner = json_string_value(json_object_get(health, "spawner"));
     char text[32];
     if (spawner != NULL)
         (void)fprintf(file, "workers: none can be made: %s\n", spawner);
-    if (number_of(health, "deaths") == 0)
+    if (reply_number(health, "deaths") == 0)
         return;
     format_span(ago < 0 ? 0 : (uint64_t)ago / 1000, text, sizeof(text));
-    (void)fprintf(file, "workers: %lld died, the last %s ago: %s\n", number_of(health, "deaths"),
+    (void)fprintf(file, "workers: %lld died, the last %s ago: %s\n", reply_number(health, "deaths"),
                   text, json_string_value(json_object_get(health, "last_death")));
     if (left <= 0)
         return;
@@ -104,7 +100,7 @@ static char *reason_text(const json_t *scaling)
         return xstrdup("there is work for more, which come slowly since the load is high");
     if (strcmp(reason, "lately") != 0)
         return text_tame(xstrdup(reason));
-    format_span((uint64_t)number_of(scaling, "hold_ms"), span, sizeof(span));
+    format_span((uint64_t)reply_number(scaling, "hold_ms"), span, sizeof(span));
     return xasprintf("so many had a job within the last %s", span);
 }
 
@@ -114,8 +110,8 @@ void status_lines_scaling(FILE *file, const json_t *scaling)
         return;
     CLEANUP_FREE char *reason = reason_text(scaling);
     (void)fprintf(
-        file, "workers: %lld wanted, from %lld to %lld%s: %s\n", number_of(scaling, "wanted"),
-        number_of(scaling, "min"), number_of(scaling, "max"),
+        file, "workers: %lld wanted, from %lld to %lld%s: %s\n", reply_number(scaling, "wanted"),
+        reply_number(scaling, "min"), reply_number(scaling, "max"),
         json_is_true(json_object_get(scaling, "ordered")) ? " (set by command)" : "", reason);
 }
 
@@ -126,9 +122,9 @@ static void print_workers(FILE *file, const json_t *status, const json_t *resour
     size_t i;
     long long busy = 0;
     json_array_foreach(workers, i, worker)
-        busy += number_of(worker, "load") > 0;
+        busy += reply_number(worker, "load") > 0;
     (void)fprintf(file, "workers: %zu of at most %lld, %lld busy\n", json_array_size(workers),
-                  number_of(resources, "workers_max"), busy);
+                  reply_number(resources, "workers_max"), busy);
     status_lines_scaling(file, json_object_get(status, "scaling"));
     print_resources(file, resources);
     if (json_is_true(json_object_get(resources, "disk_low")))
@@ -144,11 +140,11 @@ static void print_breakers(FILE *file, const json_t *breakers)
         CLEANUP_FREE char *key =
             text_tame(xstrdup(json_string_value(json_object_get(one, "breaker"))));
         CLEANUP_FREE char *until =
-            number_of(one, "until") > 0 ? times_text(number_of(one, "until")) : NULL;
+            reply_number(one, "until") > 0 ? times_text(reply_number(one, "until")) : NULL;
         (void)fprintf(file, "%s%s is %s%s%s, %lld waiting", i == 0 ? "breakers: " : "; ", key,
                       json_string_value(json_object_get(one, "state")),
                       until == NULL ? "" : " until ", until == NULL ? "" : until,
-                      number_of(one, "waiting"));
+                      reply_number(one, "waiting"));
     }
     if (i > 0)
         (void)fputc('\n', file);
@@ -216,20 +212,20 @@ static void print_disks(FILE *file, const json_t *disks)
     json_array_foreach((json_t *)(uintptr_t)disks, i, one) {
         char left[32], all[32];
         const bool low = json_is_true(json_object_get(one, "low"));
-        if (!low && number_of(one, "waiting") == 0)
+        if (!low && reply_number(one, "waiting") == 0)
             continue;
         CLEANUP_FREE char *path =
             text_tame(xstrdup(json_string_value(json_object_get(one, "path"))));
-        format_size((uint64_t)number_of(one, "free_bytes"), left, sizeof(left));
-        format_size((uint64_t)number_of(one, "total_bytes"), all, sizeof(all));
+        format_size((uint64_t)reply_number(one, "free_bytes"), left, sizeof(left));
+        format_size((uint64_t)reply_number(one, "total_bytes"), all, sizeof(all));
         (void)fprintf(file,
                       "disk: %s %s: %s of %s and %lld of %lld inodes are free, %lld waiting\n",
                       !low ? "jobs wait for room at"
                       : json_is_true(json_object_get(one, "state"))
                           ? "no job starts, for their output goes to"
                           : "no job starts that writes to",
-                      path, left, all, number_of(one, "inodes_free"), number_of(one, "inodes"),
-                      number_of(one, "waiting"));
+                      path, left, all, reply_number(one, "inodes_free"),
+                      reply_number(one, "inodes"), reply_number(one, "waiting"));
     }
 }
 

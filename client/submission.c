@@ -8,6 +8,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/parse.h"
+#include "common/words.h"
 #include "daemon/core/retry_rule.h"
 
 #include <errno.h>
@@ -295,11 +296,9 @@ int submission_take(void *arg, const char *name, const char *value)
     struct submission *submission = arg;
     static const char *const plain[] = {"name", "queue", "priority", "key",
                                         "type", "stdin", "array",    "unique"};
-    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
-        if (strcmp(name, plain[i]) == 0) {
-            json_put_text(submission->request, name, value);
-            return 0;
-        }
+    if (words_find(plain, sizeof(plain) / sizeof(plain[0]), name) >= 0) {
+        json_put_text(submission->request, name, value);
+        return 0;
     }
     if (strcmp(name, "memory") == 0 || strcmp(name, "disk") == 0 ||
         strcmp(name, "gpu-memory") == 0 || strcmp(name, "timeout") == 0 ||

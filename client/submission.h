@@ -14,6 +14,7 @@ struct submission {
     bool test; /* only ask whether it would be taken */
 };
 
+/* Nothing was given yet. */
 struct submission submission_begin(struct cli *cli);
 void submission_done(struct submission *submission);
 

@@ -1,5 +1,6 @@
 #include "client/table.h"
 
+#include "client/reply.h"
 #include "client/text.h"
 
 #include "common/alloc.h"
@@ -8,17 +9,6 @@
 #include "common/parse.h"
 
 #include <string.h>
-
-static const char *text_of(const json_t *job, const char *key)
-{
-    const char *text = json_string_value(json_object_get(job, key));
-    return text == NULL ? "" : text;
-}
-
-static int64_t number_of(const json_t *job, const char *key)
-{
-    return json_integer_value(json_object_get(job, key));
-}
 
 static char *signal_name(const json_t *number)
 {
@@ -49,10 +39,10 @@ char *table_result(const json_t *job)
     const json_t *array = json_object_get(job, "array");
     long long exit_code = json_integer_value(json_object_get(outcome, "exit_code"));
     if (class == NULL && json_is_object(array)) {
-        long long ended = number_of(array, "completed") + number_of(array, "failed") +
-                          number_of(array, "cancelled");
+        long long ended = reply_number(array, "completed") + reply_number(array, "failed") +
+                          reply_number(array, "cancelled");
         CLEANUP_FREE char *reasons = table_reasons(job);
-        return xasprintf("%lld/%lld%s%s", ended, (long long)number_of(array, "count"),
+        return xasprintf("%lld/%lld%s%s", ended, (long long)reply_number(array, "count"),
                          reasons[0] == '\0' ? "" : " ", reasons);
     }
     if (class == NULL)
@@ -75,10 +65,10 @@ char *table_outcome(const json_t *job)
 {
     const json_t *outcome = json_object_get(job, "outcome");
     const json_t *said = json_object_get(json_object_get(job, "result"), "error");
-    const char *class = text_of(outcome, "class");
-    const char *message = text_of(outcome, "message");
+    const char *class = reply_text(outcome, "class");
+    const char *message = reply_text(outcome, "message");
     if (message[0] == '\0') /* a processor says why by itself */
-        message = text_of(said, "message");
+        message = reply_text(said, "message");
     const json_t *code = json_object_get(outcome, "exit_code");
     const json_t *number = json_object_get(outcome, "signal");
     if (strcmp(class, "signal") == 0 && json_is_integer(number)) {
@@ -131,9 +121,9 @@ char *table_command(const json_t *job)
 
 int64_t table_span(const json_t *job)
 {
-    int64_t started = number_of(job, "started_at");
-    int64_t ended = number_of(job, "ended_at");
-    int64_t from = started > 0 ? started : number_of(job, "submitted_at");
+    int64_t started = reply_number(job, "started_at");
+    int64_t ended = reply_number(job, "ended_at");
+    int64_t from = started > 0 ? started : reply_number(job, "submitted_at");
     int64_t to = ended > 0 ? ended : clock_wall_us();
     return to > from ? to - from : 0;
 }

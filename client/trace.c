@@ -1,5 +1,6 @@
 #include "client/trace.h"
 
+#include "client/reply.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -287,25 +288,20 @@ json_t *trace_drops_json(const struct trace *trace)
 
 /* ---- the daemon's history ---- */
 
-static int64_t number_of(const json_t *object, const char *name)
-{
-    return json_integer_value(json_object_get(object, name));
-}
-
 static void take_job(const json_t *one, struct trace *trace)
 {
-    int64_t started = number_of(one, "started_at");
-    int64_t ended = number_of(one, "ended_at");
-    int64_t cpus = number_of(json_object_get(one, "resources"), "cpus");
+    int64_t started = reply_number(one, "started_at");
+    int64_t ended = reply_number(one, "ended_at");
+    int64_t cpus = reply_number(json_object_get(one, "resources"), "cpus");
     if (ended < started) {
         trace->dropped[TRACE_NEGATIVE_RUN]++;
         return;
     }
-    struct simulated_job job = {.label = (uint64_t)number_of(one, "id"),
-                                .submitted_at = number_of(one, "submitted_at"),
+    struct simulated_job job = {.label = (uint64_t)reply_number(one, "id"),
+                                .submitted_at = reply_number(one, "submitted_at"),
                                 .run_us = ended - started,
                                 .cpus = cpus < 1 ? 1 : (uint32_t)cpus,
-                                .sched = {.uid = (uint32_t)number_of(one, "uid")}};
+                                .sched = {.uid = (uint32_t)reply_number(one, "uid")}};
     const char *word = json_string_value(json_object_get(one, "priority"));
     enum job_priority priority = JOB_PRIORITY_NORMAL;
     if (word != NULL)
@@ -344,9 +340,9 @@ static size_t lower_bound(const struct trace *trace, uint64_t label)
 
 void trace_count_unstarted(const json_t *job, struct trace *trace)
 {
-    uint64_t id = (uint64_t)number_of(job, "id");
+    uint64_t id = (uint64_t)reply_number(job, "id");
     const json_t *array = json_object_get(job, "array");
-    uint64_t tasks = json_is_object(array) ? (uint64_t)number_of(array, "count") : 1;
+    uint64_t tasks = json_is_object(array) ? (uint64_t)reply_number(array, "count") : 1;
     size_t started = lower_bound(trace, id + 1) - lower_bound(trace, id);
     trace->dropped[TRACE_NEVER_STARTED] += tasks > started ? tasks - started : 0;
 }

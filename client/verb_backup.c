@@ -28,8 +28,7 @@ static int take_part(void *arg, const json_t *part)
     struct arriving *arriving = arg;
     CLEANUP_FREE char *data = NULL;
     size_t bytes = 0;
-    if (json_value_bytes(json_object_get(part, "data"), "data", SIZE_MAX, true, &data, &bytes,
-                         NULL) < 0) {
+    if (json_value_data(json_object_get(part, "data"), &data, &bytes) < 0) {
         arriving->failed = EPROTO;
         return 1;
     }

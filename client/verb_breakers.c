@@ -1,5 +1,6 @@
 /* batchctl breakers: look at the circuit breakers, reset, open or disable them. */
 #include "client/grid.h"
+#include "client/reply.h"
 #include "client/table.h"
 #include "client/times.h"
 #include "client/verbs.h"
@@ -30,17 +31,6 @@ static const struct action *find_action(const char *word)
     return NULL;
 }
 
-static const char *word_of(const json_t *object, const char *name)
-{
-    const char *word = json_string_value(json_object_get(object, name));
-    return word == NULL ? "-" : word;
-}
-
-static long long number_of(const json_t *object, const char *name)
-{
-    return json_integer_value(json_object_get(object, name));
-}
-
 /* "exit 3, 14:05:09 (3m12s ago)"; "-" when nothing failed. The caller frees. */
 static char *last_failure(const json_t *breaker)
 {
@@ -50,7 +40,7 @@ static char *last_failure(const json_t *breaker)
     CLEANUP_JSON json_t *job = json_object();
     json_put(job, "outcome", json_incref(failure));
     CLEANUP_FREE char *outcome = table_outcome(job);
-    CLEANUP_FREE char *at = times_text(number_of(failure, "at"));
+    CLEANUP_FREE char *at = times_text(reply_number(failure, "at"));
     return xasprintf("%s, %s", outcome, at);
 }
 
@@ -83,13 +73,13 @@ static void print_list(const struct cli *cli, const json_t *breakers)
         char failures[48], waiting[24];
         CLEANUP_FREE char *failure = last_failure(one);
         CLEANUP_FREE char *until =
-            number_of(one, "until") > 0 ? times_text(number_of(one, "until")) : xstrdup("-");
-        (void)snprintf(failures, sizeof(failures), "%lld/%lld", number_of(one, "failures"),
-                       number_of(one, "ends"));
-        (void)snprintf(waiting, sizeof(waiting), "%lld", number_of(one, "waiting"));
-        const char *const cells[] = {word_of(one, "breaker"),
-                                     word_of(one, "user"),
-                                     word_of(one, "state"),
+            reply_number(one, "until") > 0 ? times_text(reply_number(one, "until")) : xstrdup("-");
+        (void)snprintf(failures, sizeof(failures), "%lld/%lld", reply_number(one, "failures"),
+                       reply_number(one, "ends"));
+        (void)snprintf(waiting, sizeof(waiting), "%lld", reply_number(one, "waiting"));
+        const char *const cells[] = {reply_cell(one, "breaker"),
+                                     reply_cell(one, "user"),
+                                     reply_cell(one, "state"),
                                      failures,
                                      until,
                                      waiting,
@@ -108,9 +98,9 @@ static void print_changed(const struct action *action, const json_t *breakers, b
     size_t i;
     json_array_foreach((json_t *)(uintptr_t)breakers, i, one) {
         if (dry)
-            (void)printf("%s\n", word_of(one, "breaker"));
+            (void)printf("%s\n", reply_cell(one, "breaker"));
         else
-            (void)printf("%s breaker %s\n", action->done, word_of(one, "breaker"));
+            (void)printf("%s breaker %s\n", action->done, reply_cell(one, "breaker"));
     }
 }
 
@@ -128,7 +118,7 @@ static json_t *ask(struct cli *cli, const struct action *action, const json_t *r
             return NULL;
         }
         (void)json_array_extend(all, json_object_get(reply, "breakers"));
-        long long left = number_of(reply, "left_out");
+        long long left = reply_number(reply, "left_out");
         more = left > 0 && action->done != NULL && !json_is_true(json_object_get(reply, "dry_run"));
         if (left > 0 && !more)
             (void)fprintf(stderr, "%lld more are not shown\n", left);
@@ -158,20 +148,11 @@ static int act(struct cli *cli, const struct action *action, const char *name, b
     return EXIT_DONE;
 }
 
-static int take_option(void *arg, const char *option, const char *value)
-{
-    bool *dry = arg;
-    (void)option;
-    (void)value;
-    *dry = true;
-    return 0;
-}
-
 static int run(struct cli *cli, int argc, char **argv)
 {
     bool dry = false;
     int operand = 1;
-    int code = cli_options(cli, argc, argv, take_option, &dry, &operand);
+    int code = cli_options(cli, argc, argv, cli_take_flag, &dry, &operand);
     if (code != 0)
         return code;
     char **words = argv + operand;

@@ -1,6 +1,7 @@
 /* batchctl cron: look at schedules and change them. The word behind `cron` says what is done; the
  * options of the job are those of submit. */
 #include "client/grid.h"
+#include "client/reply.h"
 #include "client/submission.h"
 #include "client/table.h"
 #include "client/text.h"
@@ -9,6 +10,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/parse.h"
+#include "common/words.h"
 
 #include <getopt.h>
 #include <string.h>
@@ -47,10 +49,8 @@ static int take_of_job(struct cron *cron, const char *name, const char *value)
     static const char *const refused[] = {"name",      "key",    "begin", "deadline",
                                           "wait",      "follow", "test",  "each-line",
                                           "each-json", "file",   "graph", "set"};
-    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-        if (strcmp(name, refused[i]) == 0)
-            return cli_fail(EXIT_USAGE, NULL, "--%s does not go with cron", name);
-    }
+    if (words_find(refused, sizeof(refused) / sizeof(refused[0]), name) >= 0)
+        return cli_fail(EXIT_USAGE, NULL, "--%s does not go with cron", name);
     cron->has_env = cron->has_env || strncmp(name, "env", 3) == 0;
     return submission_take(&cron->submission, name, value);
 }
@@ -99,12 +99,6 @@ static int take_words(struct cron *cron, int argc, char **argv)
 
 /* ---- list, next ---- */
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text == NULL ? "" : text;
-}
-
 /* "41 ok", "42 running". The caller frees. */
 static char *last_run(const json_t *schedule)
 {
@@ -113,7 +107,7 @@ static char *last_run(const json_t *schedule)
         return xstrdup("-");
     CLEANUP_FREE char *result = table_result(run);
     return xasprintf("%lld %s", json_integer_value(json_object_get(run, "id")),
-                     result[0] == '\0' ? text_of(run, "state") : result);
+                     result[0] == '\0' ? reply_text(run, "state") : result);
 }
 
 /* A run that was left out since the last one that was made. */
@@ -122,7 +116,7 @@ static const char *note_of(const json_t *schedule)
     json_int_t skipped = json_integer_value(json_object_get(schedule, "skipped_at"));
     json_int_t made =
         json_integer_value(json_object_get(json_object_get(schedule, "last_run"), "submitted_at"));
-    return skipped > made ? text_of(schedule, "skipped_why") : "";
+    return skipped > made ? reply_text(schedule, "skipped_why") : "";
 }
 
 static void print_list(const struct cli *cli, const json_t *schedules)
@@ -135,15 +129,15 @@ static void print_list(const struct cli *cli, const json_t *schedules)
     json_array_foreach(schedules, i, one) {
         CLEANUP_FREE char *last = last_run(one);
         CLEANUP_FREE char *zone =
-            xasprintf("%s%s", text_of(one, "timezone"),
+            xasprintf("%s%s", reply_text(one, "timezone"),
                       json_is_true(json_object_get(one, "local")) ? " (local)" : "");
         bool paused = json_is_true(json_object_get(one, "paused"));
-        const char *const cells[] = {text_of(one, "name"),
-                                     text_of(one, "user"),
-                                     text_of(one, "at"),
+        const char *const cells[] = {reply_text(one, "name"),
+                                     reply_text(one, "user"),
+                                     reply_text(one, "at"),
                                      zone,
-                                     text_of(one, "overlap"),
-                                     paused ? "paused" : text_of(one, "next"),
+                                     reply_text(one, "overlap"),
+                                     paused ? "paused" : reply_text(one, "next"),
                                      last,
                                      note_of(one),
                                      NULL};
@@ -188,8 +182,8 @@ static int next(struct cron *cron)
         return 0;
     }
     json_array_foreach(json_object_get(reply, "times"), i, one)
-        (void)printf("%s\n", text_of(one, "local"));
-    CLEANUP_FREE char *why = text_tame(xstrdup(text_of(reply, "skipped_why")));
+        (void)printf("%s\n", reply_text(one, "local"));
+    CLEANUP_FREE char *why = text_tame(xstrdup(reply_text(reply, "skipped_why")));
     if (why[0] != '\0' && !cron->cli->quiet)
         (void)fprintf(stderr, "the last one was left out: %s\n", why);
     if (json_is_true(json_object_get(reply, "paused")) && !cron->cli->quiet)
@@ -204,7 +198,8 @@ static int report(const struct cron *cron, const char *done, const json_t *sched
     if (cron->cli->json)
         cli_print_json(schedule);
     else if (!cron->cli->quiet && json_is_string(json_object_get(schedule, "next")))
-        (void)printf("%s schedule %s; next run %s\n", done, cron->name, text_of(schedule, "next"));
+        (void)printf("%s schedule %s; next run %s\n", done, cron->name,
+                     reply_text(schedule, "next"));
     else if (!cron->cli->quiet)
         (void)printf("%s schedule %s\n", done, cron->name);
     return 0;

@@ -1,5 +1,6 @@
 /* batchctl doctor: what the daemon finds when it looks at the machine and at itself; that it
  * answers at all is looked at here. */
+#include "client/reply.h"
 #include "client/text.h"
 #include "client/verbs.h"
 
@@ -8,15 +9,9 @@
 
 #include <string.h>
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text == NULL ? "" : text;
-}
-
 static void print_more(const json_t *check, const char *label, const char *key)
 {
-    CLEANUP_FREE char *text = text_tame(xstrdup(text_of(check, key)));
+    CLEANUP_FREE char *text = text_tame(xstrdup(reply_text(check, key)));
     if (text[0] != '\0')
         (void)printf("%-9s%s: %s\n", "", label, text);
 }
@@ -24,9 +19,10 @@ static void print_more(const json_t *check, const char *label, const char *key)
 /* "warning  start: boot and logout   ...", then what follows and what to do. */
 static void print_check(const json_t *check)
 {
-    CLEANUP_FREE char *name = xasprintf("%s: %s", text_of(check, "group"), text_of(check, "name"));
-    CLEANUP_FREE char *found = text_tame(xstrdup(text_of(check, "found")));
-    (void)printf("%-8s %-23s %s\n", text_of(check, "state"), text_tame(name), found);
+    CLEANUP_FREE char *name =
+        xasprintf("%s: %s", reply_text(check, "group"), reply_text(check, "name"));
+    CLEANUP_FREE char *found = text_tame(xstrdup(reply_text(check, "found")));
+    (void)printf("%-8s %-23s %s\n", reply_text(check, "state"), text_tame(name), found);
     print_more(check, "so", "consequence");
     print_more(check, "fix", "fix");
 }
@@ -40,7 +36,7 @@ static void print_report(const struct cli *cli, const json_t *report)
         return;
     }
     json_array_foreach(json_object_get(report, "checks"), i, check) {
-        if (!cli->quiet || strcmp(text_of(check, "state"), "ok") != 0)
+        if (!cli->quiet || strcmp(reply_text(check, "state"), "ok") != 0)
             print_check(check);
     }
 }
@@ -89,7 +85,7 @@ static int run(struct cli *cli, int argc, char **argv)
         return code;
     (void)json_array_insert_new(json_object_get(report, "checks"), 0, make_answers(true));
     print_report(cli, report);
-    return strcmp(text_of(report, "worst"), "failed") == 0 ? EXIT_REFUSED : EXIT_DONE;
+    return strcmp(reply_text(report, "worst"), "failed") == 0 ? EXIT_REFUSED : EXIT_DONE;
 }
 
 static const struct cli_option no_options[] = {{NULL, 0, NULL, NULL}};

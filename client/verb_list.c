@@ -6,6 +6,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/parse.h"
+#include "common/words.h"
 
 #include <string.h>
 #include <time.h>
@@ -47,11 +48,10 @@ static int take_time(json_t *parameters, const char *name, const char *value)
 static int take_format(struct list_request *request, const char *value)
 {
     static const char *const formats[] = {"table", "wide", "json", "jsonl", "tsv", "id"};
-    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        if (strcmp(value, formats[i]) == 0) {
-            request->format = formats[i];
-            return 0;
-        }
+    const int found = words_find(formats, sizeof(formats) / sizeof(formats[0]), value);
+    if (found >= 0) {
+        request->format = formats[found];
+        return 0;
     }
     return cli_fail(EXIT_USAGE, NULL, "--output \"%s\" must be table, wide, json, jsonl, tsv or id",
                     value);

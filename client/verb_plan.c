@@ -1,5 +1,6 @@
 /* batchctl plan: who starts when, by estimates. */
 #include "client/grid.h"
+#include "client/reply.h"
 #include "client/times.h"
 #include "client/verbs.h"
 
@@ -11,12 +12,6 @@
 #include <string.h>
 
 #define LIMIT_MAX 10000U
-
-static const char *text_of(const json_t *line, const char *key)
-{
-    const char *text = json_string_value(json_object_get(line, key));
-    return text == NULL ? "" : text;
-}
 
 /* "42", "42_7", or "42_*" with the number of its tasks: the caller frees. */
 static char *id_text(const json_t *line)
@@ -58,15 +53,15 @@ static void add_line(struct libscols_table *table, const json_t *line)
         start == 0 || started ? xstrdup("-") : times_span(start - clock_wall_us());
     CLEANUP_FREE char *note = note_text(line);
     const char *const cells[] = {id,
-                                 text_of(line, "state"),
-                                 text_of(line, "priority"),
-                                 text_of(line, "user"),
-                                 text_of(line, "queue"),
+                                 reply_text(line, "state"),
+                                 reply_text(line, "priority"),
+                                 reply_text(line, "user"),
+                                 reply_text(line, "queue"),
                                  from,
                                  in,
                                  to,
                                  note,
-                                 text_of(line, "name"),
+                                 reply_text(line, "name"),
                                  NULL};
     grid_add(table, cells);
 }

@@ -1,5 +1,6 @@
 /* batchctl processors: the job types and their parameters. */
 #include "client/grid.h"
+#include "client/reply.h"
 #include "client/text.h"
 #include "client/verbs.h"
 
@@ -8,12 +9,6 @@
 #include "common/confinement.h"
 
 #include <string.h>
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text == NULL ? "" : text;
-}
 
 /* What confines those that are made with batchd's library (processors/README.md). */
 static void print_sandbox(void)
@@ -31,9 +26,10 @@ static void print_list(const struct cli *cli, const json_t *processors)
     const json_t *one;
     size_t i;
     json_array_foreach(processors, i, one) {
-        const char *problem = text_of(one, "problem");
-        const char *const cells[] = {text_of(one, "name"), text_of(one, "version"),
-                                     problem[0] == '\0' ? text_of(one, "summary") : problem, NULL};
+        const char *problem = reply_text(one, "problem");
+        const char *const cells[] = {reply_text(one, "name"), reply_text(one, "version"),
+                                     problem[0] == '\0' ? reply_text(one, "summary") : problem,
+                                     NULL};
         grid_add(table, cells);
     }
     grid_print(table);
@@ -131,17 +127,17 @@ static void print_param(const json_t *param)
         "%s%s%s%s%s", range, range[0] != '\0' && (has_default || required) ? "; " : "",
         has_default ? "default " : "", has_default ? fallback : "", required ? "required" : "");
     CLEANUP_FREE char *line =
-        xasprintf("%s %s%s%s%s", text_of(param, "name"), text_of(param, "type"),
+        xasprintf("%s %s%s%s%s", reply_text(param, "name"), reply_text(param, "type"),
                   facts[0] == '\0' ? "" : " (", facts, facts[0] == '\0' ? "" : ")");
     print_wrapped(line, false);
-    if (text_of(param, "help")[0] != '\0')
-        print_wrapped(text_of(param, "help"), true);
+    if (reply_text(param, "help")[0] != '\0')
+        print_wrapped(reply_text(param, "help"), true);
 }
 
 /* `--param input=INPUT`; the caller frees. */
 static char *example_of(const json_t *param)
 {
-    CLEANUP_FREE char *name = text_tame(xstrdup(text_of(param, "name")));
+    CLEANUP_FREE char *name = text_tame(xstrdup(reply_text(param, "name")));
     CLEANUP_FREE char *value = xstrdup(name);
     for (char *at = value; *at != '\0'; at++)
         *at = (char)(*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
@@ -156,7 +152,7 @@ static void print_example(const char *type, const json_t *params)
     size_t column = (size_t)printf("\nExample: batchctl submit --type %s", type) - 1;
     json_array_foreach(params, i, param) {
         if (!json_is_true(json_object_get(param, "required")) &&
-            strcmp(text_of(param, "access"), "write") != 0)
+            strcmp(reply_text(param, "access"), "write") != 0)
             continue;
         CLEANUP_FREE char *words = example_of(param);
         bool fits = column + 1 + strlen(words) + 2 <= WIDTH;
@@ -170,11 +166,11 @@ static void print_one(const json_t *processor)
 {
     const json_t *param;
     size_t i;
-    CLEANUP_FREE char *name = text_tame(xstrdup(text_of(processor, "name")));
-    CLEANUP_FREE char *title =
-        xasprintf("%s %s: %s", name, text_of(processor, "version"), text_of(processor, "summary"));
-    CLEANUP_FREE char *program = text_tame(xstrdup(text_of(processor, "program")));
-    CLEANUP_FREE char *licence = text_tame(xstrdup(text_of(processor, "licence")));
+    CLEANUP_FREE char *name = text_tame(xstrdup(reply_text(processor, "name")));
+    CLEANUP_FREE char *title = xasprintf("%s %s: %s", name, reply_text(processor, "version"),
+                                         reply_text(processor, "summary"));
+    CLEANUP_FREE char *program = text_tame(xstrdup(reply_text(processor, "program")));
+    CLEANUP_FREE char *licence = text_tame(xstrdup(reply_text(processor, "licence")));
     print_wrapped(title, false);
     (void)printf("program: %s\nlicence: %s\n\n", program, licence);
     json_array_foreach(json_object_get(processor, "params"), i, param)

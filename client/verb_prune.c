@@ -1,19 +1,15 @@
 /* batchctl prune. */
 #include "client/change.h"
+#include "client/reply.h"
 #include "client/verbs.h"
 
 #include "common/cleanup.h"
 
 #include <string.h>
 
-static long long number_of(const json_t *reply, const char *name)
-{
-    return json_integer_value(json_object_get(reply, name));
-}
-
 static void say_kept(const json_t *reply)
 {
-    long long kept = number_of(reply, "kept");
+    long long kept = reply_number(reply, "kept");
     if (kept > 0)
         (void)printf("%lld kept: unfinished jobs depend on %s\n", kept, kept == 1 ? "it" : "them");
 }
@@ -22,10 +18,10 @@ static void say_kept(const json_t *reply)
 static int say(struct cli *cli, json_t *id, const json_t *reply)
 {
     CLEANUP_FREE char *text = cli_id_text(id);
-    if (number_of(reply, "removed") == 0 && number_of(reply, "kept") > 0)
+    if (reply_number(reply, "removed") == 0 && reply_number(reply, "kept") > 0)
         return cli_fail(EXIT_REFUSED, NULL, "job %s is kept: an unfinished job depends on it",
                         text);
-    if (number_of(reply, "removed") == 0) /* the options leave it out */
+    if (reply_number(reply, "removed") == 0) /* the options leave it out */
         return EXIT_DONE;
     if (json_is_true(json_object_get(reply, "dry_run")))
         (void)printf("%s\n", text);
@@ -46,7 +42,7 @@ static int prune_all(struct cli *cli, const struct change *change)
     if (cli->json) {
         cli_print_json(reply);
     } else if (!cli->quiet) {
-        long long removed = number_of(reply, "removed");
+        long long removed = reply_number(reply, "removed");
         (void)printf("%s %lld job%s\n", change->dry ? "Would remove" : "Removed", removed,
                      removed == 1 ? "" : "s");
         say_kept(reply);

@@ -1,5 +1,6 @@
 /* batchctl queue: look at and change the queues. */
 #include "client/grid.h"
+#include "client/reply.h"
 #include "client/verbs.h"
 
 #include "common/alloc.h"
@@ -34,12 +35,6 @@ static const struct action *find_action(const char *word)
 }
 
 /* ---- list ---- */
-
-static const char *word_of(const json_t *queue, const char *name)
-{
-    const char *word = json_string_value(json_object_get(queue, name));
-    return word == NULL ? "" : word;
-}
 
 static const char *state_of(const json_t *queue)
 {
@@ -84,10 +79,10 @@ static void print_list(const struct cli *cli, const json_t *queues)
             put_count(one, counts[j], count[j]);
         for (size_t j = 0; j < 3; j++)
             put_span(one, spans[j], span[j]);
-        const char *const cells[] = {word_of(one, "name"),
+        const char *const cells[] = {reply_text(one, "name"),
                                      state_of(one),
-                                     word_of(one, "policy"),
-                                     word_of(one, "backfill"),
+                                     reply_text(one, "policy"),
+                                     reply_text(one, "backfill"),
                                      count[0],
                                      count[1],
                                      count[2],
@@ -95,7 +90,7 @@ static void print_list(const struct cli *cli, const json_t *queues)
                                      count[4],
                                      span[0],
                                      span[1],
-                                     word_of(one, "priority"),
+                                     reply_text(one, "priority"),
                                      span[2],
                                      NULL};
         grid_add(table, cells);

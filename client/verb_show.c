@@ -1,4 +1,5 @@
 /* batchctl show: all about a job, for people; with --json as the daemon says it. */
+#include "client/reply.h"
 #include "client/show_line.h"
 #include "client/show_result.h"
 #include "client/table.h"
@@ -57,11 +58,6 @@ static void print_pairs(const char *label, const json_t *pairs)
     }
 }
 
-static long long number_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
 /* What keeps a peak of memory from being exact. */
 static const char *source_text(const json_t *usage)
 {
@@ -77,12 +73,12 @@ static void print_live(const json_t *live)
     char cpu[32], memory[32], peak[32];
     if (!json_is_object(live))
         return;
-    format_span((uint64_t)number_of(live, "cpu_ms"), cpu, sizeof(cpu));
-    format_size((uint64_t)number_of(live, "memory_bytes"), memory, sizeof(memory));
-    format_size((uint64_t)number_of(live, "max_rss_bytes"), peak, sizeof(peak));
+    format_span((uint64_t)reply_number(live, "cpu_ms"), cpu, sizeof(cpu));
+    format_size((uint64_t)reply_number(live, "memory_bytes"), memory, sizeof(memory));
+    format_size((uint64_t)reply_number(live, "max_rss_bytes"), peak, sizeof(peak));
     (void)printf("%12s: cpu %.0f %% now, %s in all, memory %s now, %s at most%s, %lld processes\n",
                  "uses", json_number_value(json_object_get(live, "cpu_percent")), cpu, memory, peak,
-                 source_text(live), number_of(live, "processes"));
+                 source_text(live), reply_number(live, "processes"));
 }
 
 static void print_usage(const json_t *usage)
@@ -90,21 +86,21 @@ static void print_usage(const json_t *usage)
     char cpu[32], memory[32], out[32], errors[32];
     if (!json_is_object(usage))
         return;
-    format_span((uint64_t)number_of(usage, "cpu_ms"), cpu, sizeof(cpu));
-    format_size((uint64_t)number_of(usage, "max_rss_bytes"), memory, sizeof(memory));
-    format_size((uint64_t)number_of(usage, "stdout_bytes"), out, sizeof(out));
-    format_size((uint64_t)number_of(usage, "stderr_bytes"), errors, sizeof(errors));
+    format_span((uint64_t)reply_number(usage, "cpu_ms"), cpu, sizeof(cpu));
+    format_size((uint64_t)reply_number(usage, "max_rss_bytes"), memory, sizeof(memory));
+    format_size((uint64_t)reply_number(usage, "stdout_bytes"), out, sizeof(out));
+    format_size((uint64_t)reply_number(usage, "stderr_bytes"), errors, sizeof(errors));
     (void)printf("%12s: cpu %s, memory %s%s, stdout %s, stderr %s\n", "usage", cpu, memory,
                  source_text(usage), out, errors);
-    if (number_of(usage, "cut_bytes") + number_of(usage, "lost_bytes") > 0)
+    if (reply_number(usage, "cut_bytes") + reply_number(usage, "lost_bytes") > 0)
         (void)printf("%12s: %lld bytes were cut out, %lld were lost\n", "output",
-                     number_of(usage, "cut_bytes"), number_of(usage, "lost_bytes"));
+                     reply_number(usage, "cut_bytes"), reply_number(usage, "lost_bytes"));
 }
 
 static void print_bytes(const json_t *resources, const char *what, const char *key)
 {
     char text[32];
-    long long bytes = number_of(resources, key);
+    long long bytes = reply_number(resources, key);
     format_size((uint64_t)bytes, text, sizeof(text));
     if (bytes > 0)
         (void)printf(", %s %s", what, text);
@@ -129,7 +125,7 @@ static void print_resources(const json_t *job)
     const json_t *indices = json_object_get(job, "gpu_indices");
     const json_t *value;
     const char *name;
-    (void)printf("%12s: %lld cpus", "resources", number_of(resources, "cpus"));
+    (void)printf("%12s: %lld cpus", "resources", reply_number(resources, "cpus"));
     print_bytes(resources, "memory", "memory_bytes");
     const double gpus = json_number_value(json_object_get(resources, "gpus"));
     if (gpus > 0)
@@ -157,9 +153,9 @@ static void print_rule(const json_t *retry)
     size_t i;
     if (!json_is_object(retry))
         return;
-    format_span((uint64_t)number_of(retry, "base_ms"), base, sizeof(base));
-    format_span((uint64_t)number_of(retry, "cap_ms"), cap, sizeof(cap));
-    if (number_of(retry, "base_ms") == 0)
+    format_span((uint64_t)reply_number(retry, "base_ms"), base, sizeof(base));
+    format_span((uint64_t)reply_number(retry, "cap_ms"), cap, sizeof(cap));
+    if (reply_number(retry, "base_ms") == 0)
         (void)printf("%12s: at once", "retry");
     else
         (void)printf("%12s: after %s:%g:%s, jitter %s", "retry", base,
@@ -180,11 +176,11 @@ static void print_tries(const json_t *job)
     const char *state = json_string_value(json_object_get(job, "state"));
     const char *class =
         json_string_value(json_object_get(json_object_get(job, "outcome"), "class"));
-    long long losses = number_of(job, "losses");
+    long long losses = reply_number(job, "losses");
     bool runs = class == NULL && state != NULL && strcmp(state, "pending") != 0;
     bool free = class != NULL && (strcmp(class, "success") == 0 || strcmp(class, "lost") == 0);
-    (void)printf("%12s: %lld of %lld", "attempt", number_of(job, "charged") + (runs || free),
-                 number_of(job, "max_attempts"));
+    (void)printf("%12s: %lld of %lld", "attempt", reply_number(job, "charged") + (runs || free),
+                 reply_number(job, "max_attempts"));
     if (losses > 0)
         (void)printf(", %lld lost", losses);
     (void)putchar('\n');
@@ -192,7 +188,7 @@ static void print_tries(const json_t *job)
     print_at("tried again", json_object_get(job, "retry_at"));
     if (json_is_integer(json_object_get(job, "suggested_memory"))) {
         char text[32];
-        format_size((uint64_t)number_of(job, "suggested_memory"), text, sizeof(text));
+        format_size((uint64_t)reply_number(job, "suggested_memory"), text, sizeof(text));
         (void)printf("%12s: ask for %s memory: it, or one like it, had too little\n", "hint", text);
     }
 }
@@ -210,17 +206,17 @@ static void print_limits(const json_t *job)
     char text[32];
     print_resources(job);
     if (json_is_integer(json_object_get(job, "timeout_ms"))) {
-        format_span((uint64_t)number_of(job, "timeout_ms"), text, sizeof(text));
+        format_span((uint64_t)reply_number(job, "timeout_ms"), text, sizeof(text));
         show_line("timeout", text);
     }
     if (json_is_string(json_object_get(job, "timeout_signal"))) {
-        format_span((uint64_t)number_of(job, "timeout_signal_ms"), text, sizeof(text));
+        format_span((uint64_t)reply_number(job, "timeout_signal_ms"), text, sizeof(text));
         (void)printf("%12s: SIG%s %s before its timeout\n", "warning",
                      json_string_value(json_object_get(job, "timeout_signal")), text);
     }
     print_standing(json_object_get(job, "limits"));
     if (json_is_integer(json_object_get(job, "estimate_ms"))) {
-        format_span((uint64_t)number_of(job, "estimate_ms"), text, sizeof(text));
+        format_span((uint64_t)reply_number(job, "estimate_ms"), text, sizeof(text));
         (void)printf("%12s: %s (%s)\n", "estimate", text,
                      json_string_value(json_object_get(job, "estimate_source")));
     }
@@ -234,9 +230,9 @@ static void print_array(const json_t *array)
     (void)printf("%12s: %s: %lld tasks, %lld wait, %lld run, %lld completed, %lld failed, "
                  "%lld cancelled\n",
                  "array", json_string_value(json_object_get(array, "spec")),
-                 number_of(array, "count"), number_of(array, "pending"),
-                 number_of(array, "running"), number_of(array, "completed"),
-                 number_of(array, "failed"), number_of(array, "cancelled"));
+                 reply_number(array, "count"), reply_number(array, "pending"),
+                 reply_number(array, "running"), reply_number(array, "completed"),
+                 reply_number(array, "failed"), reply_number(array, "cancelled"));
 }
 
 /* Of a job's current attempt, or of one that is listed. */
@@ -245,7 +241,7 @@ static void print_notes(const json_t *attempt)
     const json_t *from = json_object_get(attempt, "resumed_from");
     if (json_is_object(from))
         (void)printf("%12s: checkpoint %lld of attempt %lld\n", "resumed from",
-                     number_of(from, "number"), number_of(from, "attempt"));
+                     reply_number(from, "number"), reply_number(from, "attempt"));
     show_value("note", json_object_get(attempt, "note"));
 }
 
@@ -260,7 +256,7 @@ static void print_sequel(const json_t *attempt)
         show_line("counted", "no");
     if (!json_is_integer(json_object_get(attempt, "retry_ms")))
         return;
-    format_span((uint64_t)number_of(attempt, "retry_ms"), text, sizeof(text));
+    format_span((uint64_t)reply_number(attempt, "retry_ms"), text, sizeof(text));
     (void)printf("%12s: the next %s later\n", "tried again", text);
 }
 
@@ -270,11 +266,11 @@ static void print_attempts(const json_t *attempts)
     size_t i;
     json_array_foreach((json_t *)(uintptr_t)attempts, i, attempt) {
         CLEANUP_FREE char *outcome = table_outcome(attempt);
-        CLEANUP_FREE char *label = xasprintf("attempt %lld", number_of(attempt, "attempt"));
+        CLEANUP_FREE char *label = xasprintf("attempt %lld", reply_number(attempt, "attempt"));
         CLEANUP_FREE char *time = table_time(attempt);
         CLEANUP_FREE char *text =
             xasprintf("%s after %s by worker %lld", outcome[0] == '\0' ? "not ended" : outcome,
-                      time, number_of(attempt, "worker"));
+                      time, reply_number(attempt, "worker"));
         show_line(label, text);
         print_usage(json_object_get(attempt, "usage"));
         print_sequel(attempt);
@@ -287,10 +283,10 @@ static void print_checkpoints(const json_t *job)
     const json_t *newest = json_object_get(job, "checkpoint");
     char bytes[32];
     if (json_is_object(newest)) {
-        format_size((uint64_t)number_of(newest, "bytes"), bytes, sizeof(bytes));
+        format_size((uint64_t)reply_number(newest, "bytes"), bytes, sizeof(bytes));
         (void)printf("%12s: %lld by attempt %lld, size %s; %lld made\n", "checkpoint",
-                     number_of(newest, "number"), number_of(newest, "attempt"), bytes,
-                     number_of(newest, "count"));
+                     reply_number(newest, "number"), reply_number(newest, "attempt"), bytes,
+                     reply_number(newest, "count"));
         print_at("made at", json_object_get(newest, "made_at"));
     }
     show_value("asked by", json_object_get(job, "checkpoint_signal"));
@@ -308,9 +304,9 @@ static void print_job(const json_t *job)
     CLEANUP_FREE char *command = table_command(job);
     CLEANUP_FREE char *outcome = table_outcome(job);
     CLEANUP_FREE char *span = table_time(job);
-    (void)printf("%12s: %lld", "job", number_of(job, "id"));
+    (void)printf("%12s: %lld", "job", reply_number(job, "id"));
     if (json_is_integer(json_object_get(job, "index")))
-        (void)printf("_%lld", number_of(job, "index"));
+        (void)printf("_%lld", reply_number(job, "index"));
     (void)putchar('\n');
     show_line("command", command);
     show_value("state", json_object_get(job, "state"));

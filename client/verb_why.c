@@ -1,4 +1,5 @@
 /* batchctl why: why a job does not run, one line for each reason. */
+#include "client/reply.h"
 #include "client/table.h"
 #include "client/text.h"
 #include "client/times.h"
@@ -8,11 +9,6 @@
 #include "common/cleanup.h"
 
 #include <string.h>
-
-static int64_t time_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
 
 static void print_text(const json_t *object, const char *key)
 {
@@ -28,8 +24,8 @@ static void print_reasons(const json_t *reasons)
     json_array_foreach((json_t *)(uintptr_t)reasons, i, one) {
         (void)printf("  %-13s", json_string_value(json_object_get(one, "reason")));
         print_text(one, "detail");
-        if (time_of(one, "at") > 0) {
-            CLEANUP_FREE char *at = times_text(time_of(one, "at"));
+        if (reply_number(one, "at") > 0) {
+            CLEANUP_FREE char *at = times_text(reply_number(one, "at"));
             (void)printf(", at %s", at);
         }
         (void)fputs("; until ", stdout);
@@ -41,7 +37,7 @@ static void print_reasons(const json_t *reasons)
 static void print_ended(const json_t *job, const char *state)
 {
     CLEANUP_FREE char *outcome = table_outcome(job);
-    CLEANUP_FREE char *at = times_text(time_of(job, "ended_at"));
+    CLEANUP_FREE char *at = times_text(reply_number(job, "ended_at"));
     bool told =
         outcome[0] != '\0' && strcmp(outcome, "success") != 0 && strcmp(outcome, state) != 0;
     (void)printf("does not wait: it %s%s at %s%s%s%s\n",
@@ -88,9 +84,9 @@ static void print_prediction(const json_t *job)
                      has_reason(job, "Pressure")  ? "it depends on what else the machine does"
                      : has_reason(job, "DiskLow") ? "it depends on what is written there"
                                                   : "too many go before it");
-    if (time_of(job, "predicted_start") > 0) {
-        CLEANUP_FREE char *start = times_text(time_of(job, "predicted_start"));
-        CLEANUP_FREE char *end = times_clock(time_of(job, "predicted_end"));
+    if (reply_number(job, "predicted_start") > 0) {
+        CLEANUP_FREE char *start = times_text(reply_number(job, "predicted_start"));
+        CLEANUP_FREE char *end = times_clock(reply_number(job, "predicted_end"));
         (void)printf("starts about %s, by estimates, and ends about %s\n", start, end);
     }
     print_changes(json_object_get(job, "starts_now_if"));
@@ -102,7 +98,7 @@ static void print_why(const json_t *job)
     CLEANUP_FREE char *id = cli_id_text(job);
     bool waits = json_array_size(json_object_get(job, "reasons")) > 0;
     (void)printf("job %s ", id);
-    if (time_of(job, "ended_at") > 0) {
+    if (reply_number(job, "ended_at") > 0) {
         print_ended(job, state);
         return;
     }
@@ -110,10 +106,11 @@ static void print_why(const json_t *job)
         (void)printf("waits in queue %s%s\n", json_string_value(json_object_get(job, "queue")),
                      waits ? ":" : " and is about to start");
     } else {
-        CLEANUP_FREE char *at =
-            time_of(job, "started_at") > 0 ? times_text(time_of(job, "started_at")) : NULL;
-        CLEANUP_FREE char *end = time_of(job, "predicted_end") > 0 && !waits
-                                     ? times_text(time_of(job, "predicted_end"))
+        CLEANUP_FREE char *at = reply_number(job, "started_at") > 0
+                                    ? times_text(reply_number(job, "started_at"))
+                                    : NULL;
+        CLEANUP_FREE char *end = reply_number(job, "predicted_end") > 0 && !waits
+                                     ? times_text(reply_number(job, "predicted_end"))
                                      : NULL;
         (void)printf("is %s%s%s%s%s%s\n", state, at == NULL ? "" : " since ", at == NULL ? "" : at,
                      end == NULL ? "" : " and ends about ", end == NULL ? "" : end,

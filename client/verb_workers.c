@@ -1,5 +1,6 @@
 /* batchctl workers: look at the workers, say how many there may be, let some finish and go. */
 #include "client/grid.h"
+#include "client/reply.h"
 #include "client/status_lines.h"
 #include "client/times.h"
 #include "client/verbs.h"
@@ -14,17 +15,6 @@
 /* As workers.max. */
 #define WORKERS_MAX 4096U
 
-static long long number_of(const json_t *object, const char *name)
-{
-    return json_integer_value(json_object_get(object, name));
-}
-
-static const char *word_of(const json_t *object, const char *name)
-{
-    const char *word = json_string_value(json_object_get(object, name));
-    return word == NULL ? "-" : word;
-}
-
 /* ---- list ---- */
 
 /* "42_7", "-" when it has none or that is not for us to see. The caller frees, as the next. */
@@ -33,14 +23,14 @@ static char *job_text(const json_t *worker)
     if (!json_is_integer(json_object_get(worker, "job")))
         return xstrdup("-");
     if (!json_is_integer(json_object_get(worker, "index")))
-        return xasprintf("%lld", number_of(worker, "job"));
-    return xasprintf("%lld_%lld", number_of(worker, "job"), number_of(worker, "index"));
+        return xasprintf("%lld", reply_number(worker, "job"));
+    return xasprintf("%lld_%lld", reply_number(worker, "job"), reply_number(worker, "index"));
 }
 
 static char *why_text(const json_t *worker)
 {
-    const char *why = word_of(worker, "why");
-    long long waiting = number_of(worker, "waiting");
+    const char *why = reply_cell(worker, "why");
+    long long waiting = reply_number(worker, "waiting");
     if (strcmp(why, "minimum") == 0)
         return xstrdup("fewer than min");
     if (strcmp(why, "jobs") == 0)
@@ -51,7 +41,7 @@ static char *why_text(const json_t *worker)
 static char *uptime_text(const json_t *worker)
 {
     char span[32];
-    int64_t made_at = number_of(worker, "made_at");
+    int64_t made_at = reply_number(worker, "made_at");
     int64_t now = clock_wall_us();
     if (made_at <= 0)
         return xstrdup("-");
@@ -64,23 +54,23 @@ static char *memory_text(const json_t *worker)
     char size[32];
     if (!json_is_integer(json_object_get(worker, "memory_bytes")))
         return xstrdup("-");
-    format_size((uint64_t)number_of(worker, "memory_bytes"), size, sizeof(size));
+    format_size((uint64_t)reply_number(worker, "memory_bytes"), size, sizeof(size));
     return xstrdup(size);
 }
 
 static void print_worker(struct libscols_table *table, const json_t *worker)
 {
-    CLEANUP_FREE char *id = xasprintf("%lld", number_of(worker, "id"));
+    CLEANUP_FREE char *id = xasprintf("%lld", reply_number(worker, "id"));
     CLEANUP_FREE char *job = job_text(worker);
     CLEANUP_FREE char *ahead =
-        xasprintf("%lld", number_of(worker, "load") > 1 ? number_of(worker, "load") - 1 : 0);
-    CLEANUP_FREE char *done = xasprintf("%lld", number_of(worker, "done"));
-    CLEANUP_FREE char *failed = xasprintf("%lld", number_of(worker, "failed"));
+        xasprintf("%lld", reply_number(worker, "load") > 1 ? reply_number(worker, "load") - 1 : 0);
+    CLEANUP_FREE char *done = xasprintf("%lld", reply_number(worker, "done"));
+    CLEANUP_FREE char *failed = xasprintf("%lld", reply_number(worker, "failed"));
     CLEANUP_FREE char *up = uptime_text(worker);
     CLEANUP_FREE char *memory = memory_text(worker);
     CLEANUP_FREE char *why = why_text(worker);
     const char *const cells[] = {
-        id, word_of(worker, "state"), job, ahead, done, failed, up, memory, why, NULL};
+        id, reply_cell(worker, "state"), job, ahead, done, failed, up, memory, why, NULL};
     grid_add(table, cells);
 }
 
@@ -102,7 +92,7 @@ static void print_ids(const json_t *workers)
     const json_t *worker;
     size_t i;
     json_array_foreach((json_t *)(uintptr_t)workers, i, worker)
-        (void)printf("%lld\n", number_of(worker, "id"));
+        (void)printf("%lld\n", reply_number(worker, "id"));
 }
 
 static int list(struct cli *cli, char **words, int count)
@@ -202,7 +192,7 @@ static void print_drained(const json_t *workers)
     size_t i;
     json_array_foreach((json_t *)(uintptr_t)workers, i, worker) {
         CLEANUP_FREE char *job = job_text(worker);
-        (void)printf("Worker %lld leaves%s%s\n", number_of(worker, "id"),
+        (void)printf("Worker %lld leaves%s%s\n", reply_number(worker, "id"),
                      strcmp(job, "-") == 0 ? "" : " after job ", strcmp(job, "-") == 0 ? "" : job);
     }
 }
@@ -233,20 +223,11 @@ static int drain(struct cli *cli, char **words, int count, bool dry)
 
 /* ---- which of them ---- */
 
-static int take_option(void *arg, const char *option, const char *value)
-{
-    bool *dry = arg;
-    (void)option;
-    (void)value;
-    *dry = true;
-    return 0;
-}
-
 static int run(struct cli *cli, int argc, char **argv)
 {
     bool dry = false;
     int operand = 1;
-    int code = cli_options(cli, argc, argv, take_option, &dry, &operand);
+    int code = cli_options(cli, argc, argv, cli_take_flag, &dry, &operand);
     if (code != 0)
         return code;
     const char *word = operand < argc ? argv[operand] : "list";

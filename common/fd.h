@@ -21,6 +21,7 @@ ssize_t fd_read_at(int fd, void *ret, size_t bytes, off_t offset);
  * EFBIG when it is longer. */
 char *fd_read_file(int dirfd, const char *path, size_t max, size_t *ret_bytes);
 
+/* 0, or -1 with errno. */
 int fd_set_nonblock(int fd, bool on);
 
 /* A listening stream socket at `path`, however long it is (mode 0600, in the folder's own

@@ -148,41 +148,44 @@ int json_get_array(const json_t *object, const char *key, bool required, json_t 
     return 1;
 }
 
-static int check_bytes(const char *data, size_t bytes, const char *field, size_t max,
-                       bool nul_allowed, struct error *err)
+/* 0, or -1 with err, which may be NULL. */
+static int decode(const json_t *value, const char *field, char **ret, size_t *ret_bytes,
+                  struct error *err)
 {
-    if (bytes > max)
-        return error_set_field(err, field, "%s has %zu bytes; at most %zu are allowed", field,
-                               bytes, max);
-    if (!nul_allowed && memchr(data, '\0', bytes) != NULL)
-        return error_set_field(err, field, "%s must not hold a NUL", field);
+    struct error ignored;
+    const json_t *coded = json_object_get(value, "b64");
+    if (json_is_string(value)) {
+        *ret_bytes = json_string_length(value);
+        *ret = xmemdup(json_string_value(value), *ret_bytes);
+        return 0;
+    }
+    if (!json_is_string(coded) || json_object_size(value) != 1)
+        return wrong_type(value, field, "a string or {\"b64\":...}", err);
+    if (base64_decode(json_string_value(coded), json_string_length(coded), ret, ret_bytes,
+                      &ignored) < 0)
+        return error_set_field(err, field, "%s: \"b64\" is not base64 with padding", field);
     return 0;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): seven, each of another kind */
-int json_value_bytes(const json_t *value, const char *field, size_t max, bool nul_allowed,
-                     char **ret, size_t *ret_bytes, struct error *err)
+int json_value_text(const json_t *value, const char *field, size_t max, char **ret,
+                    struct error *err)
 {
     CLEANUP_FREE char *data = NULL;
     size_t bytes = 0;
-    const json_t *coded = json_object_get(value, "b64");
-    if (json_is_string(value)) {
-        bytes = json_string_length(value);
-        data = xmemdup(json_string_value(value), bytes);
-    } else if (json_is_string(coded) && json_object_size(value) == 1) {
-        struct error ignored;
-        if (base64_decode(json_string_value(coded), json_string_length(coded), &data, &bytes,
-                          &ignored) < 0)
-            return error_set_field(err, field, "%s: \"b64\" is not base64 with padding", field);
-    } else {
-        return wrong_type(value, field, "a string or {\"b64\":...}", err);
-    }
-    if (check_bytes(data, bytes, field, max, nul_allowed, err) < 0)
+    if (decode(value, field, &data, &bytes, err) < 0)
         return -1;
+    if (bytes > max)
+        return error_set_field(err, field, "%s has %zu bytes; at most %zu are allowed", field,
+                               bytes, max);
+    if (memchr(data, '\0', bytes) != NULL)
+        return error_set_field(err, field, "%s must not hold a NUL", field);
     *ret = TAKE_PTR(data);
-    if (ret_bytes != NULL)
-        *ret_bytes = bytes;
     return 0;
+}
+
+int json_value_data(const json_t *value, char **ret, size_t *ret_bytes)
+{
+    return decode(value, "data", ret, ret_bytes, NULL);
 }
 
 int json_get_bytes(const json_t *object, const char *key, bool required, size_t max, char **ret,
@@ -192,7 +195,7 @@ int json_get_bytes(const json_t *object, const char *key, bool required, size_t 
     int found = find(object, key, required, &value, err);
     if (found <= 0)
         return found;
-    return json_value_bytes(value, key, max, false, ret, NULL, err) < 0 ? -1 : 1;
+    return json_value_text(value, key, max, ret, err) < 0 ? -1 : 1;
 }
 
 json_t *json_from_bytes(const void *data, size_t bytes)

@@ -42,9 +42,11 @@ int json_get_array(const json_t *object, const char *key, bool required, json_t 
 int json_get_bytes(const json_t *object, const char *key, bool required, size_t max, char **ret,
                    struct error *err);
 
-/* One value (not a member) as bytes; `field` is for the error text. 0 or -1; the caller frees. */
-int json_value_bytes(const json_t *value, const char *field, size_t max, bool nul_allowed,
-                     char **ret, size_t *ret_bytes, struct error *err);
+/* The same of one value, which `field` names in the error text. 0 or -1; the caller frees. */
+int json_value_text(const json_t *value, const char *field, size_t max, char **ret,
+                    struct error *err);
+/* All bytes of one value, with a NUL behind them. 0, or -1: it has none; the caller frees. */
+int json_value_data(const json_t *value, char **ret, size_t *ret_bytes);
 
 /* Bytes as a JSON value: a string when valid UTF-8 without NUL, else {"b64":...}. New reference. */
 json_t *json_from_bytes(const void *data, size_t bytes);

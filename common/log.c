@@ -4,6 +4,7 @@
 #include "common/log.h"
 
 #include "common/cleanup.h"
+#include "common/words.h"
 
 #include <endian.h>
 #include <poll.h>
@@ -57,13 +58,10 @@ void log_set_level(enum log_level level)
 
 int log_level_parse(const char *word, enum log_level *ret)
 {
-    for (unsigned i = 0; i < LOG_LEVEL_COUNT; i++) {
-        if (strcmp(word, level_words[i]) == 0) {
-            *ret = (enum log_level)i;
-            return 0;
-        }
-    }
-    return -1;
+    const int found = words_find(level_words, LOG_LEVEL_COUNT, word);
+    if (found >= 0)
+        *ret = (enum log_level)found;
+    return found < 0 ? -1 : 0;
 }
 
 static size_t add_field(char *datagram, size_t used, const char *name, const char *value)

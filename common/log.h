@@ -28,6 +28,7 @@ void log_init(const char *program, enum log_level level);
 void log_set_level(enum log_level level);
 int log_level_parse(const char *word, enum log_level *ret); /* error warning info debug; 0 or -1 */
 
+/* One line each, without an end of line. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));

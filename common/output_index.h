@@ -21,6 +21,7 @@ struct output_index_entry {
     uint32_t stream; /* enum output_index_stream */
 };
 
+/* As it is in the file, and back. */
 void output_index_encode(const struct output_index_entry *entry,
                          unsigned char ret[OUTPUT_INDEX_ENTRY_BYTES]);
 void output_index_decode(const unsigned char raw[OUTPUT_INDEX_ENTRY_BYTES],

@@ -30,12 +30,12 @@ static void reading_done(struct reading *reading)
 static int read_value(const json_t *json, size_t at, struct reading *reading, struct error *err)
 {
     struct value *value = &reading->values[at];
-    if (json_value_bytes(json, "values", ARRAY_VALUE_BYTES_MAX, false, &reading->owned[at],
-                         &value->bytes, err) < 0) {
+    if (json_value_text(json, "values", ARRAY_VALUE_BYTES_MAX, &reading->owned[at], err) < 0) {
         CLEANUP_FREE char *text = xstrdup(err->text);
         return error_set_field(err, "values", "values[%zu]: %.180s", at, text);
     }
     value->data = reading->owned[at];
+    value->bytes = strlen(reading->owned[at]);
     return 0;
 }
 

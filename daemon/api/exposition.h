@@ -18,6 +18,7 @@ struct labels {
 /* Begins a family: its samples follow at once. type: "counter", "gauge", "histogram". */
 void exposition_family(FILE *out, const char *name, const char *type, const char *help);
 
+/* Samples of the family that was begun last. */
 void exposition_count(FILE *out, const char *name, const struct labels *labels, uint64_t value);
 void exposition_number(FILE *out, const char *name, const struct labels *labels, double value);
 void exposition_histogram(FILE *out, const char *name, const struct labels *labels,

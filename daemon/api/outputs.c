@@ -36,8 +36,7 @@ static int decode_list(const json_t *params, const struct list *list, struct err
                                list->field, json_array_size(array), list->most);
     *list->words = xcalloc(json_array_size(array) + 1, sizeof(char *));
     json_array_foreach(array, i, value) {
-        if (json_value_bytes(value, list->field, list->bytes_max, false, &(*list->words)[i], NULL,
-                             err) < 0)
+        if (json_value_text(value, list->field, list->bytes_max, &(*list->words)[i], err) < 0)
             return -1;
         ++*list->count;
     }

@@ -1,6 +1,7 @@
 #include "daemon/api/schedule_job.h"
 
 #include "common/cleanup.h"
+#include "common/words.h"
 #include "daemon/api/array_values.h"
 #include "daemon/api/submit_spec.h"
 
@@ -80,9 +81,7 @@ json_t *schedule_job_changed(const json_t *job, const json_t *changes)
     drop_other_kind(changed, changes);
     json_object_foreach((json_t *)(uintptr_t)changes, name, value) {
         json_t *old = json_object_get(changed, name);
-        bool merges = false;
-        for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
-            merges = merges || strcmp(name, inside[i]) == 0;
+        const bool merges = words_find(inside, sizeof(inside) / sizeof(inside[0]), name) >= 0;
         if (merges && json_is_object(old) && json_is_object(value)) {
             (void)json_object_update(old, value);
             drop_null(old);

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/parse.h"
+#include "common/words.h"
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
 #include "daemon/api/limit_members.h"
@@ -89,8 +90,7 @@ static int decode_argv(const json_t *params, struct job_run *run, struct error *
                                JOB_ARGS_MAX);
     run->argv = xcalloc(count + 1, sizeof(char *));
     json_array_foreach(argv, i, value) {
-        if (json_value_bytes(value, "argv", ARGUMENT_BYTES_MAX, false, &run->argv[i], NULL, err) <
-            0)
+        if (json_value_text(value, "argv", ARGUMENT_BYTES_MAX, &run->argv[i], err) < 0)
             return -1;
         run->argc++;
     }
@@ -115,13 +115,8 @@ static bool reserved_env_name(const char *name)
 {
     static const char *const words[] = {"NOTIFY_SOCKET",  "LISTEN_FDS",   "LISTEN_PID",
                                         "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"};
-    if (strncmp(name, "BATCHD_", 7) == 0)
-        return true;
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(name, words[i]) == 0)
-            return true;
-    }
-    return false;
+    return strncmp(name, "BATCHD_", 7) == 0 ||
+           words_find(words, sizeof(words) / sizeof(words[0]), name) >= 0;
 }
 
 static int decode_env_entry(const char *name, const json_t *value, struct job_run *run,
@@ -131,7 +126,7 @@ static int decode_env_entry(const char *name, const json_t *value, struct job_ru
     if (!valid_env_name(name))
         return error_set_field(err, "env", "env name \"%.60s\" must match [A-Za-z_][A-Za-z0-9_]*",
                                name);
-    if (json_value_bytes(value, "env", ENV_BYTES_MAX, false, &text, NULL, err) < 0)
+    if (json_value_text(value, "env", ENV_BYTES_MAX, &text, err) < 0)
         return -1;
     *total += strlen(name) + strlen(text) + 2;
     if (*total > ENV_BYTES_MAX)

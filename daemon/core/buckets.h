@@ -17,6 +17,7 @@ struct buckets {
     double sum;                       /* seconds */
 };
 
+/* One more time; and all that another has, which is of the same bounds. */
 void buckets_add(struct buckets *buckets, const double *bounds, double seconds);
 void buckets_merge(struct buckets *buckets, const struct buckets *more);
 

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/parse.h"
 #include "common/suggest.h"
+#include "common/words.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -94,13 +95,10 @@ static int parse_id(char *word, struct dependency *ret)
 /* The type in front of the ids; -1: the word is none. */
 static int parse_type(const char *word, enum dependency_type *ret)
 {
-    for (unsigned i = 0; i < DEPENDENCY_TYPE_COUNT; i++) {
-        if (strcmp(word, type_words[i]) == 0) {
-            *ret = (enum dependency_type)i;
-            return 0;
-        }
-    }
-    return -1;
+    const int found = words_find(type_words, DEPENDENCY_TYPE_COUNT, word);
+    if (found >= 0)
+        *ret = (enum dependency_type)found;
+    return found < 0 ? -1 : 0;
 }
 
 static int refuse_parent(const struct reading *reading, const char *word, struct error *err)

@@ -1,8 +1,9 @@
 #include "daemon/core/job.h"
 
+#include "common/words.h"
+
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 static_assert(sizeof(struct job) == 48, "a waiting job is small");
 
@@ -41,11 +42,8 @@ const char *job_priority_word(enum job_priority priority)
 
 int job_priority_parse(const char *word, enum job_priority *ret)
 {
-    for (unsigned i = 0; i < JOB_PRIORITY_COUNT; i++) {
-        if (strcmp(word, priority_words[i]) == 0) {
-            *ret = (enum job_priority)i;
-            return 0;
-        }
-    }
-    return -1;
+    const int found = words_find(priority_words, JOB_PRIORITY_COUNT, word);
+    if (found >= 0)
+        *ret = (enum job_priority)found;
+    return found < 0 ? -1 : 0;
 }

@@ -1,8 +1,9 @@
 #include "daemon/core/job_state.h"
 
+#include "common/words.h"
+
 #include <assert.h>
 #include <stddef.h>
-#include <string.h>
 
 struct transition {
     enum job_state from;
@@ -66,11 +67,8 @@ const char *job_event_word(enum job_event event)
 
 int job_state_parse(const char *word, enum job_state *ret)
 {
-    for (unsigned i = 0; i < JOB_STATE_COUNT; i++) {
-        if (strcmp(word, state_words[i]) == 0) {
-            *ret = (enum job_state)i;
-            return 0;
-        }
-    }
-    return -1;
+    const int found = words_find(state_words, JOB_STATE_COUNT, word);
+    if (found >= 0)
+        *ret = (enum job_state)found;
+    return found < 0 ? -1 : 0;
 }

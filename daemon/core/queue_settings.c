@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/parse.h"
+#include "common/words.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -146,16 +147,23 @@ static int refuse_word(const struct queue_key *key, const char *text, struct err
     return error_set_field(err, key->name, "%s \"%.40s\" must be %s", key->name, text, list);
 }
 
+/* Its position in a list that ends with NULL; -1: it is not in it. */
+static int parse_word(const char *const *words, const char *word)
+{
+    size_t count = 0;
+    while (words[count] != NULL)
+        count++;
+    return words_find(words, count, word);
+}
+
 static int set_word(struct queue_settings *settings, const struct queue_key *key, const char *text,
                     struct error *err)
 {
-    for (size_t i = 0; key->words[i] != NULL; i++) {
-        if (strcmp(key->words[i], text) == 0) {
-            put(settings, key, i);
-            return 0;
-        }
-    }
-    return refuse_word(key, text, err);
+    const int found = parse_word(key->words, text);
+    if (found < 0)
+        return refuse_word(key, text, err);
+    put(settings, key, (uint64_t)found);
+    return 0;
 }
 
 static int parse_retry_on(struct queue_settings *settings, const struct queue_key *key,
@@ -220,15 +228,6 @@ int queue_name_check(const char *name, struct error *err)
 }
 
 /* ---- words ---- */
-
-static int parse_word(const char *const *words, const char *word)
-{
-    for (int i = 0; words[i] != NULL; i++) {
-        if (strcmp(words[i], word) == 0)
-            return i;
-    }
-    return -1;
-}
 
 const char *queue_policy_word(enum queue_policy policy)
 {

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/parse.h"
+#include "common/words.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -222,11 +223,10 @@ int retry_backoff_parse(const char *text, struct retry_backoff *ret, struct erro
 
 int retry_jitter_parse(const char *word, enum retry_jitter *ret, struct error *err)
 {
-    for (unsigned i = 0; i < JITTER_COUNT; i++) {
-        if (strcmp(word, jitter_words[i]) == 0) {
-            *ret = (enum retry_jitter)i;
-            return 0;
-        }
+    const int found = words_find(jitter_words, JITTER_COUNT, word);
+    if (found >= 0) {
+        *ret = (enum retry_jitter)found;
+        return 0;
     }
     return error_set_field(err, "jitter", "jitter \"%.40s\" must be none, full or equal", word);
 }

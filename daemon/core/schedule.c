@@ -1,6 +1,7 @@
 #include "daemon/core/schedule.h"
 
 #include "common/alloc.h"
+#include "common/words.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -50,11 +51,10 @@ const char *schedule_overlap_word(enum schedule_overlap overlap)
 
 int schedule_overlap_parse(const char *word, enum schedule_overlap *ret, struct error *err)
 {
-    for (unsigned i = 0; i < OVERLAP_COUNT; i++) {
-        if (strcmp(word, overlap_words[i]) == 0) {
-            *ret = (enum schedule_overlap)i;
-            return 0;
-        }
+    const int found = words_find(overlap_words, OVERLAP_COUNT, word);
+    if (found >= 0) {
+        *ret = (enum schedule_overlap)found;
+        return 0;
     }
     return error_set_field(err, "overlap", "overlap \"%.40s\" must be skip, queue or replace",
                            word);
@@ -67,11 +67,10 @@ const char *schedule_catch_up_word(enum schedule_catch_up catch_up)
 
 int schedule_catch_up_parse(const char *word, enum schedule_catch_up *ret, struct error *err)
 {
-    for (unsigned i = 0; i < CATCH_UP_COUNT; i++) {
-        if (strcmp(word, catch_up_words[i]) == 0) {
-            *ret = (enum schedule_catch_up)i;
-            return 0;
-        }
+    const int found = words_find(catch_up_words, CATCH_UP_COUNT, word);
+    if (found >= 0) {
+        *ret = (enum schedule_catch_up)found;
+        return 0;
     }
     return error_set_field(err, "catch_up", "catch_up \"%.40s\" must be none or one", word);
 }

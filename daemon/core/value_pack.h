@@ -18,6 +18,7 @@ struct value_pack {
 };
 
 void value_pack_done(struct value_pack *pack);
+/* Puts a copy of it behind the others. */
 void value_pack_add(struct value_pack *pack, const char *value, size_t bytes);
 
 /* The value at `position` (from 0) of a pack of `bytes` bytes: borrowed, without a NUL behind it.

@@ -18,6 +18,7 @@ struct worker_log;
 struct worker_log *worker_log_load(const char *state_dir, uint64_t worker, struct error *err);
 void worker_log_free(struct worker_log *log);
 
+/* What it says of an attempt: the results are set as far as the answer goes. */
 enum attempt_fact worker_log_attempt(const struct worker_log *log, const struct attempt_id *id,
                                      struct job_started *ret_started, struct job_exit *ret_exit);
 

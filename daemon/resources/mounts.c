@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/fd.h"
+#include "common/words.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -24,11 +25,7 @@ static const char *const local_types[] = {
 
 static bool is_local(const char *type)
 {
-    for (size_t i = 0; i < sizeof(local_types) / sizeof(local_types[0]); i++) {
-        if (strcmp(type, local_types[i]) == 0)
-            return true;
-    }
-    return false;
+    return words_find(local_types, sizeof(local_types) / sizeof(local_types[0]), type) >= 0;
 }
 
 static bool is_octal(const char *digits)

@@ -12,6 +12,7 @@ struct power {
     double percent;  /* their charge; of several the mean */
 };
 
+/* From the files below `root` ("": the machine's own). */
 void power_take(const char *root, struct power *ret);
 
 #endif

@@ -24,6 +24,7 @@ void report_progress(double fraction, int64_t frames);
 /* So much was done by an earlier run: what is left is estimated from this one alone. */
 void report_resumed(double fraction);
 
+/* A line of the job's log. */
 void report_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Asks for a copy of this file or folder as the job's newest checkpoint (processors/README.md);
