@@ -206,13 +206,14 @@ def test_suspended(daemon, tmp_path):
     assert facts(daemon, job)["pid"] == server
 
 
-def test_a_signal_is_the_servers(daemon, tmp_path):
+@pytest.mark.parametrize("main", [False, True])
+def test_a_signal_is_the_servers(daemon, tmp_path, main):
     warm(daemon, tmp_path)
     job = submit(daemon, tmp_path, "heard = []; signal.signal(10, lambda *_: heard.append(1))\n"
                  "open(job['cwd'] + '/here', 'w')\nwhile not heard: time.sleep(0.01)\nfacts['heard'] = True")
     wait_until((tmp_path / "here").exists)
     daemon.wait_running(job)
-    daemon.call("io.batchd.Jobs.Signal", id=job, signal="USR1")
+    daemon.call("io.batchd.Jobs.Signal", id=job, signal="USR1", main=main)
     assert facts(daemon, job)["heard"]
 
 
@@ -265,15 +266,25 @@ def test_a_long_job_is_not_followed_by_a_served_one(daemon, tmp_path):
 
 
 def test_what_it_used_is_the_jobs(daemon, tmp_path):
-    server = warm(daemon, tmp_path)
+    warm(daemon, tmp_path)
     job = submit(daemon, tmp_path, "end = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
                  "big = bytearray(100 << 20)\nfor i in range(0, len(big), 4096): big[i] = 1\nbig = None")
     facts(daemon, job)
     used = daemon.job(job)["usage"]
     assert used["user_us"] + used["system_us"] >= 250000 and used["max_rss_bytes"] >= 100 << 20, used
-    after = submit(daemon, tmp_path)
-    assert facts(daemon, after)["pid"] == server
-    assert daemon.job(after)["usage"]["max_rss_bytes"] < 60 << 20  # nor is the peak of before that of the next
+
+
+def test_the_peak_of_memory_of_one_is_not_the_next_ones(daemon, tmp_path):
+    for _ in range(5):  # on a slow machine: behind a job of two seconds none is served
+        server = warm(daemon, tmp_path)
+        large = submit(daemon, tmp_path, "big = b'x' * (100 << 20); big = None")
+        after = submit(daemon, tmp_path)
+        if facts(daemon, large)["pid"] == facts(daemon, after)["pid"] == server:
+            break
+    else:
+        raise AssertionError("none was served behind the large one")
+    assert daemon.job(large)["usage"]["max_rss_bytes"] >= 100 << 20
+    assert daemon.job(after)["usage"]["max_rss_bytes"] < 60 << 20
 
 
 def test_a_restart_of_batchd_in_a_served_job(daemon, tmp_path):

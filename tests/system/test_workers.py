@@ -77,6 +77,19 @@ def test_up_with_the_work_and_down_after_a_while(four):
     assert four.call("io.batchd.Server.Status")["workers_health"]["deaths"] == 0
 
 
+def test_what_lacks_a_gpu_gets_no_worker(make_daemon):
+    """Its turn is that of one that gets the GPU, and there are processors for all of them."""
+    daemon = make_daemon(config='[workers]\nmax = 4\nidle_exit = "60s"\n[resources]\ncpus = 8\ngpus = 1\n[monitor]\ngpus = "off"\n')
+    daemon.start()
+    daemon.call("io.batchd.Queues.Pause", name="default")
+    jobs = [daemon.submit(*gate(daemon), resources={"gpus": 1}) for _ in range(4)]
+    daemon.call("io.batchd.Queues.Resume", name="default")
+    wait_until(lambda: [daemon.job(job)["state"] for job in jobs].count("running") == 1)
+    assert len(workers(daemon)) == 1
+    release(daemon)
+    daemon.wait(*jobs)
+
+
 def test_what_is_kept_ready_is_there_at_once_and_stays(make_daemon):
     daemon = make_daemon(config='[workers]\nmin = 2\nmax = 3\nidle_exit = "1s"\n')
     daemon.start()
