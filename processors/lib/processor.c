@@ -211,7 +211,10 @@ static int serve_all(const struct processor *processor, struct processor_prepare
     prepared->manifest = own_manifest_load(&ignored);
     if (processor->prepare != NULL)
         processor->prepare();
-    (void)malloc_trim(0); /* what was freed would be copied with every process */
+    /* What was freed would be copied with every process: as a whole, or where an allocation there
+     * puts together the small pieces that were kept for later (fastbins). */
+    (void)mallopt(M_MXFAST, 0);
+    (void)malloc_trim(0);
     return serve(&calls);
 }
 

@@ -12,14 +12,20 @@
 
 /* What the kernel takes as one text of the environment (MAX_ARG_STRLEN). */
 #define VALUE_BYTES_MAX (128U << 10)
-#define CPUS_MAX 1024 /* more threads than this help no codec */
+#define LINE_BYTES_FIRST 4096U /* of most jobs; pages of a large one are made for each */
+#define CPUS_MAX 1024          /* more threads than this help no codec */
 
 static char *read_line(int fd, size_t *ret_bytes, struct error *err)
 {
     size_t used = 0;
-    CLEANUP_FREE char *line = xmalloc(REQUEST_BYTES_MAX + 1);
+    size_t room = LINE_BYTES_FIRST;
+    CLEANUP_FREE char *line = xmalloc(room);
     while (used < REQUEST_BYTES_MAX) {
-        ssize_t got = read(fd, line + used, REQUEST_BYTES_MAX - used);
+        if (used == room) {
+            room *= 2; /* comes to REQUEST_BYTES_MAX: both are powers of two */
+            line = xreallocarray(line, room, 1);
+        }
+        ssize_t got = read(fd, line + used, room - used);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {

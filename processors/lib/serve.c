@@ -20,6 +20,7 @@
  * grew, and after an update of a library it still has the old one: so it ends now and then. */
 #define JOBS_MAX 1000U
 #define RESIDENT_BYTES_MAX (512ULL << 20)
+#define JOBS_PER_LOOK 16U /* at its size: it grows by what it is told, little by little */
 #define REPORT_FD 3
 /* Of poll: the signals, stdin, and two for each job. */
 #define POLLS_MAX (2 + 2 * SERVED_AT_ONCE_MAX)
@@ -29,6 +30,8 @@ static bool is_worn(const struct server *server)
     size_t bytes = 0;
     if (server->begun >= JOBS_MAX)
         return true;
+    if (server->begun % JOBS_PER_LOOK != 0)
+        return false;
     CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, "/proc/self/statm", 256, &bytes);
     const char *second = text == NULL ? NULL : strchr(text, ' '); /* the first: address space */
     uint64_t pages = second == NULL ? 0 : strtoull(second, NULL, 10);
@@ -60,7 +63,7 @@ static bool has_room(const struct server *server)
 static void begin_next(struct server *server)
 {
     served_job_begin(server);
-    server->worn = is_worn(server);
+    server->worn = server->worn || is_worn(server);
 }
 
 /* One look at all that may have happened, after waiting for the first of it. */

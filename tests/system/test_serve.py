@@ -271,3 +271,13 @@ def test_a_line_that_is_too_long_is_answered_and_ends_the_server(tmp_path):
     answer = server.lines()[-1]
     assert answer["job"] is None and "longer than 1048576 bytes" in answer["result"]["error"]["message"]
     assert server.end() == (64, [])
+
+
+@pytest.mark.parametrize("size", [4095, 4096, 4097, 8193, (1 << 20) - 1])
+def test_a_line_is_read_whole_whatever_its_length(tmp_path, size):
+    line = json.dumps({"params": {"mode": "probe", "input": BEAR},
+                       "cwd": str(tmp_path), "pad": ""})
+    line = line[:-2] + "x" * (size - len(line)) + '"}'
+    found = subprocess.run([VIDEO], input=line + "\n", text=True, capture_output=True)
+    assert (len(line), found.returncode, found.stderr) == (size, 0, "")
+    assert json.loads(found.stdout)["result"]["frames_in"] == 30
