@@ -4,6 +4,7 @@
 #include "common/fd.h"
 #include "processors/lib/output_names.h"
 #include "processors/lib/source.h"
+#include "processors/lib/stage_watch.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,8 +13,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define FDS_LEAST 64
+/* Each chunk of a video is a file until all are joined: a day of 120 frames a second, in chunks of
+ * 48, is 216,000. */
+#define FILES_MAX 250000U
 
 enum what { PLACE, LOOK, MAKE_FOLDER, END };
 
@@ -116,15 +121,20 @@ static int make_folder(struct publisher_place *place)
 }
 
 /* It is flat: whatever is a folder is not ours. */
-static void remove_stage(const struct publisher_place *place)
+static void empty(int flat)
 {
-    int fd = openat(place->stage, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(flat, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
     while (folder != NULL && (entry = readdir(folder)) != NULL) /* NOLINT(concurrency-mt-unsafe) */
-        (void)unlinkat(place->stage, entry->d_name, 0);
+        (void)unlinkat(flat, entry->d_name, 0);
     if (folder != NULL)
         (void)closedir(folder);
+}
+
+static void remove_stage(const struct publisher_place *place)
+{
+    empty(place->stage);
     (void)unlinkat(place->stage_parent, place->stage_name, AT_REMOVEDIR);
     if (place->work != NULL)
         (void)rmdir(place->work);
@@ -188,18 +198,48 @@ static void forget_environment(void)
         memset(*one, 0, strlen(*one));
 }
 
-static _Noreturn void be_publisher(const struct publisher_place *place, int orders, int answers)
+/* What the process works with. */
+struct own {
+    struct publisher_place place;
+    struct stage_watch watch;
+};
+
+/* What one that was killed for it made, of which nothing is to be gone on with. */
+static void remove_all(void *arg)
+{
+    const struct own *own = arg;
+    if (own->watch.folders[1] >= 0)
+        empty(own->watch.folders[1]);
+    remove_stage(&own->place);
+    _exit(0);
+}
+
+static void watch_worker(struct own *own)
+{
+    own->watch.folders[0] = own->place.stage;
+    own->watch.end = remove_all;
+    own->watch.arg = own;
+    stage_watch_start(&own->watch);
+}
+
+static _Noreturn void be_publisher(struct own *own, int orders, int answers)
 {
     sigset_t all;
-    struct publisher_place own = *place;
-    int *const kept[] = {&own.parent,       &own.folder, &own.stage, &own.lock,
-                         &own.stage_parent, &orders,     &answers};
+    struct publisher_place *place = &own->place;
+    int *const work = &own->watch.folders[1];
+    int *const kept[] = {&place->parent,       &place->folder,    &place->stage, &place->lock, work,
+                         &place->stage_parent, &own->watch.pidfd, &orders,       &answers};
     (void)prctl(PR_SET_NAME, "publisher"); /* for ps */
     forget_environment();
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    if (place->work != NULL)
+        *work = open(place->work, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     keep_only(kept, sizeof(kept) / sizeof(kept[0]));
-    take_orders(&own, orders, answers);
+    watch_worker(own);
+    take_orders(place, orders, answers);
+    while (stage_watch_is_ending(&own->watch))
+        (void)pause();
     _exit(0);
 }
 
@@ -209,6 +249,13 @@ int publisher_start(const struct publisher_place *place, struct publisher *ret)
 {
     int orders[2];
     int answers[2];
+    CLEANUP_CLOSE int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    struct own own = {*place,
+                      {.process = getpid(),
+                       .pidfd = self,
+                       .folders = {-1, -1},
+                       .files = FILES_MAX,
+                       .outputs = 1 + (place->names == NULL ? 0 : place->names->count)}};
     *ret = (struct publisher){-1, -1};
     if (pipe2(orders, O_CLOEXEC) < 0)
         return -1;
@@ -222,7 +269,7 @@ int publisher_start(const struct publisher_place *place, struct publisher *ret)
     (void)signal(SIGCHLD, SIG_IGN);
     pid_t process = fork();
     if (process == 0)
-        be_publisher(place, theirs_in, theirs_out);
+        be_publisher(&own, theirs_in, theirs_out);
     if (process < 0)
         return -1;
     *ret = (struct publisher){TAKE_FD(ours_out), TAKE_FD(ours_in)};

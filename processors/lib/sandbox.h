@@ -7,7 +7,8 @@
  *   The GPU's devices are open to jobs that use it.
  * - system calls (seccomp; syscalls.h): no network, no programs, no signals to others, no ptrace.
  * - limits: memory (the job's share, else the machine's), the size of files, open files, no core
- * file. What the kernel does not have is left out and said (a log line, once); the job goes on. A
+ *   file; of what it writes in all, and of the number of files, by the publisher (stage_watch.h).
+ * What the kernel does not have is left out and said (a log line, once); the job goes on. A
  * build with AddressSanitizer keeps what its leak checker needs, and has no limit of memory. */
 #ifndef BATCHD_PROCESSORS_LIB_SANDBOX_H
 #define BATCHD_PROCESSORS_LIB_SANDBOX_H

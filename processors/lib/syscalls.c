@@ -43,7 +43,6 @@ static const int allowed[] = {
     SCMP_SYS(dup3),
     SCMP_SYS(eventfd2),
     SCMP_SYS(fadvise64),
-    SCMP_SYS(fallocate),
     SCMP_SYS(fdatasync),
     SCMP_SYS(flock),
     SCMP_SYS(fstat),
@@ -276,7 +275,9 @@ struct syscalls *syscalls_prepare(void)
 
 static int add_gpu(scmp_filter_ctx filter)
 {
-    const int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(memfd_create), 0);
+    int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(memfd_create), 0);
+    if (failed == 0) /* of that memory; of files it takes room that is counted nowhere */
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fallocate), 0);
     return failed != 0 ? failed
                        : add_where(filter, gpu_rules, sizeof(gpu_rules) / sizeof(gpu_rules[0]));
 }

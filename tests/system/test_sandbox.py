@@ -3,12 +3,13 @@ nothing, and has what it needs."""
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 
 import hostile
 import pytest
-from daemon import ROOT
+from daemon import ROOT, wait_until
 from hostile import SANITIZED
 from preload import preloadable
 from processor import SAMPLES, Run, left_behind, names
@@ -101,7 +102,7 @@ def test_a_hostile_file_gets_nothing(program, place, victim):
 def test_the_gpu_is_opened_to_who_asks_and_nothing_else(program, place, victim):
     done = attack(program, place, victim, hardware="auto")
     assert done.code == 0 and done.result["sandbox"]["gpu"] is True
-    assert got(done) == {"memfd_create": 0, **{f"control_{driver}": errno.ENOTTY for driver in ("drm", "nvidia", "nvidia_uvm")}}
+    assert got(done) == {"memfd_create": 0, "fallocate": errno.ESPIPE, **{f"control_{driver}": errno.ENOTTY for driver in ("drm", "nvidia", "nvidia_uvm")}}
     unharmed(place, victim)
 
 
@@ -195,3 +196,18 @@ def test_a_signal_still_ends_it_clean(program, place):
     one.process.send_signal(signal.SIGTERM)
     assert one.end().code == 75
     assert names(place / "out") == ["made.other"]
+
+
+def file_system(path):
+    return subprocess.run(["stat", "-f", "-c", "%T", path], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_what_would_fill_the_disk_is_killed(program, place):
+    """With files that are in no folder any more; with many: tests/unit/test_stage_watch.c."""
+    if file_system(place) == "tmpfs":
+        pytest.skip("on a tmpfs no bytes are on their way to a disk")
+    done = Run(program, {"input": str(place / "in/clip"), "output": str(place / "out/made"), "hide": True}, place,
+               env={"BATCHD_CHECKPOINT_DIR": str(place / "job")}, fsize=1 << 20, seconds=120).end()
+    assert done.code == -signal.SIGKILL and re.fullmatch(
+        r"sandbox: the processor is killed: it wrote [0-9.]+[MG], and 2\.0M are the most for its inputs and outputs", done.error), done.error
+    wait_until(lambda: names(place / "out") == ["made.other"] and names(place / "job") == [], 60)

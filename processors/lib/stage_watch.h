@@ -1,0 +1,32 @@
+/* How much a processor may make of the folders that it writes in, looked at every second by a
+ * thread of the publisher (publisher.h): the kernel limits how large each file becomes (sandbox.h),
+ * not how many there are. One that was taken over could fill the disk, or take all of its file
+ * system's inodes; it is killed with SIGKILL instead, and what it made is removed. */
+#ifndef BATCHD_PROCESSORS_LIB_STAGE_WATCH_H
+#define BATCHD_PROCESSORS_LIB_STAGE_WATCH_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define STAGE_WATCH_FOLDERS 2
+
+struct stage_watch {
+    pid_t process;                    /* of the one that works */
+    int pidfd;                        /* of it, too */
+    int folders[STAGE_WATCH_FOLDERS]; /* that it writes in; -1: none */
+    unsigned files;                   /* that it may have in these, at most */
+    uint64_t outputs;                 /* that it may put in place, at most */
+    /* Called when that one is dead, to remove what it made and end this process. */
+    void (*end)(void *arg);
+    void *arg;
+    atomic_bool ending; /* it is being killed; the watch's own */
+};
+
+/* Begins to look; `watch` must stay. Where there can be no thread nobody looks. */
+void stage_watch_start(struct stage_watch *watch);
+/* Then this process is not to end by itself: `end` does that. */
+bool stage_watch_is_ending(struct stage_watch *watch);
+
+#endif
