@@ -6,6 +6,7 @@
 #include "common/log.h"
 
 #include <stdio.h>
+#include <sysexits.h>
 
 static void tell_change(struct engine *engine, const struct breaker_entry *entry)
 {
@@ -67,13 +68,22 @@ static void keep_failure(struct breaker_entry *entry, const struct job_status *s
                                              .signal = status->outcome.signal};
 }
 
+/* What a processor says is this job's own: a parameter, damaged data, a quality lower than asked.
+ * Of the next job of its type it tells nothing. */
+static bool is_jobs_own(const struct outcome *outcome)
+{
+    return outcome->class == OUTCOME_PROCESSOR &&
+           (outcome->exit_code == EX_USAGE || outcome->exit_code == EX_DATAERR);
+}
+
 /* What nobody of the job's caused does not count. */
 static bool counts(const struct active *entry, bool *ret_failed)
 {
     enum outcome_class class = entry->status.outcome.class;
     *ret_failed = class != OUTCOME_SUCCESS;
     return class != OUTCOME_NONE && class != OUTCOME_LOST && class != OUTCOME_CANCELLED &&
-           !entry->status.cancelling && entry->deadline_passed == 0;
+           !is_jobs_own(&entry->status.outcome) && !entry->status.cancelling &&
+           entry->deadline_passed == 0;
 }
 
 /* Room for one more is made by giving up another: at once when nothing waits for that. */

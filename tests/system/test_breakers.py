@@ -259,6 +259,24 @@ def test_what_counts(make):
     assert not [one for one in breakers(daemon) if one["name"] == "fine"]
 
 
+def test_a_job_that_a_processor_refuses_tells_nothing_of_its_type(make, tmp_path):
+    """Somebody mistypes a parameter, a file is damaged; a missing one may be a disk that is not there."""
+    daemon = make()
+    (tmp_path / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8")
+
+    def fail(code, **params):
+        job = daemon.call("io.batchd.Jobs.Submit", type="image", cwd=str(tmp_path), params=params)["id"]
+        assert daemon.wait(job)[0]["outcome"]["exit_code"] == code
+    for _ in range(5):
+        fail(64, input="a.jpg", output="out.png", quality=3)
+        fail(65, input="damaged.png", output="out.png")
+    assert breakers(daemon) == []
+    for _ in range(5):
+        fail(66, input="none.png", output="out.png")
+    assert state(daemon, "type:image") == "open"
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
 def test_another_user_is_not_affected(make):
     daemon = make(queues="off")
