@@ -134,17 +134,19 @@ static void print_param(const json_t *param)
         print_wrapped(reply_text(param, "help"), true);
 }
 
-/* `--param input=INPUT`; the caller frees. */
+/* `--param input=INPUT`, or with the value of its example; the caller frees. */
 static char *example_of(const json_t *param)
 {
+    const json_t *given = json_object_get(param, "example");
     CLEANUP_FREE char *name = text_tame(xstrdup(reply_text(param, "name")));
-    CLEANUP_FREE char *value = xstrdup(name);
-    for (char *at = value; *at != '\0'; at++)
+    CLEANUP_FREE char *value = given == NULL ? xstrdup(name) : text_tame(value_text(given));
+    for (char *at = value; given == NULL && *at != '\0'; at++)
         *at = (char)(*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
     return xasprintf("--param %s=%s", name, value);
 }
 
-/* With what has to be given, and what is written; long lines go on behind a backslash. */
+/* With what has to be given, what is written, and what has an example; long lines go on behind a
+ * backslash. */
 static void print_example(const char *type, const json_t *params)
 {
     const json_t *param;
@@ -152,6 +154,7 @@ static void print_example(const char *type, const json_t *params)
     size_t column = (size_t)printf("\nExample: batchctl submit --type %s", type) - 1;
     json_array_foreach(params, i, param) {
         if (!json_is_true(json_object_get(param, "required")) &&
+            json_object_get(param, "example") == NULL &&
             strcmp(reply_text(param, "access"), "write") != 0)
             continue;
         CLEANUP_FREE char *words = example_of(param);

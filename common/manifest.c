@@ -259,8 +259,9 @@ static bool is_word_list(const json_t *words)
 
 static int check_param(const json_t *param, struct error *err)
 {
-    static const char *const known[] = {"name", "type",   "required", "default", "min",  "max",
-                                        "enum", "access", "suffixes", "help",    "when", NULL};
+    static const char *const known[] = {"name", "type",    "required", "default",  "min",
+                                        "max",  "enum",    "access",   "suffixes", "help",
+                                        "when", "example", NULL};
     const char *name = text_of(param, "name");
     const json_t *words = json_object_get(param, "enum");
     const json_t *min = json_object_get(param, "min");
@@ -284,6 +285,9 @@ static int check_param(const json_t *param, struct error *err)
         return error_set(err, ERROR_INVALID, "parameter %s: min and max must be numbers", name);
     if (value != NULL && check_value(param, value, err) < 0)
         return error_wrap(err, "default");
+    value = json_object_get(param, "example");
+    if (value != NULL && check_value(param, value, err) < 0)
+        return error_wrap(err, "example");
     return 0;
 }
 

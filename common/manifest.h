@@ -6,7 +6,7 @@
  *   {"name", "version", "summary", "licence", "exec", "serve", "sandbox",
  *    "params": [{"name", "type": "string|words|path|paths|int|number|bool", "required", "default",
  *                "min", "max", "enum", "access": "read|write",
- *                "suffixes", "help", "when" (manifest_rules.h)}]} */
+ *                "suffixes", "help", "example", "when" (manifest_rules.h)}]} */
 #ifndef BATCHD_COMMON_MANIFEST_H
 #define BATCHD_COMMON_MANIFEST_H
 

@@ -3,6 +3,7 @@ import collections
 import hashlib
 import json
 import re
+import shlex
 import shutil
 
 import pytest
@@ -186,6 +187,29 @@ def test_list_and_show(example):
     shown = daemon.ctl("processors", "show", "video").stdout
     assert re.search(r"^crf int \(0\.\.63\)\n    constant quality", shown, re.M)
     assert re.search(r"^input path \(required\)\n", shown, re.M)
+
+
+def test_the_example_that_show_gives_is_one(example):
+    daemon, _ = example
+    for name in ("image", "interpolate", "quality", "video"):
+        shown = daemon.ctl("processors", "show", name).stdout
+        words = shlex.split(re.search(r"^Example: batchctl (.*)", shown, re.M | re.S)[1].replace("\\\n", ""))
+        assert words[:3] == ["submit", "--type", name] and "INPUT" not in words
+        done = daemon.ctl(words[0], "--test", *words[1:])
+        assert done.returncode == 0 and "would be taken" in done.stdout, (words, done)
+    assert "factor=2" in daemon.ctl("processors", "show", "interpolate").stdout
+
+
+def test_what_a_mode_has_no_use_for_is_refused(example):
+    """Somebody gave it, and meant something."""
+    daemon, _ = example
+    for mode, output, param in (("transcode", "out.mp4", "at=3"), ("thumbnail", "out.jpg", "crf=20"), ("thumbnail", "out.jpg", "fps=20"),
+                                ("probe", None, "width=160"), ("probe", None, "height=90"), ("probe", None, "crop=16x16+0+0"),
+                                ("probe", None, "at=1"), ("probe", None, "crf=20"), ("probe", None, "fps=20")):
+        more = [] if output is None else ["--param", f"output={output}"]
+        done = daemon.ctl("submit", "--test", "--type", "video", "--param", "input=in.mp4", "--param", f"mode={mode}", *more, "--param", param)
+        assert done.returncode == 1, (mode, param)
+        assert f"params.{param.split('=')[0]} is given; it is not allowed with mode {mode}" in done.stderr
 
 
 def test_show_fits_a_terminal_and_is_tame(example):
