@@ -54,8 +54,15 @@ static int name_output(const struct options *options, const char *folder, struct
 static int plan_one(const struct request *request, const struct options *options,
                     struct target *target, struct error *err)
 {
+    struct stat info;
     target->output = request_path(request, "output");
     target->format = options->format;
+    if (target->output[strlen(target->output) - 1] == '/' ||
+        (stat(target->output, &info) == 0 && S_ISDIR(info.st_mode)))
+        return error_set_field(err, "params.output",
+                               "output \"%.200s\" is a folder; of one picture it must name a file "
+                               "(into a folder goes a list or a pattern)",
+                               target->output);
     return target->format != NULL ? 0 : take_format(target, target->output, "params.output", err);
 }
 

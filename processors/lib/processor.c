@@ -1,5 +1,6 @@
 #include "processors/lib/processor.h"
 
+#include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/json.h"
@@ -21,6 +22,7 @@
 
 #define RESULT_SCHEMA 1
 #define SETTING_BYTES_MAX ((size_t)4096)
+#define UTF8_BYTES_MAX 4
 
 int processor_exit_code(const struct error *err)
 {
@@ -61,11 +63,27 @@ static int fail(const struct processor *processor, struct error *err)
     return processor_exit_code(err);
 }
 
+/* How many bytes the character has that begins there; 0: it is none of UTF-8. */
+static size_t character_bytes(const char *text)
+{
+    for (size_t bytes = 1; bytes <= UTF8_BYTES_MAX && text[bytes - 1] != '\0'; bytes++) {
+        CLEANUP_JSON json_t *one = json_stringn(text, bytes);
+        if (one != NULL)
+            return bytes;
+    }
+    return 0;
+}
+
 json_t *processor_error(const struct error *err)
 {
-    CLEANUP_JSON json_t *text = json_from_bytes(err->text, strlen(err->text));
+    CLEANUP_FREE char *text = xstrdup(err->text);
     json_t *error = json_object();
-    json_put_text(error, "message", json_is_string(text) ? json_string_value(text) : "?");
+    for (char *c = text; *c != '\0';) { /* a file's name, or a character that was cut through */
+        const size_t bytes = character_bytes(c);
+        *c = bytes == 0 ? '?' : *c;
+        c += bytes == 0 ? 1 : bytes;
+    }
+    json_put_text(error, "message", text);
     json_put_text(error, "field", err->field[0] == '\0' ? NULL : err->field);
     json_put_int(error, "exit_code", processor_exit_code(err));
     return error;

@@ -328,7 +328,7 @@ static int64_t *latest_of(struct reader *reader)
 
 static int check_joint(struct reader *reader, struct error *err)
 {
-    char what[120];
+    char what[200];
     int64_t *latest = latest_of(reader);
     const int64_t back_us =
         latest == NULL ? 0 : time_joint_us(reader->format, reader->packet, latest);

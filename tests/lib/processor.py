@@ -45,7 +45,7 @@ class Run:
         self.lines = [json.loads(line) for line in self.news]
         self.news.close()
         self.output = self.process.stdout.read()
-        self.error = self.process.stderr.read().decode().strip()
+        self.error = self.process.stderr.read().decode(errors="replace").strip()
         if self.process.returncode is None:  # not waited for by the test yet
             _, status, usage = os.wait4(self.process.pid, 0)
             self.process.returncode = os.waitstatus_to_exitcode(status)

@@ -234,6 +234,7 @@ def test_recordings_that_were_put_together_are_told(tmp_path, kind, mode):
                      r"([0-9.]+) s back; (ffmpeg [^;]* makes one (?:of the recordings )?whose times go on)$", done.error)
     assert told and first - 3 <= int(told[1]) <= first and all(abs(float(told[i]) - 3) < 0.15 for i in (2, 3)), done.error
     assert found["frames_decoded"] == 2 * first and found["first_fault"]["frames_before"] == int(told[1])
+    assert found["first_fault"]["what"].endswith(told[4])
     new = "new.mkv" if kind == "ogv" else "new.ts"
     (tmp_path / "list").write_text(f"file one.{kind}\n" * 2)
     names = {"FILE": str(tmp_path / f"two.{kind}"), "LIST": str(tmp_path / "list"), new.replace("new", "NEW"): str(tmp_path / new)}

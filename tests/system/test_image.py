@@ -48,6 +48,26 @@ def refused(folder, one, code, *words):
     assert not [n for n in names(folder) if n.startswith((".out", "out"))]
 
 
+def test_a_name_that_is_not_utf8_is_told_as_far_as_it_can_be(tmp_path):
+    """Also where a text that is cut ends within a character."""
+    (tmp_path / "in").mkdir()
+    with open(bytes(tmp_path / "in") + b"/a\xff.jpg", "wb"):
+        pass
+    done = run(tmp_path, "in/*.jpg", "out")
+    assert done.code == 64 and done.result["error"]["message"] == f'input "{tmp_path}/in/a?.jpg" is not UTF-8; a name must be'
+    for shift in range(2):
+        done = run(tmp_path, "x" * shift + "\u00e4" * 120 + ".jpg")
+        assert done.code == 66 and "\u00e4\u00e4\u00e4" in done.result["error"]["message"]
+
+
+@pytest.mark.parametrize("output", ["out", "out/", "new/"])
+def test_one_picture_goes_into_no_folder(tmp_path, output):
+    (tmp_path / "out").mkdir()
+    done = run(tmp_path, SHARED / "photo/rocket.jpg", output)
+    assert done.code == 64 and "is a folder; of one picture it must name a file" in done.error
+    assert names(tmp_path) == ["out"] and names(tmp_path / "out") == []
+
+
 def chunk(kind, data):
     body = kind + data
     return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
