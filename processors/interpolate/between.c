@@ -15,10 +15,11 @@
 struct between {
     const struct between_plan *plan;
     struct frame_sink sink;
-    AVRational base;   /* of the frames that come */
-    AVFrame *before;   /* the last one that came */
-    int64_t slot;      /* the next one to be filled */
-    double difference; /* of the last two frames, scene_change.h */
+    AVRational base;                /* of the frames that come */
+    AVFrame *before;                /* the last one that came */
+    int64_t slot;                   /* the next one to be filled */
+    int64_t first_slot, first_time; /* of the first frame; the slot may be before the time */
+    double difference;              /* of the last two frames, scene_change.h */
     int64_t cuts;
     struct motion motion; /* between `before` and the frame that comes */
     struct overlap_weights weights;
@@ -77,7 +78,8 @@ static void settle_captions(const struct between *between, const AVFrame *of, AV
     const AVRational step = av_inv_q(between->plan->rate);
     const AVFrameSideData *captions = av_frame_get_side_data(of, AV_FRAME_DATA_A53_CC);
     av_frame_remove_side_data(frame, AV_FRAME_DATA_A53_CC);
-    if (captions == NULL || av_compare_ts(between->slot - 1, step, of->pts, between->base) >= 0)
+    if (captions == NULL || av_compare_ts(between->slot - 1, step, of->pts, between->base) >= 0 ||
+        (of->pts == between->first_time && between->slot > between->first_slot))
         return;
     AVBufferRef *data = av_buffer_ref(captions->buf);
     if (data == NULL || av_frame_new_side_data_from_buf(frame, AV_FRAME_DATA_A53_CC, data) == NULL)
@@ -206,6 +208,8 @@ static void begin(struct between *between, const AVFrame *frame, AVRational base
 {
     between->base = base;
     between->slot = av_rescale_q(frame->pts, base, av_inv_q(between->plan->rate));
+    between->first_slot = between->slot;
+    between->first_time = frame->pts;
     motion_init(frame->width, frame->height, &between->motion);
 }
 

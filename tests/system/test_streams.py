@@ -399,6 +399,11 @@ def test_captions_within_the_pictures(tmp_path):
         done = run("interpolate", tmp_path, input="in.mp4", output="out.mp4", fps=rate, preset="ultrafast")
         assert done.code == 0 and done.result["frames_out"] == rate
         assert captions(tmp_path / "out.mp4") == 24  # each once, not with each frame that is made of it
+    # The first frame lies between two of the output's, as where sound begins first.
+    ffmpeg("-f", "lavfi", "-i", "sine=r=48000", "-itsoffset", 0.013, "-i", tmp_path / "in.mp4", "-map", "1:v", "-map", "0:a", "-t", 1.013,
+           "-c:v", "copy", "-c:a", "aac", tmp_path / "in.mkv")
+    done = run("interpolate", tmp_path, input="in.mkv", output="out.mp4", fps=60, preset="ultrafast")
+    assert done.code == 0 and captions(tmp_path / "out.mp4") == 24
 
 
 def test_another_programme_is_not_meant(tmp_path, film):
