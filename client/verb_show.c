@@ -293,13 +293,36 @@ static void print_checkpoints(const json_t *job)
     print_notes(job);
 }
 
+/* "12 %, 1m26s to go, frames 89": what else a processor says stands as it said it. */
+static void print_progress(const json_t *progress)
+{
+    const char *name;
+    json_t *value;
+    if (!json_is_object(progress))
+        return;
+    CLEANUP_FREE char *text =
+        xasprintf("%.0f %%", 100 * json_number_value(json_object_get(progress, "fraction")));
+    json_object_foreach((json_t *)(uintptr_t)progress, name, value) {
+        char span[24];
+        CLEANUP_FREE char *before = text;
+        CLEANUP_FREE char *said = json_to_text(value, NULL);
+        const bool is_eta =
+            strcmp(name, "eta_ms") == 0 && json_is_integer(value) && json_integer_value(value) >= 0;
+        if (is_eta)
+            format_span((uint64_t)json_integer_value(value), span, sizeof(span));
+        text = strcmp(name, "fraction") == 0 ? xstrdup(before)
+               : is_eta                      ? xasprintf("%s, %s to go", before, span)
+                                             : xasprintf("%s, %s %s", before, name, said);
+    }
+    show_line("progress", text);
+}
+
 static void print_job(const json_t *job)
 {
     static const char *const facts[] = {"name", "type", "priority", "queue",
                                         "user", "cwd",  "depends"};
     static const char *const times[] = {"submitted_at", "begin_at", "deadline_at", "started_at",
                                         "ended_at"};
-    static const char *const rest[] = {"params", "progress"};
     const json_t *env = json_object_get(job, "env");
     CLEANUP_FREE char *command = table_command(job);
     CLEANUP_FREE char *outcome = table_outcome(job);
@@ -335,8 +358,8 @@ static void print_job(const json_t *job)
         print_pairs("env", env);
     else
         print_words("env", env);
-    for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
-        show_value(rest[i], json_object_get(job, rest[i]));
+    show_value("params", json_object_get(job, "params"));
+    print_progress(json_object_get(job, "progress"));
     show_value("preview", json_object_get(json_object_get(job, "preview"), "path"));
     show_result(json_object_get(job, "result"));
     print_attempts(json_object_get(job, "attempts"));
