@@ -158,6 +158,7 @@ vm:
 	  '$(TESTBED)/vm/run.sh' --env PROGRAMS=build/vm-programs . tests/vm/limits.sh && \
 	  '$(TESTBED)/vm/run.sh' --env PROGRAMS=build/vm-programs . tests/vm/served.sh && \
 	  '$(TESTBED)/vm/run.sh' --env PROGRAMS=build/vm-programs . tests/vm/disks.sh && \
+	  '$(TESTBED)/vm/run.sh' --backend qemu --env PROGRAMS=build/vm-programs . tests/vm/binding.sh && \
 	  '$(TESTBED)/vm/run.sh' --env PROGRAMS=build/vm-programs . tests/vm/doctor.sh && \
 	  $(MAKE) --no-print-directory vm-poweroff; fi
 

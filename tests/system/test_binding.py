@@ -8,6 +8,7 @@ import gpus
 import serving
 from daemon import Refused, wait_until
 from gpus import Machine, Nvidia
+from test_ahead import NOTHING, submit
 
 USABLE = sorted(os.sched_getaffinity(0))
 JOBS = "io.batchd.Jobs."
@@ -81,6 +82,7 @@ def test_each_has_its_own(bound):
     [reason] = bound.call(JOBS + "Why", id=one_more)["reasons"]
     assert reason["reason"] == "Resources" and "it asks for 1 bound cpu (0 free)" in reason["detail"]
     assert f"job {jobs[0]} holds 1 bound cpu" in reason["detail"] and f"job {free}" not in reason["detail"]
+    assert "starts now if 1 more cpu were free\n" in bound.ctl("why", str(one_more)).stdout
     assert f"bound to: processors {min(mine[0])}\n" in bound.ctl("show", str(jobs[0])).stdout
     assert "bound to: processors of its own, once it starts\n" in bound.ctl("show", str(one_more)).stdout
     end(bound, "1", jobs[1])
@@ -141,6 +143,7 @@ def test_adopted_jobs_keep_theirs(bound, kill):
     last = held(bound, "last")
     assert had(bound, last) == set(USABLE) - set.union(*mine)
     waits = hold(bound, "waits")
+    bound.restart()  # it is known of what waits, too
     assert bound.job(waits)["reasons"] == ["Resources"]
     end(bound, "0", jobs[0])
     bound.wait_running(waits)
@@ -177,6 +180,15 @@ def test_two_never_share(bound):
     jobs = [bound.submit("sh", "-c", script, cpu_bind="cores", max_attempts=1) for _ in range(60)]
     ended = bound.wait(*jobs, seconds=60)
     assert [job["outcome"]["exit_code"] for job in ended] == [0] * 60
+
+
+def test_short_ones_are_not_handed_ahead(make_daemon):
+    """What waits behind another in a worker would have what that has, and was told of others."""
+    daemon = make_daemon(config='[workers]\nmax = 1\nprefetch = 6\nbatch_target = "300ms"\n[resources]\ncpus = 1\n')
+    daemon.start()
+    jobs = submit(daemon, 200, *NOTHING, cpu_bind="cores", max_attempts=1)
+    assert {job["attempt"] for job in daemon.wait(*jobs, seconds=60)} == {1}
+    assert len({daemon.job(job)["cpu_list"] for job in jobs}) == 1
 
 
 def test_by_default_for_all(make_daemon):
