@@ -350,14 +350,33 @@ int submission_take(void *arg, const char *name, const char *value)
     return 0;
 }
 
+/* One of those that it has from then on. */
+static int take_tag(json_t *request, const char *value)
+{
+    json_t *tags = json_object_get(request, "tags");
+    if (tags == NULL) {
+        tags = json_object();
+        json_put(request, "tags", tags);
+    }
+    return take_pair(tags, "tag", value);
+}
+
 int submission_take_change(struct submission *submission, const char *name, const char *value)
 {
+    if (strcmp(name, "tag") == 0 && strcmp(value, "none") != 0)
+        return take_tag(submission->request, value);
     if (strcmp(value, "none") != 0)
         return submission_take(submission, name, value);
     if (strcmp(name, "timeout") == 0 || strcmp(name, "estimate") == 0)
         json_put_int(submission->request, name[0] == 't' ? "timeout_ms" : "estimate_ms", 0);
-    else if (strcmp(name, "begin") == 0)
-        json_put_int(submission->request, "begin", 0);
+    else if (strcmp(name, "begin") == 0 || strcmp(name, "deadline") == 0)
+        json_put_int(submission->request, name, 0);
+    else if (strcmp(name, "tag") == 0)
+        json_put(submission->request, "tags", json_object());
+    else if (strcmp(name, "stdin") == 0)
+        json_put_text(submission->request, "stdin", "");
+    else if (strcmp(name, "checkpoint-signal") == 0)
+        json_put_text(submission->request, "checkpoint_signal", "");
     else if (strcmp(name, "depends") == 0)
         json_put_text(submission->request, "depends", "");
     else if (strcmp(name, "pids") == 0)

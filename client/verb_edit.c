@@ -50,6 +50,7 @@ static int run(struct cli *cli, int argc, char **argv)
 }
 
 static const struct cli_option edit_options[] = {
+    {"name", 'n', "NAME", "its name"},
     {"queue", 'Q', "NAME", "the queue"},
     {"priority", 'p', "LEVEL", "urgent, high, normal, low or background"},
     {"cpus", 'c', "N", "processors it uses"},
@@ -64,6 +65,11 @@ static const struct cli_option edit_options[] = {
     {"estimate", 'e', "SPAN", "how long it runs, or none: as such jobs did"},
     {"depends", 'd', "LIST", "start it after others (see DEPENDENCIES), or none"},
     {"begin", 0, "TIME", "do not start it before, or none"},
+    {"deadline", 0, "TIME", "end it if it has not ended by then, or none"},
+    {"chdir", 'C', "DIR", "run there"},
+    {"stdin", 0, "FILE", "read standard input from it, or none"},
+    {"checkpoint-signal", 0, "SIG", "what asks it for a checkpoint, or none"},
+    {"tag", 0, "KEY=VALUE", "a mark to find it by; what is not named goes; none: all go"},
     {"max-attempts", 0, "N", "try it so often at most"},
     RETRY_OPTIONS,
     {"rerun-if-lost", 0, NULL, "run it again when its worker or machine dies"},

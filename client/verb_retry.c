@@ -64,7 +64,6 @@ static int run(struct cli *cli, int argc, char **argv)
 
 static const struct cli_option options[] = {
     {"failed-only", 0, NULL, "of an array only the tasks that failed"},
-    {"deadline", 0, "TIME", "end it if it has not ended by then"},
     {"hold", 0, NULL, "do not start it until batchctl release"},
     {"dry-run", 0, NULL, "only print the ids it would retry"},
     {NULL, 0, NULL, NULL},

@@ -5,6 +5,7 @@
 #include "common/worker_protocol.h"
 #include "daemon/api/job_resources.h"
 #include "daemon/api/limit_members.h"
+#include "daemon/api/outputs.h"
 #include "daemon/api/retry_members.h"
 #include "daemon/api/submit_spec.h"
 
@@ -13,16 +14,32 @@ static const struct {
     const char *member;
     enum job_edit_part part;
 } parts[] = {
-    {"queue", JOB_EDIT_QUEUE},           {"priority", JOB_EDIT_PRIORITY},
-    {"cpus", JOB_EDIT_RESOURCES},        {"memory", JOB_EDIT_RESOURCES},
-    {"gpus", JOB_EDIT_RESOURCES},        {"disk", JOB_EDIT_RESOURCES},
-    {"gpu_memory", JOB_EDIT_RESOURCES},  {"resources", JOB_EDIT_RESOURCES},
-    {"cpu_bind", JOB_EDIT_RESOURCES},    {"timeout_ms", JOB_EDIT_LIMITS},
-    {"estimate_ms", JOB_EDIT_LIMITS},    {"max_attempts", JOB_EDIT_LIMITS},
-    {"retry", JOB_EDIT_LIMITS},          {"rerun_if_lost", JOB_EDIT_LIMITS},
-    {"timeout_signal", JOB_EDIT_LIMITS}, {"timeout_signal_ms", JOB_EDIT_LIMITS},
-    {"nice", JOB_EDIT_LIMITS},           {"io_priority", JOB_EDIT_LIMITS},
-    {"pids", JOB_EDIT_LIMITS},           {"begin", JOB_EDIT_BEGIN},
+    {"queue", JOB_EDIT_QUEUE},
+    {"priority", JOB_EDIT_PRIORITY},
+    {"cpus", JOB_EDIT_RESOURCES},
+    {"memory", JOB_EDIT_RESOURCES},
+    {"gpus", JOB_EDIT_RESOURCES},
+    {"disk", JOB_EDIT_RESOURCES},
+    {"gpu_memory", JOB_EDIT_RESOURCES},
+    {"resources", JOB_EDIT_RESOURCES},
+    {"cpu_bind", JOB_EDIT_RESOURCES},
+    {"timeout_ms", JOB_EDIT_LIMITS},
+    {"estimate_ms", JOB_EDIT_LIMITS},
+    {"max_attempts", JOB_EDIT_LIMITS},
+    {"retry", JOB_EDIT_LIMITS},
+    {"rerun_if_lost", JOB_EDIT_LIMITS},
+    {"timeout_signal", JOB_EDIT_LIMITS},
+    {"timeout_signal_ms", JOB_EDIT_LIMITS},
+    {"nice", JOB_EDIT_LIMITS},
+    {"io_priority", JOB_EDIT_LIMITS},
+    {"pids", JOB_EDIT_LIMITS},
+    {"deadline", JOB_EDIT_DEADLINE},
+    {"name", JOB_EDIT_TEXTS},
+    {"tags", JOB_EDIT_TEXTS},
+    {"cwd", JOB_EDIT_TEXTS},
+    {"stdin", JOB_EDIT_TEXTS},
+    {"checkpoint_signal", JOB_EDIT_TEXTS},
+    {"begin", JOB_EDIT_BEGIN},
     {"depends", JOB_EDIT_DEPENDS},
 };
 
@@ -45,11 +62,26 @@ static int take_words(const struct api_call *call, struct job_facts *facts, stru
         return -1;
     if (queue != NULL && submit_spec_queue(call, queue, facts, err) < 0)
         return -1;
-    return priority == NULL ? 0 : submit_spec_priority(priority, facts, err);
+    if (priority != NULL && submit_spec_priority(priority, facts, err) < 0)
+        return -1;
+    return submit_spec_name(call->params, facts, err) < 0 ||
+                   submit_spec_tags(call->params, facts, err) < 0
+               ? -1
+               : 0;
 }
 
-/* The timeout is in the run record. */
-static int take_limits(const struct api_call *call, struct job_facts *facts, struct error *err)
+/* An empty one takes away what it has. */
+static int take_checkpoint_signal(const json_t *params, struct job_run *run, struct error *err)
+{
+    const char *word = json_string_value(json_object_get(params, "checkpoint_signal"));
+    if (word == NULL || word[0] != '\0')
+        return checkpoint_signal_decode(params, run, err);
+    run->checkpoint_signal = 0;
+    return 0;
+}
+
+/* What is in the run record. */
+static int take_run(const struct api_call *call, struct job_facts *facts, struct error *err)
 {
     struct record record;
     struct job_run run = {0};
@@ -66,6 +98,8 @@ static int take_limits(const struct api_call *call, struct job_facts *facts, str
         json_get_int(call->params, "estimate_ms", false, 0, SUBMIT_SPAN_MS_MAX, &estimate, err) <
             0 ||
         retry_members_take(call->params, &retry, err) < 0 ||
+        submit_spec_places(call->params, &run, err) < 0 ||
+        take_checkpoint_signal(call->params, &run, err) < 0 ||
         limit_members_take(call->params, &engine_limits(call->api->engine)->limits, 0, &run.limits,
                            err) < 0)
         result = -1;
@@ -93,7 +127,7 @@ static int take_depends(const struct api_call *call, struct job_facts *facts, st
 int job_changes_take(const struct api_call *call, struct job_facts *facts, struct error *err)
 {
     const struct resource_names *names = &engine_limits(call->api->engine)->names;
-    return take_words(call, facts, err) < 0 || take_limits(call, facts, err) < 0 ||
+    return take_words(call, facts, err) < 0 || take_run(call, facts, err) < 0 ||
                    json_get_int(call->params, "begin", false, 0, SUBMIT_TIME_US_MAX,
                                 &facts->begin_at, err) < 0 ||
                    job_resources_decode(call->params, names, facts, err) < 0 ||

@@ -10,7 +10,8 @@
 #define JOB_CHANGES_FIELDS                                                                         \
     "queue", "priority", "cpus", "memory", "gpus", "gpu_memory", "disk", "resources",              \
         "timeout_ms", "estimate_ms", "max_attempts", "retry", "rerun_if_lost", "begin", "depends", \
-        "timeout_signal", "timeout_signal_ms", "cpu_bind", "nice", "io_priority", "pids"
+        "timeout_signal", "timeout_signal_ms", "cpu_bind", "nice", "io_priority", "pids", "name",  \
+        "tags", "cwd", "stdin", "checkpoint_signal"
 
 /* Which of them are given: bits of enum job_edit_part. */
 unsigned job_changes_parts(const json_t *params);

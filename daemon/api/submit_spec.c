@@ -156,18 +156,36 @@ static int decode_env(const json_t *params, struct job_run *run, struct error *e
     return 0;
 }
 
+static int take_path(const json_t *params, const char *member, char **path, struct error *err)
+{
+    char *given = NULL;
+    int found = json_get_bytes(params, member, false, PATH_BYTES_MAX, &given, err);
+    if (found <= 0)
+        return found;
+    free(*path);
+    *path = given;
+    return 0;
+}
+
+int submit_spec_places(const json_t *params, struct job_run *run, struct error *err)
+{
+    if (take_path(params, "cwd", &run->cwd, err) < 0 ||
+        take_path(params, "stdin", &run->stdin_path, err) < 0)
+        return -1;
+    if (run->cwd != NULL && run->cwd[0] != '/')
+        return error_set_field(err, "cwd", "cwd \"%.200s\" must be an absolute path", run->cwd);
+    return 0;
+}
+
 static int decode_paths(const json_t *params, struct job_run *run, struct error *err)
 {
     int64_t mask = 0022;
-    if (json_get_bytes(params, "cwd", false, PATH_BYTES_MAX, &run->cwd, err) < 0 ||
-        json_get_bytes(params, "stdin", false, PATH_BYTES_MAX, &run->stdin_path, err) < 0 ||
+    if (submit_spec_places(params, run, err) < 0 ||
         json_get_int(params, "umask", false, 0, 0777, &mask, err) < 0)
         return -1;
     run->umask = (uint32_t)mask;
     if (run->cwd == NULL)
         run->cwd = xstrdup("/");
-    if (run->cwd[0] != '/')
-        return error_set_field(err, "cwd", "cwd \"%.200s\" must be an absolute path", run->cwd);
     return 0;
 }
 
@@ -252,7 +270,7 @@ static int decode_limits(const struct api_call *call, const json_t *params, stru
                                err);
 }
 
-static int decode_tags(const json_t *params, struct job_facts *facts, struct error *err)
+int submit_spec_tags(const json_t *params, struct job_facts *facts, struct error *err)
 {
     json_t *tags = NULL;
     json_t *value;
@@ -269,6 +287,7 @@ static int decode_tags(const json_t *params, struct job_facts *facts, struct err
                                    "tag \"%.60s\" must be a string of at most %u bytes", name,
                                    JOB_NAME_MAX);
     }
+    free(facts->tags);
     facts->tags = json_to_text(tags, NULL);
     return 0;
 }
@@ -310,17 +329,29 @@ int submit_spec_priority(const char *word, struct job_facts *facts, struct error
                            word);
 }
 
+int submit_spec_name(const json_t *params, struct job_facts *facts, struct error *err)
+{
+    const char *name = NULL;
+    int found = json_get_string(params, "name", false, &name, err);
+    if (found <= 0)
+        return found;
+    if (name[0] == '\0' || strlen(name) > JOB_NAME_MAX)
+        return error_set_field(err, "name", "name must have 1 to %u bytes", JOB_NAME_MAX);
+    free(facts->name);
+    facts->name = xstrdup(name);
+    return 0;
+}
+
 static int decode_words(const struct api_call *call, const json_t *params, struct job_facts *facts,
                         struct error *err)
 {
     const char *queue = QUEUE_DEFAULT;
     const char *priority = NULL;
-    const char *name = NULL;
     const char *key = NULL;
     const char *unique = NULL;
     if (json_get_string(params, "queue", false, &queue, err) < 0 ||
         json_get_string(params, "priority", false, &priority, err) < 0 ||
-        json_get_string(params, "name", false, &name, err) < 0 ||
+        submit_spec_name(params, facts, err) < 0 ||
         json_get_string(params, "unique", false, &unique, err) < 0 ||
         submit_key_read(params, &key, err) < 0)
         return -1;
@@ -329,11 +360,8 @@ static int decode_words(const struct api_call *call, const json_t *params, struc
     facts->priority = engine_queue_find(call->api->engine, queue)->settings.priority;
     if (priority != NULL && submit_spec_priority(priority, facts, err) < 0)
         return -1;
-    if (name != NULL && (name[0] == '\0' || strlen(name) > JOB_NAME_MAX))
-        return error_set_field(err, "name", "name must have 1 to %u bytes", JOB_NAME_MAX);
     if (unique != NULL && (unique[0] == '\0' || strlen(unique) > JOB_KEY_MAX))
         return error_set_field(err, "unique", "unique must have 1 to %u bytes", JOB_KEY_MAX);
-    facts->name = xstrdup(name);
     facts->key = xstrdup(key);
     facts->unique = xstrdup(unique);
     return 0;
@@ -453,7 +481,7 @@ static int decode(const struct api_call *call, const json_t *params, struct job_
         checkpoint_signal_decode(params, run, err) < 0 ||
         decode_limits(call, params, facts, run, err) < 0 ||
         job_resources_decode(params, &engine_limits(call->api->engine)->names, facts, err) < 0 ||
-        decode_tags(params, facts, err) < 0 || decode_start(params, facts, err) < 0 ||
+        submit_spec_tags(params, facts, err) < 0 || decode_start(params, facts, err) < 0 ||
         decode_array(call, params, facts, err) < 0 || decode_depends(call, params, facts, err) < 0)
         return -1;
     default_name(facts, run);

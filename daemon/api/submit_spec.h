@@ -21,6 +21,10 @@ int submit_key_read(const json_t *params, const char **ret, struct error *err);
 /* Parts of it, for an edit. The queue must be there (ERROR_NOT_FOUND, field "queue"). */
 int submit_spec_queue(const struct api_call *call, const char *queue, struct job_facts *facts,
                       struct error *err);
+/* name; tags, all of them; cwd and stdin. What is not given stays. */
+int submit_spec_name(const json_t *params, struct job_facts *facts, struct error *err);
+int submit_spec_tags(const json_t *params, struct job_facts *facts, struct error *err);
+int submit_spec_places(const json_t *params, struct job_run *run, struct error *err);
 int submit_spec_priority(const char *word, struct job_facts *facts, struct error *err);
 /* The signal before its timeout (or its deadline, if it has one), where it is given; an empty one
  * takes away what *run has. */

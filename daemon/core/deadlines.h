@@ -26,6 +26,9 @@ typedef bool (*deadline_open_fn)(const void *arg, uint64_t job);
 void deadlines_add(struct deadlines *set, const struct deadline *deadline, deadline_open_fn open,
                    const void *arg);
 
+/* Takes out that of the job, if it has one: looks at all. */
+void deadlines_drop(struct deadlines *set, uint64_t job);
+
 /* Takes out the earliest, when it is not after `now`: true and *ret; of one instant by id. */
 bool deadlines_take(struct deadlines *set, int64_t now, struct deadline *ret);
 /* Whether there is one to take. */

@@ -84,6 +84,13 @@ static void change_begin(struct engine *engine, struct job *job, int64_t begin_a
     engine_watch_begin(engine, job, begin_at, now);
 }
 
+static void change_deadline(struct engine *engine, const struct job *job, int64_t at)
+{
+    deadlines_drop(&engine->deadlines, job->id);
+    if (at > 0)
+        engine_watch_deadline(engine, job->id, at);
+}
+
 /* Since when it waits goes into the store too: what it waited for before is no longer there to say
  * it at the next start. */
 static int write_condition(struct engine *engine, struct job *job, const struct job_facts *facts,
@@ -99,7 +106,12 @@ static int write_condition(struct engine *engine, struct job *job, const struct 
         change_begin(engine, job, facts->begin_at);
         condition.begin_at = facts->begin_at;
     }
-    condition.released_at = job->since;
+    if ((parts & JOB_EDIT_DEADLINE) != 0) {
+        change_deadline(engine, job, facts->deadline_at);
+        condition.deadline_at = facts->deadline_at;
+    }
+    if ((parts & (JOB_EDIT_BEGIN | JOB_EDIT_DEPENDS)) != 0)
+        condition.released_at = job->since;
     return condition_rows_put(engine->db, &condition, err);
 }
 
@@ -107,7 +119,7 @@ static int write_changes(struct engine *engine, struct job *job, const struct jo
                          unsigned parts, struct error *err)
 {
     int result = job_rows_rewrite(engine->db, facts, err);
-    if (result == 0 && (parts & (JOB_EDIT_BEGIN | JOB_EDIT_DEPENDS)) != 0)
+    if (result == 0 && (parts & (JOB_EDIT_BEGIN | JOB_EDIT_DEPENDS | JOB_EDIT_DEADLINE)) != 0)
         result = write_condition(engine, job, facts, parts, err);
     if (result < 0)
         engine_break(engine, err);
@@ -124,6 +136,8 @@ int engine_edit(struct engine *engine, struct job_facts *facts, unsigned parts,
                          (unsigned long long)facts->id);
     if (check_state(job, parts, err) < 0 || check_queue(engine, job, facts, err) < 0 ||
         ((parts & JOB_EDIT_BEGIN) != 0 && engine_check_begin(facts, err) < 0) ||
+        ((parts & JOB_EDIT_DEADLINE) != 0 &&
+         engine_check_deadline(facts, clock_wall_us(), err) < 0) ||
         ((parts & JOB_EDIT_DEPENDS) != 0 && engine_check_change(engine, facts, ret_path, err) < 0))
         return -1;
     if ((parts & JOB_EDIT_DRY_RUN) != 0)

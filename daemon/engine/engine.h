@@ -112,16 +112,17 @@ enum job_edit_part {
     JOB_EDIT_QUEUE = 1,
     JOB_EDIT_PRIORITY = 2,
     JOB_EDIT_RESOURCES = 4,
-    JOB_EDIT_LIMITS = 8, /* timeout, estimate, max_attempts */
+    JOB_EDIT_LIMITS = 8, /* timeout, estimate, max_attempts, how it stands beside others */
     JOB_EDIT_BEGIN = 16,
     JOB_EDIT_DEPENDS = 32,
     JOB_EDIT_DRY_RUN = 64, /* nothing of it: it is only checked */
+    JOB_EDIT_DEADLINE = 128,
+    JOB_EDIT_TEXTS = 256, /* name, tags, cwd, stdin, checkpoint_signal */
 };
-/* The job has the facts of *facts from now on (job_rows_load with the changes; begin_at and
- * deadline_at, depends and may_name_any count when begin and depends are named); sets edited_at. Of
- * an array that has begun only queue, priority and limits may change. ERROR_CONFLICT: it does not
- * wait, or it would wait for itself: then *ret_path, else empty, is that chain. ERROR_DRAINING: the
- * new queue takes no jobs. ERROR_INVALID: depends. Nothing was changed then. */
+/* The job has the facts of *facts from now on (job_rows_load with the changes; the conditions count
+ * when they are named); sets edited_at. Of an array that has begun only queue, priority and limits
+ * may change. ERROR_CONFLICT: it does not wait, or it would wait for itself: then *ret_path, else
+ * empty, is that chain. ERROR_DRAINING, ERROR_INVALID: its parts. Nothing was changed then. */
 int engine_edit(struct engine *engine, struct job_facts *facts, unsigned parts,
                 struct dependency_path *ret_path, struct error *err);
 

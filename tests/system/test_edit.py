@@ -390,3 +390,61 @@ def test_of_an_array_that_has_begun(make_daemon):
     (daemon.state / "go").touch()
     daemon.wait(array)
     assert (daemon.state / f"jobs/{array}/1/1.out").read_text() == "17\n"
+
+
+def test_what_it_is_called_and_where_it_runs(full, tmp_path):
+    (tmp_path / "in").write_text("read\n")
+    job = full.submit("sh", "-c", "pwd; cat", tags={"a": "1", "b": "2"}, hold=True, checkpoint_signal="USR1")
+    done = full.ctl("edit", str(job), "--name", "other", "--tag", "c=3", "-C", str(tmp_path), "--stdin", "in",
+                    "--checkpoint-signal", "USR2")
+    assert done.returncode == 0, done.stderr
+    for _ in range(2):
+        now = full.job(job)
+        assert (now["name"], now["tags"], now["cwd"], now["checkpoint_signal"]) == ("other", {"c": "3"}, str(tmp_path), "USR2")
+        full.restart()
+    for field, value, rule in (("name", "", "1 to 256 bytes"), ("cwd", "here", "absolute path"), ("tags", {"": "1"}, "tag"),
+                               ("checkpoint_signal", "KILL", "meaning of its own")):
+        with pytest.raises(Refused) as refused:
+            edit(full, job, priority="low", **{field: value})
+        assert refused.value.parameters["field"] == field and rule in refused.value.parameters["message"]
+    assert full.job(job)["priority"] == "normal" and full.job(job)["name"] == "other"
+    full.call("io.batchd.Jobs.Release", id=job)
+    open_gate(full)
+    full.wait(job)
+    assert (full.state / f"jobs/{job}/1.out").read_text() == f"{tmp_path}\nread\n"
+    bare = full.submit("cat", tags={"a": "1"}, stdin=str(tmp_path / "in"), checkpoint_signal="USR1", hold=True)
+    done = full.ctl("edit", str(bare), "--tag", "none", "--stdin", "none", "--checkpoint-signal", "none")
+    assert done.returncode == 0, done.stderr
+    now = full.job(bare)
+    assert now["tags"] == {} and now["checkpoint_signal"] is None
+    full.call("io.batchd.Jobs.Release", id=bare)
+    assert full.wait(bare)[0]["state"] == "completed"
+    assert full.ctl("logs", str(bare)).stdout == ""
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_its_deadline(full, again):
+    """The new one counts, and the one before no more; also of one that had none."""
+    soon = int((time.time() + 2) * 1e6)
+    later, none = (full.submit("true", deadline=soon) for _ in range(2))
+    given = full.submit("true")
+    edit(full, later, deadline=soon + int(3600e6))
+    assert full.ctl("edit", str(none), "--deadline", "none").returncode == 0
+    edit(full, given, deadline=soon)
+    for job, at in ((later, soon + int(3600e6)), (none, None), (given, soon)):
+        assert full.job(job)["deadline_at"] == at
+    with pytest.raises(Refused) as refused:
+        edit(full, later, deadline=1)
+    assert refused.value.parameters["field"] == "deadline" and "has passed" in refused.value.parameters["message"]
+    with pytest.raises(Refused) as refused:
+        edit(full, later, deadline=soon, begin=soon + 1)
+    assert refused.value.parameters["field"] in ("deadline", "begin")
+    if again:
+        full.kill()
+        full.start()
+    wait_until_time(soon)
+    [ended] = full.wait(given)
+    assert ended["state"] == "cancelled" and "its deadline" in ended["outcome"]["message"]
+    assert full.job(later)["state"] == full.job(none)["state"] == "pending"
+    open_gate(full)
+    assert [job["state"] for job in full.wait(later, none)] == ["completed"] * 2

@@ -82,7 +82,7 @@ NO_RETRIES = [  # what is asked for, the error, its field
     ({"priority": "most"}, "InvalidSpec", "priority"), ({"cpus": 0}, "InvalidSpec", "cpus"),
     ({"memory": -1}, "InvalidSpec", "memory"), ({"timeout_ms": -1}, "InvalidSpec", "timeout_ms"),
     ({"depends": "after"}, "InvalidSpec", "depends"), ({"queue": "none"}, "NoSuchQueue", "queue"),
-    ({"argv": ["true"]}, "InvalidParameter", None), ({"name": "n"}, "InvalidParameter", None),
+    ({"argv": ["true"]}, "InvalidParameter", None), ({"type": "n"}, "InvalidParameter", None),
 ]
 
 
@@ -303,3 +303,17 @@ def test_damage_is_found(daemon, change, text):
     daemon.damage_store(change)
     checked = daemon.check_store()
     assert checked.returncode == 65 and text in checked.stderr
+
+
+def test_it_is_called_otherwise(daemon):
+    """What edit changes, a retry does."""
+    job = daemon.submit("false", tags={"a": "1"}, max_attempts=1)
+    daemon.wait(job)
+    done = daemon.ctl("retry", "-q", str(job), "--name", "again", "--tag", "b=2", "--tag", "c=3", "--nice", "3",
+                      "--cpu-bind", "cores", "-C", "/")
+    assert done.returncode == 0, done.stderr
+    new = daemon.job(max(one["id"] for one in daemon.jobs()))
+    assert (new["name"], new["tags"], new["limits"]["nice"], new["cpu_bind"], new["cwd"], new["retry_of"]) == \
+        ("again", {"b": "2", "c": "3"}, 3, "cores", "/", job)
+    old = daemon.job(job)
+    assert (old["name"], old["tags"], old["cpu_bind"]) == ("false", {"a": "1"}, "none")
