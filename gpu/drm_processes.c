@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* To look into all processes costs about 2 us for each of their descriptors: so once in five looks,
+/* To look into all processes costs about 4 us for each of their descriptors: so once in five looks,
  * and in between into those that had a GPU. */
 #define LOOKS_OF_KNOWN 5U
 #define PIDS_MAX 65536U
