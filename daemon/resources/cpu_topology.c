@@ -10,11 +10,12 @@
 
 #define CPUS "/sys/devices/system/cpu"
 #define NODES "/sys/devices/system/node"
+#define FILE_BYTES 16384U
 
 /* *ret is what the file lists; false, and it stays as it is: there is no such file. */
 static bool read_list(const char *path, struct cpu_list *ret)
 {
-    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, CPU_LIST_TEXT_BYTES * 4, NULL);
+    CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, FILE_BYTES, NULL);
     struct error err;
     return text != NULL && cpu_list_parse(text, ret, &err) == 0;
 }
