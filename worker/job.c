@@ -363,6 +363,8 @@ static void sample(struct job *job, int64_t now, int *ret_wait_ms)
     const struct job_group *server = job->served ? server_group(job->server) : NULL;
     if (job->stage != STAGE_JOB)
         return;
+    if (job->sampler.begins && now >= job->sampler.next_at)
+        sampler_note_before(&job->sampler, server_cpu_us(job->server), now);
     if (sampler_take(&job->sampler, job->group, server, now, &usage))
         job->events->usage(job->arg, &job->id, &usage);
     if (job->sampler.next_at != INT64_MAX)

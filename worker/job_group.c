@@ -167,6 +167,11 @@ bool job_group_sample(const struct job_group *group, struct job_usage *ret)
     return ret->memory_bytes > 0;
 }
 
+uint64_t job_group_cpu_us(const struct job_group *group)
+{
+    return group->fd < 0 ? 0 : read_entry(group, "cpu.stat", "usage_usec");
+}
+
 /* tmpfs is counted as file, too, and is no cache. */
 static uint64_t read_cache(const struct job_group *group)
 {

@@ -105,8 +105,7 @@ static void plan_next(struct sampler *sampler, const struct job_usage *usage, in
     sampler->next_at = wanted ? now + sampler->pause_us : INT64_MAX;
 }
 
-/* The first look at a job that a server does. */
-static void note_before(struct sampler *sampler, uint64_t cpu_us, int64_t now)
+void sampler_note_before(struct sampler *sampler, uint64_t cpu_us, int64_t now)
 {
     sampler->before_us = cpu_us;
     sampler->begins = false;
@@ -120,10 +119,6 @@ bool sampler_take(struct sampler *sampler, const struct job_group *group,
     if (now < sampler->next_at)
         return false;
     look(sampler, group, server, ret);
-    if (sampler->begins) {
-        note_before(sampler, ret->cpu_us, now);
-        return false;
-    }
     ret->cpu_permille = share_of(sampler, ret, now);
     sampler->looked_at = now;
     sampler->looked_cpu_us = ret->cpu_us;

@@ -27,8 +27,10 @@ struct sampler {
 };
 
 void sampler_begin(struct sampler *sampler, int64_t now);
-/* Of a job that a server does. */
+/* Of a job that a server does: when it `begins` and it is time to, what the server used till then
+ * is to be told. */
 void sampler_begin_served(struct sampler *sampler, int64_t now);
+void sampler_note_before(struct sampler *sampler, uint64_t cpu_us, int64_t now);
 void sampler_tell_every(struct sampler *sampler, int64_t interval_us, int64_t now);
 /* The usage of a process of the job that ended as our child, other than its first. */
 void sampler_add_orphan(struct sampler *sampler, const struct rusage *usage);

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/process_stat.h"
 #include "worker/cgroup.h"
 #include "worker/job_end.h"
 #include "worker/job_group.h"
@@ -403,6 +404,17 @@ void server_usage(const struct server *server, struct job_exit *end)
         end->max_rss_bytes = all.max_rss_bytes;
         end->memory_source = all.memory_source;
     }
+}
+
+uint64_t server_cpu_us(const struct server *server)
+{
+    struct process_stat stat;
+    const uint64_t counted = job_group_cpu_us(server->group);
+    if (counted > 0)
+        return counted;
+    return server_pid(server) != 0 && process_stat_read(server->pid, &stat) == 0
+               ? stat.user_us + stat.system_us
+               : 0;
 }
 
 const struct job_group *server_group(const struct server *server)

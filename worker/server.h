@@ -45,6 +45,8 @@ void server_note_usage(struct server *server, uint64_t user_us, uint64_t system_
 /* Adds what it used since then, of a job of which it told nothing, as far as that can be known. */
 void server_usage(const struct server *server, struct job_exit *end);
 
+/* What it used of processors so far, with the children that it waited for. A short look. */
+uint64_t server_cpu_us(const struct server *server);
 /* Its group, borrowed, and an empty one where it has none. */
 const struct job_group *server_group(const struct server *server);
 
