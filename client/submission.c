@@ -291,6 +291,27 @@ static int take_options(json_t *request, const char *name, const char *value)
                                     : retry_options_take(request, name, value);
 }
 
+/* Those that stand in the request or the order as they are. */
+static int take_as_it_is(struct submission *submission, const char *name, const char *value)
+{
+    if (strcmp(name, "shell") == 0)
+        submission->shell = value;
+    else if (strcmp(name, "max-fails") == 0)
+        json_put_text(submission->request, "max_fails", value);
+    else if (strcmp(name, "hold") == 0)
+        json_put(submission->request, "hold", json_true());
+    else if (strcmp(name, "wait") == 0)
+        submission->wait = true;
+    else if (strcmp(name, "follow") == 0)
+        submission->follow = true;
+    else if (strcmp(name, "test") == 0)
+        submission->test = true;
+    else
+        json_put(submission->request, "rerun_if_lost",
+                 json_boolean(strcmp(name, "rerun-if-lost") == 0));
+    return 0;
+}
+
 int submission_take(void *arg, const char *name, const char *value)
 {
     struct submission *submission = arg;
@@ -332,22 +353,7 @@ int submission_take(void *arg, const char *name, const char *value)
         return take_time(submission, name, value);
     if (strcmp(name, "depends") == 0)
         return take_depends(submission, value);
-    if (strcmp(name, "shell") == 0)
-        submission->shell = value;
-    else if (strcmp(name, "max-fails") == 0)
-        json_put_text(submission->request, "max_fails", value);
-    else if (strcmp(name, "hold") == 0)
-        json_put(submission->request, "hold", json_true());
-    else if (strcmp(name, "wait") == 0)
-        submission->wait = true;
-    else if (strcmp(name, "follow") == 0)
-        submission->follow = true;
-    else if (strcmp(name, "test") == 0)
-        submission->test = true;
-    else
-        json_put(submission->request, "rerun_if_lost",
-                 json_boolean(strcmp(name, "rerun-if-lost") == 0));
-    return 0;
+    return take_as_it_is(submission, name, value);
 }
 
 /* One of those that it has from then on. */

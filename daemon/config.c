@@ -6,7 +6,9 @@
 #include "common/parse.h"
 #include "common/suggest.h"
 #include "common/toml.h"
-#include "daemon/resources/machine.h"
+#include "daemon/core/admission.h"
+#include "daemon/core/retry_rule.h"
+#include "daemon/core/volume.h"
 #include "daemon/web/peer.h"
 
 #include <fcntl.h>
@@ -392,68 +394,6 @@ int config_load(const char *path, bool required, config_problem_fn each, void *a
 }
 
 /* The texts were checked as they were read. */
-void config_marks(const struct config *config,
-                  struct admission_marks ret[static ADMISSION_FIGURE_COUNT])
-{
-    const char *const texts[ADMISSION_FIGURE_COUNT] = {
-        [ADMISSION_MEMORY_USED] = config->monitor_memory_used,
-        [ADMISSION_MEMORY_PRESSURE] = config->monitor_memory_pressure,
-        [ADMISSION_IO_PRESSURE] = config->monitor_io_pressure,
-        [ADMISSION_CPU_PRESSURE] = config->monitor_cpu_pressure,
-        [ADMISSION_BATTERY] = config->monitor_battery};
-    for (unsigned i = 0; i < ADMISSION_FIGURE_COUNT; i++)
-        (void)admission_marks_parse(texts[i], admission_falls((enum admission_figure)i), &ret[i],
-                                    NULL); /* they were looked at */
-}
-
-struct volume_marks config_disk_free(const struct config *config)
-{
-    struct volume_marks marks;
-    (void)volume_marks_parse(config->monitor_disk_free, VOLUME_DISK, &marks, NULL);
-    return marks;
-}
-
-struct volume_marks config_inodes_free(const struct config *config)
-{
-    struct volume_marks marks;
-    (void)volume_marks_parse(config->monitor_inodes_free, VOLUME_INODES, &marks, NULL);
-    return marks;
-}
-
-struct admission_marks config_gpu_marks(const struct config *config)
-{
-    struct admission_marks marks;
-    (void)admission_marks_parse(config->monitor_gpu_memory_used, false, &marks, NULL);
-    return marks;
-}
-
-struct limit_policy config_limits(const struct config *config)
-{
-    struct limit_policy policy = {.memory_bytes = config->limits_memory_bytes,
-                                  .pids = config->limits_pids != 0 ? config->limits_pids
-                                                                   : machine_pids_of_a_job(),
-                                  .open_files = config->limits_open_files,
-                                  .file_bytes = config->limits_file_bytes,
-                                  .cpu_weight = config->limits_cpu_weight,
-                                  .io_weight = config->limits_io_weight,
-                                  .high_percent = config->limits_memory_high,
-                                  .swap_percent = config->limits_swap,
-                                  .nice = (uint8_t)config->limits_nice,
-                                  .bounds_data = config->limits_data_segment,
-                                  .bound = strcmp(config->limits_cpu_bind, "cores") == 0};
-    (void)job_io_priority_parse(config->limits_io_priority, &policy.io_priority, NULL);
-    return policy;
-}
-
-struct retry_rule config_retry(const struct config *config)
-{
-    struct retry_rule rule = {.max_attempts = config->retry_max_attempts};
-    (void)retry_backoff_parse(config->retry_backoff, &rule.backoff, NULL);
-    (void)retry_jitter_parse(config->retry_jitter, &rule.jitter, NULL);
-    (void)retry_on_parse(config->retry_on, &rule, NULL);
-    return rule;
-}
-
 /* NAME = VALUE and the end of the line. */
 static void print_value(FILE *file, const struct config *config, const struct config_key *key)
 {

@@ -7,11 +7,7 @@
 
 #include "common/error.h"
 #include "daemon/config_names.h"
-#include "daemon/core/admission.h"
-#include "daemon/core/limit_policy.h"
 #include "daemon/core/resource_names.h"
-#include "daemon/core/retry_rule.h"
-#include "daemon/core/volume.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -111,22 +107,6 @@ typedef void (*config_problem_fn)(void *arg, const struct error *problem);
  */
 int config_load(const char *path, bool required, config_problem_fn each, void *arg,
                 struct config *ret, struct error *err);
-
-/* The marks of [monitor], by figure. */
-void config_marks(const struct config *config,
-                  struct admission_marks ret[static ADMISSION_FIGURE_COUNT]);
-
-/* The same of file systems. */
-struct volume_marks config_disk_free(const struct config *config);
-struct volume_marks config_inodes_free(const struct config *config);
-/* Those of monitor.gpu_memory_used. */
-struct admission_marks config_gpu_marks(const struct config *config);
-
-/* What [limits] says, with what this machine has where it leaves processes open. */
-struct limit_policy config_limits(const struct config *config);
-
-/* What [retry] says. */
-struct retry_rule config_retry(const struct config *config);
 
 /* The settings as TOML. With `example`, every key commented out under its help: the file
  * config.example.toml. */

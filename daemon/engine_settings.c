@@ -61,14 +61,30 @@ static struct breaker_options breaker_options_of(const struct config *config, bo
                  .open_max_us = (int64_t)config->breakers_open_max_ms * US_PER_MS}};
 }
 
+/* Its texts were looked at when they were read. */
+static void set_figures(const struct config *config, struct engine_options *options)
+{
+    const char *const texts[ADMISSION_FIGURE_COUNT] = {
+        [ADMISSION_MEMORY_USED] = config->monitor_memory_used,
+        [ADMISSION_MEMORY_PRESSURE] = config->monitor_memory_pressure,
+        [ADMISSION_IO_PRESSURE] = config->monitor_io_pressure,
+        [ADMISSION_CPU_PRESSURE] = config->monitor_cpu_pressure,
+        [ADMISSION_BATTERY] = config->monitor_battery};
+    for (unsigned i = 0; i < ADMISSION_FIGURE_COUNT; i++)
+        (void)admission_marks_parse(texts[i], admission_falls((enum admission_figure)i),
+                                    &options->marks[i], NULL);
+}
+
 /* What [monitor] says of when jobs start. */
 static void set_marks(const struct config *config, struct engine_options *options)
 {
-    config_marks(config, options->marks);
+    set_figures(config, options);
     options->memory_headroom = config->monitor_memory_headroom;
-    options->disk_free = config_disk_free(config);
-    options->inodes_free = config_inodes_free(config);
-    options->gpu_memory_used = config_gpu_marks(config);
+    (void)volume_marks_parse(config->monitor_disk_free, VOLUME_DISK, &options->disk_free, NULL);
+    (void)volume_marks_parse(config->monitor_inodes_free, VOLUME_INODES, &options->inodes_free,
+                             NULL);
+    (void)admission_marks_parse(config->monitor_gpu_memory_used, false, &options->gpu_memory_used,
+                                NULL);
 }
 
 static uint32_t workers_max(const struct config *config, uint64_t cpus)
@@ -78,12 +94,40 @@ static uint32_t workers_max(const struct config *config, uint64_t cpus)
     return cpus < WORKERS_MAX ? (uint32_t)cpus : WORKERS_MAX;
 }
 
+/* What [limits] says, with what this machine has where it leaves processes open. */
+static struct limit_policy limits_of(const struct config *config)
+{
+    struct limit_policy policy = {.memory_bytes = config->limits_memory_bytes,
+                                  .pids = config->limits_pids != 0 ? config->limits_pids
+                                                                   : machine_pids_of_a_job(),
+                                  .open_files = config->limits_open_files,
+                                  .file_bytes = config->limits_file_bytes,
+                                  .cpu_weight = config->limits_cpu_weight,
+                                  .io_weight = config->limits_io_weight,
+                                  .high_percent = config->limits_memory_high,
+                                  .swap_percent = config->limits_swap,
+                                  .nice = (uint8_t)config->limits_nice,
+                                  .bounds_data = config->limits_data_segment,
+                                  .bound = strcmp(config->limits_cpu_bind, "cores") == 0};
+    (void)job_io_priority_parse(config->limits_io_priority, &policy.io_priority, NULL);
+    return policy;
+}
+
+static struct retry_rule retry_of(const struct config *config)
+{
+    struct retry_rule rule = {.max_attempts = config->retry_max_attempts};
+    (void)retry_backoff_parse(config->retry_backoff, &rule.backoff, NULL);
+    (void)retry_jitter_parse(config->retry_jitter, &rule.jitter, NULL);
+    (void)retry_on_parse(config->retry_on, &rule, NULL);
+    return rule;
+}
+
 /* What the settings say as rules for each job. */
 static void set_rules(const struct config *config, struct engine_options *options)
 {
     options->watch_ms = (uint32_t)config->monitor_interval_ms;
-    options->limits = config_limits(config);
-    options->retry = config_retry(config);
+    options->limits = limits_of(config);
+    options->retry = retry_of(config);
 }
 
 struct engine_options engine_settings(const struct config *config, const struct places *places)
