@@ -116,7 +116,7 @@ END_TEST
 START_TEST(never_what_is_taken)
 {
     const struct cpu_layout layout = two_nodes();
-    for (unsigned step = 0; step < 20000; step++) {
+    for (unsigned step = 0; step < 3000; step++) {
         struct cpu_list taken = {.bits = {(uint64_t)rand() & 0xffff}};
         const struct cpu_list near = {.bits = {rand() % 2 ? 0 : (uint64_t)rand() & 0xffff}};
         const uint32_t count = (uint32_t)rand() % 17;
