@@ -11,7 +11,7 @@
 #   make strangers       10,000 cancels where process ids are used again at once
 SAMPLE ?=
 FAULT_TOOLS := $(OUT)/tests/fault/inject.so $(OUT)/tests/fault/syskill
-FAULT_RUN := OUT='$(CURDIR)/$(OUT)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/fault
+FAULT_RUN := OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/fault
 FAULT_SEED := $(addprefix --seed ,$(SEED))
 FAULT_CFLAGS = -std=gnu17 -O1 -g -fno-omit-frame-pointer -Wall -Wextra $(WERROR_FLAG) -D_GNU_SOURCE
 

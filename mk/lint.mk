@@ -1,6 +1,6 @@
 # The formatter and the analysers over all C files. clang-format 14 and clang-tidy 14 are Debian 12's:
 # another version formats otherwise.
-C_FILES = $(wildcard common/*.[ch] common/*.cc daemon/*.[ch] daemon/*/*.[ch] worker/*.[ch] step/*.[ch] gpu/*.[ch] client/*.[ch] man/*.[ch] \
+C_FILES = $(wildcard common/*.[ch] common/*.cc daemon/*.[ch] daemon/*/*.[ch] worker/*.[ch] step/*.[ch] gpu/*.[ch] client/*.[ch] man/*.[ch] mk/*.c \
   processors/*/*.[ch] tests/*/*.[ch])
 
 

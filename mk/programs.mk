@@ -26,7 +26,7 @@ MEDIA_LIB := $(OUT)/libmedia.a
 
 $(COMMON_LIB): $(call obj,$(COMMON_SRC)) $(OUT)/common/toml.o
 $(CORE_LIB): $(call obj,$(CORE_SRC))
-$(DAEMON_LIB): $(call obj,$(DAEMON_SRC)) $(OUT)/daemon/api/interfaces.o
+$(DAEMON_LIB): $(call obj,$(DAEMON_SRC)) $(OUT)/daemon/api/interfaces.o $(OUT)/daemon/store/schema_latest.o
 $(WORKER_LIB): $(call obj,$(WORKER_SRC))
 $(CLIENT_LIB): $(call obj,$(CLIENT_SRC))
 $(GPU_LIB): $(call obj,$(GPU_SRC))
@@ -80,7 +80,11 @@ $(OUT)/daemon/resources/zone.o $(OUT)/daemon/api/request_digest.o $(OUT)/common/
 VARLINK := $(wildcard common/varlink/*.varlink)
 $(OUT)/daemon/api/interfaces.c: $(VARLINK) mk/varlink.sh
 	@mkdir -p $(@D) && sh mk/varlink.sh $(VARLINK) > $@
-$(OUT)/daemon/api/interfaces.o: $(OUT)/daemon/api/interfaces.c
+$(OUT)/mk/schema_latest: $(call obj,mk/schema_latest.c $(addprefix daemon/store/,migrations.c schema_sql.c result_code.c row_sum.c stamp.c)) $(COMMON_LIB)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call libs_of,sqlite3)
+$(OUT)/daemon/store/schema_latest.c: $(OUT)/mk/schema_latest
+	$(Q)$< > $@
+$(OUT)/daemon/api/interfaces.o $(OUT)/daemon/store/schema_latest.o: %.o: %.c
 	$(Q)$(CC) $(CFLAGS_ALL) -Wno-overlength-strings -c -o $@ $<
 
 $(OUT)/%.o: %.c

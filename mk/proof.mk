@@ -3,7 +3,7 @@
 IMAGES ?= 10000
 POWER_JOBS ?= 2000
 POWER_PROGRAMS := $(OUT)/tests/power/images $(OUT)/tests/power/recorder.so
-POWER = OUT='$(CURDIR)/$(OUT)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/power/power.py
+POWER = OUT='$(CURDIR)/$(OUT)' $(PYTHON) tests/power/power.py
 
 .PHONY: power power-short
 power: all $(POWER_PROGRAMS)

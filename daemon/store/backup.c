@@ -1,7 +1,7 @@
 #include "daemon/store/backup.h"
 
 #include "common/alloc.h"
-#include "daemon/store/schema.h"
+#include "daemon/store/schema_sql.h"
 #include "daemon/store/stamp.h"
 
 #include <errno.h>

@@ -5,6 +5,7 @@
 #include "daemon/store/memory.h"
 #include "daemon/store/result_code.h"
 #include "daemon/store/schema.h"
+#include "daemon/store/schema_sql.h"
 #include "daemon/store/stamp.h"
 #include "daemon/store/store_file.h"
 

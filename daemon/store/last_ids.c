@@ -22,7 +22,7 @@ int last_ids_note(struct db *db, const char *table, struct error *err)
     if (statement == NULL)
         return -1;
     bind_text(statement, 1, table);
-    (void)snprintf(name, sizeof(name), "last %s", table); /* as in migration 7 (schema.c) */
+    (void)snprintf(name, sizeof(name), "last %s", table); /* as in migration 7 (migrations.c) */
     if (db_each(db, statement, read_id, &last, err) < 0 ||
         number_rows_get(db, name, &noted, err) < 0)
         return -1;

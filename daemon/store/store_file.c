@@ -3,7 +3,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "daemon/store/log_file.h"
-#include "daemon/store/schema.h"
+#include "daemon/store/schema_sql.h"
 #include "daemon/store/stamp.h"
 
 #include <errno.h>

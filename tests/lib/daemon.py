@@ -73,6 +73,26 @@ class Client:
         self.socket.close()
 
 
+def commands(program):
+    """Pid and words of each process of this program. Asked twice by every test, so nothing but what it takes."""
+    ending = program.encode()
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            file = os.open(f"/proc/{name}/cmdline", os.O_RDONLY)
+        except OSError:
+            continue
+        try:
+            text = os.read(file, 65536)
+        except OSError:  # it ended meanwhile
+            continue
+        finally:
+            os.close(file)
+        if text.partition(b"\0")[0].endswith(ending):
+            yield name, text.split(b"\0")
+
+
 def before_exec(entry):
     """A worker's child looks like the worker until it has executed its job."""
     parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
@@ -259,12 +279,10 @@ class Daemon:
     def processes(self, what):
         """Pids of this daemon's workers ("--worker") or spawner ("--spawner")."""
         mine = []
-        for entry in pathlib.Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
+        for name, words in commands("batchd-worker"):
+            entry = pathlib.Path("/proc", name)
             try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                if what.encode() not in words or not words[0].endswith(b"batchd-worker"):
+                if what.encode() not in words:
                     continue
                 if what == "--spawner":
                     belongs = str(self.state).encode() in words
@@ -272,7 +290,7 @@ class Daemon:
                     belongs = (os.readlink(entry / "fd" / "4").startswith(f"{self.state}/")
                                and not before_exec(entry))
                 if belongs:
-                    mine.append(int(entry.name))
+                    mine.append(int(name))
             except OSError:
                 continue
         return mine

@@ -10,15 +10,17 @@ from daemon import OUT, Daemon  # noqa: E402
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "longest: left out if LONG=1 is not set")
     config.addinivalue_line("markers", "long: left out with the sanitizers, which take three times as long, if LONG=1 is not set")
 
 
 def pytest_collection_modifyitems(config, items):
-    if OUT.name != "san" or os.environ.get("LONG"):
+    if os.environ.get("LONG"):
         return
-    left = [item for item in items if item.get_closest_marker("long")]
+    out = {"longest", "long"} if OUT.name == "san" else {"longest"}
+    left = [item for item in items if out & {mark.name for mark in item.iter_markers()}]
     config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if not item.get_closest_marker("long")]
+    items[:] = [item for item in items if not out & {mark.name for mark in item.iter_markers()}]
 
 
 @pytest.fixture

@@ -159,6 +159,7 @@ def test_damage_is_found_before_anything_is_sent(daemon, tmp_path):
     assert os.listdir(tmp_path) == [] and not (daemon.state / "backup.tmp").exists()
 
 
+@pytest.mark.long
 def test_others_do_not_wait_for_it(daemon):
     fill(daemon, 60)
     client = daemon.client()

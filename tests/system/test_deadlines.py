@@ -208,6 +208,7 @@ def test_others_are_served_while_many_end(daemon):
     assert any(0 < pending < count for pending in seen), seen
 
 
+@pytest.mark.long
 def test_none_of_many_starts_when_its_deadline_has_passed(daemon):
     """All may begin and are to have ended: those whose turn to be ended comes later do not start."""
     count, deadline = 10000, in_an_hour(daemon)

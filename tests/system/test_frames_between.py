@@ -78,6 +78,7 @@ def test_frames_are_those_of_minterpolate(tmp_path, name, method):
     assert (result["metrics"]["scene_cuts"] > 0) is (name in ("shaken, with cuts", "noise"))
 
 
+@pytest.mark.long
 def test_cuts_beside_a_seam_are_those_of_one_long_run(tmp_path):
     """What changes much with each frame is no cut: a chunk knows how much it did before."""
     words = ["-loop", 1, "-framerate", 24, "-t", 5, "-i", COFFEE]

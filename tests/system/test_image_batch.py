@@ -388,6 +388,7 @@ def test_two_runs_at_once(folder, tmp_path, kept):
     assert first.end().code == 0
 
 
+@pytest.mark.long
 def test_the_result_of_many_is_not_too_long(folder, tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     inputs = [tmp_path / f"{n:03}.png" for n in range(300)]

@@ -157,6 +157,7 @@ def test_the_python_example_goes_on_where_it_was(example, tmp_path):
     assert hidden(tmp_path) == []
 
 
+@pytest.mark.long
 def test_the_python_example_begins_anew_with_another_input(example, tmp_path):
     daemon, folder = example
     (tmp_path / "in").write_text("\n".join(lines_of(1500000)) + "\n")

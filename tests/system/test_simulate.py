@@ -38,7 +38,7 @@ def starts(trace, cpus, policy, backfill, *more):
 @pytest.mark.long
 @pytest.mark.parametrize("backfill", ["none", "easy"])
 @pytest.mark.parametrize("policy", ["fifo", "sjf"])
-@pytest.mark.parametrize("cpus", [128, 64, 32])
+@pytest.mark.parametrize("cpus", [128, *[pytest.param(cpus, marks=pytest.mark.longest) for cpus in (64, 32)]])
 def test_the_nasa_trace_starts_as_by_the_naive_scheduler(cpus, policy, backfill):
     if not NASA.exists():
         pytest.skip("no shared/traces here")

@@ -95,6 +95,7 @@ def tell_worker(daemon, worker, kind, job):
 SUSPEND, RESUME = 7, 8
 
 
+@pytest.mark.long
 def test_the_row_says_whether_it_stands(daemon, counting):
     """A worker that was told something else, or nothing, follows what was acknowledged."""
     job, counts = counting

@@ -252,6 +252,7 @@ def test_list_shows_tasks(busy):
     assert [busy.ctl(verb, f"{plain}_0").returncode for verb in ("show", "list", "wait", "cancel")] == [4] * 4
 
 
+@pytest.mark.long
 def test_list_of_many_tasks_comes_in_pages(busy):
     job = gate(busy, array="0-24999:2,30000")
     cancel(busy, job, indices="30000")
