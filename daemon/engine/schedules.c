@@ -320,8 +320,10 @@ static void note_end(struct planned *planned, enum job_state state, int64_t at)
 
 void schedules_run_ended(struct engine *engine, const struct job_status *status)
 {
-    const struct schedules *list = list_of(engine);
-    const uint64_t schedule = schedule_runs_take(&list_of(engine)->runs, status->id);
+    struct schedules *list = list_of(engine);
+    if (list == NULL) /* what a start settles: schedules_load() reads it with the others */
+        return;
+    const uint64_t schedule = schedule_runs_take(&list->runs, status->id);
     for (size_t i = 0; i < list->count && schedule != 0; i++) {
         if (list->entries[i]->facts.id == schedule)
             note_end(list->entries[i], status->state, status->ended_at);
