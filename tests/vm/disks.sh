@@ -28,8 +28,8 @@ systemd-sysusers; systemd-tmpfiles --create /usr/lib/tmpfiles.d/batchd.conf
 mkdir -p /etc/batchd; printf '[resources]\ncpus = 4\n' >/etc/batchd/config.toml
 systemctl daemon-reload
 systemctl start batchd.socket batchd-worker.service
-# One command at a time, 10 ms each: a disk of 6.4 MB/s with blocks of 64 KiB.
-modprobe bfq && modprobe scsi_debug dev_size_mb=48 delay=0 ndelay=10000000 max_queue=1 || exit 1
+# One command at a time, 4 ms each: a disk of 16 MB/s with blocks of 64 KiB.
+modprobe bfq && modprobe scsi_debug dev_size_mb=48 delay=0 ndelay=4000000 max_queue=1 || exit 1
 wait_for 20 ls -d /sys/block/sd*
 disk=$(basename "$(ls -d /sys/block/sd* | head -1)")
 wait_for 20 test -e "/dev/$disk"; chmod 666 "/dev/$disk"
@@ -52,8 +52,6 @@ same "and that helps" ok "$(told state)"
 like "on all" "^they count on .*$disk" "$(told found)"
 
 # ---- what jobs get ----
-# BFQ waits 8 ms for who had his turn to go on, or gives it to the next; on a slow machine that is short.
-echo 0 >"/sys/block/$disk/queue/iosched/low_latency"; echo 100 >"/sys/block/$disk/queue/iosched/slice_idle"
 reads="import mmap, os, random, sys, time
 disk = os.open('/dev/$disk', os.O_RDONLY | os.O_DIRECT); block = mmap.mmap(-1, 65536); done = 0
 while not os.path.exists('/tmp/go'): time.sleep(0.05)
