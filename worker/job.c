@@ -180,6 +180,7 @@ static int start_as(struct job *job, const struct job_run *run, struct journal *
                       err) < 0)
         return -1;
     job_group_begin(job->group, run->memory_bytes, &run->limits);
+    job_group_weigh(job->group, &run->limits);
     job_group_bind(job->group, &run->bound);
     start.group_fd = job_group_fd(job->group);
     return go(job, run, &start, journal, err);
@@ -198,6 +199,7 @@ int job_start(struct job *job, struct job_run *run, struct journal *journal,
     if (result == 0)
         result = start_as(job, run, journal, err);
     if (result < 0) {
+        job_group_weigh(job->group, &(struct job_limits){.nice = 0});
         server_release(job->server, false, 0);
         pipes_close(job->pipes);
         user_done(&job->user);

@@ -83,6 +83,7 @@ void job_complete(struct job *job)
         job_end_not_executed(&job->end, &job->run);
     job_end_settle(&job->end, &job->run, &facts);
     job_group_end(job->group);
+    job_group_weigh(job->group, &(struct job_limits){.nice = 0});
     server_release(job->server, job->keeps_server, job->end.run_us);
     job->phase = PHASE_IDLE;
     user_done(&job->user);

@@ -17,9 +17,10 @@
 #define BFQ_WEIGHT_MAX 1000U
 
 struct job_group {
-    const char *name; /* in the worker's; borrowed */
-    int parent_fd;    /* the worker's; -1: it has none */
-    int fd;           /* its own; -1: there is none now */
+    const char *name;               /* in the worker's; borrowed */
+    int parent_fd;                  /* the worker's; -1: it has none */
+    int fd;                         /* its own; -1: there is none now */
+    uint32_t cpu_weight, io_weight; /* of the worker's, as we wrote them last; 0: we did not */
 };
 
 struct job_group *job_group_new(const char *worker_group, const char *name)
@@ -97,18 +98,6 @@ static void limit_memory(const struct job_group *group, uint64_t memory_bytes,
     (void)put_number(group->fd, "memory.max", memory_bytes);
 }
 
-/* Each time, since the job before may have had another. One file is of iocost and one of BFQ, which
- * has weights up to 1000; where the kernel has both both are there, and which counts depends on who
- * shares the disk out. */
-static void set_weights(const struct job_group *group, const struct job_limits *limits)
-{
-    const uint32_t cpu = limits->cpu_weight == 0 ? JOB_WEIGHT_DEFAULT : limits->cpu_weight;
-    const uint32_t io = limits->io_weight == 0 ? JOB_WEIGHT_DEFAULT : limits->io_weight;
-    (void)put_number(group->parent_fd, "cpu.weight", cpu);
-    (void)put_number(group->parent_fd, "io.weight", io);
-    (void)put_number(group->parent_fd, "io.bfq.weight", io < BFQ_WEIGHT_MAX ? io : BFQ_WEIGHT_MAX);
-}
-
 void job_group_begin(struct job_group *group, uint64_t memory_bytes,
                      const struct job_limits *limits)
 {
@@ -128,7 +117,29 @@ void job_group_begin(struct job_group *group, uint64_t memory_bytes,
     if (limits->pids != 0)
         (void)put_number(group->fd, "pids.max", limits->pids);
     limit_memory(group, memory_bytes, limits);
-    set_weights(group, limits);
+}
+
+/* One file is of iocost and one of BFQ, which has weights up to 1000; where the kernel has both
+ * both are there, and which counts depends on who shares the disk out. */
+static void set_weights(struct job_group *group, uint32_t cpu, uint32_t io)
+{
+    if (cpu != group->cpu_weight)
+        (void)put_number(group->parent_fd, "cpu.weight", cpu);
+    if (io != group->io_weight) {
+        const uint32_t bfq = io < BFQ_WEIGHT_MAX ? io : BFQ_WEIGHT_MAX;
+        (void)put_number(group->parent_fd, "io.weight", io);
+        (void)put_number(group->parent_fd, "io.bfq.weight", bfq);
+    }
+    group->cpu_weight = cpu;
+    group->io_weight = io;
+}
+
+void job_group_weigh(struct job_group *group, const struct job_limits *limits)
+{
+    if (group->parent_fd < 0)
+        return;
+    set_weights(group, limits->cpu_weight == 0 ? JOB_WEIGHT_DEFAULT : limits->cpu_weight,
+                limits->io_weight == 0 ? JOB_WEIGHT_DEFAULT : limits->io_weight);
 }
 
 void job_group_bind(const struct job_group *group, const struct cpu_list *cpus)

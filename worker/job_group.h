@@ -19,9 +19,12 @@ struct job_group *job_group_new(const char *worker_group, const char *name);
 void job_group_free(struct job_group *group);
 
 /* A new, empty group. `memory_bytes`: what it may have, if memory can be limited here; 0: no limit.
- * Weights are the worker's group's, which is what stands beside the groups of others. */
+ */
 void job_group_begin(struct job_group *group, uint64_t memory_bytes,
                      const struct job_limits *limits);
+/* Weights are the worker's group's, which is what stands beside the groups of others. The worker is
+ * in it, too: those of no limits are for between jobs, or it would be as slow as the job before. */
+void job_group_weigh(struct job_group *group, const struct job_limits *limits);
 /* What is in it runs on these alone, where the group has that controller: its user cannot widen
  * that. An empty set: on any. */
 void job_group_bind(const struct job_group *group, const struct cpu_list *cpus);

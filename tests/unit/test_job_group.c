@@ -90,35 +90,46 @@ static void make_file(const char *name)
     ck_assert_int_ge(fd, 0);
 }
 
-/* What stands beside the groups of other jobs is the worker's, not the job's. */
 START_TEST(limits_of_the_settings)
 {
-    const struct job_limits limits = {.pids = 77,
-                                      .memory_high_bytes = 4096000,
-                                      .has_swap = 1,
-                                      .swap_bytes = 0,
-                                      .cpu_weight = 300,
-                                      .io_weight = 2000};
+    const struct job_limits limits = {
+        .pids = 77, .memory_high_bytes = 4096000, .has_swap = 1, .swap_bytes = 0};
     make_group("");
     write_file("memory.high", "");
     write_file("memory.swap.max", "");
-    make_file("cpu.weight");
-    make_file("io.weight");
     struct job_group *group = job_group_new(folder, "job");
     job_group_begin(group, 8192000, &limits);
     ck_file("pids.max", "77");
     ck_file("memory.high", "4096000");
     ck_file("memory.swap.max", "0");
     ck_file("memory.max", "8192000");
+    job_group_free(group);
+}
+END_TEST
+
+/* What stands beside the groups of other jobs is the worker's, not the job's. */
+START_TEST(weights)
+{
+    const struct job_limits limits = {.cpu_weight = 300, .io_weight = 2000};
+    make_group("");
+    make_file("cpu.weight");
+    make_file("io.weight");
+    make_file("io.bfq.weight"); /* beside the other, as Debian's kernel has it */
+    struct job_group *group = job_group_new(folder, "job");
+    job_group_weigh(group, &limits);
     ck_file("../cpu.weight", "300");
     ck_file("../io.weight", "2000");
-    make_file("cpu.weight");
-    job_group_begin(group, 0, &none); /* what the job before had does not stay */
-    ck_file("../cpu.weight", "100");
-    make_file("io.bfq.weight"); /* beside the other, as Debian's kernel has it */
-    job_group_begin(group, 0, &limits);
-    ck_file("../io.weight", "2000");
     ck_file("../io.bfq.weight", "1000");
+    make_file("cpu.weight");
+    make_file("io.weight");
+    make_file("io.bfq.weight");
+    job_group_weigh(group, &limits); /* as before: that is not written again */
+    ck_file("../cpu.weight", "");
+    ck_file("../io.weight", "");
+    job_group_weigh(group, &none); /* what the job before had does not stay */
+    ck_file("../cpu.weight", "100");
+    ck_file("../io.weight", "100");
+    ck_file("../io.bfq.weight", "100");
     job_group_free(group);
 }
 END_TEST
@@ -181,6 +192,7 @@ START_TEST(without_a_group_nothing_is_done)
     struct job_group *group = job_group_new(NULL, "job");
     struct job_exit end = {.max_rss_bytes = 1, .user_us = 1};
     job_group_begin(group, 1, &none);
+    job_group_weigh(group, &none);
     ck_assert_int_eq(job_group_fd(group), -1);
     ck_assert(!job_group_freeze(group, true) && !job_group_kill(group));
     ck_assert(!job_group_usage(group, &end) && end.max_rss_bytes == 1 && end.user_us == 1);
@@ -198,6 +210,7 @@ int main(void)
     tcase_add_test(all, limits_and_orders);
     tcase_add_test(all, processors_of_its_own);
     tcase_add_test(all, limits_of_the_settings);
+    tcase_add_test(all, weights);
     tcase_add_test(all, without_a_request_memory_is_not_limited);
     tcase_add_test(all, usage_and_want_of_memory);
     tcase_add_test(all, what_a_server_uses_now);
