@@ -8,6 +8,7 @@
 #include "daemon/api/users.h"
 #include "daemon/api/wording.h"
 #include "daemon/core/array_spec.h"
+#include "daemon/engine/binding.h"
 #include "daemon/engine/breakers.h"
 #include "daemon/engine/outlook.h"
 #include "daemon/store/attempt_rows.h"
@@ -249,7 +250,11 @@ static void tell_backoff(struct account *account)
     bool array = row->facts.array != NULL && !row->status.is_task;
     account->at = row->status.is_task ? row->status.retry_at
                                       : engine_backoff_at(account->of->call->api->engine, job);
-    if (array)
+    if (row->facts.bound && engine_lacks_binding(account->of->call->api->engine))
+        (void)fputs("the workers that are idle are of an older version, which binds no job to "
+                    "processors; batchd-worker is to be started anew",
+                    account->detail);
+    else if (array)
         (void)fputs(
             "all of its tasks that are left failed, or found no room, and are tried again later",
             account->detail);

@@ -39,3 +39,8 @@ int engine_bind(const struct engine *engine, const struct job_facts *facts,
                      "job %llu was to start and %u processors are not free to be bound to",
                      (unsigned long long)facts->id, facts->cpus);
 }
+
+bool engine_lacks_binding(const struct engine *engine)
+{
+    return engine->no_binding;
+}

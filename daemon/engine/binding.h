@@ -14,4 +14,7 @@ struct engine;
 int engine_bind(const struct engine *engine, const struct job_facts *facts,
                 struct job_status *status, struct error *err);
 
+/* Whether what is to be bound waits for workers that can do it. */
+bool engine_lacks_binding(const struct engine *engine);
+
 #endif

@@ -81,6 +81,7 @@ struct engine {
     bool cancels_left;         /* arrays have tasks that are cancelled in the next turn */
     struct alarms backoffs;    /* and those that failed, by when they may again, monotonic */
     uint64_t put_off; /* of this turn: arrays that were to start, and all their tasks back off */
+    bool no_binding;  /* as the last job saw that was to be bound: idle workers cannot do it */
     struct removals removals;
     struct statistics statistics;
     struct schedules *schedules;   /* schedules.c */
