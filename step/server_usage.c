@@ -60,6 +60,6 @@ void server_usage_tell(const json_t *told, const struct usage *before, const str
         used = (struct usage){.user_us = number_of(told, "user_us"),
                               .system_us = number_of(told, "system_us"),
                               .max_rss_bytes = number_of(told, "max_rss_bytes")};
-    notes_add("usage %" PRIu64 " %" PRIu64 " %" PRIu64, used.user_us, used.system_us,
-              used.max_rss_bytes);
+    notes_add("usage %" PRIu64 " %" PRIu64 " %" PRIu64 " %d", used.user_us, used.system_us,
+              used.max_rss_bytes, json_is_object(told));
 }

@@ -175,7 +175,7 @@ bool job_goes_on(struct job *job)
     if (job->stage == STAGE_JOB) {
         if (job_served_again(job))
             return true;
-        sampler_settle(&job->sampler, &job->end);
+        job_served_settle(job);
         job->out_of_memory = job_group_usage(job->group, &job->end);
         job_served_usage(job);
         if (commits(job))

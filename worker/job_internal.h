@@ -71,7 +71,9 @@ int job_served_status(struct job *job, int status);
 bool job_served_unbegun(const struct job *job);
 /* Then: true: it was started as a process of its own. */
 bool job_served_again(struct job *job);
-/* What the server used for it is the job's. */
+/* Completes its end by what was seen of it while it ran, served or not. */
+void job_served_settle(struct job *job);
+/* Then: what the server used for it is the job's. */
 void job_served_usage(struct job *job);
 
 /* Notes the end of its main process, or of the step that was it. */

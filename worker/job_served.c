@@ -86,6 +86,16 @@ static void raise_peak(struct job_exit *end, uint64_t bytes, enum memory_source 
     end->memory_source = source;
 }
 
+/* Who told it waited for the job's process. What was seen has the server itself and batchd-job,
+ * too, unless a control group counts: there what they share counts once, and it has children's. */
+void job_served_settle(struct job *job)
+{
+    const bool grouped = job_group_fd(server_group(job->server)) >= 0;
+    if (job->served && job->answered && job->news.told && job->news.max_rss_bytes > 0 && !grouped)
+        job->sampler.peak_bytes = 0;
+    sampler_settle(&job->sampler, &job->end);
+}
+
 void job_served_usage(struct job *job)
 {
     const struct step_news *news = &job->news;

@@ -162,6 +162,7 @@ static void read_line(const char *line, size_t length, struct step_news *news)
         news->user_us = read_number(&rest);
         news->system_us = read_number(&rest);
         news->max_rss_bytes = read_number(&rest);
+        news->told = read_number(&rest) != 0;
     }
 }
 

@@ -38,6 +38,7 @@ struct step_news {
     char failed[200]; /* what is wrong with the outputs, else "" */
     /* Of the job in its server; 0: nothing is told. */
     uint64_t user_us, system_us, max_rss_bytes;
+    bool told; /* by the server, of the job alone; else that is what the server used meanwhile */
 };
 void step_lines_read(const struct step_lines *lines, struct step_news *ret);
 

@@ -29,7 +29,7 @@ START_TEST(lines_say_what_they_say_in_whatever_pieces)
 {
     static const char text[] =
         "note checkpoint 4 was passed over: damaged\nresumed 3 2\n"
-        "note second\nspawn 2\nusage 7 8 9\nfailed output \"a\": it is empty\n";
+        "note second\nspawn 2\nusage 7 8 9 1\nfailed output \"a\": it is empty\n";
     const size_t pieces[] = {1, 2, 7, sizeof(text)};
     for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
         struct step_news told = tell(text, pieces[i]);
@@ -40,6 +40,7 @@ START_TEST(lines_say_what_they_say_in_whatever_pieces)
         ck_assert_uint_eq(told.user_us, 7);
         ck_assert_uint_eq(told.system_us, 8);
         ck_assert_uint_eq(told.max_rss_bytes, 9);
+        ck_assert(told.told);
         ck_assert_str_eq(told.failed, "output \"a\": it is empty");
     }
 }
@@ -47,12 +48,13 @@ END_TEST
 
 START_TEST(what_is_no_line_says_nothing)
 {
-    static const char *const texts[] = {"",          "resumed 3 2",  "spawn 2",     "failed x",
-                                        "\n\n\n",    "notes x\n",    "spawned 2\n", "note\n",
-                                        "failed\n",  "resumed\n",    "spawn\n",     "spawn x\n",
-                                        "spawn 0\n", "resumed x y\n"};
+    static const char *const texts[] = {"",          "resumed 3 2",   "spawn 2",        "failed x",
+                                        "\n\n\n",    "notes x\n",     "spawned 2\n",    "note\n",
+                                        "failed\n",  "resumed\n",     "spawn\n",        "spawn x\n",
+                                        "spawn 0\n", "resumed x y\n", "usage 1 1 1 0\n"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct step_news told = tell(texts[i], 3);
+        ck_assert(!told.told);
         ck_assert_str_eq(told.notes.text, "");
         ck_assert_str_eq(told.failed, "");
         ck_assert_uint_eq(told.notes.resumed_number, 0);
