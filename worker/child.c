@@ -397,6 +397,16 @@ void child_call_off(struct child_starter *starter, pid_t pid)
     (void)waitpid(pid, NULL, 0);
 }
 
+/* None of them is there now, or ours: as if there were no room for a process, which is tried again.
+ */
+static int binding_failed(int number, struct error *err)
+{
+    (void)error_set_errno(err, "cannot bind it to its processors");
+    if (number == EINVAL)
+        err->saved_errno = EAGAIN;
+    return -1;
+}
+
 int child_failed(const struct child_starter *starter, const struct job_run *run, struct error *err)
 {
     const struct report *report = starter->report;
@@ -417,7 +427,7 @@ int child_failed(const struct child_starter *starter, const struct job_run *run,
     case STAGE_LIMITS:
         return error_set_errno(err, "cannot set its limits");
     case STAGE_BINDING:
-        return error_set_errno(err, "cannot bind it to its processors");
+        return binding_failed(report->number, err);
     case STAGE_GATE:
         break;
     }

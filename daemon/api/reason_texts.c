@@ -250,10 +250,9 @@ static void tell_backoff(struct account *account)
     bool array = row->facts.array != NULL && !row->status.is_task;
     account->at = row->status.is_task ? row->status.retry_at
                                       : engine_backoff_at(account->of->call->api->engine, job);
-    if (row->facts.bound && engine_lacks_binding(account->of->call->api->engine))
-        (void)fputs("the workers that are idle are of an older version, which binds no job to "
-                    "processors; batchd-worker is to be started anew",
-                    account->detail);
+    const char *lacks = engine_lacks_binding(account->of->call->api->engine);
+    if (row->facts.bound && lacks != NULL)
+        (void)fputs(lacks, account->detail);
     else if (array)
         (void)fputs(
             "all of its tasks that are left failed, or found no room, and are tried again later",

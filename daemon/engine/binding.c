@@ -1,9 +1,19 @@
 #include "daemon/engine/binding.h"
 
+#include "common/clock.h"
+#include "common/log.h"
 #include "daemon/core/cpu_layout.h"
 #include "daemon/core/gpus.h"
 #include "daemon/engine/internal.h"
 #include "daemon/resources/cpu_topology.h"
+
+/* Both take a person to put right. */
+#define AGAIN_US (10 * US_PER_SECOND)
+
+static const char no_worker[] = "the workers that are idle are of an older version, which binds "
+                                "no job to processors; batchd-worker is to be started anew";
+static const char no_processors[] = "of the processors that it could be bound to some are off, or "
+                                    "batchd may not use them any more";
 
 static void find_taken(const struct engine *engine, struct cpu_list *ret)
 {
@@ -23,24 +33,61 @@ static void find_near(const struct engine *engine, uint64_t gpu_set, struct cpu_
     }
 }
 
+/* ---- what lacks ---- */
+
+static void put_off(struct engine *engine, struct job *job, const char *lacks)
+{
+    if (engine->lacks_binding != lacks)
+        log_warning("job %llu, and maybe others that are to be bound to processors, waits: %s",
+                    (unsigned long long)job->id, lacks);
+    engine->lacks_binding = lacks;
+    engine->put_off++;
+    engine_watch_backoff(engine, job, clock_monotonic_us() + AGAIN_US);
+}
+
+void engine_put_off_binding(struct engine *engine, struct job *job)
+{
+    put_off(engine, job, no_worker);
+}
+
+bool engine_may_bind(struct engine *engine, struct job *job, const struct job_facts *facts)
+{
+    struct cpu_list taken;
+    if (!facts->bound)
+        return true;
+    engine->bindable = engine->options.cpus->usable;
+    cpu_topology_keep_usable(engine->options.sysfs_root, &engine->bindable);
+    find_taken(engine, &taken);
+    cpu_list_leave(&engine->bindable, &taken);
+    if (cpu_list_count(&engine->bindable) < facts->cpus) {
+        put_off(engine, job, no_processors);
+        return false;
+    }
+    engine->lacks_binding = NULL;
+    return true;
+}
+
+const char *engine_lacks_binding(const struct engine *engine)
+{
+    return engine->lacks_binding;
+}
+
+/* ---- which it gets ---- */
+
 int engine_bind(const struct engine *engine, const struct job_facts *facts,
                 struct job_status *status, struct error *err)
 {
-    struct cpu_list taken, near;
+    struct cpu_list others, near;
     status->cpus = (struct cpu_list){.bits = {0}};
     if (!facts->bound)
         return 0;
-    find_taken(engine, &taken);
+    others = engine->options.cpus->usable;
+    cpu_list_leave(&others, &engine->bindable);
     find_near(engine, status->gpu_set, &near);
-    cpu_layout_choose(engine->options.cpus, &taken, &near, facts->cpus, &status->cpus);
+    cpu_layout_choose(engine->options.cpus, &others, &near, facts->cpus, &status->cpus);
     if (cpu_list_count(&status->cpus) == facts->cpus)
         return 0;
     return error_set(err, ERROR_INTERNAL,
                      "job %llu was to start and %u processors are not free to be bound to",
                      (unsigned long long)facts->id, facts->cpus);
-}
-
-bool engine_lacks_binding(const struct engine *engine)
-{
-    return engine->no_binding;
 }

@@ -9,12 +9,18 @@
 
 struct engine;
 
-/* Of one that starts, when its GPUs are chosen: some near to these. There is room, since the
- * scheduler has asked for it (RESOURCE_BOUND). 0 or -1. */
+/* The scheduler has found room among those that there were at the start of the daemon
+ * (RESOURCE_BOUND); whether it is still there. False: it is put off for a while, since processors
+ * were taken off or are not batchd's any more. */
+bool engine_may_bind(struct engine *engine, struct job *job, const struct job_facts *facts);
+/* It is put off for a while: workers are idle, and none of them binds, since an older spawner goes
+ * on over an upgrade. What goes behind it may start. */
+void engine_put_off_binding(struct engine *engine, struct job *job);
+/* Then, of one that starts, when its GPUs are chosen: some near to these. 0 or -1. */
 int engine_bind(const struct engine *engine, const struct job_facts *facts,
                 struct job_status *status, struct error *err);
 
-/* Whether what is to be bound waits for workers that can do it. */
-bool engine_lacks_binding(const struct engine *engine);
+/* What lacks for what is to be bound and was put off, NULL: nothing. */
+const char *engine_lacks_binding(const struct engine *engine);
 
 #endif

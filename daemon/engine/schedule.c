@@ -1,15 +1,12 @@
 /* Which waiting job goes to which worker: an idle one, or one whose jobs are short (ahead.c). */
 #include "common/clock.h"
-#include "common/log.h"
 #include "daemon/engine/arrays.h"
+#include "daemon/engine/binding.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/gpus.h"
 #include "daemon/engine/internal.h"
 #include "daemon/engine/schedule_turns.h"
 #include "daemon/resources/disk.h"
-
-/* A spawner that is started anew has to end its workers first. */
-#define BINDING_AGAIN_US (10 * US_PER_SECOND)
 
 /* True when others may start behind it. */
 static bool start(struct engine *engine, struct job *job, uint64_t worker, bool holds)
@@ -32,26 +29,7 @@ static uint64_t choose_idle(struct engine *engine, const struct job *job)
 {
     if (!is_bound(engine, job))
         return pool_choose_idle(engine->pool);
-    const uint64_t worker = pool_choose_binding(engine->pool);
-    if (worker != 0)
-        engine->no_binding = false;
-    return worker;
-}
-
-/* A job that is bound, and those that are idle cannot bind it: an older spawner, which goes on over
- * an upgrade, makes no others. It is put off, so that what goes behind it may start. */
-static bool put_off_binding(struct engine *engine, struct job *job)
-{
-    if (!is_bound(engine, job) || pool_choose_idle(engine->pool) == 0)
-        return false;
-    if (!engine->no_binding)
-        log_warning("job %llu and others that are bound to processors wait: the workers that are "
-                    "idle are of an older version, which binds none; start batchd-worker anew",
-                    (unsigned long long)job->id);
-    engine->no_binding = true;
-    engine_watch_backoff(engine, job, clock_monotonic_us() + BINDING_AGAIN_US);
-    engine->put_off++;
-    return true;
+    return pool_choose_binding(engine->pool);
 }
 
 /* The next job by the policy: to an idle worker when it fits. When it does not, or when no worker
@@ -62,8 +40,10 @@ static bool start_next(struct engine *engine)
     uint64_t worker = job == NULL ? 0 : choose_idle(engine, job);
     if (worker != 0)
         return start(engine, job, worker, true);
-    if (job != NULL && put_off_binding(engine, job))
+    if (job != NULL && is_bound(engine, job) && pool_choose_idle(engine->pool) != 0) {
+        engine_put_off_binding(engine, job);
         return true;
+    }
     engine->unplaced = job;
     if (job != NULL && pool_coming(engine->pool) > 0)
         return false;

@@ -82,6 +82,13 @@ void cpu_topology_read(const char *root, struct cpu_layout *ret)
     find_nodes(root, ret);
 }
 
+void cpu_topology_keep_usable(const char *root, struct cpu_list *list)
+{
+    struct cpu_list usable;
+    find_usable(root, &usable);
+    cpu_list_keep(list, &usable);
+}
+
 void cpu_topology_add_near(const char *root, const char *pci, struct cpu_list *list)
 {
     CLEANUP_FREE char *path = xasprintf("%s/sys/bus/pci/devices/%s/local_cpulist", root, pci);

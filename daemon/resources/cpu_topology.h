@@ -9,6 +9,8 @@
 
 /* Usable are those that this process may use (sched_getaffinity(2)) and that are online. */
 void cpu_topology_read(const char *root, struct cpu_layout *ret);
+/* Leaves in the list what is so now. */
+void cpu_topology_keep_usable(const char *root, struct cpu_list *list);
 /* Adds those that the PCI device at this address ("0000:65:00.0") is near to: its local_cpulist. */
 void cpu_topology_add_near(const char *root, const char *pci, struct cpu_list *list);
 

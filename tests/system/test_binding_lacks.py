@@ -8,9 +8,10 @@ import pytest
 from daemon import OUT, ROOT, wait_until
 from preload import preloadable
 
+USABLE = sorted(os.sched_getaffinity(0))
 JOBS = "io.batchd.Jobs."
 
-pytestmark = pytest.mark.skipif(OUT.name == "san", reason="its library comes first")
+preloads = pytest.mark.skipif(OUT.name == "san", reason="its library comes first")
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,7 @@ def library(tmp_path_factory):
     os.remove(preloaded)
 
 
+@preloads
 def test_workers_that_bind_none(make_daemon, library):
     """An older spawner goes on over an upgrade and makes such as it knows."""
     daemon = make_daemon(config="[workers]\nmax = 2\n", env={"LD_PRELOAD": library, "OLDER_WORKERS": "1"})
@@ -34,9 +36,52 @@ def test_workers_that_bind_none(make_daemon, library):
     for job in (bound[0], array):
         [reason] = daemon.call(JOBS + "Why", id=job)["reasons"]
         assert reason["reason"] == "RetryBackoff" and "of an older version, which binds no job" in reason["detail"]
-    assert daemon.text().count("which binds none") == 1
+    assert daemon.text().count("of an older version, which binds no job") == 1
     daemon.kill()
     daemon.signal("--spawner", 9)
     daemon.env.pop("OLDER_WORKERS")
     daemon.start()
     assert {job["state"] for job in daemon.wait(*bound, array, seconds=60)} == {"completed"}
+
+
+def reason(daemon, job):
+    [one] = daemon.call(JOBS + "Why", id=job)["reasons"]
+    return one["reason"], one["detail"]
+
+
+@pytest.mark.skipif(len(USABLE) < 2, reason="there is one processor")
+def test_a_processor_that_is_taken_off_the_machine(make_daemon, tmp_path):
+    """It is given to nobody, what asks for more than are left waits, and what is not bound goes on."""
+    first, second = USABLE[:2]
+    online = tmp_path / "sys/devices/system/cpu/online"
+    online.parent.mkdir(parents=True)
+    online.write_text(f"{first},{second}\n")
+    daemon = make_daemon(config=f'[workers]\nmax = 2\n[monitor]\nroot = "{tmp_path}"\n')
+    daemon.start()
+    online.write_text(f"{second}\n")
+    one = daemon.submit("true", cpu_bind="cores")
+    daemon.wait(one)
+    assert daemon.job(one)["cpu_list"] == str(second)
+    both = [daemon.submit("true", cpu_bind="cores", cpus=2, **more) for more in ({}, {"array": "0-1"})]
+    free = daemon.submit("true")
+    daemon.wait(free)
+    for job in both:
+        wait_until(lambda job=job: reason(daemon, job)[0] == "RetryBackoff")
+        assert "some are off, or batchd may not use them" in reason(daemon, job)[1]
+    online.write_text(f"{first},{second}\n")
+    assert [job["state"] for job in daemon.wait(*both)] == ["completed"] * 2
+    assert daemon.job(both[0])["cpu_list"] in (f"{first}-{second}", f"{first},{second}")
+
+
+@preloads
+def test_what_the_kernel_refuses_to_bind_is_tried_again(make_daemon, library, tmp_path):
+    """As what there is no room for: it is not charged."""
+    daemon = make_daemon(env={"LD_PRELOAD": library, "BIND_FAILS": str(tmp_path / "fails")})
+    (tmp_path / "fails").touch()
+    daemon.start()
+    job = daemon.submit("true", cpu_bind="cores", max_attempts=1)
+    wait_until(lambda: reason(daemon, job)[0] == "RetryBackoff")
+    assert "cannot bind it to its processors: Invalid argument" in reason(daemon, job)[1]
+    (tmp_path / "fails").unlink()
+    [ended] = daemon.wait(job)
+    assert ended["state"] == "completed" and daemon.job(job)["charged"] == 0
