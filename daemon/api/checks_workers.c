@@ -163,17 +163,20 @@ static void check_weights(const struct api *api, struct finding *ret)
     struct seen seen = {.state_dir = api->options.state_dir};
     struct disk_weights disks;
     const struct limit_policy *limits = &engine_limits(api->engine)->limits;
-    const bool wanted = limits->io_weight != 0 || limits->io_priority != JOB_IO_NONE;
+    const bool weighs = limits->io_weight != 0;
+    const bool wanted = weighs || limits->io_priority != JOB_IO_NONE;
+    const bool by_group = weighs || !wanted; /* a priority is of each process, in a group or not */
     pool_each(engine_pool(api->engine), look, &seen);
     CLEANUP_FREE char *group = seen.group;
     CLEANUP_FREE char *path = xasprintf("%s/io.stat", group == NULL ? "" : group);
     disk_weights_take(monitor_root(api->options.monitor), &disks);
-    if (group == NULL || access(group, F_OK) < 0) { /* its worker may just have left */
+    const bool lives = group != NULL && access(group, F_OK) == 0; /* its worker may have left */
+    if (by_group && !lives) {
         finding_set(ret, CHECK_UNKNOWN, "they are those of control groups, and no job has one now");
-    } else if (access(path, F_OK) < 0) {
-        finding_set(ret, wanted ? CHECK_WARNING : CHECK_OK,
+    } else if (by_group && access(path, F_OK) < 0) {
+        finding_set(ret, weighs ? CHECK_WARNING : CHECK_OK,
                     "jobs have none: their groups were not handed on disks (io)");
-        if (wanted)
+        if (weighs)
             finding_advise(ret, "limits.io_weight is without effect", "%s",
                            "let batchd run as the machine's, which systemd hands disks on to");
     } else if (disks.first[0] != '\0') {

@@ -54,13 +54,21 @@ static void add(char *list, size_t bytes, const char *word, const char *schedule
         (void)snprintf(list + used, bytes - used, "%s%s (%s)", blank, word, scheduler);
 }
 
+static bool begins_with(const char *text, const char *with)
+{
+    return text != NULL && strncmp(text, with, strlen(with)) == 0;
+}
+
 static void look_at(const char *folder, const char *disk, const char *qos, struct disk_weights *ret)
 {
     char scheduler[SCHEDULER_BYTES];
     CLEANUP_FREE char *device = xasprintf("%s/%s/device", folder, disk);
     CLEANUP_FREE char *number = read_of(folder, disk, "dev");
     CLEANUP_FREE char *words = read_of(folder, disk, "queue/scheduler");
-    if (number == NULL || words == NULL || access(device, F_OK) < 0)
+    CLEANUP_FREE char *size = read_of(folder, disk, "size"); /* 0: a drive without a medium */
+    CLEANUP_FREE char *removable = read_of(folder, disk, "removable");
+    if (number == NULL || words == NULL || access(device, F_OK) < 0 || begins_with(size, "0\n") ||
+        begins_with(removable, "1"))
         return;
     scheduler_of(words, scheduler);
     if (strcmp(scheduler, "bfq") == 0 || has_iocost(qos, number)) {

@@ -2,7 +2,8 @@
  * disk's scheduler (ROOT/sys/block/NAME/queue/scheduler has the one in use in brackets), or by
  * iocost (ROOT/sys/fs/cgroup/io.cost.qos: "MAJOR:MINOR enable=1 ...";
  * Documentation/admin-guide/cgroup-v2.rst). Only what is a device is looked at: not what is made of
- * others, as loops, RAID and dm-crypt. */
+ * others, as loops, RAID and dm-crypt; and of devices not drives whose medium can be taken out, or
+ * that have none. */
 #ifndef BATCHD_DAEMON_RESOURCES_DISK_WEIGHTS_H
 #define BATCHD_DAEMON_RESOURCES_DISK_WEIGHTS_H
 

@@ -123,6 +123,19 @@ def test_without_groups_what_can_be_limited_is_unknown(daemon):
     assert check["state"] == "unknown" and "no job has one" in check["found"]
 
 
+@pytest.mark.parametrize("limits, state", [('', "unknown"), ('io_weight = 200', "unknown"),
+                                           ('io_priority = "idle"', "warning")])
+def test_a_priority_on_disks_needs_no_group(make_daemon, tmp_path, limits, state):
+    disk = tmp_path / "sys/block/sda"
+    for name, text in (("dev", "8:0\n"), ("size", "2048\n"), ("queue/scheduler", "[none] bfq\n"), ("device/model", "disk\n")):
+        (disk / name).parent.mkdir(parents=True, exist_ok=True)
+        (disk / name).write_text(text)
+    daemon = make_daemon(config=f'[monitor]\nroot = "{tmp_path}"\n[limits]\n{limits}\n')
+    daemon.start()
+    check = doctor(daemon)[0]["jobs: disk weights"]
+    assert check["state"] == state and ("sda (none)" in check["found"]) == (state == "warning")
+
+
 @pytest.mark.parametrize("pressure, state", [(None, "warning"), ("some avg10=1.00 avg60=0.00 avg300=0.00 total=1\n", "ok")])
 def test_whether_pressure_is_seen(make_daemon, tmp_path, pressure, state):
     """By the machine that the monitor looks at."""

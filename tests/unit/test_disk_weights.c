@@ -72,6 +72,21 @@ START_TEST(schedulers)
 }
 END_TEST
 
+START_TEST(no_disk_for_jobs)
+{
+    disk("fd0", "2:0\n", "[mq-deadline] none\n", false);
+    put("sys/block/fd0/removable", "1\n");
+    disk("sda", "8:0\n", "[none]\n", false);
+    put("sys/block/sda/removable", "0\n");
+    put("sys/block/sda/size", "500118192\n");
+    disk("sr0", "11:0\n", "[mq-deadline] none\n", false);
+    put("sys/block/sr0/removable", "1\n");
+    disk("sdb", "8:16\n", "[mq-deadline] none\n", false);
+    put("sys/block/sdb/size", "0\n");
+    ck_weights("", "sda (none)", "sda");
+}
+END_TEST
+
 START_TEST(iocost)
 {
     disk("nvme0n1", "259:0\n", "[none] mq-deadline \n", false);
@@ -101,6 +116,7 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, set_up, tear_down);
     tcase_add_test(all, schedulers);
+    tcase_add_test(all, no_disk_for_jobs);
     tcase_add_test(all, iocost);
     tcase_add_test(all, more_than_there_is_room_for);
     suite_add_tcase(suite, all);
