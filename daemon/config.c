@@ -393,7 +393,6 @@ int config_load(const char *path, bool required, config_problem_fn each, void *a
     return 0;
 }
 
-/* The texts were checked as they were read. */
 /* NAME = VALUE and the end of the line. */
 static void print_value(FILE *file, const struct config *config, const struct config_key *key)
 {
