@@ -77,7 +77,7 @@ const struct config_key config_keys[] = {
      false,
      "The weight of each job on disks that heed it (io.weight; 100 is what all else has); 0: that."},
     {"limits.nice", CONFIG_INTEGER32, AT(limits_nice), 0, JOB_NICE_MAX, NULL, "0", false,
-     "How nice jobs are, as nice(1): to all else, or where they have control groups to each other; a job may ask for more (submit --nice), not for less."},
+     "How nice jobs are to others, as nice(1); a job may ask for more (submit --nice), not for less."},
     {"limits.io_priority", CONFIG_WORD, AT(limits_io_priority), 0, 0,
      "none idle best-effort:0 best-effort:1 best-effort:2 best-effort:3 best-effort:4 best-effort:5 best-effort:6 best-effort:7",
      "\"none\"", false,
