@@ -1,4 +1,4 @@
-/* io.batchd.Jobs.Edit {id, dry_run, deadline, and what job_changes.h names} -> {id, state, dry_run}
+/* io.batchd.Jobs.Edit {id, dry_run, and what job_changes.h names} -> {id, state, dry_run}
  * Changes what a job is that waits: the members that are given, which mean what they mean in
  * Submit. `resources` replaces all counters and `tags` all tags; timeout_ms and estimate_ms, begin
  * and deadline of 0, an empty depends, stdin and checkpoint_signal mean none. */
@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-static const char *const fields[] = {"id", JOB_CHANGES_FIELDS, "deadline", "dry_run", NULL};
+static const char *const fields[] = {"id", JOB_CHANGES_FIELDS, "dry_run", NULL};
 
 static int load_begin(const struct api_call *call, struct job_facts *facts, struct error *err)
 {
@@ -21,12 +21,6 @@ static int load_begin(const struct api_call *call, struct job_facts *facts, stru
     facts->begin_at = condition.begin_at;
     facts->deadline_at = condition.deadline_at;
     return 0;
-}
-
-static int take_deadline(const struct api_call *call, struct job_facts *facts, struct error *err)
-{
-    return json_get_int(call->params, "deadline", false, 0, SUBMIT_TIME_US_MAX, &facts->deadline_at,
-                        err);
 }
 
 /* ---- replies ---- */
@@ -76,8 +70,7 @@ static void edit(struct api_call *call, struct job_row *row)
         reply_failure(call, &err);
         return;
     }
-    if (load_begin(call, &row->facts, &err) < 0 || take_deadline(call, &row->facts, &err) < 0 ||
-        job_changes_take(call, &row->facts, &err) < 0) {
+    if (load_begin(call, &row->facts, &err) < 0 || job_changes_take(call, &row->facts, &err) < 0) {
         refuse(call, row->status.state, &err);
         return;
     }

@@ -1,4 +1,4 @@
-/* io.batchd.Jobs.Retry {id, index | indices, failed_only, key, dry_run, deadline, hold, and what
+/* io.batchd.Jobs.Retry {id, index | indices, failed_only, key, dry_run, hold, and what
  * Edit takes} -> {id, state, existing} The id is that of a new job (engine/retry.c); as for Submit
  * the reply is a promise. With dry_run it is that of the old one, and {id, state, dry_run} is the
  * reply. */
@@ -45,8 +45,6 @@ static void submit(struct api_call *call, struct job_facts *facts, bool dry_run)
 static int take_changes(const struct api_call *call, struct job_facts *facts, struct error *err)
 {
     return job_changes_take(call, facts, err) < 0 ||
-                   json_get_int(call->params, "deadline", false, 1, SUBMIT_TIME_US_MAX,
-                                &facts->deadline_at, err) < 0 ||
                    json_get_bool(call->params, "hold", false, &facts->hold, err) < 0
                ? -1
                : 0;
@@ -93,6 +91,6 @@ static void run(struct api_call *call)
     job_row_done(&old);
 }
 
-static const char *const fields[] = {"id",      JOB_CHANGES_FIELDS, "deadline", "hold",    "index",
-                                     "indices", "failed_only",      "key",      "dry_run", NULL};
+static const char *const fields[] = {
+    "id", JOB_CHANGES_FIELDS, "hold", "index", "indices", "failed_only", "key", "dry_run", NULL};
 const struct api_verb verb_retry = {.method = "io.batchd.Jobs.Retry", .fields = fields, .run = run};

@@ -9,6 +9,9 @@
 #include "daemon/api/retry_members.h"
 #include "daemon/api/submit_spec.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* Which part each member belongs to; the id is none. */
 static const struct {
     const char *member;
@@ -43,13 +46,17 @@ static const struct {
     {"depends", JOB_EDIT_DEPENDS},
 };
 
+static bool is_given(const json_t *params, const char *member)
+{
+    const json_t *value = json_object_get(params, member);
+    return value != NULL && !json_is_null(value);
+}
+
 unsigned job_changes_parts(const json_t *params)
 {
     unsigned found = 0;
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        const json_t *value = json_object_get(params, parts[i].member);
-        found |= value != NULL && !json_is_null(value) ? (unsigned)parts[i].part : 0;
-    }
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        found |= is_given(params, parts[i].member) ? (unsigned)parts[i].part : 0;
     return found;
 }
 
@@ -80,6 +87,30 @@ static int take_checkpoint_signal(const json_t *params, struct job_run *run, str
     return 0;
 }
 
+/* A processor is told its folder in the line that it reads, too. */
+static int take_folder(const json_t *params, struct job_run *run, struct error *err)
+{
+    if (submit_spec_places(params, run, err) < 0)
+        return -1;
+    if (!run->is_processor || !is_given(params, "cwd"))
+        return 0;
+    CLEANUP_JSON json_t *input = json_load_limited(run->input, strlen(run->input), err);
+    if (input == NULL)
+        return -1;
+    json_put_text(input, "cwd", run->cwd);
+    free(run->input);
+    run->input = json_to_text(input, NULL);
+    return 0;
+}
+
+/* A retry has no deadline, and may keep the signal that went with the one before. */
+static bool may_warn(const json_t *params, const struct job_facts *facts)
+{
+    return facts->deadline_at != 0 ||
+           (!is_given(params, "deadline") && !is_given(params, "timeout_ms") &&
+            !is_given(params, "timeout_signal") && !is_given(params, "timeout_signal_ms"));
+}
+
 /* What is in the run record. */
 static int take_run(const struct api_call *call, struct job_facts *facts, struct error *err)
 {
@@ -98,7 +129,7 @@ static int take_run(const struct api_call *call, struct job_facts *facts, struct
         json_get_int(call->params, "estimate_ms", false, 0, SUBMIT_SPAN_MS_MAX, &estimate, err) <
             0 ||
         retry_members_take(call->params, &retry, err) < 0 ||
-        submit_spec_places(call->params, &run, err) < 0 ||
+        take_folder(call->params, &run, err) < 0 ||
         take_checkpoint_signal(call->params, &run, err) < 0 ||
         limit_members_take(call->params, &engine_limits(call->api->engine)->limits, 0, &run.limits,
                            err) < 0)
@@ -107,12 +138,18 @@ static int take_run(const struct api_call *call, struct job_facts *facts, struct
         run.timeout_ms = (uint64_t)timeout;
         facts->estimate_us = estimate * US_PER_MS;
         retry_rule_change(&facts->retry, &retry);
-        result = submit_spec_warning(call->params, &run, facts->deadline_at != 0, err);
+        result = submit_spec_warning(call->params, &run, may_warn(call->params, facts), err);
     }
     if (result == 0)
         submit_spec_put_run(&run, facts);
     job_run_done(&run);
     return result;
+}
+
+static int take_deadline(const struct api_call *call, struct job_facts *facts, struct error *err)
+{
+    return json_get_int(call->params, "deadline", false, 0, SUBMIT_TIME_US_MAX, &facts->deadline_at,
+                        err);
 }
 
 static int take_depends(const struct api_call *call, struct job_facts *facts, struct error *err)
@@ -127,7 +164,8 @@ static int take_depends(const struct api_call *call, struct job_facts *facts, st
 int job_changes_take(const struct api_call *call, struct job_facts *facts, struct error *err)
 {
     const struct resource_names *names = &engine_limits(call->api->engine)->names;
-    return take_words(call, facts, err) < 0 || take_run(call, facts, err) < 0 ||
+    return take_words(call, facts, err) < 0 || take_deadline(call, facts, err) < 0 ||
+                   take_run(call, facts, err) < 0 ||
                    json_get_int(call->params, "begin", false, 0, SUBMIT_TIME_US_MAX,
                                 &facts->begin_at, err) < 0 ||
                    job_resources_decode(call->params, names, facts, err) < 0 ||

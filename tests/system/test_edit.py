@@ -3,6 +3,7 @@ half done."""
 import time
 
 import pytest
+import serving
 from clock import Clock
 from daemon import Refused, wait_until, wait_until_time
 from test_queues import add, fill, queues, settings
@@ -425,7 +426,7 @@ def test_what_it_is_called_and_where_it_runs(full, tmp_path):
 @pytest.mark.parametrize("again", [False, True])
 def test_its_deadline(full, again):
     """The new one counts, and the one before no more; also of one that had none."""
-    soon = int((time.time() + 2) * 1e6)
+    soon = int((time.time() + 10) * 1e6)
     later, none = (full.submit("true", deadline=soon) for _ in range(2))
     given = full.submit("true")
     edit(full, later, deadline=soon + int(3600e6))
@@ -448,3 +449,22 @@ def test_its_deadline(full, again):
     assert full.job(later)["state"] == full.job(none)["state"] == "pending"
     open_gate(full)
     assert [job["state"] for job in full.wait(later, none)] == ["completed"] * 2
+
+
+@pytest.mark.parametrize("verb", ["edit", "retry"])
+def test_a_processor_is_told_its_new_folder(make_daemon, tmp_path, verb):
+    serving.install(tmp_path)
+    daemon = make_daemon(config=f'[processors]\npath = "{tmp_path}"\n')
+    daemon.start()
+    before, after = tmp_path / "before", tmp_path / 'af"ter'
+    for folder in (before, after):
+        folder.mkdir()
+    job = daemon.call("io.batchd.Jobs.Submit", type="server", params={"script": ""}, cwd=str(before), hold=verb == "edit")["id"]
+    if verb == "edit":
+        edit(daemon, job, cwd=str(after))
+        daemon.call("io.batchd.Jobs.Release", id=job)
+    else:
+        daemon.wait(job)
+        job = daemon.call("io.batchd.Jobs.Retry", id=job, cwd=str(after))["id"]
+    assert daemon.wait(job)[0]["state"] == "completed"
+    assert daemon.job(job)["cwd"] == daemon.job(job)["result"]["facts"]["cwd"] == str(after)

@@ -1,6 +1,7 @@
 """retry: a new job of what has ended; and --max-fails, which ends an array early."""
 import json
 import sqlite3
+import time
 
 import pytest
 
@@ -77,7 +78,7 @@ NO_RETRIES = [  # what is asked for, the error, its field
     ({"index": 1, "indices": "1"}, "InvalidSpec", "indices"), ({"failed_only": 1}, "InvalidSpec", "failed_only"),
     ({"dry_run": "yes"}, "InvalidSpec", "dry_run"), ({"hold": 1}, "InvalidSpec", "hold"), ({"key": ""}, "InvalidSpec", "key"),
     ({"key": "k" * 300}, "InvalidSpec", "key"), ({"key": 1}, "InvalidSpec", "key"),
-    ({"deadline": 0}, "InvalidSpec", "deadline"), ({"deadline": 1}, "InvalidSpec", "deadline"),
+    ({"deadline": -1}, "InvalidSpec", "deadline"), ({"deadline": 1}, "InvalidSpec", "deadline"),
     ({"deadline": "now"}, "InvalidSpec", "deadline"), ({"begin": -1}, "InvalidSpec", "begin"),
     ({"priority": "most"}, "InvalidSpec", "priority"), ({"cpus": 0}, "InvalidSpec", "cpus"),
     ({"memory": -1}, "InvalidSpec", "memory"), ({"timeout_ms": -1}, "InvalidSpec", "timeout_ms"),
@@ -317,3 +318,19 @@ def test_it_is_called_otherwise(daemon):
         ("again", {"b": "2", "c": "3"}, 3, "cores", "/", job)
     old = daemon.job(job)
     assert (old["name"], old["tags"], old["cpu_bind"]) == ("false", {"a": "1"}, "none")
+
+
+def test_one_that_was_warned_before_its_deadline(daemon):
+    """It has a new one, or none, and keeps the signal; but none is asked for in vain."""
+    deadline = int((time.time() + 3600) * 1e6)
+    job = daemon.submit("true", deadline=deadline, timeout_signal="USR1")
+    daemon.wait(job)
+    for more, at in (({"deadline": deadline + 1}, deadline + 1), ({}, None)):
+        again = retry(daemon, job, hold=True, **more)
+        assert (daemon.job(again)["deadline_at"], daemon.job(again)["timeout_signal"]) == (at, "USR1")
+    for more in ({"deadline": 0}, {"timeout_signal": "USR2"}, {"timeout_ms": 0}):
+        with pytest.raises(Refused, match="timeout_signal goes with a timeout or a deadline"):
+            retry(daemon, job, **more)
+    plain = daemon.submit("true")
+    daemon.wait(plain)
+    assert daemon.ctl("retry", str(plain), "--deadline", "none").returncode == 0
