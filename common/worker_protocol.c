@@ -260,11 +260,17 @@ void put_bind(struct record_writer *writer, const struct attempt_id *id,
 int get_bind(struct record *record, struct attempt_id *ret_id, struct cpu_list *ret)
 {
     struct error err;
-    get_id(record, ret_id);
+    struct attempt_id id;
+    struct cpu_list list;
+    get_id(record, &id);
     char *text = record_get_string(record, CPU_LIST_TEXT_BYTES);
-    int result = text == NULL ? -1 : cpu_list_parse(text, ret, &err);
+    int result = text == NULL ? -1 : cpu_list_parse(text, &list, &err);
     free(text);
-    return result == 0 ? done(record) : -1;
+    if (result < 0 || done(record) < 0)
+        return -1;
+    *ret_id = id;
+    *ret = list;
+    return 0;
 }
 
 void put_stop(struct record_writer *writer, const struct job_stop *stop)

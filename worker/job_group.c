@@ -106,7 +106,8 @@ void job_group_begin(struct job_group *group, uint64_t memory_bytes,
     cleanup_close(&group->fd);
     group->fd = -1;
     (void)unlinkat(group->parent_fd, group->name, AT_REMOVEDIR);
-    if (mkdirat(group->parent_fd, group->name, 0755) < 0 && errno != EEXIST) {
+    const bool again = mkdirat(group->parent_fd, group->name, 0755) < 0;
+    if (again && errno != EEXIST) {
         log_warning("a job has no control group: %s", strerrordesc_np(errno));
         return;
     }
@@ -114,6 +115,9 @@ void job_group_begin(struct job_group *group, uint64_t memory_bytes,
     if (group->fd < 0)
         return;
     (void)fchmod(group->fd, 0755); /* whatever our umask is: its user may read it */
+    if (again) /* could not be removed, and has what the job before was bound to; "" would be no
+                  write */
+        (void)put(group, "cpuset.cpus", "\n");
     if (limits->pids != 0)
         (void)put_number(group->fd, "pids.max", limits->pids);
     limit_memory(group, memory_bytes, limits);

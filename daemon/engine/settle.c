@@ -218,6 +218,7 @@ void engine_return(struct engine *engine, struct active *entry, const char *why)
         log_debug("job %llu waits again: %s", (unsigned long long)job->id, why);
     entry->status.worker = 0;
     entry->status.gpu_set = 0;
+    entry->status.cpus = (struct cpu_list){.bits = {0}};
     entry->status.started_at = entry->status.ended_at = 0;
     entry->status.outcome = (struct outcome){.exit_code = -1};
     entry->status.usage = (struct usage){0};

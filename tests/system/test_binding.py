@@ -19,8 +19,8 @@ HOLD = ("grep Cpus_allowed_list /proc/self/status; echo ${BATCHD_CPU_LIST-none} 
 pytestmark = pytest.mark.skipif(len(USABLE) < 2, reason="there is one processor")
 
 
-def settings(cpus=64, more=""):
-    return f"[workers]\nmax = 8\n[resources]\ncpus = {cpus}\n{more}"
+def settings(cpus=4 * len(USABLE), more=""):
+    return f"[workers]\nmax = {len(USABLE) + 2}\n[resources]\ncpus = {cpus}\n{more}"
 
 
 @pytest.fixture
@@ -158,6 +158,15 @@ def test_what_waits_stays_bound_over_a_restart(bound):
     bound.call(JOBS + "Release", id=job)
     wait_until(lambda: output(bound, job))
     assert len(had(bound, job)) == 1
+
+
+def test_what_waits_again_has_none(bound):
+    job = bound.submit("sh", "-c", "exit 75", cpu_bind="cores", retry={"max_attempts": 2, "base_ms": 3600_000})
+    wait_until(lambda: bound.job(job)["reasons"] == ["RetryBackoff"])
+    for _ in range(2):
+        assert bound.job(job)["cpu_list"] is None
+        assert "bound to: processors of its own, once it starts\n" in bound.ctl("show", str(job)).stdout
+        bound.restart()
 
 
 def test_tasks_and_further_attempts(bound):

@@ -182,12 +182,40 @@ START_TEST(what_the_files_say)
     cpu_list_keep(&before.usable, &online);
     ck_assert_mem_eq(&before.usable, &layout.usable, sizeof(online));
     ck_assert(layout.node[0] == 2 && layout.node[1] == 0 && layout.node[5] == 0);
-    if (cpu_list_has(&layout.usable, 5))
-        ck_assert_uint_eq(layout.core[5], 0);
     cpu_topology_add_near(root, "0000:65:00.0", &near);
     cpu_topology_add_near(root, "0000:66:00.0", &near);
     cpu_topology_add_near(root, "0000:67:00.0", &near);
     ck_list(&near, "0,2-3,9");
+}
+END_TEST
+
+/* Of those that we may use here, whichever these are. */
+START_TEST(which_are_threads_of_one_core)
+{
+    struct cpu_layout layout;
+    struct cpu_list threads = {.bits = {0}};
+    unsigned number[2] = {0, 0}, count = 0;
+    char text[CPU_LIST_TEXT_BYTES];
+    cpu_topology_read("", &layout);
+    for (unsigned i = 0; i < CPU_LIST_MAX && count < 2; i++) {
+        if (cpu_list_has(&layout.usable, i)) {
+            number[count++] = i;
+            cpu_list_add(&threads, i);
+        }
+    }
+    if (count < 2)
+        return; /* there is one processor */
+    cpu_list_format(&threads, text);
+    for (unsigned i = 0; i < 2; i++) {
+        CLEANUP_FREE char *name =
+            xasprintf("sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", number[i]);
+        write_file(name, text);
+    }
+    write_file("sys/devices/system/cpu/online", text);
+    cpu_topology_read(root, &layout);
+    ck_assert_mem_eq(&layout.usable, &threads, sizeof(threads));
+    ck_assert_uint_eq(layout.core[number[0]], number[0]);
+    ck_assert_uint_eq(layout.core[number[1]], number[0]);
 }
 END_TEST
 
@@ -203,6 +231,7 @@ int main(void)
     tcase_add_test(one, never_what_is_taken);
     tcase_add_test(one, without_files_each_is_a_core);
     tcase_add_test(one, what_the_files_say);
+    tcase_add_test(one, which_are_threads_of_one_core);
     suite_add_tcase(suite, one);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
