@@ -44,14 +44,15 @@ struct job {
     uint32_t cpus;       /* of its request, here because it is looked at so often */
     uint32_t request;    /* in the scheduler's request table */
     uint32_t uid;
-    uint32_t alarm_at; /* position in the alarms it is in (alarms.h), or NO_ALARM */
-    uint32_t class;    /* the jobs it is like (estimates.h), and JOB_OWN_ESTIMATE: without them */
-    uint8_t level : 4; /* enum job_priority as submitted */
-    uint8_t rank : 4;  /* its level now, lifted by ageing, or RANK_OVERDUE; owned by the queue */
-    uint8_t packed;    /* state in the low 3 bits, enum job_block, an array; owned by the jobset */
-    uint8_t queue;     /* number of its queue in the scheduler */
-    bool queued : 1;   /* it stands in its queue; owned by the scheduler, as the next */
-    bool parked : 1;   /* it is to, and now the GPUs that it asks for are not there */
+    uint32_t alarm_at;  /* position in the alarms it is in (alarms.h), or NO_ALARM */
+    uint32_t class;     /* the jobs it is like (estimates.h), and JOB_OWN_ESTIMATE: without them */
+    uint8_t level : 4;  /* enum job_priority as submitted */
+    uint8_t rank : 4;   /* its level now, lifted by ageing, or RANK_OVERDUE; owned by the queue */
+    uint8_t packed;     /* state in the low 3 bits, enum job_block, an array; owned by the jobset */
+    uint8_t queue;      /* number of its queue in the scheduler */
+    bool queued : 1;    /* it stands in its queue; owned by the scheduler, as the next */
+    bool parked : 1;    /* it is to, and now the GPUs that it asks for are not there */
+    bool scheduled : 1; /* it is a run of a schedule; owned by engine/schedules.c */
 };
 
 /* What is submitted; of a waiting job some of it may be edited. Strings are owned

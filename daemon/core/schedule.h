@@ -30,11 +30,12 @@ struct schedule {
     enum schedule_catch_up catch_up;
     bool paused;
     int64_t created_at;
-    int64_t done_until;  /* every run up to then was made or skipped */
-    uint64_t last_job;   /* the newest run, 0: none */
-    int64_t last_run_at; /* when it was submitted */
-    int64_t skipped_at;  /* the newest run that was not made */
-    char *skipped_why;   /* NULL: none was */
+    int64_t done_until;              /* every run up to then was made or skipped */
+    uint64_t last_job;               /* the newest run, 0: none */
+    int64_t last_run_at;             /* when it was submitted */
+    int64_t skipped_at;              /* the newest run that was not made */
+    int64_t completed_at, failed_at; /* the newest run that ended so */
+    char *skipped_why;               /* NULL: none was */
     char *name, *at;
     char *zone; /* NULL: the daemon's */
 };

@@ -96,7 +96,7 @@ void engine_tell(struct engine *engine, const struct job *job, const struct job_
         event.exit_code = status->outcome.exit_code;
         event.signal = status->outcome.signal;
         if (!status->is_task)
-            schedules_run_ended(engine, status);
+            schedules_run_ended(engine, job, status);
     }
     bus_add(engine->bus, event);
     if (kind == BUS_STARTED || kind == BUS_ENDED)
@@ -138,7 +138,7 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     engine->pool = pool_new(base, &pool_options, &engine_pool_events, engine);
     if (engine_begin_scaling(engine, err) < 0 || engine_load_admission(engine, err) < 0 ||
         gpu_places_load(engine, err) < 0 || engine_charge_past(engine, err) < 0 ||
-        engine_restore(engine, err) < 0 || schedules_load(engine, err) < 0 ||
+        schedules_load(engine, err) < 0 || engine_restore(engine, err) < 0 ||
         (options->machine_us == 0 && machine_rows_clear(db, err) < 0)) {
         engine_free(engine);
         return NULL;

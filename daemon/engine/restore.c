@@ -12,6 +12,7 @@
 #include "daemon/engine/internal.h"
 #include "daemon/engine/queues.h"
 #include "daemon/engine/outcome.h"
+#include "daemon/engine/schedule_turns.h"
 #include "daemon/exec/worker_log.h"
 #include "daemon/store/task_rows.h"
 #include "daemon/store/value_rows.h"
@@ -50,6 +51,7 @@ static int add_open_job(void *arg, const struct job_open *open)
     struct job *job =
         jobset_add(engine->jobs, &known, &wanted,
                    facts->array != NULL ? JOBSET_ARRAY : JOBSET_PLAIN, open->status->state, now);
+    schedules_found(engine, job, facts->key);
     if (facts->array != NULL) {
         const struct array_progress *tasks = &open->status->tasks;
         engine_count_tasks(engine, job->id, facts->array,
@@ -181,6 +183,7 @@ static int load_jobs(struct engine *engine, struct error *err)
 {
     struct loading loading = {.engine = engine};
     int result = job_rows_each_open(engine->db, add_open_job, &loading, err);
+    schedules_found_all(engine);
     if (result == 0)
         result = load_waiting(&loading, err);
     for (size_t i = 0; i < loading.count && result == 0; i++) {

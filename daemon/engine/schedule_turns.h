@@ -5,13 +5,19 @@
 #include "common/error.h"
 
 struct engine;
+struct job;
 struct job_status;
 
-/* The start, the end of each turn (what is due is submitted), the end. */
+/* The start before jobs are there, the end of each turn (what is due is submitted), the end. */
 int schedules_load(struct engine *engine, struct error *err);
 void schedules_due(struct engine *engine, int64_t now);
 void schedules_free(struct engine *engine);
+/* At the start: of each job that has not ended, in the order of their ids, with its key or NULL;
+ * and that these were all. */
+void schedules_found(struct engine *engine, struct job *job, const char *key);
+void schedules_found_all(struct engine *engine);
 /* A job, and no task of one, has ended. */
-void schedules_run_ended(struct engine *engine, const struct job_status *status);
+void schedules_run_ended(struct engine *engine, const struct job *job,
+                         const struct job_status *status);
 
 #endif

@@ -15,6 +15,7 @@
 #include "daemon/resources/zone.h"
 #include "daemon/store/schedule_rows.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A full disk is seldom empty a second later. */
@@ -173,6 +174,12 @@ static int write_row(struct engine *engine, const struct planned *planned, struc
 
 /* ---- a run ---- */
 
+static void add_run(struct schedules *list, struct job *job, uint64_t schedule)
+{
+    schedule_runs_add(&list->runs, job->id, schedule);
+    job->scheduled = true;
+}
+
 static bool last_unfinished(const struct engine *engine, const struct planned *planned)
 {
     return planned->facts.last_job != 0 &&
@@ -207,8 +214,8 @@ static int submit(struct engine *engine, struct planned *planned, const char *ke
     struct schedules *list = list_of(engine);
     struct job_facts facts = {0};
     uint64_t id = 0;
-    const struct request_key run = {.uid = planned->facts.uid, .text = key};
-    int existing = engine_find_key(engine, &run, &id, err);
+    const struct request_key run_key = {.uid = planned->facts.uid, .text = key};
+    int existing = engine_find_key(engine, &run_key, &id, err);
     if (existing != 0) /* of a time that came before: its run is the older one */
         return existing < 0 ? -1 : 0;
     CLEANUP_FREE char *job = schedule_rows_load_job(engine->db, planned->facts.id, err);
@@ -225,8 +232,9 @@ static int submit(struct engine *engine, struct planned *planned, const char *ke
         return -1;
     if (planned->facts.overlap == OVERLAP_REPLACE && last_unfinished(engine, planned))
         cancel_last(engine, planned);
-    if (jobset_find(engine->jobs, id) != NULL) /* what it depends on may have ended it already */
-        schedule_runs_add(&list->runs, id, planned->facts.id);
+    struct job *run = jobset_find(engine->jobs, id);
+    if (run != NULL) /* what it depends on may have ended it already */
+        add_run(list, run, planned->facts.id);
     planned->facts.last_job = id;
     planned->facts.last_run_at = clock_wall_us();
     return 0;
@@ -309,24 +317,30 @@ void schedules_due(struct engine *engine, int64_t now)
     refresh(list);
 }
 
-static void note_end(struct planned *planned, enum job_state state, int64_t at)
+/* The schedule keeps it: its runs are removed after a while. A clock that was wrong does not count.
+ */
+static void note_end(struct engine *engine, struct planned *planned,
+                     const struct job_status *status)
 {
-    int64_t *known = state == JOB_STATE_COMPLETED ? &planned->completed_at
-                     : state == JOB_STATE_FAILED  ? &planned->failed_at
-                                                  : NULL;
-    if (known != NULL && at > *known)
-        *known = at;
+    struct error err;
+    int64_t *known = status->state == JOB_STATE_COMPLETED ? &planned->facts.completed_at
+                     : status->state == JOB_STATE_FAILED  ? &planned->facts.failed_at
+                                                          : NULL;
+    if (known == NULL || (status->ended_at <= *known && *known <= clock_wall_us()))
+        return;
+    *known = status->ended_at;
+    if (!engine->broken)
+        (void)write_row(engine, planned, &err);
 }
 
-void schedules_run_ended(struct engine *engine, const struct job_status *status)
+void schedules_run_ended(struct engine *engine, const struct job *job,
+                         const struct job_status *status)
 {
     struct schedules *list = list_of(engine);
-    if (list == NULL) /* what a start settles: schedules_load() reads it with the others */
-        return;
-    const uint64_t schedule = schedule_runs_take(&list->runs, status->id);
+    const uint64_t schedule = job->scheduled ? schedule_runs_take(&list->runs, job->id) : 0;
     for (size_t i = 0; i < list->count && schedule != 0; i++) {
         if (list->entries[i]->facts.id == schedule)
-            note_end(list->entries[i], status->state, status->ended_at);
+            note_end(engine, list->entries[i], status);
     }
 }
 
@@ -397,8 +411,6 @@ int schedules_change(struct engine *engine, struct schedule *schedule, const cha
         planned_free(planned);
         return -1;
     }
-    planned->completed_at = old->completed_at;
-    planned->failed_at = old->failed_at;
     struct planned passed = *old; /* the entry keeps its address */
     *old = *planned;
     *planned = passed;
@@ -497,30 +509,32 @@ static void add_loaded(void *arg, struct schedule *schedule)
     set_next(planned);
 }
 
-struct looking {
-    struct schedules *list;
-    struct planned *planned;
-};
-
-static void add_run(void *arg, const struct schedule_run_row *row)
+/* "cron:SCHEDULE:SECONDS" (make_run); 0: it is none. */
+static uint64_t schedule_of_key(const char *key)
 {
-    const struct looking *looking = arg;
-    if (row->state < JOB_STATE_COMPLETED)
-        schedule_runs_add(&looking->list->runs, row->job, looking->planned->facts.id);
-    else
-        note_end(looking->planned, row->state, row->ended_at);
+    static const char begin[] = "cron:";
+    if (key == NULL || strncmp(key, begin, sizeof(begin) - 1) != 0)
+        return 0;
+    return strtoull(key + sizeof(begin) - 1, NULL, 10);
 }
 
-static int load_runs(struct engine *engine, struct error *err)
+void schedules_found(struct engine *engine, struct job *job, const char *key)
 {
-    struct looking looking = {.list = list_of(engine)};
-    for (size_t i = 0; i < looking.list->count; i++) {
-        looking.planned = looking.list->entries[i];
-        if (schedule_rows_newest_runs(engine->db, &looking.planned->facts, add_run, &looking, err) <
-            0)
-            return -1;
+    const uint64_t schedule = schedule_of_key(key);
+    if (schedule != 0)
+        add_run(list_of(engine), job, schedule);
+}
+
+/* One by hand has no key; only the newest is known. */
+void schedules_found_all(struct engine *engine)
+{
+    struct schedules *list = list_of(engine);
+    for (size_t i = 0; i < list->count; i++) {
+        struct job *job = jobset_find(engine->jobs, list->entries[i]->facts.last_job);
+        if (job != NULL && !job->scheduled)
+            add_run(list, job, list->entries[i]->facts.id);
     }
-    return 0;
+    schedule_runs_sort(&list->runs);
 }
 
 int schedules_load(struct engine *engine, struct error *err)
@@ -530,5 +544,5 @@ int schedules_load(struct engine *engine, struct error *err)
     if (schedule_rows_each(engine->db, add_loaded, &loading, err) < 0 || loading.failed)
         return -1;
     refresh(loading.list);
-    return load_runs(engine, err);
+    return 0;
 }

@@ -17,10 +17,9 @@ struct zone;
 struct planned {
     struct schedule facts;
     struct cron_spec spec;
-    struct zone *zone;               /* owned */
-    int64_t next_at;                 /* INT64_MAX: never */
-    int64_t not_before;              /* after a refusal that may pass, else 0 */
-    int64_t completed_at, failed_at; /* the newest run that ended so; 0: none is known of */
+    struct zone *zone;  /* owned */
+    int64_t next_at;    /* INT64_MAX: never */
+    int64_t not_before; /* after a refusal that may pass, else 0 */
 };
 
 /* From the stored text of a schedule's job to a job of its owner: the api knows how. 0 and *ret

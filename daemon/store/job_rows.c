@@ -396,7 +396,8 @@ enum open_column {
     OPEN_QUEUE_SUM,
     OPEN_GPU_SHARE,
     OPEN_GPU_MEMORY,
-    OPEN_BOUND
+    OPEN_BOUND,
+    OPEN_KEY
 };
 
 static char *open_text(sqlite3_stmt *statement, enum open_column column)
@@ -433,7 +434,8 @@ static int read_open(sqlite3_stmt *statement, struct job *job, struct job_status
                            .bound = open_number(statement, OPEN_BOUND) != 0,
                            .counters = open_text(statement, OPEN_COUNTERS),
                            .array = open_text(statement, OPEN_ARRAY),
-                           .queue = open_text(statement, OPEN_QUEUE)};
+                           .queue = open_text(statement, OPEN_QUEUE),
+                           .key = open_text(statement, OPEN_KEY)};
     if (priority >= 0 && priority < JOB_PRIORITY_COUNT &&
         queue_is(statement, FACTS_AT + OPEN_QUEUE_SUM, facts))
         return 0;
@@ -468,7 +470,7 @@ int job_rows_each_open(struct db *db, job_open_fn each, void *arg, struct error 
     static const char sql[] =
         "SELECT " PROGRESS_COLUMNS STATUS_COLUMNS
         ",uid,priority,submitted_at,array,cpus,memory_bytes,name,type,estimate_us,gpus,"
-        "disk_bytes,counters,queue,queue_sum,gpu_share,gpu_memory_bytes,bound FROM job "
+        "disk_bytes,counters,queue,queue_sum,gpu_share,gpu_memory_bytes,bound,key FROM job "
         "INDEXED BY job_open WHERE state<4 ORDER BY id";
     struct reading_open reading = {each, arg};
     return db_each(db, db_statement(db, sql, err), read_one_open, &reading, err);

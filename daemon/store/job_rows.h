@@ -68,7 +68,7 @@ int job_rows_list(struct db *db, const struct job_filter *filter, job_row_fn eac
 struct job_open {
     const struct job *job;
     const struct job_status *status;
-    /* Only name, type, queue, array, estimate_us and what it asks for. */
+    /* Only name, type, queue, array, key, estimate_us and what it asks for. */
     const struct job_facts *facts;
 };
 typedef int (*job_open_fn)(void *arg, const struct job_open *open);

@@ -279,6 +279,14 @@ static const char *const migrations[] = {
     "ALTER TABLE job ADD COLUMN bound INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN cpu_list TEXT;"
     "ALTER TABLE task ADD COLUMN cpu_list TEXT;",
+
+    /* 13: when a run of a schedule completed and failed last. */
+    "ALTER TABLE schedule ADD COLUMN completed_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE schedule ADD COLUMN failed_at INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE schedule SET sum=checksum(uid,gid,overlap,catch_up,paused,created_at,done_until,last_job,"
+    "last_run_at,skipped_at,completed_at,failed_at,name,at,zone,skipped_why)"
+    " WHERE sum=checksum(uid,gid,overlap,catch_up,paused,created_at,done_until,last_job,last_run_at,"
+    "skipped_at,name,at,zone,skipped_why);",
 };
 
 int migrations_count(void)

@@ -4,11 +4,11 @@
 #include "daemon/store/last_ids.h"
 #include "daemon/store/status_columns.h"
 
-#define COLUMNS                                                                                   \
-    "uid,gid,overlap,catch_up,paused,created_at,done_until,last_job,last_run_at,skipped_at,name," \
-    "at,zone,skipped_why,sum"
-#define NUMBERS 10
-#define WIDTH 15
+#define COLUMNS                                                                              \
+    "uid,gid,overlap,catch_up,paused,created_at,done_until,last_job,last_run_at,skipped_at," \
+    "completed_at,failed_at,name,at,zone,skipped_why,sum"
+#define NUMBERS 12
+#define WIDTH 17
 
 static void numbers_of(const struct schedule *schedule, int64_t ret[NUMBERS])
 {
@@ -22,6 +22,8 @@ static void numbers_of(const struct schedule *schedule, int64_t ret[NUMBERS])
     ret[7] = (int64_t)schedule->last_job;
     ret[8] = schedule->last_run_at;
     ret[9] = schedule->skipped_at;
+    ret[10] = schedule->completed_at;
+    ret[11] = schedule->failed_at;
 }
 
 static uint32_t sum_of(const struct schedule *schedule)
@@ -39,10 +41,10 @@ static void bind_columns(sqlite3_stmt *statement, const struct schedule *schedul
     int64_t numbers[NUMBERS];
     numbers_of(schedule, numbers);
     bind_numbers(statement, 1, numbers, NUMBERS);
-    bind_text(statement, 11, schedule->name);
-    bind_text(statement, 12, schedule->at);
-    bind_text(statement, 13, schedule->zone);
-    bind_text(statement, 14, schedule->skipped_why);
+    bind_text(statement, NUMBERS + 1, schedule->name);
+    bind_text(statement, NUMBERS + 2, schedule->at);
+    bind_text(statement, NUMBERS + 3, schedule->zone);
+    bind_text(statement, NUMBERS + 4, schedule->skipped_why);
     (void)sqlite3_bind_int64(statement, WIDTH, sum_of(schedule));
 }
 
@@ -50,13 +52,14 @@ int schedule_rows_insert(struct db *db, struct schedule *schedule, const char *j
                          struct error *err)
 {
     static const char sql[] = "INSERT INTO schedule(" COLUMNS ",job,job_sum)"
-                              " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)";
+                              " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
+                              "?18,?19)";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
     bind_columns(statement, schedule);
-    bind_text(statement, 16, job);
-    (void)sqlite3_bind_int64(statement, 17, sum_text(0, job));
+    bind_text(statement, WIDTH + 1, job);
+    (void)sqlite3_bind_int64(statement, WIDTH + 2, sum_text(0, job));
     if (db_run(db, statement, err) < 0)
         return -1;
     schedule->id = (uint64_t)db_last_id(db);
@@ -66,8 +69,8 @@ int schedule_rows_insert(struct db *db, struct schedule *schedule, const char *j
 int schedule_rows_update(struct db *db, const struct schedule *schedule, struct error *err)
 {
     static const char sql[] =
-        "UPDATE schedule SET (" COLUMNS ")=(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"
-        " WHERE id=?16";
+        "UPDATE schedule SET (" COLUMNS ")=(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,"
+        "?16,?17) WHERE id=?18";
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
@@ -133,10 +136,12 @@ static int read_row(sqlite3_stmt *statement, struct schedule *ret, struct error 
                              .last_job = (uint64_t)sqlite3_column_int64(statement, 7),
                              .last_run_at = sqlite3_column_int64(statement, 8),
                              .skipped_at = sqlite3_column_int64(statement, 9),
-                             .name = column_text(statement, 10),
-                             .at = column_text(statement, 11),
-                             .zone = column_text(statement, 12),
-                             .skipped_why = column_text(statement, 13),
+                             .completed_at = sqlite3_column_int64(statement, 10),
+                             .failed_at = sqlite3_column_int64(statement, 11),
+                             .name = column_text(statement, NUMBERS),
+                             .at = column_text(statement, NUMBERS + 1),
+                             .zone = column_text(statement, NUMBERS + 2),
+                             .skipped_why = column_text(statement, NUMBERS + 3),
                              .id = (uint64_t)sqlite3_column_int64(statement, WIDTH)};
     if (sum_of(ret) == sqlite3_column_int64(statement, WIDTH - 1))
         return 0;
@@ -166,41 +171,6 @@ int schedule_rows_each(struct db *db, schedule_fn call, void *arg, struct error 
     static const char sql[] = "SELECT " COLUMNS ",id FROM schedule ORDER BY id";
     struct reading reading = {call, arg};
     return db_each(db, db_statement(db, sql, err), read_one, &reading, err);
-}
-
-struct reading_runs {
-    schedule_run_fn call;
-    void *arg;
-};
-
-static int read_run(void *arg, sqlite3_stmt *statement, struct error *err)
-{
-    const struct reading_runs *reading = arg;
-    const struct schedule_run_row row = {.job = (uint64_t)sqlite3_column_int64(statement, 0),
-                                         .state = (enum job_state)sqlite3_column_int(statement, 1),
-                                         .ended_at = sqlite3_column_int64(statement, 2)};
-    (void)err;
-    reading->call(reading->arg, &row);
-    return 0;
-}
-
-/* Keys of runs are "cron:SCHEDULE:SECONDS" (engine/schedules.c), the seconds in ten digits until
- * the year 2286: the index of keys has them in their order. */
-int schedule_rows_newest_runs(struct db *db, const struct schedule *schedule, schedule_run_fn call,
-                              void *arg, struct error *err)
-{
-    static const char sql[] = "SELECT id,state,ended_at FROM (SELECT id,state,ended_at FROM job"
-                              " WHERE uid=?1 AND key>'cron:'||?2||':' AND key<'cron:'||?2||';'"
-                              " ORDER BY key DESC LIMIT 50)"
-                              " UNION SELECT id,state,ended_at FROM job WHERE id=?3";
-    struct reading_runs reading = {call, arg};
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    (void)sqlite3_bind_int64(statement, 1, schedule->uid);
-    (void)sqlite3_bind_int64(statement, 2, (int64_t)schedule->id);
-    (void)sqlite3_bind_int64(statement, 3, (int64_t)schedule->last_job);
-    return db_each(db, statement, read_run, &reading, err);
 }
 
 static void ignore(void *arg, struct schedule *schedule)

@@ -4,7 +4,6 @@
 #ifndef BATCHD_DAEMON_STORE_SCHEDULE_ROWS_H
 #define BATCHD_DAEMON_STORE_SCHEDULE_ROWS_H
 
-#include "daemon/core/job_state.h"
 #include "daemon/core/schedule.h"
 #include "daemon/store/db.h"
 
@@ -23,17 +22,6 @@ char *schedule_rows_load_job(struct db *db, uint64_t id, struct error *err);
 typedef void (*schedule_fn)(void *arg, struct schedule *schedule);
 int schedule_rows_each(struct db *db, schedule_fn call, void *arg, struct error *err);
 /* Checks every row. */
-/* Of its runs that its times made the newest 50, and the newest of all, in no order: for figures,
- * without their checksums. */
-struct schedule_run_row {
-    uint64_t job;
-    enum job_state state;
-    int64_t ended_at;
-};
-typedef void (*schedule_run_fn)(void *arg, const struct schedule_run_row *row);
-int schedule_rows_newest_runs(struct db *db, const struct schedule *schedule, schedule_run_fn call,
-                              void *arg, struct error *err);
-
 int schedule_rows_check(struct db *db, struct error *err);
 
 #endif

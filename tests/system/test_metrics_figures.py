@@ -18,6 +18,11 @@ from test_metrics import of, scrape
 LATEST = ("batchd_last_success_timestamp_seconds", "batchd_last_failure_timestamp_seconds")
 
 
+def about(seconds):
+    """Of a time since 1970 a millionth would be half an hour."""
+    return pytest.approx(seconds, rel=0, abs=1e-3)
+
+
 def rows(daemon, tmp_path, sql, *values):
     """Of a copy of the store, which batchd has to itself."""
     copy = tmp_path / "copy.db"
@@ -27,11 +32,13 @@ def rows(daemon, tmp_path, sql, *values):
         return store.execute(sql, values).fetchall()
 
 
-def test_slots_that_are_used(daemon, tmp_path):
+def test_slots_that_are_used(make_daemon, tmp_path):
+    daemon = make_daemon(config="[resources]\ncpus = 8\n")
+    daemon.start()
     for name, slots in (("a", 3), ("b", 0)):
         daemon.call("io.batchd.Queues.Add", name=name, slots=slots)
     jobs = [daemon.submit("sleep", "600", queue="a", array="1-5"), daemon.submit("sleep", "600", queue="b")]
-    wait_until(lambda: of(scrape(daemon), "batchd_queue_slots_used", queue="a") > 0)
+    wait_until(lambda: of(scrape(daemon), "batchd_queue_slots_used", queue="a") == 3)
     wait_until(lambda: of(scrape(daemon), "batchd_queue_slots_used", queue="b") == 1)
     daemon.wait_running(jobs[-1])
     samples = scrape(daemon)
@@ -79,29 +86,31 @@ def test_when_a_schedule_went_well_last(timed, tmp_path):  # noqa: F811
     add(timed, "one", "* * * * *", "sh", "-c", script, job={"cwd": str(tmp_path)})
     call(timed, "Edit", name="one", overlap="queue")
     assert latest(timed) == [0, 0]
-    timed.clock.set(noon - 0.2)  # that of 11:59, which is less than a minute late, and that of 12:00
+    timed.clock.set(noon - 20)  # that of 11:59, which is less than a minute late
+    wait_until(lambda: len(runs(timed)) == 1)
+    timed.clock.set(noon - 0.2)
     wait_until(lambda: len(runs(timed)) == 2)
     first, second = [job["id"] for job in runs(timed)]
     timed.restart()
     assert latest(timed) == [0, 0]
     (tmp_path / f"go.{first}").touch()
     timed.wait(first)
-    assert latest(timed) == [pytest.approx(timed.job(first)["ended_at"] / 1e6), 0]
+    assert latest(timed) == [about(timed.job(first)["ended_at"] / 1e6), 0]
     (tmp_path / "go").write_text("0\n")
     timed.wait(second)
 
     def stored(state):
         return rows(timed, tmp_path, "SELECT coalesce(max(ended_at), 0) FROM job WHERE key LIKE 'cron:%' AND state=?", state)[0][0] / 1e6
 
-    assert latest(timed) == [pytest.approx(stored(4)), 0] and stored(4) > noon and len(runs(timed)) == 2
+    assert latest(timed) == [about(stored(4)), 0] and stored(4) > noon and len(runs(timed)) == 2
     (tmp_path / "go").write_text("3\n")
-    timed.clock.set(noon + 60 * 3 - 0.2)
+    timed.clock.set(noon + 150)  # that of 12:02, and half a minute until the next
     wait_until(lambda: latest(timed)[1] > noon + 60)
     for _ in range(2):
-        assert latest(timed) == [pytest.approx(stored(4)), pytest.approx(stored(5))] and stored(5) > stored(4)
+        assert latest(timed) == [about(stored(4)), about(stored(5))] and stored(5) > stored(4)
         timed.restart()
     call(timed, "Edit", name="one", at="0 0 1 1 *")
-    assert latest(timed) == [pytest.approx(stored(4)), pytest.approx(stored(5))]
+    assert latest(timed) == [about(stored(4)), about(stored(5))]
     call(timed, "Remove", name="one")
     assert not any(name in LATEST for name, _ in scrape(timed))
 
@@ -111,9 +120,33 @@ def test_a_run_by_hand_counts(daemon):
     job = call(daemon, "Run", name="one")["id"]
     daemon.wait(job)
     ended = daemon.job(job)["ended_at"] / 1e6
-    assert latest(daemon) == [0, pytest.approx(ended)]
+    assert latest(daemon) == [0, about(ended)]
     daemon.restart()
-    assert latest(daemon) == [0, pytest.approx(ended)]
+    assert latest(daemon) == [0, about(ended)]
+    assert daemon.call("io.batchd.Jobs.Prune", older_ms=0)["removed"] == 1
+    wait_until(lambda: not daemon.jobs())
+    daemon.restart()
+    assert latest(daemon) == [0, about(ended)]
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_run_that_a_start_settles_counts(timed, by_hand):  # noqa: F811
+    """The machine went down while it ran, and it is not to run again."""
+    add(timed, "one", "0 12 * * *", "sleep", "600", job={"rerun_if_lost": False})
+    if by_hand:
+        call(timed, "Run", name="one")
+    else:
+        timed.clock.set(at(BERLIN, *MONDAY, 12, 0) - 0.2)
+    wait_until(lambda: len(runs(timed)) == 1)
+    [job] = runs(timed)
+    timed.wait_running(job["id"])
+    timed.kill()
+    timed.power_off()
+    timed.start()
+    assert timed.wait(job["id"])[0]["outcome"]["class"] == "lost"
+    for _ in range(2):
+        assert latest(timed) == [0, about(timed.job(job["id"])["ended_at"] / 1e6)]
+        timed.restart()
 
 
 def test_runs_that_were_not_made(timed):  # noqa: F811
@@ -148,10 +181,14 @@ def test_another_user_is_told_of_no_schedule(daemon):
 
 
 def test_no_more_than_200_schedules(daemon):
+    """The oldest: whoever comes later pushes none out."""
     for i in range(205):
-        add(daemon, f"s{i:03}", "0 0 1 1 *")
-    found = [dict(labels)["schedule"] for name, labels in scrape(daemon) if name == LATEST[0]]
-    assert sorted(found) == [f"s{i:03}" for i in range(200)]
+        add(daemon, f"s{999 - i}", "0 0 1 1 *")
+    call(daemon, "Remove", name="s999")
+    for _ in range(2):
+        found = [dict(labels)["schedule"] for name, labels in scrape(daemon) if name == LATEST[0]]
+        assert found == [f"s{999 - i}" for i in range(1, 201)]
+        daemon.restart()
 
 
 def test_what_jobs_read_and_write(daemon, tmp_path):

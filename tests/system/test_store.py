@@ -24,7 +24,7 @@ def old_store(daemon, version):
     db.close()
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12])
 def test_a_store_of_an_older_version_is_brought_up_to_date(make_daemon, version):
     daemon = make_daemon()
     old_store(daemon, version)
@@ -144,11 +144,11 @@ def test_an_older_batchd_refuses_a_newer_store(make_daemon):
     assert daemon.stop() == 0
     with sqlite3.connect(daemon.state / "batchd.db") as db:
         (stamp,) = db.execute("PRAGMA user_version").fetchone()
-        assert stamp & 0xff == 12
+        assert stamp & 0xff == 13
         db.execute(f"PRAGMA user_version={stamp + 1}")
     db.close()
     found = check_store(daemon)
-    assert found.returncode == 65 and "schema version 13, this batchd knows up to 12" in found.stderr
+    assert found.returncode == 65 and "schema version 14, this batchd knows up to 13" in found.stderr
 
 
 def killed_store(make_daemon, name, **options):
