@@ -24,6 +24,13 @@ struct job_usage {
     uint8_t source;        /* enum memory_source of the peak */
 };
 
+/* 0 where the part is more: both were not counted at once, and something may have gone meanwhile.
+ */
+static inline uint64_t usage_without(uint64_t all, uint64_t part)
+{
+    return all > part ? all - part : 0;
+}
+
 /* As part of a record. */
 void job_usage_put(struct record_writer *writer, const struct job_usage *usage);
 void job_usage_get(struct record *record, struct job_usage *ret);

@@ -2,6 +2,7 @@
 
 #include "common/cleanup.h"
 #include "common/fd.h"
+#include "common/job_usage.h"
 #include "common/process_stat.h"
 #include "step/notes.h"
 
@@ -46,15 +47,10 @@ static uint64_t number_of(const json_t *told, const char *name)
     return value < 0 ? 0 : (uint64_t)value;
 }
 
-static uint64_t more(uint64_t after, uint64_t before)
-{
-    return after > before ? after - before : 0;
-}
-
 void server_usage_tell(const json_t *told, const struct usage *before, const struct usage *after)
 {
-    struct usage used = {.user_us = more(after->user_us, before->user_us),
-                         .system_us = more(after->system_us, before->system_us),
+    struct usage used = {.user_us = usage_without(after->user_us, before->user_us),
+                         .system_us = usage_without(after->system_us, before->system_us),
                          .max_rss_bytes = after->max_rss_bytes};
     if (json_is_object(told))
         used = (struct usage){.user_us = number_of(told, "user_us"),

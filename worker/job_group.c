@@ -68,10 +68,9 @@ static uint64_t read_number(int dirfd, const char *file)
     return text == NULL ? 0 : strtoull(text, NULL, 10);
 }
 
-/* "NAME NUMBER" on a line of its own; 0 when it is not there. */
-static uint64_t read_entry(const struct job_group *group, const char *file, const char *name)
+/* "NAME NUMBER" on a line of its own; 0 when it is not there. `text` may be NULL. */
+static uint64_t entry_of(const char *text, const char *name)
 {
-    CLEANUP_FREE char *text = fd_read_file(group->fd, file, FILE_BYTES, NULL);
     size_t length = strlen(name);
     for (const char *line = text; line != NULL && *line != '\0';) {
         if (strncmp(line, name, length) == 0 && line[length] == ' ')
@@ -80,6 +79,12 @@ static uint64_t read_entry(const struct job_group *group, const char *file, cons
         line = line == NULL ? NULL : line + 1;
     }
     return 0;
+}
+
+static uint64_t read_entry(const struct job_group *group, const char *file, const char *name)
+{
+    CLEANUP_FREE char *text = fd_read_file(group->fd, file, FILE_BYTES, NULL);
+    return entry_of(text, name);
 }
 
 /* ---- its life ---- */
@@ -190,17 +195,15 @@ uint64_t job_group_cpu_us(const struct job_group *group)
 /* tmpfs is counted as file, too, and is no cache. */
 static uint64_t read_cache(const struct job_group *group)
 {
-    const uint64_t file = read_entry(group, "memory.stat", "file");
-    const uint64_t shmem = read_entry(group, "memory.stat", "shmem");
-    return file > shmem ? file - shmem : 0;
+    CLEANUP_FREE char *text = fd_read_file(group->fd, "memory.stat", FILE_BYTES, NULL);
+    return usage_without(entry_of(text, "file"), entry_of(text, "shmem"));
 }
 
 bool job_group_sample_server(const struct job_group *group, struct job_usage *ret)
 {
     if (!job_group_sample(group, ret))
         return false;
-    const uint64_t cache = read_cache(group);
-    ret->memory_bytes -= cache < ret->memory_bytes ? cache : ret->memory_bytes;
+    ret->memory_bytes = usage_without(ret->memory_bytes, read_cache(group));
     ret->peak_bytes = 0;
     ret->source = MEMORY_UNKNOWN;
     return true;

@@ -62,11 +62,6 @@ static bool look_at_groups(const struct job_group *group, const struct job_group
     return true;
 }
 
-static uint64_t more(uint64_t now, uint64_t before)
-{
-    return now > before ? now - before : 0;
-}
-
 /* By its control group, else by its processes. */
 static void look(struct sampler *sampler, const struct job_group *group,
                  const struct job_group *server, struct job_usage *ret)
@@ -79,7 +74,7 @@ static void look(struct sampler *sampler, const struct job_group *group,
                                   .memory_bytes = tree.memory_bytes,
                                   .processes = tree.processes};
     }
-    ret->cpu_us = more(ret->cpu_us, sampler->before_us);
+    ret->cpu_us = usage_without(ret->cpu_us, sampler->before_us);
     if (ret->memory_bytes > sampler->peak_bytes)
         sampler->peak_bytes = ret->memory_bytes;
     if (ret->peak_bytes != 0)

@@ -3,6 +3,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/job_usage.h"
 #include "common/log.h"
 #include "common/process_stat.h"
 #include "worker/cgroup.h"
@@ -385,11 +386,6 @@ void server_note_usage(struct server *server, uint64_t user_us, uint64_t system_
     server->system_us += system_us;
 }
 
-static uint64_t more(uint64_t now, uint64_t before)
-{
-    return now > before ? now - before : 0;
-}
-
 void server_usage(const struct server *server, struct job_exit *end)
 {
     struct job_exit all = {.id = end->id};
@@ -398,8 +394,8 @@ void server_usage(const struct server *server, struct job_exit *end)
     if (server->ended)
         job_end_status(&all, server->status, &server->used);
     (void)job_group_usage(server->group, &all);
-    end->user_us += more(all.user_us, server->user_us);
-    end->system_us += more(all.system_us, server->system_us);
+    end->user_us += usage_without(all.user_us, server->user_us);
+    end->system_us += usage_without(all.system_us, server->system_us);
     if (all.max_rss_bytes > end->max_rss_bytes) {
         end->max_rss_bytes = all.max_rss_bytes;
         end->memory_source = all.memory_source;
