@@ -273,6 +273,27 @@ int get_bind(struct record *record, struct attempt_id *ret_id, struct cpu_list *
     return 0;
 }
 
+void put_binds(struct record_writer *writer, const struct cpu_list *cpus)
+{
+    char text[CPU_LIST_TEXT_BYTES];
+    cpu_list_format(cpus, text);
+    record_begin(writer, MESSAGE_BINDS);
+    record_put_string(writer, text);
+    record_end(writer);
+}
+
+int get_binds(struct record *record, struct cpu_list *ret)
+{
+    struct error err;
+    *ret = (struct cpu_list){.bits = {0}};
+    if (record->bytes == 0)
+        return 0;
+    char *text = record_get_string(record, CPU_LIST_TEXT_BYTES);
+    int result = text == NULL ? -1 : cpu_list_parse(text, ret, &err);
+    free(text);
+    return result == 0 ? done(record) : -1;
+}
+
 void put_stop(struct record_writer *writer, const struct job_stop *stop)
 {
     record_begin(writer, MESSAGE_STOP);

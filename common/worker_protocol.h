@@ -79,7 +79,8 @@ enum worker_message {
     MESSAGE_USAGE, /* struct attempt_id, struct job_usage */
     /* batchd -> worker: of the RUN that follows */
     MESSAGE_BIND, /* struct attempt_id, string: a list of processors (cpu_list.h) */
-    /* worker -> batchd, ahead of HELLO: no payload; it heeds BIND, as those of before do not */
+    /* worker -> batchd, ahead of HELLO: it heeds BIND, as those of before do not; string: the list
+     * of processors that its control group has, "" or no payload: any */
     MESSAGE_BINDS,
     /* log only */
     LOG_GO = 64, /* struct job_started (pid 0): written before exec */
@@ -221,7 +222,9 @@ int get_limits(struct record *record, struct attempt_id *ret_id, struct job_limi
 void put_bind(struct record_writer *writer, const struct attempt_id *id,
               const struct cpu_list *cpus);
 int get_bind(struct record *record, struct attempt_id *ret_id, struct cpu_list *ret);
-void job_run_add_env(struct job_run *run, char *text); /* takes NAME=VALUE */
+void put_binds(struct record_writer *writer, const struct cpu_list *cpus);
+int get_binds(struct record *record, struct cpu_list *ret); /* empty: any */
+void job_run_add_env(struct job_run *run, char *text);      /* takes NAME=VALUE */
 void put_stop(struct record_writer *writer, const struct job_stop *stop);
 int get_stop(struct record *record, struct job_stop *ret);
 void put_signal(struct record_writer *writer, const struct job_signal *signal);

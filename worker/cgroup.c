@@ -6,12 +6,14 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #define MOUNT "/sys/fs/cgroup"
+#define ONLINE "/sys/devices/system/cpu/online"
 #define FILE_BYTES 4096U
 #define SPAWNER_UNIT "batchd-worker.service"
 #define JOBS_UNIT "batchd-jobs.service"
@@ -106,9 +108,38 @@ char *cgroup_of_worker(uint64_t worker)
     return TAKE_PTR(own);
 }
 
+void cgroup_own_cpus(struct cpu_list *ret)
+{
+    struct cpu_list others;
+    struct error err;
+    cpu_set_t set;
+    CLEANUP_FREE char *online = fd_read_file(AT_FDCWD, ONLINE, FILE_BYTES, NULL);
+    *ret = (struct cpu_list){.bits = {0}};
+    if (online == NULL || cpu_list_parse(online, &others, &err) < 0 ||
+        sched_getaffinity(0, sizeof(set), &set) < 0)
+        return;
+    for (unsigned i = 0; i < CPU_LIST_MAX; i++) {
+        if (CPU_ISSET(i, &set))
+            cpu_list_add(ret, i);
+    }
+    cpu_list_leave(&others, ret);
+    if (cpu_list_is_empty(&others))
+        *ret = (struct cpu_list){.bits = {0}};
+}
+
+static void keep_to(const char *group, const struct cpu_list *cpus)
+{
+    char list[CPU_LIST_TEXT_BYTES];
+    CLEANUP_FREE char *path = xasprintf("%s/cpuset.cpus", group);
+    CLEANUP_CLOSE int fd = cpu_list_is_empty(cpus) ? -1 : open(path, O_WRONLY | O_CLOEXEC);
+    cpu_list_format(cpus, list);
+    if (fd >= 0)
+        (void)fd_write_all(fd, list, strlen(list));
+}
+
 /* In it a job's own user may read what its limits are, whatever our umask is: programs size
  * themselves by that. */
-char *cgroup_make(const char *base, uint64_t worker)
+char *cgroup_make(const char *base, uint64_t worker, const struct cpu_list *cpus)
 {
     if (base == NULL)
         return NULL;
@@ -117,6 +148,7 @@ char *cgroup_make(const char *base, uint64_t worker)
     if ((mkdir(group, 0755) < 0 && errno != EEXIST) || (mkdir(leaf, 0755) < 0 && errno != EEXIST) ||
         chmod(group, 0755) < 0)
         return NULL;
+    keep_to(group, cpus);
     hand_on(group);
     return TAKE_PTR(group);
 }
@@ -131,6 +163,20 @@ int cgroup_enter(const char *group)
 {
     CLEANUP_CLOSE int fd = open_in(group, CGROUP_WORKER_NAME "/cgroup.procs", O_WRONLY);
     return fd >= 0 && write(fd, "0", 1) == 1 ? 0 : -1;
+}
+
+void cgroup_cpus(struct cpu_list *ret)
+{
+    struct error err;
+    CLEANUP_FREE char *group = own_group();
+    *ret = (struct cpu_list){.bits = {0}};
+    while (group != NULL && strlen(group) >= strlen(MOUNT)) {
+        CLEANUP_FREE char *path = xasprintf("%s/cpuset.cpus.effective", group);
+        CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, FILE_BYTES, NULL);
+        if (text != NULL && cpu_list_parse(text, ret, &err) == 0)
+            return;
+        *strrchr(group, '/') = '\0';
+    }
 }
 
 bool cgroup_populated(const char *group)

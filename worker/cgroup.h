@@ -13,6 +13,8 @@
 #ifndef BATCHD_WORKER_CGROUP_H
 #define BATCHD_WORKER_CGROUP_H
 
+#include "common/cpu_list.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,10 +27,17 @@
 char *cgroup_base(bool system_mode);
 /* For the worker of this id: its own; NULL: it has none. */
 char *cgroup_of_worker(uint64_t worker);
-/* Makes the worker's group below `base`; NULL when that cannot be done. */
-char *cgroup_make(const char *base, uint64_t worker);
+/* The processors that we are kept to (sched_setaffinity(2), as by CPUAffinity= of systemd.exec(5));
+ * empty: all that are online. */
+void cgroup_own_cpus(struct cpu_list *ret);
+/* Makes the worker's group below `base`, kept to these processors; NULL when that cannot be done.
+ * Before Linux 6.2 what comes into a group with cpusets has its affinity no longer. */
+char *cgroup_make(const char *base, uint64_t worker, const struct cpu_list *cpus);
 /* Makes the calling process the worker in it: may follow a fork. 0 or -1. */
 int cgroup_enter(const char *group);
+/* The processors that our own group has, or the next above that tells (cpuset); empty: none does.
+ */
+void cgroup_cpus(struct cpu_list *ret);
 /* True when some process is in it or below it. */
 bool cgroup_populated(const char *group);
 /* Kills all that is in it. 1: nothing is in it, or it is gone, which only an empty one can be;

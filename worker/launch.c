@@ -142,7 +142,7 @@ __attribute__((noreturn)) static void exec_worker(const struct launcher *launche
 /* Its own control group, with a file that tells a later spawner which it is. NULL: it has none. */
 static char *make_cgroup(const struct launcher *launcher, uint64_t id)
 {
-    CLEANUP_FREE char *group = cgroup_make(launcher->cgroup, id);
+    CLEANUP_FREE char *group = cgroup_make(launcher->cgroup, id, launcher->cpus);
     char folder[32];
     if (group == NULL)
         return NULL;

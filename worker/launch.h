@@ -3,6 +3,8 @@
 #ifndef BATCHD_WORKER_LAUNCH_H
 #define BATCHD_WORKER_LAUNCH_H
 
+#include "common/cpu_list.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -19,9 +21,10 @@ struct spawner_options {
 
 struct launcher {
     const struct spawner_options *options;
-    int jobs_fd;        /* the folder of all jobs, which the worker inherits */
-    int users_fd;       /* of their checkpoints (user_folder.h), too; -1 in user mode */
-    const char *cgroup; /* below which it gets its own; NULL: it gets none */
+    int jobs_fd;                 /* the folder of all jobs, which the worker inherits */
+    int users_fd;                /* of their checkpoints (user_folder.h), too; -1 in user mode */
+    const char *cgroup;          /* below which it gets its own; NULL: it gets none */
+    const struct cpu_list *cpus; /* that this is kept to; empty: any */
 };
 
 struct launched {

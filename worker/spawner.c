@@ -48,8 +48,9 @@ struct child {
 struct spawner {
     struct spawner_options options;
     int lock_fd, listen_fd, signal_fd, jobs_fd;
-    int users_fd; /* of their checkpoints (user_folder.h); -1 in user mode */
-    char *cgroup; /* below which workers have theirs; NULL: they have none */
+    int users_fd;         /* of their checkpoints (user_folder.h); -1 in user mode */
+    char *cgroup;         /* below which workers have theirs; NULL: they have none */
+    struct cpu_list cpus; /* that we were started with, for these groups; empty: any */
     struct link links[LINKS_MAX];
     struct child *children;
     int64_t busy_at;   /* when there was last something to do */
@@ -72,7 +73,8 @@ static int spawn(struct spawner *spawner, uint64_t id)
     const struct launcher launcher = {.options = &spawner->options,
                                       .jobs_fd = spawner->jobs_fd,
                                       .users_fd = spawner->users_fd,
-                                      .cgroup = spawner->cgroup};
+                                      .cgroup = spawner->cgroup,
+                                      .cpus = &spawner->cpus};
     struct launched made;
     if (launch_worker(&launcher, id, &made) < 0)
         return -1;
@@ -393,6 +395,7 @@ int spawner_run(const struct spawner_options *options)
         spawner.links[i].fd = -1;
     if (!options->foreground && detach() < 0)
         return EX_OSERR;
+    cgroup_own_cpus(&spawner.cpus);
     if (prepare(&spawner) < 0) {
         if (errno != EBUSY)
             log_error("the spawner cannot use %s: %s", options->state_dir, strerrordesc_np(errno));

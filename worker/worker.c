@@ -347,6 +347,7 @@ static void serve_front(struct worker *worker)
 
 static void say_hello(struct worker *worker)
 {
+    struct cpu_list cpus;
     struct worker_hello hello = {.worker = worker->options.id,
                                  .pid = (uint32_t)getpid(),
                                  .ended = worker->ended,
@@ -363,7 +364,8 @@ static void say_hello(struct worker *worker)
         hello.jobs[hello.count].id = worker->queue[i].id;
         hello.jobs[hello.count++].state = HELLO_QUEUED;
     }
-    put_empty(&worker->front.out, MESSAGE_BINDS);
+    cgroup_cpus(&cpus);
+    put_binds(&worker->front.out, &cpus);
     put_hello(&worker->front.out, &hello);
     for (const struct owed *owed = worker->owed; owed != NULL; owed = owed->next)
         send_owed(worker, owed);

@@ -13,7 +13,7 @@
 static const char no_worker[] = "the workers that are idle are of an older version, which binds "
                                 "no job to processors; batchd-worker is to be started anew";
 static const char no_processors[] = "of the processors that it could be bound to some are off, or "
-                                    "batchd may not use them any more";
+                                    "batchd or batchd-worker may not use them";
 
 static void find_taken(const struct engine *engine, struct cpu_list *ret)
 {
@@ -50,13 +50,15 @@ void engine_put_off_binding(struct engine *engine, struct job *job)
     put_off(engine, job, no_worker);
 }
 
-bool engine_may_bind(struct engine *engine, struct job *job, const struct job_facts *facts)
+bool engine_may_bind(struct engine *engine, struct job *job, const struct job_facts *facts,
+                     uint64_t worker)
 {
     struct cpu_list taken;
     if (!facts->bound)
         return true;
     engine->bindable = engine->options.cpus->usable;
     cpu_topology_keep_usable(engine->options.sysfs_root, &engine->bindable);
+    pool_keep_bindable(engine->pool, worker, &engine->bindable);
     find_taken(engine, &taken);
     cpu_list_leave(&engine->bindable, &taken);
     if (cpu_list_count(&engine->bindable) < facts->cpus) {

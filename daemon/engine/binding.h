@@ -11,8 +11,9 @@ struct engine;
 
 /* The scheduler has found room among those that there were at the start of the daemon
  * (RESOURCE_BOUND); whether it is still there. False: it is put off for a while, since processors
- * were taken off or are not batchd's any more. */
-bool engine_may_bind(struct engine *engine, struct job *job, const struct job_facts *facts);
+ * were taken off, are not batchd's any more, or not its worker's. */
+bool engine_may_bind(struct engine *engine, struct job *job, const struct job_facts *facts,
+                     uint64_t worker);
 /* It is put off for a while: workers are idle, and none of them binds, since an older spawner goes
  * on over an upgrade. What goes behind it may start. */
 void engine_put_off_binding(struct engine *engine, struct job *job);

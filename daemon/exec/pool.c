@@ -159,7 +159,7 @@ static void on_record(void *arg, struct record *record)
         on_notes(worker, record);
     else if (record->type == MESSAGE_USAGE)
         on_usage(worker, record);
-    else if (record->type == MESSAGE_BINDS)
+    else if (record->type == MESSAGE_BINDS && get_binds(record, &worker->bindable) == 0)
         worker->binds = true;
     else
         log_warning("worker %llu sent an unknown record of type %u", (unsigned long long)worker->id,

@@ -50,6 +50,13 @@ uint64_t pool_choose_binding(struct pool *pool)
     return 0;
 }
 
+void pool_keep_bindable(const struct pool *pool, uint64_t id, struct cpu_list *list)
+{
+    const struct worker *worker = pool_find(pool, id);
+    if (worker != NULL && !cpu_list_is_empty(&worker->bindable))
+        cpu_list_keep(list, &worker->bindable);
+}
+
 uint64_t pool_choose_behind(const struct pool *pool, const struct job_kind *kind)
 {
     const struct worker *best = NULL;

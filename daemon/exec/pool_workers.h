@@ -33,7 +33,8 @@ struct worker {
     int64_t rest_until;     /* monotonic */
     uint64_t recent_run_us; /* moving average over about 8 jobs; 0: none yet */
     struct channel *channel;
-    bool binds;      /* it has said that it can bind a job to processors */
+    bool binds;               /* it has said that it can bind a job to processors */
+    struct cpu_list bindable; /* to these; empty: to any */
     bool introduced; /* on this connection: until then nobody knows what it has been handed */
     struct event *retry;
 };

@@ -132,12 +132,19 @@ START_TEST(one_that_cannot_bind_makes_way)
     pool_adopt(pool, WORKER, &facts);
     int fd = accept_pool(base, listener);
     ck_assert_uint_eq(pool_choose_binding(pool), 0);
-    put_empty(&writer, MESSAGE_BINDS);
+    const struct cpu_list has = {.bits = {0x0c}};
+    struct cpu_list kept = {.bits = {0x1e}};
     if (_i == 1)
+        put_binds(&writer, &has);
+    else
+        put_empty(&writer, MESSAGE_BINDS); /* it may use any */
+    if (_i >= 1)
         ck_assert_int_eq(fd_write_all(fd, writer.data, writer.used), 0);
     introduce(base, fd, &hellos);
-    ck_assert_uint_eq(pool_choose_binding(pool), _i == 1 ? WORKER : 0);
-    ck_assert_uint_eq(pool_choose_idle(pool), _i == 1 ? WORKER : 0);
+    ck_assert_uint_eq(pool_choose_binding(pool), _i >= 1 ? WORKER : 0);
+    ck_assert_uint_eq(pool_choose_idle(pool), _i >= 1 ? WORKER : 0);
+    pool_keep_bindable(pool, WORKER, &kept);
+    ck_assert_uint_eq(kept.bits[0], _i == 1 ? 0x0c : 0x1e);
     record_writer_done(&writer);
     pool_free(pool);
     (void)close(fd);
@@ -173,7 +180,7 @@ int main(void)
     TCase *tests = tcase_create("workers");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, one_that_comes_again_takes_jobs_when_it_has_said_what_it_has);
-    tcase_add_loop_test(tests, one_that_cannot_bind_makes_way, 0, 2);
+    tcase_add_loop_test(tests, one_that_cannot_bind_makes_way, 0, 3);
     tcase_add_test(tests, a_worker_of_an_older_version_is_understood);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
