@@ -143,7 +143,7 @@ group=$(group_of "$other")
 same "a job that asks for no memory has that of the settings" $((48 << 20)) "$(in_group memory.max)"
 group=$(group_of "$id")
 alice cancel --grace 0 "$id" >/dev/null; wait_for 20 is "$id" state cancelled
-same "the worker has no less of processors between jobs, whatever the one before was" 100 "$(in_group ../cpu.weight)"
+same "the worker has no less of processors between jobs, whatever the one before was" 100 "$(cat "${group%/job}/cpu.weight")"
 alice cancel --grace 0 "$other" >/dev/null; wait_for 20 is "$other" state cancelled
 id=$(alice submit -q -w -- sh -c 'd=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup); find $d $d/.. $d/../.. -maxdepth 1 -writable; nice')
 same "nothing of its group is for its user to change; it is nice" 2 "$(batchctl logs "${id:-@last}" 2>&1)"
