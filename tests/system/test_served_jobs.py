@@ -60,6 +60,16 @@ def test_the_second_of_a_kind_is_served_and_so_are_those_behind_it(daemon, tmp_p
     assert [f["id"] for f in found] == [str(ident) for ident in jobs]
 
 
+def test_a_server_has_four_descriptors_and_its_socket_once(daemon, tmp_path):
+    """What it writes to what it does not know it has would be in its jobs' way."""
+    warm(daemon, tmp_path)
+    found = facts(daemon, submit(daemon, tmp_path, "facts['fds'] = {fd: os.readlink(f'/proc/self/fd/{fd}')\n"
+                                 "                for fd in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{fd}')}"))
+    assert found["served"] and sorted(found["fds"]) == ["0", "1", "2", "3"]
+    kinds = [found["fds"][fd].split(":")[0] for fd in "0123"]
+    assert kinds == ["socket", "pipe", "pipe", "socket"] and found["fds"]["0"] == found["fds"]["3"]
+
+
 def test_a_processor_that_does_not_serve_is_not_asked_to(daemon, tmp_path):
     found = [facts(daemon, submit(daemon, tmp_path, kind="alone")) for _ in range(3)]
     assert [f["served"] for f in found] == [False] * 3
