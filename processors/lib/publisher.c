@@ -204,20 +204,19 @@ struct own {
     struct stage_watch watch;
 };
 
-/* What one that was killed for it made, of which nothing is to be gone on with. */
+/* What one that is killed for it made, of which nothing is to be gone on with. */
 static void remove_all(void *arg)
 {
     const struct own *own = arg;
     if (own->watch.folders[1] >= 0)
         empty(own->watch.folders[1]);
     remove_stage(&own->place);
-    _exit(0);
 }
 
 static void watch_worker(struct own *own)
 {
     own->watch.folders[0] = own->place.stage;
-    own->watch.end = remove_all;
+    own->watch.clean = remove_all;
     own->watch.arg = own;
     stage_watch_start(&own->watch);
 }
@@ -238,8 +237,11 @@ static _Noreturn void be_publisher(struct own *own, int orders, int answers)
     keep_only(kept, sizeof(kept) / sizeof(kept[0]));
     watch_worker(own);
     take_orders(place, orders, answers);
-    while (stage_watch_is_ending(&own->watch))
-        (void)pause();
+    /* Who waits for the end of the answers has it now. Whoever was taken over may end both, and
+     * write on. */
+    (void)close(orders);
+    (void)close(answers);
+    stage_watch_wait(&own->watch);
     _exit(0);
 }
 

@@ -5,9 +5,9 @@
  * that name alone, of one whose output is a folder to names in it that its inputs give it
  * (output_names.h); never what is no regular file or can be executed, never over what is none.
  *
- * It outlives all signals and ends with the pipe, or at once where it only looks, without a trace
- * of what the other left: a staging file that is there tells the next attempt where this one was
- * ended. */
+ * It outlives all signals and ends with the one that works, or at once where it only looks, without
+ * a trace of what the other left: a staging file that is there tells the next attempt where this
+ * one was ended. */
 #ifndef BATCHD_PROCESSORS_LIB_PUBLISHER_H
 #define BATCHD_PROCESSORS_LIB_PUBLISHER_H
 
@@ -54,7 +54,8 @@ struct publisher_answer publisher_look(const struct publisher *publisher, const 
 /* Makes the output a folder, if it is none yet; from then on names are in it. EPERM where it is to
  * be a file. */
 struct publisher_answer publisher_make_folder(const struct publisher *publisher);
-/* Removes the staging folder with all that is in it, and ends; safe in a signal handler. */
+/* Removes the staging folder with all that is in it, and takes no orders any more; safe in a signal
+ * handler. */
 void publisher_end(struct publisher *publisher);
 
 #endif

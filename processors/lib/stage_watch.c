@@ -17,39 +17,58 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-/* What is written before the output is whole: its chunks, and itself. */
-#define TIMES_WRITTEN 2
+/* What is written before the output is whole: its chunks, itself, once more what stands behind the
+ * index that is put in front of it (MP4, MOV), and chunks that are made again. */
+#define TIMES_WRITTEN 4
+/* Beside that: the journal and previews, which no limit of an output says anything of. */
+#define SPARE_BYTES (256ULL << 20)
+#define BLOCK_BYTES 512 /* stat(3type) */
 #define INTERVAL_US US_PER_SECOND
 /* Of the time that passes, what looking may take where there are many files. */
 #define IDLE_TIMES 20
 #define FACTS_BYTES 1024
-#define NS_PER_US 1000
 #define TEXT_BYTES 200
 
 /* ---- what there is ---- */
 
-static unsigned count_files(int folder, unsigned limit)
+struct found {
+    unsigned files;
+    uint64_t bytes; /* on the disk */
+};
+
+static void add_file(int folder, const char *name, struct found *ret)
 {
-    unsigned count = 0;
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = fd < 0 ? NULL : fdopendir(fd);
-    while (list != NULL && count < limit &&
-           readdir(list) != NULL) /* NOLINT(concurrency-mt-unsafe)*/
-        count++;
-    if (list != NULL)
-        (void)closedir(list);
-    return count;
+    struct stat is;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return;
+    ret->files++;
+    if (fstatat(folder, name, &is, AT_SYMLINK_NOFOLLOW) == 0)
+        ret->bytes += (uint64_t)is.st_blocks * BLOCK_BYTES;
 }
 
-static bool has_too_many(const struct stage_watch *watch)
+/* Up to one file more than there may be. */
+static void add_folder(const struct stage_watch *watch, int folder, struct found *ret)
 {
-    unsigned count = 0;
-    for (unsigned i = 0; i < STAGE_WATCH_FOLDERS; i++)
-        count += watch->folders[i] < 0 ? 0 : count_files(watch->folders[i], watch->files + 1);
-    return count > watch->files;
+    const struct dirent *entry;
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    while (list != NULL && ret->files <= watch->files &&
+           (entry = readdir(list)) != NULL) /* NOLINT(concurrency-mt-unsafe)*/
+        add_file(folder, entry->d_name, ret);
+    if (list != NULL)
+        (void)closedir(list);
+}
+
+static struct found look_at_folders(const struct stage_watch *watch)
+{
+    struct found found = {0};
+    for (unsigned i = 0; i < STAGE_WATCH_FOLDERS; i++) {
+        if (watch->folders[i] >= 0)
+            add_folder(watch, watch->folders[i], &found);
+    }
+    return found;
 }
 
 /* Bytes on their way to a disk, whatever became of the file: one that has no name any more is in no
@@ -77,7 +96,9 @@ static uint64_t bytes_allowed(const struct stage_watch *watch)
     uint64_t allowed;
     if (prlimit(watch->process, RLIMIT_FSIZE, NULL, &limit) < 0 ||
         limit.rlim_cur == RLIM_INFINITY ||
-        __builtin_mul_overflow((uint64_t)limit.rlim_cur, TIMES_WRITTEN * watch->outputs, &allowed))
+        __builtin_mul_overflow((uint64_t)limit.rlim_cur, TIMES_WRITTEN * watch->outputs,
+                               &allowed) ||
+        __builtin_add_overflow(allowed, SPARE_BYTES, &allowed))
         return UINT64_MAX;
     return allowed;
 }
@@ -85,8 +106,11 @@ static uint64_t bytes_allowed(const struct stage_watch *watch)
 /* What it did, for people; false: nothing that it may not. */
 static bool does_too_much(const struct stage_watch *watch, char text[TEXT_BYTES])
 {
-    const uint64_t written = written_bytes(watch->process);
+    const struct found found = look_at_folders(watch);
     const uint64_t allowed = bytes_allowed(watch);
+    uint64_t written = written_bytes(watch->process);
+    /* Where nothing is on its way to a disk (tmpfs, FUSE), or room was taken and not written. */
+    written = written < found.bytes ? found.bytes : written;
     if (written > allowed) {
         char done[32];
         char most[32];
@@ -97,51 +121,57 @@ static bool does_too_much(const struct stage_watch *watch, char text[TEXT_BYTES]
         return true;
     }
     (void)snprintf(text, TEXT_BYTES, "it keeps more than %u files beside its output", watch->files);
-    return has_too_many(watch);
+    return found.files > watch->files;
 }
 
 /* ---- the end ---- */
 
+/* True: dead, or -1: nobody knows. */
+static bool is_dead(const struct stage_watch *watch, int wait_ms)
+{
+    struct pollfd death = {.fd = watch->pidfd, .events = POLLIN};
+    int ready;
+    while ((ready = poll(&death, 1, wait_ms)) < 0 && errno == EINTR) {
+    }
+    return ready != 0;
+}
+
 /* By the stderr of the one that works: to keep that open here would keep whoever waits for its end.
- * Only a pipe: what else may have been put there is not to be written. */
-static void tell(const struct stage_watch *watch, const char *text)
+ * Only a pipe: what else may have been put there is not to be written. False: it is dead, and
+ * what was looked at may be another's of the same number. */
+static bool tell(const struct stage_watch *watch, const char *text)
 {
     struct stat is;
     char path[48];
     (void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)watch->process, STDERR_FILENO);
     CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (is_dead(watch, 0))
+        return false;
     if (fd >= 0 && fstat(fd, &is) == 0 && S_ISFIFO(is.st_mode))
         (void)dprintf(fd, "sandbox: the processor is killed: %s\n", text);
+    return true;
 }
 
+/* Once it is dead batchd ends this process, too: what it made goes before. */
 static void kill_it(struct stage_watch *watch)
 {
-    struct pollfd death = {.fd = watch->pidfd, .events = POLLIN};
     atomic_store(&watch->ending, true);
+    (void)syscall(SYS_pidfd_send_signal, watch->pidfd, SIGSTOP, NULL, 0);
+    watch->clean(watch->arg);
     (void)syscall(SYS_pidfd_send_signal, watch->pidfd, SIGKILL, NULL, 0);
-    while (poll(&death, 1, -1) < 0 && errno == EINTR) {
-    }
-    watch->end(watch->arg);
-}
-
-static void pause_us(int64_t us)
-{
-    const struct timespec time = {.tv_sec = us / US_PER_SECOND,
-                                  .tv_nsec = us % US_PER_SECOND * NS_PER_US};
-    (void)nanosleep(&time, NULL);
+    (void)is_dead(watch, -1);
+    watch->clean(watch->arg); /* a call that was under way as it was stopped */
+    _exit(0);
 }
 
 static void *look_on(void *arg)
 {
     char text[TEXT_BYTES];
     struct stage_watch *watch = arg;
-    for (int64_t pause = INTERVAL_US, began = 0;;) {
-        pause_us(pause);
-        began = clock_monotonic_us();
-        if (does_too_much(watch, text)) {
-            tell(watch, text);
+    for (int64_t pause = INTERVAL_US; !is_dead(watch, (int)(pause / US_PER_MS));) {
+        const int64_t began = clock_monotonic_us();
+        if (does_too_much(watch, text) && tell(watch, text))
             kill_it(watch);
-        }
         pause = (clock_monotonic_us() - began) * IDLE_TIMES;
         pause = pause < INTERVAL_US ? INTERVAL_US : pause;
     }
@@ -155,7 +185,10 @@ void stage_watch_start(struct stage_watch *watch)
         (void)pthread_detach(thread);
 }
 
-bool stage_watch_is_ending(struct stage_watch *watch)
+void stage_watch_wait(struct stage_watch *watch)
 {
-    return atomic_load(&watch->ending);
+    if (watch->pidfd >= 0)
+        (void)is_dead(watch, -1);
+    while (atomic_load(&watch->ending))
+        (void)pause();
 }

@@ -1,7 +1,10 @@
 /* How much a processor may make of the folders that it writes in, looked at every second by a
  * thread of the publisher (publisher.h): the kernel limits how large each file becomes (sandbox.h),
  * not how many there are. One that was taken over could fill the disk, or take all of its file
- * system's inodes; it is killed with SIGKILL instead, and what it made is removed. */
+ * system's inodes; it is stopped instead, what it made is removed, and it is killed with SIGKILL.
+ *
+ * Counted are the bytes that it has on their way to a disk and those that its files have there, not
+ * what is neither: files without a name that are on no disk, or that room was only taken for. */
 #ifndef BATCHD_PROCESSORS_LIB_STAGE_WATCH_H
 #define BATCHD_PROCESSORS_LIB_STAGE_WATCH_H
 
@@ -18,15 +21,16 @@ struct stage_watch {
     int folders[STAGE_WATCH_FOLDERS]; /* that it writes in; -1: none */
     unsigned files;                   /* that it may have in these, at most */
     uint64_t outputs;                 /* that it may put in place, at most */
-    /* Called when that one is dead, to remove what it made and end this process. */
-    void (*end)(void *arg);
+    /* Removes what it made. Called while that one is stopped, and once more when it is dead. */
+    void (*clean)(void *arg);
     void *arg;
     atomic_bool ending; /* it is being killed; the watch's own */
 };
 
 /* Begins to look; `watch` must stay. Where there can be no thread nobody looks. */
 void stage_watch_start(struct stage_watch *watch);
-/* Then this process is not to end by itself: `end` does that. */
-bool stage_watch_is_ending(struct stage_watch *watch);
+/* Until that one is dead: whatever it does before, it is looked at. Does not come back where it is
+ * killed: then the watch ends this process. */
+void stage_watch_wait(struct stage_watch *watch);
 
 #endif

@@ -37,7 +37,6 @@ static const int allowed[] = {
     SCMP_SYS(set_mempolicy),
     /* what is open */
     SCMP_SYS(close),
-    SCMP_SYS(copy_file_range),
     SCMP_SYS(dup),
     SCMP_SYS(dup2),
     SCMP_SYS(dup3),

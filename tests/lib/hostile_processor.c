@@ -28,6 +28,7 @@
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void note(json_t *tries, const char *name, long done)
@@ -273,18 +274,59 @@ static void other_names(const char *output, json_t *tries)
     }
 }
 
-/* Files that are in no folder any more, nor open: what is mapped is kept all the same. */
-static void hide(const char *staged)
+/* As large as a file may be; the caller closes. */
+static int fill(const char *staged)
 {
     static char block[1 << 20];
+    int fd = open(staged, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (ssize_t wrote = 1; wrote > 0;)
+        wrote = write(fd, block, sizeof(block));
+    return fd;
+}
+
+/* Files that are in no folder any more, nor open: what is mapped is kept all the same. No faster
+ * than a disk bears until somebody looks. */
+static void hide(const char *staged)
+{
+    const struct timespec pace = {.tv_nsec = 20000000};
     for (;;) {
-        int fd = open(staged, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        for (ssize_t wrote = 1; wrote > 0;)
-            wrote = write(fd, block, sizeof(block));
+        int fd = fill(staged);
         (void)mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0);
         (void)unlink(staged);
         (void)close(fd);
+        (void)nanosleep(&pace, NULL);
     }
+}
+
+/* What was written stays in its folder. */
+static void keep(const char *staged)
+{
+    const struct timespec pace = {.tv_nsec = 20000000};
+    for (unsigned i = 0;; i++) {
+        CLEANUP_FREE char *path = xasprintf("%s.%u", staged, i);
+        (void)close(fill(path));
+        (void)nanosleep(&pace, NULL);
+    }
+}
+
+/* As one that is honest does whose output is as large as it may be: chunks, all of them together,
+ * and that once more with its index in front; looked at in the end, too. */
+static void write_three_times(const char *staged)
+{
+    const struct timespec looked_at = {.tv_sec = 2};
+    CLEANUP_FREE char *chunk = xasprintf("%s.chunk", staged);
+    (void)close(fill(chunk));
+    (void)close(fill(staged));
+    (void)close(fill(staged));
+    (void)unlink(chunk);
+    (void)nanosleep(&looked_at, NULL);
+}
+
+/* Whoever is at the other ends of its pipes takes it for dead. */
+static void close_all(void)
+{
+    for (int fd = 3; fd < 256; fd++)
+        (void)close(fd);
 }
 
 static json_t *empty_result(void)
@@ -322,8 +364,14 @@ static int run(const struct request *request, json_t **ret, struct error *err)
         for (;;)
             (void)pause();
     }
+    if (request_bool(request, "close", 0))
+        close_all();
     if (request_bool(request, "hide", 0))
         hide(staged);
+    if (request_bool(request, "keep", 0))
+        keep(staged);
+    if (request_bool(request, "honest", 0))
+        write_three_times(staged);
     json_t *tries = json_object();
     json_t *done = json_object();
     needed(request, done);

@@ -3,13 +3,15 @@ nothing, and has what it needs."""
 import errno
 import json
 import os
+import pathlib
 import re
+import shutil
 import signal
 import subprocess
 
 import hostile
 import pytest
-from daemon import ROOT, wait_until
+from daemon import ROOT, Daemon, wait_until
 from hostile import SANITIZED
 from preload import preloadable
 from processor import SAMPLES, Run, left_behind, names
@@ -198,16 +200,47 @@ def test_a_signal_still_ends_it_clean(program, place):
     assert names(place / "out") == ["made.other"]
 
 
-def file_system(path):
-    return subprocess.run(["stat", "-f", "-c", "%T", path], capture_output=True, text=True, check=True).stdout.strip()
+def own_bytes():
+    return int(re.search(r"^write_bytes: (\d+)", pathlib.Path("/proc/self/io").read_text(), re.M)[1])
 
 
-def test_what_would_fill_the_disk_is_killed(program, place):
-    """With files that are in no folder any more; with many: tests/unit/test_stage_watch.c."""
-    if file_system(place) == "tmpfs":
-        pytest.skip("on a tmpfs no bytes are on their way to a disk")
-    done = Run(program, {"input": str(place / "in/clip"), "output": str(place / "out/made"), "hide": True}, place,
+def are_counted(folder):
+    """Whether bytes that are written there are on their way to a disk: not on a tmpfs, nor with FUSE."""
+    before = own_bytes()
+    (folder / "counted").write_bytes(bytes(1 << 20))
+    (folder / "counted").unlink()
+    return own_bytes() - before >= 1 << 20
+
+
+KILLED = (r"sandbox: the processor is killed: it wrote [0-9.]+[MG], "
+          r"and 260\.0M are the most for its inputs and outputs")
+
+
+@pytest.mark.parametrize("params", [{"hide": True}, {"hide": True, "close": True}, {"keep": True}], ids="-".join)
+def test_what_would_fill_the_disk_is_killed(program, place, params):
+    """With files that are in no folder any more, from who looks dead, too; with files that are in theirs, where what
+    is written is seen nowhere else; with many: tests/unit/test_stage_watch.c."""
+    if "hide" in params and not are_counted(place):
+        pytest.skip("here no bytes are on their way to a disk")
+    done = Run(program, {"input": str(place / "in/clip"), "output": str(place / "out/made"), **params}, place,
                env={"BATCHD_CHECKPOINT_DIR": str(place / "job")}, fsize=1 << 20, seconds=120).end()
-    assert done.code == -signal.SIGKILL and re.fullmatch(
-        r"sandbox: the processor is killed: it wrote [0-9.]+[MG], and 2\.0M are the most for its inputs and outputs", done.error), done.error
+    assert done.code == -signal.SIGKILL and re.fullmatch(KILLED, done.error), done.error
     wait_until(lambda: names(place / "out") == ["made.other"] and names(place / "job") == [], 60)
+
+
+def test_of_a_job_of_batchds_that_is_killed_nothing_is_left(program, place):
+    """batchd ends whoever would remove it as soon as the job's process is dead."""
+    shutil.copytree(program.parent, place / "types/hostile")
+    with Daemon(config=f'[processors]\npath = "{place}/types"\n[limits]\nfile_size = "1M"\n') as daemon:
+        job = daemon.call("io.batchd.Jobs.Submit", type="hostile", cwd="/", env={}, params={
+            "input": str(place / "in/clip"), "output": str(place / "out/made"), "keep": True})["id"]
+        ended = daemon.wait(job, seconds=120)[0]
+        assert re.search(KILLED, daemon.ctl("logs", str(job)).stderr), ended
+    assert names(place / "out") == ["made.other"]
+
+
+def test_an_honest_job_near_its_limit_is_left_alone(program, place):
+    done = Run(program, {"input": str(place / "in/clip"), "output": str(place / "out/made"), "honest": True}, place,
+               fsize=1 << 20, seconds=120).end()
+    assert done.code == 0, done.error
+    assert (place / "out/made").stat().st_size == 1 << 20
