@@ -65,17 +65,6 @@ void deadlines_add(struct deadlines *set, const struct deadline *deadline, deadl
     move_up(set, set->count++, *deadline);
 }
 
-void deadlines_drop(struct deadlines *set, uint64_t job)
-{
-    const size_t count = set->count;
-    set->count = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct deadline kept = set->entries[i];
-        if (kept.job != job)
-            move_up(set, set->count++, kept);
-    }
-}
-
 bool deadlines_due(const struct deadlines *set, int64_t now)
 {
     return set->count > 0 && set->entries[0].at <= now;

@@ -84,13 +84,6 @@ static void change_begin(struct engine *engine, struct job *job, int64_t begin_a
     engine_watch_begin(engine, job, begin_at, now);
 }
 
-static void change_deadline(struct engine *engine, const struct job *job, int64_t at)
-{
-    deadlines_drop(&engine->deadlines, job->id);
-    if (at > 0)
-        engine_watch_deadline(engine, job->id, at);
-}
-
 /* Since when it waits goes into the store too: what it waited for before is no longer there to say
  * it at the next start. */
 static int write_condition(struct engine *engine, struct job *job, const struct job_facts *facts,
@@ -107,8 +100,9 @@ static int write_condition(struct engine *engine, struct job *job, const struct 
         condition.begin_at = facts->begin_at;
     }
     if ((parts & JOB_EDIT_DEADLINE) != 0) {
-        change_deadline(engine, job, facts->deadline_at);
         condition.deadline_at = facts->deadline_at;
+        if (facts->deadline_at > 0)
+            engine_watch_deadline(engine, job->id, facts->deadline_at);
     }
     if ((parts & (JOB_EDIT_BEGIN | JOB_EDIT_DEPENDS)) != 0)
         condition.released_at = job->since;

@@ -74,24 +74,6 @@ START_TEST(all_open_ones_are_kept)
 }
 END_TEST
 
-START_TEST(one_is_moved)
-{
-    struct deadlines set = {.entries = NULL};
-    struct deadline next;
-    for (uint64_t job = 1; job <= 1000; job++)
-        add(&set, job, (int64_t)(job * 7919 % 1009));
-    for (uint64_t job = 1; job <= 1000; job += 3)
-        deadlines_drop(&set, job);
-    deadlines_drop(&set, 5000); /* it has none */
-    add(&set, 4, 2000);
-    for (int64_t last = 0; deadlines_take(&set, 1999, &next); last = next.at)
-        ck_assert(next.at >= last && next.job % 3 != 1);
-    ck_assert_uint_eq(set.count, 1);
-    ck_assert(deadlines_take(&set, 2000, &next) && next.job == 4);
-    deadlines_done(&set);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("deadlines");
@@ -99,7 +81,6 @@ int main(void)
     tcase_add_test(all, in_their_order);
     tcase_add_test(all, what_ended_does_not_pile_up);
     tcase_add_test(all, all_open_ones_are_kept);
-    tcase_add_test(all, one_is_moved);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
