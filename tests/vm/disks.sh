@@ -36,6 +36,7 @@ wait_for 20 test -e "/dev/$disk"; chmod 666 "/dev/$disk"
 
 # ---- what doctor says ----
 same "disk weights are of control groups, which there are none of yet" unknown "$(told state)"
+settings ''
 (cd /tmp && runuser -u alice -- batchctl submit --wait -q -- true) >/dev/null
 echo mq-deadline >"/sys/block/$disk/queue/scheduler"
 same "weights without effect are no fault while nobody wants them" ok "$(told state)"
@@ -63,30 +64,35 @@ reader() { alice submit -q -n reads "$@" -- python3 -c "$reads"; }
 compare() {
     wait_for 60 is "$1" state running; wait_for 60 is "$2" state running
     sleep 1; touch /tmp/go; wait_for 60 is "$1" state completed; wait_for 60 is "$2" state completed; rm /tmp/go
-    echo $(($(batchctl logs "$1") * 100 / $(batchctl logs "$2")))
+    local n; n=$(batchctl logs "$2")
+    echo $(($(batchctl logs "$1") * 100 / (n > 0 ? n : 1)))
 }
-# beside PRIORITY LEAST WHAT: a job of it and one without. Where the machine's processors are busier than the disk
-# nothing is shared out: one of three is to show it.
-beside() {
-    local ratios="" ratio=0
+# one_of_three WHAT LEAST PAIR...: who gets more of the two jobs that PAIR makes as `first` and `second`. Where the
+# machine's processors are busier than the disk nothing is shared out: one of three is to show it.
+one_of_three() {
+    local what=$1 least=$2 ratios="" ratio=0; shift 2
     for _ in 1 2 3; do
-        ratio=$(compare "$(reader)" "$(reader --io-priority "$1")"); ratios+=" $ratio"
-        [ "$ratio" -lt "$2" ] || break
+        "$@"; ratio=$(compare "$first" "$second"); ratios+=" $ratio"
+        [ "$ratio" -lt "$least" ] || break
     done
-    check "$3 (ratios in 100:$ratios)" test "$ratio" -ge "$2"
+    check "$what (ratios in 100:$ratios)" test "$ratio" -ge "$least"
 }
-first=$(reader); wait_for 60 is "$first" state running
-settings 'io_weight = 100'
-second=$(reader); wait_for 60 is "$second" state running
-if [ "$(in_group "$first" io.bfq.weight)" = none ]; then
-    echo "     BFQ has no weights of groups in this kernel"; touch /tmp/go; wait_for 60 is "$second" state completed; rm /tmp/go
+by_priority() { first=$(reader); second=$(reader --io-priority "$1"); }
+by_weight() {
+    settings 'io_weight = 300'; first=$(reader); wait_for 60 is "$first" state running
+    settings 'io_weight = 100'; second=$(reader); wait_for 60 is "$second" state running
+}
+by_weight
+weights="$(in_group "$first" io.bfq.weight) $(in_group "$second" io.bfq.weight)"
+touch /tmp/go; wait_for 60 is "$first" state completed; wait_for 60 is "$second" state completed; rm /tmp/go
+if [[ "$weights" =~ none ]]; then
+    echo "     BFQ has no weights of groups in this kernel"
 else
-    like "weights, as BFQ has them" '300 .*100$' "$(in_group "$first" io.bfq.weight) $(in_group "$second" io.bfq.weight)"
-    ratio=$(compare "$first" "$second")
-    check "who has more weight gets more of the disk (ratio $ratio / 100)" test "$ratio" -ge 140
+    like "weights, as BFQ has them" '300 .*100$' "$weights"
+    one_of_three "who has more weight gets more of the disk" 140 by_weight
 fi
-beside best-effort:7 150 "who asked for a lower priority gets less"
-beside idle 150 "so does who is idle"
+one_of_three "who asked for a lower priority gets less" 150 by_priority best-effort:7
+one_of_three "so does who is idle" 150 by_priority idle
 [ $failed = 0 ] || { journalctl -u batchd.service -u batchd-worker.service --no-pager | tail -30; }
 echo "$failed failed"
 [ $failed = 0 ]
