@@ -4,10 +4,11 @@
 #define BATCHD_DAEMON_API_METRICS_H
 
 #include "daemon/api/api.h"
+#include "daemon/core/meters.h"
 
 #include <stdio.h>
 
-#define METRICS_QUEUES 50U
+#define METRICS_QUEUES METER_QUEUES_ALONE
 #define METRICS_SCHEDULES 200U
 
 /* Who may not be told of users is not told of their schedules either. */

@@ -6,7 +6,7 @@
 #include "daemon/engine/gpus.h"
 #include "daemon/exec/gpu_watch.h"
 
-/* By index; NULL: it is not in the newest report. */
+/* By index; NULL: it is not in the newest report, or that is old. */
 struct shown_gpus {
     uint32_t count;
     const struct gpu_facts *gpu[GPUS_MAX];
@@ -14,7 +14,9 @@ struct shown_gpus {
 
 static void gather(const struct api *api, struct shown_gpus *ret)
 {
-    const struct gpu_report *report = gpu_watch_report(api->options.gpus);
+    const struct gpu_watch *watch = api->options.gpus;
+    const struct gpu_report *report =
+        gpu_watch_trouble(watch) != NULL ? NULL : gpu_watch_report(watch);
     *ret = (struct shown_gpus){.count = scheduler_gpus(engine_scheduler(api->engine))->count};
     for (uint32_t i = 0; report != NULL && i < report->count; i++) {
         const int given = engine_gpu_index(api->engine, i);

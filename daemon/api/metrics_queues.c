@@ -56,6 +56,10 @@ static struct shown_queues *gather(const struct api *api)
     struct shown_queues *shown = xcalloc(1, sizeof(*shown));
     shown->api = api;
     engine_queues_each(api->engine, gather_one, shown);
+    if (api->options.meters->has_gone) {
+        shown->queues[METRICS_QUEUES].name = OTHER;
+        queue_meters_merge(&shown->queues[METRICS_QUEUES].meters, &api->options.meters->gone);
+    }
     if (shown->queues[METRICS_QUEUES].name != NULL)
         shown->queues[shown->count++] = shown->queues[METRICS_QUEUES];
     return shown;

@@ -56,7 +56,9 @@ void metrics_schedules(FILE *out, const struct api *api)
 void metrics_missed(FILE *out, const struct api *api)
 {
     static const char name[] = "batchd_schedule_missed_total";
-    exposition_family(out, name, "counter", "Runs of schedules that were not made, by why.");
+    exposition_family(
+        out, name, "counter",
+        "How often a run of a schedule was not made, by why; late: once for all that were.");
     for (unsigned i = 0; i < METER_MISSED_COUNT; i++) {
         const struct labels labels = {.name = {"reason"}, .value = {meter_missed_words[i]}};
         exposition_count(out, name, &labels, api->options.meters->missed[i]);

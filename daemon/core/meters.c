@@ -9,20 +9,12 @@ const char *const meter_result_words[METER_RESULT_COUNT] = {
     [METER_OK] = "ok",           [METER_FAILED] = "failed", [METER_CANCELLED] = "cancelled",
     [METER_TIMEOUT] = "timeout", [METER_OOM] = "oom",       [METER_LOST] = "lost"};
 
-const char *const meter_refusal_words[METER_REFUSALS] = {"InvalidSpec",
-                                                         "InvalidParameter",
-                                                         "PermissionDenied",
-                                                         "NoSuchQueue",
-                                                         "NoSuchType",
-                                                         "NoSuchJob",
-                                                         "KeyConflict",
-                                                         "Duplicate",
-                                                         "DependencyCycle",
-                                                         "NeverFits",
-                                                         "Draining",
-                                                         "QuotaExceeded",
-                                                         "Busy",
-                                                         "_other"};
+const char *const meter_refusal_words[METER_REFUSALS] = {
+    "InvalidSpec", "InvalidParameter", "PermissionDenied",
+    "NoSuchQueue", "NoSuchType",       "NoSuchJob",
+    "KeyConflict", "Duplicate",        "DependencyCycle",
+    "NeverFits",   "Draining",         "QuotaExceeded",
+    "Busy",        "Internal",         "_other"};
 
 const char *const meter_missed_words[METER_MISSED_COUNT] = {[METER_MISSED_LATE] = "late",
                                                             [METER_MISSED_OVERLAP] = "overlap",

@@ -27,6 +27,8 @@ struct queue_meters {
     uint64_t read_bytes, written_bytes;               /* the same */
     struct buckets waits, runs;
 };
+/* Queues of lower numbers are told of one by one, the others together (api/metrics.h). */
+#define METER_QUEUES_ALONE 50U
 void queue_meters_merge(struct queue_meters *meters, const struct queue_meters *more);
 
 /* Of the first users that had a job, and of all others. */
@@ -43,7 +45,7 @@ struct verb_meters {
 };
 
 /* Why requests to submit were refused, by the name of the error of the protocol. */
-#define METER_REFUSALS 14U
+#define METER_REFUSALS 15U
 extern const char *const meter_refusal_words[METER_REFUSALS]; /* the last are all others */
 
 /* Why a run of a schedule was not made. */
@@ -57,7 +59,9 @@ extern const char *const meter_missed_words[METER_MISSED_COUNT];
 
 struct meters {
     struct queue_meters queues[SCHEDULER_QUEUES]; /* by number */
-    struct user_meters *users;                    /* owned */
+    struct queue_meters gone;                     /* of those told of together that were removed */
+    bool has_gone;
+    struct user_meters *users; /* owned */
     size_t user_count;
     struct user_meters other_users;
     struct verb_meters verbs[METER_VERBS_MAX]; /* by their place in the table (api/api.c) */

@@ -48,7 +48,12 @@ static void meter_ends(struct engine *engine, const struct job *job, enum meter_
 
 void engine_forget_counts(struct engine *engine, uint8_t queue)
 {
-    engine->options.meters->queues[queue] = (struct queue_meters){0};
+    struct meters *meters = engine->options.meters;
+    if (queue >= METER_QUEUES_ALONE) { /* what is told of several must not fall */
+        queue_meters_merge(&meters->gone, &meters->queues[queue]);
+        meters->has_gone = true;
+    }
+    meters->queues[queue] = (struct queue_meters){0};
     engine->statistics.oldest.found[queue] = engine->statistics.oldest.passing[queue] = 0;
 }
 

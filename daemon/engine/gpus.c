@@ -60,6 +60,14 @@ static int place_of(const struct gpu_devices *devices, uint32_t count, const str
 
 /* ---- what is measured ---- */
 
+/* A buffer that several processes share counts with each of them. */
+static uint64_t bounded(uint64_t sum, const struct gpu_facts *gpu, const struct gpu_slot *slot)
+{
+    const uint64_t most =
+        gpu_known(gpu->memory_used_bytes) ? gpu->memory_used_bytes : slot->total_bytes;
+    return sum < most ? sum : most;
+}
+
 /* By programs that are no jobs. Where their processes are known they say; else all that is in use
  * where no job of ours is on it, and where one is what those of the others have that are known. */
 static uint64_t foreign_bytes(const struct gpu_facts *gpu, const struct gpu_slot *slot,
@@ -79,7 +87,7 @@ static uint64_t foreign_bytes(const struct gpu_facts *gpu, const struct gpu_slot
         return sum;
     if (slot->whole > 0 || slot->shares > 0 || device->settling > 0 ||
         !gpu_known(gpu->memory_used_bytes))
-        return gpu->processes_partial && sum <= slot->total_bytes ? sum : 0;
+        return gpu->processes_partial ? bounded(sum, gpu, slot) : 0;
     return gpu->memory_used_bytes;
 }
 

@@ -169,14 +169,17 @@ def test_whose_job_it_is(machine, tmp_path):
 
 def test_what_others_have_counts_beside_a_job(machine):
     """Of a card that a job is on not all processes can be known; what those have that are known is taken."""
-    machine.process_of(FIRST)
-    machine.client(FIRST, 5, amdgpu(2, 15 * MIB))
-    machine.card(0, AMD, vendor="0x1002", device="0x744c", mem_info_vram_total=16 << 30, mem_info_vram_used=1 << 20)
+    for pid in range(2):
+        machine.process_of(FIRST + pid)
+        machine.client(FIRST + pid, 5, amdgpu(2 + pid, 12 * MIB))  # most of it they share: more than there is
+    device = machine.card(0, AMD, vendor="0x1002", device="0x744c", mem_info_vram_total=16 << 30, mem_info_vram_used=1 << 20)
     with gpus.daemon(machine) as daemon:
         wait_until(lambda: processes(daemon) is not None)
         first = daemon.submit("sleep", "600", gpus=0.5)
         daemon.wait_running(first)
-        wait_until(lambda: "other programs use 15" in (only(daemon)["fault"] or ""))
+        (machine.root / "used").write_text(f"{31 << 29}\n")
+        (machine.root / "used").rename(device / "mem_info_vram_used")
+        wait_until(lambda: "other programs use 15.5G" in (only(daemon)["fault"] or ""))
         daemon.call("io.batchd.Jobs.Cancel", id=first)
 
 

@@ -129,6 +129,11 @@ def test_queues_beyond_a_bound_are_one(daemon):
     daemon.call("io.batchd.Queues.Remove", name="q0")
     daemon.call("io.batchd.Queues.Add", name="new")  # it has the number that is free, and nothing of its counts
     assert of(scrape(daemon), "batchd_jobs_finished_total", queue="new", result="ok") == 0
+    for i in range(48, 60):  # what the others did does not fall when they are removed
+        daemon.call("io.batchd.Queues.Remove", name=f"q{i}")
+    samples = scrape(daemon)
+    assert of(samples, "batchd_jobs_finished_total", queue="_other", result="ok") == 11
+    assert ("batchd_jobs_finished_total", (("queue", "q48"), ("result", "ok"))) not in samples
 
 
 USERS = "[http]\nusers = 1\n"

@@ -71,7 +71,7 @@ def test_refusals_by_why(daemon):
     found = {dict(labels)["reason"]: value for (name, labels), value in samples.items() if name == "batchd_jobs_rejected_total"}
     assert {reason: value for reason, value in found.items() if value} == {
         "NoSuchQueue": 2, "InvalidSpec": 1, "NeverFits": 1, "InvalidParameter": 1}
-    assert len(found) == 14
+    assert len(found) == 15
 
 
 def latest(daemon, name="one"):
@@ -229,3 +229,17 @@ def test_gpus_by_index(tmp_path):
         samples = scrape(daemon)
         assert of(samples, "batchd_gpu_out", gpu="1") == 0
         assert [dict(labels)["gpu"] for name, labels in samples if name == "batchd_gpu_memory_bytes"] == ["1"]
+
+
+def test_gpus_that_do_not_answer_have_no_figures(tmp_path):
+    """What was seen before is not how they are."""
+    machine, nvidia = Machine(tmp_path / "machine"), Nvidia(tmp_path / "nvidia")
+    machine.nvidia("65")
+    line = "gpu A100 GPU-aaaa 65 81920 1024 37 41"
+    nvidia.has(line)
+    with gpus.daemon(machine, nvidia, more='gpu_deadline = "300ms"\n') as daemon:
+        figures = ("batchd_gpu_memory_bytes", "batchd_gpu_memory_used_bytes")
+        wait_until(lambda: {name for name, _ in scrape(daemon)}.issuperset(figures))
+        nvidia.has(line, "hang memory")
+        wait_until(lambda: of(scrape(daemon), "batchd_gpu_out", gpu="0") == 1)
+        assert not any(name in figures for name, _ in scrape(daemon))
