@@ -99,6 +99,17 @@ START_TEST(who_stands_back_has_less_weight)
 }
 END_TEST
 
+/* 0 would be that there is none, and so 100. */
+START_TEST(the_least_weight_is_one)
+{
+    const struct limit_policy policy = {.cpu_weight = 1, .io_weight = 1};
+    const struct job_limits asked = {.nice = 19, .io_priority = JOB_IO_BEST_EFFORT + 7};
+    const struct job_limits given = settle(&policy, &asked);
+    ck_assert_uint_eq(given.cpu_weight, 1);
+    ck_assert_uint_eq(given.io_weight, 1);
+}
+END_TEST
+
 START_TEST(figures_stay_within_their_bounds)
 {
     const struct limit_policy policy = {
@@ -217,6 +228,7 @@ int main(void)
     tcase_add_test(cases, the_settings_are_the_default);
     tcase_add_test(cases, a_job_may_only_stand_back_further);
     tcase_add_test(cases, who_stands_back_has_less_weight);
+    tcase_add_test(cases, the_least_weight_is_one);
     tcase_add_test(cases, figures_stay_within_their_bounds);
     tcase_add_test(cases, records_keep_them);
     tcase_add_test(cases, a_run_without_any_is_as_before);
