@@ -129,8 +129,9 @@ static void check_limits(const struct api *api, struct finding *ret)
     const char *unit = api->options.system ? "batchd-jobs.service" : "user@.service";
     const bool whole = has_word(words, "memory") && has_word(words, "pids");
     finding_set(ret, whole && has_word(words, "cpu") ? CHECK_OK : CHECK_WARNING,
-                "of these resources jobs have limits or shares: %.80s",
-                words[0] == '\0' ? "none" : words);
+                "of these resources jobs have limits or shares: %.80s%s",
+                words[0] == '\0' ? "none" : words,
+                has_word(words, "cpuset") ? "" : "; one that is bound can leave its processors");
     if (ret->state == CHECK_OK)
         return;
     finding_advise(ret,

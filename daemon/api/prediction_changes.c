@@ -122,9 +122,11 @@ static json_t *view(const struct start_change *change, const struct said *said)
     bool plain = change->kind <= CHANGE_DEPENDENCY || change->kind == CHANGE_RESUME;
     json_put_text(object, "change",
                   (unsigned)change->kind < CHANGE_KIND_COUNT ? change_words[change->kind] : NULL);
+    /* Those to be bound to are cpus, and have no name of their own. */
+    const enum resource_kind kind =
+        change->resource == RESOURCE_BOUND ? RESOURCE_CPUS : change->resource;
     json_put_text(object, "resource",
-                  change->kind == CHANGE_FREE ? resource_names_word(said->names, change->resource)
-                                              : NULL);
+                  change->kind == CHANGE_FREE ? resource_names_word(said->names, kind) : NULL);
     json_put(object, "amount",
              plain || change->kind == CHANGE_PRIORITY ? json_null()
                                                       : json_integer((json_int_t)change->amount));

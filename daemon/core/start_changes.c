@@ -331,6 +331,17 @@ static bool try_free(struct trial *trial, const struct start_change *change)
 
 /* Of each kind that is in use: at most all of that could be free, and less than the job lacks is
  * never enough. */
+/* Of one that is to be bound it is said of cpus that are lent that it could be bound to them, too;
+ * where only that lacks they are called so. */
+static bool lacks_binding_alone(const struct trial *trial)
+{
+    const struct scheduler *scheduler = trial->state.scheduler;
+    const struct resources *wanted = scheduler_wanted(scheduler, trial->job);
+    const struct resources *there = scheduler_free_resources(scheduler);
+    return wanted->amount[RESOURCE_CPUS] <= there->amount[RESOURCE_CPUS] &&
+           wanted->amount[RESOURCE_BOUND] > there->amount[RESOURCE_BOUND];
+}
+
 static void find_free(struct trial *trial, struct finding *finding)
 {
     const struct scheduler *scheduler = trial->state.scheduler;
@@ -344,6 +355,8 @@ static void find_free(struct trial *trial, struct finding *finding)
         if (wanted == 0 || lacks > used)
             continue;
         change.amount = least(trial, try_free, &change, lacks, used) * unit;
+        if (kind == RESOURCE_CPUS && lacks_binding_alone(trial))
+            change.resource = RESOURCE_BOUND;
         if (change.amount > 0)
             add(finding, &change);
     }

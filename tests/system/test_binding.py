@@ -82,7 +82,10 @@ def test_each_has_its_own(bound):
     [reason] = bound.call(JOBS + "Why", id=one_more)["reasons"]
     assert reason["reason"] == "Resources" and "it asks for 1 bound cpu (0 free)" in reason["detail"]
     assert f"job {jobs[0]} holds 1 bound cpu" in reason["detail"] and f"job {free}" not in reason["detail"]
-    assert "starts now if 1 more cpu were free\n" in bound.ctl("why", str(one_more)).stdout
+    assert "starts now if 1 more bound cpu were free\n" in bound.ctl("why", str(one_more)).stdout
+    [change] = [one for one in bound.call(JOBS + "Why", id=one_more)["starts_now_if"] if one["change"] == "free"]
+    assert (change["resource"], change["amount"]) == ("cpus", 1)
+    assert "1 more cpu were" not in bound.ctl("why", str(one_more)).stdout
     assert f"bound to: processors {min(mine[0])}\n" in bound.ctl("show", str(jobs[0])).stdout
     assert "bound to: processors of its own, once it starts\n" in bound.ctl("show", str(one_more)).stdout
     end(bound, "1", jobs[1])
