@@ -21,6 +21,7 @@ include mk/lint.mk
 include mk/clients.mk
 include mk/install.mk
 
+.DELETE_ON_ERROR:
 .PHONY: all clean deps
 .DEFAULT_GOAL := all
 all: $(PROGRAMS) man

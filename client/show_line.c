@@ -23,8 +23,8 @@ void show_line(const char *label, const char *text)
     (void)putchar('\n');
 }
 
-/* 0.9 is no 0.90000000000000002: 15 digits are those that every number keeps. */
-static char *readable(const json_t *value)
+/* 15 digits are those that every number keeps. */
+char *show_readable(const json_t *value)
 {
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
     if (text == NULL)
@@ -39,6 +39,6 @@ void show_value(const char *label, const json_t *value)
         (json_is_object(value) && json_object_size(value) == 0))
         return;
     CLEANUP_FREE char *text =
-        json_is_string(value) ? xstrdup(json_string_value(value)) : readable(value);
+        json_is_string(value) ? xstrdup(json_string_value(value)) : show_readable(value);
     show_line(label, text);
 }

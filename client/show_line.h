@@ -7,6 +7,8 @@
 
 void show_text(const char *text); /* without a label and a line's end */
 void show_line(const char *label, const char *text);
+/* JSON as people write it: 0.9 is no 0.90000000000000002; the caller frees. */
+char *show_readable(const json_t *value);
 /* A text as it is, anything else as JSON; nothing for null and what is empty. */
 void show_value(const char *label, const json_t *value);
 

@@ -83,27 +83,6 @@ char *table_outcome(const json_t *job)
     return text_tame(xasprintf("%s%s%s", class, message[0] == '\0' ? "" : ": ", message));
 }
 
-/* The word as a shell would take it: quoted when it has to be. */
-static char *quoted(const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "%+,-./:=@_^";
-    if (word[0] != '\0' && word[strspn(word, plain)] == '\0')
-        return xstrdup(word);
-    char *text = xmalloc(4 * strlen(word) + 3);
-    char *to = text;
-    *to++ = '\'';
-    for (; *word != '\0'; word++) {
-        if (*word == '\'')
-            to = stpcpy(to, "'\\''");
-        else
-            *to++ = *word;
-    }
-    *to++ = '\'';
-    *to = '\0';
-    return text;
-}
-
 char *table_command(const json_t *job)
 {
     const json_t *argv = json_object_get(job, "argv");
@@ -111,7 +90,7 @@ char *table_command(const json_t *job)
     size_t i;
     char *text = xstrdup("");
     json_array_foreach(argv, i, word) {
-        CLEANUP_FREE char *next = quoted(json_is_string(word) ? json_string_value(word) : "?");
+        CLEANUP_FREE char *next = text_quoted(json_is_string(word) ? json_string_value(word) : "?");
         char *longer = xasprintf("%s%s%s", text, i == 0 ? "" : " ", next);
         free(text);
         text = longer;

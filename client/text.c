@@ -1,6 +1,9 @@
 #include "client/text.h"
 
+#include "common/alloc.h"
+
 #include <stddef.h>
+#include <string.h>
 
 /* How many bytes of a control character are here; 0 of another. C1 is U+0080 to U+009F; a terminal
  * takes U+009B for ESC [. */
@@ -21,5 +24,25 @@ char *text_tame(char *text)
     }
     if (to != NULL)
         *to = '\0';
+    return text;
+}
+
+char *text_quoted(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "%+,-./:=@_^";
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0')
+        return xstrdup(word);
+    char *text = xmalloc(4 * strlen(word) + 3);
+    char *to = text;
+    *to++ = '\'';
+    for (; *word != '\0'; word++) {
+        if (*word == '\'')
+            to = stpcpy(to, "'\\''");
+        else
+            *to++ = *word;
+    }
+    *to++ = '\'';
+    *to = '\0';
     return text;
 }

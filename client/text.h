@@ -7,4 +7,7 @@
  * Returns it. */
 char *text_tame(char *text);
 
+/* The word as a shell would take it: quoted when it has to be. The caller frees. */
+char *text_quoted(const char *word);
+
 #endif

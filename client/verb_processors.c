@@ -142,7 +142,9 @@ static char *example_of(const json_t *param)
     CLEANUP_FREE char *value = given == NULL ? xstrdup(name) : text_tame(value_text(given));
     for (char *at = value; given == NULL && *at != '\0'; at++)
         *at = (char)(*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
-    return xasprintf("--param %s=%s", name, value);
+    CLEANUP_FREE char *pair = xasprintf("%s=%s", name, value);
+    CLEANUP_FREE char *quoted = text_quoted(pair);
+    return xasprintf("--param %s", quoted);
 }
 
 /* With what has to be given, what is written, and what has an example; long lines go on behind a

@@ -300,19 +300,22 @@ static void print_progress(const json_t *progress)
     json_t *value;
     if (!json_is_object(progress))
         return;
-    CLEANUP_FREE char *text =
-        xasprintf("%.0f %%", 100 * json_number_value(json_object_get(progress, "fraction")));
+    const json_t *fraction = json_object_get(progress, "fraction");
+    CLEANUP_FREE char *text = json_is_number(fraction)
+                                  ? xasprintf("%.0f %%", 100 * json_number_value(fraction))
+                                  : xstrdup("");
     json_object_foreach((json_t *)(uintptr_t)progress, name, value) {
         char span[24];
         CLEANUP_FREE char *before = text;
-        CLEANUP_FREE char *said = json_to_text(value, NULL);
+        CLEANUP_FREE char *said = show_readable(value);
+        const char *between = before[0] == '\0' ? "" : ", ";
         const bool is_eta =
             strcmp(name, "eta_ms") == 0 && json_is_integer(value) && json_integer_value(value) >= 0;
         if (is_eta)
             format_span((uint64_t)json_integer_value(value), span, sizeof(span));
         text = strcmp(name, "fraction") == 0 ? xstrdup(before)
-               : is_eta                      ? xasprintf("%s, %s to go", before, span)
-                                             : xasprintf("%s, %s %s", before, name, said);
+               : is_eta                      ? xasprintf("%s%s%s to go", before, between, span)
+                                             : xasprintf("%s%s%s %s", before, between, name, said);
     }
     show_line("progress", text);
 }

@@ -60,5 +60,6 @@ int main(void)
         put_all(handle, &err) < 0)
         (void)fprintf(stderr, "schema_latest: %s\n", err.text);
     (void)sqlite3_close(handle);
-    return err.code == ERROR_NONE && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return err.code == ERROR_NONE && fflush(stdout) == 0 && !ferror(stdout) ? EXIT_SUCCESS
+                                                                            : EXIT_FAILURE;
 }

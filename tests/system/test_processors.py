@@ -5,8 +5,10 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
 
 import pytest
+import serving
 from daemon import ROOT, wait_until
 from processor import SAMPLES
 
@@ -199,6 +201,16 @@ def test_the_example_that_show_gives_is_one(example):
         done = daemon.ctl(words[0], "--test", *words[1:])
         assert done.returncode == 0 and "would be taken" in done.stdout, (words, done)
     assert "factor=2" in daemon.ctl("processors", "show", "interpolate").stdout
+
+
+def test_an_example_is_for_the_shell(example):
+    daemon, folder = example
+    value = "it's [1] of $HOME; *.mp4"
+    serving.install(folder, "quoted", params=[{"name": "input", "type": "string", "required": True, "example": value}])
+    shown = daemon.ctl("processors", "show", "quoted").stdout
+    line = re.search(r"^Example: batchctl (.*)", shown, re.M | re.S)[1].replace("\\\n", "").strip()
+    words = subprocess.run(["sh", "-c", f"printf '%s\\n' {line}"], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert words == ["submit", "--type", "quoted", "--param", f"input={value}"]
 
 
 def test_what_a_mode_has_no_use_for_is_refused(example):

@@ -192,6 +192,19 @@ def test_cancelled(daemon, tmp_path):
     assert facts(daemon, submit(daemon, tmp_path))["pid"] != server
 
 
+def test_show_tells_what_it_says_of_its_progress(daemon, tmp_path):
+    """Without a fraction no percentage; a number as a person would write it."""
+    for said, line in (("speed=0.9, frames=89", "speed 0.9, frames 89"), ("fraction=0.5, eta_ms=86000, speed=0.9", "50 %, 1m26s to go, speed 0.9")):
+        here = tmp_path / "here"
+        job = submit(daemon, tmp_path, f"here = job['cwd'] + '/here'; open(here, 'w'); say(type='progress', {said})\n"
+                     "while os.path.exists(here): time.sleep(0.01)")
+        wait_until(lambda: daemon.job(job)["progress"])
+        shown = daemon.ctl("show", str(job)).stdout
+        assert f" progress: {line}\n" in shown, shown
+        here.unlink()
+        daemon.wait(job)
+
+
 def test_its_time_is_over(daemon, tmp_path):
     """Its server hears SIGTERM as the processor would."""
     server = warm(daemon, tmp_path)
