@@ -83,7 +83,7 @@ const struct config_key config_keys[] = {
      "\"none\"", false,
      "Their priority on disks, as ionice(1): none, idle, or best-effort:N with N from 0 to 7; a job may ask for a lower one (submit --io-priority). Not all schedulers of disks heed it."},
     {"limits.cpu_bind", CONFIG_WORD, AT(limits_cpu_bind), 0, 0, "none cores", "\"none\"", false,
-     "Whether jobs that do not say (submit --cpu-bind) are bound to processors: cores or none. What is bound is neither handed to a worker ahead of time nor served."},
+     "Whether jobs that do not say (submit --cpu-bind) are bound to processors: cores or none."},
     {"limits.open_files", CONFIG_INTEGER64, AT(limits_open_files), 0, UINT64_C(1) << 30, NULL, "0",
      false,
      "Files that each process of a job may have open (RLIMIT_NOFILE), no more than batchd-worker may; 0: as batchd-worker has it."},

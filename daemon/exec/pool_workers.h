@@ -2,6 +2,7 @@
 #ifndef BATCHD_DAEMON_EXEC_POOL_WORKERS_H
 #define BATCHD_DAEMON_EXEC_POOL_WORKERS_H
 
+#include "common/cpu_list.h"
 #include "common/job_folders.h"
 #include "daemon/core/job_kind.h"
 #include "daemon/core/worker_facts.h"
