@@ -213,12 +213,14 @@ static void remove_all(void *arg)
     remove_stage(&own->place);
 }
 
-static void watch_worker(struct own *own)
+/* How that ended is the first answer. */
+static void watch_worker(struct own *own, int answers)
 {
     own->watch.folders[0] = own->place.stage;
     own->watch.clean = remove_all;
     own->watch.arg = own;
-    stage_watch_start(&own->watch);
+    const struct publisher_answer first = {.failed = stage_watch_start(&own->watch)};
+    (void)fd_write_all(answers, &first, sizeof(first));
 }
 
 static _Noreturn void be_publisher(struct own *own, int orders, int answers)
@@ -235,7 +237,7 @@ static _Noreturn void be_publisher(struct own *own, int orders, int answers)
     if (place->work != NULL)
         *work = open(place->work, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     keep_only(kept, sizeof(kept) / sizeof(kept[0]));
-    watch_worker(own);
+    watch_worker(own, answers);
     take_orders(place, orders, answers);
     /* Who waits for the end of the answers has it now. Whoever was taken over may end both, and
      * write on. */
@@ -291,6 +293,12 @@ static struct publisher_answer ask(const struct publisher *publisher, enum what 
                                    !read_whole(publisher->answers, &answer, sizeof(answer))))
         answer = (struct publisher_answer){.failed = EPIPE};
     return answer;
+}
+
+bool publisher_watches(const struct publisher *publisher)
+{
+    struct publisher_answer first = {.failed = EPIPE};
+    return read_whole(publisher->answers, &first, sizeof(first)) && first.failed == 0;
 }
 
 struct publisher_answer publisher_place(const struct publisher *publisher, const char *name)

@@ -45,6 +45,9 @@ struct publisher_answer {
 /* Forks it; call with no thread but this one. 0, or -1 with errno. */
 int publisher_start(const struct publisher_place *place, struct publisher *ret);
 
+/* Whether it looks at how much the other writes (stage_watch.h). Call once, before all others. */
+bool publisher_watches(const struct publisher *publisher);
+
 /* Renames STAGE/name to its place; then the folder is synced. ENOTUNIQ: something is in that place
  * that is no regular file. Each of these calls: EPERM for a name that it must not take, EPIPE when
  * it is gone. */

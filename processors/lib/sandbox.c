@@ -181,6 +181,8 @@ json_t *sandbox_enter(const struct sandbox *prepared, const struct request *requ
         report_log("sandbox: this kernel has no landlock; files are not confined");
     if (!seccomp)
         report_log("sandbox: this kernel has no seccomp; the network is not closed");
+    if (staging_folder() != NULL && !staging_is_watched())
+        report_log("sandbox: nobody looks at how much is written in all; each file is limited");
     json_put(facts, "landlock", landlock == 0 ? json_null() : json_integer(landlock));
     json_put(facts, "seccomp", json_boolean(seccomp));
     json_put(facts, "network", json_boolean(!seccomp));

@@ -178,11 +178,15 @@ static void *look_on(void *arg)
     return NULL;
 }
 
-void stage_watch_start(struct stage_watch *watch)
+int stage_watch_start(struct stage_watch *watch)
 {
     pthread_t thread;
-    if (watch->pidfd >= 0 && pthread_create(&thread, NULL, look_on, watch) == 0)
+    if (watch->pidfd < 0)
+        return ENOSYS;
+    int failed = pthread_create(&thread, NULL, look_on, watch);
+    if (failed == 0)
         (void)pthread_detach(thread);
+    return failed;
 }
 
 void stage_watch_wait(struct stage_watch *watch)

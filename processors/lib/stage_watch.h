@@ -27,8 +27,8 @@ struct stage_watch {
     atomic_bool ending; /* it is being killed; the watch's own */
 };
 
-/* Begins to look; `watch` must stay. Where there can be no thread nobody looks. */
-void stage_watch_start(struct stage_watch *watch);
+/* Begins to look; `watch` must stay. 0, or an errno: nobody looks. */
+int stage_watch_start(struct stage_watch *watch);
 /* Until that one is dead: whatever it does before, it is looked at. Does not come back where it is
  * killed: then the watch ends this process. */
 void stage_watch_wait(struct stage_watch *watch);

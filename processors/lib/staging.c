@@ -22,7 +22,8 @@ static char work[PATH_MAX];                   /* "" = none */
 static int work_failed;                       /* an errno: why it is not there */
 static struct publisher publisher = {-1, -1}; /* used by the signal handler */
 static int unprepared;                        /* an errno: why there is no staging folder */
-static char target[PATH_MAX];                 /* of the file that is open */
+static bool is_watched;
+static char target[PATH_MAX]; /* of the file that is open */
 static char staged[PATH_MAX + NAME_MAX + 1];
 static bool is_open;
 
@@ -107,6 +108,7 @@ static void prepare(const struct request *request)
         unprepared = errno;
         (void)rmdir(stage.path);
     }
+    is_watched = unprepared == 0 && publisher_watches(&publisher);
     stage.place.names = NULL;
     stage_done(&stage);
 }
@@ -124,6 +126,11 @@ void staging_prepare(const struct request *request)
 const char *staging_folder(void)
 {
     return unprepared != 0 ? NULL : stage.path;
+}
+
+bool staging_is_watched(void)
+{
+    return is_watched;
 }
 
 const char *staging_work(void)

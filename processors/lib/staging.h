@@ -31,6 +31,8 @@ void staging_prepare(const struct request *request);
 /* The folders that the job writes in, absolute and borrowed; NULL: there is none. */
 const char *staging_folder(void);
 const char *staging_work(void);
+/* Whether somebody looks at how much is written there (stage_watch.h). */
+bool staging_is_watched(void);
 /* Why the second one could not be made, which the sandbox keeps from who tries again: an errno, 0:
  * it was made. */
 int staging_work_failed(void);

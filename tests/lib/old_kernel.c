@@ -1,5 +1,6 @@
 /* For LD_PRELOAD: a kernel that has less. OLD_LANDLOCK=N: the version that landlock says it has (0:
  * there is none); OLD_SECCOMP=0: there are no filters of system calls.
+ * OLD_PIDFD=0: no descriptors of processes.
  * OLD_DENIED=1: a filter answers in its place, as in a service of systemd's. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -32,6 +33,10 @@ long syscall(long number, ...)
         return -1;
     }
     if (number == SYS_seccomp && getenv("OLD_SECCOMP") != NULL) {
+        errno = ENOSYS;
+        return -1;
+    }
+    if (number == SYS_pidfd_open && getenv("OLD_PIDFD") != NULL) {
         errno = ENOSYS;
         return -1;
     }

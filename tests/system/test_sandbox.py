@@ -156,6 +156,12 @@ def test_what_the_kernel_lacks_is_said_and_the_job_goes_on(program, place, victi
     assert done.result["tries"]["socket_inet"] == errno.EPERM
 
 
+def test_that_nobody_looks_is_said(program, place, victim, old_kernel):
+    done = attack(program, place, victim, env={**old_kernel(7), "OLD_PIDFD": "0"})
+    logs = [line["text"] for line in done.lines if line["type"] == "log"]
+    assert done.code == 0 and logs == ["sandbox: nobody looks at how much is written in all; each file is limited"]
+
+
 def test_without_filters_files_are_confined_still(program, place, victim, old_kernel):
     env = old_kernel(7, seccomp=False)
     done = Run("video", {"mode": "probe", "input": str(SAMPLES / "bear_vp9_161x121.webm")}, place, env=env).end()

@@ -77,7 +77,7 @@ static pid_t begin_watch(struct pair *pair)
                                 .outputs = 1,
                                 .clean = clean,
                                 .arg = &seen};
-    stage_watch_start(&watch);
+    ck_assert_int_eq(stage_watch_start(&watch), 0);
     stage_watch_wait(&watch);
     _exit(1);
 }
