@@ -72,6 +72,7 @@ static void start_in_folder(bool several)
                                           .stage_parent = parent,
                                           .stage_name = ".stage"};
     ck_assert_int_eq(publisher_start(&place, &publisher), 0);
+    ck_assert(publisher_watches(&publisher));
 }
 
 static void start_for(bool several)
