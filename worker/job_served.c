@@ -83,7 +83,7 @@ static void raise_peak(struct job_exit *end, uint64_t bytes, enum memory_source 
     if (bytes <= end->max_rss_bytes)
         return;
     end->max_rss_bytes = bytes;
-    end->memory_source = source;
+    end->memory_source = (uint8_t)(source);
 }
 
 /* Who told it waited for the job's process. What was seen has the server itself and batchd-job,
