@@ -16,7 +16,7 @@ def pytest_configure(config):
 
 
 def of_each(items, most):
-    """Of each test with many parameters the first, the last, and one between them."""
+    """Of each test with many parameters the first, the last, and some between them."""
     sets = collections.defaultdict(list)
     for item in items:
         sets[item.nodeid.partition("[")[0]].append(item)
@@ -30,9 +30,8 @@ def pytest_collection_modifyitems(config, items):
         return
     out = {"longest", "long"} if OUT.name == "san" else {"longest"}
     kept = [item for item in items if not out & {mark.name for mark in item.iter_markers()}]
-    if OUT.name == "san":
-        chosen = of_each(kept, 3)
-        kept = [item for item in kept if item in chosen]
+    chosen = of_each(kept, 2 if OUT.name == "san" else 8)
+    kept = [item for item in kept if item in chosen]
     left = set(items) - set(kept)
     config.hook.pytest_deselected(items=list(left))
     items[:] = kept

@@ -163,7 +163,7 @@ def test_wait_for_running_of_what_never_ran(make_daemon):
 @pytest.mark.long
 def test_wait_that_lost_its_daemon(daemon):
     job = daemon.submit("sleep", "60")
-    waiting = subprocess.Popen([*daemon.ctl_words(), "--timeout", "30s", "wait", str(job)],
+    waiting = subprocess.Popen([*daemon.ctl_words(), "--timeout", "8s", "wait", str(job)],
                                stderr=subprocess.PIPE, text=True)
     daemon.call("io.batchd.Jobs.Wait", ids=[job], **{"for": "running"})
     daemon.kill()
