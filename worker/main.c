@@ -176,7 +176,7 @@ int main(int argc, char **argv)
         (void)fputs(help, stderr);
         return EX_USAGE;
     }
-    arguments.spawner.program = length > 0 ? self : argv[0];
+    arguments.spawner.program = length > 0 ? self : "/proc/self/exe"; /* as good to execute */
     arguments.spawner.group = arguments.worker.group;
     arguments.spawner.front_uid = arguments.worker.front_uid;
     return spawner_run(&arguments.spawner);
