@@ -1,6 +1,7 @@
 /* Marks with hysteresis: what keeps jobs from starting, and that what goes up and down between the
  * marks changes nothing. */
 #include "daemon/core/admission.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -244,9 +245,5 @@ int main(void)
     tcase_add_test(all, how_falling_marks_are_written);
     tcase_add_loop_test(all, how_marks_are_written, 0, (int)(sizeof(texts) / sizeof(texts[0])));
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

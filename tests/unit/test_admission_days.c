@@ -2,10 +2,10 @@
  * asked for, bursts by day and less by night, and a program that takes a third of the memory for
  * hours. Pressure is what the kernel would tell: an average of ten seconds that comes too late. */
 #include "daemon/core/admission.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 
 #define STEP_S 2
 #define DAY_S 86400
@@ -161,9 +161,5 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_loop_test(all, three_days, 0, (int)(sizeof(seconds) / sizeof(seconds[0])));
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

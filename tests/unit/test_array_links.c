@@ -1,5 +1,6 @@
 /* Who waits for whom task by task: rounds of news, and what is removed meanwhile. */
 #include "daemon/core/array_links.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -106,9 +107,5 @@ int main(void)
     tcase_add_test(all, each_has_its_turn);
     tcase_add_test(all, some_are_removed_in_a_round);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

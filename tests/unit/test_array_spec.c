@@ -2,6 +2,7 @@
 #include "daemon/core/array_spec.h"
 #include "daemon/core/fails_limit.h"
 #include "daemon/core/task_ranges.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -297,9 +298,5 @@ int main(void)
     tcase_add_test(all, arrays_of_the_same_tasks);
     tcase_add_test(all, limits_of_failures);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

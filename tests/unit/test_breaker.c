@@ -2,6 +2,7 @@
  * a naive model. Times are whole seconds here. */
 #include "daemon/core/breaker.h"
 #include "daemon/core/breakers.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -408,9 +409,5 @@ int main(void)
     tcase_add_test(tcase, what_is_parked_goes_in_the_order_of_the_submits);
     tcase_add_test(tcase, keys);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/fd.h"
 #include "common/file_tree.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -374,9 +375,5 @@ int main(void)
     tcase_add_test(tests, what_cannot_be_one_is_refused);
     tcase_add_test(tests, what_moves_is_taken_as_it_was_at_one_moment);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "worker/checkpoint_lines.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -122,9 +123,5 @@ int main(void)
     tcase_add_test(tests, one_that_comes_back_gives_way_to_a_newer_one);
     tcase_add_test(tests, a_new_job_begins_with_none);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

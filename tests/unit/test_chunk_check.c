@@ -3,6 +3,7 @@
 #include "processors/lib/lanes.h"
 #include "processors/media/chunk_check.h"
 #include "processors/media/media_log.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -183,9 +184,5 @@ int main(void)
     tcase_add_loop_test(all, cut_off, 0, 2);
     tcase_add_test(all, which_are_decoded_whole);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

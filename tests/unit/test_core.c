@@ -9,6 +9,7 @@
 #include "daemon/api/users.h"
 #include "daemon/config.h"
 #include "daemon/core/jobset.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -252,9 +253,5 @@ int main(void)
     tcase_add_test(tests, config_defaults_fit_their_ranges);
     tcase_add_test(tests, users_are_kept_apart);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

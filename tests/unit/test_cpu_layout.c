@@ -4,6 +4,7 @@
 #include "common/fd.h"
 #include "daemon/core/cpu_layout.h"
 #include "daemon/resources/cpu_topology.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -233,10 +234,7 @@ int main(void)
     tcase_add_test(one, what_the_files_say);
     tcase_add_test(one, which_are_threads_of_one_core);
     suite_add_tcase(suite, one);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    const int status = suite_run(suite);
     CLEANUP_FREE char *remove = xasprintf("rm -rf %s", root);
-    return system(remove) == 0 && failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE; /* NOLINT */
+    return system(remove) == 0 ? status : EXIT_FAILURE; /* NOLINT */
 }

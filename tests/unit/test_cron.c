@@ -2,6 +2,7 @@
  * reference that looks at every minute of four years with the C library's own time zones. */
 #include "daemon/core/cron_time.h"
 #include "daemon/resources/zone.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -353,9 +354,5 @@ int main(void)
     tcase_add_test(all, rare_days);
     tcase_add_test(all, zones_by_name);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* The store's log: when it begins anew, and that it still belongs to its store then. */
 #include "common/fd.h"
 #include "daemon/store/db.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -112,9 +113,5 @@ int main(void)
     tcase_add_test(all, a_log_belongs_to_its_store_also_when_it_was_to_be_copied_too_early);
     tcase_add_test(all, what_it_refuses_is_counted);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

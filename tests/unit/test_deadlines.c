@@ -1,5 +1,6 @@
 /* Deadlines come in their order, and those of ended jobs do not pile up. */
 #include "daemon/core/deadlines.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -82,9 +83,5 @@ int main(void)
     tcase_add_test(all, what_ended_does_not_pile_up);
     tcase_add_test(all, all_open_ones_are_kept);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* Dependencies without a daemon: what is accepted, who is freed by what, and cycles. */
 #include "daemon/core/dependency_graph.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -399,9 +400,5 @@ int main(void)
     tcase_add_test(all, a_search_is_linear);
     tcase_add_test(all, a_search_goes_no_further_than_a_cycle_may);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

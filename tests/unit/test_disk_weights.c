@@ -3,6 +3,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdbool.h>
@@ -120,9 +121,5 @@ int main(void)
     tcase_add_test(all, iocost);
     tcase_add_test(all, more_than_there_is_room_for);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* What drivers tell of the clients of a GPU, and how busy those kept it between two looks. */
 #include "common/gpu_report.h"
 #include "gpu/drm_load.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -133,9 +134,5 @@ int main(void)
     tcase_add_test(tests, test_load_by_cycles);
     tcase_add_test(tests, test_load_of_several);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

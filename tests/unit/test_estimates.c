@@ -2,6 +2,7 @@
 #include "daemon/core/estimates.h"
 #include "daemon/core/jobset.h"
 #include "tests/unit/scheduler_steps.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -296,9 +297,5 @@ int main(void)
     tcase_add_test(all, what_was_stored_comes_back);
     tcase_add_test(all, waiting_jobs_follow);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

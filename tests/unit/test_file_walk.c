@@ -2,6 +2,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/file_walk.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -100,9 +101,5 @@ int main(void)
     tcase_add_test(tests, a_folder_is_read_when_the_next_is_asked_for);
     tcase_add_test(tests, it_ends_before_the_end);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* A forecast against what the scheduler does when jobs take just as long as is expected: in random
  * states a plain list is asked at each instant what ends, begins and may start now. */
 #include "tests/unit/predicted_starts.h"
+#include "tests/unit/suite.h"
 
 enum { STATES = 2000, ROUNDS = 4 };
 
@@ -329,9 +330,5 @@ int main(void)
     tcase_add_test(tests, an_array_follows_another_task_by_task);
     tcase_add_test(tests, an_end_that_is_late_is_put_off);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
  * in the end. */
 #include "daemon/core/gpu_pool.h"
 #include "daemon/core/scheduler.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -215,9 +216,5 @@ int main(void)
     tcase_add_test(one, one_that_is_out_keeps_what_it_has);
     tcase_add_loop_test(one, nothing_is_given_twice_and_all_starts, 0, 8);
     suite_add_tcase(suite, one);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

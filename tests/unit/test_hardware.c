@@ -8,6 +8,7 @@
 #include "processors/media/gpu_encoder.h"
 #include "processors/media/hardware.h"
 #include "processors/media/media_log.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -195,9 +196,5 @@ int main(void)
     tcase_add_test(tests, the_best_quality_of_vaapi_is_not_its_default);
     tcase_add_test(tests, the_card_and_its_driver_are_told);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* Memory that others have: how much that is, and who starts beside it. */
 #include "daemon/core/headroom.h"
 #include "tests/unit/scheduler_steps.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -159,9 +160,5 @@ int main(void)
     tcase_add_loop_test(all, the_large_one_starts_alone, 0, 2);
     tcase_add_test(all, short_ones_pass_the_large_one);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* What is read of the machine, from folders that stand for machines. */
 #include "daemon/resources/host_sample.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -241,9 +242,5 @@ int main(void)
     tcase_add_test(all, shares_of_the_time_between);
     tcase_add_test(all, this_machine);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "common/fd.h"
 #include "worker/job_folder.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -44,9 +45,5 @@ int main(void)
     TCase *tests = tcase_create("all");
     tcase_add_test(tests, many_users_do_not_make_it_long);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

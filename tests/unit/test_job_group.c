@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/fd.h"
 #include "worker/job_group.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -216,10 +217,7 @@ int main(void)
     tcase_add_test(all, what_a_server_uses_now);
     tcase_add_test(all, without_a_group_nothing_is_done);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    const int status = suite_run(suite);
     CLEANUP_FREE char *remove = xasprintf("rm -rf %s", folder);
-    return system(remove) == 0 && failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE; /* NOLINT */
+    return system(remove) == 0 ? status : EXIT_FAILURE; /* NOLINT */
 }

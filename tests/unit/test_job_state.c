@@ -2,6 +2,7 @@
  * every row of the manual is a transition, and every transition is a row. Run from the root of the
  * tree. */
 #include "daemon/core/job_state.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -78,9 +79,5 @@ int main(void)
     tcase_add_test(tests, manual_and_table_agree);
     tcase_add_test(tests, words_come_back);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include "common/json.h"
 #include "processors/lib/journal.h"
 #include "processors/lib/request.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -252,9 +253,5 @@ int main(void)
     tcase_add_test(tests, it_lies_with_the_jobs_checkpoints_and_goes_as_a_whole);
     tcase_add_test(tests, what_was_being_written_is_swept);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

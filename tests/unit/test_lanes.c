@@ -1,6 +1,7 @@
 /* Several queues in one scheduler: whose turn it is, what slots and limits hold back, and that a
  * wide job of one is not starved by the small jobs of another. */
 #include "tests/unit/scheduler_steps.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -446,9 +447,5 @@ int main(void)
     tcase_add_test(tests, what_is_handed_ahead_had_its_turn);
     tcase_add_test(tests, nothing_is_owed_for_a_job_that_left);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
  */
 #include "common/worker_protocol.h"
 #include "daemon/core/limit_policy.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -234,9 +235,5 @@ int main(void)
     tcase_add_test(cases, a_run_without_any_is_as_before);
     tcase_add_test(cases, words_of_disks);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* The one checker of processors' manifests and of the parameters of a job. */
 #include "common/cleanup.h"
 #include "common/manifest.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -244,9 +245,5 @@ int main(void)
     tcase_add_loop_test(tests, broken_manifests_are_refused, 0,
                         (int)(sizeof(broken) / sizeof(broken[0])));
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "processors/interpolate/motion.h"
 #include "processors/interpolate/overlap.h"
 #include "processors/interpolate/scene_change.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdbool.h>
@@ -384,9 +385,5 @@ static Suite *motion_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(motion_suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(motion_suite());
 }

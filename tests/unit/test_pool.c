@@ -2,6 +2,7 @@
 #include "common/cleanup.h"
 #include "common/fd.h"
 #include "daemon/exec/pool.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -183,9 +184,5 @@ int main(void)
     tcase_add_loop_test(tests, one_that_cannot_bind_makes_way, 0, 3);
     tcase_add_test(tests, a_worker_of_an_older_version_is_understood);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* What is read out of /proc/PID/stat: of lines as the kernel writes them, and of real processes. */
 #include "common/process_stat.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <signal.h>
@@ -93,9 +94,5 @@ int main(void)
     tcase_add_test(all, oneself);
     tcase_add_test(all, one_that_is_not_reaped_and_one_that_is);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

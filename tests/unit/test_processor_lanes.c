@@ -1,6 +1,7 @@
 /* Units on several threads: how many are at work at once, that a long one does not keep others
  * waiting, and how all end when one fails. */
 #include "processors/lib/lanes.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdatomic.h>
@@ -139,9 +140,5 @@ int main(void)
     tcase_add_test(all, one_alone);
     tcase_add_test(all, all_end_when_one_fails);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "processors/lib/output_names.h"
 #include "processors/lib/publisher.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -275,9 +276,5 @@ int main(void)
     tcase_add_checked_fixture(several, start_several, end);
     tcase_add_test(several, in_a_folder_names_are_those_of_the_inputs);
     suite_add_tcase(suite, several);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

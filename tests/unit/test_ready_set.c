@@ -4,6 +4,7 @@
 
 #include "daemon/core/ready_set.h"
 #include "daemon/core/running_set.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -250,9 +251,5 @@ int main(void)
     tcase_add_loop_test(tests, a_set_is_a_sorted_list, 0, 8);
     tcase_add_loop_test(tests, what_runs_is_a_sorted_list, 0, 10);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* What dies again and again is made anew after a growing pause. */
 #include "common/clock.h"
 #include "daemon/exec/replacement.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -53,9 +54,5 @@ int main(void)
     tcase_add_test(all, those_made_together_count_as_one);
     tcase_add_test(all, a_late_death_costs_no_pause);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 #include "daemon/core/gpus.h"
 #include "daemon/core/resource_names.h"
 #include "tests/unit/scheduler_steps.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -200,9 +201,5 @@ int main(void)
     tcase_add_loop_test(rounds, nothing_is_given_twice_and_all_comes_back, 0, 8);
     tcase_add_test(rounds, what_is_held_of_a_smaller_machine);
     suite_add_tcase(suite, rounds);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

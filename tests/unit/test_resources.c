@@ -8,6 +8,7 @@
 #include "daemon/resources/gpu_devices.h"
 #include "daemon/store/job_rows.h"
 #include "daemon/store/usage_rows.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <ftw.h>
@@ -310,9 +311,5 @@ int main(void)
     tcase_add_test(trees, gpus_of_amd);
     tcase_add_test(trees, requests_in_the_store);
     suite_add_tcase(suite, trees);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

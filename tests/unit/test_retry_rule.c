@@ -3,6 +3,7 @@
 #include "daemon/core/ending.h"
 #include "daemon/core/job_request.h"
 #include "daemon/core/retry_rule.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -478,9 +479,5 @@ int main(void)
     tcase_add_test(tcase, what_is_no_rule_is_refused);
     tcase_add_test(tcase, many_codes_have_a_limit_and_fit);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* How many workers there are to be: its rules one by one, and whole days of work, where it is
  * compared with a pool that always has as many as there may be. */
 #include "tests/unit/scaler_simulation.h"
+#include "tests/unit/suite.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -409,9 +410,5 @@ int main(void)
     tcase_add_test(all, work_that_comes_when_the_last_worker_went);
     tcase_add_test(all, a_recorded_trace);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* Runs of schedules are found again in whatever order they end, each once. */
 #include "daemon/engine/schedule_runs.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -44,9 +45,5 @@ int main(void)
     tcase_add_test(all, each_once);
     tcase_add_test(all, those_of_a_start_come_in_any_order);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

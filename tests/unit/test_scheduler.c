@@ -1,5 +1,6 @@
 /* The scheduler's rules one by one; test_scheduler_model.c compares random changes with a model. */
 #include "tests/unit/scheduler_steps.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -498,9 +499,5 @@ int main(void)
     tcase_add_test(tests, a_clock_that_is_put_back);
     tcase_add_test(tests, a_round_looks_at_so_many_and_no_more);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
  * holds, begin times, moves, pauses, changes of policy, new and deleted queues, and restarts from
  * what a store would hold. Nothing differs, nothing is promised twice, nothing is lost. */
 #include "tests/unit/scheduler_model.h"
+#include "tests/unit/suite.h"
 
 #include <stdlib.h>
 
@@ -393,9 +394,5 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, random_changes_match_the_model, 0, SETTINGS);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* Long readings in parts: one part in a turn of the loop, round robin, so many for one user. */
 #include "daemon/api/slices.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -77,9 +78,5 @@ int main(void)
     tcase_add_test(tests, one_part_a_turn_round_robin);
     tcase_add_test(tests, so_many_for_one_user);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* One that works and makes many files is stopped and killed by who looks. */
 #include "common/cleanup.h"
 #include "processors/lib/stage_watch.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -154,9 +155,5 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, who_keeps_many_files_is_killed);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

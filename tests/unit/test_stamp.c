@@ -1,5 +1,6 @@
 /* The number in the header of a store: its version and which log follows it. */
 #include "daemon/store/stamp.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -62,9 +63,5 @@ int main(void)
     tcase_add_test(all, a_store_gets_its_link_with_version_7);
     tcase_add_test(all, a_log_follows_one_store);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "tests/unit/predicted_starts.h"
 
 #include "daemon/core/start_changes.h"
+#include "tests/unit/suite.h"
 
 /* Each round is a process with a time limit of its own. With the sanitizers a state takes eight
  * times as long. */
@@ -264,9 +265,5 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, what_is_named_is_enough_and_less_is_not, 0, ROUNDS);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "common/staged_path.h"
 #include "worker/step.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -126,9 +127,5 @@ int main(void)
     tcase_add_test(tests, too_much_is_cut);
     tcase_add_test(tests, an_output_is_staged_beside_its_place);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* Tasks that wait for another attempt, against a plain list. */
 #include "daemon/core/task_waits.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -188,9 +189,5 @@ int main(void)
     tcase_add_test(tcase, taken_out_of_many);
     tcase_add_test(tcase, all_at_once);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,9 +1,9 @@
 /* When a job is warned, halted, told to end and killed: its time stands while it is suspended. */
 #include "common/clock.h"
 #include "worker/timetable.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 #define S US_PER_SECOND
 
@@ -118,9 +118,5 @@ int main(void)
     tcase_add_test(all, told_to_end_while_suspended);
     tcase_add_test(all, a_warning_as_long_as_the_limit_comes_at_once);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

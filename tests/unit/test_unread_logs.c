@@ -1,5 +1,6 @@
 /* Which logs of workers are to be read again: each once. */
 #include "daemon/engine/unread_logs.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -29,9 +30,5 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_test(all, a_log_is_read_again_once_for_each_worker);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

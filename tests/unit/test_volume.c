@@ -2,6 +2,7 @@
  * that fills up. */
 #include "daemon/core/volume.h"
 #include "daemon/resources/mounts.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -314,9 +315,5 @@ int main(void)
     tcase_add_test(all, no_list);
     tcase_add_test(all, this_machine);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }
