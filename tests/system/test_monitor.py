@@ -424,10 +424,12 @@ def test_memory_is_counted_only_when_that_is_asked_for(machine):
         assert daemon.wait(daemon.submit("true", memory=900 * MIB))[0]["state"] == "completed"
 
 
-@pytest.mark.parametrize("marks", ["90:95", "95", "101:5", "0:0", "of"])
-def test_wrong_marks(machine, tmp_path, marks):
+@pytest.mark.parametrize("key, marks", [
+    *(("memory_used", marks) for marks in ("90:95", "95", "101:5", "0:0", "of")),
+    *(("disk_free", marks) for marks in ("10%:5%", "10%:1G", "0:1G", "101%:101%", "10%")), ("inodes_free", "1K:2K")])
+def test_wrong_marks(tmp_path, key, marks):
     file = tmp_path / "test.toml"
-    file.write_text(f'[monitor]\nmemory_used = "{marks}"\n')
+    file.write_text(f'[monitor]\n{key} = "{marks}"\n')
     done = subprocess.run([OUT / "batchd", "--state", tmp_path / "state", "--config", file, "--check-config"],
                           capture_output=True, text=True, timeout=20, check=False)
-    assert done.returncode == 78 and f'monitor.memory_used: "{marks}" is neither "off" nor STOP:GO' in done.stderr
+    assert done.returncode == 78 and f'monitor.{key}: "{marks}" is neither "off" nor STOP:GO' in done.stderr
