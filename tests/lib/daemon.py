@@ -111,6 +111,11 @@ def wait_until_time(micros):
     wait_until(lambda: time.time() * 1e6 >= micros)
 
 
+def is_halted(pid):
+    """It is there, and stands by a signal."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+
 def worker_sum(boot_id, *numbers):
     """The checksum of its row (daemon/store/worker_rows.c)."""
     return crc32c(struct.pack(f"<q{len(boot_id)}s{len(numbers)}q", len(boot_id), boot_id.encode(), *numbers))
