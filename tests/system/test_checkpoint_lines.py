@@ -11,7 +11,7 @@ import time
 import pytest
 
 import counting
-from daemon import OUT, Daemon, wait_until
+from daemon import OUT, Daemon, is_halted, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_what_is_asked_for_last_is_made_behind_the_job(daemon, tmp_path):
 def test_it_is_made_when_the_time_is_over(daemon, tmp_path):
     leave = "signal.signal(signal.SIGTERM, lambda *_: (write('state', sums), checkpoint('state'), sys.exit(75)))\n"
     ident = submit(daemon, tmp_path, 5, leave + "while n == 2 and attempt == 1: time.sleep(0.02)", interval=100,
-                   timeout_ms=2000, retry={"on": ["timeout"], "base_ms": 1, "jitter": "none"})
+                   timeout_ms=4000, retry={"on": ["timeout"], "base_ms": 1, "jitter": "none"})
     job = daemon.wait(ident, seconds=60)[0]
     assert (job["state"], job["attempt"]) == ("completed", 2)
     assert "2 began 2" in log(tmp_path)
@@ -276,9 +276,10 @@ def test_a_suspended_one_stands(daemon, tmp_path):
     wait_until(lambda: daemon.job(ident)["checkpoint"] is not None)
     daemon.call("io.batchd.Jobs.Suspend", id=ident)
     wait_until(lambda: daemon.job(ident)["state"] == "suspended")
-    time.sleep(2.5)  # JOB_HALT_MS
+    [counts] = counters(daemon)
+    wait_until(lambda: is_halted(counts))
     before = len(log(tmp_path))
-    time.sleep(0.5)
+    time.sleep(0.5)  # nothing else can show that nothing happens
     assert len(log(tmp_path)) == before
     daemon.call("io.batchd.Jobs.Resume", id=ident)
     made = daemon.job(ident)["checkpoint"]["number"]

@@ -193,7 +193,8 @@ def test_what_is_asked_too_early_is_no_harm(folder):
                                pathlib.Path(f"/proc/{step.pid}/fd").iterdir() if entry.is_symlink()))
         for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
             step.send_signal(number)
-        time.sleep(0.3)
+        status = pathlib.Path(f"/proc/{step.pid}/status")
+        wait_until(lambda: re.search(r"^ShdPnd:\t0+$", status.read_text(), re.M))  # it has them
         assert step.poll() is None
         step.terminate()
         assert step.wait(timeout=30) == -signal.SIGTERM

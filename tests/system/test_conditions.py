@@ -5,9 +5,6 @@ import pytest
 from clock import Clock
 from daemon import Refused, wait_until, wait_until_time
 
-SOON = 1.5  # seconds
-
-
 def later(seconds):
     return int((time.time() + seconds) * 1e6)
 
@@ -71,23 +68,24 @@ def test_only_what_waits_can_be_held(daemon):
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_a_job_does_not_start_before_its_time(daemon, restart):
-    begin = later(SOON)
-    job, first = daemon.submit("true", begin=begin, priority="urgent"), daemon.submit("true")
-    assert daemon.job(job)["reasons"] == ["BeginTime"] and daemon.job(job)["begin_at"] == begin
+def test_a_job_does_not_start_before_its_time(timed, restart):
+    begin = int((timed.clock.now() + 3600) * 1e6)
+    job, first = timed.submit("true", begin=begin, priority="urgent"), timed.submit("true")
+    assert timed.job(job)["reasons"] == ["BeginTime"] and timed.job(job)["begin_at"] == begin
     if restart:
-        daemon.restart()
-    ended = daemon.wait(job)[0]
-    assert begin <= ended["started_at"] < begin + 3_000_000
+        timed.restart()
+    assert timed.wait(first)[0]["started_at"] < begin
+    timed.clock.set(begin / 1e6 - 0.5)  # which passes
+    ended = timed.wait(job)[0]
+    assert begin <= ended["started_at"]
     assert ended["eligible_at"] == begin
-    assert daemon.wait(first)[0]["started_at"] < begin
 
 
 def test_it_is_a_time_of_the_wall_clock(timed):
     """Whichever way that is set."""
     soon, late = (timed.submit("true", begin=int((timed.clock.now() + seconds) * 1e6)) for seconds in (4, 3600))
     timed.clock.set(timed.clock.now() - 1800)
-    time.sleep(5.5)  # batchd looks each second
+    time.sleep(5.5)  # batchd looks each second; nothing else can show that nothing happens
     assert [timed.job(job)["reasons"] for job in (soon, late)] == [["BeginTime"]] * 2
     timed.clock.set(timed.clock.now() + 1810)
     assert timed.wait(soon)[0]["state"] == "completed" and timed.job(late)["reasons"] == ["BeginTime"]
@@ -108,27 +106,30 @@ def test_a_time_that_is_past_is_at_once(daemon):
     assert daemon.wait(daemon.submit("true", begin=1))[0]["state"] == "completed"
 
 
-def test_held_and_before_its_time(daemon):
-    job = daemon.submit("true", begin=later(0.5), hold=True)
-    assert daemon.job(job)["reasons"] == ["Held", "BeginTime"]
-    wait_until(lambda: daemon.job(job)["reasons"] == ["Held"])
-    change(daemon, "Release", job)
-    assert daemon.wait(job)[0]["state"] == "completed"
+def test_held_and_before_its_time(timed):
+    begin = int((timed.clock.now() + 3600) * 1e6)
+    job = timed.submit("true", begin=begin, hold=True)
+    assert timed.job(job)["reasons"] == ["Held", "BeginTime"]
+    timed.clock.set(begin / 1e6 + 0.001)
+    wait_until(lambda: timed.job(job)["reasons"] == ["Held"])
+    change(timed, "Release", job)
+    assert timed.wait(job)[0]["state"] == "completed"
 
 
-def test_cancelled_before_its_time(daemon):
-    soon = later(2)
-    jobs = [daemon.submit("true", begin=begin, array=array)
-            for begin in (soon, later(3600)) for array in (None, "0-2")]
+def test_cancelled_before_its_time(timed):
+    """Another whose time is the same starts then: batchd has looked."""
+    soon, late = (int((timed.clock.now() + seconds) * 1e6) for seconds in (3600, 7200))
+    jobs = [timed.submit("true", begin=begin, array=array) for begin in (soon, late) for array in (None, "0-2")]
     for job in jobs:
-        assert daemon.call("io.batchd.Jobs.Cancel", id=job)["state"] == "cancelled"
+        assert timed.call("io.batchd.Jobs.Cancel", id=job)["state"] == "cancelled"
     for _ in jobs:  # they take the places of those in memory
-        daemon.submit("true", hold=True)
-    wait_until_time(soon + 1_500_000)  # batchd looks each second
-    assert daemon.wait(daemon.submit("true"))[0]["state"] == "completed"
-    assert [daemon.job(job)["state"] for job in jobs] == ["cancelled"] * 4
-    daemon.restart()
-    daemon.wait(daemon.submit("true"))
+        timed.submit("true", hold=True)
+    other = timed.submit("true", begin=soon)
+    timed.clock.set(soon / 1e6 + 0.001)
+    assert timed.wait(other)[0]["state"] == "completed"
+    assert [timed.job(job)["state"] for job in jobs] == ["cancelled"] * 4
+    timed.restart()
+    timed.wait(timed.submit("true"))
 
 
 def test_arrays_are_held_too(make_daemon):
@@ -193,16 +194,18 @@ def test_many_begin_times(make_daemon, tmp_path):
         assert i % 3 == 0 or ended[job]["started_at"] >= base - 100000 * (i * 7 % 10)
 
 
-def test_waiting_counts_from_the_begin_time(make_daemon):
+def test_waiting_counts_from_the_begin_time(make_daemon, tmp_path):
     """With a longest delay the job has an alarm in its queue after it had one for its time."""
-    daemon = make_daemon(config='[workers]\nmax = 1\n[queues.default]\nmax_delay = "1s"\n')
+    clock = Clock(tmp_path)
+    daemon = make_daemon(config='[workers]\nmax = 1\n[queues.default]\nmax_delay = "10m"\n', env=clock.env)
     daemon.start()
     held = daemon.submit(*gate(daemon))
     daemon.wait_running(held)
-    old = daemon.submit("true", begin=later(0.3), priority="background")
-    begin = later(2.5)
-    new = daemon.submit("true", begin=begin, priority="background")
-    wait_until(lambda: daemon.job(new)["reasons"] != ["BeginTime"])
+    first, second = (int((clock.now() + seconds) * 1e6) for seconds in (3600, 7200))
+    old, new = (daemon.submit("true", begin=begin, priority="background") for begin in (first, second))
+    for job, begin in ((old, first), (new, second)):
+        clock.set(begin / 1e6 + 0.001)
+        wait_until(lambda: daemon.job(job)["reasons"] != ["BeginTime"])  # noqa: B023
     urgent = daemon.submit("true", priority="urgent")
     (daemon.state / "go").write_text("")
     started = {job["id"]: job["started_at"] for job in daemon.wait(old, new, urgent)}

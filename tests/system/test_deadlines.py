@@ -283,8 +283,7 @@ def test_a_signal_comes_before_it(daemon):
     deadline = in_an_hour(daemon)
     job = submit_ready(daemon, WARNED, deadline=deadline, timeout_signal="USR1", timeout_signal_ms=600000)
     daemon.wait_running(job)
-    daemon.clock.set(deadline / 1e6 - 602)
-    time.sleep(0.5)
+    wait_looked_at(daemon, deadline - 602_000_000)
     assert warnings(daemon) == 0
     daemon.restart()
     daemon.wait_running(job)
@@ -292,7 +291,7 @@ def test_a_signal_comes_before_it(daemon):
     wait_until(lambda: warnings(daemon) == 1)
     daemon.restart()
     daemon.wait_running(job)
-    time.sleep(1)
+    wait_looked_at(daemon, deadline - 300_000_000)
     assert warnings(daemon) == 1 and daemon.job(job)["state"] == "running"
     passes(daemon, deadline)
     assert daemon.wait(job)[0]["outcome"]["class"] == "timeout"
@@ -302,8 +301,7 @@ def test_a_signal_comes_before_it(daemon):
 def test_one_that_waits_then_is_not_warned(daemon):
     deadline = in_an_hour(daemon)
     job = daemon.submit("true", hold=True, deadline=deadline, timeout_signal="USR1", timeout_signal_ms=600000)
-    daemon.clock.set(deadline / 1e6 - 599)
-    time.sleep(0.5)
+    wait_looked_at(daemon, deadline - 599_000_000)
     assert daemon.job(job)["state"] == "pending"
     passes(daemon, deadline)
     assert daemon.wait(job)[0]["state"] == "cancelled"

@@ -5,7 +5,7 @@ import time
 import pytest
 import serving
 from clock import Clock
-from daemon import Refused, wait_until, wait_until_time
+from daemon import Refused, wait_until
 from test_queues import add, fill, queues, settings
 from test_scheduling import gate, order_of
 
@@ -344,12 +344,16 @@ def test_edited_again_and_again_with_kills(make_daemon):
     assert sorted(map(int, ran.read_text().split())) == jobs
 
 
-def test_waits_for_the_clock_after_an_edit(daemon):
-    job = daemon.submit("true", begin=int((time.time() + 0.3) * 1e6))
-    at = int((time.time() + 1.0) * 1e6)
-    edit(daemon, job, begin=at)
-    wait_until_time(at)
-    assert daemon.wait(job)[0]["started_at"] >= at
+def test_waits_for_the_clock_after_an_edit(timed):
+    """Another still begins at the time that it had before."""
+    first, at = (int((timed.clock.now() + seconds) * 1e6) for seconds in (3600, 7200))
+    job, other = (timed.submit("true", begin=first) for _ in range(2))
+    edit(timed, job, begin=at)
+    timed.clock.set(first / 1e6 + 0.001)
+    timed.wait(other)
+    assert timed.job(job)["reasons"] == ["BeginTime"]
+    timed.clock.set(at / 1e6 + 0.001)
+    assert timed.wait(job)[0]["started_at"] >= at
 
 
 def test_how_it_stands_beside_others(full):
@@ -424,9 +428,13 @@ def test_what_it_is_called_and_where_it_runs(full, tmp_path):
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_its_deadline(full, again):
+def test_its_deadline(make_daemon, tmp_path, again):
     """The new one counts, and the one before no more; also of one that had none."""
-    soon = int((time.time() + 10) * 1e6)
+    clock = Clock(tmp_path)
+    full = make_daemon(config=settings(1, workers=1), env=clock.env)
+    full.start()
+    full.first = fill(full)
+    soon = int((clock.now() + 3600) * 1e6)
     later, none = (full.submit("true", deadline=soon) for _ in range(2))
     given = full.submit("true")
     edit(full, later, deadline=soon + int(3600e6))
@@ -443,7 +451,7 @@ def test_its_deadline(full, again):
     if again:
         full.kill()
         full.start()
-    wait_until_time(soon)
+    clock.set(soon / 1e6 + 0.001)
     [ended] = full.wait(given)
     assert ended["state"] == "cancelled" and "its deadline" in ended["outcome"]["message"]
     assert full.job(later)["state"] == full.job(none)["state"] == "pending"

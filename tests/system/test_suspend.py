@@ -7,7 +7,7 @@ import time
 
 import pytest
 from attempts import HOUR
-from daemon import Refused, wait_until
+from daemon import Refused, is_halted, wait_until
 from records import ATTEMPT, record
 from test_ahead import make_short
 from test_queues import settings
@@ -118,28 +118,32 @@ def test_the_row_says_whether_it_stands(daemon, counting):
 
 def test_a_suspended_job_can_be_cancelled(daemon):
     mark = daemon.state / "told"
-    job = daemon.submit("sh", "-c", f"trap 'touch {mark}; exit 3' TERM; touch {mark}.ready; "
+    job = daemon.submit("sh", "-c", f"trap 'touch {mark}; exit 3' TERM; echo $$ >{mark}.new; mv {mark}.new {mark}.pid; "
                                     "while :; do sleep 0.1; done")
-    wait_until(lambda: os.path.exists(f"{mark}.ready"))
+    wait_until(lambda: os.path.exists(f"{mark}.pid"))
     daemon.wait_running(job)
     daemon.call(JOBS + "Suspend", id=job)
-    time.sleep(2.5)  # longer than until it is halted
+    wait_until(lambda: is_halted(int(pathlib.Path(f"{mark}.pid").read_text())))
     daemon.call(JOBS + "Cancel", id=job, grace_ms=20000)
     ended = daemon.wait(job)[0]
     assert ended["state"] == "cancelled" and ended["outcome"]["exit_code"] == 3 and mark.exists()
 
 
 def test_suspended_time_does_not_count(daemon):
-    job = daemon.submit("sleep", "600", timeout_ms=3000)
+    """What it runs until it is halted, some 2 s, does."""
+    pid = daemon.state / "pid"
+    job = daemon.submit("sh", "-c", f"echo $$ >{pid}.new; mv {pid}.new {pid}; exec sleep 600", timeout_ms=6000)
+    wait_until(pid.exists)
     daemon.wait_running(job)
     daemon.call(JOBS + "Suspend", id=job)
-    time.sleep(5)  # more than its timeout
+    wait_until(lambda: is_halted(int(pid.read_text())))
+    time.sleep(6.5)  # more than its timeout; nothing else can show that it does not count
     assert daemon.job(job)["state"] == "suspended"
     daemon.call(JOBS + "Resume", id=job)
     ended = daemon.wait(job)[0]
     assert ended["outcome"]["class"] == "timeout"
     whole, ran = ended["ended_at"] - ended["started_at"], ended["usage"]["run_us"]
-    assert 2.9e6 < ran and whole - ran > 2.5e6, (whole, ran)  # 5 s less the 2 s until it is halted
+    assert 5.9e6 < ran and whole - ran > 6e6, (whole, ran)
 
 
 def test_suspended_jobs_keep_their_resources(make_daemon):
