@@ -53,6 +53,7 @@ struct daemon {
     struct cpu_layout cpus;
     struct engine_options engine_options;
     struct user_shares *shares;
+    const struct program *program; /* borrowed */
     struct api_options api_options;
     char boot_id[40];
     char *socket_path; /* made by us, to be removed; NULL: systemd's; as the next */
@@ -181,7 +182,8 @@ static int start_network(struct daemon *daemon, const struct config *config,
                              .system = places->system,
                              .meters = daemon->meters,
                              .monitor = daemon->monitor,
-                             .gpus = daemon->gpus};
+                             .gpus = daemon->gpus,
+                             .program = daemon->program};
     daemon->api = api_new(daemon->base, daemon->engine, &daemon->api_options);
     if (sockets_open_control(places, &fd, &daemon->socket_path, err) < 0)
         return -1;
@@ -241,10 +243,11 @@ static int start_loop(struct daemon *daemon, struct error *err)
 }
 
 struct daemon *daemon_new(const struct config *config, const struct places *places,
-                          struct notices *notices, struct error *err)
+                          const struct program *program, struct notices *notices, struct error *err)
 {
     struct daemon *daemon = xcalloc(1, sizeof(*daemon));
     daemon->lock_fd = -1;
+    daemon->program = program;
     daemon->notices = notices;
     daemon->meters = meters_new();
     (void)signal(SIGPIPE, SIG_IGN);

@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "daemon/config.h"
+#include "daemon/core/program.h"
 #include "daemon/notices.h"
 #include "daemon/places.h"
 
@@ -13,7 +14,8 @@ struct daemon;
 /* Opens the store and the socket. All that it is given is borrowed for its life. ERROR_BUSY:
  * another batchd owns this state. NULL with err. */
 struct daemon *daemon_new(const struct config *config, const struct places *places,
-                          struct notices *notices, struct error *err);
+                          const struct program *program, struct notices *notices,
+                          struct error *err);
 void daemon_free(struct daemon *daemon);
 
 /* Runs until SIGTERM or SIGINT. 0, or -1 with err: the store refused a write, with ENOSPC in

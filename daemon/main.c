@@ -1,6 +1,7 @@
 /* batchd: options and wiring. */
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/glib_memory.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -64,6 +65,7 @@ static const struct option long_options[] = {
 };
 
 struct arguments {
+    struct program program;
     struct places_options places;
     const char *log_level;
     bool check_config, check_store, print_config, print_example, print_version, print_help;
@@ -189,7 +191,7 @@ static int serve(const struct arguments *arguments, const struct config *config,
         return state_folder_check_store(config, places, &err) < 0 ? fail(&err) : EX_OK;
     if (sockets_take(places, &err) < 0)
         return fail(&err);
-    return service_run(config, places, &err) < 0 ? fail(&err) : EX_OK;
+    return service_run(config, places, &arguments->program, &err) < 0 ? fail(&err) : EX_OK;
 }
 
 static int run(const struct arguments *arguments)
@@ -229,7 +231,8 @@ static int print_example(void)
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments = {0};
+    struct arguments arguments = {
+        .program = {.commit = BATCHD_COMMIT, .started_at = clock_wall_us()}};
     log_init("batchd", LOG_LEVEL_INFO);
     json_must_have_memory();
     glib_must_have_memory();

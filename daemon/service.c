@@ -32,11 +32,12 @@ static bool wait_for_room(const struct config *config, const struct places *plac
 
 /* `stops` are let in only while a daemon runs, so that none is lost between two. */
 static int run_daemons(const struct config *config, const struct places *places,
-                       struct notices *notices, const sigset_t *stops, struct error *err)
+                       const struct program *program, struct notices *notices,
+                       const sigset_t *stops, struct error *err)
 {
     bool was_up = false;
     for (;;) {
-        struct daemon *daemon = daemon_new(config, places, notices, err);
+        struct daemon *daemon = daemon_new(config, places, program, notices, err);
         int result = -1;
         if (daemon != NULL) {
             was_up = true;
@@ -54,7 +55,8 @@ static int run_daemons(const struct config *config, const struct places *places,
     }
 }
 
-int service_run(const struct config *config, const struct places *places, struct error *err)
+int service_run(const struct config *config, const struct places *places,
+                const struct program *program, struct error *err)
 {
     sigset_t stops;
     (void)sigemptyset(&stops);
@@ -63,7 +65,7 @@ int service_run(const struct config *config, const struct places *places, struct
     (void)sigprocmask(SIG_BLOCK, &stops, NULL);
     (void)signal(SIGHUP, SIG_IGN);
     struct notices *notices = notices_new();
-    const int result = run_daemons(config, places, notices, &stops, err);
+    const int result = run_daemons(config, places, program, notices, &stops, err);
     notices_free(notices);
     return result;
 }

@@ -5,10 +5,12 @@
 
 #include "common/error.h"
 #include "daemon/config.h"
+#include "daemon/core/program.h"
 #include "daemon/places.h"
 
 /* 0, or -1 with err: the first could not be made, or the store refused a write for another reason
  * than a full disk. */
-int service_run(const struct config *config, const struct places *places, struct error *err);
+int service_run(const struct config *config, const struct places *places,
+                const struct program *program, struct error *err);
 
 #endif

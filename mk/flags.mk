@@ -22,6 +22,10 @@ MODE := -O2 -g -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protec
 HARDEN_LD := -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 DEFINES := -D_GNU_SOURCE -DBATCHD_VERSION='"$(VERSION)"' -DBATCHD_PREFIX='"$(PREFIX)"'
+# Of the sources: by git, else that of the last build, else unknown; make COMMIT=... sets it.
+COMMIT := $(or $(shell git --git-dir=.git rev-parse --verify -q HEAD 2>/dev/null),$(shell cat '$(OUT)/commit' 2>/dev/null),unknown)
+HOLDS_COMMIT := $(OUT)/daemon/main.o $(OUT)/tidy/shallow/daemon/main.ok $(OUT)/tidy/deep/daemon/main.ok
+$(HOLDS_COMMIT): DEFINES += -DBATCHD_COMMIT='"$(COMMIT)"'
 # -ffp-contract=off: fair share's sums are the same on every processor and with every compiler.
 CFLAGS_ALL = -std=gnu17 -ffp-contract=off $(MODE) $(WARN) $(WERROR_FLAG) $(DEFINES) -fPIE -I. $(PKG_CFLAGS) $(CFLAGS)
 CXXFLAGS_ALL = -std=c++17 $(MODE) -Wall -Wextra $(WERROR_FLAG) $(DEFINES) -fPIE -fno-exceptions -fno-rtti -I. $(CXXFLAGS)

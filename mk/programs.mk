@@ -94,13 +94,17 @@ $(OUT)/%.o: %.cc
 	@mkdir -p $(@D)
 	$(Q)$(CXX_FOR_CC) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-# The prefix is compiled in: another one rebuilds what holds it.
-PREFIX_STAMP := $(OUT)/prefix
-ifneq ($(shell cat '$(PREFIX_STAMP)' 2>/dev/null),$(PREFIX))
-.PHONY: $(PREFIX_STAMP)
+# The prefix and the commit are compiled in: another one rebuilds what holds it, and nothing else.
+define STAMP
+ifneq ($$(shell cat '$(OUT)/$(1)' 2>/dev/null),$(2))
+.PHONY: $(OUT)/$(1)
 endif
-$(PREFIX_STAMP):
-	@mkdir -p $(@D) && printf '%s\n' '$(PREFIX)' > $@
-$(OUT)/daemon/places.o: $(PREFIX_STAMP)
+$(OUT)/$(1):
+	@mkdir -p $$(@D) && printf '%s\n' '$(2)' > $$@
+endef
+$(eval $(call STAMP,prefix,$(PREFIX)))
+$(eval $(call STAMP,commit,$(COMMIT)))
+$(OUT)/daemon/places.o: $(OUT)/prefix
+$(OUT)/daemon/main.o: $(OUT)/commit
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -136,8 +136,13 @@ struct api_call *api_begin(struct api *api, const struct api_sink *sink, void *s
                            uint32_t uid, uint32_t gid)
 {
     struct api_call *call = xcalloc(1, sizeof(*call));
-    *call =
-        (struct api_call){.api = api, .sink = sink, .sink_arg = sink_arg, .uid = uid, .gid = gid};
+    *call = (struct api_call){.api = api,
+                              .sink = sink,
+                              .sink_arg = sink_arg,
+                              .uid = uid,
+                              .gid = gid,
+                              .meters = &api->options.meters->other_verbs,
+                              .began_at = clock_monotonic_us()};
     return call;
 }
 
@@ -173,7 +178,6 @@ static void run_verb(struct api_call *call, const char *method, size_t bytes)
     call->submits =
         verb != NULL && verb->submits && !json_is_true(json_object_get(call->params, "dry_run"));
     if (verb == NULL) {
-        call->api->options.meters->unknown_methods++;
         json_t *extra = json_object();
         json_put_text(extra, "method", method);
         CLEANUP_FREE char *text = xasprintf("no method \"%.100s\"", method);
@@ -192,7 +196,7 @@ static void run_verb(struct api_call *call, const char *method, size_t bytes)
     }
 }
 
-static void answer(struct api_call *call, const char *text, size_t bytes)
+void api_request(struct api_call *call, const char *text, size_t bytes)
 {
     struct error err;
     const char *method = "";
@@ -210,15 +214,6 @@ static void answer(struct api_call *call, const char *text, size_t bytes)
         run_verb(call, method, bytes);
 }
 
-void api_request(struct api_call *call, const char *text, size_t bytes)
-{
-    struct meters *meters = call->api->options.meters;
-    const int64_t began = clock_monotonic_us();
-    answer(call, text, bytes);
-    buckets_add(&meters->requests, buckets_of_turns,
-                (double)(clock_monotonic_us() - began) / US_PER_SECOND);
-}
-
 void api_committed(struct api *api)
 {
     backups_go_on(api->backups);
@@ -233,5 +228,6 @@ void api_abort(struct api_call *call)
 {
     if (call->cancel != NULL)
         call->cancel(call);
+    call_count(call, METER_CODE_GONE);
     call_free(call);
 }

@@ -11,6 +11,7 @@ struct api;
 struct gpu_watch;
 struct meters;
 struct monitor;
+struct program;
 struct verb_meters;
 
 struct api_options {
@@ -22,6 +23,7 @@ struct api_options {
     struct meters *meters;               /* what is counted; borrowed for life */
     const struct monitor *monitor;       /* of the machine; borrowed for life */
     const struct gpu_watch *gpus;        /* NULL: they are not looked at; borrowed for life */
+    const struct program *program;       /* borrowed for life */
 };
 
 /* Where replies go. */
@@ -41,7 +43,8 @@ struct api_call {
     void *sink_arg;
     uint32_t uid, gid;          /* of the connection, from the kernel */
     json_t *params;             /* owned */
-    struct verb_meters *meters; /* where its answer is counted; NULL: it asks for no known method */
+    struct verb_meters *meters; /* where its answer is counted */
+    int64_t began_at;           /* monotonic: when it came */
     bool submits;               /* it is to make jobs: refused, it is counted by why */
     bool more;
     bool oneway;

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 
 #define NO_LABELS (&(const struct labels){.name = {NULL}})
 
@@ -63,12 +64,14 @@ void exposition_histogram(FILE *out, const char *name, const struct labels *labe
 {
     uint64_t count = 0;
     char bound[32];
-    for (unsigned i = 0; i <= BUCKETS_MAX; i++) {
+    bool last = false;
+    for (unsigned i = 0; !last; i++) {
+        last = i == BUCKETS_MAX || isinf(bounds[i]);
         count += buckets->counts[i];
-        if (i < BUCKETS_MAX)
+        if (!last)
             (void)snprintf(bound, sizeof(bound), "%g", bounds[i]);
         (void)fprintf(out, "%s_bucket", name);
-        put_labels(out, labels, "le", i < BUCKETS_MAX ? bound : "+Inf");
+        put_labels(out, labels, "le", last ? "+Inf" : bound);
         (void)fprintf(out, "%" PRIu64 "\n", count);
     }
     (void)fprintf(out, "%s_sum", name);

@@ -6,6 +6,7 @@
 #include "daemon/api/metrics.h"
 #include "daemon/api/verb.h"
 #include "daemon/core/meters.h"
+#include "daemon/core/program.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
@@ -21,25 +22,51 @@ static void put_histogram(FILE *out, const char *name, const char *help,
     exposition_histogram(out, name, &no_labels, buckets, buckets_of_turns);
 }
 
+/* Those codes that there were: their number, or how long they took. */
+static void put_codes(FILE *out, const struct verb_meters *of, const char *method, bool durations)
+{
+    for (unsigned code = 0; code < METER_CODE_COUNT; code++) {
+        const struct labels labels = {.name = {"method", "code"},
+                                      .value = {method, meter_code_words[code]}};
+        const uint64_t count = buckets_count(&of->codes[code]);
+        if (count > 0 && durations)
+            exposition_histogram(out, "batchd_rpc_duration_seconds", &labels, &of->codes[code],
+                                 buckets_of_requests);
+        else if (count > 0)
+            exposition_count(out, "batchd_rpc_requests_total", &labels, count);
+    }
+}
+
+static void put_methods(FILE *out, const struct meters *meters, bool durations)
+{
+    const char *method;
+    for (size_t i = 0; (method = api_method(i)) != NULL; i++)
+        put_codes(out, &meters->verbs[i], method, durations);
+    put_codes(out, &meters->other_verbs, "other", durations);
+}
+
+static void put_connections(FILE *out, const struct meters *meters)
+{
+    static const char name[] = "batchd_connections";
+    struct labels labels = {.name = {"kind"}, .value = {"control"}};
+    exposition_family(out, name, "gauge", "Clients of the control socket, and of HTTP.");
+    exposition_count(out, name, &labels, meters->connections);
+    labels.value[0] = "http";
+    exposition_count(out, name, &labels, meters->scrapers);
+    exposition_counter(out, "batchd_connections_refused_total",
+                       "Clients of the control socket that were one too many.",
+                       (double)meters->turned_away);
+}
+
 static void put_requests(FILE *out, const struct api *api)
 {
     const struct meters *meters = api->options.meters;
-    const char *method;
     exposition_family(out, "batchd_rpc_requests_total", "counter",
-                      "Requests that were answered, by method and whether with an error.");
-    for (size_t i = 0; (method = api_method(i)) != NULL; i++) {
-        struct labels labels = {.name = {"method", "code"}, .value = {method, "ok"}};
-        if (meters->verbs[i].answered > 0)
-            exposition_count(out, "batchd_rpc_requests_total", &labels, meters->verbs[i].answered);
-        labels.value[1] = "error";
-        if (meters->verbs[i].refused > 0)
-            exposition_count(out, "batchd_rpc_requests_total", &labels, meters->verbs[i].refused);
-    }
-    const struct labels unknown = {.name = {"method", "code"}, .value = {"unknown", "error"}};
-    exposition_count(out, "batchd_rpc_requests_total", &unknown, meters->unknown_methods);
-    put_histogram(out, "batchd_rpc_handling_seconds",
-                  "For how long a request kept the event loop; what it waits for is not counted.",
-                  &meters->requests);
+                      "Requests that are over, by method and how they were answered.");
+    put_methods(out, meters, false);
+    exposition_family(out, "batchd_rpc_duration_seconds", "histogram",
+                      "From when a request was read until its last answer was made.");
+    put_methods(out, meters, true);
     exposition_family(out, "batchd_jobs_rejected_total", "counter",
                       "Requests to submit that were refused, by the error's name.");
     for (unsigned i = 0; i < METER_REFUSALS; i++) {
@@ -49,11 +76,7 @@ static void put_requests(FILE *out, const struct api *api)
     exposition_counter(out, "batchd_subscriber_drops_total",
                        "Readers of events that fell behind and were let go.",
                        (double)meters->dropped);
-    exposition_gauge(out, "batchd_connections", "Clients of the control socket.",
-                     meters->connections);
-    exposition_counter(out, "batchd_connections_refused_total", "Clients that were one too many.",
-                       (double)meters->turned_away);
-    exposition_gauge(out, "batchd_http_connections", "Clients of /metrics.", meters->scrapers);
+    put_connections(out, meters);
 }
 
 static double bytes_of(const char *folder, const char *name)
@@ -122,14 +145,18 @@ static void put_process(FILE *out, const struct api *api)
         exposition_gauge(out, "process_max_fds", "Descriptors that it may have.",
                          (double)limit.rlim_cur);
     exposition_gauge(out, "process_start_time_seconds", "When batchd was started.",
-                     (double)api->started_at / US_PER_SECOND);
+                     (double)api->options.program->started_at / US_PER_SECOND);
 }
 
 void metrics_daemon(FILE *out, const struct api *api)
 {
-    const struct labels version = {.name = {"version"}, .value = {BATCHD_VERSION}};
+    const struct labels build = {.name = {"version", "commit"},
+                                 .value = {BATCHD_VERSION, api->options.program->commit}};
     exposition_family(out, "batchd_build_info", "gauge", "Which batchd it is.");
-    exposition_count(out, "batchd_build_info", &version, 1);
+    exposition_count(out, "batchd_build_info", &build, 1);
+    exposition_gauge(out, "batchd_start_time_seconds",
+                     "When batchd began to serve: its counters count from then.",
+                     (double)api->started_at / US_PER_SECOND);
     put_turns(out, api);
     put_requests(out, api);
     put_process(out, api);

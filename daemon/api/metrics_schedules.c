@@ -53,6 +53,19 @@ void metrics_schedules(FILE *out, const struct api *api)
         put_time(out, failed, &chosen[i]->facts, chosen[i]->facts.failed_at);
 }
 
+/* Of the most overdue, if any is, else of the newest run that was made. */
+static int64_t lag_us(const struct api *api)
+{
+    const int64_t now = clock_wall_us();
+    int64_t due_at = now;
+    for (size_t i = 0; i < schedules_count(api->engine); i++) {
+        const struct planned *planned = schedules_at(api->engine, i);
+        if (!planned->facts.paused && planned->next_at < due_at)
+            due_at = planned->next_at;
+    }
+    return due_at < now ? now - due_at : api->options.meters->run_lag_us;
+}
+
 void metrics_missed(FILE *out, const struct api *api)
 {
     static const char name[] = "batchd_schedule_missed_total";
@@ -63,4 +76,7 @@ void metrics_missed(FILE *out, const struct api *api)
         const struct labels labels = {.name = {"reason"}, .value = {meter_missed_words[i]}};
         exposition_count(out, name, &labels, api->options.meters->missed[i]);
     }
+    exposition_gauge(out, "batchd_schedule_lag_seconds",
+                     "How late the newest run of a schedule was made, or is by now.",
+                     (double)lag_us(api) / US_PER_SECOND);
 }

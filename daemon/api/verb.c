@@ -2,8 +2,8 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/parse.h"
-#include "daemon/core/meters.h"
 
 #include <string.h>
 
@@ -13,9 +13,15 @@ void call_free(struct api_call *call)
     free(call);
 }
 
+void call_count(const struct api_call *call, enum meter_code code)
+{
+    const int64_t took_us = clock_monotonic_us() - call->began_at;
+    buckets_add(&call->meters->codes[code], buckets_of_requests, (double)took_us / US_PER_SECOND);
+}
+
 /* ---- replies ---- */
 
-static void finish(struct api_call *call, json_t *message)
+static void finish(struct api_call *call, json_t *message, enum meter_code code)
 {
     const struct api_sink *sink = call->sink;
     void *arg = call->sink_arg;
@@ -23,19 +29,18 @@ static void finish(struct api_call *call, json_t *message)
         json_decref(message);
         message = NULL;
     }
+    call_count(call, code);
     call_free(call);
     sink->send(arg, message, true);
 }
 
 void reply_done(struct api_call *call, json_t *parameters)
 {
-    if (call->meters != NULL)
-        call->meters->answered++;
     json_t *message = json_object();
     json_put(message, "parameters", parameters == NULL ? json_object() : parameters);
     if (call->more)
         json_put(message, "continues", json_false());
-    finish(call, message);
+    finish(call, message, METER_CODE_OK);
 }
 
 void reply_part(struct api_call *call, json_t *parameters)
@@ -54,8 +59,6 @@ void reply_error(struct api_call *call, const char *name, json_t *extra, const c
         strchr(name, '.') != NULL ? xstrdup(name) : xasprintf("io.batchd.%s", name);
     if (extra == NULL)
         extra = json_object();
-    if (call->meters != NULL)
-        call->meters->refused++;
     if (call->submits)
         meters_refuse(call->api->options.meters, name);
     json_put_text(extra, "message", text);
@@ -63,7 +66,7 @@ void reply_error(struct api_call *call, const char *name, json_t *extra, const c
         json_put_text(extra, "hint", hint);
     json_put_text(message, "error", whole);
     json_put(message, "parameters", extra);
-    finish(call, message);
+    finish(call, message, meter_code_of(name));
 }
 
 #define VALUE_TEXT_MAX 1000U

@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "common/timers.h"
 #include "daemon/api/call.h"
+#include "daemon/core/meters.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/queues.h"
 
@@ -54,6 +55,9 @@ extern const struct api_verb verb_varlink_info, verb_varlink_description;
 
 /* Releases a call that gets no (further) reply. */
 void call_free(struct api_call *call);
+
+/* Counts a call that is over. */
+void call_count(const struct api_call *call, enum meter_code code);
 
 /* The last reply; takes `parameters` (NULL = {}). The call is gone afterwards. */
 void reply_done(struct api_call *call, json_t *parameters);

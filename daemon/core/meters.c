@@ -20,6 +20,12 @@ const char *const meter_missed_words[METER_MISSED_COUNT] = {[METER_MISSED_LATE] 
                                                             [METER_MISSED_OVERLAP] = "overlap",
                                                             [METER_MISSED_REFUSED] = "refused"};
 
+const char *const meter_code_words[METER_CODE_COUNT] = {[METER_CODE_OK] = "ok",
+                                                        [METER_CODE_REFUSED] = "refused",
+                                                        [METER_CODE_BUSY] = "busy",
+                                                        [METER_CODE_INTERNAL] = "internal",
+                                                        [METER_CODE_GONE] = "gone"};
+
 enum meter_result meter_result_of(enum job_state state, enum outcome_class class)
 {
     if (state == JOB_STATE_COMPLETED)
@@ -61,10 +67,24 @@ void meters_free(struct meters *meters)
     free(meters);
 }
 
-void meters_refuse(struct meters *meters, const char *error)
+static const char *word_of(const char *error)
 {
     const char *dot = strrchr(error, '.');
-    const char *word = dot == NULL ? error : dot + 1;
+    return dot == NULL ? error : dot + 1;
+}
+
+enum meter_code meter_code_of(const char *error)
+{
+    const char *word = word_of(error);
+    if (strcmp(word, "Internal") == 0)
+        return METER_CODE_INTERNAL;
+    return strcmp(word, "Busy") == 0 || strcmp(word, "Draining") == 0 ? METER_CODE_BUSY
+                                                                      : METER_CODE_REFUSED;
+}
+
+void meters_refuse(struct meters *meters, const char *error)
+{
+    const char *word = word_of(error);
     unsigned i = 0;
     while (i < METER_REFUSALS - 1 && strcmp(meter_refusal_words[i], word) != 0)
         i++;

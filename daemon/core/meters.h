@@ -38,10 +38,24 @@ struct user_meters {
     uint64_t submitted, finished[METER_RESULT_COUNT];
 };
 
-/* Of a method of the protocol. */
+/* How a request was answered: as asked; not, by its own fault; not now; not, by a fault of the
+ * daemon's; not, as its client left before. */
+enum meter_code {
+    METER_CODE_OK,
+    METER_CODE_REFUSED,
+    METER_CODE_BUSY,
+    METER_CODE_INTERNAL,
+    METER_CODE_GONE,
+    METER_CODE_COUNT
+};
+extern const char *const meter_code_words[METER_CODE_COUNT];
+/* By the name of the error that is the answer, which may have its interface in front. */
+enum meter_code meter_code_of(const char *error);
+
+/* Of a method of the protocol: how long its requests took, by how they were answered. */
 #define METER_VERBS_MAX 128U
 struct verb_meters {
-    uint64_t answered, refused;
+    struct buckets codes[METER_CODE_COUNT];
 };
 
 /* Why requests to submit were refused, by the name of the error of the protocol. */
@@ -65,11 +79,12 @@ struct meters {
     size_t user_count;
     struct user_meters other_users;
     struct verb_meters verbs[METER_VERBS_MAX]; /* by their place in the table (api/api.c) */
-    uint64_t unknown_methods;
+    struct verb_meters other_verbs;            /* what names none of these */
     uint64_t refusals[METER_REFUSALS], missed[METER_MISSED_COUNT];
-    uint64_t dropped;                          /* readers of events that fell behind */
-    struct buckets requests, choices, commits; /* seconds of handling, scheduling, committing */
-    double lag;                                /* by which the last second's timer was late */
+    uint64_t dropped;                /* readers of events that fell behind */
+    struct buckets choices, commits; /* seconds of scheduling, committing */
+    double lag;                      /* by which the last second's timer was late */
+    int64_t run_lag_us;              /* by which the newest run of a schedule was made late */
     uint32_t connections, scrapers;
     uint64_t turned_away; /* clients over the limits */
 };

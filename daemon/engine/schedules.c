@@ -259,8 +259,11 @@ static bool make_run(struct engine *engine, struct planned *planned, int64_t at)
      * was put back by much. */
     CLEANUP_FREE char *key = xasprintf("cron:%llu:%lld", (unsigned long long)planned->facts.id,
                                        (long long)(at / US_PER_SECOND));
-    if (submit(engine, planned, key, &err) == 0)
+    if (submit(engine, planned, key, &err) == 0) {
+        const int64_t lag_us = clock_wall_us() - at;
+        engine->options.meters->run_lag_us = lag_us > 0 ? lag_us : 0;
         return true;
+    }
     if (err.code == ERROR_BUSY)
         return false;
     skip(engine, planned, at, METER_MISSED_REFUSED,

@@ -12,7 +12,7 @@ import time
 
 import pytest
 from daemon import Refused, wait_until
-from test_metrics import of, scrape
+from test_metrics import of, pairs, scrape
 from watchdog import Watchdog
 
 SUBMIT = "io.batchd.Jobs.Submit"
@@ -227,6 +227,7 @@ def test_a_full_disk_refuses_jobs_and_keeps_results(small_disk):
     pid = daemon.process.pid
     ballast = fill(daemon)
     refused_for_space(daemon)
+    assert pairs(scrape(daemon))[SUBMIT, "busy"] == 1
     assert "nearly full" in daemon.ctl("status").stdout
     assert daemon.ctl("submit", "--", "true").returncode == 1
     (daemon.state / "go").write_text("")
@@ -283,6 +284,8 @@ def test_a_disk_without_a_byte_left_stops_the_store_not_the_jobs(small_disk, tmp
     ended = daemon.wait(*running)
     assert [job["outcome"]["exit_code"] for job in ended] == [3, 0, 4, 5], ended
     assert daemon.process.pid == pid and daemon.process.poll() is None
+    samples = scrape(daemon)
+    assert of(samples, "batchd_start_time_seconds") > of(samples, "process_start_time_seconds") + 0.2
 
 
 def fill_until_it_waits(daemon):

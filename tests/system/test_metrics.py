@@ -3,8 +3,10 @@ who connects can stop batchd or make it grow."""
 import collections
 import contextlib
 import http.client
+import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -12,7 +14,7 @@ import sys
 import time
 
 import pytest
-from daemon import OUT, Refused, wait_until
+from daemon import OUT, ROOT, Refused, wait_until
 from exposition import parse
 
 
@@ -97,10 +99,81 @@ def test_counters_begin_anew_and_refusals_count(daemon):
     with pytest.raises(Refused):
         daemon.call("io.batchd.Jobs.Nothing")
     samples = scrape(daemon)
-    assert of(samples, "batchd_rpc_requests_total", method="io.batchd.Jobs.Show", code="error") == 1
-    assert of(samples, "batchd_rpc_requests_total", method="unknown", code="error") == 1
+    assert of(samples, "batchd_rpc_requests_total", method="io.batchd.Jobs.Show", code="refused") == 1
+    assert of(samples, "batchd_rpc_requests_total", method="other", code="refused") == 1
     daemon.restart()
     assert of(scrape(daemon), "batchd_jobs_finished_total", queue="default", result="ok") == 0
+
+
+DURATION = "batchd_rpc_duration_seconds"
+
+
+def pairs(samples, name="batchd_rpc_requests_total"):
+    """{(method, code): value}."""
+    return {(dict(labels)["method"], dict(labels)["code"]): value
+            for (found, labels), value in samples.items() if found == name}
+
+
+def test_requests_by_method_and_answer(daemon):
+    """What waits counts when it is answered or its client has left, with all the time that it took."""
+    held, method = daemon.submit("true", hold=True), "io.batchd.Jobs.Wait"
+    began = time.monotonic()
+    client, leaver = daemon.client(), daemon.client()
+    for one in (client, leaver):
+        one.send(method, ids=[held])
+    wait_until(lambda: of(scrape(daemon), "batchd_connections", kind="control") == 2)
+    assert method not in {name for name, _ in pairs(scrape(daemon))}
+    leaver.close()
+    wait_until(lambda: pairs(scrape(daemon)).get((method, "gone")) == 1)
+    wait_until(lambda: time.monotonic() - began > 1.05)  # a bound
+    daemon.call("io.batchd.Jobs.Cancel", id=held)
+    client.receive()
+    client.close()
+    samples, took = scrape(daemon), time.monotonic() - began
+    assert 1 < of(samples, f"{DURATION}_sum", method=method, code="ok") < took
+    assert [of(samples, f"{DURATION}_bucket", method=method, code="ok", le=le) for le in ("1", "10", "+Inf")] == [0, 1, 1]
+    assert 0 < of(samples, f"{DURATION}_sum", method=method, code="gone") < took
+    assert pairs(samples) == pairs(samples, f"{DURATION}_count")
+
+
+def test_series_of_requests_are_bounded(daemon):
+    """Each method that there is, and whatever else is asked for as one."""
+    known = {f"{file.stem}.{name}" for file in (ROOT / "common/varlink").glob("io.*.*.varlink")
+             for name in re.findall(r"^method (\w+)", file.read_text(), re.M)}
+    before = pairs(scrape(daemon)).get(("other", "refused"), 0)
+    client = daemon.client()
+    strange = [{"method": f"io.batchd.Jobs.No{number}"} for number in range(200)]
+    strange += [{"method": 'a"b\n\\{}'}, {"method": "other"}, {"method": 1}, [], {}, {"method": "io.batchd.Server.Ping", "colour": 1}]
+    for request in strange + [{"method": method, "parameters": {"colour": 1}} for method in sorted(known)]:
+        client.socket.sendall(json.dumps(request).encode() + b"\n")
+        with pytest.raises(Refused):
+            client.receive()
+    client.close()
+    samples = scrape(daemon)
+    refused = {method: value for (method, code), value in pairs(samples).items() if code == "refused"}
+    assert refused.pop("other") - before == len(strange)
+    assert refused == dict.fromkeys(known, 1) and 40 < len(known) < 60  # as the manual says
+    series = [name for name, _ in samples if name.startswith("batchd_rpc_")]
+    assert len(series) == 10 * len(pairs(samples))
+
+
+def test_which_batchd_it_is(daemon):
+    """With the commit that its program was built from, which is not always that of these files."""
+    version = subprocess.run([daemon.batchd, "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+    commit = (OUT / "commit").read_text().strip()
+    samples = scrape(daemon)
+    assert of(samples, "batchd_build_info", version=version, commit=commit) == 1
+    assert re.fullmatch("[0-9a-f]{40}|unknown", commit)
+    began = of(samples, "batchd_start_time_seconds")
+    assert began == pytest.approx(daemon.call("io.batchd.Server.Status")["started_at"] / 1e6, rel=0, abs=1e-3)
+    assert daemon_began(daemon) - 0.1 < of(samples, "process_start_time_seconds") < began < time.time()
+
+
+def daemon_began(daemon):
+    """When the kernel made the process, by its ticks since the boot."""
+    stat = pathlib.Path(f"/proc/{daemon.process.pid}/stat").read_text().rpartition(")")[2].split()
+    boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return boot + int(stat[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def test_who_waits_longest(daemon):
@@ -251,7 +324,7 @@ def test_what_is_no_request_is_not_answered_so(daemon, data):
     before = daemon.resident_bytes()
     for _ in range(20):
         assert b"batchd_jobs" not in raw(daemon, data, shut=True)
-    assert of(scrape(daemon), "batchd_http_connections") >= 1
+    assert of(scrape(daemon), "batchd_connections", kind="http") >= 1
     assert daemon.resident_bytes() - before < GROWTH
 
 
@@ -347,7 +420,7 @@ def test_promtool_agrees(daemon):
 
 
 def test_names_are_in_the_manual(daemon):
-    manual = (pathlib.Path(__file__).resolve().parents[2] / "man/batchd.8.in").read_text()
+    manual = (ROOT / "man/batchd.8.in").read_text()
     names = {name for name, _ in scrape(daemon)}
     for name in names:
         family = name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")

@@ -9,10 +9,11 @@ import sys
 import pytest
 
 import gpus
-from clock import at
+from clock import Clock, at
 from daemon import Refused, wait_until
 from gpus import Machine, Nvidia
 from test_cron import BERLIN, MONDAY, add, call, runs, settle, timed  # noqa: F401
+from test_faults import fill, refused_for_space, small_disk  # noqa: F401
 from test_metrics import of, scrape
 
 LATEST = ("batchd_last_success_timestamp_seconds", "batchd_last_failure_timestamp_seconds")
@@ -165,6 +166,53 @@ def test_runs_that_were_not_made(timed):  # noqa: F811
     timed.start()
     wait_until(lambda: of(scrape(timed), missed, reason="late") == 1)
     assert of(scrape(timed), missed, reason="overlap") == 0  # it began anew
+
+
+def test_how_late_runs_are(timed):  # noqa: F811
+    """The newest that was made; one for all whose time passed comes as late as the last of them."""
+    noon, lag = at(BERLIN, *MONDAY, 12, 0), "batchd_schedule_lag_seconds"
+    add(timed, "one", "*/10 12 * * *", catch_up="one")
+    add(timed, "two", "5 12 * * *")  # which is not caught up
+    assert of(scrape(timed), lag) == 0
+    timed.clock.set(noon - 0.2)
+    wait_until(lambda: len(runs(timed)) == 1)
+    made = runs(timed)[0]["submitted_at"] / 1e6
+    assert of(scrape(timed), lag) == pytest.approx(made - noon, abs=0.2) and 0 < made - noon < 5
+    timed.kill()
+    timed.clock.set(noon + 1990)
+    timed.start()
+    wait_until(lambda: len(runs(timed)) == 2)
+    made = runs(timed)[1]["submitted_at"] / 1e6
+    assert 190 < made - noon - 1800 < 200
+    assert of(scrape(timed), lag) == pytest.approx(made - noon - 1800, abs=0.2)
+    timed.clock.set(noon + 2400 - 0.2)
+    wait_until(lambda: len(runs(timed)) == 3)
+    assert 0 < of(scrape(timed), lag) < 5
+
+
+def test_how_late_a_run_is_that_cannot_be_made(small_disk, tmp_path):  # noqa: F811
+    """A disk that is full keeps it from it."""
+    noon, lag = at(BERLIN, *MONDAY, 12, 0), "batchd_schedule_lag_seconds"
+    clock = Clock(tmp_path, BERLIN)
+    clock.set(noon - 100)
+    small_disk.kill()
+    small_disk.env.update(clock.env)
+    small_disk.start()
+    add(small_disk, "one", "0 12 * * *", catch_up="one")
+    add(small_disk, "paused", "59 11 * * *")
+    call(small_disk, "Pause", name="paused")
+    ballast = fill(small_disk)
+    refused_for_space(small_disk)
+    assert of(scrape(small_disk), lag) == 0
+    clock.set(noon + 50)
+    for _ in range(2):
+        least = clock.now() - noon
+        assert least <= of(scrape(small_disk), lag) <= clock.now() - noon
+    ballast.unlink()
+    clock.set(noon + 70)
+    wait_until(lambda: len(runs(small_disk)) == 1)
+    made = runs(small_disk)[0]["submitted_at"] / 1e6
+    assert of(scrape(small_disk), lag) == pytest.approx(made - noon, abs=0.2)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
