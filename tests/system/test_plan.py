@@ -12,6 +12,7 @@ from statistics import median
 
 import pytest
 from daemon import Refused, wait_until
+from test_metrics import pairs, scrape
 from test_scheduling import gate
 
 CONFIG = "[workers]\nmax = 4\n[resources]\ncpus = 4\nmemory = \"8G\"\nlicence = 2\n"
@@ -297,6 +298,7 @@ def test_reasons_are_said_where_no_prediction_can_be_made(busy):
     assert [one["reason"] for one in told["reasons"]] == ["Held"] and told["prediction"] == "unknown"
     assert refused.value.name == "io.batchd.Internal" and "cannot make a pipe" in str(refused.value)
     assert why(busy, job)["prediction"] == "none"
+    assert pairs(scrape(busy))["io.batchd.Jobs.Plan", "internal"] == 1
 
 
 # ---- it holds nobody up ----
