@@ -5,10 +5,10 @@ plant() { # name of the copy, define, file without its suffix, programs that are
     shift 3
     mkdir "$work/$name"
     cp -a "$OUT"/*.a "$OUT"/batchd* "$OUT"/batchctl "$OUT/common" "$OUT/daemon" "$OUT/worker" "$OUT/step" "$OUT/client" \
-        "$work/$name/"
+        "$OUT/prefix" "$OUT/commit" "$work/$name/"
     rm "$work/$name/$file.o"
     for program; do
-        make -s -C "$root" OUT="$work/$name" CFLAGS="-D$define" "$work/$name/$program" >"$work/log" 2>&1 ||
+        make -s -C "$root" OUT="$work/$name" COMMIT="$(cat "$OUT/commit")" CFLAGS="-D$define" "$work/$name/$program" >"$work/log" 2>&1 ||
             { cat "$work/log"; exit 1; }
     done
     ! cmp -s "$OUT/$1" "$work/$name/$1" || { echo "mutant $name is $1 as it was"; exit 1; }
