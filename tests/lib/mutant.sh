@@ -5,7 +5,7 @@ plant() { # name of the copy, define, file without its suffix, programs that are
     shift 3
     mkdir "$work/$name"
     cp -a "$OUT"/*.a "$OUT"/batchd* "$OUT"/batchctl "$OUT/common" "$OUT/daemon" "$OUT/worker" "$OUT/step" "$OUT/client" \
-        "$OUT/prefix" "$OUT/commit" "$work/$name/"
+        "$OUT/mk" "$OUT/prefix" "$OUT/commit" "$work/$name/"
     rm "$work/$name/$file.o"
     for program; do
         make -s -C "$root" OUT="$work/$name" COMMIT="$(cat "$OUT/commit")" CFLAGS="-D$define" "$work/$name/$program" >"$work/log" 2>&1 ||
