@@ -160,7 +160,7 @@ void put_run(struct record_writer *writer, const struct job_run *run)
     put_strings(writer, run->checks, run->check_count);
     record_put_u32(writer, run->checkpoint_signal);
     record_put_u64(writer, run->memory_bytes);
-    record_put_u8(writer, run->serve);
+    record_put_u8(writer, run->flags);
     if (job_limits_any(&run->limits)) /* else it can be read by what knows none */
         job_limits_put(writer, &run->limits);
     record_end(writer);
@@ -194,7 +194,7 @@ int get_run(struct record *record, struct job_run *ret)
         ret->memory_bytes = record_get_u64(record);
     }
     if (!record_complete(record)) /* or here */
-        ret->serve = record_get_u8(record);
+        ret->flags = record_get_u8(record);
     if (!record_complete(record))
         job_limits_get(record, &ret->limits);
     if (record_complete(record) && ret->argc > 0)

@@ -95,6 +95,9 @@ struct attempt_id {
     uint8_t is_task;  /* 1 when index counts */
 };
 
+#define RUN_SERVES 1U /* its processor knows --serve */
+#define RUN_FIRST 2U  /* to a worker: no attempt before this one began, so none left anything */
+
 /* Everything a worker needs to run an attempt. Strings and arrays are owned (job_run_done).
  * argv, env and paths are bytes without NUL. */
 struct job_run {
@@ -118,7 +121,7 @@ struct job_run {
     uint32_t output_count, check_count;
     uint32_t checkpoint_signal; /* asks its main process for a checkpoint; 0: it knows none */
     uint64_t memory_bytes;      /* its limit, where memory can be limited; 0: none */
-    uint8_t serve;              /* its processor knows --serve */
+    uint8_t flags;              /* RUN_... */
     struct job_limits limits;   /* as stored: what its user asked for; to a worker: LIMITS */
     struct cpu_list bound;      /* to a worker: BIND; empty: it may run on any processor */
 };

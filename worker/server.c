@@ -156,9 +156,10 @@ static bool is_bound(const struct job_run *run)
 /* What a server cannot do: what comes before and with the processor, and signals of its own. */
 static bool may_serve(const struct job_run *run)
 {
-    return run->serve && !has_gpus(run) && !is_bound(run) && run->is_processor &&
-           !step_begins(run) && run->argc == 1 && strlen(run->input) <= INPUT_MAX &&
-           run->stdin_path[0] == '\0' && run->warn_signal == 0 && run->checkpoint_signal == 0;
+    return (run->flags & RUN_SERVES) != 0 && !has_gpus(run) && !is_bound(run) &&
+           run->is_processor && !step_begins(run) && run->argc == 1 &&
+           strlen(run->input) <= INPUT_MAX && run->stdin_path[0] == '\0' && run->warn_signal == 0 &&
+           run->checkpoint_signal == 0;
 }
 
 /* ---- its life ---- */

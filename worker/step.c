@@ -10,7 +10,8 @@
 
 bool step_begins(const struct job_run *job)
 {
-    return job->id.attempt > 1 || job->output_count > 0;
+    const bool again = job->id.attempt > 1 && (job->flags & RUN_FIRST) == 0;
+    return again || job->output_count > 0;
 }
 
 /* ---- what is run ---- */

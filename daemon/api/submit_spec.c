@@ -388,7 +388,7 @@ static int decode_type(const struct api_call *call, const json_t *params, struct
     if (processor_resolve(call->api->options.processor_dirs, type, values, &use, err) < 0)
         return -1;
     run->program = use.program;
-    run->serve = use.serves;
+    run->flags = use.serves ? RUN_SERVES : 0;
     CLEANUP_JSON json_t *input = json_object();
     json_put(input, "params", use.params);
     json_put_text(input, "cwd", run->cwd);

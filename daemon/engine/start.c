@@ -14,6 +14,7 @@
 #include "daemon/engine/gpu_places.h"
 #include "daemon/engine/gpus.h"
 #include "daemon/engine/internal.h"
+#include "daemon/store/attempt_rows.h"
 #include "daemon/store/task_rows.h"
 #include "daemon/store/value_rows.h"
 
@@ -242,6 +243,20 @@ static int choose(struct engine *engine, struct job *job, struct job_row *row, s
     return job_is_array(job) ? take_task(engine, row, err) : 0;
 }
 
+/* What was only asked back, or never reached its worker, is kept as no attempt. */
+static int tell_first(const struct engine *engine, const struct job_status *status,
+                      struct job_run *run, struct error *err)
+{
+    struct attempt_row last = {.status = {.attempt = 0}};
+    if (status->attempt == 1)
+        return 0;
+    if (attempt_rows_last(engine->db, status, &last, err) < 0)
+        return err->code == ERROR_DAMAGED ? 0 : -1; /* there was one */
+    if (last.status.attempt == 0 && status->charged == 0 && status->losses == 0)
+        run->flags |= RUN_FIRST;
+    return 0;
+}
+
 static int load(struct engine *engine, struct job *job, struct start *start, struct error *err)
 {
     struct job_row *row = &start->row;
@@ -263,7 +278,7 @@ static int load(struct engine *engine, struct job *job, struct start *start, str
     row->status.started_at = row->status.ended_at = 0;
     if (give_gpus(engine, job, row, err) == 0 &&
         engine_bind(engine, &row->facts, &row->status, err) == 0 &&
-        build_run(engine, row, run, err) == 0)
+        build_run(engine, row, run, err) == 0 && tell_first(engine, &row->status, run, err) == 0)
         return 0;
     job_run_done(run);
     job_row_done(row);

@@ -54,8 +54,8 @@ def is_there(pid):
 
 
 def test_the_second_of_a_kind_is_served_and_so_are_those_behind_it(daemon, tmp_path):
-    """One that was ahead and was asked back comes as a further attempt, which is not served and ends the row, as
-    one that was slow does. A server for which nothing came for long has ended, and there is another."""
+    """Also one that was ahead and was asked back, which comes as a further attempt; not behind one that was slow. A
+    server for which nothing came for long has ended, and there is another."""
     facts(daemon, submit(daemon, tmp_path, kind="alone"))
     idents = [submit(daemon, tmp_path) for _ in range(6)]
     facts_of = {ident: facts(daemon, ident) for ident in idents}
@@ -64,11 +64,31 @@ def test_the_second_of_a_kind_is_served_and_so_are_those_behind_it(daemon, tmp_p
     found = [facts_of[job["id"]] for job in jobs]
     assert not found[0]["served"]
     for (before, job), (had, has) in zip(itertools.pairwise(jobs), itertools.pairwise(found)):
-        short = before["usage"]["run_us"] < SHORT_US
-        assert has["served"] == (before["attempt"] == job["attempt"] == 1 and short), (before, job)
+        assert has["served"] == (before["usage"]["run_us"] < SHORT_US), (before, job)
         if has["served"] and job["started_at"] - before["ended_at"] < IDLE_US:  # of one server, whose jobs are counted
             assert has["count"] == (had["count"] + 1 if had["served"] else 1)
             assert has["pid"] == had["pid"] or not had["served"]
+
+
+def test_what_was_asked_back_before_it_began_is_served(make_daemon, types, tmp_path):
+    """As a further attempt, of which no earlier one can have left anything."""
+    daemon = make_daemon(config='[workers]\nmin = 1\nmax = 1\nprefetch = 6\nbatch_target = "2s"\n'
+                                f'[processors]\npath = "{types}"\n')
+    daemon.start()
+    daemon.wait(*[submit(daemon, tmp_path) for _ in range(20)])
+    [worker] = daemon.processes("--worker")
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        jobs = [submit(daemon, tmp_path) for _ in range(6)]
+        wait_until(lambda: [daemon.job(ident)["state"] for ident in jobs].count("starting") > 2)
+        daemon.call("io.batchd.Queues.Pause", name="default")
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    wait_until(lambda: all(daemon.job(ident)["state"] != "starting" for ident in jobs))
+    daemon.call("io.batchd.Queues.Resume", name="default")
+    found = [facts(daemon, ident) for ident in jobs]
+    assert [f["served"] for f in found] == [True] * 6
+    assert "1" not in [f["attempt"] for f in found[1:3]]
 
 
 def test_a_server_has_four_descriptors_and_its_socket_once(daemon, tmp_path):
