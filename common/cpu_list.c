@@ -21,6 +21,11 @@ bool cpu_list_is_empty(const struct cpu_list *list)
     return cpu_list_count(list) == 0;
 }
 
+bool cpu_list_equal(const struct cpu_list *a, const struct cpu_list *b)
+{
+    return memcmp(a->bits, b->bits, sizeof(a->bits)) == 0;
+}
+
 void cpu_list_join(struct cpu_list *list, const struct cpu_list *other)
 {
     for (unsigned i = 0; i < WORDS; i++)

@@ -29,6 +29,7 @@ static inline void cpu_list_add(struct cpu_list *list, unsigned number)
 
 uint32_t cpu_list_count(const struct cpu_list *list);
 bool cpu_list_is_empty(const struct cpu_list *list);
+bool cpu_list_equal(const struct cpu_list *a, const struct cpu_list *b);
 /* The union, and what of `list` is, or is not, in `other`. */
 void cpu_list_join(struct cpu_list *list, const struct cpu_list *other);
 void cpu_list_keep(struct cpu_list *list, const struct cpu_list *other);

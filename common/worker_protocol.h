@@ -75,12 +75,12 @@ enum worker_message {
     /* batchd -> worker: of the RUN that follows; an older worker does without */
     MESSAGE_LIMITS = 56, /* struct attempt_id, struct job_limits */
     /* batchd -> worker, after HELLO; from then on the worker tells USAGE of what it runs */
-    MESSAGE_WATCH, /* u32 interval in milliseconds; 0: no more */
+    MESSAGE_WATCH, /* u32 interval in milliseconds; 0: no more. Told again: what does BINDS say? */
     MESSAGE_USAGE, /* struct attempt_id, struct job_usage */
     /* batchd -> worker: of the RUN that follows */
     MESSAGE_BIND, /* struct attempt_id, string: a list of processors (cpu_list.h) */
     /* worker -> batchd, ahead of HELLO: it heeds BIND, as those of before do not; string: the list
-     * of processors that its control group has, "" or no payload: any */
+     * of processors that its control group has, "" or no payload: any. Again when that changes */
     MESSAGE_BINDS,
     /* log only */
     LOG_GO = 64, /* struct job_started (pid 0): written before exec */

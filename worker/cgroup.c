@@ -111,12 +111,24 @@ char *cgroup_of_worker(uint64_t worker)
 void cgroup_own_cpus(struct cpu_list *ret)
 {
     struct cpu_list others;
+/* Without that controller they are all that are online. */
+static void find_own_cpus(struct cpu_list *ret)
+{
     struct error err;
-    cpu_set_t set;
+    cgroup_cpus(ret);
+    if (!cpu_list_is_empty(ret))
+        return;
     CLEANUP_FREE char *online = fd_read_file(AT_FDCWD, ONLINE, FILE_BYTES, NULL);
+    if (online == NULL || cpu_list_parse(online, ret, &err) < 0)
+        *ret = (struct cpu_list){.bits = {0}};
+}
+
+/* A group's own processors (AllowedCPUs=) look the same in our affinity, and are left to it: they
+ * may become more. */
+    cpu_set_t set;
     *ret = (struct cpu_list){.bits = {0}};
-    if (online == NULL || cpu_list_parse(online, &others, &err) < 0 ||
-        sched_getaffinity(0, sizeof(set), &set) < 0)
+    find_own_cpus(&others);
+    if (sched_getaffinity(0, sizeof(set), &set) < 0)
         return;
     for (unsigned i = 0; i < CPU_LIST_MAX; i++) {
         if (CPU_ISSET(i, &set))

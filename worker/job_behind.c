@@ -104,7 +104,7 @@ static int start_step(struct job *job, enum stage stage, struct job_run step, st
     /* A new group: what is born into a halted one stands, and into one that has been killed some
      * kernels (6.1.176) let nothing be born alive. */
     job_group_begin(job->group, job->run.memory_bytes, &job->run.limits);
-    job_group_bind(job->group, &job->run.bound);
+    job_group_bind(job->group, &job->run.bound); /* as long as it has one of them */
     (void)job_group_freeze(job->group, false);
     start.group_fd = job_group_fd(job->group);
     start.user = &job->user;

@@ -59,13 +59,15 @@ struct job_run step_begin(const struct job_run *job, const char *program)
     return step;
 }
 
-/* It is not the processor's: it has no lines, and no input. */
+/* It is not the processor's: it has no lines, and no input. Nor is it bound: what the job had to
+ * itself may have been taken off the machine, or from us, while it ran, and it has ended well. */
 static struct job_run step_after(const struct job_run *job, const char *program, const char *what)
 {
     static char nothing[] = "";
     struct job_run step = step_of(job, program, what);
     step.is_processor = 0;
     step.stdin_path = nothing;
+    step.bound = (struct cpu_list){.bits = {0}};
     return step;
 }
 

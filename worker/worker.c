@@ -49,6 +49,8 @@ struct worker {
     struct job_limits limits;
     struct attempt_id bound; /* the same of its processors */
     struct cpu_list cpus;
+    bool binds;                /* what runs, or ran last, is bound */
+    struct cpu_list told_cpus; /* that jobs can be bound to */
     struct owed *owed, **owed_end;
     uint64_t ended, failed; /* of the jobs whose end was acknowledged (struct worker_hello) */
     int signal_fd;
@@ -115,6 +117,21 @@ static void acknowledge(struct worker *worker, const struct attempt_id *id)
     free(owed);
 }
 
+/* ---- processors ---- */
+
+/* What our group has of them can change (AllowedCPUs= of systemd.resource-control(5)), and nobody
+ * says so: it is looked at for each batchd, behind what was bound, since that may have been refused
+ * for it, and when batchd has too few. */
+static void tell_cpus(struct worker *worker, bool anew)
+{
+    struct cpu_list cpus;
+    cgroup_cpus(&cpus);
+    if (worker->front.fd < 0 || (!anew && cpu_list_equal(&cpus, &worker->told_cpus)))
+        return;
+    worker->told_cpus = cpus;
+    put_binds(&worker->front.out, &cpus);
+}
+
 /* ---- jobs ---- */
 
 static struct job_run take_queued(struct worker *worker, unsigned at)
@@ -144,6 +161,7 @@ static void start_next(struct worker *worker)
         struct job_run run = take_queued(worker, 0);
         struct job_exit end;
         struct error err;
+        worker->binds = !cpu_list_is_empty(&run.bound);
         int started = job_start(worker->job, &run, worker->journal, &end, &err);
         if (started > 0)
             worker->tell_started_mono = clock_monotonic_us() + STARTED_DELAY_MS * US_PER_MS;
@@ -204,6 +222,8 @@ static void finish_job(struct worker *worker, const struct job_exit *end)
     if (journal_exit(worker->journal, end, &err) < 0)
         log_error("the end of job %llu is not in the log: %s", (unsigned long long)end->id.job,
                   err.text);
+    if (worker->binds)
+        tell_cpus(worker, false);
     owe_exit(worker, end);
 }
 
@@ -300,6 +320,12 @@ static void on_attempt(struct worker *worker, enum worker_message type, const st
         job_resume(worker->job);
 }
 
+static void on_watch(struct worker *worker, uint32_t interval_ms)
+{
+    job_watch(worker->job, interval_ms * US_PER_MS);
+    tell_cpus(worker, false);
+}
+
 static void handle(struct worker *worker, struct record *record)
 {
     struct job_stop stop;
@@ -313,7 +339,7 @@ static void handle(struct worker *worker, struct record *record)
              (record->type == MESSAGE_BIND && get_bind(record, &worker->bound, &worker->cpus) == 0))
         return;
     else if (record->type == MESSAGE_WATCH && get_watch(record, &interval_ms) == 0)
-        job_watch(worker->job, interval_ms * US_PER_MS);
+        on_watch(worker, interval_ms);
     else if (record->type == MESSAGE_STOP && get_stop(record, &stop) == 0)
         on_stop(worker, &stop);
     else if ((record->type == MESSAGE_ACK || record->type == MESSAGE_SUSPEND ||
@@ -347,7 +373,6 @@ static void serve_front(struct worker *worker)
 
 static void say_hello(struct worker *worker)
 {
-    struct cpu_list cpus;
     struct worker_hello hello = {.worker = worker->options.id,
                                  .pid = (uint32_t)getpid(),
                                  .ended = worker->ended,
@@ -364,8 +389,7 @@ static void say_hello(struct worker *worker)
         hello.jobs[hello.count].id = worker->queue[i].id;
         hello.jobs[hello.count++].state = HELLO_QUEUED;
     }
-    cgroup_cpus(&cpus);
-    put_binds(&worker->front.out, &cpus);
+    tell_cpus(worker, true);
     put_hello(&worker->front.out, &hello);
     for (const struct owed *owed = worker->owed; owed != NULL; owed = owed->next)
         send_owed(worker, owed);

@@ -62,6 +62,7 @@ bool engine_may_bind(struct engine *engine, struct job *job, const struct job_fa
     find_taken(engine, &taken);
     cpu_list_leave(&engine->bindable, &taken);
     if (cpu_list_count(&engine->bindable) < facts->cpus) {
+        pool_ask_bindable(engine->pool, worker); /* they may have become more */
         put_off(engine, job, no_processors);
         return false;
     }

@@ -87,6 +87,8 @@ uint64_t pool_choose_idle(const struct pool *pool);
 uint64_t pool_choose_binding(struct pool *pool);
 /* Leaves in the list those processors that this one can bind a job to. */
 void pool_keep_bindable(const struct pool *pool, uint64_t id, struct cpu_list *list);
+/* It is to look which these are now. */
+void pool_ask_bindable(struct pool *pool, uint64_t id);
 /* The busy worker that should be handed a job of this kind ahead of time: its jobs are of the same,
  * are short, and few of them wait there. 0 when there is none. */
 uint64_t pool_choose_behind(const struct pool *pool, const struct job_kind *kind);

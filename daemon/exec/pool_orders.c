@@ -62,6 +62,14 @@ void pool_signal(struct pool *pool, uint64_t id, const struct job_signal *signal
         put_signal(writer, signal);
 }
 
+/* Its answer comes when this turn's jobs have been chosen. */
+void pool_ask_bindable(struct pool *pool, uint64_t id)
+{
+    struct record_writer *writer = writer_of(pool, id);
+    if (writer != NULL)
+        put_watch(writer, pool->options.watch_ms);
+}
+
 uint32_t pool_pid(const struct pool *pool, uint64_t id)
 {
     const struct worker *worker = pool_find(pool, id);

@@ -1,13 +1,19 @@
 /* For LD_PRELOAD: workers of before jobs could be bound to processors (OLDER_WORKERS is set), which
- * do not say that they can; and a kernel that has no processor to bind to (BIND_FAILS names a file,
- * while it is there). */
+ * do not say that they can; a kernel that has no processor to bind to (BIND_FAILS names a file,
+ * while it is there); and a control group that has some (CPUSET names a file that lists them). */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/record.h"
@@ -35,12 +41,58 @@ ssize_t send(int fd, const void *data, size_t bytes, int flags)
     return sent < 0 ? sent : sent + (ssize_t)left_out;
 }
 
+static int plain_openat(int folder, const char *path, int flags, mode_t mode)
+{
+    int (*next)(int, const char *, int, ...) =
+        (int (*)(int, const char *, int, ...))dlsym(RTLD_NEXT, "openat");
+    return next(folder, path, flags, mode);
+}
+
+/* Both sides look at files of the kernel as this names them (worker/cgroup.c). */
+int openat(int folder, const char *path, int flags, ...)
+{
+    static const char own[] = "0::/of/tests\n";
+    const char *set = getenv("CPUSET");
+    va_list rest;
+    va_start(rest, flags);
+    const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    if (set != NULL && strcmp(path, "/sys/fs/cgroup/of/tests/cpuset.cpus.effective") == 0)
+        return plain_openat(folder, set, flags, 0);
+    if (set == NULL || strcmp(path, "/proc/self/cgroup") != 0)
+        return plain_openat(folder, path, flags, mode);
+    const int fd = memfd_create("cgroup", MFD_CLOEXEC);
+    return write(fd, own, sizeof(own) - 1) < 0 || lseek(fd, 0, SEEK_SET) < 0 ? -1 : fd;
+}
+
+int statfs(const char *path, struct statfs *ret)
+{
+    int (*next)(const char *, struct statfs *) =
+        (int (*)(const char *, struct statfs *))dlsym(RTLD_NEXT, "statfs");
+    const int result = next(path, ret);
+    if (getenv("CPUSET") != NULL && strcmp(path, "/sys/fs/cgroup") == 0)
+        ret->f_type = CGROUP2_SUPER_MAGIC;
+    return result;
+}
+
+/* Its list is of two numbers at most: "0", "0,2". */
+static int has_any(const char *file, const cpu_set_t *set)
+{
+    int one = -1, other = -1;
+    FILE *in = fopen(file, "r");
+    if (in == NULL || fscanf(in, "%d,%d", &one, &other) < 1)
+        abort();
+    (void)fclose(in);
+    return CPU_ISSET(one, set) || (other >= 0 && CPU_ISSET(other, set));
+}
+
 int sched_setaffinity(pid_t pid, size_t bytes, const cpu_set_t *set)
 {
     int (*next)(pid_t, size_t, const cpu_set_t *) =
         (int (*)(pid_t, size_t, const cpu_set_t *))dlsym(RTLD_NEXT, "sched_setaffinity");
     const char *file = getenv("BIND_FAILS");
-    if (file != NULL && access(file, F_OK) == 0) {
+    const char *group = getenv("CPUSET");
+    if ((file != NULL && access(file, F_OK) == 0) || (group != NULL && !has_any(group, set))) {
         errno = EINVAL;
         return -1;
     }

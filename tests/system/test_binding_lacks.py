@@ -85,3 +85,49 @@ def test_what_the_kernel_refuses_to_bind_is_tried_again(make_daemon, library, tm
     (tmp_path / "fails").unlink()
     [ended] = daemon.wait(job)
     assert ended["state"] == "completed" and daemon.job(job)["charged"] == 0
+
+
+@preloads
+def test_what_ends_well_has_its_outputs_though_its_processors_are_gone(make_daemon, library, tmp_path):
+    """What comes behind a job is bound to nothing."""
+    daemon = make_daemon(env={"LD_PRELOAD": library, "BIND_FAILS": str(tmp_path / "fails")})
+    daemon.start()
+    script = "echo x >\"$BATCHD_OUTPUT\"; echo > here; until [ -e fails ]; do sleep 0.02; done; exit $0"
+    for code, state in ((0, "completed"), (3, "failed")):
+        job = daemon.submit("sh", "-c", script, str(code), cpu_bind="cores", cwd=str(tmp_path), outputs=["kept"], max_attempts=1)
+        wait_until((tmp_path / "here").exists)
+        (tmp_path / "fails").touch()
+        [ended] = daemon.wait(job)
+        assert ended["state"] == state, ended
+        assert sorted(path.name for path in tmp_path.glob("*kept*")) == (["kept"] if code == 0 else []) and \
+            not list(tmp_path.glob(".batchd-*"))
+        for name in ("fails", "here", "kept"):
+            (tmp_path / name).unlink(missing_ok=True)
+
+
+@preloads
+@pytest.mark.skipif(len(USABLE) < 2, reason="there is one processor")
+def test_processors_of_the_control_group_that_become_fewer_and_more(make_daemon, library, tmp_path):
+    """AllowedCPUs= of the unit: what is refused is tried on others, and what asks for more waits no longer than it must."""
+    first, second = USABLE[:2]
+    group = tmp_path / "cpuset"
+    group.write_text(f"{first},{second}\n")
+    daemon = make_daemon(config="[workers]\nmin = 1\nmax = 1\n[resources]\ncpus = 2\n",
+                         env={"LD_PRELOAD": library, "CPUSET": str(group)})
+    daemon.start()
+
+    def is_given():
+        job = daemon.submit("true", cpu_bind="cores")
+        daemon.wait(job)
+        return daemon.job(job)["cpu_list"]
+
+    chosen = is_given()
+    other = ({str(first), str(second)} - {chosen}).pop()
+    group.write_text(f"{other}\n")
+    assert is_given() == other  # refused once
+    assert daemon.job(daemon.jobs()[-1]["id"])["charged"] == 0
+    both = daemon.submit("true", cpu_bind="cores", cpus=2)
+    wait_until(lambda: daemon.job(both)["reasons"] == ["RetryBackoff"])
+    group.write_text(f"{first},{second}\n")
+    [ended] = daemon.wait(both, seconds=40)
+    assert ended["state"] == "completed"

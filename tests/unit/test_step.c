@@ -117,6 +117,40 @@ START_TEST(an_output_is_staged_beside_its_place)
 }
 END_TEST
 
+/* The processors of a job that has ended may be gone. */
+START_TEST(what_comes_behind_a_job_is_bound_to_nothing)
+{
+    static char word[] = "word";
+    char *argv[] = {word, NULL};
+    const struct job_run run = {
+        .program = word, .argv = argv, .argc = 1, .bound = {.bits = {8}}, .output_count = 0};
+    struct job_run behind[] = {step_finish(&run, word, 1), step_discard(&run, word),
+                               step_checkpoint(&run, word, word)};
+    struct job_run begin = step_begin(&run, word);
+    for (size_t i = 0; i < sizeof(behind) / sizeof(behind[0]); i++) {
+        ck_assert(cpu_list_is_empty(&behind[i].bound));
+        step_done(&behind[i]);
+    }
+    ck_assert(cpu_list_has(&begin.bound, 3));
+    step_done(&begin);
+}
+END_TEST
+
+START_TEST(a_further_attempt_begins_with_a_step_if_one_began_before)
+{
+    struct job_run run = {.id = {.attempt = 1}};
+    ck_assert(!step_begins(&run));
+    run.id.attempt = 2;
+    ck_assert(step_begins(&run));
+    run.flags = RUN_SERVES;
+    ck_assert(step_begins(&run));
+    run.flags |= RUN_FIRST;
+    ck_assert(!step_begins(&run));
+    run.output_count = 1;
+    ck_assert(step_begins(&run));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("step");
@@ -126,6 +160,8 @@ int main(void)
     tcase_add_test(tests, only_a_whole_line_is_news);
     tcase_add_test(tests, too_much_is_cut);
     tcase_add_test(tests, an_output_is_staged_beside_its_place);
+    tcase_add_test(tests, what_comes_behind_a_job_is_bound_to_nothing);
+    tcase_add_test(tests, a_further_attempt_begins_with_a_step_if_one_began_before);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

@@ -54,6 +54,32 @@ check "until one ends" wait_for 60 is "$three" state completed
 same "and has what that had" "${before% *}" "$(field "$three" cpu_list)"
 same "what runs still has its group" "${before#* }" "$(in_group "$two" cpuset.cpus.effective)"
 alice cancel --grace 0 "$two" "$free" >/dev/null
+wait_for 60 is "$free" state cancelled
+
+# ---- the administrator takes processors away, and gives them back ----
+id=$(alice submit -q --cpu-bind cores --max-attempts 1 -C /home/alice --output kept -- sh -c \
+    'echo x >"$BATCHD_OUTPUT"; echo here; until [ -e /tmp/go ]; do sleep 0.1; done')
+wait_for 60 said "$id"
+had=$(field "$id" cpu_list)
+systemctl set-property --runtime batchd-jobs.service AllowedCPUs=$((1 - had))
+touch /tmp/go
+check "a bound job whose processor is taken away goes on" wait_for 60 is "$id" state completed
+same "and has its outputs" x "$(cat /home/alice/kept)"
+id=$(alice submit -q --cpu-bind cores -- true)
+check "the next is bound to what is left" wait_for 60 is "$id" state completed
+same "which it is" "$((1 - had)) 0" "$(field "$id" cpu_list) $(field "$id" charged)"
+id=$(alice submit -q --cpu-bind cores -c 2 -- true)
+check "one that asks for both waits" wait_for 60 is "$id" 'reasons[0]' RetryBackoff
+systemctl set-property --runtime batchd-jobs.service AllowedCPUs=0-1
+check "until they are back" wait_for 60 is "$id" state completed
+systemctl set-property --runtime system.slice AllowedCPUs=0
+systemctl restart batchd-worker.service
+id=$(alice submit -q -- sh -c "$widens")
+check "of a slice that has one a job runs" wait_for 60 said "$id"
+same "on that" 0 "$(batchctl logs "$id")"
+systemctl set-property --runtime system.slice AllowedCPUs=0-1
+same "workers of that time have all that come back" 0-1 "$(cat "$jobs/worker-$(field "$id" worker)/cpuset.cpus.effective")"
+alice cancel --grace 0 "$id" >/dev/null
 [ $failed = 0 ] || { journalctl -u batchd.service -u batchd-worker.service --no-pager | tail -30; }
 echo "$failed failed"
 [ $failed = 0 ]
