@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/fd.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sched.h>
@@ -17,6 +18,9 @@
 #define FILE_BYTES 4096U
 #define SPAWNER_UNIT "batchd-worker.service"
 #define JOBS_UNIT "batchd-jobs.service"
+/* A container has some five on top of each other, and as many in all. */
+#define BELOW_DEPTH_MAX 16U
+#define BELOW_MAX 1000U
 
 /* Without this a group's absence says nothing. */
 static bool mounted(void)
@@ -108,9 +112,6 @@ char *cgroup_of_worker(uint64_t worker)
     return TAKE_PTR(own);
 }
 
-void cgroup_own_cpus(struct cpu_list *ret)
-{
-    struct cpu_list others;
 /* Without that controller they are all that are online. */
 static void find_own_cpus(struct cpu_list *ret)
 {
@@ -125,6 +126,9 @@ static void find_own_cpus(struct cpu_list *ret)
 
 /* A group's own processors (AllowedCPUs=) look the same in our affinity, and are left to it: they
  * may become more. */
+void cgroup_own_cpus(struct cpu_list *ret)
+{
+    struct cpu_list others;
     cpu_set_t set;
     *ret = (struct cpu_list){.bits = {0}};
     find_own_cpus(&others);
@@ -212,11 +216,51 @@ int cgroup_sweep(const char *group)
     return killer < 0 || write(killer, "1", 1) != 1 ? -1 : 0;
 }
 
+/* ---- its end ---- */
+
+static bool is_group(const struct dirent *entry)
+{
+    return entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
+           strcmp(entry->d_name, "..") != 0;
+}
+
+/* The deepest first. `left`: so many may be met. */
+static void remove_below(int group_fd, unsigned depth, unsigned *left)
+{
+    const struct dirent *entry;
+    const int fd = openat(group_fd, ".", CGROUP_FOLDER);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    if (folder == NULL) {
+        if (fd >= 0)
+            (void)close(fd);
+        return;
+    }
+    while (*left > 0 && (entry = readdir(folder)) != NULL) {
+        if (!is_group(entry))
+            continue;
+        (*left)--;
+        if (unlinkat(group_fd, entry->d_name, AT_REMOVEDIR) == 0)
+            continue;
+        CLEANUP_CLOSE int below =
+            depth == BELOW_DEPTH_MAX ? -1 : openat(group_fd, entry->d_name, CGROUP_FOLDER);
+        if (below < 0)
+            continue;
+        remove_below(below, depth + 1, left);
+        (void)unlinkat(group_fd, entry->d_name, AT_REMOVEDIR);
+    }
+    (void)closedir(folder);
+}
+
+void cgroup_remove_below(int group_fd)
+{
+    unsigned left = BELOW_MAX;
+    remove_below(group_fd, 1, &left);
+}
+
 void cgroup_remove(const char *group)
 {
-    static const char *const leaves[] = {CGROUP_JOB_NAME, CGROUP_SERVER_NAME, CGROUP_WORKER_NAME};
-    CLEANUP_CLOSE int folder = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (size_t i = 0; folder >= 0 && i < sizeof(leaves) / sizeof(leaves[0]); i++)
-        (void)unlinkat(folder, leaves[i], AT_REMOVEDIR);
+    CLEANUP_CLOSE int fd = open(group, CGROUP_FOLDER);
+    if (fd >= 0)
+        cgroup_remove_below(fd);
     (void)rmdir(group);
 }

@@ -15,6 +15,7 @@
 
 #include "common/cpu_list.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -45,5 +46,10 @@ bool cgroup_populated(const char *group);
 int cgroup_sweep(const char *group);
 /* Removes it, and what is below it, if it is empty. */
 void cgroup_remove(const char *group);
+/* To open a group by its name in another. */
+#define CGROUP_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+/* Removes what is below this one and empty, whoever made it; no more at a time than somebody has
+ * use for. */
+void cgroup_remove_below(int group_fd);
 
 #endif

@@ -16,11 +16,18 @@
 #define FILE_BYTES 4096U
 #define BFQ_WEIGHT_MAX 1000U
 
+/* What the kernel counts in a group as long as it is there. */
+struct counts {
+    uint64_t cpu_us, user_us, system_us, peak_bytes, oom_kills;
+};
+
 struct job_group {
     const char *name;               /* in the worker's; borrowed */
     int parent_fd;                  /* the worker's; -1: it has none */
     int fd;                         /* its own; -1: there is none now */
     uint32_t cpu_weight, io_weight; /* of the worker's, as we wrote them last; 0: we did not */
+    bool again;                     /* it could not be removed behind the job before */
+    struct counts before;           /* and had counted so much then */
 };
 
 struct job_group *job_group_new(const char *worker_group, const char *name)
@@ -87,20 +94,69 @@ static uint64_t read_entry(const struct job_group *group, const char *file, cons
     return entry_of(text, name);
 }
 
+static struct counts read_counts(const struct job_group *group)
+{
+    CLEANUP_FREE char *cpu = fd_read_file(group->fd, "cpu.stat", FILE_BYTES, NULL);
+    CLEANUP_FREE char *memory = fd_read_file(group->fd, "memory.events", FILE_BYTES, NULL);
+    return (struct counts){.cpu_us = entry_of(cpu, "usage_usec"),
+                           .user_us = entry_of(cpu, "user_usec"),
+                           .system_us = entry_of(cpu, "system_usec"),
+                           .peak_bytes = read_number(group->fd, "memory.peak"),
+                           .oom_kills = entry_of(memory, "oom_kill")};
+}
+
+/* 0 where it may be that of a job before: then it is not known. */
+static uint64_t own_peak(const struct job_group *group, uint64_t peak_bytes)
+{
+    return peak_bytes > group->before.peak_bytes ? peak_bytes : 0;
+}
+
 /* ---- its life ---- */
 
-/* Of a controller that the group does not have there is no file: then there is no such limit. */
+/* Whoever the group belongs to may have made others in it, as containers do. */
+static void remove_group(const struct job_group *group)
+{
+    if (unlinkat(group->parent_fd, group->name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return;
+    CLEANUP_CLOSE int fd = openat(group->parent_fd, group->name, CGROUP_FOLDER);
+    if (fd < 0)
+        return;
+    cgroup_remove_below(fd);
+    (void)unlinkat(group->parent_fd, group->name, AT_REMOVEDIR);
+}
+
+/* 0: none, which a new one has. Of a controller that the group does not have there is no file: then
+ * there is no such limit. */
+static void limit(const struct job_group *group, const char *file, uint64_t most)
+{
+    if (most != 0)
+        (void)put_number(group->fd, file, most);
+    else if (group->again)
+        (void)put(group, file, "max");
+}
+
 static void limit_memory(const struct job_group *group, uint64_t memory_bytes,
                          const struct job_limits *limits)
 {
+    const bool limited = memory_bytes != 0;
     (void)put(group, "memory.oom.group", "1");
-    if (memory_bytes == 0)
-        return;
-    if (limits->memory_high_bytes != 0)
-        (void)put_number(group->fd, "memory.high", limits->memory_high_bytes);
-    if (limits->has_swap != 0)
+    limit(group, "memory.high", limited ? limits->memory_high_bytes : 0);
+    if (limited && limits->has_swap != 0)
         (void)put_number(group->fd, "memory.swap.max", limits->swap_bytes);
-    (void)put_number(group->fd, "memory.max", memory_bytes);
+    else
+        limit(group, "memory.swap.max", 0);
+    limit(group, "memory.max", memory_bytes);
+}
+
+/* What hands controllers on may hold no process. */
+static void reset(struct job_group *group)
+{
+    static const char *const handed_on[] = {"-memory", "-pids", "-cpu", "-io", "-cpuset"};
+    for (size_t i = 0; i < sizeof(handed_on) / sizeof(handed_on[0]); i++)
+        (void)put(group, "cgroup.subtree_control", handed_on[i]);
+    (void)put(group, "cpuset.cpus", "\n"); /* "" would be no write */
+    (void)job_group_freeze(group, false);
+    group->before = read_counts(group);
 }
 
 void job_group_begin(struct job_group *group, uint64_t memory_bytes,
@@ -110,9 +166,10 @@ void job_group_begin(struct job_group *group, uint64_t memory_bytes,
         return;
     cleanup_close(&group->fd);
     group->fd = -1;
-    (void)unlinkat(group->parent_fd, group->name, AT_REMOVEDIR);
-    const bool again = mkdirat(group->parent_fd, group->name, 0755) < 0;
-    if (again && errno != EEXIST) {
+    remove_group(group);
+    group->before = (struct counts){.cpu_us = 0};
+    group->again = mkdirat(group->parent_fd, group->name, 0755) < 0;
+    if (group->again && errno != EEXIST) {
         log_warning("a job has no control group: %s", strerrordesc_np(errno));
         return;
     }
@@ -120,12 +177,16 @@ void job_group_begin(struct job_group *group, uint64_t memory_bytes,
     if (group->fd < 0)
         return;
     (void)fchmod(group->fd, 0755); /* whatever our umask is: its user may read it */
-    if (again) /* could not be removed, and has what the job before was bound to; "" would be no
-                  write */
-        (void)put(group, "cpuset.cpus", "\n");
-    if (limits->pids != 0)
-        (void)put_number(group->fd, "pids.max", limits->pids);
+    if (group->again)
+        reset(group);
+    limit(group, "pids.max", limits->pids);
     limit_memory(group, memory_bytes, limits);
+}
+
+/* False: it is to be tried again. Where there is no such controller that would be of no use. */
+static bool put_weight(const struct job_group *group, const char *file, uint32_t weight)
+{
+    return put_number(group->parent_fd, file, weight) == 0 || errno == ENOENT;
 }
 
 /* One file is of iocost and one of BFQ, which has weights up to 1000; where the kernel has both
@@ -133,14 +194,13 @@ void job_group_begin(struct job_group *group, uint64_t memory_bytes,
 static void set_weights(struct job_group *group, uint32_t cpu, uint32_t io)
 {
     if (cpu != group->cpu_weight)
-        (void)put_number(group->parent_fd, "cpu.weight", cpu);
+        group->cpu_weight = put_weight(group, "cpu.weight", cpu) ? cpu : 0;
     if (io != group->io_weight) {
-        const uint32_t bfq = io < BFQ_WEIGHT_MAX ? io : BFQ_WEIGHT_MAX;
-        (void)put_number(group->parent_fd, "io.weight", io);
-        (void)put_number(group->parent_fd, "io.bfq.weight", bfq);
+        const bool one = put_weight(group, "io.weight", io);
+        const bool other =
+            put_weight(group, "io.bfq.weight", io < BFQ_WEIGHT_MAX ? io : BFQ_WEIGHT_MAX);
+        group->io_weight = one && other ? io : 0;
     }
-    group->cpu_weight = cpu;
-    group->io_weight = io;
 }
 
 void job_group_weigh(struct job_group *group, const struct job_limits *limits)
@@ -179,17 +239,13 @@ bool job_group_sample(const struct job_group *group, struct job_usage *ret)
 {
     if (group->fd < 0)
         return false;
-    *ret = (struct job_usage){.cpu_us = read_entry(group, "cpu.stat", "usage_usec"),
+    const uint64_t cpu_us = read_entry(group, "cpu.stat", "usage_usec");
+    *ret = (struct job_usage){.cpu_us = usage_without(cpu_us, group->before.cpu_us),
                               .memory_bytes = read_number(group->fd, "memory.current"),
-                              .peak_bytes = read_number(group->fd, "memory.peak"),
+                              .peak_bytes = own_peak(group, read_number(group->fd, "memory.peak")),
                               .processes = (uint32_t)read_number(group->fd, "pids.current")};
     ret->source = ret->peak_bytes > 0 ? MEMORY_GROUP : MEMORY_UNKNOWN;
     return ret->memory_bytes > 0;
-}
-
-uint64_t job_group_cpu_us(const struct job_group *group)
-{
-    return group->fd < 0 ? 0 : read_entry(group, "cpu.stat", "usage_usec");
 }
 
 /* tmpfs is counted as file, too, and is no cache. */
@@ -213,9 +269,10 @@ bool job_group_usage(const struct job_group *group, struct job_exit *end)
 {
     if (group->fd < 0)
         return false;
-    uint64_t peak = read_number(group->fd, "memory.peak");
-    uint64_t user_us = read_entry(group, "cpu.stat", "user_usec");
-    uint64_t system_us = read_entry(group, "cpu.stat", "system_usec");
+    const struct counts now = read_counts(group);
+    const uint64_t peak = own_peak(group, now.peak_bytes);
+    const uint64_t user_us = usage_without(now.user_us, group->before.user_us);
+    const uint64_t system_us = usage_without(now.system_us, group->before.system_us);
     if (peak > 0) {
         end->max_rss_bytes = peak;
         end->memory_source = MEMORY_GROUP;
@@ -224,7 +281,7 @@ bool job_group_usage(const struct job_group *group, struct job_exit *end)
         end->user_us = user_us;
         end->system_us = system_us;
     }
-    return read_entry(group, "memory.events", "oom_kill") > 0;
+    return now.oom_kills > group->before.oom_kills;
 }
 
 void job_group_end(struct job_group *group)
@@ -233,5 +290,5 @@ void job_group_end(struct job_group *group)
         return;
     cleanup_close(&group->fd);
     group->fd = -1;
-    (void)unlinkat(group->parent_fd, group->name, AT_REMOVEDIR);
+    remove_group(group);
 }

@@ -39,8 +39,6 @@ bool job_group_usage(const struct job_group *group, struct job_exit *end);
 /* What it uses now; the peak is 0 and of no source where the kernel keeps none. False: there is no
  * such group, or it counts nothing. */
 bool job_group_sample(const struct job_group *group, struct job_usage *ret);
-/* What it used of processors so far; 0: there is no such group. */
-uint64_t job_group_cpu_us(const struct job_group *group);
 /* Of a group that had other jobs before, whose peak and whose files in the cache it has, too:
  * without these. */
 bool job_group_sample_server(const struct job_group *group, struct job_usage *ret);

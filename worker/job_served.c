@@ -90,8 +90,8 @@ static void raise_peak(struct job_exit *end, uint64_t bytes, enum memory_source 
  * too, unless a control group counts: there what they share counts once, and it has children's. */
 void job_served_settle(struct job *job)
 {
-    const bool grouped = job_group_fd(server_group(job->server)) >= 0;
-    if (job->served && job->answered && job->news.told && job->news.max_rss_bytes > 0 && !grouped)
+    if (job->served && job->answered && job->news.told && job->news.max_rss_bytes > 0 &&
+        !job->sampler.peak_grouped)
         job->sampler.peak_bytes = 0;
     sampler_settle(&job->sampler, &job->end);
 }

@@ -67,7 +67,8 @@ static void look(struct sampler *sampler, const struct job_group *group,
                  const struct job_group *server, struct job_usage *ret)
 {
     struct tree_usage tree;
-    if (!look_at_groups(group, server, ret)) {
+    const bool grouped = look_at_groups(group, server, ret);
+    if (!grouped) {
         tree_usage_take(&tree);
         *ret = (struct job_usage){.cpu_us = tree.cpu_us + sampler->orphan_user_us +
                                             sampler->orphan_system_us,
@@ -75,8 +76,10 @@ static void look(struct sampler *sampler, const struct job_group *group,
                                   .processes = tree.processes};
     }
     ret->cpu_us = usage_without(ret->cpu_us, sampler->before_us);
-    if (ret->memory_bytes > sampler->peak_bytes)
+    if (ret->memory_bytes > sampler->peak_bytes) {
         sampler->peak_bytes = ret->memory_bytes;
+        sampler->peak_grouped = grouped;
+    }
     if (ret->peak_bytes != 0)
         return;
     ret->peak_bytes = sampler->peak_bytes;

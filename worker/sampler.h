@@ -22,6 +22,7 @@ struct sampler {
     uint64_t before_us;  /* of processors, that was used before the job */
     bool begins;         /* that is not known yet */
     uint64_t peak_bytes; /* that was seen */
+    bool peak_grouped;   /* of control groups, else of processes */
     uint64_t orphan_user_us, orphan_system_us,
         orphan_rss_bytes; /* of what nobody else waited for */
 };

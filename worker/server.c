@@ -405,10 +405,10 @@ void server_usage(const struct server *server, struct job_exit *end)
 
 uint64_t server_cpu_us(const struct server *server)
 {
+    struct job_usage usage;
     struct process_stat stat;
-    const uint64_t counted = job_group_cpu_us(server->group);
-    if (counted > 0)
-        return counted;
+    if (job_group_sample(server->group, &usage)) /* else its processes are looked at, too */
+        return usage.cpu_us;
     return server_pid(server) != 0 && process_stat_read(server->pid, &stat) == 0
                ? stat.user_us + stat.system_us
                : 0;

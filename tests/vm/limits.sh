@@ -187,6 +187,12 @@ bob systemctl --user start batchd.service
 id=$(bob batchctl submit -q -m 64M --max-attempts 1 -- python3 -c "$hog")
 wait_for 60 bobs_is "$id" state failed
 same "a person's own: over its memory" "oom 9" "$(bobs "$id" outcome.class) $(bobs "$id" outcome.signal)"
+own='d=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)'
+id=$(bob batchctl submit -q -w -m 64M -- sh -c "$own; mkdir -p \$d/a/b \$d/c && ls \$d" | head -1)
+like "groups that a job makes in its own, as containers do," '(^|[[:space:]])a[[:space:]].*c' "$(bob batchctl logs "$id" | grep -x '[ac]' | xargs) "
+check "go with it" test ! -e "$(echo "$jobs"/state-*/worker-"$(bobs "$id" worker)"/job)"
+id=$(bob batchctl submit -q -w -- sh -c "$own; cat \$d/memory.max" | head -1)
+same "and the next has no limit of it" max "$(bob batchctl logs "$id")"
 id=$(bob batchctl submit -q -m 64M --pids 40 -n counts -- sh -c "$count")
 wait_for 20 bobs_is "$id" state running
 group=$(echo "$jobs"/state-*/worker-"$(bobs "$id" worker)"/job)
