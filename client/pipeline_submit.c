@@ -1,6 +1,7 @@
 #include "client/pipeline_submit.h"
 
 #include "client/environment.h"
+#include "client/pair.h"
 #include "client/pipeline.h"
 #include "client/verbs.h"
 
@@ -11,26 +12,11 @@
 
 #include <string.h>
 
-static int take_set(struct pipeline_order *order, const char *text)
-{
-    const char *equals = strchr(text, '=');
-    if (equals == NULL || equals == text) {
-        (void)cli_fail(EXIT_USAGE, NULL, "--set \"%s\" must be NAME=VALUE", text);
-        return -1;
-    }
-    CLEANUP_FREE char *name = xmemdup(text, (size_t)(equals - text));
-    json_t *value = json_from_bytes(equals + 1, strlen(equals + 1));
-    if (json_object_set_new(order->set, name, value) == 0)
-        return 1;
-    (void)cli_fail(EXIT_USAGE, NULL, "--set: the name in \"%s\" must be UTF-8", text);
-    return -1;
-}
-
 int pipeline_order_take(struct pipeline_order *order, const char *name, const char *value)
 {
     static const char *const both[] = {"key", "chdir", "env", "env-policy", "wait", "test"};
     if (strcmp(name, "set") == 0)
-        return take_set(order, value);
+        return pair_take(order->set, "set", value) == 0 ? 1 : -1;
     if (strcmp(name, "file") == 0 || strcmp(name, "graph") == 0) {
         order->path = value;
         return 1;

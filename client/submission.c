@@ -2,6 +2,7 @@
 
 #include "client/environment.h"
 #include "client/limit_options.h"
+#include "client/pair.h"
 #include "client/retry_options.h"
 
 #include "common/alloc.h"
@@ -26,7 +27,7 @@ struct submission submission_begin(struct cli *cli)
                                .request = json_object(),
                                .env = json_object(),
                                .tags = json_object(),
-                               .params = json_object(),
+                               .params = params_begin(),
                                .resources = json_object(),
                                .env_policy = "clean"};
 }
@@ -36,84 +37,8 @@ void submission_done(struct submission *submission)
     json_decref(submission->request);
     json_decref(submission->env);
     json_decref(submission->tags);
-    json_decref(submission->params);
+    params_done(&submission->params);
     json_decref(submission->resources);
-}
-
-static int take_pair(json_t *object, const char *option, const char *text)
-{
-    const char *equals = strchr(text, '=');
-    if (equals == NULL || equals == text)
-        return cli_fail(EXIT_USAGE, NULL, "--%s \"%s\" must be NAME=VALUE", option, text);
-    CLEANUP_FREE char *name = xmemdup(text, (size_t)(equals - text));
-    json_t *value = json_from_bytes(equals + 1, strlen(equals + 1));
-    if (json_object_set_new(object, name, value) < 0)
-        return cli_fail(EXIT_USAGE, NULL, "--%s: the name in \"%s\" must be UTF-8", option, text);
-    return 0;
-}
-
-/* A parameter of a list may come several times, each with one of it; type_params looks whether it
- * is one. */
-static int take_param(json_t *params, const char *text)
-{
-    CLEANUP_JSON json_t *one = json_object();
-    const char *name;
-    json_t *value;
-    int code = take_pair(one, "param", text);
-    if (code != 0)
-        return code;
-    json_object_foreach(one, name, value) {
-        json_t *before = json_object_get(params, name);
-        if (before == NULL)
-            json_put(params, name, json_incref(value));
-        else if (json_is_array(before))
-            (void)json_array_append(before, value);
-        else
-            json_put(params, name, json_pack("[OO]", before, value));
-    }
-    return 0;
-}
-
-static bool takes_list(const char *type)
-{
-    return strcmp(type, "paths") == 0 || strcmp(type, "words") == 0;
-}
-
-/* The value as its type in the manifest wants it; what does not read so is sent as text, and the
- * daemon says what is wrong with it. */
-static json_t *typed_value(const char *type, const char *text)
-{
-    bool plain = strcmp(type, "string") == 0 || strcmp(type, "path") == 0 ||
-                 (takes_list(type) && text[0] != '[');
-    json_t *value = plain ? NULL : json_loads(text, JSON_DECODE_ANY, NULL);
-    if (value == NULL)
-        value = json_from_bytes(text, strlen(text));
-    return value;
-}
-
-/* The parameters were taken as texts: `output=42` is a path and `crf=42` a number. */
-static int type_params(struct submission *submission)
-{
-    int code = 0;
-    size_t i;
-    json_t *param;
-    json_t *type = json_object_get(submission->request, "type");
-    CLEANUP_JSON json_t *reply = cli_call_again(submission->cli, "io.batchd.Processors.Show",
-                                                json_pack("{sO}", "name", type), &code);
-    if (reply == NULL)
-        return code;
-    json_array_foreach(json_object_get(json_object_get(reply, "processor"), "params"), i, param) {
-        const char *name = json_string_value(json_object_get(param, "name"));
-        const char *word = json_string_value(json_object_get(param, "type"));
-        const json_t *value = json_object_get(submission->params, name);
-        if (json_is_string(value))
-            json_put(submission->params, name, typed_value(word, json_string_value(value)));
-        else if (json_is_array(value) && !takes_list(word))
-            return cli_fail(EXIT_USAGE, NULL, "--param %s is given %zu times; it takes one value",
-                            name, json_array_size(value));
-    }
-    json_put(submission->request, "params", json_incref(submission->params));
-    return 0;
 }
 
 static int take_size_or_span(struct submission *submission, const char *name, const char *value)
@@ -340,9 +265,9 @@ int submission_take(void *arg, const char *name, const char *value)
     if (strcmp(name, "env-policy") == 0)
         return take_policy(submission, value);
     if (strcmp(name, "tag") == 0)
-        return take_pair(submission->tags, name, value);
-    if (strcmp(name, "param") == 0)
-        return take_param(submission->params, value);
+        return pair_take(submission->tags, name, value);
+    if (params_option(name))
+        return params_take(&submission->params, name, value);
     if (strcmp(name, "each-line") == 0 || strcmp(name, "each-json") == 0)
         return take_values(submission, name, value);
     if (strcmp(name, "checkpoint-signal") == 0)
@@ -364,19 +289,20 @@ static int take_tag(json_t *request, const char *value)
         tags = json_object();
         json_put(request, "tags", tags);
     }
-    return take_pair(tags, "tag", value);
+    return pair_take(tags, "tag", value);
 }
 
 int submission_take_change(struct submission *submission, const char *name, const char *value)
 {
+    static const char *const numbers[] = {"begin", "deadline", "nice", "pids"};
     if (strcmp(name, "tag") == 0 && strcmp(value, "none") != 0)
         return take_tag(submission->request, value);
     if (strcmp(value, "none") != 0)
         return submission_take(submission, name, value);
-    if (strcmp(name, "timeout") == 0 || strcmp(name, "estimate") == 0)
-        json_put_int(submission->request, name[0] == 't' ? "timeout_ms" : "estimate_ms", 0);
-    else if (strcmp(name, "begin") == 0 || strcmp(name, "deadline") == 0)
+    if (words_find(numbers, sizeof(numbers) / sizeof(numbers[0]), name) >= 0)
         json_put_int(submission->request, name, 0);
+    else if (strcmp(name, "timeout") == 0 || strcmp(name, "estimate") == 0)
+        json_put_int(submission->request, name[0] == 't' ? "timeout_ms" : "estimate_ms", 0);
     else if (strcmp(name, "tag") == 0)
         json_put(submission->request, "tags", json_object());
     else if (strcmp(name, "stdin") == 0)
@@ -385,8 +311,6 @@ int submission_take_change(struct submission *submission, const char *name, cons
         json_put_text(submission->request, "checkpoint_signal", "");
     else if (strcmp(name, "depends") == 0)
         json_put_text(submission->request, "depends", "");
-    else if (strcmp(name, "pids") == 0)
-        json_put_int(submission->request, "pids", 0);
     else if (strcmp(name, "timeout-signal") == 0)
         json_put_text(submission->request, "timeout_signal", "");
     else
@@ -402,13 +326,14 @@ int submission_add_command(struct submission *submission, int argc, char **argv)
         return cli_fail(EXIT_USAGE, NULL,
                         "\"%s\" is in the place of a command; a parameter is --param %s", argv[0],
                         argv[0]);
-    if (!typed && json_object_size(submission->params) > 0)
-        return cli_fail(EXIT_USAGE, "batchctl processors list", "--param goes with --type");
+    const char *option = params_given_by(&submission->params);
+    if (!typed && option != NULL)
+        return cli_fail(EXIT_USAGE, "batchctl processors list", "--%s goes with --type", option);
     if ((argc > 0) + (submission->shell != NULL) + typed != 1)
         return cli_fail(EXIT_USAGE, submission->cli->verb->example,
                         "give exactly one of a command, --shell and --type");
     if (typed)
-        return type_params(submission);
+        return params_add(&submission->params, submission->cli, submission->request);
     json_t *words = submission->shell != NULL ? json_pack("[ss]", "/bin/sh", "-c") : json_array();
     if (submission->shell != NULL)
         (void)json_array_append_new(words,

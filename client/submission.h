@@ -3,11 +3,13 @@
 #define BATCHD_CLIENT_SUBMISSION_H
 
 #include "client/cli.h"
+#include "client/params.h"
 
 struct submission {
     struct cli *cli;
     json_t *request; /* owned, as the next */
-    json_t *env, *tags, *params, *resources;
+    json_t *env, *tags, *resources;
+    struct params params; /* of a type */
     const char *env_policy, *shell;
     const char *values_option, *values_path; /* each-line or each-json, and its file; or NULL */
     bool wait, follow;

@@ -32,6 +32,10 @@ static const struct {
      "exit exit:75 signal timeout oom disk_full lost spawn processor default failures none"},
     {"checkpoint-signal", "SIG", "USR1 USR2 HUP INT QUIT ALRM"},
     {"timeout-signal", "SIG[@SPAN]", "USR1 USR2 HUP INT QUIT ALRM TERM"},
+    {"cpu-bind", "HOW", "none cores"},
+    {"io-priority", "CLASS",
+     "none idle best-effort:0 best-effort:1 best-effort:2 best-effort:3 best-effort:4 "
+     "best-effort:5 best-effort:6 best-effort:7"},
     {"overlap", "RULE", "skip queue replace"},
     {"catch-up", "RULE", "none one"},
     {"color", "WHEN", "auto always never"},

@@ -229,7 +229,8 @@ static int add(struct cron *cron)
 static int edit(struct cron *cron)
 {
     struct submission *job = &cron->submission;
-    bool command = cron->command_count > 0 || job->shell != NULL || json_object_size(job->params) ||
+    bool command = cron->command_count > 0 || job->shell != NULL ||
+                   params_given_by(&job->params) != NULL ||
                    json_object_get(job->request, "type") != NULL;
     int code = command ? submission_add_command(job, cron->command_count, cron->command) : 0;
     if (code != 0)
@@ -318,9 +319,10 @@ static const struct action *find_action(const char *word)
 static int check(const struct cron *cron, const struct action *action)
 {
     const struct submission *job = &cron->submission;
-    bool has_job = json_object_size(job->request) + json_object_size(job->env) +
-                       json_object_size(job->tags) + json_object_size(job->params) >
-                   0;
+    bool has_job =
+        json_object_size(job->request) + json_object_size(job->env) + json_object_size(job->tags) >
+            0 ||
+        params_given_by(&job->params) != NULL;
     const char *name;
     json_t *value;
     json_object_foreach(cron->request, name, value) {

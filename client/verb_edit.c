@@ -56,7 +56,7 @@ static const struct cli_option edit_options[] = {
     {"cpus", 'c', "N", "processors it uses"},
     {"memory", 'm', "SIZE", "memory it needs"},
     {"gpus", 'g', "N", "GPUs it is given, or a share of one (0.5)"},
-    {"gpu-memory", 0, "SIZE", "Memory it uses of each of its GPUs"},
+    {"gpu-memory", 0, "SIZE", "memory it uses of each of its GPUs"},
     {"disk", 0, "SIZE", "disk it needs"},
     LIMIT_OPTIONS,
     {"resource", 'R', "NAME=N", "so much of a counter; what is not named is 0 then"},

@@ -101,6 +101,10 @@ def test_bash_completes_every_verb_and_option():
     (("queue", "pa"), ["pause"]),
     (("queue", "set", "default", "--backfill", "e"), ["easy"]),
     (("submit", "-n", "list", "--env-p"), ["--env-policy"]),
+    (("submit", "--cpu-bind", ""), ["none", "cores"]),
+    (("edit", "1", "--io-priority", "i"), ["idle"]),
+    (("submit", "--io-priority", "best-effort:7"), ["7"]),
+    (("submit", "--type", "video", "--params-file", "/etc/passw"), ["/etc/passwd"]),
     (("submit", "-C", "/et"), ["/etc"]),
     (("submit", "--", "true", "--priority", ""), []),
     (("submit", "true", "-p", ""), []),
@@ -207,6 +211,11 @@ def test_words_are_what_the_daemon_takes(daemon):
         assert daemon.ctl("list", "-o", form).returncode == 0
     for policy in shell.bash("batchctl", "submit", "--env-policy", ""):
         assert daemon.ctl("submit", "--env-policy", policy, "true").returncode == 0
+    for option in ("--cpu-bind", "--io-priority"):
+        words = shell.bash("batchctl", "submit", option, "")
+        assert len(words) > 1
+        for word in words:
+            assert daemon.ctl("submit", option, word, "true").returncode == 0, word
     for policy in shell.bash("batchctl", "queue", "set", "--policy", ""):
         daemon.call("io.batchd.Queues.Set", name="default", policy=policy)
     for option in ("--sort", "--columns"):

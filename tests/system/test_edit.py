@@ -376,7 +376,7 @@ def test_how_it_stands_beside_others(full):
     nice, allowed = (full.state / f"jobs/{job}/1.out").read_text().splitlines()
     assert nice == "19" and allowed.split()[1] == full.job(job)["cpu_list"]
     again = full.submit("true", nice=3, pids=7, io_priority="idle", cpu_bind="cores", hold=True)
-    done = full.ctl("edit", str(again), "--nice", "0", "--io-priority", "none", "--pids", "none", "--cpu-bind", "none")
+    done = full.ctl("edit", str(again), "--nice", "none", "--io-priority", "none", "--pids", "none", "--cpu-bind", "none")
     assert done.returncode == 0, done.stderr
     now = full.job(again)
     assert now["limits"] == {"nice": None, "io_priority": None, "pids": None} and now["cpu_bind"] == "none"

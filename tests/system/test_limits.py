@@ -96,9 +96,33 @@ def test_from_the_command_line(limited):
     shown = limited.ctl("show", job).stdout
     assert "nice: 16\n" in shown and "io priority: idle\n" in shown and "pids: 64\n" in shown
     for option, value, rule in (("--nice", "20", "0 to 19"), ("--pids", "0", "1 to 4194304"),
-                                ("--io-priority", "slow", "best-effort:N")):
+                                ("--io-priority", "slow", "best-effort:N"), ("--cpu-bind", "fast", "cores")):
         done = limited.ctl("submit", option, value, "--", "true")
         assert done.returncode == 2 and option in done.stderr and value in done.stderr and rule in done.stderr
+        assert "none" in done.stderr and "none" in limit_help(option)
+
+
+def limit_help(option):
+    shown = subprocess.run([OUT / "batchctl", "submit", "--help"], capture_output=True, text=True, check=True).stdout
+    return next(line for line in shown.splitlines() if f" {option} " in line)
+
+
+def test_none_asks_for_nothing(daemon):
+    words = [word for name in ("nice", "io-priority", "pids", "cpu-bind") for word in (f"--{name}", "none")]
+    done = daemon.ctl("submit", "-q", "--hold", "--nice", "3", "--pids", "64", *words, "--", "true")
+    assert done.returncode == 0, done.stderr
+    job = daemon.job(int(done.stdout))
+    assert job["limits"] == {"nice": None, "io_priority": None, "pids": None} and job["cpu_bind"] == "none"
+
+
+def test_none_takes_it_from_a_schedule(daemon):
+    added = daemon.ctl("cron", "add", "nightly", "--at", "@daily", "--nice", "3", "--pids", "64", "--", "true")
+    assert added.returncode == 0, added.stderr
+    for name in ("nice", "pids"):
+        done = daemon.ctl("cron", "edit", "nightly", f"--{name}", "none")
+        assert done.returncode == 0, done.stderr
+    run = int(daemon.ctl("cron", "run", "nightly").stdout)
+    assert daemon.job(run)["limits"] == {"nice": None, "io_priority": None, "pids": None}
 
 
 def test_a_file_that_grows_too_large(limited, tmp_path):
