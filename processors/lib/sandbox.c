@@ -147,6 +147,13 @@ static void limit_memory(const struct request *request, bool gpu)
         lower_limit(RLIMIT_DATA, share + MEMORY_SPARE + MEMORY_SPARE_PER_CPU * request->cpus);
 }
 
+/* Whether somebody looks at how much it writes in all; null: there is nowhere to. */
+static json_t *is_watched(void)
+{
+    return staging_folder() == NULL && staging_work() == NULL ? json_null()
+                                                              : json_boolean(staging_is_watched());
+}
+
 /* How large each file that it writes may become, by what it reads. The kernel then refuses the
  * write, and the job says so. */
 static void limit_files(uint64_t read_bytes)
@@ -189,5 +196,6 @@ json_t *sandbox_enter(const struct sandbox *prepared, const struct request *requ
     json_put(facts, "gpu", json_boolean(gpu));
     json_put(facts, "memory_bytes", limit_of(RLIMIT_DATA));
     json_put(facts, "file_bytes", limit_of(RLIMIT_FSIZE));
+    json_put(facts, "watched", is_watched());
     return facts;
 }

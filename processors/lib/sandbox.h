@@ -30,7 +30,8 @@ void sandbox_done(struct sandbox *sandbox);
 /* Call with no thread but this one, behind staging_prepare; `gpu`: the job uses it. Owned by the
  * caller, what holds now, the limits as the kernel has them:
  * {"landlock": VERSION or null, "seccomp": BOOL, "network": BOOL, "gpu": BOOL, "memory_bytes": N or
- * null, "file_bytes": N or null} */
+ * null, "file_bytes": N or null, "watched": BOOL (how much it writes) or null (it writes nothing)}
+ */
 json_t *sandbox_enter(const struct sandbox *prepared, const struct request *request, bool gpu);
 
 #endif

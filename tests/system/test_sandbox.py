@@ -94,7 +94,7 @@ def test_a_hostile_file_gets_nothing(program, place, victim):
     memory = None if SANITIZED else whole + (512 << 20)
     assert done.result["sandbox"] == {"landlock": done.result["sandbox"]["landlock"], "seccomp": True,
                                       "network": False, "gpu": False, "memory_bytes": memory,
-                                      "file_bytes": (4 << 30) + 256 * len("media")}
+                                      "file_bytes": (4 << 30) + 256 * len("media"), "watched": True}
     assert got(done) == {}
     assert set(done.result["needed"].values()) == {0}
     unharmed(place, victim)
@@ -160,6 +160,7 @@ def test_that_nobody_looks_is_said(program, place, victim, old_kernel):
     done = attack(program, place, victim, env={**old_kernel(7), "OLD_PIDFD": "0"})
     logs = [line["text"] for line in done.lines if line["type"] == "log"]
     assert done.code == 0 and logs == ["sandbox: nobody looks at how much is written in all; each file is limited"]
+    assert done.result["sandbox"]["watched"] is False
 
 
 def test_without_filters_files_are_confined_still(program, place, victim, old_kernel):
@@ -167,6 +168,7 @@ def test_without_filters_files_are_confined_still(program, place, victim, old_ke
     done = Run("video", {"mode": "probe", "input": str(SAMPLES / "bear_vp9_161x121.webm")}, place, env=env).end()
     assert done.code == 0
     assert done.result["sandbox"]["seccomp"] is False and done.result["sandbox"]["network"] is True
+    assert done.result["sandbox"]["watched"] is None  # it writes nothing
     logs = [line["text"] for line in done.lines if line["type"] == "log"]
     assert logs == ["sandbox: this kernel has no seccomp; the network is not closed"]
 
