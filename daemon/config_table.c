@@ -88,7 +88,7 @@ const struct config_key config_keys[] = {
      false,
      "Files that each process of a job may have open (RLIMIT_NOFILE), no more than batchd-worker may; 0: as batchd-worker has it."},
     {"limits.file_size", CONFIG_SIZE, AT(limits_file_bytes), 0, 1048576 * GIBI, NULL, "0", false,
-     "How large a file a job may write (RLIMIT_FSIZE); 0: any. A processor with a sandbox is killed when it writes more than four such files for each of its outputs and 256 MiB."},
+     "How large a file a job may write (RLIMIT_FSIZE); 0: any, in a sandbox 4 GiB and 256 times what it reads; who writes more than four of that size there is killed: batchd.toml(5)."},
     {"limits.data_segment", CONFIG_BOOLEAN, AT(limits_data_segment), 0, 0, NULL, "false", false,
      "Where a job has no control group, whether each of its processes may have no more private memory than the job asked for (RLIMIT_DATA). It does not hold for the processes together, nor for memory that they share, and a program that only reserves much cannot start."},
     {"retention.completed", CONFIG_SPAN, AT(retention_completed_ms), 0, 36500 * DAY_MS, NULL,
