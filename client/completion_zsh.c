@@ -55,6 +55,18 @@ static void write_text(FILE *file, const char *text)
     }
 }
 
+/* A colon of a word would begin what comes behind it in the specification; `colon` is one that does
+ * not. */
+static void write_words(FILE *file, const char *words, const char *colon)
+{
+    for (; *words != '\0'; words++) {
+        if (*words == ':')
+            (void)fputs(colon, file);
+        else
+            (void)fputc(*words, file);
+    }
+}
+
 static void write_value(FILE *file, const struct cli_option *option)
 {
     const char *words;
@@ -64,10 +76,13 @@ static void write_value(FILE *file, const struct cli_option *option)
     write_text(file, option->argument);
     switch (completion_of(option, &words)) {
     case COMPLETE_WORDS:
-        (void)fprintf(file, ":(%s)", words);
+        (void)fputs(":(", file);
+        write_words(file, words, "\\:");
+        (void)fputc(')', file);
         break;
     case COMPLETE_LIST:
-        (void)fprintf(file, ":_values -s , word %s", words);
+        (void)fputs(":_values -s , word ", file);
+        write_words(file, words, "\\\\\\:"); /* for _values, too */
         break;
     case COMPLETE_FILE:
         (void)fputs(":_files", file);

@@ -104,7 +104,7 @@ def test_bash_completes_every_verb_and_option():
     (("submit", "--cpu-bind", ""), ["none", "cores"]),
     (("edit", "1", "--io-priority", "i"), ["idle"]),
     (("submit", "--io-priority", "best-effort:7"), ["7"]),
-    (("submit", "--type", "video", "--params-file", "/etc/passw"), ["/etc/passwd"]),
+    (("submit", "--type", "video", "--params-file", "/etc/debian_ver"), ["/etc/debian_version"]),
     (("submit", "-C", "/et"), ["/etc"]),
     (("submit", "--", "true", "--priority", ""), []),
     (("submit", "true", "-p", ""), []),
@@ -185,6 +185,9 @@ def test_fish():
     ("batchctl submit -p back", "background"),
     ("batchctl comp", "completion"),
     ("batchctl list --no-h", "--no-header"),
+    ("batchctl submit --io-priority best", "best-effort:"),
+    ("batchctl submit --io-priority id", "idle"),
+    ("batchctl submit --retry-on timeout,exit:", "timeout,exit:75"),
 ])
 @pytest.mark.parametrize("name,words,setup", [
     ("bash", ["bash", "--norc", "-i"], 'PS1=; eval "$(batchctl completion bash)"'),
