@@ -24,6 +24,11 @@ int64_t clock_running_us(void)
     return read_us(CLOCK_MONOTONIC);
 }
 
+int64_t clock_thread_us(void)
+{
+    return read_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
 int64_t clock_file_us(void)
 {
     return read_us(CLOCK_REALTIME_COARSE);

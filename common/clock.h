@@ -14,6 +14,8 @@ int64_t clock_monotonic_us(void); /* CLOCK_BOOTTIME: goes on over suspend, never
 /* CLOCK_MONOTONIC: as that, but stands while the machine is suspended: what a job's time is
  * measured by. */
 int64_t clock_running_us(void);
+/* CLOCK_THREAD_CPUTIME_ID: what this thread has used of a processor. */
+int64_t clock_thread_us(void);
 /* CLOCK_REALTIME_COARSE: what the kernel stamps files by. It is behind clock_wall_us by a tick, and
  * by several (12 ms of ticks of 4 seen) where the machine's own processors wait for their turn: a
  * file that is changed from now on is never stamped earlier than this. */

@@ -132,45 +132,67 @@ static void empty(int flat)
         (void)closedir(folder);
 }
 
-static void remove_stage(const struct publisher_place *place)
+static bool is_gone(int removed)
 {
-    empty(place->stage);
-    (void)unlinkat(place->stage_parent, place->stage_name, AT_REMOVEDIR);
-    if (place->work != NULL)
-        (void)rmdir(place->work);
+    return removed == 0 || errno == ENOENT;
 }
 
-static int obey(struct publisher_place *place, const struct order *order,
-                struct publisher_answer *ret)
+/* Whether nothing is left. */
+static bool remove_stage(const struct publisher_place *place)
+{
+    empty(place->stage);
+    const bool gone = is_gone(unlinkat(place->stage_parent, place->stage_name, AT_REMOVEDIR));
+    return (place->work == NULL || is_gone(rmdir(place->work))) && gone;
+}
+
+/* What the process works with. */
+struct own {
+    struct publisher_place place;
+    struct stage_watch watch;
+    bool watches;
+};
+
+/* To read a long file is in vain when nobody waits for it, and the next attempt would be kept out
+ * of the stage meanwhile. The kernel's own end of it comes with that of the thread that forked us,
+ * which one that was taken over can end while others of it write on: so where there is a watch,
+ * that ends it. */
+static int look_while_needed(struct own *own, const char *name, struct publisher_answer *ret)
+{
+    atomic_store(&own->watch.in_vain, true);
+    if (!own->watches)
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* It may have ended before that. */
+    const int failed = getppid() != own->watch.process ? EPIPE : look_at(&own->place, name, ret);
+    if (!own->watches)
+        (void)prctl(PR_SET_PDEATHSIG, 0);
+    atomic_store(&own->watch.in_vain, false);
+    return failed;
+}
+
+static int obey(struct own *own, const struct order *order, struct publisher_answer *ret)
 {
     switch ((enum what)order->what) {
     case PLACE:
-        return place_file(place, order->name);
-    case LOOK: {
-        /* To read a long file is in vain when nobody waits for it, and the next attempt would be
-         * kept out of the stage meanwhile. */
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        const int failed = look_at(place, order->name, ret);
-        (void)prctl(PR_SET_PDEATHSIG, 0);
-        return failed;
-    }
+        return place_file(&own->place, order->name);
+    case LOOK:
+        return look_while_needed(own, order->name, ret);
     case MAKE_FOLDER:
-        return make_folder(place);
+        return make_folder(&own->place);
     case END:
-        remove_stage(place);
-        (void)close(place->lock); /* before that is answered: then it is free */
+        (void)remove_stage(&own->place);
+        (void)close(own->place.lock); /* before that is answered: then it is free */
         return 0;
     }
     return EPERM;
 }
 
-static void take_orders(struct publisher_place *place, int orders, int answers)
+static void take_orders(struct own *own, int orders, int answers)
 {
     struct order order = {.what = PLACE};
     while (order.what != END && read_whole(orders, &order, sizeof(order))) {
         struct publisher_answer answer = {0};
         order.name[NAME_MAX] = '\0';
-        answer.failed = obey(place, &order, &answer);
+        answer.failed = obey(own, &order, &answer);
         if (fd_write_all(answers, &answer, sizeof(answer)) < 0)
             return;
     }
@@ -198,19 +220,13 @@ static void forget_environment(void)
         memset(*one, 0, strlen(*one));
 }
 
-/* What the process works with. */
-struct own {
-    struct publisher_place place;
-    struct stage_watch watch;
-};
-
 /* What one that is killed for it made, of which nothing is to be gone on with. */
-static void remove_all(void *arg)
+static bool remove_all(void *arg)
 {
     const struct own *own = arg;
     if (own->watch.folders[1] >= 0)
         empty(own->watch.folders[1]);
-    remove_stage(&own->place);
+    return remove_stage(&own->place);
 }
 
 /* How that ended is the first answer. */
@@ -220,6 +236,7 @@ static void watch_worker(struct own *own, int answers)
     own->watch.clean = remove_all;
     own->watch.arg = own;
     const struct publisher_answer first = {.failed = stage_watch_start(&own->watch)};
+    own->watches = first.failed == 0;
     (void)fd_write_all(answers, &first, sizeof(first));
 }
 
@@ -238,7 +255,7 @@ static _Noreturn void be_publisher(struct own *own, int orders, int answers)
         *work = open(place->work, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     keep_only(kept, sizeof(kept) / sizeof(kept[0]));
     watch_worker(own, answers);
-    take_orders(place, orders, answers);
+    take_orders(own, orders, answers);
     /* Who waits for the end of the answers has it now. Whoever was taken over may end both, and
      * write on. */
     (void)close(orders);
@@ -259,7 +276,8 @@ int publisher_start(const struct publisher_place *place, struct publisher *ret)
                        .pidfd = self,
                        .folders = {-1, -1},
                        .files = FILES_MAX,
-                       .outputs = 1 + (place->names == NULL ? 0 : place->names->count)}};
+                       .outputs = 1 + (place->names == NULL ? 0 : place->names->count)},
+                      false};
     *ret = (struct publisher){-1, -1};
     if (pipe2(orders, O_CLOEXEC) < 0)
         return -1;

@@ -25,51 +25,85 @@
 /* Beside that: the journal and previews, which no limit of an output says anything of. */
 #define SPARE_BYTES (256ULL << 20)
 #define BLOCK_BYTES 512 /* stat(3type) */
-#define INTERVAL_US US_PER_SECOND
-/* Of the time that passes, what looking may take where there are many files. */
+#define INTERVAL_MS 1000
+/* Files are not listed again for so many times as long as that took of a processor: not of the
+ * time that passed, which is the longer the more the other one does, or the job is halted. */
 #define IDLE_TIMES 20
+#define IDLE_MAX_US (10 * US_PER_SECOND)
+/* How long a call that was under way as the other was stopped may go on before it is killed. */
+#define CLEAN_US US_PER_SECOND
+#define CLEAN_PAUSE_MS 2
 #define FACTS_BYTES 1024
 #define TEXT_BYTES 200
 
-/* ---- what there is ---- */
+/* ---- the end ---- */
 
-struct found {
-    unsigned files;
-    uint64_t bytes; /* on the disk */
-};
+/* True: dead, or -1: nobody knows. */
+static bool is_dead(const struct stage_watch *watch, int wait_ms)
+{
+    struct pollfd death = {.fd = watch->pidfd, .events = POLLIN};
+    int ready;
+    while ((ready = poll(&death, 1, wait_ms)) < 0 && errno == EINTR) {
+    }
+    return ready != 0;
+}
 
-static void add_file(int folder, const char *name, struct found *ret)
+/* That of any thread: the first one may have ended, and then has none. */
+static int open_stderr(const struct stage_watch *watch)
+{
+    int fd = -1;
+    char path[48];
+    const struct dirent *thread;
+    (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)watch->process);
+    DIR *threads = opendir(path);
+    while (fd < 0 && threads != NULL &&
+           (thread = readdir(threads)) != NULL) { /* NOLINT(concurrency-mt-unsafe) */
+        (void)snprintf(path, sizeof(path), "%.20s/fd/%d", thread->d_name, STDERR_FILENO);
+        fd = openat(dirfd(threads), path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    }
+    if (threads != NULL)
+        (void)closedir(threads);
+    return fd;
+}
+
+/* By the stderr of the one that works: to keep that open here would keep whoever waits for its end.
+ * Only a pipe: what else may have been put there is not to be written. False: it is dead, and
+ * what was looked at may be another's of the same number. */
+static bool tell(const struct stage_watch *watch, const char *text)
 {
     struct stat is;
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return;
-    ret->files++;
-    if (fstatat(folder, name, &is, AT_SYMLINK_NOFOLLOW) == 0)
-        ret->bytes += (uint64_t)is.st_blocks * BLOCK_BYTES;
+    CLEANUP_CLOSE int fd = open_stderr(watch);
+    if (is_dead(watch, 0))
+        return false;
+    if (fd >= 0 && fstat(fd, &is) == 0 && S_ISFIFO(is.st_mode))
+        (void)dprintf(fd, "sandbox: the processor is killed: %s\n", text);
+    return true;
 }
 
-/* Up to one file more than there may be. */
-static void add_folder(const struct stage_watch *watch, int folder, struct found *ret)
+/* Of one that is being stopped: a call of it that is under way still makes files. */
+static bool clean_up(const struct stage_watch *watch)
 {
-    const struct dirent *entry;
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = fd < 0 ? NULL : fdopendir(fd);
-    while (list != NULL && ret->files <= watch->files &&
-           (entry = readdir(list)) != NULL) /* NOLINT(concurrency-mt-unsafe)*/
-        add_file(folder, entry->d_name, ret);
-    if (list != NULL)
-        (void)closedir(list);
+    bool gone = watch->clean(watch->arg);
+    const int64_t until = clock_monotonic_us() + CLEAN_US;
+    while (!gone && clock_monotonic_us() < until && !is_dead(watch, CLEAN_PAUSE_MS))
+        gone = watch->clean(watch->arg);
+    return gone;
 }
 
-static struct found look_at_folders(const struct stage_watch *watch)
+/* Once it is dead batchd ends this process, too: what it made goes before. */
+static _Noreturn void kill_it(struct stage_watch *watch)
 {
-    struct found found = {0};
-    for (unsigned i = 0; i < STAGE_WATCH_FOLDERS; i++) {
-        if (watch->folders[i] >= 0)
-            add_folder(watch, watch->folders[i], &found);
-    }
-    return found;
+    atomic_store(&watch->ending, true);
+    (void)syscall(SYS_pidfd_send_signal, watch->pidfd, SIGSTOP, NULL, 0);
+    const bool gone = clean_up(watch);
+    (void)syscall(SYS_pidfd_send_signal, watch->pidfd, SIGKILL, NULL, 0);
+    (void)is_dead(watch, -1);
+    if (!gone)
+        (void)watch->clean(watch->arg);
+    _exit(0);
 }
+
+/* ---- its bytes ---- */
 
 /* Bytes on their way to a disk, whatever became of the file: one that has no name any more is in no
  * folder (proc(5), /proc/PID/io). 0: nobody knows. */
@@ -103,78 +137,101 @@ static uint64_t bytes_allowed(const struct stage_watch *watch)
     return allowed;
 }
 
-/* What it did, for people; false: nothing that it may not. */
-static bool does_too_much(const struct stage_watch *watch, char text[TEXT_BYTES])
+static void judge_bytes(struct stage_watch *watch, uint64_t bytes)
 {
-    const struct found found = look_at_folders(watch);
+    char text[TEXT_BYTES];
+    char done[32];
+    char most[32];
     const uint64_t allowed = bytes_allowed(watch);
-    uint64_t written = written_bytes(watch->process);
-    /* Where nothing is on its way to a disk (tmpfs, FUSE), or room was taken and not written. */
-    written = written < found.bytes ? found.bytes : written;
-    if (written > allowed) {
-        char done[32];
-        char most[32];
-        format_size(written, done, sizeof(done));
-        format_size(allowed, most, sizeof(most));
-        (void)snprintf(text, TEXT_BYTES,
-                       "it wrote %s, and %s are the most for its inputs and outputs", done, most);
-        return true;
-    }
-    (void)snprintf(text, TEXT_BYTES, "it keeps more than %u files beside its output", watch->files);
-    return found.files > watch->files;
+    if (bytes <= allowed)
+        return;
+    format_size(bytes, done, sizeof(done));
+    format_size(allowed, most, sizeof(most));
+    (void)snprintf(text, sizeof(text),
+                   "it wrote %s, and %s are the most for its inputs and outputs", done, most);
+    if (tell(watch, text))
+        kill_it(watch);
 }
 
-/* ---- the end ---- */
-
-/* True: dead, or -1: nobody knows. */
-static bool is_dead(const struct stage_watch *watch, int wait_ms)
+static void look_at_bytes(struct stage_watch *watch)
 {
-    struct pollfd death = {.fd = watch->pidfd, .events = POLLIN};
-    int ready;
-    while ((ready = poll(&death, 1, wait_ms)) < 0 && errno == EINTR) {
-    }
-    return ready != 0;
+    watch->written_at = clock_monotonic_us() + INTERVAL_MS * US_PER_MS;
+    judge_bytes(watch, written_bytes(watch->process));
 }
 
-/* By the stderr of the one that works: to keep that open here would keep whoever waits for its end.
- * Only a pipe: what else may have been put there is not to be written. False: it is dead, and
- * what was looked at may be another's of the same number. */
-static bool tell(const struct stage_watch *watch, const char *text)
+/* ---- its files ---- */
+
+struct found {
+    unsigned files;
+    uint64_t bytes; /* on the disk */
+};
+
+static void add_file(int folder, const char *name, struct found *ret)
 {
     struct stat is;
-    char path[48];
-    (void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)watch->process, STDERR_FILENO);
-    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (is_dead(watch, 0))
-        return false;
-    if (fd >= 0 && fstat(fd, &is) == 0 && S_ISFIFO(is.st_mode))
-        (void)dprintf(fd, "sandbox: the processor is killed: %s\n", text);
-    return true;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return;
+    ret->files++;
+    if (fstatat(folder, name, &is, AT_SYMLINK_NOFOLLOW) == 0)
+        ret->bytes += (uint64_t)is.st_blocks * BLOCK_BYTES;
 }
 
-/* Once it is dead batchd ends this process, too: what it made goes before. */
-static void kill_it(struct stage_watch *watch)
+/* Up to one file more than there may be. Its bytes are looked at meanwhile, however long this is
+ * made to take. */
+static void add_folder(struct stage_watch *watch, int folder, struct found *ret)
 {
-    atomic_store(&watch->ending, true);
-    (void)syscall(SYS_pidfd_send_signal, watch->pidfd, SIGSTOP, NULL, 0);
-    watch->clean(watch->arg);
-    (void)syscall(SYS_pidfd_send_signal, watch->pidfd, SIGKILL, NULL, 0);
-    (void)is_dead(watch, -1);
-    watch->clean(watch->arg); /* a call that was under way as it was stopped */
-    _exit(0);
+    const struct dirent *entry;
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    while (list != NULL && ret->files <= watch->files &&
+           (entry = readdir(list)) != NULL) { /* NOLINT(concurrency-mt-unsafe) */
+        add_file(folder, entry->d_name, ret);
+        if (clock_monotonic_us() >= watch->written_at)
+            look_at_bytes(watch);
+    }
+    if (list != NULL)
+        (void)closedir(list);
 }
+
+static struct found list_folders(struct stage_watch *watch)
+{
+    struct found found = {0};
+    for (unsigned i = 0; i < STAGE_WATCH_FOLDERS; i++) {
+        if (watch->folders[i] >= 0)
+            add_folder(watch, watch->folders[i], &found);
+    }
+    return found;
+}
+
+/* When they are to be looked at again. */
+static int64_t look_at_files(struct stage_watch *watch)
+{
+    char text[TEXT_BYTES];
+    const int64_t began = clock_thread_us();
+    const struct found found = list_folders(watch);
+    /* Where nothing is on its way to a disk (tmpfs, FUSE), or room was taken and not written. */
+    judge_bytes(watch, found.bytes);
+    (void)snprintf(text, sizeof(text), "it keeps more than %u files beside its output",
+                   watch->files);
+    if (found.files > watch->files && tell(watch, text))
+        kill_it(watch);
+    const int64_t idle = (clock_thread_us() - began) * IDLE_TIMES;
+    return clock_monotonic_us() + (idle < IDLE_MAX_US ? idle : IDLE_MAX_US);
+}
+
+/* ---- the thread ---- */
 
 static void *look_on(void *arg)
 {
-    char text[TEXT_BYTES];
     struct stage_watch *watch = arg;
-    for (int64_t pause = INTERVAL_US; !is_dead(watch, (int)(pause / US_PER_MS));) {
-        const int64_t began = clock_monotonic_us();
-        if (does_too_much(watch, text) && tell(watch, text))
-            kill_it(watch);
-        pause = (clock_monotonic_us() - began) * IDLE_TIMES;
-        pause = pause < INTERVAL_US ? INTERVAL_US : pause;
+    int64_t list_at = 0;
+    while (!is_dead(watch, INTERVAL_MS)) {
+        look_at_bytes(watch);
+        if (clock_monotonic_us() >= list_at)
+            list_at = look_at_files(watch);
     }
+    if (atomic_load(&watch->in_vain))
+        _exit(0);
     return NULL;
 }
 

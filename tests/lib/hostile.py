@@ -10,7 +10,7 @@ PARAMS = [{"name": "input", "type": "path", "required": True},
           {"name": "more", "type": "paths"}, {"name": "secret", "type": "string"}, {"name": "folder", "type": "string"},
           {"name": "hardware", "type": "string", "default": "never"}, {"name": "victim", "type": "int"},
           {"name": "megabytes", "type": "int"}, {"name": "line_bytes", "type": "int"},
-          *({"name": name, "type": "bool"} for name in ("crash", "lie", "sleep", "hide", "keep", "close", "honest"))]
+          *({"name": name, "type": "bool"} for name in ("crash", "lie", "sleep", "hide", "keep", "close", "litter", "leave", "honest"))]
 
 
 def build(folder):

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -309,6 +310,72 @@ static void keep(const char *staged)
     }
 }
 
+/* As if a call that makes a file were always under way. */
+static void *litter(void *staged)
+{
+    CLEANUP_FREE char *path = xasprintf("%s.litter.%ld", (char *)staged, syscall(SYS_gettid));
+    for (;;) {
+        (void)open_and_close(path, O_WRONLY | O_CREAT);
+        (void)unlink(path);
+    }
+    return NULL;
+}
+
+static void begin_thread(void *(*work)(void *), void *arg)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, work, arg) == 0)
+        (void)pthread_detach(thread);
+}
+
+/* In a file of its own it writes until somebody looks: it is emptied before that is on the disk. */
+static void litter_and_write(char *staged)
+{
+    static char block[1 << 16];
+    int fd = open(staged, O_WRONLY | O_CLOEXEC);
+    for (int i = 0; i < 16; i++)
+        begin_thread(litter, staged);
+    for (;;) {
+        while (write(fd, block, sizeof(block)) > 0) {
+        }
+        (void)ftruncate(fd, 0);
+        (void)lseek(fd, 0, SEEK_SET);
+    }
+}
+
+static atomic_uint looks;
+
+/* The publisher reads nearly always. */
+static void *ask_for_looks(void *target)
+{
+    json_t *found;
+    while ((found = staging_look(target)) != NULL) {
+        json_decref(found);
+        atomic_fetch_add(&looks, 1);
+    }
+    return NULL;
+}
+
+static void *hide_beside(void *staged)
+{
+    hide(staged);
+    return NULL;
+}
+
+/* The thread that forked the publisher ends while that one reads, and others write on: nobody
+ * learns of a process's end before they have ended. */
+static int leave(char *target, char *staged, struct error *err)
+{
+    (void)close(fill(staged));
+    if (staging_commit(err) < 0)
+        return -1;
+    begin_thread(hide_beside, staged);
+    begin_thread(ask_for_looks, target);
+    while (atomic_load(&looks) < 10)
+        (void)sched_yield();
+    return (int)syscall(SYS_exit, 0);
+}
+
 /* As one that is honest does whose output is as large as it may be: chunks, all of them together,
  * and that once more with its index in front; looked at in the end, too. */
 static void write_three_times(const char *staged)
@@ -370,6 +437,11 @@ static int run(const struct request *request, json_t **ret, struct error *err)
         hide(staged);
     if (request_bool(request, "keep", 0))
         keep(staged);
+    CLEANUP_FREE char *own = xasprintf("%s", staged);
+    if (request_bool(request, "litter", 0))
+        litter_and_write(own);
+    if (request_bool(request, "leave", 0))
+        return leave(target, own, err);
     if (request_bool(request, "honest", 0)) {
         write_three_times(staged);
         *ret = empty_result();

@@ -9,12 +9,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <seccomp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,7 +77,6 @@ static void start_in_folder(bool several)
                                           .stage_parent = parent,
                                           .stage_name = ".stage"};
     ck_assert_int_eq(publisher_start(&place, &publisher), 0);
-    ck_assert(publisher_watches(&publisher));
 }
 
 static void start_for(bool several)
@@ -83,6 +86,7 @@ static void start_for(bool several)
     CLEANUP_FREE char *stage = path_of(".stage");
     ck_assert_int_eq(mkdir(stage, 0700), 0);
     start_in_folder(several);
+    ck_assert(publisher_watches(&publisher));
 }
 
 static void start(void)
@@ -142,8 +146,37 @@ START_TEST(the_lock_is_held_until_it_is_gone)
 }
 END_TEST
 
-/* Of 1 TiB it would read for minutes. */
-START_TEST(nobody_is_kept_out_by_a_look_at_what_is_long)
+/* ---- of whoever ends while it reads ---- */
+
+static void *look_at_out(void *arg)
+{
+    (void)publisher_look(&publisher, "out");
+    return arg;
+}
+
+/* The thread that forked it ends alone; the process does not before the other thread. */
+static _Noreturn void leave_a_thread_that_looks(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, look_at_out, NULL) != 0)
+        _exit(1);
+    (void)syscall(SYS_exit, 0);
+    _exit(1);
+}
+
+/* As on a kernel that has no pidfd_open. */
+static void forbid_watching(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (filter == NULL ||
+        seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(pidfd_open), 0) != 0 ||
+        seccomp_load(filter) != 0)
+        _exit(1);
+    seccomp_release(filter);
+}
+
+/* A process whose publisher reads what takes it minutes, 1 TiB; both have begun. */
+static pid_t begin_long_look(bool watched, bool leaves)
 {
     char event[sizeof(struct inotify_event) + NAME_MAX + 1];
     CLEANUP_FREE char *stage = path_of(".stage");
@@ -157,15 +190,62 @@ START_TEST(nobody_is_kept_out_by_a_look_at_what_is_long)
     (void)signal(SIGCHLD, SIG_DFL);
     const pid_t child = fork();
     if (child == 0) {
+        if (!watched)
+            forbid_watching();
         start_in_folder(false);
-        (void)publisher_look(&publisher, "out");
+        if (publisher_watches(&publisher) != watched)
+            _exit(1);
+        if (leaves)
+            leave_a_thread_that_looks();
+        (void)look_at_out(NULL);
         _exit(0);
     }
     ck_assert_int_gt(read(watch, event, sizeof(event)), 0);
+    return child;
+}
+
+static void end_child(pid_t child)
+{
     ck_assert_int_eq(kill(child, SIGKILL), 0);
     ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+
+/* Each with a watch and without. */
+START_TEST(nobody_is_kept_out_by_a_look_at_what_is_long)
+{
+    const pid_t child = begin_long_look(_i != 0, false);
+    end_child(child);
+    CLEANUP_FREE char *stage = path_of(".stage");
     CLEANUP_CLOSE int lock = open(stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ck_assert_int_eq(flock(lock, LOCK_EX), 0); /* or the test takes too long */
+}
+END_TEST
+
+/* Whether the process has ended but for threads of it (proc(5), /proc/PID/stat). */
+static bool has_left(pid_t child)
+{
+    char path[32];
+    char facts[64] = "";
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)child);
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_gt(read(fd, facts, sizeof(facts) - 1), 0);
+    return strstr(facts, ") Z ") != NULL;
+}
+
+/* Who was taken over could end it so, with the watch in it, and write on. */
+START_TEST(it_outlives_the_thread_that_forked_it)
+{
+    CLEANUP_FREE char *stage = path_of(".stage");
+    const pid_t child = begin_long_look(true, true);
+    CLEANUP_CLOSE int lock = open(stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (!has_left(child))
+        (void)usleep(1000);
+    for (int tries = 0; tries < 300; tries++) { /* a signal takes its time */
+        ck_assert_int_eq(flock(lock, LOCK_EX | LOCK_NB), -1);
+        (void)usleep(1000);
+    }
+    end_child(child);
+    ck_assert_int_eq(flock(lock, LOCK_EX), 0);
 }
 END_TEST
 
@@ -265,7 +345,8 @@ int main(void)
     tcase_add_test(tests, a_file_gets_its_name);
     tcase_add_test(tests, no_other_name_is_taken);
     tcase_add_test(tests, the_lock_is_held_until_it_is_gone);
-    tcase_add_test(tests, nobody_is_kept_out_by_a_look_at_what_is_long);
+    tcase_add_loop_test(tests, nobody_is_kept_out_by_a_look_at_what_is_long, 0, 2);
+    tcase_add_test(tests, it_outlives_the_thread_that_forked_it);
     tcase_add_test(tests, what_can_be_executed_is_not_placed);
     tcase_add_test(tests, only_files_are_put_in_place_of_files);
     tcase_add_test(tests, what_is_no_order_is_none);
