@@ -1,14 +1,9 @@
 #!/bin/bash
 # batchctl doctor on a machine with systemd, of the machine's batchd and of a person's own: what it finds is
-# so, and what it tells to do, done word by word, mends it. Run as service.sh is.
-set -uo pipefail
-PROGRAMS=${PROGRAMS:-build/vm-programs}
-failed=0
+# so, and what it tells to do, done word by word, mends it.
+# shellcheck source=tests/vm/common.sh
+. tests/vm/common.sh || exit 1
 
-note() { if [ "$1" = 0 ]; then echo "ok   $2"; else echo "FAIL $2${3:+: $3}"; failed=$((failed + 1)); fi; }
-same() { [ "$2" = "$3" ]; note $? "$1" "expected \"$2\", got \"$3\""; }
-like() { [[ "$3" =~ $2 ]]; note $? "$1" "expected /$2/, got \"$3\""; }
-wait_for() { local end=$((SECONDS + $1)); shift; until "$@" >/dev/null 2>&1; do [ $SECONDS -lt $end ] || return 1; sleep 0.1; done; }
 alice() {
     runuser -u alice -- env -C /home/alice HOME=/home/alice PATH=/usr/local/bin:/usr/bin:/bin \
         XDG_RUNTIME_DIR=/run/user/$uid "$@"
@@ -25,10 +20,8 @@ mend() {
     note $? "mended: $fix" "$(tail -2 /tmp/fix.log; told "$1" "$2" found)"
 }
 
-make install PREFIX=/usr OUT="$PROGRAMS" >/tmp/install.log 2>&1 || { tail /tmp/install.log; exit 1; }
-systemd-sysusers; systemd-tmpfiles --create /usr/lib/tmpfiles.d/batchd.conf
-mkdir -p /etc/batchd; printf '[resources]\ncpus = 4\n' >/etc/batchd/config.toml
-systemctl daemon-reload
+configure ''
+install_programs
 uid=$(id -u alice)
 
 # ---- the machine's ----
@@ -87,5 +80,4 @@ alice sh -c 'exec /usr/sbin/batchd --user >/dev/null 2>&1' &
 wait_for 20 alice batchctl ping
 mend start "service manager"
 
-echo "$failed failed"
-[ $failed = 0 ]
+finish

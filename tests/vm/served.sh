@@ -1,52 +1,47 @@
 #!/bin/bash
 # Jobs that a server of their processor does (worker/server.h), on a machine with systemd: its control
-# group, its memory, its end and its halt. Run as service.sh is (make vm).
-set -uo pipefail
-PROGRAMS=${PROGRAMS:-build/vm-programs}
-failed=0
-note() { if [ "$1" = 0 ]; then echo "ok   $2"; else echo "FAIL $2${3:+: $3}"; failed=$((failed + 1)); fi; }
-check() { local what=$1 out; shift; out=$("$@" 2>&1); note $? "$what" "$(echo "$out" | tail -5)"; }
-same() { [ "$2" = "$3" ]; note $? "$1" "expected \"$2\", got \"$3\""; }
-wait_for() {
-    local end=$((SECONDS + $1)); shift
-    until "$@" >/dev/null 2>&1; do [ $SECONDS -lt $end ] || return 1; sleep 0.1; done
-}
-alice() { (cd /tmp && runuser -u alice -- batchctl "$@"); }
-field() { batchctl --json show "$1" | jq -r ".$2"; }
-is() { [ "$(field "$1" "$2")" = "$3" ]; }
-counts() { local before; before=$(wc -c <"$1"); sleep 0.5; [ "$(wc -c <"$1")" != "$before" ]; }
-stands() { ! counts "$1"; }
+# group, its memory, its end and its halt.
+# shellcheck source=tests/vm/common.sh
+. tests/vm/common.sh || exit 1
 
-make install PREFIX=/usr OUT="$PROGRAMS" >/tmp/install.log 2>&1 || { tail /tmp/install.log; exit 1; }
-systemd-sysusers; systemd-tmpfiles --create /usr/lib/tmpfiles.d/batchd.conf
+configure '[workers]
+min = 1
+max = 1
+stop_grace = "2s"
+[processors]
+path = "/srv/types"
+[breakers]
+enabled = false'
+install_programs
 python3 -c 'import pathlib, sys; sys.path.insert(0, "tests/lib"); import serving; serving.install(pathlib.Path("/srv/types"))'
-mkdir -p /etc/batchd
-printf '[resources]\ncpus = 4\n[workers]\nmin = 1\nmax = 1\nstop_grace = "2s"\n[processors]\npath = "/srv/types"\n[breakers]\nenabled = false\n' \
-    >/etc/batchd/config.toml
-systemctl daemon-reload
 systemctl start batchd.socket batchd-worker.service
 # Three of a kind, the last of which is served and runs this; then what it is shown as. Between two jobs
-# a server may have ended on a slow machine, for want of another. `before` is what the first two run.
+# a server may have ended on a slow machine, for want of another. `before` is what the first two run. In /tmp/by is
+# who runs the last, and whether that is a server.
 before=pass
-server() {
+server() { # server SCRIPT [OPTION...]
     local id script
     script="if env['BATCHD_ARRAY_INDEX'] != '2': exec('''$before''')
 else:
+    open('/tmp/by', 'a').write('%d %s\\n' % (os.getpid(), served))
 $(echo "$1" | sed 's/^/    /')"
-    id=$(alice submit -q -m 64M --array 0-2 --type server --param "script=$script")
+    rm -f /tmp/by
+    id=$(alice submit -q -m 64M --array 0-2 "${@:2}" --type server --param "script=$script")
     echo "${id}_2"
 }
+find_group() { # of who runs the last, while it lives
+    local pid; wait_for 60 test -s /tmp/by; read -r pid _ </tmp/by
+    group=/sys/fs/cgroup$(cut -d: -f3 "/proc/$pid/cgroup")
+}
+was_served() { local by; read -r _ by </tmp/by; [ "$by" = True ]; }
 fact() { field "$1" "result.facts.$2"; }
 ended() { [ "$(field "$1" ended_at)" != null ]; }
-serve() { local id; id=$(server "$1"); wait_for 120 ended "$id"; echo "$id"; }
+serve() { local id; id=$(server "$@"); wait_for 120 ended "$id"; echo "$id"; }
 waits="while not os.path.exists('/tmp/enough'): time.sleep(0.05)"
 
-rm -f /tmp/enough /tmp/pid
-id=$(server "open('/tmp/pid', 'w').write(str(os.getpid()))
-$waits")
-wait_for 60 test -s /tmp/pid
-pid=$(cat /tmp/pid)
-group=/sys/fs/cgroup$(cut -d: -f3 "/proc/$pid/cgroup")
+rm -f /tmp/enough
+id=$(server "$waits")
+find_group; read -r pid _ </tmp/by
 same "its server is in a group of its own beside the job's" server "$(basename "$group")"
 same "with the memory of its jobs" $((64 << 20)) "$(cat "$group/memory.max")"
 touch /tmp/enough; wait_for 60 ended "$id"
@@ -55,7 +50,7 @@ check "without jobs its server ends" wait_for 60 test ! -e "/proc/$pid"
 check "and its group with it" wait_for 20 test ! -e "$group"
 
 id=$(serve "data = bytearray(20 << 20)")
-check "what the server used is the job's" test "$(field "$id" usage.max_rss_bytes)" -ge $((20 << 20))
+check "what the server used is the job's" test "$(fact "$id" served)" = true -a "$(field "$id" usage.max_rss_bytes)" -ge $((20 << 20))
 
 rm -f /tmp/enough
 at_least() { [ "$(field "$1" "$2")" -ge "$3" ]; }
@@ -76,7 +71,8 @@ touch /tmp/enough; wait_for 60 ended "$id"
 check "of a child of the server the peak is the job's, too" at_least "$id" usage.max_rss_bytes $((30 << 20))
 same "who was served and ended well" "completed true" "$(field "$id" state) $(fact "$id" served)"
 
-id=$(serve "data = [bytearray(1 << 20) for _ in range(400)]")
+id=$(serve "data = [bytearray(1 << 20) for _ in range(400)]" --max-attempts 1)
+check "a served one" was_served
 same "over its memory: class and signal" "oom 9" "$(field "$id" outcome.class) $(field "$id" outcome.signal)"
 check "and what it had is told" test "$(field "$id" usage.max_rss_bytes)" -ge $((50 << 20))
 id=$(serve "pass")
@@ -85,7 +81,8 @@ same "others are served again" true "$(fact "$id" served)"
 rm -f /tmp/enough
 id=$(server "f = open('/tmp/counted', 'w')
 while not os.path.exists('/tmp/enough'): f.write('x'); f.flush(); time.sleep(0.05)")
-wait_for 60 counts /tmp/counted
+wait_for 60 counts /tmp/counted; find_group
+same "a served one, in its server's group" "True server" "$(cut -d' ' -f2 /tmp/by) $(basename "$group")"
 check "it is suspended" alice suspend "$id"
 wait_for 20 stands /tmp/counted
 check "then it stands" stands /tmp/counted
@@ -99,12 +96,12 @@ id=$(server "if os.fork() == 0:
     os.setsid(); f = open('/tmp/child', 'w')
     while True: f.write('x'); f.flush(); time.sleep(0.05)
 time.sleep(1000)")
-wait_for 60 counts /tmp/child
+wait_for 60 counts /tmp/child; find_group
+same "a served one and its child, in its server's group" "True server 2" \
+    "$(cut -d' ' -f2 /tmp/by) $(basename "$group") $(wc -l <"$group/cgroup.procs")"
 check "it is cancelled" alice cancel "$id"
 wait_for 60 is "$id" state cancelled
 same "as cancelled" cancelled "$(field "$id" state)"
-check "nothing is left in the group of its server" test -z "$(cat "$group/cgroup.procs" 2>/dev/null)"
+check "nothing is left in the group of its server" wait_for 20 bash -c "[ -z \"\$(cat $group/cgroup.procs 2>/dev/null)\" ]"
 check "and no child of it counts" stands /tmp/child
-[ $failed = 0 ] || { journalctl -u batchd.service -u batchd-worker.service --no-pager | tail -30; }
-echo "$failed failed"
-[ $failed = 0 ]
+finish

@@ -1,28 +1,14 @@
 #!/bin/bash
-# batchd as a service on a machine with systemd: run as root on a machine that may be thrown away, from
-# the project's folder (make vm does). PROGRAMS is the folder of what was built with PREFIX=/usr; it
-# is built here when it is not given. Prints ok or FAIL for each check; ends non-zero when one failed.
-set -uo pipefail
-PROGRAMS=${PROGRAMS:-build/vm-programs}
-failed=0
+# batchd as a service on a machine with systemd: whom jobs run as, who reaches what, and what of it outlives
+# whose end.
+# shellcheck source=tests/vm/common.sh
+. tests/vm/common.sh || exit 1
+
 state=/var/lib/batchd
 marks=/tmp/marks
 socket=/run/batchd/batchd.sock
 
-note() { if [ "$1" = 0 ]; then echo "ok   $2"; else echo "FAIL $2${3:+: $3}"; failed=$((failed + 1)); fi; }
-check() { local what=$1 out; shift; out=$("$@" 2>&1); note $? "$what" "$(echo "$out" | tail -5)"; }
-same() { [ "$2" = "$3" ]; note $? "$1" "expected \"$2\", got \"$3\""; }
-like() { [[ "$3" =~ $2 ]]; note $? "$1" "expected /$2/, got \"$3\""; }
-# wait_for SECONDS CONDITION...: until the condition holds, or false
-wait_for() {
-    local end=$((SECONDS + $1)); shift
-    until "$@" >/dev/null 2>&1; do [ $SECONDS -lt $end ] || return 1; sleep 0.1; done
-}
 ctl() { local user=$1; shift; (cd /tmp && runuser -u "$user" -- batchctl "$@"); }
-field() { batchctl --json show "$1" | jq -r ".$2"; }
-is() { [ "$(field "$1" "$2")" = "$3" ]; }
-main_of() { systemctl show -p MainPID --value "$1"; }
-changed() { local now; now=$(main_of "$1"); [ "$now" != 0 ] && [ "$now" != "$2" ]; }
 # A job that says when it runs twice at the same time: the lock is held as long as its tree lives, and
 # a part of that tree notices nothing of its worker's death.
 counter() { # counter NAME LINES EXIT
@@ -45,19 +31,15 @@ ended_right() {
 
 mkdir -p $marks; chmod 1777 $marks
 usermod -aG video alice
-mkdir -p /etc/batchd; printf '[resources]\ncpus = 4\n' >/etc/batchd/config.toml # this machine may have one processor
+configure ''
 
 # ---- install ----
-if [ ! -x "$PROGRAMS/batchd" ]; then make -j2 all PREFIX=/usr OUT="$PROGRAMS" >/tmp/build.log 2>&1 || { tail /tmp/build.log; exit 1; }; fi
-check "make install PREFIX=/usr" make install PREFIX=/usr OUT="$PROGRAMS"
-check "systemd-sysusers" systemd-sysusers
-check "systemd-tmpfiles" systemd-tmpfiles --create /usr/lib/tmpfiles.d/batchd.conf
+install_programs
 check "the catalog is taken" journalctl --update-catalog
 same "systemd-analyze verify has nothing to say" "" \
     "$(systemd-analyze verify --man=no batchd.service batchd.socket batchd-http.socket batchd-gpu.socket batchd-worker.service batchd-jobs.service 2>&1)"
 like "exposure of the front is at most 0.5" ' 0\.[0-5] ' \
     "$(systemd-analyze security --no-pager batchd.service | tail -1)"
-systemctl daemon-reload
 systemctl enable -q batchd.socket batchd-worker.service batchd.service
 
 # ---- socket activation ----
@@ -298,7 +280,10 @@ ended_right "folders" "$id" 7 50
 # ---- fair share ----
 # What alice has used counts after a restart; all that the checks above used is forgotten by then.
 id -u carol >/dev/null 2>&1 || useradd -m carol
-printf '[resources]\ncpus = 4\n[queues.default]\npolicy = "fair"\n[fair_share]\nhalf_life = "1s"\n' >/etc/batchd/config.toml
+configure '[queues.default]
+policy = "fair"
+[fair_share]
+half_life = "1s"'
 sleep 20
 systemctl restart batchd.service
 ctl alice submit -q -w -c4 -- sleep 2
@@ -323,6 +308,4 @@ id=$(ctl alice submit -q -- grep NoNewPrivs /proc/self/status)
 wait_for 20 is "$id" state completed
 same "--allow-setuid lets jobs gain rights" "NoNewPrivs:0" "$(batchctl logs "$id" | tr -d '\t')"
 
-[ $failed = 0 ] || systemctl status --no-pager batchd.service batchd-worker.service
-echo "$failed failed"
-[ $failed = 0 ]
+finish
