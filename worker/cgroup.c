@@ -112,11 +112,26 @@ char *cgroup_of_worker(uint64_t worker)
     return TAKE_PTR(own);
 }
 
-/* Without that controller they are all that are online. */
-static void find_own_cpus(struct cpu_list *ret)
+/* The processors that a group has, or the next above that tells (cpuset); empty: none does. */
+static void find_cpus(const char *of, struct cpu_list *ret)
 {
     struct error err;
-    cgroup_cpus(ret);
+    CLEANUP_FREE char *group = of == NULL ? NULL : xstrdup(of);
+    *ret = (struct cpu_list){.bits = {0}};
+    while (group != NULL && strlen(group) >= strlen(MOUNT)) {
+        CLEANUP_FREE char *path = xasprintf("%s/cpuset.cpus.effective", group);
+        CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, FILE_BYTES, NULL);
+        if (text != NULL && cpu_list_parse(text, ret, &err) == 0)
+            return;
+        *strrchr(group, '/') = '\0';
+    }
+}
+
+/* Without that controller they are all that are online. */
+static void find_cpus_or_online(const char *of, struct cpu_list *ret)
+{
+    struct error err;
+    find_cpus(of, ret);
     if (!cpu_list_is_empty(ret))
         return;
     CLEANUP_FREE char *online = fd_read_file(AT_FDCWD, ONLINE, FILE_BYTES, NULL);
@@ -124,14 +139,14 @@ static void find_own_cpus(struct cpu_list *ret)
         *ret = (struct cpu_list){.bits = {0}};
 }
 
-/* A group's own processors (AllowedCPUs=) look the same in our affinity, and are left to it: they
- * may become more. */
-void cgroup_own_cpus(struct cpu_list *ret)
+/* What our group has (AllowedCPUs=) looks the same in our affinity. What the base has as well, as
+ * by that of their slice, is left to it: it may become more. */
+void cgroup_own_cpus(const char *base, struct cpu_list *ret)
 {
     struct cpu_list others;
     cpu_set_t set;
     *ret = (struct cpu_list){.bits = {0}};
-    find_own_cpus(&others);
+    find_cpus_or_online(base, &others);
     if (sched_getaffinity(0, sizeof(set), &set) < 0)
         return;
     for (unsigned i = 0; i < CPU_LIST_MAX; i++) {
@@ -183,16 +198,8 @@ int cgroup_enter(const char *group)
 
 void cgroup_cpus(struct cpu_list *ret)
 {
-    struct error err;
     CLEANUP_FREE char *group = own_group();
-    *ret = (struct cpu_list){.bits = {0}};
-    while (group != NULL && strlen(group) >= strlen(MOUNT)) {
-        CLEANUP_FREE char *path = xasprintf("%s/cpuset.cpus.effective", group);
-        CLEANUP_FREE char *text = fd_read_file(AT_FDCWD, path, FILE_BYTES, NULL);
-        if (text != NULL && cpu_list_parse(text, ret, &err) == 0)
-            return;
-        *strrchr(group, '/') = '\0';
-    }
+    find_cpus(group, ret);
 }
 
 bool cgroup_populated(const char *group)

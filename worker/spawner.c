@@ -65,6 +65,7 @@ static void look_for_groups(struct spawner *spawner)
         return;
     free(spawner->cgroup);
     spawner->cgroup = cgroup_base(spawner->options.system_mode);
+    cgroup_own_cpus(spawner->cgroup, &spawner->cpus);
 }
 
 static int spawn(struct spawner *spawner, uint64_t id)
@@ -395,7 +396,6 @@ int spawner_run(const struct spawner_options *options)
         spawner.links[i].fd = -1;
     if (!options->foreground && detach() < 0)
         return EX_OSERR;
-    cgroup_own_cpus(&spawner.cpus);
     if (prepare(&spawner) < 0) {
         if (errno != EBUSY)
             log_error("the spawner cannot use %s: %s", options->state_dir, strerrordesc_np(errno));
