@@ -17,9 +17,9 @@ MANY = 2000  # SHORT ones: more than run while a test does what it does
 
 @pytest.fixture
 def flow(make_daemon):
-    """A daemon whose workers have as many short jobs ahead as they may."""
+    """A daemon whose workers have six short jobs ahead, also where some of them are not so short once."""
     def start(cpus, more=""):
-        daemon = make_daemon(config=settings(cpus, more).replace("prefetch = 2", 'prefetch = 6\nbatch_target = "300ms"'))
+        daemon = make_daemon(config=settings(cpus, more).replace("prefetch = 2", 'prefetch = 6\nbatch_target = "10s"'))
         daemon.start()
         return daemon
     return start

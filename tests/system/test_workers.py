@@ -164,7 +164,7 @@ def drain_untold(daemon):
 
 @pytest.mark.parametrize("how", ["told", "restarted", "untold"])
 def test_what_a_drained_one_has_ahead_runs_elsewhere(make_daemon, how):
-    daemon = make_daemon(config=settings(1).replace("prefetch = 2", "prefetch = 6"))
+    daemon = make_daemon(config=settings(1).replace("prefetch = 2", 'prefetch = 6\nbatch_target = "10s"'))
     daemon.start()
     make_short(daemon)
     drained, = workers(daemon)
