@@ -100,7 +100,8 @@ static bool is_better(const struct node *node, const struct node *best, uint32_t
     return node->idle >= missing ? node->idle < best->idle : node->idle > best->idle;
 }
 
-static unsigned best_node(const struct choice *choice)
+/* Of those in `among`. */
+static unsigned best_node(const struct choice *choice, const struct cpu_list *among)
 {
     struct node nodes[CPU_LIST_MAX] = {{0}};
     struct cores cores;
@@ -108,7 +109,7 @@ static unsigned best_node(const struct choice *choice)
     count_cores(choice->layout, &choice->idle, &cores);
     for (unsigned i = 0; i < CPU_LIST_MAX; i++) {
         struct node *node = &nodes[choice->layout->node[i]];
-        const bool idle = cpu_list_has(&choice->idle, i);
+        const bool idle = cpu_list_has(among, i);
         node->idle += idle;
         node->apart += idle && is_whole(&cores, choice->layout->core[i]);
     }
@@ -119,12 +120,26 @@ static unsigned best_node(const struct choice *choice)
     return best;
 }
 
-static void list_node(const struct cpu_layout *layout, unsigned node, struct cpu_list *ret)
+static void keep_node(const struct cpu_layout *layout, unsigned node, struct cpu_list *list)
 {
-    *ret = (struct cpu_list){.bits = {0}};
+    struct cpu_list mine = {.bits = {0}};
     for (unsigned i = 0; i < CPU_LIST_MAX; i++) {
         if (layout->node[i] == node)
-            cpu_list_add(ret, i);
+            cpu_list_add(&mine, i);
+    }
+    cpu_list_keep(list, &mine);
+}
+
+/* Of those in `wanted`, node by node. */
+static void fill_nodes(struct choice *choice, const struct cpu_list *wanted)
+{
+    while (choice->missing > 0) {
+        struct cpu_list among = choice->idle;
+        cpu_list_keep(&among, wanted);
+        if (cpu_list_is_empty(&among))
+            return;
+        keep_node(choice->layout, best_node(choice, &among), &among);
+        fill(choice, &among);
     }
 }
 
@@ -132,12 +147,8 @@ void cpu_layout_choose(const struct cpu_layout *layout, const struct cpu_list *t
                        const struct cpu_list *near, uint32_t count, struct cpu_list *ret)
 {
     struct choice choice = {.layout = layout, .idle = layout->usable, .missing = count, .ret = ret};
-    struct cpu_list among;
     *ret = (struct cpu_list){.bits = {0}};
     cpu_list_leave(&choice.idle, taken);
-    fill(&choice, near);
-    while (choice.missing > 0 && !cpu_list_is_empty(&choice.idle)) {
-        list_node(layout, best_node(&choice), &among);
-        fill(&choice, &among);
-    }
+    fill_nodes(&choice, near);
+    fill_nodes(&choice, &layout->usable);
 }

@@ -11,11 +11,12 @@ struct cpu_layout {
     uint16_t node[CPU_LIST_MAX]; /* of its memory; all below CPU_LIST_MAX */
 };
 
-/* `count` of those that are usable and not `taken`, fewer if there are not so many. First those in
- * `near` (what is near the job's GPUs; may be empty). The rest from one node if one has so many,
- * where it shares no core with another job if there is such a one, and of these the one that has
- * the least left, so that others stay whole; else from as few nodes as it takes. Within these:
- * whole cores, then of cores that nobody has, then beside others. */
+/* `count` of those that are usable and not `taken`, fewer if there are not so many. First of those
+ * in `near` (what is near the job's GPUs; may be empty, or all, as of a device that is on no node),
+ * then of the rest; of each from one node if one has so many, where it shares no core with another
+ * job if there is such a one, and of these the one that has the least left, so that others stay
+ * whole; else from as few nodes as it takes. Within these: whole cores, then of cores that nobody
+ * has, then beside others. */
 void cpu_layout_choose(const struct cpu_layout *layout, const struct cpu_list *taken,
                        const struct cpu_list *near, uint32_t count, struct cpu_list *ret);
 

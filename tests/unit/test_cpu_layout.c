@@ -95,6 +95,10 @@ static const struct choice {
     {"4-7", "4-7,12-15", 1, "12"},             /* also beside others */
     {"4-6,12-14", "4-7,12-15", 4, "0,7-8,15"}, /* as many as there are, then elsewhere */
     {"4-7,12-15", "4-7,12-15", 2, "0,8"},
+    {"0-1,8-9", "0-15", 6, "4-6,12-14"},      /* on no node: from one, as without a GPU */
+    {"4-5,12-13", "0-15", 4, "6-7,14-15"},    /* the fuller one */
+    {"0-1,8-9", "2-7,10-15", 5, "4-6,12-13"}, /* two GPUs on two nodes */
+    {"4-7", "0,4-5,8,12-13", 3, "0,8,12"},    /* near to it first, however it lies */
     {"", "", 16, "0-15"},
     {"0-14", "", 1, "15"},
     {"0-14", "", 2, "15"}, /* fewer */
@@ -119,7 +123,9 @@ START_TEST(never_what_is_taken)
     const struct cpu_layout layout = two_nodes();
     for (unsigned step = 0; step < 3000; step++) {
         struct cpu_list taken = {.bits = {(uint64_t)rand() & 0xffff}};
-        const struct cpu_list near = {.bits = {rand() % 2 ? 0 : (uint64_t)rand() & 0xffff}};
+        static const uint64_t nears[] = {0, 0xffff}; /* of none, and of a device on no node */
+        const struct cpu_list near = {
+            .bits = {rand() % 2 ? nears[rand() % 2] : (uint64_t)rand() & 0xffff}};
         const uint32_t count = (uint32_t)rand() % 17;
         const uint32_t left = 16 - cpu_list_count(&taken);
         struct cpu_list got;
@@ -129,7 +135,7 @@ START_TEST(never_what_is_taken)
         const uint64_t node = UINT64_C(0x0f0f);
         const bool one = (uint32_t)__builtin_popcountll(~taken.bits[0] & node) >= count ||
                          (uint32_t)__builtin_popcountll(~taken.bits[0] & node << 4U) >= count;
-        if (one && cpu_list_is_empty(&near))
+        if (one && (near.bits[0] == 0 || near.bits[0] == 0xffff))
             ck_assert((got.bits[0] & node) == 0 || (got.bits[0] & node << 4U) == 0);
     }
 }
