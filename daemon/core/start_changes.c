@@ -329,8 +329,6 @@ static bool try_free(struct trial *trial, const struct start_change *change)
     return found;
 }
 
-/* Of each kind that is in use: at most all of that could be free, and less than the job lacks is
- * never enough. */
 /* Of one that is to be bound it is said of cpus that are lent that it could be bound to them, too;
  * where only that lacks they are called so. */
 static bool lacks_binding_alone(const struct trial *trial)
@@ -342,6 +340,8 @@ static bool lacks_binding_alone(const struct trial *trial)
            wanted->amount[RESOURCE_BOUND] > there->amount[RESOURCE_BOUND];
 }
 
+/* Of each kind that is in use: at most all of that could be free, and less than the job lacks is
+ * never enough. */
 static void find_free(struct trial *trial, struct finding *finding)
 {
     const struct scheduler *scheduler = trial->state.scheduler;
