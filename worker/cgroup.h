@@ -29,7 +29,8 @@ char *cgroup_base(bool system_mode);
 /* For the worker of this id: its own; NULL: it has none. */
 char *cgroup_of_worker(uint64_t worker);
 /* The processors that we are kept to (sched_setaffinity(2), as by CPUAffinity= of systemd.exec(5)
- * and AllowedCPUs= of our unit) and `base` is not; empty: all that are online, and that it has. */
+ * and AllowedCPUs= of our unit) and `base` is not; empty: all that are online, and that it has. No
+ * base (NULL) has all. */
 void cgroup_own_cpus(const char *base, struct cpu_list *ret);
 /* Makes the worker's group below `base`, kept to these processors; NULL when that cannot be done.
  * Before Linux 6.2 what comes into a group with cpusets has its affinity no longer. */

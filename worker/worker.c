@@ -119,13 +119,26 @@ static void acknowledge(struct worker *worker, const struct attempt_id *id)
 
 /* ---- processors ---- */
 
+/* The processors that a job can be bound to: of those of our group that we are kept to ourselves,
+ * which may be less where no group is made for us. Empty: any. */
+static void find_bindable(struct cpu_list *ret)
+{
+    struct cpu_list own;
+    cgroup_cpus(ret);
+    cgroup_own_cpus(NULL, &own);
+    if (cpu_list_is_empty(ret))
+        *ret = own;
+    else if (!cpu_list_is_empty(&own))
+        cpu_list_keep(ret, &own);
+}
+
 /* What our group has of them can change (AllowedCPUs= of systemd.resource-control(5)), and nobody
  * says so: it is looked at for each batchd, behind what was bound, since that may have been refused
  * for it, and when batchd has too few. */
 static void tell_cpus(struct worker *worker, bool anew)
 {
     struct cpu_list cpus;
-    cgroup_cpus(&cpus);
+    find_bindable(&cpus);
     if (worker->front.fd < 0 || (!anew && cpu_list_equal(&cpus, &worker->told_cpus)))
         return;
     worker->told_cpus = cpus;
