@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "daemon/api/view.h"
+#include "daemon/engine/binding.h"
 #include "daemon/engine/gate.h"
 #include "daemon/engine/volumes.h"
 #include "daemon/engine/outlook.h"
@@ -73,8 +74,9 @@ static void put_changes(json_t *answer, const struct prediction *what, struct jo
 {
     struct start_change changes[START_CHANGES_MAX];
     struct start_state state;
-    /* An array's next task starts first: another one needs more than a single change. */
-    if (!what->changes || (what->is_task && what->turn > 0))
+    /* An array's next task starts first: another one needs more than a single change. What lacks a
+     * worker that binds needs none of these. */
+    if (!what->changes || (what->is_task && what->turn > 0) || engine_lacks_binding(job) != NULL)
         return;
     bool backs_off = engine_backoff_at(what->call->api->engine, job) > 0;
     engine_start_state(what->call->api->engine, what->now, &state);

@@ -248,12 +248,15 @@ static void tell_backoff(struct account *account)
     const struct job_row *row = account->of->row;
     const struct job *job = account->of->job;
     bool array = row->facts.array != NULL && !row->status.is_task;
-    account->at = row->status.is_task ? row->status.retry_at
-                                      : engine_backoff_at(account->of->call->api->engine, job);
-    const char *lacks = engine_lacks_binding(account->of->call->api->engine);
-    if (row->facts.bound && lacks != NULL)
-        (void)fputs(lacks, account->detail);
-    else if (array)
+    const struct engine *engine = account->of->call->api->engine;
+    const bool own = row->status.is_task && engine_task_backoff_at(engine, &row->status) > 0;
+    account->at = own ? row->status.retry_at : engine_backoff_at(engine, job);
+    if (engine_lacks_binding(job) != NULL && !own) {
+        (void)fputs(engine_lacks_binding(job), account->detail);
+        lift(account, "batchd-worker is started anew");
+        return;
+    }
+    if (array)
         (void)fputs(
             "all of its tasks that are left failed, or found no room, and are tried again later",
             account->detail);
@@ -392,6 +395,14 @@ static void tell_disk(struct account *account)
               sizeof(account->lifts));
 }
 
+/* Processors come and go. */
+static void tell_too_few_to_bind(struct account *account, uint64_t there)
+{
+    (void)fputs(", and jobs can be bound to ", account->detail);
+    put_count(account, there, "processor");
+    (void)fputs(": others are off, or batchd or batchd-worker may not use them", account->detail);
+}
+
 static void tell_never_fits(struct account *account)
 {
     const struct resources *wanted = scheduler_wanted(account->of->scheduler, account->of->job);
@@ -402,7 +413,9 @@ static void tell_never_fits(struct account *account)
             continue;
         (void)fputs(before, account->detail);
         put_amount(account, (enum resource_kind)kind, wanted->amount[kind]);
-        if (kind != RESOURCE_REMOVED) {
+        if (kind == RESOURCE_BOUND) {
+            tell_too_few_to_bind(account, total->amount[kind]);
+        } else if (kind != RESOURCE_REMOVED) {
             (void)fputs(", and this machine has ", account->detail);
             put_amount(account, (enum resource_kind)kind, total->amount[kind]);
             (void)fputs(" in all", account->detail);

@@ -3,6 +3,7 @@
 #include "daemon/api/reason_gpus.h"
 #include "daemon/api/reason_texts.h"
 #include "daemon/core/array_spec.h"
+#include "daemon/engine/binding.h"
 #include "daemon/engine/gate.h"
 #include "daemon/engine/volumes.h"
 #include "daemon/engine/breakers.h"
@@ -18,7 +19,8 @@ static unsigned later_reason(const struct api *api, const struct job_row *row,
     unsigned begin =
         job_blocked_by(job, JOB_LATER) && !backs_off && !no_room ? BIT(REASON_BEGIN_TIME) : 0;
     if (row->status.is_task)
-        backs_off = engine_task_backoff_at(api->engine, &row->status) > 0;
+        backs_off = engine_task_backoff_at(api->engine, &row->status) > 0 ||
+                    engine_lacks_binding(job) != NULL;
     return begin | (backs_off ? BIT(REASON_RETRY_BACKOFF) : 0) |
            (no_room ? BIT(REASON_DISK_LOW) : 0);
 }

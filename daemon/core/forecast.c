@@ -438,7 +438,7 @@ static void begin_due(struct forecast *forecast)
         struct job *job = alarm->job;
         int64_t at = alarm->at;
         alarms_clear(forecast->options.begins, job);
-        if (at > job->since)
+        if (at > job->since && !job->put_off)
             jobset_set_since(jobs, job, at, forecast->now);
         jobset_unblock(jobs, job, JOB_LATER, forecast->now);
         requeue(forecast, job);

@@ -51,8 +51,9 @@ struct job {
     uint8_t packed;     /* state in the low 3 bits, enum job_block, an array; owned by the jobset */
     uint8_t queue;      /* number of its queue in the scheduler */
     bool queued : 1;    /* it stands in its queue; owned by the scheduler, as the next */
-    bool parked : 1;    /* it is to, and now the GPUs that it asks for are not there */
+    bool parked : 1;    /* it is to, and now the GPUs, or processors, that it needs are not there */
     bool scheduled : 1; /* it is a run of a schedule; owned by engine/schedules.c */
+    bool put_off : 1;   /* it waits as after a failure, and has none (engine/binding.c) */
 };
 
 /* What is submitted; of a waiting job some of it may be edited. Strings are owned

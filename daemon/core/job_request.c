@@ -78,8 +78,8 @@ static void say_not_bound(uint64_t cpus, uint64_t most, struct job_misfit *ret)
     ret->largest = most;
     (void)snprintf(ret->text, sizeof(ret->text),
                    "cpus = %llu with cpu_bind = cores never fits: jobs can be bound to %llu "
-                   "processors here",
-                   (unsigned long long)cpus, (unsigned long long)most);
+                   "processor%s here",
+                   (unsigned long long)cpus, (unsigned long long)most, most == 1 ? "" : "s");
 }
 
 bool job_never_fits(const struct job_facts *facts, const struct resource_names *names,

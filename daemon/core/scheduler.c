@@ -249,7 +249,7 @@ void scheduler_queue(struct scheduler *scheduler, struct job *job, int64_t now)
     if (job->queued)
         return;
     if (!scheduler_ever_fits(scheduler, job)) {
-        job->parked = gpu_pool_asked(scheduler_wanted(scheduler, job));
+        job->parked = scheduler_asks_for_what_goes(scheduler_wanted(scheduler, job));
         return;
     }
     job->queued = true;

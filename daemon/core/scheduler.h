@@ -81,8 +81,12 @@ void scheduler_see_gpus(struct scheduler *scheduler, const struct gpu_pool *seen
 /* Whether something that asks for GPUs ever fits that did not, or no longer does, since this was
  * asked last: the caller has every job reviewed. */
 bool scheduler_gpus_changed(struct scheduler *scheduler);
-/* One that was queued leaves its queue while it does not fit whatever ends, so that it stops
- * nobody, and comes back. */
+/* Of processors that a job can be bound to there are `total` from now on, and no more than `idle`
+ * that nobody is bound to. True when something that asks for them ever fits that did not, or no
+ * longer does: the caller has every job reviewed. */
+bool scheduler_see_bound(struct scheduler *scheduler, uint64_t total, uint64_t idle);
+/* One that was queued leaves its queue while it does not fit whatever ends, since GPUs or
+ * processors to be bound to are not there, so that it stops nobody, and comes back. */
 void scheduler_review(struct scheduler *scheduler, struct job *job, int64_t now);
 /* Which it would get now. */
 uint64_t scheduler_choose_gpus(const struct scheduler *scheduler, const struct job *job);

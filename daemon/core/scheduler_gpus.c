@@ -1,4 +1,4 @@
-/* The scheduler's GPUs: which are there, which a job gets, and what cannot start whatever ends. */
+/* The scheduler's GPUs: which are there, and which a job gets. */
 #include "daemon/core/scheduler.h"
 #include "daemon/core/scheduler_internal.h"
 
@@ -70,15 +70,4 @@ void scheduler_give_gpus_back(struct scheduler *scheduler, uint64_t set,
 uint64_t scheduler_choose_gpus(const struct scheduler *scheduler, const struct job *job)
 {
     return gpu_pool_choose(&scheduler->gpus, scheduler_wanted(scheduler, job));
-}
-
-void scheduler_review(struct scheduler *scheduler, struct job *job, int64_t now)
-{
-    const bool fits = scheduler_ever_fits(scheduler, job);
-    if (job->queued && !fits && gpu_pool_asked(scheduler_wanted(scheduler, job))) {
-        scheduler_unqueue(scheduler, job);
-        job->parked = true;
-    } else if (job->parked && fits) {
-        scheduler_queue(scheduler, job, now);
-    }
 }

@@ -48,6 +48,11 @@ void scheduler_count_free(struct scheduler *scheduler);
 bool scheduler_may_start_alone(const struct scheduler *scheduler, const struct job *job);
 struct resources scheduler_room_of(const struct scheduler *scheduler,
                                    const struct resources *wanted, struct occupancy *machine);
+/* Whether there may be more, or less, of what it asks for later: what does not fit comes back. */
+static inline bool scheduler_asks_for_what_goes(const struct resources *wanted)
+{
+    return gpu_pool_asked(wanted) || wanted->amount[RESOURCE_BOUND] > 0;
+}
 /* scheduler_gpus.c: of what has ended. */
 void scheduler_give_gpus_back(struct scheduler *scheduler, uint64_t set,
                               const struct resources *wanted);

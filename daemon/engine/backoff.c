@@ -84,8 +84,9 @@ void engine_backoffs_due(struct engine *engine, int64_t now)
     struct job *job;
     for (unsigned i = 0; i < DUE_A_TURN && (job = first_due(engine)) != NULL; i++) {
         alarms_clear(&engine->backoffs, job);
-        if (!job_is_array(job) && now > job->since)
+        if (!job_is_array(job) && !job->put_off && now > job->since)
             jobset_set_since(engine->jobs, job, now, now);
+        job->put_off = false;
         engine_unblock(engine, job, JOB_LATER, now);
     }
 }

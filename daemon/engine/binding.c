@@ -7,13 +7,11 @@
 #include "daemon/engine/internal.h"
 #include "daemon/resources/cpu_topology.h"
 
-/* Both take a person to put right. */
+/* What lacks takes a person to put right. */
 #define AGAIN_US (10 * US_PER_SECOND)
 
 static const char no_worker[] = "the workers that are idle are of an older version, which binds "
                                 "no job to processors; batchd-worker is to be started anew";
-static const char no_processors[] = "of the processors that it could be bound to some are off, or "
-                                    "batchd or batchd-worker may not use them";
 
 static void find_taken(const struct engine *engine, struct cpu_list *ret)
 {
@@ -35,44 +33,89 @@ static void find_near(const struct engine *engine, uint64_t gpu_set, struct cpu_
 
 /* ---- what lacks ---- */
 
-static void put_off(struct engine *engine, struct job *job, const char *lacks)
-{
-    if (engine->lacks_binding != lacks)
-        log_warning("job %llu, and maybe others that are to be bound to processors, waits: %s",
-                    (unsigned long long)job->id, lacks);
-    engine->lacks_binding = lacks;
-    engine->put_off++;
-    engine_watch_backoff(engine, job, clock_monotonic_us() + AGAIN_US);
-}
-
 void engine_put_off_binding(struct engine *engine, struct job *job)
 {
-    put_off(engine, job, no_worker);
+    if (!engine->gate.binding.told)
+        log_warning("job %llu, and maybe others that are to be bound to processors, waits: %s",
+                    (unsigned long long)job->id, no_worker);
+    engine->gate.binding.told = true;
+    engine->put_off++;
+    engine_watch_backoff(engine, job, clock_monotonic_us() + AGAIN_US);
+    job->put_off = true;
 }
 
-bool engine_may_bind(struct engine *engine, struct job *job, const struct job_facts *facts,
-                     uint64_t worker)
+const char *engine_lacks_binding(const struct job *job)
 {
+    return job->put_off ? no_worker : NULL;
+}
+
+/* Of those that a worker can bind a job to, those that no job has. */
+static struct cpu_list idle_of(const struct engine *engine, const struct cpu_list *there)
+{
+    struct cpu_list idle = *there;
     struct cpu_list taken;
+    find_taken(engine, &taken);
+    cpu_list_leave(&idle, &taken);
+    return idle;
+}
+
+static void see(struct engine *engine, uint32_t there, uint32_t idle)
+{
+    if (scheduler_see_bound(engine->scheduler, there, idle))
+        jobset_review(engine->jobs, clock_wall_us());
+}
+
+bool engine_may_bind(struct engine *engine, const struct job_facts *facts, uint64_t worker)
+{
+    struct cpu_list there = engine->options.cpus->usable;
     if (!facts->bound)
         return true;
-    engine->bindable = engine->options.cpus->usable;
-    cpu_topology_keep_usable(engine->options.sysfs_root, &engine->bindable);
-    pool_keep_bindable(engine->pool, worker, &engine->bindable);
-    find_taken(engine, &taken);
-    cpu_list_leave(&engine->bindable, &taken);
-    if (cpu_list_count(&engine->bindable) < facts->cpus) {
-        pool_ask_bindable(engine->pool, worker); /* they may have become more */
-        put_off(engine, job, no_processors);
+    engine->gate.binding.told = false;
+    cpu_topology_keep_usable(engine->options.sysfs_root, &there);
+    const uint32_t usable = cpu_list_count(&there);
+    pool_keep_bindable(engine->pool, worker, &there);
+    engine->gate.binding.idle = idle_of(engine, &there);
+    const uint32_t idle = cpu_list_count(&engine->gate.binding.idle);
+    if (idle < facts->cpus && cpu_list_count(&there) < usable &&
+        pool_quit_older(engine->pool, worker)) /* the next may use more */
         return false;
-    }
-    engine->lacks_binding = NULL;
-    return true;
+    if (idle < facts->cpus)
+        pool_ask_bindable(engine->pool, worker); /* they may have become more */
+    see(engine, cpu_list_count(&there), idle);
+    return idle >= facts->cpus;
 }
 
-const char *engine_lacks_binding(const struct engine *engine)
+static void tell_change(struct binding *binding, uint32_t count, uint32_t all)
 {
-    return engine->lacks_binding;
+    if (count < all && count != binding->lasting)
+        log_warning("jobs can be bound to %u of %u processors: the others are off, or batchd or "
+                    "batchd-worker may not use them",
+                    count, all);
+    if (count == all && binding->lasting != 0)
+        log_info("jobs can be bound to all %u processors again", all);
+    binding->lasting = count < all ? count : 0;
+}
+
+void engine_look_at_bindable(struct engine *engine)
+{
+    struct binding *binding = &engine->gate.binding;
+    const int64_t now = clock_monotonic_us();
+    const uint64_t told = pool_binds_told(engine->pool);
+    const uint32_t all = cpu_list_count(&engine->options.cpus->usable);
+    const bool fewer = scheduler_total(engine->scheduler)->amount[RESOURCE_BOUND] < all;
+    struct cpu_list there = engine->options.cpus->usable;
+    if (told == binding->binds_told && (!fewer || now < binding->look_at))
+        return;
+    binding->binds_told = told;
+    binding->look_at = now + AGAIN_US;
+    cpu_topology_keep_usable(engine->options.sysfs_root, &there);
+    const bool said = pool_keep_most_bindable(engine->pool, &there);
+    const struct cpu_list idle = idle_of(engine, &there);
+    see(engine, cpu_list_count(&there), cpu_list_count(&idle));
+    if (said) /* else all count until there is a worker again */
+        tell_change(binding, cpu_list_count(&there), all);
+    if (cpu_list_count(&there) < all)
+        pool_ask_bindable(engine->pool, 0);
 }
 
 /* ---- which it gets ---- */
@@ -85,7 +128,7 @@ int engine_bind(const struct engine *engine, const struct job_facts *facts,
     if (!facts->bound)
         return 0;
     others = engine->options.cpus->usable;
-    cpu_list_leave(&others, &engine->bindable);
+    cpu_list_leave(&others, &engine->gate.binding.idle);
     find_near(engine, status->gpu_set, &near);
     cpu_layout_choose(engine->options.cpus, &others, &near, facts->cpus, &status->cpus);
     if (cpu_list_count(&status->cpus) == facts->cpus)

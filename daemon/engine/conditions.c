@@ -55,6 +55,7 @@ void engine_clear_later(struct engine *engine, struct job *job)
         engine_forget_room(engine, job);
     else
         alarms_clear(engine_backs_off(engine, job) ? &engine->backoffs : &engine->begins, job);
+    job->put_off = false;
 }
 
 void engine_drop_condition(struct engine *engine, struct job *job)

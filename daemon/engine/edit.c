@@ -65,6 +65,10 @@ void engine_apply_facts(struct engine *engine, struct job *job, const struct job
     jobset_change(engine->jobs, job, &changed, &wanted, now);
     if (array != NULL)
         array->memory_bytes = wanted.amount[RESOURCE_MEMORY];
+    if (job->put_off && !facts->bound) {
+        engine_clear_later(engine, job);
+        engine_unblock(engine, job, JOB_LATER, now);
+    }
     engine_unblock(engine, job, (enum job_block)0, now); /* it may fit now */
     engine_breaker_recheck(engine, job, now);
     if (moved)

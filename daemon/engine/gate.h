@@ -2,6 +2,7 @@
 #ifndef BATCHD_DAEMON_ENGINE_GATE_H
 #define BATCHD_DAEMON_ENGINE_GATE_H
 
+#include "common/cpu_list.h"
 #include "daemon/core/admission.h"
 #include "daemon/engine/gpu_state.h"
 #include "daemon/engine/volumes.h"
@@ -13,6 +14,15 @@ struct error;
 struct host_sample;
 struct volumes;
 
+/* Processors that jobs are bound to (binding.c). */
+struct binding {
+    struct cpu_list idle; /* those that the job that starts now could have */
+    int64_t look_at;      /* monotonic: where there are fewer than at the start, not before this */
+    uint64_t binds_told;  /* of the pool's, what was looked at */
+    uint32_t lasting;     /* so many are there, as was said of fewer than all; 0: all */
+    bool told;            /* and that no worker binds */
+};
+
 /* The engine's. */
 struct gate {
     struct admission admission;
@@ -21,6 +31,7 @@ struct gate {
     int64_t stored;          /* what stops jobs, as the store has it (admission.c) */
     uint64_t memory_round;   /* in which jobs are looked at (headroom.c) */
     struct gpu_devices gpus; /* each of them by itself */
+    struct binding binding;
 };
 
 /* What stopped jobs before this start, when the machine has not been restarted since: between the

@@ -81,8 +81,6 @@ struct engine {
     bool cancels_left;         /* arrays have tasks that are cancelled in the next turn */
     struct alarms backoffs;    /* and those that failed, by when they may again, monotonic */
     uint64_t put_off; /* of this turn: arrays that were to start, and all their tasks back off */
-    const char *lacks_binding; /* what the last job lacked that was to be bound; NULL: nothing */
-    struct cpu_list bindable;  /* processors that it could be bound to, others' taken out */
     struct removals removals;
     struct statistics statistics;
     struct schedules *schedules;   /* schedules.c */

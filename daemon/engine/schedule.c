@@ -68,6 +68,7 @@ void engine_schedule(struct engine *engine)
     engine_see_machine(engine);
     engine_volumes_due(engine, now);
     engine_look_at_gpus(engine);
+    engine_look_at_bindable(engine);
     scheduler_begin(engine->scheduler, now);
     engine->put_off = 0;
     while (engine_admits(engine) && !engine->broken && engine->put_off < ENGINE_PUT_OFF_MAX &&

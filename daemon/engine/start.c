@@ -263,7 +263,7 @@ static int load(struct engine *engine, struct job *job, struct start *start, str
     struct job_run *run = &start->run;
     if (job_rows_load(engine->db, job->id, row, err) < 0)
         return -1;
-    int result = engine_may_bind(engine, job, &row->facts, start->worker)
+    int result = engine_may_bind(engine, &row->facts, start->worker)
                      ? choose(engine, job, row, run, &start->volumes, err)
                      : 1;
     if (result != 0) {

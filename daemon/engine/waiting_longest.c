@@ -10,7 +10,8 @@
 static void look(void *arg, struct job *job)
 {
     int64_t *oldest = arg;
-    if (job->queued && (oldest[job->queue] == 0 || job->since < oldest[job->queue]))
+    const bool waits = job->queued || (job->put_off && (job->packed & JOB_BLOCKS) == JOB_LATER);
+    if (waits && (oldest[job->queue] == 0 || job->since < oldest[job->queue]))
         oldest[job->queue] = job->since;
 }
 

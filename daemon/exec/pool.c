@@ -138,6 +138,15 @@ static void on_usage(const struct worker *worker, struct record *record)
         worker->pool->events->usage(worker->pool->arg, &id, &usage);
 }
 
+/* Those of before do not say it. */
+static void on_binds(struct worker *worker, struct record *record)
+{
+    if (get_binds(record, &worker->bindable) < 0)
+        return;
+    worker->binds = true;
+    worker->pool->binds_told++;
+}
+
 static void on_record(void *arg, struct record *record)
 {
     struct worker *worker = arg;
@@ -159,8 +168,8 @@ static void on_record(void *arg, struct record *record)
         on_notes(worker, record);
     else if (record->type == MESSAGE_USAGE)
         on_usage(worker, record);
-    else if (record->type == MESSAGE_BINDS && get_binds(record, &worker->bindable) == 0)
-        worker->binds = true;
+    else if (record->type == MESSAGE_BINDS)
+        on_binds(worker, record);
     else
         log_warning("worker %llu sent an unknown record of type %u", (unsigned long long)worker->id,
                     record->type);
@@ -262,6 +271,7 @@ static void on_spawned(void *arg, uint64_t id)
     if (worker == NULL)
         return;
     worker->told = true;
+    worker->spawner = worker->pool->spawners;
     worker->made_at = clock_monotonic_us(); /* there may have been no spawner for long */
     look_at_worker(worker);
 }
@@ -289,6 +299,7 @@ static void on_swept(void *arg, uint64_t id)
 static void on_spawner_lost(void *arg)
 {
     struct pool *pool = arg;
+    pool->spawners++;
     for (struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
         if (worker->sweep == SWEEP_ASKED) {
             worker->sweep = SWEEP_NOT_ASKED;
@@ -340,6 +351,7 @@ struct pool *pool_new(struct event_base *base, const struct pool_options *option
     pool->options = *options;
     pool->events = events;
     pool->arg = arg;
+    pool->spawners = 1;
     pool->pause = evtimer_new(base, on_pause_over, pool);
     if (pool->pause == NULL)
         out_of_memory();
@@ -364,7 +376,9 @@ void pool_free(struct pool *pool)
 
 void pool_spawn(struct pool *pool, uint64_t id, const struct worker_facts *facts)
 {
-    add(pool, id, facts)->made_at = clock_monotonic_us();
+    struct worker *worker = add(pool, id, facts);
+    worker->made_at = clock_monotonic_us();
+    worker->spawner = pool->spawners;
     spawner_request(pool->spawner, id);
 }
 

@@ -82,12 +82,17 @@ void pool_remove_jobs(struct pool *pool, const struct job_folders *folders);
 
 /* A worker that has nothing to do, 0 when there is none. */
 uint64_t pool_choose_idle(const struct pool *pool);
-/* The same of those that can bind a job to processors; of an older version, which cannot, those of
- * an earlier daemon are let go, for others to come in their place. */
+/* The same of those that can bind a job to processors; the others make way as the next. */
 uint64_t pool_choose_binding(struct pool *pool);
-/* Leaves in the list those processors that this one can bind a job to. */
+/* True when it is let go, since it is of an earlier daemon or spawner, for another to come. */
+bool pool_quit_older(struct pool *pool, uint64_t id);
+/* Leaves in the list those processors that this one can bind a job to; or, of those that are of no
+ * earlier one, the one that can bind to the most of them: all, and false, when none has said. */
 void pool_keep_bindable(const struct pool *pool, uint64_t id, struct cpu_list *list);
-/* It is to look which these are now. */
+bool pool_keep_most_bindable(const struct pool *pool, struct cpu_list *list);
+/* How often workers have said which these are. */
+uint64_t pool_binds_told(const struct pool *pool);
+/* It, or each (0), is to look which these are now. */
 void pool_ask_bindable(struct pool *pool, uint64_t id);
 /* The busy worker that should be handed a job of this kind ahead of time: its jobs are of the same,
  * are short, and few of them wait there. 0 when there is none. */

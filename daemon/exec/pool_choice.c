@@ -37,6 +37,15 @@ uint64_t pool_choose_idle(const struct pool *pool)
     return 0;
 }
 
+bool pool_quit_older(struct pool *pool, uint64_t id)
+{
+    const struct worker *worker = pool_find(pool, id);
+    if (worker == NULL || worker->spawner == pool->spawners)
+        return false;
+    pool_quit(pool, id);
+    return true;
+}
+
 uint64_t pool_choose_binding(struct pool *pool)
 {
     for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
@@ -44,17 +53,52 @@ uint64_t pool_choose_binding(struct pool *pool)
             continue;
         if (worker->binds)
             return worker->id;
-        if (worker->made_at == 0)
-            pool_quit(pool, worker->id);
+        (void)pool_quit_older(pool, worker->id);
     }
     return 0;
+}
+
+static void keep_bindable(const struct worker *worker, struct cpu_list *list)
+{
+    if (!cpu_list_is_empty(&worker->bindable))
+        cpu_list_keep(list, &worker->bindable);
 }
 
 void pool_keep_bindable(const struct pool *pool, uint64_t id, struct cpu_list *list)
 {
     const struct worker *worker = pool_find(pool, id);
-    if (worker != NULL && !cpu_list_is_empty(&worker->bindable))
-        cpu_list_keep(list, &worker->bindable);
+    if (worker != NULL)
+        keep_bindable(worker, list);
+}
+
+/* As those will be that come. */
+static bool is_as_new(const struct worker *worker)
+{
+    return worker->binds && worker->spawner == worker->pool->spawners &&
+           (worker->state == WORKER_WANTED || worker->state == WORKER_READY);
+}
+
+bool pool_keep_most_bindable(const struct pool *pool, struct cpu_list *list)
+{
+    struct cpu_list best = {.bits = {0}};
+    bool found = false;
+    for (const struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
+        struct cpu_list mine = *list;
+        if (!is_as_new(worker))
+            continue;
+        keep_bindable(worker, &mine);
+        if (!found || cpu_list_count(&mine) > cpu_list_count(&best))
+            best = mine;
+        found = true;
+    }
+    if (found)
+        *list = best;
+    return found;
+}
+
+uint64_t pool_binds_told(const struct pool *pool)
+{
+    return pool->binds_told;
 }
 
 uint64_t pool_choose_behind(const struct pool *pool, const struct job_kind *kind)

@@ -65,9 +65,10 @@ void pool_signal(struct pool *pool, uint64_t id, const struct job_signal *signal
 /* Its answer comes when this turn's jobs have been chosen. */
 void pool_ask_bindable(struct pool *pool, uint64_t id)
 {
-    struct record_writer *writer = writer_of(pool, id);
-    if (writer != NULL)
-        put_watch(writer, pool->options.watch_ms);
+    for (struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
+        if (worker->binds && worker->introduced && (id == 0 || worker->id == id))
+            put_watch(channel_writer(worker->channel), pool->options.watch_ms);
+    }
 }
 
 uint32_t pool_pid(const struct pool *pool, uint64_t id)

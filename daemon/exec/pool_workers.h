@@ -30,6 +30,7 @@ struct worker {
     uint64_t ended, failed; /* jobs since it was made, as it says itself */
     uint32_t pid;           /* while it is introduced; else 0 */
     int64_t made_at;        /* monotonic; 0: by an earlier daemon */
+    uint64_t spawner;       /* which of the pool's made it; 0: an earlier daemon's */
     int64_t idle_since;
     int64_t rest_until;     /* monotonic */
     uint64_t recent_run_us; /* moving average over about 8 jobs; 0: none yet */
@@ -46,6 +47,8 @@ struct pool {
     const struct pool_events *events;
     void *arg;
     struct spawner *spawner;
+    uint64_t spawners; /* so many there have been, the one that there is included */
+    uint64_t binds_told;
     struct worker *workers; /* newest first */
     struct replacement replacement;
     struct event *pause;        /* wakes the loop when the next may be made */

@@ -1,6 +1,7 @@
-/* For LD_PRELOAD: workers of before jobs could be bound to processors (OLDER_WORKERS is set), which
- * do not say that they can; a kernel that has no processor to bind to (BIND_FAILS names a file,
- * while it is there); and a control group that has some (CPUSET names a file that lists them). */
+/* For LD_PRELOAD: workers of before jobs could be bound to processors, which do not say that they
+ * can (OLDER_WORKERS names a file, while it is there); a kernel that has no processor to bind to
+ * (BIND_FAILS names one); and a control group that has some (CPUSET names a file that lists them).
+ */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +20,17 @@
 #include "common/record.h"
 #include "common/worker_protocol.h"
 
+static int is_there(const char *variable)
+{
+    const char *file = getenv(variable);
+    return file != NULL && access(file, F_OK) == 0;
+}
+
 /* It is the first record of what is sent, and a header alone. */
 static size_t bytes_of_binds(const void *data, size_t bytes)
 {
     uint16_t type = 0;
-    if (getenv("OLDER_WORKERS") == NULL || bytes <= RECORD_HEADER_BYTES ||
-        memcmp(data, "BATR", 4) != 0)
+    if (!is_there("OLDER_WORKERS") || bytes <= RECORD_HEADER_BYTES || memcmp(data, "BATR", 4) != 0)
         return 0;
     memcpy(&type, (const char *)data + 6, sizeof(type));
     uint32_t payload = 0;
@@ -90,9 +96,8 @@ int sched_setaffinity(pid_t pid, size_t bytes, const cpu_set_t *set)
 {
     int (*next)(pid_t, size_t, const cpu_set_t *) =
         (int (*)(pid_t, size_t, const cpu_set_t *))dlsym(RTLD_NEXT, "sched_setaffinity");
-    const char *file = getenv("BIND_FAILS");
     const char *group = getenv("CPUSET");
-    if ((file != NULL && access(file, F_OK) == 0) || (group != NULL && !has_any(group, set))) {
+    if (is_there("BIND_FAILS") || (group != NULL && !has_any(group, set))) {
         errno = EINVAL;
         return -1;
     }

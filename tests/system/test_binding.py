@@ -228,6 +228,7 @@ def test_those_that_batchd_may_use(make_daemon):
     a, b = held(daemon, "a"), hold(daemon, "b")
     assert had(daemon, a) == {first} and daemon.job(b)["reasons"] == ["Resources"]
     daemon.kill()
+    daemon.signal("--spawner", 9)  # whose workers may use no other
     os.sched_setaffinity(0, {second})
     try:
         daemon.start()
@@ -235,7 +236,7 @@ def test_those_that_batchd_may_use(make_daemon):
         os.sched_setaffinity(0, USABLE)
     assert had(daemon, a) == {first} and daemon.job(b)["state"] == "pending"  # one is in use of one
     end(daemon, "a", a)
-    wait_until(lambda: output(daemon, b))
+    wait_until(lambda: output(daemon, b), seconds=40)
     assert had(daemon, b) == {second}
 
 

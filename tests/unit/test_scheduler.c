@@ -373,6 +373,82 @@ START_TEST(what_is_used_beyond_the_machine_ends_first)
 }
 END_TEST
 
+static void add_bound(struct scheduler *scheduler, struct job *job, uint64_t cpus)
+{
+    const struct resources wanted = {.amount = {[RESOURCE_CPUS] = cpus, [RESOURCE_BOUND] = cpus}};
+    scheduler_learn(scheduler, job, &wanted);
+    scheduler_queue(scheduler, job, 0);
+}
+
+/* Of sixteen processors eight are left: as many run as there are, what asks for more waits aside,
+ * and comes back with them. */
+START_TEST(processors_to_be_bound_to_come_and_go)
+{
+    enum { NARROW = 10 };
+    const struct scheduler_options options = {
+        .total = {.amount = {[RESOURCE_CPUS] = 64, [RESOURCE_BOUND] = 16}},
+        .queue = {.policy = QUEUE_FIFO,
+                  .backfill = _i == 0 ? QUEUE_BACKFILL_EASY : QUEUE_BACKFILL_NONE}};
+    struct scheduler *scheduler = scheduler_new(&options);
+    struct job wide = a_job(1, 1, 2, 0);
+    struct job narrow[NARROW];
+    uint64_t runs[NARROW] = {0};
+    add_bound(scheduler, &wide, 12);
+    for (unsigned i = 0; i < NARROW; i++) {
+        narrow[i] = a_job(i + 2, 1, 2, 0);
+        add_bound(scheduler, &narrow[i], 1);
+    }
+    ck_assert(!scheduler_see_bound(scheduler, 16, 16));
+    ck_assert(!scheduler_see_bound(scheduler, 12, 16)); /* none asks for more */
+    scheduler_begin(scheduler, 0);
+    ck_assert_ptr_eq(scheduler_next(scheduler), &wide);
+    ck_assert(scheduler_see_bound(scheduler, 8, 8)); /* as it was to start */
+    scheduler_review(scheduler, &wide, 0);
+    ck_assert(!wide.queued && wide.parked && !scheduler_ever_fits(scheduler, &wide));
+    for (unsigned i = 0; i < 8; i++)
+        ck_assert_ptr_eq(start(scheduler, 0, &runs[i]), &narrow[i]);
+    ck_assert_ptr_null(scheduler_next(scheduler));
+    scheduler_end(scheduler, runs[0], 1);
+    scheduler_begin(scheduler, 1);
+    ck_assert_ptr_eq(start(scheduler, 1, &runs[8]), &narrow[8]);
+    ck_assert_ptr_null(scheduler_next(scheduler));
+    ck_assert(scheduler_see_bound(scheduler, 16, 8));
+    scheduler_review(scheduler, &wide, 1);
+    ck_assert(wide.queued && !wide.parked);
+    for (unsigned i = 1; i < 9; i++)
+        scheduler_end(scheduler, runs[i], 2);
+    scheduler_begin(scheduler, 2);
+    ck_assert_ptr_eq(start(scheduler, 2, &runs[0]), &wide);
+    ck_assert_ptr_eq(start(scheduler, 2, &runs[0]), &narrow[9]);
+    scheduler_free(scheduler);
+}
+END_TEST
+
+/* Somebody has some of them whom the scheduler does not count: what they are too few for does not
+ * fit, or it would be tried again and again. */
+START_TEST(no_more_are_free_than_are_idle)
+{
+    const struct scheduler_options options = {
+        .total = {.amount = {[RESOURCE_CPUS] = 64, [RESOURCE_BOUND] = 16}}};
+    struct scheduler *scheduler = scheduler_new(&options);
+    struct job running = a_job(1, 1, 2, 0);
+    struct job next = a_job(2, 1, 2, 0);
+    uint64_t run;
+    add_bound(scheduler, &running, 4);
+    scheduler_begin(scheduler, 0);
+    ck_assert_ptr_eq(start(scheduler, 0, &run), &running);
+    add_bound(scheduler, &next, 6);
+    (void)scheduler_see_bound(scheduler, 16, 5);
+    ck_assert_ptr_null(scheduler_next(scheduler));
+    (void)scheduler_see_bound(scheduler, 16, 6);
+    scheduler_begin(scheduler, 1);
+    ck_assert_ptr_eq(scheduler_next(scheduler), &next);
+    (void)scheduler_see_bound(scheduler, 2, 2); /* fewer than run */
+    ck_assert_uint_eq(scheduler_free_resources(scheduler)->amount[RESOURCE_BOUND], 0);
+    scheduler_free(scheduler);
+}
+END_TEST
+
 /* Known ends are counted once, also when an unknown one has to come after them. */
 START_TEST(known_and_unknown_ends)
 {
@@ -494,6 +570,8 @@ int main(void)
     tcase_add_test(tests, an_unknown_end_lets_only_those_beside_pass);
     tcase_add_loop_test(tests, small_jobs_never_starve_a_wide_one, 0, 2);
     tcase_add_test(tests, what_is_used_beyond_the_machine_ends_first);
+    tcase_add_loop_test(tests, processors_to_be_bound_to_come_and_go, 0, 2);
+    tcase_add_test(tests, no_more_are_free_than_are_idle);
     tcase_add_test(tests, known_and_unknown_ends);
     tcase_add_test(tests, each_user_is_looked_at);
     tcase_add_test(tests, a_clock_that_is_put_back);
