@@ -37,7 +37,7 @@ static const struct {
     {"io_priority", JOB_EDIT_LIMITS},
     {"pids", JOB_EDIT_LIMITS},
     {"deadline", JOB_EDIT_DEADLINE},
-    {"name", JOB_EDIT_TEXTS},
+    {"name", JOB_EDIT_NAME},
     {"tags", JOB_EDIT_TEXTS},
     {"cwd", JOB_EDIT_TEXTS},
     {"stdin", JOB_EDIT_TEXTS},

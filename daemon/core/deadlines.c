@@ -65,6 +65,24 @@ void deadlines_add(struct deadlines *set, const struct deadline *deadline, deadl
     move_up(set, set->count++, *deadline);
 }
 
+void deadlines_remove(struct deadlines *set, const struct deadline *deadline)
+{
+    size_t at = 0;
+    while (at < set->count &&
+           (set->entries[at].job != deadline->job || set->entries[at].at != deadline->at))
+        at++;
+    if (at == set->count)
+        return;
+    /* The last one has its place: it may belong above it or below. */
+    const struct deadline last = set->entries[--set->count];
+    if (at == set->count)
+        return;
+    if (comes_before(&last, deadline))
+        move_up(set, at, last);
+    else
+        move_down(set, at, last);
+}
+
 bool deadlines_due(const struct deadlines *set, int64_t now)
 {
     return set->count > 0 && set->entries[0].at <= now;

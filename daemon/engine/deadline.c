@@ -66,6 +66,15 @@ void engine_watch_deadline(struct engine *engine, uint64_t job, int64_t at)
     deadlines_add(&engine->deadlines, &deadline, is_open, engine);
 }
 
+void engine_change_deadline(struct engine *engine, uint64_t job, int64_t before, int64_t at)
+{
+    const struct deadline old = {.at = before, .job = job};
+    if (before > 0)
+        deadlines_remove(&engine->deadlines, &old);
+    if (at > 0)
+        engine_watch_deadline(engine, job, at);
+}
+
 /* ---- the warning ---- */
 
 static void warn_at(struct engine *engine, struct active *entry, int64_t at)
@@ -141,17 +150,6 @@ static void stop_running(struct engine *engine, struct active *entry, int64_t at
     engine_stop_active(engine, entry, engine->options.stop_grace_ms);
 }
 
-/* False: an edit has changed it, and the new one comes by itself. */
-static bool is_still(struct engine *engine, const struct deadline *deadline)
-{
-    struct condition condition = {0};
-    struct error err;
-    if (condition_rows_load(engine->db, deadline->job, &condition, &err) == 0)
-        return condition.deadline_at == deadline->at;
-    engine_break(engine, &err);
-    return false;
-}
-
 void engine_deadlines_due(struct engine *engine, int64_t now)
 {
     const uint64_t begun = engine_work(engine);
@@ -161,7 +159,7 @@ void engine_deadlines_due(struct engine *engine, int64_t now)
                              !engine->broken && deadlines_take(&engine->deadlines, now, &deadline);
          count++) {
         const struct job *job = jobset_find(engine->jobs, deadline.job);
-        if (job == NULL || !is_still(engine, &deadline))
+        if (job == NULL)
             continue;
         if (job_is_array(job) || job_state_of(job) == JOB_STATE_PENDING)
             end_waiting(engine, job, deadline.at);

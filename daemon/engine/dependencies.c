@@ -58,16 +58,6 @@ int engine_state_of(struct engine *engine, const struct dependency *what, enum j
     return 0;
 }
 
-int engine_find_namesake(struct engine *engine, uint64_t child, uint64_t *ret, struct error *err)
-{
-    struct job_row row;
-    if (job_rows_load(engine->db, child, &row, err) < 0)
-        return -1;
-    int result = job_rows_find_namesake(engine->db, row.facts.uid, row.facts.name, child, ret, err);
-    job_row_done(&row);
-    return result;
-}
-
 /* ---- what is refused ---- */
 
 static int refuse(struct error *err, const struct dependency *what, const char *rule)
@@ -172,8 +162,8 @@ static void add_fulfilled(struct standing *standing, int64_t at)
 }
 
 /* Looks at one of a submitted job's, writes its row, and waits for it when it is open. */
-static int add_one(struct engine *engine, struct dependency_row *row, struct standing *standing,
-                   struct error *err)
+static int add_one(struct engine *engine, const struct job_facts *facts, struct dependency_row *row,
+                   struct standing *standing, struct error *err)
 {
     struct dependency what = row->what;
     enum job_state state = JOB_STATE_PENDING;
@@ -184,7 +174,8 @@ static int add_one(struct engine *engine, struct dependency_row *row, struct sta
                    : dependency_rows_put(engine->db, row, err);
     }
     if (what.type == DEPENDENCY_SINGLETON) {
-        if (engine_find_namesake(engine, row->job, &what.parent, err) < 0)
+        if (job_rows_find_namesake(engine->db, facts->uid, facts->name, facts->id, &what.parent,
+                                   err) < 0)
             return -1;
         state = what.parent == 0 ? JOB_STATE_COMPLETED : JOB_STATE_PENDING;
     } else if (engine_state_of(engine, &what, &state, err) < 0) {
@@ -227,16 +218,17 @@ static void decide(struct engine *engine, uint64_t id, const struct standing *st
         engine_end_child(engine, id, standing->gone, standing->gone_by);
 }
 
-static void add_all(struct engine *engine, uint64_t id, const struct dependency_spec *spec)
+void engine_add_depends(struct engine *engine, const struct job_facts *facts)
 {
+    const struct dependency_spec *spec = &facts->depends;
     struct standing standing = {.any = spec->any};
-    struct dependency_row row = {.job = id, .any = spec->any};
+    struct dependency_row row = {.job = facts->id, .any = spec->any};
     struct dependency gone;
     struct error err;
     for (size_t i = 0; i < spec->count && !engine->broken; i++) {
         row.position = (uint32_t)i;
         row.what = spec->items[i];
-        if (add_one(engine, &row, &standing, &err) < 0) {
+        if (add_one(engine, facts, &row, &standing, &err) < 0) {
             engine_break(engine, &err);
             return;
         }
@@ -246,12 +238,7 @@ static void add_all(struct engine *engine, uint64_t id, const struct dependency_
         }
     }
     if (spec->count > 0)
-        decide(engine, id, &standing);
-}
-
-void engine_add_depends(struct engine *engine, const struct job_facts *facts)
-{
-    add_all(engine, facts->id, &facts->depends);
+        decide(engine, facts->id, &standing);
 }
 
 /* ---- at the start of the daemon ---- */
@@ -335,24 +322,21 @@ int engine_restore_depends(struct engine *engine, struct error *err)
 /* ---- changed while it waits ---- */
 
 /* Whether it would wait for itself. */
-static int refuse_cycle(struct engine *engine, uint64_t id, const struct dependency_spec *spec,
+static int refuse_cycle(struct engine *engine, const struct job_facts *facts,
                         struct dependency_path *ret_path, struct error *err)
 {
+    const struct dependency_spec *spec = &facts->depends;
     CLEANUP_FREE uint64_t *parents = xcalloc(spec->count + 1, sizeof(*parents));
     for (size_t i = 0; i < spec->count; i++) {
         parents[i] = spec->items[i].parent;
         if (spec->items[i].type == DEPENDENCY_SINGLETON &&
-            engine_find_namesake(engine, id, &parents[i], err) < 0)
+            job_rows_find_namesake(engine->db, facts->uid, facts->name, facts->id, &parents[i],
+                                   err) < 0)
             return -1;
     }
     ret_path->count =
-        dependency_graph_cycle(engine->waits, id, parents, spec->count, &ret_path->ids);
-    if (ret_path->count == 0)
-        return 0;
-    (void)error_set_field(err, "depends", "job %llu would wait for itself, by job %llu",
-                          (unsigned long long)id, (unsigned long long)ret_path->ids[1]);
-    err->code = ERROR_CONFLICT;
-    return -1;
+        dependency_graph_cycle(engine->waits, facts->id, parents, spec->count, &ret_path->ids);
+    return ret_path->count == 0 ? 0 : engine_refuse_cycle(ret_path, "depends", err);
 }
 
 int engine_check_change(struct engine *engine, const struct job_facts *facts,
@@ -364,7 +348,7 @@ int engine_check_change(struct engine *engine, const struct job_facts *facts,
                          (unsigned long long)job->id, job_state_word(job_state_of(job)));
     if (engine_check_depends(engine, facts, err) < 0)
         return -1;
-    return refuse_cycle(engine, job->id, &facts->depends, ret_path, err);
+    return refuse_cycle(engine, facts, ret_path, err);
 }
 
 int engine_set_depends(struct engine *engine, const struct job_facts *facts, struct error *err)
@@ -380,6 +364,6 @@ int engine_set_depends(struct engine *engine, const struct job_facts *facts, str
     if (job_blocked_by(job, JOB_DEPENDS))
         jobset_set_since(engine->jobs, job, now, now);
     engine_unblock(engine, job, JOB_DEPENDS, now);
-    add_all(engine, job->id, &facts->depends);
+    engine_add_depends(engine, facts);
     return 0;
 }

@@ -210,6 +210,19 @@ static void settle(struct engine *engine, struct dependency_edge *edge, enum job
     }
 }
 
+void engine_seek_namesakes(struct engine *engine, uint64_t child)
+{
+    struct dependency_edge *next;
+    for (struct dependency_edge *edge = dependency_graph_first_of(engine->waits, child);
+         edge != NULL && !engine->broken; edge = next) {
+        next = edge->next_of_child;
+        if (edge->what.type == DEPENDENCY_SINGLETON)
+            settle(engine, edge, JOB_STATE_COMPLETED, clock_wall_us());
+        if (dependency_graph_first_of(engine->waits, child) == NULL)
+            return; /* it waits for nothing any more, or was cancelled */
+    }
+}
+
 /* The next that this is news for. */
 static struct dependency_edge *next_edge(const struct engine *engine, const struct notice *notice)
 {

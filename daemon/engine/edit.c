@@ -104,19 +104,34 @@ static int write_condition(struct engine *engine, struct job *job, const struct 
         condition.begin_at = facts->begin_at;
     }
     if ((parts & JOB_EDIT_DEADLINE) != 0) {
+        engine_change_deadline(engine, job->id, condition.deadline_at, facts->deadline_at);
         condition.deadline_at = facts->deadline_at;
-        if (facts->deadline_at > 0)
-            engine_watch_deadline(engine, job->id, facts->deadline_at);
     }
     if ((parts & (JOB_EDIT_BEGIN | JOB_EDIT_DEPENDS)) != 0)
         condition.released_at = job->since;
     return condition_rows_put(engine->db, &condition, err);
 }
 
+/* The row, and who of its old name or of its new one waits for whom. */
+static int write_row(struct engine *engine, const struct job_facts *facts, unsigned parts,
+                     struct error *err)
+{
+    struct job_row row;
+    if ((parts & JOB_EDIT_NAME) == 0)
+        return job_rows_rewrite(engine->db, facts, err);
+    if (job_rows_load(engine->db, facts->id, &row, err) < 0)
+        return -1;
+    int result = job_rows_rewrite(engine->db, facts, err);
+    if (result == 0)
+        result = engine_renamed(engine, facts, row.facts.name, err);
+    job_row_done(&row);
+    return result;
+}
+
 static int write_changes(struct engine *engine, struct job *job, const struct job_facts *facts,
                          unsigned parts, struct error *err)
 {
-    int result = job_rows_rewrite(engine->db, facts, err);
+    int result = write_row(engine, facts, parts, err);
     if (result == 0 && (parts & (JOB_EDIT_BEGIN | JOB_EDIT_DEPENDS | JOB_EDIT_DEADLINE)) != 0)
         result = write_condition(engine, job, facts, parts, err);
     if (result < 0)
@@ -136,7 +151,9 @@ int engine_edit(struct engine *engine, struct job_facts *facts, unsigned parts,
         ((parts & JOB_EDIT_BEGIN) != 0 && engine_check_begin(facts, err) < 0) ||
         ((parts & JOB_EDIT_DEADLINE) != 0 &&
          engine_check_deadline(facts, clock_wall_us(), err) < 0) ||
-        ((parts & JOB_EDIT_DEPENDS) != 0 && engine_check_change(engine, facts, ret_path, err) < 0))
+        ((parts & JOB_EDIT_DEPENDS) != 0 &&
+         engine_check_change(engine, facts, ret_path, err) < 0) ||
+        ((parts & JOB_EDIT_NAME) != 0 && engine_check_name(engine, facts, ret_path, err) < 0))
         return -1;
     if ((parts & JOB_EDIT_DRY_RUN) != 0)
         return 0;

@@ -117,7 +117,8 @@ enum job_edit_part {
     JOB_EDIT_DEPENDS = 32,
     JOB_EDIT_DRY_RUN = 64, /* nothing of it: it is only checked */
     JOB_EDIT_DEADLINE = 128,
-    JOB_EDIT_TEXTS = 256, /* name, tags, cwd, stdin, checkpoint_signal */
+    JOB_EDIT_TEXTS = 256, /* tags, cwd, stdin, checkpoint_signal */
+    JOB_EDIT_NAME = 512,
 };
 /* The job has the facts of *facts from now on (job_rows_load with the changes; the conditions count
  * when they are named); sets edited_at. Of an array that has begun only queue, priority and limits

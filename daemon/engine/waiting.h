@@ -62,6 +62,8 @@ int engine_check_deadline(const struct job_facts *facts, int64_t now, struct err
 /* Refuses a new begin that is not before the deadline the job has. */
 int engine_check_begin(const struct job_facts *facts, struct error *err);
 void engine_watch_deadline(struct engine *engine, uint64_t job, int64_t at);
+/* It has another one; 0: none. */
+void engine_change_deadline(struct engine *engine, uint64_t job, int64_t before, int64_t at);
 /* What starts, or has a worker at a start of the daemon: before its deadline it gets the signal
  * that it wants before its time is over, if it does. */
 void engine_watch_warning(struct engine *engine, struct active *entry, const struct job_run *run);
@@ -86,8 +88,14 @@ int engine_restore_depends(struct engine *engine, struct error *err);
 /* The state of what a dependency names, from memory or its row. */
 int engine_state_of(struct engine *engine, const struct dependency *what, enum job_state *ret,
                     struct error *err);
-/* The job that is in the way of this singleton, 0 when none is. */
+int engine_refuse_cycle(const struct dependency_path *path, const char *field, struct error *err);
+/* namesakes.c: the job that is in the way of this singleton, 0 when none is. Whether a job may have
+ * facts->name; it has, in the store, too, and had the one before. */
 int engine_find_namesake(struct engine *engine, uint64_t child, uint64_t *ret, struct error *err);
+int engine_check_name(struct engine *engine, const struct job_facts *facts,
+                      struct dependency_path *ret_path, struct error *err);
+int engine_renamed(struct engine *engine, const struct job_facts *facts, const char *before,
+                   struct error *err);
 /* dependents.c: something started or ended; what waits for it is looked at before the turn's
  * starts, so much of it a turn; a child ends because `what` can never be. */
 void engine_note(struct engine *engine, const struct job_status *status);
@@ -96,6 +104,8 @@ void engine_note_cancelled(struct engine *engine, const struct array *array,
                            const struct task_ranges *tasks);
 void engine_note_state(struct engine *engine, const struct dependency *what, enum job_state state);
 void engine_follow(struct engine *engine);
+/* Another job may be in the way of this one, if it is a singleton that waits, or none. */
+void engine_seek_namesakes(struct engine *engine, uint64_t child);
 void engine_end_child(struct engine *engine, uint64_t child, const struct dependency *what,
                       enum job_state state);
 /* "failed (exit 3)", "was cancelled": how what it names ended. */

@@ -314,19 +314,34 @@ int job_rows_find_unique(struct db *db, uint32_t uid, const char *unique, uint64
     return find_id(db, sql, uid, unique, ret, err);
 }
 
+/* The next to this id (?1) of this user (?2) with that name (?3); 0: there is none. */
+static int find_of_name(struct db *db, const char *sql, uint64_t id, uint32_t uid, const char *name,
+                        uint64_t *ret, struct error *err)
+{
+    sqlite3_stmt *statement = db_statement(db, sql, err);
+    if (statement == NULL)
+        return -1;
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)id);
+    (void)sqlite3_bind_int64(statement, 2, uid);
+    bind_text(statement, 3, name);
+    *ret = 0;
+    return db_each(db, statement, read_id, ret, err);
+}
+
 int job_rows_find_namesake(struct db *db, uint32_t uid, const char *name, uint64_t before,
                            uint64_t *ret, struct error *err)
 {
     static const char sql[] = "SELECT id FROM job INDEXED BY job_name WHERE state<4 AND id<?1 AND "
                               "uid=?2 AND name=?3 ORDER BY id DESC LIMIT 1";
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    (void)sqlite3_bind_int64(statement, 1, (int64_t)before);
-    (void)sqlite3_bind_int64(statement, 2, uid);
-    bind_text(statement, 3, name);
-    *ret = 0;
-    return db_each(db, statement, read_id, ret, err);
+    return find_of_name(db, sql, before, uid, name, ret, err);
+}
+
+int job_rows_find_successor(struct db *db, uint32_t uid, const char *name, uint64_t after,
+                            uint64_t *ret, struct error *err)
+{
+    static const char sql[] = "SELECT id FROM job INDEXED BY job_name WHERE state<4 AND id>?1 AND "
+                              "uid=?2 AND name=?3 ORDER BY id LIMIT 1";
+    return find_of_name(db, sql, after, uid, name, ret, err);
 }
 
 /* A bound of 0 means "none", and states of -1: what is not asked for leaves no damaged row out,

@@ -42,6 +42,9 @@ int job_rows_find_unique(struct db *db, uint32_t uid, const char *unique, uint64
  */
 int job_rows_find_namesake(struct db *db, uint32_t uid, const char *name, uint64_t before,
                            uint64_t *ret, struct error *err);
+/* The oldest with an id above `after`. */
+int job_rows_find_successor(struct db *db, uint32_t uid, const char *name, uint64_t after,
+                            uint64_t *ret, struct error *err);
 
 /* What `list` may ask for. Zero-initialised it means everything. */
 struct job_filter {

@@ -325,6 +325,64 @@ def test_a_singleton_after_its_predecessors_end_badly(daemon):
     assert daemon.wait(last)[0]["state"] == "completed"
 
 
+def rename(daemon, ident, name):
+    return daemon.call("io.batchd.Jobs.Edit", id=ident, name=name)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_new_name_of_who_is_in_the_way(daemon, again):
+    """It is in the way of one of its new name, and no more of one of its old name; no restart tells otherwise."""
+    blocker, single = daemon.submit(*OK, name="a", hold=True), daemon.submit(*OK, name="a", depends="singleton")
+    first, between = (daemon.submit(*OK, name=name, hold=True) for name in ("b", "c"))
+    other, free = (daemon.submit(*OK, name=name, depends="singleton", hold=True) for name in ("b", "d"))
+    rename(daemon, between, "b")
+    rename(daemon, between, "d")  # `free` had nobody in its way when it was asked for
+    rename(daemon, between, "b")
+    cancel(daemon, first)
+    if again:
+        daemon.restart()
+    assert daemon.job(single)["reasons"] == ["Dependency"]
+    rename(daemon, blocker, "e")
+    if again:
+        daemon.restart()
+    assert daemon.wait(single)[0]["state"] == "completed"
+    assert sorted(daemon.job(other)["reasons"]) == ["Dependency", "Held"] and daemon.job(free)["reasons"] == ["Held"]
+    rename(daemon, between, "c")
+    assert daemon.job(other)["reasons"] == ["Held"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_new_name_of_a_singleton(daemon, again):
+    """It waits for those of that name, and for nobody else."""
+    old, new = (daemon.submit(*OK, name=name, hold=True) for name in ("a", "b"))
+    single = daemon.submit(*OK, name="a", depends="singleton")
+    rename(daemon, single, "b")
+    if again:
+        daemon.restart()
+    cancel(daemon, old)
+    assert daemon.job(single)["reasons"] == ["Dependency"]
+    rename(daemon, single, "c")
+    if again:
+        daemon.restart()
+    assert daemon.wait(single)[0]["state"] == "completed"
+    cancel(daemon, new)
+
+
+def test_a_name_by_which_a_singleton_would_wait_for_itself_is_refused(daemon):
+    earlier, first, middle = (daemon.submit(*OK, name=name, hold=True) for name in ("a", "b", "c"))
+    single = daemon.submit(*OK, name="b", depends="singleton")
+    for parent in (earlier, middle):
+        daemon.call("io.batchd.Jobs.Edit", id=parent, depends=f"afterany:{single}")
+    for ident, name, path in ((single, "a", [single, earlier, single]), (middle, "b", [single, middle, single])):
+        with pytest.raises(Refused) as refused:
+            rename(daemon, ident, name)
+        assert refused.value.name == "io.batchd.DependencyCycle"
+        assert refused.value.parameters["path"] == path
+        assert daemon.job(ident)["name"] != name
+    cancel(daemon, first)
+    assert daemon.wait(single)[0]["state"] == "completed"
+
+
 # ---- chains and numbers
 
 @pytest.mark.long

@@ -62,6 +62,49 @@ START_TEST(what_ended_does_not_pile_up)
 }
 END_TEST
 
+START_TEST(what_is_changed_does_not_pile_up)
+{
+    struct deadlines set = {.entries = NULL};
+    struct deadline job = {.at = 1000000, .job = 7};
+    for (uint64_t other = 100; other < 110; other++)
+        add(&set, other, (int64_t)other);
+    deadlines_remove(&set, &job); /* it is not here */
+    add(&set, job.job, job.at);
+    for (unsigned i = 0; i < 100000; i++) {
+        deadlines_remove(&set, &job);
+        job.at++;
+        add(&set, job.job, job.at);
+    }
+    ck_assert_uint_eq(set.count, 11);
+    ck_assert_uint_le(set.room, 64);
+    deadlines_done(&set);
+}
+END_TEST
+
+/* Half of them, from all over the heap: the others come in their order still. */
+START_TEST(the_others_keep_their_order)
+{
+    enum { COUNT = 2000 };
+    struct deadlines set = {.entries = NULL};
+    struct deadline next = {0};
+    int64_t before = -1;
+    size_t count = 0;
+    for (uint64_t i = 0; i < COUNT; i++)
+        add(&set, i, (int64_t)(i * 7919 % 1009));
+    for (uint64_t i = 0; i < COUNT; i += 2) {
+        const struct deadline gone = {.at = (int64_t)(i * 7919 % 1009), .job = i};
+        deadlines_remove(&set, &gone);
+    }
+    for (; deadlines_take(&set, INT64_MAX, &next); count++) {
+        ck_assert(next.job % 2 == 1 && next.at == (int64_t)(next.job * 7919 % 1009));
+        ck_assert(next.at >= before);
+        before = next.at;
+    }
+    ck_assert_uint_eq(count, COUNT / 2);
+    deadlines_done(&set);
+}
+END_TEST
+
 START_TEST(all_open_ones_are_kept)
 {
     struct deadlines set = {.entries = NULL};
@@ -81,6 +124,8 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_test(all, in_their_order);
     tcase_add_test(all, what_ended_does_not_pile_up);
+    tcase_add_test(all, what_is_changed_does_not_pile_up);
+    tcase_add_test(all, the_others_keep_their_order);
     tcase_add_test(all, all_open_ones_are_kept);
     suite_add_tcase(suite, all);
     return suite_run(suite);
