@@ -1,4 +1,5 @@
-/* What the machine was like, minute by minute, as a table of at most 48 lines. */
+/* What the machine was like, minute by minute, as tables: of all of it at most 48 lines; of the
+ * processors by class, and of each disk and GPU, at most 24. */
 #ifndef BATCHD_CLIENT_MACHINE_TABLE_H
 #define BATCHD_CLIENT_MACHINE_TABLE_H
 

@@ -5,22 +5,19 @@
  * sees his own jobs; who may see all sees all, and the queues' means. */
 #include "common/alloc.h"
 #include "common/clock.h"
+#include "daemon/api/minutes.h"
 #include "daemon/api/rates.h"
 #include "daemon/api/slices.h"
 #include "daemon/api/totals.h"
 #include "daemon/api/verb.h"
 #include "daemon/core/estimates.h"
 #include "daemon/engine/queues.h"
-#include "daemon/store/machine_rows.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Of either list, so that a reply stays small. */
 #define LINES_MAX 1000U
-/* Of the machine, the newest: a day, in some 400 kB. */
-#define MINUTES_MAX 1440
 /* A millisecond or two. */
 #define PART_ROWS 500U
 /* What who asks asks while as many as may be are made should wait. */
@@ -29,14 +26,18 @@
 static const char *const kind_words[ESTIMATE_KIND_COUNT] = {
     [ESTIMATE_OF_NAME] = "name", [ESTIMATE_OF_TYPE] = "type", [ESTIMATE_OF_QUEUE] = "queue"};
 
+/* What is read, one after the other. */
+enum reading { READ_MINUTES, READ_JOBS, READ_MACHINE, READ_ALL };
+
 /* The sums are made part by part, so that others are served meanwhile. */
 struct sums {
     struct rates *rates; /* owned, as the next two */
     struct totals *totals;
     struct slice *slice; /* for the next part */
+    enum reading now;
     struct rollup_cursor minutes;
-    bool minutes_done, machine;
-    struct total_cursor cursor;
+    struct total_cursor cursor; /* by name alone */
+    struct minutes machine;     /* its list: NULL when nobody asked for it; owned */
     enum rate_by by;
 };
 
@@ -134,6 +135,7 @@ static void release(struct api_call *call)
     rates_free(sums->rates);
     totals_free(sums->totals);
     slice_free(sums->slice);
+    json_decref(sums->machine.list);
     free(sums);
 }
 
@@ -166,39 +168,6 @@ static json_t *view_depth(const struct api_call *call)
     return depths.list;
 }
 
-/* ---- the machine ---- */
-
-static json_t *view_figure(const struct machine_sums *sums)
-{
-    if (sums->count == 0)
-        return json_null();
-    json_t *figure = json_object();
-    json_put(figure, "mean", json_real(round((double)sums->sum / (double)sums->count) / 1000));
-    json_put(figure, "highest", json_real((double)sums->highest / 1000));
-    return figure;
-}
-
-static void add_minute(void *arg, const struct machine_minute *minute)
-{
-    json_t *object = json_object();
-    json_put_int(object, "at", minute->minute * ROLLUP_MINUTE_US);
-    json_put_int(object, "samples", minute->samples);
-    for (unsigned i = 0; i < MACHINE_FIGURE_COUNT; i++)
-        json_put(object, machine_figure_words[i], view_figure(&minute->figures[i]));
-    (void)json_array_insert_new(arg, 0, object); /* the oldest first */
-}
-
-/* NULL with err. */
-static json_t *view_minutes(const struct api_call *call, int64_t since, struct error *err)
-{
-    json_t *list = json_array();
-    if (machine_rows_each(engine_db(call->api->engine), since / ROLLUP_MINUTE_US, MINUTES_MAX,
-                          add_minute, list, err) == 0)
-        return list;
-    json_decref(list);
-    return NULL;
-}
-
 /* ---- the answer ---- */
 
 static void finish(struct api_call *call)
@@ -206,15 +175,8 @@ static void finish(struct api_call *call)
     const struct sums *sums = call->state;
     uint64_t left_out = 0;
     json_t *reply = json_object();
-    struct error err;
-    json_t *minutes = sums->machine ? view_minutes(call, sums->cursor.since, &err) : json_null();
-    if (minutes == NULL) {
-        json_decref(reply);
-        release(call);
-        reply_failure(call, &err);
-        return;
-    }
-    json_put(reply, "machine", minutes);
+    json_put(reply, "machine",
+             sums->machine.list == NULL ? json_null() : json_incref(sums->machine.list));
     rates_set_span(sums->rates, sums->cursor.since, clock_wall_us());
     json_t *totals = sums->by == RATE_BY_NAME
                          ? totals_view(sums->totals, LINES_MAX, &left_out)
@@ -230,23 +192,27 @@ static void finish(struct api_call *call)
     reply_done(call, reply);
 }
 
-/* 1: there may be more of them, or of the jobs. */
-static int read_minutes(struct db *db, struct sums *sums, struct error *err)
+/* The next part of what is read now. 1: there may be more of it; 0: it is done; or -1. */
+static int read_next(struct db *db, struct sums *sums, struct error *err)
 {
-    int more = rollup_rows_next(db, &sums->minutes, rates_add, sums->rates, err);
-    sums->minutes_done = more == 0;
-    return more < 0 ? -1 : more == 1 || sums->by == RATE_BY_NAME;
+    if (sums->now == READ_MINUTES)
+        return rollup_rows_next(db, &sums->minutes, rates_add, sums->rates, err);
+    if (sums->now == READ_JOBS)
+        return sums->by != RATE_BY_NAME
+                   ? 0
+                   : total_rows_next(db, &sums->cursor, totals_add, sums->totals, err);
+    return sums->machine.list == NULL ? 0 : minutes_next(db, &sums->machine, err);
 }
 
 static void read_part(void *arg)
 {
     struct api_call *call = arg;
     struct sums *sums = call->state;
-    struct db *db = engine_db(call->api->engine);
     struct error err;
-    int more = sums->minutes_done
-                   ? total_rows_next(db, &sums->cursor, totals_add, sums->totals, &err)
-                   : read_minutes(db, sums, &err);
+    int more = 0;
+    while (sums->now != READ_ALL &&
+           (more = read_next(engine_db(call->api->engine), sums, &err)) == 0)
+        sums->now++;
     if (more == 0) {
         finish(call);
     } else if (more < 0) {
@@ -270,7 +236,7 @@ static void run(struct api_call *call)
     struct sums *sums = xcalloc(1, sizeof(*sums));
     *sums =
         (struct sums){.by = by,
-                      .machine = machine,
+                      .machine = machine ? minutes_begin(since) : (struct minutes){.list = NULL},
                       .minutes = {.minute = since / ROLLUP_MINUTE_US, .uid = -1, .rows = PART_ROWS},
                       .cursor = {.since = since, .rows = PART_ROWS}};
     sums->rates = rates_new(by, access_all(call), call->uid);

@@ -9,7 +9,15 @@ const char *const machine_figure_words[MACHINE_FIGURE_COUNT] = {
     [MACHINE_SWAP] = "swap",
     [MACHINE_PRESSURE_CPU] = "cpu_pressure",
     [MACHINE_PRESSURE_MEMORY] = "memory_pressure",
-    [MACHINE_PRESSURE_IO] = "io_pressure"};
+    [MACHINE_PRESSURE_IO] = "io_pressure",
+    [MACHINE_CPU_USER] = "cpu_user",
+    [MACHINE_CPU_NICE] = "cpu_nice",
+    [MACHINE_CPU_SYSTEM] = "cpu_system",
+    [MACHINE_CPU_IDLE] = "cpu_idle",
+    [MACHINE_CPU_IOWAIT] = "cpu_iowait",
+    [MACHINE_CPU_IRQ] = "cpu_irq",
+    [MACHINE_CPU_SOFTIRQ] = "cpu_softirq",
+    [MACHINE_CPU_STEAL] = "cpu_steal"};
 
 void machine_minute_add(struct machine_minute *minute, enum machine_figure figure, double value)
 {

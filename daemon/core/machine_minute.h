@@ -13,6 +13,14 @@ enum machine_figure {
     MACHINE_PRESSURE_CPU, /* part of the time in which some task waited for it, as the next */
     MACHINE_PRESSURE_MEMORY,
     MACHINE_PRESSURE_IO,
+    MACHINE_CPU_USER, /* part of the processors' time by class, in the order of proc(5) */
+    MACHINE_CPU_NICE,
+    MACHINE_CPU_SYSTEM,
+    MACHINE_CPU_IDLE,
+    MACHINE_CPU_IOWAIT,
+    MACHINE_CPU_IRQ,
+    MACHINE_CPU_SOFTIRQ,
+    MACHINE_CPU_STEAL,
     MACHINE_FIGURE_COUNT
 };
 extern const char *const machine_figure_words[MACHINE_FIGURE_COUNT];

@@ -32,6 +32,7 @@ void statistics_free(struct statistics *statistics)
         statistics->entries = entry->next;
         entry_free(entry);
     }
+    machine_parts_done(&statistics->machine.parts);
 }
 
 static struct queue_meters *meters_of(const struct engine *engine, const struct job *job)

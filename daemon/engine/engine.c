@@ -12,6 +12,7 @@
 #include "daemon/engine/values.h"
 #include "daemon/resources/disk.h"
 #include "daemon/store/last_ids.h"
+#include "daemon/store/machine_part_rows.h"
 #include "daemon/store/machine_rows.h"
 #include "daemon/store/number_rows.h"
 #include "daemon/store/task_rows.h"
@@ -139,7 +140,8 @@ struct engine *engine_new(struct event_base *base, struct db *db,
     if (engine_begin_scaling(engine, err) < 0 || engine_load_admission(engine, err) < 0 ||
         gpu_places_load(engine, err) < 0 || engine_charge_past(engine, err) < 0 ||
         schedules_load(engine, err) < 0 || engine_restore(engine, err) < 0 ||
-        (options->machine_us == 0 && machine_rows_clear(db, err) < 0)) {
+        (options->machine_us == 0 &&
+         (machine_rows_clear(db, err) < 0 || machine_part_rows_clear(db, err) < 0))) {
         engine_free(engine);
         return NULL;
     }

@@ -120,10 +120,9 @@ enum job_edit_part {
     JOB_EDIT_TEXTS = 256, /* tags, cwd, stdin, checkpoint_signal */
     JOB_EDIT_NAME = 512,
 };
-/* The job has the facts of *facts from now on (job_rows_load with the changes; the conditions count
- * when they are named); sets edited_at. Of an array that has begun only queue, priority and limits
- * may change. ERROR_CONFLICT: it does not wait, or it would wait for itself: then *ret_path, else
- * empty, is that chain. ERROR_DRAINING, ERROR_INVALID: its parts. Nothing was changed then. */
+/* The job has the facts of *facts from now on (job_rows_load with the changes; conditions that are
+ * named), and edited_at. Of an array that has begun only queue, priority and limits may change.
+ * ERROR_CONFLICT: it does not wait, or would for itself (*ret_path). No error changes anything. */
 int engine_edit(struct engine *engine, struct job_facts *facts, unsigned parts,
                 struct dependency_path *ret_path, struct error *err);
 

@@ -4,12 +4,14 @@
 #define BATCHD_DAEMON_ENGINE_MACHINE_HISTORY_H
 
 #include "daemon/core/machine_minute.h"
+#include "daemon/core/machine_parts.h"
 
 struct engine;
 
 struct machine_history {
     int64_t seen_at; /* the sample that was counted last */
     struct machine_minute minute;
+    struct machine_parts parts; /* in that minute */
 };
 
 /* At the end of a turn. */

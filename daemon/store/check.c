@@ -10,6 +10,7 @@
 #include "daemon/store/estimate_rows.h"
 #include "daemon/store/job_rows.h"
 #include "daemon/store/last_ids.h"
+#include "daemon/store/machine_part_rows.h"
 #include "daemon/store/machine_rows.h"
 #include "daemon/store/number_rows.h"
 #include "daemon/store/queue_rows.h"
@@ -50,6 +51,7 @@ static int (*const checks[])(struct db *db, struct error *err) = {
     checkpoint_rows_check,
     rollup_rows_check,
     machine_rows_check,
+    machine_part_rows_check,
 };
 
 int store_check(struct db *db, struct error *err)

@@ -6,10 +6,15 @@
 
 /* Of each figure, in the order of enum machine_figure. */
 #define OF(figure) figure "_count," figure "_sum," figure "_highest"
+#define CLASSES                                                                             \
+    OF("cpu_user")                                                                          \
+    "," OF("cpu_nice") "," OF("cpu_system") "," OF("cpu_idle") "," OF("cpu_iowait") "," OF( \
+        "cpu_irq") "," OF("cpu_softirq") "," OF("cpu_steal")
 #define COLUMNS                                                                        \
     "minute,samples," OF("cpu") "," OF("load") "," OF("memory") "," OF("swap") "," OF( \
-        "cpu_pressure") "," OF("memory_pressure") "," OF("io_pressure") ",sum"
+        "cpu_pressure") "," OF("memory_pressure") "," OF("io_pressure") "," CLASSES ",sum"
 #define NUMBERS (2 + 3 * MACHINE_FIGURE_COUNT)
+#define TEN "?,?,?,?,?,?,?,?,?,?,"
 /* Most that goes at a time. */
 #define PRUNED_ROWS "1440"
 
@@ -67,9 +72,9 @@ int machine_rows_put(struct db *db, const struct machine_minute *minute, struct 
 {
     static const char find[] = "SELECT " COLUMNS " FROM machine_minute WHERE minute=?1";
     static const char put[] =
-        "INSERT OR REPLACE INTO machine_minute(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,"
-        "?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)";
-    static_assert(NUMBERS == 23, "each number has a parameter");
+        "INSERT OR REPLACE INTO machine_minute(" COLUMNS ") VALUES(" TEN TEN TEN TEN "?,?,?,?,?,?,"
+        "?,?)";
+    static_assert(NUMBERS == 47, "each number, and the sum, has a parameter");
     struct machine_minute whole = *minute;
     struct reading reading = {join, &whole};
     int64_t numbers[NUMBERS];
@@ -86,17 +91,18 @@ int machine_rows_put(struct db *db, const struct machine_minute *minute, struct 
     return db_run(db, statement, err);
 }
 
-int machine_rows_each(struct db *db, int64_t since, int64_t most, machine_minute_fn each, void *arg,
-                      struct error *err)
+int machine_rows_each(struct db *db, const struct machine_span *span, machine_minute_fn each,
+                      void *arg, struct error *err)
 {
-    static const char sql[] = "SELECT " COLUMNS " FROM machine_minute WHERE minute>=?1"
-                              " ORDER BY minute DESC LIMIT ?2";
+    static const char sql[] = "SELECT " COLUMNS " FROM machine_minute WHERE minute>=?1 AND"
+                              " minute<?2 ORDER BY minute DESC LIMIT ?3";
     struct reading reading = {each, arg};
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
         return -1;
-    (void)sqlite3_bind_int64(statement, 1, since);
-    (void)sqlite3_bind_int64(statement, 2, most);
+    (void)sqlite3_bind_int64(statement, 1, span->since);
+    (void)sqlite3_bind_int64(statement, 2, span->before);
+    (void)sqlite3_bind_int64(statement, 3, span->most);
     return db_each(db, statement, read_row, &reading, err);
 }
 

@@ -8,10 +8,13 @@
 /* Writes it. A minute of which there is a row already (the clock went back) is added to it. */
 int machine_rows_put(struct db *db, const struct machine_minute *minute, struct error *err);
 
-/* Calls `each` with those from this minute on, newest first, at most so many. */
+/* Calls `each` with those from a minute on and before another, newest first, at most so many. */
+struct machine_span {
+    int64_t since, before, most;
+};
 typedef void (*machine_minute_fn)(void *arg, const struct machine_minute *minute);
-int machine_rows_each(struct db *db, int64_t since, int64_t most, machine_minute_fn each, void *arg,
-                      struct error *err);
+int machine_rows_each(struct db *db, const struct machine_span *span, machine_minute_fn each,
+                      void *arg, struct error *err);
 
 /* Removes what is older; a day of it at a time. */
 int machine_rows_prune(struct db *db, int64_t minute, struct error *err);

@@ -11,6 +11,14 @@
     "id,state,attempt,charged,losses,cancelling,worker,started_at,ended_at,class,exit_code,signal," \
     "user_us,system_us,run_us,max_rss_bytes,stdout_bytes,stderr_bytes,cut_bytes,lost_bytes"
 
+/* What the sum of a minute of the machine was made of before schema 14. */
+#define SUMMED_MINUTE                                                                 \
+    "minute,samples,cpu_count,cpu_sum,cpu_highest,load_count,load_sum,load_highest,"  \
+    "memory_count,memory_sum,memory_highest,swap_count,swap_sum,swap_highest,"        \
+    "cpu_pressure_count,cpu_pressure_sum,cpu_pressure_highest,memory_pressure_count," \
+    "memory_pressure_sum,memory_pressure_highest,io_pressure_count,io_pressure_sum,"  \
+    "io_pressure_highest"
+
 /* Numbers in state, priority and class are the enums of core/job.h; times are microseconds since
  * the epoch, 0 = not yet; facts_sum and status_sum are CRC-32C over the columns (job_rows.c). The
  * triggers repeat two invariants where no code can forget them: a terminal state never changes, and
@@ -287,6 +295,49 @@ static const char *const migrations[] = {
     "last_run_at,skipped_at,completed_at,failed_at,name,at,zone,skipped_why)"
     " WHERE sum=checksum(uid,gid,overlap,catch_up,paused,created_at,done_until,last_job,last_run_at,"
     "skipped_at,name,at,zone,skipped_why);",
+
+    /* 14: the processors' time by class in each minute; and of each file system and GPU what is
+     * free, busy and in use (machine_part_rows.c). */
+    "ALTER TABLE machine_minute ADD COLUMN cpu_user_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_user_sum INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_user_highest INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_nice_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_nice_sum INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_nice_highest INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_system_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_system_sum INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_system_highest INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_idle_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_idle_sum INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_idle_highest INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_iowait_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_iowait_sum INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_iowait_highest INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_irq_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_irq_sum INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_irq_highest INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_softirq_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_softirq_sum INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_softirq_highest INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_steal_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_steal_sum INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine_minute ADD COLUMN cpu_steal_highest INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE machine_minute SET sum=checksum(" SUMMED_MINUTE
+    ",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0)"
+    " WHERE sum=checksum(" SUMMED_MINUTE ");"
+    "CREATE TABLE machine_part("
+    " minute INTEGER NOT NULL, kind INTEGER NOT NULL, name TEXT NOT NULL,"
+    " free_count INTEGER NOT NULL, free_sum INTEGER NOT NULL,"
+    " free_lowest INTEGER NOT NULL, free_highest INTEGER NOT NULL,"
+    " inodes_count INTEGER NOT NULL, inodes_sum INTEGER NOT NULL,"
+    " inodes_lowest INTEGER NOT NULL, inodes_highest INTEGER NOT NULL,"
+    " busy_count INTEGER NOT NULL, busy_sum INTEGER NOT NULL,"
+    " busy_lowest INTEGER NOT NULL, busy_highest INTEGER NOT NULL,"
+    " memory_count INTEGER NOT NULL, memory_sum INTEGER NOT NULL,"
+    " memory_lowest INTEGER NOT NULL, memory_highest INTEGER NOT NULL,"
+    " temperature_count INTEGER NOT NULL, temperature_sum INTEGER NOT NULL,"
+    " temperature_lowest INTEGER NOT NULL, temperature_highest INTEGER NOT NULL,"
+    " sum INTEGER NOT NULL, PRIMARY KEY(minute, kind, name)) WITHOUT ROWID;",
 };
 
 int migrations_count(void)
