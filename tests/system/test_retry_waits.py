@@ -248,8 +248,8 @@ def test_many_tasks_that_wait_are_not_read_again(crowd):
 @pytest.mark.long
 def test_many_that_need_not_wait_need_not_after_a_restart(crowd):
     daemon, many, one = crowd
-    for job in (many, one):
-        daemon.call("io.batchd.Jobs.Edit", id=job, begin=0)
+    daemon.call("io.batchd.Jobs.Edit", id=many, begin=0)
+    daemon.call("io.batchd.Jobs.Edit", id=one, begin=0, priority="urgent")  # not behind all of the others
     assert show(daemon, many, index=0)["retry_at"] is None
     daemon.restart()
     assert [show(daemon, job, index=0)["retry_at"] for job in (many, one)] == [None, None]
