@@ -10,7 +10,7 @@
 #define COLUMNS                                                                             \
     "minute,kind,name," OF("free") "," OF("inodes") "," OF("busy") "," OF("memory") "," OF( \
         "temperature") ",sum"
-#define NUMBERS (4 * PART_FIGURE_COUNT)
+#define NUMBERS 20
 #define FIRST_NUMBER 3
 
 struct reading {
@@ -42,7 +42,7 @@ static int read_row(void *arg, sqlite3_stmt *row, struct error *err)
                          (long long)minute);
     part.kind = (enum machine_part_kind)kind;
     part.name = (char *)(uintptr_t)name; /* for as long as the row is read */
-    for (unsigned i = 0; i < PART_FIGURE_COUNT; i++)
+    for (size_t i = 0; i < PART_FIGURE_COUNT; i++)
         part.figures[i] = (struct machine_range){numbers[4 * i], numbers[4 * i + 1],
                                                  numbers[4 * i + 2], numbers[4 * i + 3]};
     if (reading->each != NULL)
@@ -69,12 +69,12 @@ static int write(struct db *db, int64_t minute, const struct machine_part *part,
 {
     static const char sql[] = "INSERT OR REPLACE INTO machine_part(" COLUMNS ") VALUES(?,?,?,"
                               "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
-    static_assert(NUMBERS == 20, "each number, and the sum, has a parameter");
+    static_assert(NUMBERS == 4 * PART_FIGURE_COUNT, "each number, and the sum, has a parameter");
     int64_t numbers[NUMBERS];
     sqlite3_stmt *statement = db_writing(db, sql, err);
     if (statement == NULL)
         return -1;
-    for (unsigned i = 0; i < PART_FIGURE_COUNT; i++) {
+    for (size_t i = 0; i < PART_FIGURE_COUNT; i++) {
         numbers[4 * i] = part->figures[i].count;
         numbers[4 * i + 1] = part->figures[i].sum;
         numbers[4 * i + 2] = part->figures[i].lowest;
