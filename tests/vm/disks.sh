@@ -17,8 +17,8 @@ $1"
 configure ''
 install_programs
 systemctl start batchd.socket batchd-worker.service
-# One command at a time, 20 ms each.
-modprobe bfq && modprobe scsi_debug dev_size_mb=48 delay=0 ndelay=20000000 max_queue=1 || exit 1
+# One command at a time, 20 ms each, so that the processors wait for it, and not it for them.
+modprobe bfq && modprobe scsi_debug dev_size_mb=48 delay=0 ndelay=$((20000000 * slowness)) max_queue=1 || exit 1
 wait_for 20 ls -d /sys/block/sd*
 disk=$(basename "$(ls -d /sys/block/sd* | head -1)")
 wait_for 20 test -e "/dev/$disk"; chmod 666 "/dev/$disk"
@@ -48,9 +48,9 @@ reads="import mmap, os, random, threading, time
 disk = os.open('/dev/$disk', os.O_RDONLY | os.O_DIRECT); done = []
 def read():
     block = mmap.mmap(-1, 4096)
-    while (now := time.time()) < begin + 15: os.preadv(disk, [block], 4096 * random.randrange(12000)); done.append(now)
+    while (now := time.time()) < begin + 10 + 5 * $slowness: os.preadv(disk, [block], 4096 * random.randrange(12000)); done.append(now)
 while not os.path.exists('/tmp/go'): time.sleep(0.05)
-begin = os.stat('/tmp/go').st_mtime + 4
+begin = os.stat('/tmp/go').st_mtime + 4 * $slowness
 threads = [threading.Thread(target=read) for _ in range(8)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
