@@ -286,24 +286,40 @@ static int read_id(void *arg, sqlite3_stmt *statement, struct error *err)
     return 1;
 }
 
-/* The id of the job of this user (?1) with that text (?2); 0: there is none. */
-static int find_id(struct db *db, const char *sql, uint32_t uid, const char *text, uint64_t *ret,
-                   struct error *err)
+/* The id that it tells first; 0: there is none. */
+static int first_id(struct db *db, sqlite3_stmt *statement, uint64_t *ret, struct error *err)
+{
+    *ret = 0;
+    return statement == NULL ? -1 : db_each(db, statement, read_id, ret, err);
+}
+
+/* Of the jobs of this user (?1) with that text (?2). */
+static sqlite3_stmt *of_text(struct db *db, const char *sql, uint32_t uid, const char *text,
+                             struct error *err)
 {
     sqlite3_stmt *statement = db_statement(db, sql, err);
     if (statement == NULL)
-        return -1;
+        return NULL;
     (void)sqlite3_bind_int64(statement, 1, uid);
     bind_text(statement, 2, text);
-    *ret = 0;
-    return db_each(db, statement, read_id, ret, err);
+    return statement;
+}
+
+/* Of those the ones before or behind an id (?3). */
+static sqlite3_stmt *beside(struct db *db, const char *sql, uint32_t uid, const char *name,
+                            uint64_t id, struct error *err)
+{
+    sqlite3_stmt *statement = of_text(db, sql, uid, name, err);
+    if (statement != NULL)
+        (void)sqlite3_bind_int64(statement, 3, (int64_t)id);
+    return statement;
 }
 
 int job_rows_find_key(struct db *db, uint32_t uid, const char *key, uint64_t *ret,
                       struct error *err)
 {
     static const char sql[] = "SELECT id FROM job WHERE uid=?1 AND key=?2";
-    return find_id(db, sql, uid, key, ret, err);
+    return first_id(db, of_text(db, sql, uid, key, err), ret, err);
 }
 
 int job_rows_find_unique(struct db *db, uint32_t uid, const char *unique, uint64_t *ret,
@@ -311,37 +327,23 @@ int job_rows_find_unique(struct db *db, uint32_t uid, const char *unique, uint64
 {
     static const char sql[] =
         "SELECT id FROM job INDEXED BY job_unique WHERE uid=?1 AND unique_key=?2 AND state<4";
-    return find_id(db, sql, uid, unique, ret, err);
-}
-
-/* The next to this id (?1) of this user (?2) with that name (?3); 0: there is none. */
-static int find_of_name(struct db *db, const char *sql, uint64_t id, uint32_t uid, const char *name,
-                        uint64_t *ret, struct error *err)
-{
-    sqlite3_stmt *statement = db_statement(db, sql, err);
-    if (statement == NULL)
-        return -1;
-    (void)sqlite3_bind_int64(statement, 1, (int64_t)id);
-    (void)sqlite3_bind_int64(statement, 2, uid);
-    bind_text(statement, 3, name);
-    *ret = 0;
-    return db_each(db, statement, read_id, ret, err);
+    return first_id(db, of_text(db, sql, uid, unique, err), ret, err);
 }
 
 int job_rows_find_namesake(struct db *db, uint32_t uid, const char *name, uint64_t before,
                            uint64_t *ret, struct error *err)
 {
-    static const char sql[] = "SELECT id FROM job INDEXED BY job_name WHERE state<4 AND id<?1 AND "
-                              "uid=?2 AND name=?3 ORDER BY id DESC LIMIT 1";
-    return find_of_name(db, sql, before, uid, name, ret, err);
+    static const char sql[] = "SELECT id FROM job INDEXED BY job_name WHERE state<4 AND uid=?1 AND "
+                              "name=?2 AND id<?3 ORDER BY id DESC LIMIT 1";
+    return first_id(db, beside(db, sql, uid, name, before, err), ret, err);
 }
 
 int job_rows_find_successor(struct db *db, uint32_t uid, const char *name, uint64_t after,
                             uint64_t *ret, struct error *err)
 {
-    static const char sql[] = "SELECT id FROM job INDEXED BY job_name WHERE state<4 AND id>?1 AND "
-                              "uid=?2 AND name=?3 ORDER BY id LIMIT 1";
-    return find_of_name(db, sql, after, uid, name, ret, err);
+    static const char sql[] = "SELECT id FROM job INDEXED BY job_name WHERE state<4 AND uid=?1 AND "
+                              "name=?2 AND id>?3 ORDER BY id LIMIT 1";
+    return first_id(db, beside(db, sql, uid, name, after, err), ret, err);
 }
 
 /* A bound of 0 means "none", and states of -1: what is not asked for leaves no damaged row out,
