@@ -106,7 +106,7 @@ const struct config_key config_keys[] = {
     {"http.listen", CONFIG_LOOPBACK, AT(http_listen), 0, 0, NULL, "\"\"", false,
      "An address of loopback and a port where it is, too, such as 127.0.0.1:9187; whoever is on this machine can connect there. Empty: none."},
     {"http.users", CONFIG_INTEGER32, AT(http_users), 0, 1000, NULL, "0", false,
-     "So many users have series of their own (by uid), the others one together, for root and batchd's owner at the Unix socket; 0: no series tells of users or schedules."},
+     "So many users have series of their own (by uid), the others one together, for root and batchd's owner at the Unix socket; 0: none. Schedules have theirs anyway."},
     {"processors.path", CONFIG_WORD, AT(processors_path), 0, 0, NULL, "\"\"", false,
      "One more folder with processors, searched first."},
     {"monitor.interval", CONFIG_SPAN, AT(monitor_interval_ms), 100, 3600000, NULL, "\"2s\"", false,

@@ -11,10 +11,10 @@ char *metrics_text(const struct api *api, const struct metrics_reader *reader, s
     if (out == NULL)
         out_of_memory();
     metrics_queues(out, api);
-    if (reader->of_users && reader->users > 0) {
+    if (reader->of_users && reader->users > 0)
         metrics_users(out, api, reader->users);
+    if (reader->of_users)
         metrics_schedules(out, api);
-    }
     metrics_missed(out, api);
     metrics_machine(out, api);
     metrics_gpus(out, api);

@@ -11,10 +11,10 @@
 #define METRICS_QUEUES METER_QUEUES_ALONE
 #define METRICS_SCHEDULES 200U
 
-/* Who may not be told of users is not told of their schedules, which have an owner, either. */
+/* Who may not be told of users is not told of their schedules either. */
 struct metrics_reader {
     bool of_users;
-    uint32_t users; /* of so many of them there are series by uid; 0: nothing is told of any */
+    uint32_t users; /* of so many of them there are series by uid */
 };
 
 /* Names of users are not asked for: that may mean to wait for a server. The caller frees. */

@@ -21,7 +21,7 @@ def timed(make_daemon, tmp_path):
     """A daemon in Berlin whose clock is set by timed.clock; it stands before noon."""
     clock = Clock(tmp_path, BERLIN)
     clock.set(at(BERLIN, *MONDAY, 11, 30))
-    daemon = make_daemon(config="[http]\nusers = 1\n", env=clock.env)
+    daemon = make_daemon(env=clock.env)
     daemon.clock = clock
     daemon.start()
     return daemon

@@ -14,16 +14,9 @@ from daemon import Refused, wait_until
 from gpus import Machine, Nvidia
 from test_cron import BERLIN, MONDAY, add, call, runs, settle, timed  # noqa: F401
 from test_faults import fill, refused_for_space, small_disk  # noqa: F401
-from test_metrics import USERS, of, scrape
+from test_metrics import of, scrape
 
 LATEST = ("batchd_last_success_timestamp_seconds", "batchd_last_failure_timestamp_seconds")
-
-
-@pytest.fixture(name="daemon")
-def one_that_tells_of_users(make_daemon):
-    daemon = make_daemon(config=USERS)
-    daemon.start()
-    return daemon
 
 
 def about(seconds):
@@ -233,18 +226,6 @@ def test_another_user_is_told_of_no_schedule(daemon):
     done = subprocess.run([sys.executable, "-c", script, daemon.state / "http.sock"], user=12345, cwd="/",
                           capture_output=True, text=True, check=True, timeout=30)
     assert "batchd_schedule_missed_total" in done.stdout and not any(name in done.stdout for name in LATEST)
-
-
-def test_where_nothing_is_told_of_users_nothing_is_of_schedules(make_daemon):
-    """By default, and also to root and batchd's owner."""
-    daemon = make_daemon()
-    daemon.start()
-    add(daemon, "one", "0 0 1 1 *")
-    daemon.wait(daemon.submit("true"))
-    samples = scrape(daemon)
-    assert of(samples, "batchd_schedule_missed_total", reason="late") == 0
-    assert not any(name in LATEST for name, _ in samples)
-    assert not any("uid" in dict(labels) for _, labels in samples)
 
 
 def test_no_more_than_200_schedules(daemon):
