@@ -79,10 +79,11 @@ bool engine_may_bind(struct engine *engine, const struct job_facts *facts, uint6
     if (idle < facts->cpus && cpu_list_count(&there) < usable &&
         pool_quit_older(engine->pool, worker)) /* the next may use more */
         return false;
-    if (idle < facts->cpus)
-        pool_ask_bindable(engine->pool, worker); /* they may have become more */
+    if (idle >= facts->cpus)
+        return true;
+    pool_ask_bindable(engine->pool, 0); /* they may have become more, or fewer for all */
     see(engine, cpu_list_count(&there), idle);
-    return idle >= facts->cpus;
+    return false;
 }
 
 static void tell_change(struct binding *binding, uint32_t count, uint32_t all)

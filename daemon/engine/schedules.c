@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/parse.h"
+#include "daemon/core/cpu_layout.h"
 #include "daemon/core/job_request.h"
 #include "daemon/core/meters.h"
 #include "daemon/engine/engine.h"
@@ -196,11 +197,13 @@ static void cancel_last(struct engine *engine, const struct planned *planned)
         log_warning("schedule %s of uid %u: %s", planned->facts.name, planned->facts.uid, err.text);
 }
 
-/* The machine may have become smaller since the schedule was made: such jobs would pile up. */
+/* The machine may have become smaller since the schedule was made: such jobs would pile up. What
+ * comes and goes, GPUs and processors to be bound to, is waited for. */
 static int check_fits(const struct engine *engine, const struct job_facts *facts, struct error *err)
 {
     struct job_misfit misfit;
-    const struct resources total = scheduler_installed(engine->scheduler);
+    struct resources total = scheduler_installed(engine->scheduler);
+    total.amount[RESOURCE_BOUND] = cpu_list_count(&engine->options.cpus->usable);
     if (!job_never_fits(facts, &engine->options.names, &total, NULL, &misfit))
         return 0;
     return error_set(err, ERROR_LIMIT, "%s", misfit.text);

@@ -84,7 +84,8 @@ void pool_remove_jobs(struct pool *pool, const struct job_folders *folders);
 uint64_t pool_choose_idle(const struct pool *pool);
 /* The same of those that can bind a job to processors; the others make way as the next. */
 uint64_t pool_choose_binding(struct pool *pool);
-/* True when it is let go, since it is of an earlier daemon or spawner, for another to come. */
+/* True when it is let go, since it is of an earlier daemon or spawner and there is one that makes
+ * another. */
 bool pool_quit_older(struct pool *pool, uint64_t id);
 /* Leaves in the list those processors that this one can bind a job to; or, of those that are of no
  * earlier one, the one that can bind to the most of them: all, and false, when none has said. */

@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "daemon/exec/pool.h"
 #include "daemon/exec/pool_workers.h"
+#include "daemon/exec/spawner.h"
 
 /* How many are handed over behind the one that runs: as many as it does within batch_target, by
  * what its jobs took lately. Behind longer ones nobody notices the wait for a commit. */
@@ -40,7 +41,7 @@ uint64_t pool_choose_idle(const struct pool *pool)
 bool pool_quit_older(struct pool *pool, uint64_t id)
 {
     const struct worker *worker = pool_find(pool, id);
-    if (worker == NULL || worker->spawner == pool->spawners)
+    if (worker == NULL || worker->spawner == pool->spawners || !spawner_is_there(pool->spawner))
         return false;
     pool_quit(pool, id);
     return true;

@@ -32,6 +32,7 @@ struct spawner {
     struct channel *channel;
     struct event *retry;
     struct record_writer waiting; /* requests made while there is no connection */
+    bool sought;                  /* one is, without any */
     int64_t missed_since;         /* monotonic; 0: it is not looked for */
     int64_t start_at;             /* when one may be started again */
     int64_t pause_us;             /* how long after that the next may */
@@ -138,7 +139,12 @@ static void found(struct spawner *spawner)
     spawner->missed_since = 0;
     spawner->pause_us = spawner->start_at = 0;
     spawner->problem[0] = '\0';
-    spawner->complained = false;
+    spawner->complained = spawner->sought = false;
+}
+
+static bool is_needed(const struct spawner *spawner)
+{
+    return spawner->waiting.used > 0 || spawner->sought;
 }
 
 static void connect_now(struct spawner *spawner)
@@ -146,7 +152,7 @@ static void connect_now(struct spawner *spawner)
     CLEANUP_FREE char *path = xasprintf("%s/workers/spawner.sock", spawner->state_dir);
     struct error err;
     int fd = -1;
-    if (spawner->channel != NULL || spawner->waiting.used == 0)
+    if (spawner->channel != NULL || !is_needed(spawner))
         return;
     if (fd_connect_unix(path, &fd, &err) == 0) {
         spawner->channel = channel_new(spawner->base, fd, &channel_calls, spawner);
@@ -232,6 +238,12 @@ void spawner_flush(struct spawner *spawner)
 {
     if (spawner->channel != NULL)
         channel_flush(spawner->channel);
-    else if (spawner->waiting.used > 0 && evtimer_pending(spawner->retry, NULL) == 0)
+    else if (is_needed(spawner) && evtimer_pending(spawner->retry, NULL) == 0)
         connect_now(spawner);
+}
+
+bool spawner_is_there(struct spawner *spawner)
+{
+    spawner->sought |= spawner->channel == NULL;
+    return spawner->channel != NULL;
 }

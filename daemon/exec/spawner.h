@@ -6,6 +6,7 @@
 
 #include "common/job_folders.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct event_base;
@@ -34,6 +35,9 @@ void spawner_remove(struct spawner *spawner, uint64_t worker);
 /* Asks it to remove folders of jobs; answered by `folders`. */
 void spawner_remove_jobs(struct spawner *spawner, const struct job_folders *folders);
 void spawner_flush(struct spawner *spawner);
+/* Whether there is a connection. If not, one is looked for from the next spawner_flush on, though
+ * nothing is asked of it: one that was started anew is not known of before. */
+bool spawner_is_there(struct spawner *spawner);
 /* Why there has been none for a while; NULL: there is, or none is needed. Borrowed. */
 const char *spawner_problem(const struct spawner *spawner);
 

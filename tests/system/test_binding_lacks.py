@@ -5,8 +5,10 @@ import subprocess
 
 import pytest
 
+from clock import Clock, at
 from daemon import OUT, ROOT, Refused, wait_until
 from preload import preloadable
+from test_cron import BERLIN, MONDAY, add, wait_for_runs
 from test_metrics import of, scrape
 
 USABLE = sorted(os.sched_getaffinity(0))
@@ -95,16 +97,20 @@ def test_what_failed_and_what_is_put_off_are_told_apart(older):
     older.wait(edited)
 
 
-@pytest.fixture
-def machine(make_daemon, tmp_path):
-    """Whose processors are switched off and on by its file; .has(...) says which are there."""
+def with_switches(make_daemon, tmp_path, **more):
+    """Its processors are switched off and on by its file; .has(...) says which are there."""
     online = tmp_path / "sys/devices/system/cpu/online"
     online.parent.mkdir(parents=True)
-    daemon = make_daemon(config=f'[workers]\nmax = 4\n[monitor]\nroot = "{tmp_path}"\n')
+    daemon = make_daemon(config=f'[workers]\nmax = 4\n[monitor]\nroot = "{tmp_path}"\n', **more)
     daemon.has = lambda *numbers: online.write_text(",".join(map(str, numbers)) + "\n")
     daemon.has(*USABLE[:2])
     daemon.start()
     return daemon
+
+
+@pytest.fixture
+def machine(make_daemon, tmp_path):
+    return with_switches(make_daemon, tmp_path)
 
 
 @needs_two
@@ -133,6 +139,25 @@ def test_a_processor_that_is_taken_off_the_machine(machine):
     assert [job["state"] for job in machine.wait(*both)] == ["completed"] * 2
     assert machine.job(both[0])["cpu_list"] in (f"{first}-{second}", f"{first},{second}")
     assert "jobs can be bound to all 2 processors again" in machine.log.read_text()
+
+
+@needs_two
+def test_a_schedules_run_waits_for_a_processor_that_is_off(make_daemon, tmp_path):
+    """What somebody submits is refused meanwhile, who may ask again; a run that is not made is lost."""
+    clock = Clock(tmp_path, BERLIN)
+    clock.set(at(BERLIN, *MONDAY, 11, 30))
+    machine = with_switches(make_daemon, tmp_path, env=clock.env)
+    add(machine, "wide", "0 12 * * *", job={"cpu_bind": "cores", "cpus": 2})
+    machine.has(USABLE[1])
+    machine.wait(machine.submit("true", cpu_bind="cores"))
+    wait_until(lambda: "jobs can be bound to 1 of 2 processors" in machine.log.read_text())
+    with pytest.raises(Refused):
+        machine.submit("true", cpu_bind="cores", cpus=2)
+    clock.set(at(BERLIN, *MONDAY, 12, 0))
+    [run] = wait_for_runs(machine, 1, "wide")
+    wait_until(lambda: machine.job(run["id"])["reasons"] == ["Resources"])
+    machine.has(*USABLE[:2])
+    assert machine.wait(run["id"])[0]["state"] == "completed"
 
 
 @needs_two

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 import counting
 import pytest
@@ -25,16 +26,24 @@ class System(Daemon):
         self.user, self.programs, self.spawner = user, place / "bin", None
         self.home = place / "home"
 
+    def run(self, program, *options):
+        with open(self.log, "ab") as log:
+            return subprocess.Popen([self.programs / program, *options, "--system", "--state", self.state],
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
+
+    def start_spawner(self):
+        self.spawner = self.run("batchd-worker", "--spawner", "--foreground", "--group", "nogroup", "--front-uid", "root")
+
+    def stop_spawner(self, number=signal.SIGTERM):
+        """Its workers end with it; of SIGUSR1, as systemd stops it, they go on."""
+        self.spawner.send_signal(number)
+        self.spawner.wait(timeout=40)
+
     def start(self, wait=True):
         self.state.chmod(0o751)
-        with open(self.log, "ab") as log:
-            common = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "env": self.env}
-            if self.spawner is None:
-                self.spawner = subprocess.Popen(
-                    [self.programs / "batchd-worker", "--spawner", "--foreground", "--system", "--state",
-                     self.state, "--group", "nogroup", "--front-uid", "root"], **common)
-            self.process = subprocess.Popen(
-                [self.programs / "batchd", "--system", "--state", self.state, "--config", self.config], **common)
+        if self.spawner is None:
+            self.start_spawner()
+        self.process = self.run("batchd", "--config", self.config)
         self.wait_ready()
         self.socket.chmod(0o666)
 
@@ -51,8 +60,7 @@ class System(Daemon):
     def destroy(self):
         super().destroy()
         if self.spawner is not None:
-            self.spawner.terminate()
-            self.spawner.wait(timeout=40)
+            self.stop_spawner()
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +190,23 @@ def test_a_server_is_its_users(system):
     assert {f["uid"] for f in found} == {system.user.pw_uid}
     status = pathlib.Path(f"/proc/{found[-1]['pid']}/status").read_text()
     assert "NoNewPrivs:\t1" in status and f"Uid:\t{system.user.pw_uid}\t{system.user.pw_uid}" in status
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor")
+def test_without_a_spawner_no_worker_makes_way(system):
+    """Though none may use as many processors as a job is to be bound to: none would come in its place."""
+    usable = sorted(os.sched_getaffinity(0))
+    wide = system.submit_shell("true", "--cpu-bind", "cores", "-c2", "--hold", "-p", "urgent")
+    os.sched_setaffinity(system.spawner.pid, usable[:1])
+    for pid in system.processes("--worker"):
+        os.kill(pid, signal.SIGKILL)
+    system.wait(system.submit_shell("true", "--cpu-bind", "cores"))
+    system.stop_spawner(signal.SIGUSR1)
+    system.call("io.batchd.Jobs.Release", id=wide)
+    workers = system.processes("--worker")
+    end = time.monotonic() + 12  # processors are looked at again after ten seconds
+    while time.monotonic() < end:
+        assert system.wait(system.submit_shell("sleep 0.2"), seconds=8)[0]["state"] == "completed"
+    assert system.processes("--worker") == workers and system.job(wide)["state"] == "pending"
+    system.start_spawner()
+    assert system.wait(wide, seconds=40)[0]["state"] == "completed"
