@@ -321,9 +321,8 @@ int engine_restore_depends(struct engine *engine, struct error *err)
 
 /* ---- changed while it waits ---- */
 
-/* Whether it would wait for itself. */
-static int refuse_cycle(struct engine *engine, const struct job_facts *facts,
-                        struct dependency_path *ret_path, struct error *err)
+int engine_would_wait(struct engine *engine, const struct job_facts *facts, uint64_t id,
+                      struct dependency_path *ret_path, struct error *err)
 {
     const struct dependency_spec *spec = &facts->depends;
     CLEANUP_FREE uint64_t *parents = xcalloc(spec->count + 1, sizeof(*parents));
@@ -335,8 +334,8 @@ static int refuse_cycle(struct engine *engine, const struct job_facts *facts,
             return -1;
     }
     ret_path->count =
-        dependency_graph_cycle(engine->waits, facts->id, parents, spec->count, &ret_path->ids);
-    return ret_path->count == 0 ? 0 : engine_refuse_cycle(ret_path, "depends", err);
+        dependency_graph_cycle(engine->waits, id, parents, spec->count, &ret_path->ids);
+    return 0;
 }
 
 int engine_check_change(struct engine *engine, const struct job_facts *facts,
@@ -346,9 +345,10 @@ int engine_check_change(struct engine *engine, const struct job_facts *facts,
     if (job_state_of(job) != JOB_STATE_PENDING)
         return error_set(err, ERROR_CONFLICT, "job %llu is %s; what it waits for is past",
                          (unsigned long long)job->id, job_state_word(job_state_of(job)));
-    if (engine_check_depends(engine, facts, err) < 0)
+    if (engine_check_depends(engine, facts, err) < 0 ||
+        engine_would_wait(engine, facts, facts->id, ret_path, err) < 0)
         return -1;
-    return refuse_cycle(engine, facts, ret_path, err);
+    return ret_path->count == 0 ? 0 : engine_refuse_cycle(ret_path, "depends", err);
 }
 
 int engine_set_depends(struct engine *engine, const struct job_facts *facts, struct error *err)

@@ -153,7 +153,8 @@ int engine_edit(struct engine *engine, struct job_facts *facts, unsigned parts,
          engine_check_deadline(facts, clock_wall_us(), err) < 0) ||
         ((parts & JOB_EDIT_DEPENDS) != 0 &&
          engine_check_change(engine, facts, ret_path, err) < 0) ||
-        ((parts & JOB_EDIT_NAME) != 0 && engine_check_name(engine, facts, ret_path, err) < 0))
+        ((parts & JOB_EDIT_NAME) != 0 &&
+         engine_check_name(engine, facts, parts, ret_path, err) < 0))
         return -1;
     if ((parts & JOB_EDIT_DRY_RUN) != 0)
         return 0;

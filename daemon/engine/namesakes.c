@@ -2,9 +2,12 @@
  * An edit may change a name; so that no restart tells otherwise, each singleton whose way that
  * changes is looked at then: the job itself, and the first one behind it of the old name and of the
  * new one, since every later one has another job before it. */
+#include "common/alloc.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/internal.h"
 #include "daemon/store/job_rows.h"
+
+#include <string.h>
 
 int engine_find_namesake(struct engine *engine, uint64_t child, uint64_t *ret, struct error *err)
 {
@@ -42,12 +45,33 @@ static int check_behind(struct engine *engine, uint64_t child, uint64_t parent,
     return ret_path->count == 0 ? 0 : engine_refuse_cycle(ret_path, "name", err);
 }
 
-int engine_check_name(struct engine *engine, const struct job_facts *facts,
+/* The same behind this job that is to wait for other ones, which the graph does not know yet. */
+static int check_behind_changed(struct engine *engine, uint64_t child,
+                                const struct job_facts *facts, struct dependency_path *ret_path,
+                                struct error *err)
+{
+    if (child == 0 || !waits_as_singleton(engine, child))
+        return 0;
+    if (engine_would_wait(engine, facts, child, ret_path, err) < 0)
+        return -1;
+    if (ret_path->count == 0)
+        return 0;
+    ret_path->ids = xreallocarray(ret_path->ids, ret_path->count + 1, sizeof(*ret_path->ids));
+    memmove(&ret_path->ids[2], &ret_path->ids[1], (ret_path->count - 1) * sizeof(*ret_path->ids));
+    ret_path->ids[1] = facts->id;
+    ret_path->count++;
+    return engine_refuse_cycle(ret_path, "name", err);
+}
+
+int engine_check_name(struct engine *engine, const struct job_facts *facts, unsigned parts,
                       struct dependency_path *ret_path, struct error *err)
 {
     uint64_t before, after;
+    if (job_rows_find_successor(engine->db, facts->uid, facts->name, facts->id, &after, err) < 0)
+        return -1;
+    if ((parts & JOB_EDIT_DEPENDS) != 0)
+        return check_behind_changed(engine, after, facts, ret_path, err);
     if (job_rows_find_namesake(engine->db, facts->uid, facts->name, facts->id, &before, err) < 0 ||
-        job_rows_find_successor(engine->db, facts->uid, facts->name, facts->id, &after, err) < 0 ||
         check_behind(engine, facts->id, before, ret_path, err) < 0)
         return -1;
     return check_behind(engine, after, facts->id, ret_path, err);

@@ -78,6 +78,10 @@ bool engine_end_of_deadline(struct active *entry);
 int engine_check_depends(struct engine *engine, const struct job_facts *facts, struct error *err);
 /* What the job at this place of those that are submitted together says of the others of them. */
 int engine_check_siblings(const struct job_facts *jobs, size_t at, struct error *err);
+/* The way by which a job that has facts->depends and facts->name waits for that one, from that one
+ * on over what the job waits for; count 0: it does not. */
+int engine_would_wait(struct engine *engine, const struct job_facts *facts, uint64_t id,
+                      struct dependency_path *ret_path, struct error *err);
 /* Whether a job may wait for facts->depends instead; it does from now on (facts->id, may_name_any).
  */
 int engine_check_change(struct engine *engine, const struct job_facts *facts,
@@ -90,9 +94,10 @@ int engine_state_of(struct engine *engine, const struct dependency *what, enum j
                     struct error *err);
 int engine_refuse_cycle(const struct dependency_path *path, const char *field, struct error *err);
 /* namesakes.c: the job that is in the way of this singleton, 0 when none is. Whether a job may have
- * facts->name; it has, in the store, too, and had the one before. */
+ * facts->name, and where `parts` (enum job_edit_part) say so facts->depends, which
+ * engine_check_change found good; it has the name, in the store, too, and had the one before. */
 int engine_find_namesake(struct engine *engine, uint64_t child, uint64_t *ret, struct error *err);
-int engine_check_name(struct engine *engine, const struct job_facts *facts,
+int engine_check_name(struct engine *engine, const struct job_facts *facts, unsigned parts,
                       struct dependency_path *ret_path, struct error *err);
 int engine_renamed(struct engine *engine, const struct job_facts *facts, const char *before,
                    struct error *err);

@@ -383,6 +383,49 @@ def test_a_name_by_which_a_singleton_would_wait_for_itself_is_refused(daemon):
     assert daemon.wait(single)[0]["state"] == "completed"
 
 
+def edit(daemon, ident, **parts):
+    return daemon.call("io.batchd.Jobs.Edit", id=ident, **parts)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_new_name_and_what_it_waits_for_at_once(daemon, again):
+    """The one is looked at as if it had the other already: what is in order is done, and else nothing, now or at a restart."""
+    first, job = (daemon.submit(*OK, name=name, hold=True) for name in ("b", "a"))
+    single = daemon.submit(*OK, name="b", depends="singleton")
+    behind = daemon.submit(*OK, depends=f"afterok:{single}")
+    for parent, path in ((single, [single, job, single]), (behind, [single, job, behind, single])):
+        for dry_run in (True, False):
+            with pytest.raises(Refused) as refused:
+                edit(daemon, job, name="b", depends=f"afterany:{parent}", dry_run=dry_run)
+            assert refused.value.name == "io.batchd.DependencyCycle" and refused.value.parameters["path"] == path
+    assert daemon.job(job)["name"] == "a" and daemon.job(job)["depends"] is None
+    edit(daemon, job, name="b", depends=f"afterany:{first}")
+    if again:
+        daemon.restart()
+    assert daemon.job(single)["reasons"] == ["Dependency"]
+    cancel(daemon, first)
+    daemon.wait(daemon.submit(*OK))
+    assert daemon.job(single)["reasons"] == ["Dependency"]  # the job is in its way now
+    daemon.call("io.batchd.Jobs.Release", id=job)
+    assert [one["state"] for one in daemon.wait(job, single, behind)] == ["completed"] * 3
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_singleton_that_is_one_no_more_may_have_any_name(daemon, again):
+    earlier, blocker = (daemon.submit(*OK, name=name, hold=True) for name in ("a", "b"))
+    single = daemon.submit(*OK, name="b", depends="singleton")
+    edit(daemon, earlier, depends=f"afterany:{single}")
+    with pytest.raises(Refused):
+        edit(daemon, single, name="a")
+    with pytest.raises(Refused):
+        edit(daemon, single, name="a", depends=f"singleton,afterany:{blocker}")
+    if again:
+        daemon.restart()
+    edit(daemon, single, name="a", depends="")
+    assert daemon.wait(single)[0]["state"] == "completed"
+    assert daemon.job(earlier)["reasons"] == ["Held"] and daemon.job(blocker)["state"] == "pending"
+
+
 # ---- chains and numbers
 
 @pytest.mark.long
