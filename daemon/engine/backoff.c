@@ -111,7 +111,8 @@ static int drop_row(struct engine *engine, uint64_t id, struct error *err)
 int engine_lift_backoff(struct engine *engine, struct job *job, int64_t now, struct error *err)
 {
     struct array *array = job_is_array(job) ? arrays_live(engine, job->id) : NULL;
-    if (engine_backs_off(engine, job) && !job_is_array(job) && drop_row(engine, job->id, err) < 0)
+    const bool failed = engine_backs_off(engine, job) && !job->put_off;
+    if (failed && !job_is_array(job) && drop_row(engine, job->id, err) < 0)
         return -1;
     if (array != NULL && array->again.later.count > 0) {
         array_lift(engine, array, now);
@@ -120,7 +121,8 @@ int engine_lift_backoff(struct engine *engine, struct job *job, int64_t now, str
     if (!engine_backs_off(engine, job))
         return 0;
     engine_clear_later(engine, job);
-    jobset_set_since(engine->jobs, job, now, now);
+    if (failed) /* else it keeps its place */
+        jobset_set_since(engine->jobs, job, now, now);
     engine_unblock(engine, job, JOB_LATER, now);
     return 0;
 }

@@ -112,11 +112,13 @@ int engine_hold_job(struct engine *engine, uint64_t id, bool dry_run, enum job_s
     return 0;
 }
 
-/* Whether it, or a task of it, waits for another attempt. */
+/* Whether it, or a task of it, waits for another attempt: not what was put off, which would lose
+ * its place and be put off again. */
 static bool fails_wait(struct engine *engine, const struct job *job)
 {
     const struct array *array = job_is_array(job) ? arrays_need(engine, job->id) : NULL;
-    return engine_backs_off(engine, job) || (array != NULL && array->again.later.count > 0);
+    return (engine_backs_off(engine, job) && !job->put_off) ||
+           (array != NULL && array->again.later.count > 0);
 }
 
 static int lift(struct engine *engine, struct job *job, int64_t now, struct error *err)

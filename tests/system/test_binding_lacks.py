@@ -2,6 +2,7 @@
 (tests/lib/other_binding.c)."""
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -95,6 +96,25 @@ def test_what_failed_and_what_is_put_off_are_told_apart(older):
     older.call(JOBS + "Edit", id=edited, cpu_bind="none")
     assert "RetryBackoff" not in older.job(edited)["reasons"]
     older.wait(edited)
+
+
+@preloads
+def test_what_is_put_off_keeps_its_place(older):
+    """Over a release, too, and an edit of when it may begin."""
+    older.start()
+    older.wait(older.submit("true"))
+    jobs = released, edited, later = [older.submit("true", cpu_bind="cores") for _ in range(3)]
+    for job in jobs:
+        wait_until(lambda job=job: lacks_workers(older, job))
+    older.call(JOBS + "Release", id=released)
+    older.call(JOBS + "Edit", id=edited, begin=0)
+    older.call(JOBS + "Edit", id=later, begin=int((time.time() + 3600) * 1e6))
+    assert older.job(later)["reasons"] == ["BeginTime"]
+    older.older.unlink()
+    older.signal("--spawner", 9)
+    older.wait(released, edited, seconds=40)
+    for job in map(older.job, (released, edited)):
+        assert job["eligible_at"] == job["submitted_at"]
 
 
 def with_switches(make_daemon, tmp_path, **more):
