@@ -30,6 +30,8 @@ struct api_options {
 struct api_sink {
     /* Takes the reference. `last` ends the call: after it the call must not be used. */
     void (*send)(void *arg, json_t *message, bool last);
+    /* The last message as JSON, borrowed (NULL: there is none). */
+    void (*send_text)(void *arg, const char *text, size_t bytes);
     /* Bytes sent that the reader has not taken; streams look at it so as not to grow for ever. */
     size_t (*backlog)(void *arg);
 };

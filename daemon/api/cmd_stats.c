@@ -4,6 +4,7 @@
  * jobs run, with how far off its predictions were (core/run_history.h says by which measure). Each
  * sees his own jobs; who may see all sees all, and the queues' means. */
 #include "common/alloc.h"
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "daemon/api/minutes.h"
 #include "daemon/api/rates.h"
@@ -37,7 +38,7 @@ struct sums {
     enum reading now;
     struct rollup_cursor minutes;
     struct total_cursor cursor; /* by name alone */
-    struct minutes machine;     /* its list: NULL when nobody asked for it; owned */
+    struct minutes *machine;    /* NULL when nobody asked for it; owned */
     enum rate_by by;
 };
 
@@ -135,7 +136,7 @@ static void release(struct api_call *call)
     rates_free(sums->rates);
     totals_free(sums->totals);
     slice_free(sums->slice);
-    json_decref(sums->machine.list);
+    minutes_free(sums->machine);
     free(sums);
 }
 
@@ -175,8 +176,7 @@ static void finish(struct api_call *call)
     const struct sums *sums = call->state;
     uint64_t left_out = 0;
     json_t *reply = json_object();
-    json_put(reply, "machine",
-             sums->machine.list == NULL ? json_null() : json_incref(sums->machine.list));
+    CLEANUP_FREE char *machine = sums->machine == NULL ? NULL : minutes_text(sums->machine);
     rates_set_span(sums->rates, sums->cursor.since, clock_wall_us());
     json_t *totals = sums->by == RATE_BY_NAME
                          ? totals_view(sums->totals, LINES_MAX, &left_out)
@@ -189,7 +189,7 @@ static void finish(struct api_call *call)
     json_put(reply, "depth", view_depth(call));
     json_put(reply, "estimates", view_estimates(call, sums->cursor.since));
     release(call);
-    reply_done(call, reply);
+    reply_done_with(call, reply, "machine", machine == NULL ? "null" : machine);
 }
 
 /* The next part of what is read now. 1: there may be more of it; 0: it is done; or -1. */
@@ -201,7 +201,7 @@ static int read_next(struct db *db, struct sums *sums, struct error *err)
         return sums->by != RATE_BY_NAME
                    ? 0
                    : total_rows_next(db, &sums->cursor, totals_add, sums->totals, err);
-    return sums->machine.list == NULL ? 0 : minutes_next(db, &sums->machine, err);
+    return sums->machine == NULL ? 0 : minutes_next(db, sums->machine, err);
 }
 
 static void read_part(void *arg)
@@ -236,7 +236,7 @@ static void run(struct api_call *call)
     struct sums *sums = xcalloc(1, sizeof(*sums));
     *sums =
         (struct sums){.by = by,
-                      .machine = machine ? minutes_begin(since) : (struct minutes){.list = NULL},
+                      .machine = machine ? minutes_new(since) : NULL,
                       .minutes = {.minute = since / ROLLUP_MINUTE_US, .uid = -1, .rows = PART_ROWS},
                       .cursor = {.since = since, .rows = PART_ROWS}};
     sums->rates = rates_new(by, access_all(call), call->uid);

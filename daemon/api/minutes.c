@@ -1,17 +1,31 @@
 #include "daemon/api/minutes.h"
 
+#include "common/alloc.h"
+#include "common/cleanup.h"
 #include "common/json.h"
 #include "daemon/core/rollup.h"
 #include "daemon/store/machine_part_rows.h"
 #include "daemon/store/machine_rows.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* A day, in some 1.5 MB; where there are many disks and GPUs fewer, in some 3 MB. */
 #define MINUTES_MAX 1440U
 #define PARTS_MAX 10000U
-/* At a time: a millisecond or two. */
-#define PART_MINUTES 24
+/* At a time: a millisecond or two where there are many disks and GPUs. */
+#define PART_MINUTES 4
+
+/* Kept as the text that is sent: that of a day takes tens of milliseconds to write in one piece,
+ * and some ten times its size as values. */
+struct minutes {
+    char *texts[MINUTES_MAX / PART_MINUTES]; /* owned; each a list, the newest first */
+    size_t text_count;
+    int64_t since;  /* the first minute that is wanted */
+    int64_t before; /* of those before it none was read yet */
+    size_t parts;   /* disks and GPUs in them */
+};
 
 /* Of each kind its list in a minute, what names one of it, and which figures it has. */
 static const struct {
@@ -34,9 +48,9 @@ static const struct {
 
 /* One reading of the store. */
 struct batch {
-    struct minutes *minutes;
-    size_t count; /* so many at the head of the list */
+    json_t *list; /* the oldest first */
     size_t at;    /* the one to which the next part may belong */
+    size_t parts;
     int64_t oldest;
 };
 
@@ -60,9 +74,8 @@ static void add_minute(void *arg, const struct machine_minute *minute)
         json_put(object, machine_figure_words[i], view_figure(&minute->figures[i]));
     for (unsigned i = 0; i < MACHINE_PART_KIND_COUNT; i++)
         json_put(object, kinds[i].list, json_array());
-    (void)json_array_insert_new(batch->minutes->list, 0, object);
+    (void)json_array_insert_new(batch->list, 0, object);
     batch->oldest = minute->minute;
-    batch->count++;
 }
 
 static json_t *view_range(const struct machine_range *range, double unit)
@@ -90,36 +103,67 @@ static void add_part(void *arg, int64_t minute, const struct machine_part *part)
 {
     struct batch *batch = arg;
     const int64_t at = minute * ROLLUP_MINUTE_US;
-    const json_t *object = NULL;
-    for (; batch->at < batch->count; batch->at++) {
-        object = json_array_get(batch->minutes->list, batch->at);
-        if (json_integer_value(json_object_get(object, "at")) >= at)
-            break;
-    }
-    if (batch->at == batch->count || json_integer_value(json_object_get(object, "at")) != at)
+    const json_t *object;
+    while ((object = json_array_get(batch->list, batch->at)) != NULL &&
+           json_integer_value(json_object_get(object, "at")) < at)
+        batch->at++;
+    if (json_integer_value(json_object_get(object, "at")) != at)
         return;
     (void)json_array_append_new(json_object_get(object, kinds[part->kind].list), view_part(part));
-    batch->minutes->parts++;
+    batch->parts++;
 }
 
-struct minutes minutes_begin(int64_t since_us)
+struct minutes *minutes_new(int64_t since_us)
 {
-    return (struct minutes){
-        .list = json_array(), .since = since_us / ROLLUP_MINUTE_US, .before = INT64_MAX};
+    struct minutes *minutes = xcalloc(1, sizeof(*minutes));
+    minutes->since = since_us / ROLLUP_MINUTE_US;
+    minutes->before = INT64_MAX;
+    return minutes;
+}
+
+void minutes_free(struct minutes *minutes)
+{
+    if (minutes == NULL)
+        return;
+    for (size_t i = 0; i < minutes->text_count; i++)
+        free(minutes->texts[i]);
+    free(minutes);
 }
 
 int minutes_next(struct db *db, struct minutes *minutes, struct error *err)
 {
-    struct batch batch = {.minutes = minutes};
+    CLEANUP_JSON json_t *list = json_array();
+    struct batch batch = {.list = list};
     const struct machine_span span = {
         .since = minutes->since, .before = minutes->before, .most = PART_MINUTES};
     if (machine_rows_each(db, &span, add_minute, &batch, err) < 0)
         return -1;
-    if (batch.count == 0)
+    if (json_array_size(list) == 0)
         return 0;
     if (machine_part_rows_each(db, batch.oldest, minutes->before, add_part, &batch, err) < 0)
         return -1;
     minutes->before = batch.oldest;
-    return batch.count == PART_MINUTES && json_array_size(minutes->list) < MINUTES_MAX &&
-           minutes->parts < PARTS_MAX;
+    minutes->parts += batch.parts;
+    minutes->texts[minutes->text_count++] = json_to_text(list, NULL);
+    return json_array_size(list) == PART_MINUTES &&
+           minutes->text_count < MINUTES_MAX / PART_MINUTES && minutes->parts < PARTS_MAX;
+}
+
+char *minutes_text(const struct minutes *minutes)
+{
+    size_t bytes = sizeof("[]");
+    for (size_t i = 0; i < minutes->text_count; i++)
+        bytes += strlen(minutes->texts[i]);
+    char *text = xmalloc(bytes);
+    char *end = text;
+    for (size_t i = minutes->text_count; i-- > 0;) {
+        const size_t length = strlen(minutes->texts[i]) - 1; /* without what closes it */
+        memcpy(end, minutes->texts[i], length);
+        *end = end == text ? '[' : ',';
+        end += length;
+    }
+    if (end == text)
+        *end++ = '[';
+    memcpy(end, "]", sizeof("]"));
+    return text;
 }

@@ -43,6 +43,41 @@ void reply_done(struct api_call *call, json_t *parameters)
     finish(call, message, METER_CODE_OK);
 }
 
+/* All of these, one after the other; the caller frees it. */
+static char *join(const char *const *parts, size_t count, size_t *ret_bytes)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += strlen(parts[i]);
+    char *whole = xmalloc(bytes + 1);
+    char *end = whole;
+    for (size_t i = 0; i < count; i++)
+        end = stpcpy(end, parts[i]);
+    *ret_bytes = bytes;
+    return whole;
+}
+
+void reply_done_with(struct api_call *call, json_t *parameters, const char *key, const char *value)
+{
+    const struct api_sink *sink = call->sink;
+    void *arg = call->sink_arg;
+    size_t bytes = 0;
+    CLEANUP_FREE char *others = json_to_text(parameters, NULL);
+    const char *const parts[] = {"{\"parameters\":{\"",
+                                 key,
+                                 "\":",
+                                 value,
+                                 strcmp(others, "{}") == 0 ? "" : ",",
+                                 others + 1,
+                                 call->more ? ",\"continues\":false}" : "}"};
+    CLEANUP_FREE char *whole =
+        call->oneway ? NULL : join(parts, sizeof(parts) / sizeof(parts[0]), &bytes);
+    json_decref(parameters);
+    call_count(call, METER_CODE_OK);
+    call_free(call);
+    sink->send_text(arg, whole, bytes);
+}
+
 void reply_part(struct api_call *call, json_t *parameters)
 {
     json_t *message = json_object();

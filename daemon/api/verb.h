@@ -61,6 +61,9 @@ void call_count(const struct api_call *call, enum meter_code code);
 
 /* The last reply; takes `parameters` (NULL = {}). The call is gone afterwards. */
 void reply_done(struct api_call *call, json_t *parameters);
+/* The same with one member more, of which the JSON is there already: for what is too much to be
+ * written in one piece. */
+void reply_done_with(struct api_call *call, json_t *parameters, const char *key, const char *value);
 /* One of several; only when call->more. */
 void reply_part(struct api_call *call, json_t *parameters);
 /* An error reply. `name` without a dot is of io.batchd; takes `extra` (may be NULL), to which

@@ -76,7 +76,17 @@ static void on_reply(void *arg, json_t *message, bool last)
     hold(conn);
 }
 
-static const struct api_sink sink = {.send = on_reply, .backlog = on_backlog};
+static void on_text(void *arg, const char *text, size_t bytes)
+{
+    struct conn *conn = arg;
+    const char terminator = (char)conn->scanner.terminator;
+    if (text != NULL &&
+        (evbuffer_add(conn->held, text, bytes) < 0 || evbuffer_add(conn->held, &terminator, 1) < 0))
+        out_of_memory();
+    on_reply(conn, NULL, true);
+}
+
+static const struct api_sink sink = {.send = on_reply, .send_text = on_text, .backlog = on_backlog};
 
 /* A frame that cannot be one: answered once, then the connection closes. */
 static void refuse_frame(struct conn *conn, const struct error *err)

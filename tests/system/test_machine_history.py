@@ -163,6 +163,19 @@ def test_a_clock_that_goes_back_adds_to_its_minute(world):
     assert found["load"]["mean"] == pytest.approx((before["samples"] + 5 * added) / found["samples"], abs=0.001)
 
 
+def test_many_minutes(world):
+    """They are read some at a time."""
+    daemon, _, clock = world
+    first = int(clock.now()) // MINUTE
+    for count in range(1, 10):
+        wait_samples(daemon, 1)
+        next_minute(clock)
+        wait_until(lambda count=count: len(minutes(daemon)) == count)
+        found = minutes(daemon)
+        assert [one["at"] for one in found] == [(first + i) * 60_000_000 for i in range(count)]
+        assert all(len(one["disks"]) == 1 for one in found)
+
+
 def stored(daemon, what):
     """Of the disks, while it is down."""
     with contextlib.closing(sqlite3.connect(daemon.state / "batchd.db")) as store:
