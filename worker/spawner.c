@@ -50,7 +50,7 @@ struct spawner {
     int lock_fd, listen_fd, signal_fd, jobs_fd;
     int users_fd;         /* of their checkpoints (user_folder.h); -1 in user mode */
     char *cgroup;         /* below which workers have theirs; NULL: they have none */
-    struct cpu_list cpus; /* that we were started with, for these groups; empty: any */
+    struct cpu_list cpus; /* that we have, for the next of these groups; empty: any */
     struct link links[LINKS_MAX];
     struct child *children;
     int64_t busy_at;   /* when there was last something to do */
@@ -65,12 +65,12 @@ static void look_for_groups(struct spawner *spawner)
         return;
     free(spawner->cgroup);
     spawner->cgroup = cgroup_base(spawner->options.system_mode);
-    cgroup_own_cpus(spawner->cgroup, &spawner->cpus);
 }
 
 static int spawn(struct spawner *spawner, uint64_t id)
 {
     look_for_groups(spawner);
+    cgroup_own_cpus(spawner->cgroup, &spawner->cpus); /* AllowedCPUs= may be another by now */
     const struct launcher launcher = {.options = &spawner->options,
                                       .jobs_fd = spawner->jobs_fd,
                                       .users_fd = spawner->users_fd,
