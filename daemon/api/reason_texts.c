@@ -408,9 +408,11 @@ static void tell_never_fits(struct account *account)
     const struct resources *wanted = scheduler_wanted(account->of->scheduler, account->of->job);
     const struct resources *total = scheduler_total(account->of->scheduler);
     const char *before = "it asks for ";
+    bool configured = false;
     for (int kind = 0; kind < RESOURCE_COUNTED; kind++) {
         if (wanted->amount[kind] <= total->amount[kind])
             continue;
+        configured = configured || kind != RESOURCE_BOUND;
         (void)fputs(before, account->detail);
         put_amount(account, (enum resource_kind)kind, wanted->amount[kind]);
         if (kind == RESOURCE_BOUND) {
@@ -422,7 +424,8 @@ static void tell_never_fits(struct account *account)
         }
         before = "; it asks for ";
     }
-    lift(account, "it is edited to ask for less, or the configuration gives more");
+    lift(account, configured ? "it is edited to ask for less, or the configuration gives more"
+                             : "it is edited to ask for less, or these can be used again");
 }
 
 bool reason_lacks(const struct reason_subject *subject)

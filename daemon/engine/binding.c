@@ -9,6 +9,9 @@
 
 /* What lacks takes a person to put right. */
 #define AGAIN_US (10 * US_PER_SECOND)
+/* While there is no worker nobody says that a unit may use more again: so often one is made for
+ * what waits, to see. */
+#define SAID_US (600 * US_PER_SECOND)
 
 static const char no_worker[] = "the workers that are idle are of an older version, which binds "
                                 "no job to processors; batchd-worker is to be started anew";
@@ -97,6 +100,23 @@ static void tell_change(struct binding *binding, uint32_t count, uint32_t all)
     binding->lasting = count < all ? count : 0;
 }
 
+/* Of processors that batchd can use those that a worker can bind to; without one, those that the
+ * last could, unless the next may have others. False: no worker says it. */
+static bool keep_most(struct engine *engine, struct cpu_list *list)
+{
+    struct binding_said *last = &engine->gate.binding.last;
+    const struct cpu_list of = *list;
+    const uint64_t spawner = pool_spawner(engine->pool);
+    const int64_t now = clock_monotonic_us();
+    const bool said = pool_keep_most_bindable(engine->pool, list);
+    if (said)
+        *last = (struct binding_said){
+            .of = of, .there = *list, .spawner = spawner, .until = now + SAID_US};
+    else if (spawner == last->spawner && cpu_list_equal(&of, &last->of) && now < last->until)
+        *list = last->there;
+    return said;
+}
+
 void engine_look_at_bindable(struct engine *engine)
 {
     struct binding *binding = &engine->gate.binding;
@@ -110,10 +130,10 @@ void engine_look_at_bindable(struct engine *engine)
     binding->binds_told = told;
     binding->look_at = now + AGAIN_US;
     cpu_topology_keep_usable(engine->options.sysfs_root, &there);
-    const bool said = pool_keep_most_bindable(engine->pool, &there);
+    const bool said = keep_most(engine, &there);
     const struct cpu_list idle = idle_of(engine, &there);
     see(engine, cpu_list_count(&there), cpu_list_count(&idle));
-    if (said) /* else all count until there is a worker again */
+    if (said)
         tell_change(binding, cpu_list_count(&there), all);
     if (cpu_list_count(&there) < all)
         pool_ask_bindable(engine->pool, 0);

@@ -12,8 +12,9 @@ struct engine;
 /* How many there are that jobs can be bound to is looked at when a worker says which it can use,
  * and every 10 seconds while there are fewer than at the start of the daemon: processors were taken
  * off, are not batchd's any more, or not its workers'. The scheduler counts with that
- * (RESOURCE_BOUND): what there are too few for waits as for any resource. Where no worker has said
- * it, they are taken to be able to use all. */
+ * (RESOURCE_BOUND): what there are too few for waits as for any resource. While there is no worker
+ * what the last said holds, unless there is another spawner, or batchd's own are others; for 10
+ * minutes, since a unit of theirs may have got more: then all count again until one has said it. */
 void engine_look_at_bindable(struct engine *engine);
 /* The scheduler has found room; whether it is there at this worker now. False: the scheduler knows
  * that it is not, or the worker makes way for one that may use more. */

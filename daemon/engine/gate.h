@@ -14,13 +14,22 @@ struct error;
 struct host_sample;
 struct volumes;
 
+/* What workers said last, for while there are none (binding.c). */
+struct binding_said {
+    struct cpu_list of;    /* those that batchd could use then */
+    struct cpu_list there; /* of these the ones that jobs could be bound to */
+    uint64_t spawner;      /* whose workers they were */
+    int64_t until;         /* monotonic: from then on it is forgotten */
+};
+
 /* Processors that jobs are bound to (binding.c). */
 struct binding {
     struct cpu_list idle; /* those that the job that starts now could have */
-    int64_t look_at;      /* monotonic: where there are fewer than at the start, not before this */
-    uint64_t binds_told;  /* of the pool's, what was looked at */
-    uint32_t lasting;     /* so many are there, as was said of fewer than all; 0: all */
-    bool told;            /* and that no worker binds */
+    struct binding_said last;
+    int64_t look_at;     /* monotonic: where there are fewer than at the start, not before this */
+    uint64_t binds_told; /* of the pool's, what was looked at */
+    uint32_t lasting;    /* so many are there, as was said of fewer than all; 0: all */
+    bool told;           /* and that no worker binds */
 };
 
 /* The engine's. */

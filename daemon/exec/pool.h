@@ -91,8 +91,9 @@ bool pool_quit_older(struct pool *pool, uint64_t id);
  * earlier one, the one that can bind to the most of them: all, and false, when none has said. */
 void pool_keep_bindable(const struct pool *pool, uint64_t id, struct cpu_list *list);
 bool pool_keep_most_bindable(const struct pool *pool, struct cpu_list *list);
-/* How often workers have said which these are. */
+/* How often workers have said which these are; and which spawner makes them, 1 at the start. */
 uint64_t pool_binds_told(const struct pool *pool);
+uint64_t pool_spawner(const struct pool *pool);
 /* It, or each (0), is to look which these are now. */
 void pool_ask_bindable(struct pool *pool, uint64_t id);
 /* The busy worker that should be handed a job of this kind ahead of time: its jobs are of the same,

@@ -102,6 +102,11 @@ uint64_t pool_binds_told(const struct pool *pool)
     return pool->binds_told;
 }
 
+uint64_t pool_spawner(const struct pool *pool)
+{
+    return pool->spawners;
+}
+
 uint64_t pool_choose_behind(const struct pool *pool, const struct job_kind *kind)
 {
     const struct worker *best = NULL;

@@ -43,6 +43,15 @@ def why(daemon, job):
     return [(one["reason"], one["detail"]) for one in daemon.call(JOBS + "Why", id=job)["reasons"]]
 
 
+def lifts(daemon, job, **task):
+    return [one["lifts"] for one in daemon.call(JOBS + "Why", id=job, **task)["reasons"]]
+
+
+def none_lives(daemon):
+    daemon.signal("--worker", 9)
+    wait_until(lambda: not daemon.call("io.batchd.Workers.List")["workers"])
+
+
 def lacks_workers(daemon, job):
     return [(word, "of an older version, which binds no job" in text) for word, text in why(daemon, job)] == [("RetryBackoff", True)]
 
@@ -62,8 +71,7 @@ def test_workers_that_bind_none(older, anew):
     assert [job["state"] for job in older.wait(*free)] == ["completed"] * 3
     for job in (bound[0], array):
         wait_until(lambda job=job: lacks_workers(older, job))
-    wait_until(lambda: [one["lifts"] for one in older.call(JOBS + "Why", id=array, index=2)["reasons"]]
-               == ["batchd-worker is started anew"])
+    wait_until(lambda: lifts(older, array, index=2) == ["batchd-worker is started anew"])
     wait_until(lambda: figure(older, "batchd_queue_oldest_pending_seconds") > 12, seconds=40)
     assert older.log.read_text().count("of an older version, which binds no job") == 1
     older.older.unlink()
@@ -134,8 +142,10 @@ def machine(make_daemon, tmp_path):
 
 
 @needs_two
-def test_a_processor_that_is_taken_off_the_machine(machine):
-    """It is given to nobody, what asks for more than are left waits, or is refused, and what is not bound goes on."""
+@pytest.mark.parametrize("worker", [True, False])
+def test_a_processor_that_is_taken_off_the_machine(machine, worker):
+    """It is given to nobody, what asks for more than are left waits, or is refused, and what is not bound goes on. Whether
+    a worker is there when it is back does not matter."""
     first, second = USABLE[:2]
     both = [machine.submit("true", cpu_bind="cores", cpus=2, hold=True, **more) for more in ({}, {"array": "0-1"})]
     machine.has(second)
@@ -151,10 +161,13 @@ def test_a_processor_that_is_taken_off_the_machine(machine):
             "it asks for 2 bound cpus, and jobs can be bound to 1 processor: others are off, or batchd or batchd-worker may not"
             " use them"))])
         assert machine.job(job)["lacking"] == ["cpus"]
+        assert lifts(machine, job) == ["it is edited to ask for less, or these can be used again"]
     with pytest.raises(Refused) as refused:
         machine.submit("true", cpu_bind="cores", cpus=2)
     assert refused.value.name == "io.batchd.NeverFits" and "can be bound to 1 processor here" in refused.value.parameters["message"]
     assert "jobs can be bound to 1 of 2 processors" in machine.log.read_text()
+    if not worker:
+        none_lives(machine)
     machine.has(first, second)
     assert [job["state"] for job in machine.wait(*both)] == ["completed"] * 2
     assert machine.job(both[0])["cpu_list"] in (f"{first}-{second}", f"{first},{second}")
@@ -221,6 +234,36 @@ def test_workers_that_may_use_fewer(make_daemon):
     assert daemon.job(wide)["reasons"] == ["Resources"]
     daemon.signal("--spawner", 9)
     assert daemon.wait(wide, seconds=40)[0]["state"] == "completed"
+
+
+@needs_two
+@preloads
+def test_no_worker_is_made_again_and_again_for_what_none_can_be_bound_to(make_daemon, tmp_path):
+    """What the last worker said holds while there is none, for ten minutes."""
+    clock = Clock(tmp_path, monotonic=True)
+    daemon = make_daemon(config='[workers]\nmax = 2\nidle_exit = "1s"\n', env=clock.env)
+    daemon.start()
+    daemon.wait(daemon.submit("true"))
+    [spawner] = daemon.processes("--spawner")
+    os.sched_setaffinity(spawner, USABLE[:1])
+    none_lives(daemon)
+    wide = daemon.submit("true", cpu_bind="cores", cpus=2, hold=True)
+    narrow = daemon.submit("true", cpu_bind="cores")
+    daemon.wait(narrow)
+    daemon.call(JOBS + "Release", id=wide)
+    wait_until(lambda: daemon.job(wide)["reasons"] == ["Resources"])
+    wait_until(lambda: not daemon.call("io.batchd.Workers.List")["workers"])
+    for _ in range(4):  # looks, 10 seconds each
+        clock.set(clock.now() + 11)
+        for _ in range(3):
+            assert daemon.job(wide)["reasons"] == ["Resources"]
+            with pytest.raises(Refused) as refused:
+                daemon.submit("true", cpu_bind="cores", cpus=2)
+            assert refused.value.name == "io.batchd.NeverFits"
+    os.sched_setaffinity(spawner, USABLE[:2])
+    clock.set(clock.now() + 600)
+    assert daemon.wait(wide)[0]["state"] == "completed"
+    assert daemon.job(wide)["worker"] == daemon.job(narrow)["worker"] + 1
 
 
 @preloads
