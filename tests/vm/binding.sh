@@ -76,6 +76,8 @@ id=$(bound --max-attempts 1 -C /home/alice --output kept -- sh -c \
     'echo x >"$BATCHD_OUTPUT"; echo here; until [ -e /tmp/go ]; do sleep 0.1; done')
 wait_for 60 said "$id"
 had=$(field "$id" cpu_list)
+both=$(bound -c 2 --hold -- true)
+free=$(alice submit -q -- sh -c "$holds") # while its worker lives batchd soon hears of what comes back
 systemctl set-property --runtime batchd-jobs.service AllowedCPUs=$((1 - had))
 touch /tmp/go
 check "a bound job whose processor is taken away goes on" wait_for 60 is "$id" state completed
@@ -83,10 +85,15 @@ same "and has its outputs" x "$(cat /home/alice/kept)"
 id=$(bound -- true)
 check "the next is bound to what is left" wait_for 60 is "$id" state completed
 same "which it is" "$((1 - had)) 0" "$(field "$id" cpu_list) $(field "$id" charged)"
-id=$(bound -c 2 -- true)
-check "one that asks for both waits" wait_for 60 is "$id" 'reasons[0]' RetryBackoff
+alice release "$both" >/dev/null
+check "one that asked for both waits" wait_for 60 is "$both" 'reasons[0]' Resources
+tells() { alice why "$both" | tr -s ' \n' ' ' | grep -q "others are off, or batchd or batchd-worker may not.*these can be used"; }
+refused() { bound -c 2 --dry-run -- true 2>&1 | grep -q "can be bound to 1 processor here"; }
+check "and why says for what" wait_for 60 tells
+check "one more is refused" wait_for 60 refused
 systemctl set-property --runtime batchd-jobs.service AllowedCPUs=0-1
-check "until they are back" wait_for 60 is "$id" state completed
+check "until they are back" wait_for 60 is "$both" state completed
+alice cancel --grace 0 "$free" >/dev/null; wait_for 60 is "$free" state cancelled
 systemctl set-property --runtime system.slice AllowedCPUs=0
 systemctl restart batchd-worker.service
 id=$(alice submit -q -- sh -c "$holds")
@@ -109,7 +116,6 @@ kept() {
     systemctl daemon-reload; systemctl start batchd-jobs.service batchd.socket batchd-worker.service
     wait_for 60 alice ping
 }
-tells() { alice why "$1" | grep -q "some are off, or batchd or batchd-worker may not use them"; }
 # sees LIST: of two that are to be bound one is, to this, and the other waits; what is not bound has it, too
 sees() {
     one=$(bound -- sh -c "$holds"); two=$(bound -- sh -c "$holds"); free=$(alice submit -q -- sh -c "$shows")
@@ -117,8 +123,7 @@ sees() {
     same "  what is not bound cannot leave it" "$1" "$(batchctl logs "$free")"
     check "  one that is bound runs" wait_for 60 said "$one"
     same "  on that" "$1=$1=$1 $1" "$(has "$one") $(batchctl logs "$one")"
-    check "  the second waits" wait_for 20 is "$two" 'reasons[0]' RetryBackoff
-    check "  and why says for what" wait_for 20 tells "$two" # between two tries it is about to start
+    check "  the second waits" wait_for 20 is "$two" 'reasons[0]' Resources
     alice cancel --grace 0 "$one" "$two" >/dev/null
     for id in "$one" "$two"; do wait_for 60 is "$id" state cancelled; done
 }
@@ -128,6 +133,20 @@ for unit in batchd-worker.service batchd-jobs.service; do
     done
 done
 kept batchd-worker.service CPUAffinity=1; echo "     batchd-worker.service: CPUAffinity=1"; sees 1
+
+# ---- what its unit is kept to while the spawner runs ----
+kept batchd-worker.service ''
+id=$(alice submit -q -- sh -c "$holds"); wait_for 60 said "$id"
+systemctl set-property --runtime batchd-worker.service AllowedCPUs=1
+spawner_has() { [ "$(taskset -pc "$(main_of batchd-worker.service)" | sed 's/.*: //')" = "$1" ]; }
+check "a spawner that runs is kept to another" wait_for 20 spawner_has 1
+for _ in 1 2 3 4 5; do # more than there are idle workers
+    alice submit -q -- sh -c "$holds"
+done >/tmp/more
+while read -r more; do wait_for 60 said "$more"; done </tmp/more
+same "and workers that it makes then, too" 1 "$(batchctl logs "$(tail -1 /tmp/more)")"
+same "what is older is not" 0-1 "$(allowed "$id")"
+rm -rf /run/systemd/system.control
 
 # ---- a person's own, whose services were handed cpusets on as well ----
 mkdir -p /etc/systemd/system/user@.service.d
