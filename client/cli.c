@@ -270,6 +270,17 @@ int cli_options(struct cli *cli, int argc, char **argv, cli_take_fn take, void *
     return failed ? EXIT_USAGE : 0;
 }
 
+int cli_claim_input(struct cli *cli, const char *name, const char *path)
+{
+    if (strcmp(path, "-") != 0)
+        return 0;
+    if (cli->reader != NULL)
+        return cli_fail(EXIT_USAGE, NULL, "--%s - and --%s -: one alone can read standard input",
+                        cli->reader, name);
+    cli->reader = name;
+    return 0;
+}
+
 int cli_take_flag(void *arg, const char *name, const char *value)
 {
     (void)name;

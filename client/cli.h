@@ -32,8 +32,9 @@ struct cli {
     uint64_t timeout_ms;
     struct batchd_client *client;
     const struct verb *verb;
-    json_t *documents; /* what --json prints as one array at the end; NULL: nothing is kept */
-    bool matched;      /* the id that cli_each_id is at is none that was named: a pattern's */
+    json_t *documents;  /* what --json prints as one array at the end; NULL: nothing is kept */
+    bool matched;       /* the id that cli_each_id is at is none that was named: a pattern's */
+    const char *reader; /* the option that reads standard input; NULL: none does */
 };
 
 struct cli_option {
@@ -88,6 +89,10 @@ int cli_options(struct cli *cli, int argc, char **argv, cli_take_fn take, void *
 
 /* A `take` for the one option that a verb has, which takes no value: sets the bool at `arg`. */
 int cli_take_flag(void *arg, const char *name, const char *value);
+
+/* For each option that takes a file: where that is "-" no other option may read standard input, nor
+ * the same one again. 0, or EXIT_USAGE after reporting. */
+int cli_claim_input(struct cli *cli, const char *name, const char *path);
 
 /* For a verb without options of its own: where its operands begin, or -1 after reporting. */
 int cli_operands(struct cli *cli, int argc, char **argv);

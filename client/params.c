@@ -10,17 +10,19 @@
 #include "common/parse.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 struct params params_begin(void)
 {
-    return (struct params){.texts = json_object(), .filed = json_object()};
+    return (struct params){.texts = json_object(), .filed = json_object(), .paths = json_object()};
 }
 
 void params_done(struct params *params)
 {
     json_decref(params->texts);
     json_decref(params->filed);
+    json_decref(params->paths);
 }
 
 bool params_option(const char *name)
@@ -32,7 +34,7 @@ const char *params_given_by(const struct params *params)
 {
     if (json_object_size(params->texts) > 0)
         return "param";
-    return params->path != NULL ? "params-file" : NULL;
+    return params->has_files ? "params-file" : NULL;
 }
 
 /* ---- --param ---- */
@@ -113,20 +115,27 @@ static int fail_file(int code, const char *path, const struct error *err)
     return cli_fail(code, NULL, "--params-file %s: %s", path, text);
 }
 
-static int take_file(struct params *params, const char *path)
+static int take_file(struct params *params, struct cli *cli, const char *path)
 {
     struct error err;
+    const char *name;
+    const json_t *value;
+    if (cli_claim_input(cli, "params-file", path) != 0)
+        return EXIT_USAGE;
     CLEANUP_JSON json_t *whole = load(path, &err);
     if (whole == NULL)
         return fail_file(EXIT_USAGE, path, &err);
     (void)json_object_update(params->filed, whole);
-    params->path = path;
+    json_object_foreach(whole, name, value)
+        json_put(params->paths, name, json_from_bytes(path, strlen(path)));
+    params->has_files = true;
     return 0;
 }
 
-int params_take(struct params *params, const char *name, const char *value)
+int params_take(struct params *params, struct cli *cli, const char *name, const char *value)
 {
-    return strcmp(name, "param") == 0 ? take_text(params->texts, value) : take_file(params, value);
+    return strcmp(name, "param") == 0 ? take_text(params->texts, value)
+                                      : take_file(params, cli, value);
 }
 
 /* ---- by the manifest ---- */
@@ -178,11 +187,12 @@ static int check_filed(const struct params *params, const json_t *manifest, cons
         return 0;
     }
     const char *name = err.field + strlen(before);
+    CLEANUP_FREE char *path = NULL;
     if (strncmp(err.field, before, strlen(before)) != 0 ||
-        json_object_get(params->filed, name) == NULL ||
-        json_object_get(params->texts, name) != NULL)
+        json_object_get(params->texts, name) != NULL ||
+        json_get_bytes(params->paths, name, false, PATH_MAX, &path, NULL) <= 0)
         return 0;
-    return fail_file(EXIT_REFUSED, params->path, &err);
+    return fail_file(EXIT_REFUSED, path, &err);
 }
 
 int params_add(const struct params *params, struct cli *cli, json_t *request)
@@ -199,7 +209,7 @@ int params_add(const struct params *params, struct cli *cli, json_t *request)
         return code;
     CLEANUP_JSON json_t *all = json_copy(params->filed);
     (void)json_object_update(all, params->texts);
-    if (params->path != NULL)
+    if (params->has_files)
         code = check_filed(params, manifest, all);
     json_put(request, "params", json_incref(all));
     return code;

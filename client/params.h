@@ -6,9 +6,10 @@
 #include "client/cli.h"
 
 struct params {
-    json_t *texts;    /* owned: what --param gave, each a text, or an array of them */
-    json_t *filed;    /* owned: what the files gave, of one that several give the last */
-    const char *path; /* of the last file; NULL: none was given */
+    json_t *texts;  /* owned: what --param gave, each a text, or an array of them */
+    json_t *filed;  /* owned: what the files gave, of one that several give the last */
+    json_t *paths;  /* owned: of each of these the path of its file (json_from_bytes) */
+    bool has_files; /* one may give nothing */
 };
 
 struct params params_begin(void);
@@ -16,7 +17,7 @@ void params_done(struct params *params);
 
 bool params_option(const char *name);
 /* 0, or the exit code after reporting. */
-int params_take(struct params *params, const char *name, const char *value);
+int params_take(struct params *params, struct cli *cli, const char *name, const char *value);
 /* The option that gave some; NULL: there are none. */
 const char *params_given_by(const struct params *params);
 

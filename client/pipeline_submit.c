@@ -12,14 +12,15 @@
 
 #include <string.h>
 
-int pipeline_order_take(struct pipeline_order *order, const char *name, const char *value)
+int pipeline_order_take(struct pipeline_order *order, struct cli *cli, const char *name,
+                        const char *value)
 {
     static const char *const both[] = {"key", "chdir", "env", "env-policy", "wait", "test"};
     if (strcmp(name, "set") == 0)
         return pair_take(order->set, "set", value) == 0 ? 1 : -1;
     if (strcmp(name, "file") == 0 || strcmp(name, "graph") == 0) {
         order->path = value;
-        return 1;
+        return cli_claim_input(cli, name, value) == 0 ? 1 : -1;
     }
     if (words_find(both, sizeof(both) / sizeof(both[0]), name) < 0)
         order->other = name;

@@ -13,7 +13,8 @@ struct pipeline_order {
 
 /* Looks at an option of `submit`. 1: it was one of a pipeline alone and is taken, 0: it is for the
  * submission, too, -1: it was wrong, which was reported. */
-int pipeline_order_take(struct pipeline_order *order, const char *name, const char *value);
+int pipeline_order_take(struct pipeline_order *order, struct cli *cli, const char *name,
+                        const char *value);
 
 /* The exit code. `submission` has what else was given (key, chdir, env, env-policy, wait, test). */
 int pipeline_submit(struct submission *submission, const struct pipeline_order *order,

@@ -184,7 +184,7 @@ static int take_values(struct submission *submission, const char *name, const ch
                         submission->values_option, name);
     submission->values_option = name;
     submission->values_path = value;
-    return 0;
+    return cli_claim_input(submission->cli, name, value);
 }
 
 static int take_checkpoint_signal(struct submission *submission, const char *name)
@@ -267,7 +267,7 @@ int submission_take(void *arg, const char *name, const char *value)
     if (strcmp(name, "tag") == 0)
         return pair_take(submission->tags, name, value);
     if (params_option(name))
-        return params_take(&submission->params, name, value);
+        return params_take(&submission->params, submission->cli, name, value);
     if (strcmp(name, "each-line") == 0 || strcmp(name, "each-json") == 0)
         return take_values(submission, name, value);
     if (strcmp(name, "checkpoint-signal") == 0)

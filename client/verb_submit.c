@@ -77,7 +77,7 @@ struct order {
 static int take(void *arg, const char *name, const char *value)
 {
     struct order *order = arg;
-    int taken = pipeline_order_take(&order->pipeline, name, value);
+    int taken = pipeline_order_take(&order->pipeline, order->submission.cli, name, value);
     if (taken != 0)
         return taken < 0 ? EXIT_USAGE : 0;
     return submission_take(&order->submission, name, value);

@@ -98,6 +98,26 @@ def test_what_a_file_says_wrong_is_told_with_its_name(one, tmp_path, values, wor
     refused(one, submit(one, tmp_path, "video", "--params-file", path), 1, f"--params-file {path}: ", *words)
 
 
+def test_of_several_files_the_one_that_says_it_wrong_is_told(one, tmp_path):
+    wrong, other, again = (written(tmp_path, values, name) for values, name in (
+        ({**VIDEO, "crf": 99}, "a.json"), ({"preset": "slow"}, "b.json"), ({"crf": 98}, "c.json")))
+    odd = written(tmp_path, {"crf": 97}, "\udcff.json")  # no UTF-8
+    for words, path in (([wrong, other], wrong), ([other, wrong], wrong), ([wrong, again, other], again),
+                        ([wrong, odd, other], odd)):
+        done = submit(one, tmp_path, "video", *(word for file in words for word in ("--params-file", file)),
+                      errors="surrogateescape")
+        refused(one, done, 1, f"--params-file {path}: params.crf")
+
+
+@pytest.mark.parametrize("options", [
+    ["params-file", "params-file"], ["params-file", "each-line"], ["each-json", "params-file"],
+    ["file", "params-file"], ["graph", "each-line"], ["file", "file"],
+], ids=" ".join)
+def test_one_alone_reads_standard_input(one, tmp_path, options):
+    done = submit(one, tmp_path, "video", *(word for name in options for word in (f"--{name}", "-")), input=json.dumps(VIDEO))
+    refused(one, done, 2, "--{} - and --{} -: one alone can read standard input".format(*options))
+
+
 def test_what_it_does_not_say_is_not_told_with_its_name(one, tmp_path):
     for values, words in ((VIDEO, ["--param", "crf=99"]), ({"output": "b.mp4"}, [])):
         path = written(tmp_path, values)
