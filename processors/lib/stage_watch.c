@@ -26,8 +26,9 @@
 #define SPARE_BYTES (256ULL << 20)
 #define BLOCK_BYTES 512 /* stat(3type) */
 #define INTERVAL_MS 1000
-/* Files are not listed again for so many times as long as that took of a processor: not of the
- * time that passed, which is the longer the more the other one does, or the job is halted. */
+/* Files are not listed again for so many times as long as that took of a processor: not so many of
+ * the time that passed, which is the longer the more the other one does, or the job is halted. But
+ * never for less than that: a listing may have waited for a disk or a server. */
 #define IDLE_TIMES 20
 #define IDLE_MAX_US (10 * US_PER_SECOND)
 /* How long a call that was under way as the other was stopped may go on before it is killed. */
@@ -177,37 +178,50 @@ static void add_file(int folder, const char *name, struct found *ret)
 }
 
 /* Up to one file more than there may be. Its bytes are looked at meanwhile, however long this is
- * made to take. */
-static void add_folder(struct stage_watch *watch, int folder, struct found *ret)
+ * made to take. False: it died, and nobody waits for the rest. */
+static bool add_folder(struct stage_watch *watch, int folder, struct found *ret)
 {
     const struct dirent *entry;
+    bool dead = false;
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = fd < 0 ? NULL : fdopendir(fd);
-    while (list != NULL && ret->files <= watch->files &&
+    while (list != NULL && !dead && ret->files <= watch->files &&
            (entry = readdir(list)) != NULL) { /* NOLINT(concurrency-mt-unsafe) */
         add_file(folder, entry->d_name, ret);
-        if (clock_monotonic_us() >= watch->written_at)
-            look_at_bytes(watch);
+        if (clock_monotonic_us() < watch->written_at)
+            continue;
+        dead = is_dead(watch, 0);
+        look_at_bytes(watch);
     }
     if (list != NULL)
         (void)closedir(list);
+    return !dead;
 }
 
 static struct found list_folders(struct stage_watch *watch)
 {
     struct found found = {0};
-    for (unsigned i = 0; i < STAGE_WATCH_FOLDERS; i++) {
-        if (watch->folders[i] >= 0)
-            add_folder(watch, watch->folders[i], &found);
-    }
+    bool alive = true;
+    for (unsigned i = 0; alive && i < STAGE_WATCH_FOLDERS; i++)
+        alive = watch->folders[i] < 0 || add_folder(watch, watch->folders[i], &found);
     return found;
+}
+
+static int64_t pause_end(int64_t began, int64_t worked)
+{
+    const int64_t ended = clock_monotonic_us();
+    const int64_t by_work = (clock_thread_us() - worked) * IDLE_TIMES;
+    const int64_t by_clock = ended - began;
+    const int64_t idle = by_work > by_clock ? by_work : by_clock;
+    return ended + (idle < IDLE_MAX_US ? idle : IDLE_MAX_US);
 }
 
 /* When they are to be looked at again. */
 static int64_t look_at_files(struct stage_watch *watch)
 {
     char text[TEXT_BYTES];
-    const int64_t began = clock_thread_us();
+    const int64_t began = clock_monotonic_us();
+    const int64_t worked = clock_thread_us();
     const struct found found = list_folders(watch);
     /* Where nothing is on its way to a disk (tmpfs, FUSE), or room was taken and not written. */
     judge_bytes(watch, found.bytes);
@@ -215,8 +229,7 @@ static int64_t look_at_files(struct stage_watch *watch)
                    watch->files);
     if (found.files > watch->files && tell(watch, text))
         kill_it(watch);
-    const int64_t idle = (clock_thread_us() - began) * IDLE_TIMES;
-    return clock_monotonic_us() + (idle < IDLE_MAX_US ? idle : IDLE_MAX_US);
+    return pause_end(began, worked);
 }
 
 /* ---- the thread ---- */

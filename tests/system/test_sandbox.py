@@ -15,6 +15,7 @@ from daemon import ROOT, Daemon, wait_until
 from hostile import SANITIZED
 from preload import preloadable
 from processor import SAMPLES, Run, left_behind, names
+from test_disk_room import mounted
 
 REFUSED = {errno.EPERM, errno.EACCES}
 
@@ -49,17 +50,28 @@ def victim():
     sleeper.wait()
 
 
+def furnished(folder):
+    for name in ("in", "out", "home"):
+        (folder / name).mkdir()
+    (folder / "in/clip").write_text("media")
+    (folder / "home/key").write_text("secret")
+    (folder / "home/keys").mkdir()
+    (folder / "home/keys/key").write_text("secret")
+    (folder / "in/clip.neighbour").write_text("another clip")
+    (folder / "out/made.other").write_text("another file")
+    return folder
+
+
 @pytest.fixture
 def place(tmp_path):
-    for name in ("in", "out", "home"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "in/clip").write_text("media")
-    (tmp_path / "home/key").write_text("secret")
-    (tmp_path / "home/keys").mkdir()
-    (tmp_path / "home/keys/key").write_text("secret")
-    (tmp_path / "in/clip.neighbour").write_text("another clip")
-    (tmp_path / "out/made.other").write_text("another file")
-    return tmp_path
+    return furnished(tmp_path)
+
+
+@pytest.fixture
+def in_memory(tmp_path):
+    """Where no bytes are on their way to a disk."""
+    with mounted(tmp_path / "memory", "-t", "tmpfs", "-o", "size=1g", "none") as point:
+        yield furnished(point)
 
 
 def attack(program, place, victim, env=None, **params):
@@ -226,18 +238,27 @@ KILLED = (r"sandbox: the processor is killed: it wrote [0-9.]+[MG], "
           r"and 260\.0M are the most for its inputs and outputs")
 
 
-@pytest.mark.parametrize("params", [{"hide": True}, {"hide": True, "close": True}, {"leave": True}, {"keep": True}],
-                         ids="-".join)
-def test_what_would_fill_the_disk_is_killed(program, place, params):
-    """With files that are in no folder any more, from who looks dead, too, and whose first thread is; with files that
-    are in theirs, where what is written is seen nowhere else; with many: tests/unit/test_stage_watch.c."""
-    if "keep" not in params and not are_counted(place):
-        pytest.skip("here no bytes are on their way to a disk")
+def killed(program, place, params):
     done = Run(program, {"input": str(place / "in/clip"), "output": str(place / "out/made"), **params}, place,
                env={"BATCHD_CHECKPOINT_DIR": str(place / "job")}, fsize=1 << 20, seconds=120).end()
     assert done.code == -signal.SIGKILL and re.fullmatch(KILLED, done.error), done.error
     left = ["made", "made.other"] if "leave" in params else ["made.other"]
     wait_until(lambda: names(place / "out") == left and names(place / "job") == [], 60)
+
+
+@pytest.mark.parametrize("params", [{"hide": True}, {"hide": True, "close": True}, {"leave": True}], ids="-".join)
+def test_what_would_fill_the_disk_is_killed(program, place, params):
+    """With files that are in no folder any more, from who looks dead, too, and whose first thread is; with many:
+    tests/unit/test_stage_watch.c."""
+    if not are_counted(place):
+        pytest.skip("here no bytes are on their way to a disk")
+    killed(program, place, params)
+
+
+def test_what_would_fill_the_memory_is_killed(program, in_memory):
+    """With files that are in their folder: what is written is seen nowhere else."""
+    assert not are_counted(in_memory)
+    killed(program, in_memory, {"keep": True})
 
 
 @pytest.mark.parametrize("attack", ["keep", "litter"])
