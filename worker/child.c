@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fd.h"
+#include "common/log.h"
 #include "common/program.h"
 #include "worker/process_limits.h"
 
@@ -348,11 +349,14 @@ static pid_t fork_child(struct child_starter *starter, struct child_call *call)
     const struct child_plan *plan = call->plan;
     if (starter->quick && !plan->change_user && plan->group_fd < 0)
         return fork_quickly(starter, call);
-    pid_t pid = plan->group_fd < 0 ? -1 : fork_in_group(plan->group_fd);
-    /* This kernel cannot, or the group is gone. Where there is no room for a process there is none
-     * outside of the group either: it is not to run without its limits. */
-    if (plan->group_fd < 0 || (pid < 0 && errno != EAGAIN && errno != ENOMEM))
+    pid_t pid = plan->group_fd < 0 ? fork() : fork_in_group(plan->group_fd);
+    /* This kernel cannot, or the group is gone or hands controllers on. Where there is no room for
+     * a process there is none outside of the group either: it is not to run without its limits. */
+    if (plan->group_fd >= 0 && pid < 0 && errno != EAGAIN && errno != ENOMEM) {
+        log_warning("a job runs outside of its control group, without its limits: %s",
+                    strerrordesc_np(errno));
         pid = fork();
+    }
     if (pid == 0)
         (void)child_main(call);
     return pid;

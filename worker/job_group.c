@@ -154,6 +154,11 @@ static void reset(struct job_group *group)
     static const char *const handed_on[] = {"-memory", "-pids", "-cpu", "-io", "-cpuset"};
     for (size_t i = 0; i < sizeof(handed_on) / sizeof(handed_on[0]); i++)
         (void)put(group, "cgroup.subtree_control", handed_on[i]);
+    CLEANUP_FREE char *left = fd_read_file(group->fd, "cgroup.subtree_control", FILE_BYTES, NULL);
+    if (left != NULL && left[strspn(left, " \n")] != '\0')
+        log_warning("the control group of a job before hands %.*s on: no other can run in it",
+                    (int)strcspn(left, "\n"), left);
+    (void)put(group, "cpu.max", "max");
     (void)put(group, "cpuset.cpus", "\n"); /* "" would be no write */
     (void)job_group_freeze(group, false);
     group->before = read_counts(group);

@@ -177,11 +177,17 @@ START_TEST(what_the_job_before_had_does_not_stay)
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
         write_file(files[i], "100");
     write_file("cgroup.freeze", "1");
+    write_file("cpu.max", "100");
+    write_file("cgroup.subtree_control", "cpuset\n");
     struct job_group *group = job_group_new(folder, "job");
     job_group_begin(group, 0, &none);
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
         ck_file(files[i], "max");
     ck_file("cgroup.freeze", "0");
+    ck_file("cpu.max", "max");
+    ck_file("cgroup.subtree_control", "-cpuset"); /* the last that is taken back */
+    take_away("job/cgroup.subtree_control");
+    take_away("job/cpu.max");
     job_group_free(group);
 }
 END_TEST
