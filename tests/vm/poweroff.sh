@@ -4,7 +4,6 @@
 # shellcheck source=tests/vm/common.sh
 . tests/vm/common.sh || exit 1
 
-field() { batchctl --json show --attempts "$1" | jq -r ".$2"; }
 job='trap "echo told; sleep 1; echo leaves; exit 9" TERM; echo attempt $BATCHD_ATTEMPT
      [ $BATCHD_ATTEMPT = 1 ] || exit 0; while :; do sleep 0.1; done'
 
