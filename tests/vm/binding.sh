@@ -88,7 +88,7 @@ same "which it is" "$((1 - had)) 0" "$(field "$id" cpu_list) $(field "$id" charg
 alice release "$both" >/dev/null
 check "one that asked for both waits" wait_for 60 is "$both" 'reasons[0]' Resources
 tells() { alice why "$both" | tr -s ' \n' ' ' | grep -q "others are off, or batchd or batchd-worker may not.*these can be used"; }
-refused() { bound -c 2 --dry-run -- true 2>&1 | grep -q "can be bound to 1 processor here"; }
+refused() { ! more=$(bound -c 2 --hold -- true 2>&1) && [[ $more == *"can be bound to 1 processor here"* ]]; }
 check "and why says for what" wait_for 60 tells
 check "one more is refused" wait_for 60 refused
 systemctl set-property --runtime batchd-jobs.service AllowedCPUs=0-1
