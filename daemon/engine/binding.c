@@ -84,7 +84,7 @@ bool engine_may_bind(struct engine *engine, const struct job_facts *facts, uint6
         return false;
     if (idle >= facts->cpus)
         return true;
-    pool_ask_bindable(engine->pool, 0); /* they may have become more, or fewer for all */
+    pool_ask_bindable(engine->pool); /* they may have become more, or fewer for all */
     see(engine, cpu_list_count(&there), idle);
     return false;
 }
@@ -136,7 +136,7 @@ void engine_look_at_bindable(struct engine *engine)
     if (said)
         tell_change(binding, cpu_list_count(&there), all);
     if (cpu_list_count(&there) < all)
-        pool_ask_bindable(engine->pool, 0);
+        pool_ask_bindable(engine->pool);
 }
 
 /* ---- which it gets ---- */

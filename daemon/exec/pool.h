@@ -94,8 +94,8 @@ bool pool_keep_most_bindable(const struct pool *pool, struct cpu_list *list);
 /* How often workers have said which these are; and which spawner makes them, 1 at the start. */
 uint64_t pool_binds_told(const struct pool *pool);
 uint64_t pool_spawner(const struct pool *pool);
-/* It, or each (0), is to look which these are now. */
-void pool_ask_bindable(struct pool *pool, uint64_t id);
+/* Each is to look which these are now. */
+void pool_ask_bindable(struct pool *pool);
 /* The busy worker that should be handed a job of this kind ahead of time: its jobs are of the same,
  * are short, and few of them wait there. 0 when there is none. */
 uint64_t pool_choose_behind(const struct pool *pool, const struct job_kind *kind);

@@ -63,10 +63,10 @@ void pool_signal(struct pool *pool, uint64_t id, const struct job_signal *signal
 }
 
 /* Its answer comes when this turn's jobs have been chosen. */
-void pool_ask_bindable(struct pool *pool, uint64_t id)
+void pool_ask_bindable(struct pool *pool)
 {
     for (struct worker *worker = pool->workers; worker != NULL; worker = worker->next) {
-        if (worker->binds && worker->introduced && (id == 0 || worker->id == id))
+        if (worker->binds && worker->introduced)
             put_watch(channel_writer(worker->channel), pool->options.watch_ms);
     }
 }
