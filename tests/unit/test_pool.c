@@ -35,7 +35,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-    static const char *const names[] = {"workers/7/sock", "workers/7", "workers", ""};
+    static const char *const names[] = {"workers/7/sock", "workers/7", "workers/spawner.sock",
+                                        "workers", ""};
     char path[100];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         in_folder(path, sizeof(path), names[i]);
@@ -43,11 +44,11 @@ static void teardown(void)
     }
 }
 
-static int listen_as_worker(void)
+static int listen_at(const char *name)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    in_folder(address.sun_path, sizeof(address.sun_path), "workers/7/sock");
+    in_folder(address.sun_path, sizeof(address.sun_path), name);
     ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     ck_assert_int_eq(listen(fd, 4), 0);
     return fd;
@@ -98,7 +99,7 @@ START_TEST(one_that_comes_again_takes_jobs_when_it_has_said_what_it_has)
     const struct pool_options options = {.state_dir = folder};
     struct event_base *base = event_base_new();
     unsigned hellos = 0;
-    int listener = listen_as_worker();
+    int listener = listen_at("workers/7/sock");
     struct pool *pool = pool_new(base, &options, &events, &hellos);
     pool_adopt(pool, WORKER, &facts);
     int fd = accept_pool(base, listener);
@@ -119,7 +120,7 @@ START_TEST(one_that_comes_again_takes_jobs_when_it_has_said_what_it_has)
 END_TEST
 
 /* One that is of an earlier daemon and cannot bind a job goes when it is idle and a job is to be
- * bound; one that says that it can is handed it. */
+ * bound, where there is a spawner that makes another; one that says that it can is handed it. */
 START_TEST(one_that_cannot_bind_makes_way)
 {
     static const struct pool_events events = {.hello = on_hello};
@@ -128,7 +129,7 @@ START_TEST(one_that_cannot_bind_makes_way)
     struct event_base *base = event_base_new();
     struct record_writer writer = {.data = NULL};
     unsigned hellos = 0;
-    int listener = listen_as_worker();
+    int listener = listen_at("workers/7/sock");
     struct pool *pool = pool_new(base, &options, &events, &hellos);
     pool_adopt(pool, WORKER, &facts);
     int fd = accept_pool(base, listener);
@@ -143,12 +144,17 @@ START_TEST(one_that_cannot_bind_makes_way)
         ck_assert_int_eq(fd_write_all(fd, writer.data, writer.used), 0);
     introduce(base, fd, &hellos);
     ck_assert_uint_eq(pool_choose_binding(pool), _i >= 1 ? WORKER : 0);
+    ck_assert_uint_eq(pool_choose_idle(pool), WORKER);
+    const int spawner = listen_at("workers/spawner.sock");
+    pool_flush(pool); /* it was looked for */
+    ck_assert_uint_eq(pool_choose_binding(pool), _i >= 1 ? WORKER : 0);
     ck_assert_uint_eq(pool_choose_idle(pool), _i >= 1 ? WORKER : 0);
     pool_keep_bindable(pool, WORKER, &kept);
     ck_assert_uint_eq(kept.bits[0], _i == 1 ? 0x0c : 0x1e);
     record_writer_done(&writer);
     pool_free(pool);
     (void)close(fd);
+    (void)close(spawner);
     (void)close(listener);
     event_base_free(base);
 }
