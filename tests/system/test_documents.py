@@ -72,7 +72,7 @@ def test_every_wrong_setting_is_named_and_drop_ins_count(tmp_path):
 
 
 def test_manual_of_batchd():
-    others = {"--kill-whom", "--signal", "--now", "--never-rerun", "--allow-setuid"}  # systemctl's, batchctl's
+    others = {"--cpu-bind", "--kill-whom", "--signal", "--now", "--never-rerun", "--allow-setuid"}  # systemctl's, batchctl's
     assert options(batchd("--help").stdout) == options(plain("batchd.8")) - others
 
 
