@@ -298,7 +298,7 @@ def test_what_ends_well_has_its_outputs_though_its_processors_are_gone(make_daem
 
 
 @preloads
-@pytest.mark.skipif(len(USABLE) < 2, reason="there is one processor")
+@needs_two
 def test_processors_of_the_control_group_that_become_fewer_and_more(make_daemon, library, tmp_path):
     """AllowedCPUs= of the unit: what is refused is tried on others, and what asks for more waits no longer than it must."""
     first, second = USABLE[:2]
